@@ -39,7 +39,7 @@ size() {
 
 failed=0
 size core kernel,tensor,compute 4576 format 1485 tokenizer 1586 chat 1723 constraint 15 model,families,gguf 3741 decoder 2069 \
-  generation 2411 scoring 329 head 610 training 1475 flight,causal4j 186 || failed=1
+  generation 2416 scoring 329 head 610 training 1475 flight,causal4j 186 || failed=1
 size server server 2238 || failed=1
 size cli cli 3890 || failed=1
 size hub hub 937 || failed=1

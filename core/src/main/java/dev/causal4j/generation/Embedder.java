@@ -77,14 +77,9 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
             for (int from = 0; from < tokens.length; from += KVCache.STEP) {
                 int to = Math.min(from + KVCache.STEP, tokens.length);
                 int wanted = pooling == Pooling.MEAN ? to - from : to == tokens.length ? 1 : 0;
-<<<<<<< HEAD
                 Batch batch = new Batch(List.of(new Batch.Chunk(cache, Arrays.copyOfRange(tokens, from, to), wanted)));
                 Rows hidden = model.forward(batch, activations);
                 Engine.requireFinite(hidden, to - wanted);
-=======
-                Batch.Chunk chunk = new Batch.Chunk(cache, Arrays.copyOfRange(tokens, from, to), wanted);
-                Rows hidden = model.forward(new Batch(List.of(chunk)), activations);
->>>>>>> hd
                 for (int row = 0; row < wanted; row++) {
                     for (int d = 0; d < sum.length; d++) {
                         sum[d] += hidden.data()[hidden.start(row) + d];
@@ -93,9 +88,6 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
             }
         }
         double length = Math.sqrt(Arrays.stream(sum).map(x -> x * x).sum());
-        if (!Double.isFinite(length)) {
-            throw new NonFiniteException("hidden: expected finite numbers, got " + length + " as the vector's length");
-        }
         double divisor = !normalized ? pooling == Pooling.MEAN ? tokens.length : 1 : length == 0 ? 1 : length;
         float[] vector = new float[sum.length];
         for (int d = 0; d < sum.length; d++) {
