@@ -43,7 +43,7 @@ class ArchitectureTest {
             "scoring",
             "training");
 
-    private static final int MOST_PUBLIC_TYPES = 78;
+    private static final int MOST_PUBLIC_TYPES = 80;
     private static final int MOST_NESTED_PUBLIC_TYPES = 43;
 
     private static final JavaClasses CLASSES = new ClassFileImporter()
