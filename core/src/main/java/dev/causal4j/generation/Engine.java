@@ -468,7 +468,7 @@ public final class Engine implements AutoCloseable {
                     .logProbabilities(hidden, targets, false, scored.getFirst().alternatives)
                     .predictions();
             for (ScoredSequence sequence : scored) {
-                sequence.take(predictions.subList(from, from + sequence.wanted));
+                sequence.predictions.addAll(predictions.subList(from, from + sequence.wanted));
                 from += sequence.wanted;
             }
         } catch (RuntimeException | Error e) {

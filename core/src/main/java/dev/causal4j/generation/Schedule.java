@@ -244,7 +244,7 @@ final class Schedule {
         ready.forEach(Sequence::guess);
         return ready.stream()
                 .filter(sequence -> (sequence.decodes() || sequence.promptRows > 0) && grow(sequence))
-                .sorted(Comparator.comparingInt(sequence -> sequence instanceof ScoredSequence s ? s.alternatives : -1))
+                .sorted(Comparator.comparingInt(sequence -> sequence.alternatives))
                 .toList();
     }
 
