@@ -235,9 +235,11 @@ public record GenerationOptions(
         return number(Setting.SEED).longValue();
     }
 
-    /** Whether the text is the likeliest token after another: greedy, and no rule changes a logit. */
+    /** Whether the text is the likeliest token after another: greedy, and nothing changes or bans a logit. */
     public boolean isPlainGreedy() {
-        return temperature() == 0 && ContextRules.of(this).isEmpty();
+        return temperature() == 0
+                && constraint.isEmpty()
+                && ContextRules.of(this).isEmpty();
     }
 
     /** All settings but the salt, which is a secret. */

@@ -99,6 +99,21 @@ class GenerationOptionsTest {
     }
 
     @Test
+    void greedyChoiceIsPlainUnlessSomethingChangesOrBansALogit() {
+        GenerationOptions plain = GenerationOptions.builder().temperature(0).build();
+        assertThat(plain.isPlainGreedy()).isTrue();
+        assertThat(GenerationOptions.DEFAULT.isPlainGreedy()).isFalse();
+        assertThat(plain.toBuilder().presencePenalty(1).build().isPlainGreedy()).isFalse();
+        assertThat(plain.toBuilder()
+                        .constraint(_ -> {
+                            throw new IllegalStateException();
+                        })
+                        .build()
+                        .isPlainGreedy())
+                .isFalse();
+    }
+
+    @Test
     void randomSeedsDiffer() {
         assertThat(LongStream.generate(GenerationOptions::randomSeed).limit(20).distinct())
                 .as("of 2^31")
