@@ -146,11 +146,11 @@ public final class Generator {
     public Stream<GeneratedToken> stream(GenerationRequest request) {
         TokenQueue queue = new TokenQueue(engine, request);
         Supplier<Optional<GeneratedToken>> next = new Supplier<>() { // the engine has the queue, but not this
-            @Override
-            public Optional<GeneratedToken> get() {
-                return queue.next();
-            }
-        };
+                    @Override
+                    public Optional<GeneratedToken> get() {
+                        return queue.next();
+                    }
+                };
         var _ = DROPPED.register(next, () -> queue.result.cancel(false));
         return Stream.generate(next)
                 .takeWhile(Optional::isPresent)

@@ -6,7 +6,6 @@ import dev.causal4j.flight.Work;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -66,12 +65,6 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         int part = common % PagePool.POSITIONS;
         boolean soon = part >= PrefixCache.LEAST && known - common <= part;
         return super.computesFor(next) || (soon && common - cachedTokens >= PrefixCache.LEAST);
-    }
-
-    /** The tokens that the wanted rows of this step predict. */
-    int[] targets() {
-        int to = cache.length() + 1;
-        return Arrays.copyOfRange(tokens, to - wanted, to);
     }
 
     @Override

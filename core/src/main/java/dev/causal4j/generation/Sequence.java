@@ -107,6 +107,12 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return new Batch.Chunk(cache, fed, wanted);
     }
 
+    /** The tokens that the wanted rows of this step predict. */
+    int[] targets() {
+        int to = cache.length() + 1;
+        return Arrays.copyOfRange(tokens, to - wanted, to);
+    }
+
     /** Guesses the tokens behind those of this step, if it feeds all that are known. Throws nothing. */
     void guess() {}
 
