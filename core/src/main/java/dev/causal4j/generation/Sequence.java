@@ -39,6 +39,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     boolean hasRun;
     boolean runs;
     boolean isReady = true; // its reader kept up when it was asked
+    boolean shares; // its pages, since it began
     Object root = ""; // decides keys and values together with the tokens
     final List<PrefixCache.Node> chain = new ArrayList<>(); // its first pages in the prefix cache
     final @Nullable Sequence<?> continued; // the sequence that it begins with, computed first
