@@ -143,14 +143,8 @@ final class InspectCommand extends Subcommand {
                 .put("eos_token_ids", config.eos().stream().sorted().toList());
         GenerationDefaults defaults = config.generation();
         if (!defaults.equals(GenerationDefaults.NONE)) {
-            Document generation = new Document()
-                    .put("temperature", defaults.temperature())
-                    .put("top_k", defaults.topK())
-                    .put("top_p", defaults.topP())
-                    .put("min_p", defaults.minP())
-                    .put("typical_p", defaults.typicalP())
-                    .put("repetition_penalty", defaults.repetitionPenalty())
-                    .put("no_repeat_ngram_size", defaults.noRepeatNgramSize());
+            Document generation = new Document();
+            defaults.numbers().forEach(generation::put);
             facts.put("generation", generation);
         }
         return facts;

@@ -7,7 +7,6 @@ import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -30,7 +29,7 @@ public final class Chat {
 
     private final Engine engine;
     private final Format format;
-    private final List<Message> messages = new ArrayList<>();
+    private List<Message> messages = List.of();
     private GenerationOptions options;
     private int leftOut;
     private int attempts; // to answer the last message
@@ -80,10 +79,8 @@ public final class Chat {
      * throws, the conversation is as before.
      */
     public Generation sendThrough(Function<GenerationRequest, Generation> compute, String text) {
-        List<Message> before = messages();
-        messages.add(new Message("user", text));
         attempts = 0;
-        return answer(before, compute);
+        return answer(with(messages, "user", text), compute);
     }
 
     /** Answers the last message again, with the next seed. Errors as of {@link #send(String)}. */
@@ -93,41 +90,39 @@ public final class Chat {
 
     /** Answers the last message again, with the next seed, through a function as of {@link #sendThrough}. */
     public Generation regenerateThrough(Function<GenerationRequest, Generation> compute) {
-        List<Message> before = messages();
-        messages.subList(lastQuestion() + 1, messages.size()).clear();
+        List<Message> asked = messages.subList(0, lastQuestion() + 1);
         attempts++;
-        return answer(before, compute);
+        return answer(asked, compute);
     }
 
     private Generation answer(GenerationRequest request, TokenListener listener) {
         return new Generator(engine).generate(List.of(request), listener).getFirst();
     }
 
-    private Generation answer(List<Message> before, Function<GenerationRequest, Generation> compute) {
-        try {
-            Generation answer = compute.apply(request());
-            messages.add(new Message("assistant", answer.text()));
-            return answer;
-        } catch (RuntimeException | Error e) {
-            messages.clear();
-            messages.addAll(before);
-            throw e;
-        }
+    private Generation answer(List<Message> asked, Function<GenerationRequest, Generation> compute) {
+        Generation answer = compute.apply(request(asked));
+        messages = with(asked, "assistant", answer.text());
+        return answer;
     }
 
-    /** The request for an answer to the messages, without the oldest turns if the context has no room for them. */
-    private GenerationRequest request() {
+    private static List<Message> with(List<Message> before, String role, String text) {
+        return Stream.concat(before.stream(), Stream.of(new Message(role, text)))
+                .toList();
+    }
+
+    /** The request for an answer to messages, without the oldest turns if the context has no room for them. */
+    private GenerationRequest request(List<Message> asked) {
         int context = format.model.decoder().config().contextLength();
-        int[] starts = starts();
-        int oldest = Math.min(leftOut, starts.length - 1);
+        int turns = starts(asked).length;
+        int oldest = Math.min(leftOut, turns - 1);
         GenerationOptions now =
                 options.toBuilder().seed(options.seed() + attempts).build();
-        GenerationRequest request = format.request(without(starts, oldest), now);
+        GenerationRequest request = format.request(without(asked, oldest), now);
         // Half of the context is freed at once, so that the next prompts begin as this one and are found in the cache.
         for (int most = context - context / 4;
-                request.prompt().length > most && oldest < starts.length - 1;
+                request.prompt().length > most && oldest < turns - 1;
                 most = context / 2) {
-            request = format.request(without(starts, ++oldest), now);
+            request = format.request(without(asked, ++oldest), now);
         }
         if (request.prompt().length <= context) {
             leftOut = oldest;
@@ -135,33 +130,30 @@ public final class Chat {
         return request;
     }
 
-    private List<Message> without(int[] starts, int oldest) {
-        List<Message> kept = messages();
+    private static List<Message> without(List<Message> all, int oldest) {
         return oldest == 0
-                ? kept
-                : Stream.concat(kept.stream().limit(system()), kept.stream().skip(starts[oldest]))
+                ? all
+                : Stream.concat(all.stream().limit(system(all)), all.stream().skip(starts(all)[oldest]))
                         .toList();
     }
 
     /** The messages of the conversation, also of turns that are left out. */
     public List<Message> messages() {
-        return List.copyOf(messages);
+        return messages;
     }
 
     /** Replaces the messages, to go on with an earlier conversation. */
     public Chat messages(List<Message> all) {
-        messages.clear();
-        messages.addAll(all);
+        messages = List.copyOf(all);
         leftOut = 0;
         return this;
     }
 
     /** Tells the model how to answer, in the first message; an empty text takes that back. */
     public Chat system(String text) {
-        messages.subList(0, system()).clear();
-        if (!text.isEmpty()) {
-            messages.addFirst(new Message("system", text));
-        }
+        Stream<Message> first = text.isEmpty() ? Stream.empty() : Stream.of(new Message("system", text));
+        messages =
+                Stream.concat(first, messages.stream().skip(system(messages))).toList();
         return this;
     }
 
@@ -173,17 +165,17 @@ public final class Chat {
 
     /** Removes the last message of the user and its answer. */
     public Chat undo() {
-        return messages(messages().subList(0, lastQuestion()));
+        return messages(messages.subList(0, lastQuestion()));
     }
 
     /** Removes all messages but the system's. */
     public Chat clear() {
-        return messages(messages().subList(0, system()));
+        return messages(messages.subList(0, system(messages)));
     }
 
     /** Messages of the user; each begins a turn. */
     public int turns() {
-        return starts().length;
+        return starts(messages).length;
     }
 
     /** The oldest turns, this many, that the last prompt had no room for. */
@@ -192,25 +184,25 @@ public final class Chat {
     }
 
     private int lastQuestion() {
-        return IntStream.of(starts())
+        return IntStream.of(starts(messages))
                 .max()
                 .orElseThrow(() -> new IllegalArgumentException(
                         "conversation: expected a message of yours, got none; write one first"));
     }
 
     /** How many of the first messages are the system's. */
-    private int system() {
-        return !messages.isEmpty() && Set.of("system", "developer").contains(role(0)) ? 1 : 0;
+    private static int system(List<Message> all) {
+        return !all.isEmpty() && Set.of("system", "developer").contains(role(all.getFirst())) ? 1 : 0;
     }
 
-    private int[] starts() {
-        return IntStream.range(0, messages.size())
-                .filter(message -> role(message).equals("user"))
+    private static int[] starts(List<Message> all) {
+        return IntStream.range(0, all.size())
+                .filter(message -> role(all.get(message)).equals("user"))
                 .toArray();
     }
 
-    private String role(int message) {
-        return String.valueOf(messages.get(message).fields().get("role"));
+    private static String role(Message message) {
+        return String.valueOf(message.fields().get("role"));
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.generation.GenerationOptions.Setting;
 import dev.causal4j.generation.LogitRule.TokensSoFar;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,10 +23,12 @@ final class ContextRules {
     static List<LogitRule> of(GenerationOptions options) {
         List<LogitRule> rules = new ArrayList<>(List.of(
                 new LogitBias(options.logitBias()),
-                new RepetitionPenalty(options.repetitionPenalty()),
-                new NoRepeatNgram(options.noRepeatNgramSize()),
+                new RepetitionPenalty(options.number(Setting.REPETITION_PENALTY).doubleValue()),
+                new NoRepeatNgram(options.number(Setting.NO_REPEAT_NGRAM_SIZE).intValue()),
                 new MinNewTokens(options.minNewTokens()),
-                new Penalties(options.frequencyPenalty(), options.presencePenalty())));
+                new Penalties(
+                        options.number(Setting.FREQUENCY_PENALTY).doubleValue(),
+                        options.number(Setting.PRESENCE_PENALTY).doubleValue())));
         rules.removeAll(OFF);
         rules.addAll(options.rules());
         return rules;

@@ -35,16 +35,6 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
         return new Embedder(model, Pooling.MEAN, true);
     }
 
-    /** This embedder with another pooling. */
-    public Embedder withPooling(Pooling other) {
-        return new Embedder(model, other, normalized);
-    }
-
-    /** This embedder with or without normalization. */
-    public Embedder withNormalized(boolean yes) {
-        return new Embedder(model, pooling, yes);
-    }
-
     /**
      * Embeds a text.
      *

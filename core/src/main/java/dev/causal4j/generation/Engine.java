@@ -73,7 +73,7 @@ public final class Engine implements AutoCloseable {
     private boolean cancels; // the waiting sequences
     private @Nullable Thread thread;
     private CompletableFuture<@Nullable Void> ended = CompletableFuture.completedFuture(null); // with the thread
-    private boolean closed;
+    private volatile boolean closed; // written under the lock
 
     private final Schedule schedule; // the thread's alone, as all below
     private final PrefixCache prefixes;
@@ -115,7 +115,7 @@ public final class Engine implements AutoCloseable {
         synchronized (SHARED) {
             WeakReference<Engine> known = SHARED.get(model);
             Engine engine = known == null ? null : known.get();
-            if (engine == null || engine.isClosed()) {
+            if (engine == null || engine.closed) {
                 engine = new Engine(model);
                 SHARED.put(model, new WeakReference<>(engine));
             }
@@ -283,10 +283,6 @@ public final class Engine implements AutoCloseable {
         cancels = true;
     }
 
-    private synchronized boolean isClosed() {
-        return closed;
-    }
-
     /** Cancels all sequences, waits for the step under way, and gives all pages back. Not to be called by a listener. */
     @Override
     public void close() {
@@ -387,14 +383,17 @@ public final class Engine implements AutoCloseable {
             return;
         }
         try {
-            List<GeneratedSequence> choosing = wanting(GeneratedSequence.class, fed);
-            int from = choosing.stream().mapToInt(each -> each.wanted).sum();
-            choose(choosing, hidden.rows(0, from));
-            for (List<ScoredSequence> alike : wanting(ScoredSequence.class, fed).stream()
+            int from = 0;
+            for (List<Sequence<?>> alike : fed.stream()
+                    .filter(each -> each.wanted > 0)
                     .collect(Collectors.groupingBy(each -> each.alternatives, TreeMap::new, Collectors.toList()))
                     .values()) {
                 int rows = alike.stream().mapToInt(each -> each.wanted).sum();
-                score(alike, hidden.rows(from, rows));
+                if (alike.getFirst() instanceof ScoredSequence) {
+                    score(alike, hidden.rows(from, rows));
+                } else {
+                    choose(alike, hidden.rows(from, rows));
+                }
                 from += rows;
             }
         } catch (RuntimeException | Error e) {
@@ -408,16 +407,8 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** The sequences of one kind that have wanted rows. */
-    private static <S extends Sequence<?>> List<S> wanting(Class<S> kind, List<Sequence<?>> fed) {
-        return fed.stream()
-                .filter(sequence -> kind.isInstance(sequence) && sequence.wanted > 0)
-                .map(kind::cast)
-                .toList();
-    }
-
     /** Chooses tokens from the rows of each sequence, as far as they follow the tokens that were chosen. */
-    private void choose(List<GeneratedSequence> choosing, Rows hidden) {
+    private void choose(List<Sequence<?>> choosing, Rows hidden) {
         int v = model.head().vocabularySize();
         int most = Math.max(1, LOGITS_BYTES / (4 * v));
         int next = 0; // sequence
@@ -431,8 +422,8 @@ public final class Engine implements AutoCloseable {
             if (row == end) {
                 end += choosing.get(next++).wanted;
             }
-            GeneratedSequence sequence = choosing.get(next - 1);
-            if (sequence.reaches(row - end + sequence.wanted)) {
+            if (choosing.get(next - 1) instanceof GeneratedSequence sequence
+                    && sequence.reaches(row - end + sequence.wanted)) {
                 try {
                     requireFinite(hidden.rows(row, 1), sequence.cache.length() - (end - row));
                     sequence.choose(model.head(), new Rows(logits, row % most * v, v, 1));
@@ -453,22 +444,22 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private void score(List<ScoredSequence> scored, Rows hidden) {
+    private void score(List<Sequence<?>> scored, Rows hidden) {
         int[] targets = scored.stream()
                 .flatMapToInt(sequence -> IntStream.of(sequence.targets()))
                 .toArray();
         int from = 0;
         try {
             int row = 0;
-            for (ScoredSequence sequence : scored) {
+            for (Sequence<?> sequence : scored) {
                 requireFinite(hidden.rows(row, sequence.wanted), sequence.cache.length() - sequence.wanted);
                 row += sequence.wanted;
             }
             List<Prediction> predictions = model.head()
                     .logProbabilities(hidden, targets, false, scored.getFirst().alternatives)
                     .predictions();
-            for (ScoredSequence sequence : scored) {
-                sequence.take(predictions.subList(from, from + sequence.wanted));
+            for (Sequence<?> sequence : scored) {
+                sequence.predictions.addAll(predictions.subList(from, from + sequence.wanted));
                 from += sequence.wanted;
             }
         } catch (RuntimeException | Error e) {
@@ -476,7 +467,7 @@ public final class Engine implements AutoCloseable {
                 scored.getFirst().fail(e);
                 return;
             }
-            for (ScoredSequence sequence : scored) { // each alone, so that the others do not fail
+            for (Sequence<?> sequence : scored) { // each alone, so that the others do not fail
                 score(List.of(sequence), hidden.rows(from, sequence.wanted));
                 from += sequence.wanted;
             }

@@ -27,23 +27,19 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     private final Work.Prefill prefill = new Work.Prefill();
     private final Work.Decode decode = new Work.Decode();
-    private final String model; // its name
     private final int index;
     private final TokenListener listener;
     private final GenerationOptions options;
     private final int promptLength;
-    private final int mostNewTokens;
     private final Sampler sampler;
     private final int choosable; // tokens below it can be chosen
     private final @Nullable Mask mask;
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
     private final List<String> pieces = new ArrayList<>();
-    private final List<Prediction> predictions = new ArrayList<>();
     private int begun; // known tokens before this step
     private DraftSource drafts;
     private @Nullable FinishReason finish;
-    private boolean firstTokenIsThere;
     private int prefillTokens;
     private double prefillSeconds;
     private int decodedTokens;
@@ -60,7 +56,6 @@ final class GeneratedSequence extends Sequence<Generation> {
         super(engine, requester, request.options().cacheSalt(), null);
         prefill.begin();
         CausalLM model = engine.model();
-        this.model = model.name();
         this.index = index;
         this.listener = Objects.requireNonNull(listener, "listener");
         this.options = request.options();
@@ -69,7 +64,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.known = promptLength;
         // The last token of a full context can still be predicted; it is not fed back.
         int room = model.decoder().config().contextLength() - promptLength + 1;
-        this.mostNewTokens = Math.min(options.maxNewTokens(), room);
+        int mostNewTokens = Math.min(options.maxNewTokens(), room);
         this.positions = promptLength + mostNewTokens - 1;
         this.tokens = Arrays.copyOf(prompt, promptLength + Math.min(mostNewTokens, FIRST_TOKENS));
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
@@ -178,17 +173,16 @@ final class GeneratedSequence extends Sequence<Generation> {
             cache.truncate(known - 1); // rows that were not reached
         }
         int taken = known - begun;
-        if (firstTokenIsThere) { // computing tokens again is a part of decoding
+        if (begun > promptLength) { // computing tokens again is a part of decoding
             decodedTokens += taken;
             decodeSeconds += seconds;
             return;
         }
         prefillTokens += promptRows;
         prefillSeconds += seconds;
-        firstTokenIsThere = taken > 0;
-        if (firstTokenIsThere) {
+        if (taken > 0) {
             decodedTokens += taken - 1;
-            prefill.did(model, prefillTokens, prefillSeconds);
+            prefill.did(engine.model().name(), prefillTokens, prefillSeconds);
             prefill.commit();
             decode.begin();
         }
@@ -202,15 +196,13 @@ final class GeneratedSequence extends Sequence<Generation> {
                         .predictions()
                         .getFirst());
         prediction.ifPresent(predictions::add);
-        tokens = known < tokens.length
-                ? tokens
-                : Arrays.copyOf(tokens, Math.min(2 * known, promptLength + mostNewTokens));
+        tokens = known < tokens.length ? tokens : Arrays.copyOf(tokens, Math.min(2 * known, positions + 1));
         tokens[known++] = token;
         if (sampler.eos().contains(token)) {
             finish = FinishReason.EOS;
         } else if (mask != null && mask.accept(token)) {
             finish = FinishReason.STOP;
-        } else if (known - promptLength >= mostNewTokens) {
+        } else if (known > positions) {
             finish = FinishReason.LENGTH;
         }
         String piece = decoder == null || finish == FinishReason.EOS ? "" : stop.accept(decoder.accept(token));
@@ -235,7 +227,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     @Override
     Generation outcome() {
         if (decodedTokens > 0) {
-            decode.did(model, decodedTokens, decodeSeconds);
+            decode.did(engine.model().name(), decodedTokens, decodeSeconds);
             decode.commit();
         }
         return new Generation(

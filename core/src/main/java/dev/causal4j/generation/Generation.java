@@ -1,6 +1,7 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.head.Prediction;
+import java.nio.IntBuffer;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -37,27 +38,25 @@ public record Generation(
         return String.join("", pieces);
     }
 
+    private List<Object> content() {
+        return List.of(
+                IntBuffer.wrap(promptTokens), IntBuffer.wrap(tokens), pieces, predictions, finishReason, seed, timing);
+    }
+
     @Override
     public boolean equals(@Nullable Object other) {
-        return other instanceof Generation that
-                && Arrays.equals(promptTokens, that.promptTokens)
-                && Arrays.equals(tokens, that.tokens)
-                && rest().equals(that.rest());
+        return other instanceof Generation that && content().equals(that.content());
     }
 
     @Override
     public int hashCode() {
-        return 31 * (31 * Arrays.hashCode(promptTokens) + Arrays.hashCode(tokens)) + rest().hashCode();
+        return content().hashCode();
     }
 
     @Override
     public String toString() {
         return "Generation[promptTokens=" + Arrays.toString(promptTokens) + ", tokens=" + Arrays.toString(tokens)
                 + ", text=" + text() + ", finishReason=" + finishReason + ", seed=" + seed + ", timing=" + timing + "]";
-    }
-
-    private List<Object> rest() {
-        return List.of(pieces, predictions, finishReason, seed, timing);
     }
 
     /**

@@ -2,9 +2,7 @@ package dev.causal4j.generation;
 
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.tokenizer.SpecialTokens;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
@@ -16,6 +14,7 @@ import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -67,26 +66,6 @@ public record GenerationOptions(
         FREQUENCY_PENALTY(0.0, Range.FINITE),
         PRESENCE_PENALTY(0.0, Range.FINITE),
         SEED(0L, Range.WHOLE);
-
-        private enum Range {
-            COUNT("a whole number >= 0", 0, Double.MAX_VALUE),
-            WHOLE("a whole number", -Double.MAX_VALUE, Double.MAX_VALUE),
-            FINITE("a finite number", -Double.MAX_VALUE, Double.MAX_VALUE),
-            NOT_NEGATIVE("a finite number >= 0", 0, Double.MAX_VALUE),
-            POSITIVE("a finite number > 0", Double.MIN_VALUE, Double.MAX_VALUE),
-            PART("a number in (0, 1]", Double.MIN_VALUE, 1),
-            SHARE("a number in [0, 1]", 0, 1);
-
-            private final String expected;
-            private final double least;
-            private final double most;
-
-            Range(String expected, double least, double most) {
-                this.expected = expected;
-                this.least = least;
-                this.most = most;
-            }
-        }
 
         private static final Pattern LATER_WORD = Pattern.compile("_(.)");
 
@@ -147,6 +126,17 @@ public record GenerationOptions(
         }
     }
 
+    /** Numbers that a setting may have. */
+    private record Range(String expected, double least, double most) {
+        static final Range COUNT = new Range("a whole number >= 0", 0, Double.MAX_VALUE);
+        static final Range WHOLE = new Range("a whole number", -Double.MAX_VALUE, Double.MAX_VALUE);
+        static final Range FINITE = new Range("a finite number", -Double.MAX_VALUE, Double.MAX_VALUE);
+        static final Range NOT_NEGATIVE = new Range("a finite number >= 0", 0, Double.MAX_VALUE);
+        static final Range POSITIVE = new Range("a finite number > 0", Double.MIN_VALUE, Double.MAX_VALUE);
+        static final Range PART = new Range("a number in (0, 1]", Double.MIN_VALUE, 1);
+        static final Range SHARE = new Range("a number in [0, 1]", 0, 1);
+    }
+
     /**
      * Checks the settings. Numbers that are missing have their defaults.
      *
@@ -161,7 +151,8 @@ public record GenerationOptions(
         int most = Objects.requireNonNull(all.get(Setting.MAX_NEW_TOKENS)).intValue();
         int least = Objects.requireNonNull(all.get(Setting.MIN_NEW_TOKENS)).intValue();
         require(least <= most, "min-new-tokens", "at most max-new-tokens (" + most + ")", least);
-        int ngram = Objects.requireNonNull(all.get(Setting.NO_REPEAT_NGRAM_SIZE)).intValue();
+        int ngram =
+                Objects.requireNonNull(all.get(Setting.NO_REPEAT_NGRAM_SIZE)).intValue();
         require(constraint.isEmpty() || ngram == 0, "no-repeat-ngram-size", "0 beside a constraint", ngram);
         logitBias = Map.copyOf(logitBias);
         logitBias.forEach((token, bias) -> {
@@ -190,15 +181,12 @@ public record GenerationOptions(
      * temperature(1)} a model samples whose file asks for the likeliest token.
      */
     public static Builder builder(CausalLM model) {
-        GenerationDefaults defaults = model.generationDefaults();
-        return builder()
-                .temperature(defaults.temperature())
-                .topK(defaults.topK())
-                .topP(defaults.topP())
-                .minP(defaults.minP())
-                .typicalP(defaults.typicalP())
-                .repetitionPenalty(defaults.repetitionPenalty())
-                .noRepeatNgramSize(defaults.noRepeatNgramSize());
+        Map<String, Number> defaults = model.generationDefaults().numbers();
+        Builder builder = builder();
+        for (Setting each : Setting.values()) {
+            builder.set(each, defaults.get(each.snake()));
+        }
+        return builder;
     }
 
     /** A seed of its own for a text; the {@link Generation} tells it, so that the text can be made again. */
@@ -242,54 +230,16 @@ public record GenerationOptions(
         return number(Setting.TEMPERATURE).doubleValue();
     }
 
-    /** Number of the largest logits that are kept; 0 for all. */
-    public int topK() {
-        return number(Setting.TOP_K).intValue();
-    }
-
-    /** Probability of the likeliest tokens that are kept; 1 for all. */
-    public double topP() {
-        return number(Setting.TOP_P).doubleValue();
-    }
-
-    /** Share of the largest probability that a token needs; 0 for none. */
-    public double minP() {
-        return number(Setting.MIN_P).doubleValue();
-    }
-
-    /** Probability of the most typical tokens that are kept; 1 for all. */
-    public double typicalP() {
-        return number(Setting.TYPICAL_P).doubleValue();
-    }
-
-    /** Penalty of tokens that occurred, also in the prompt; 1 for none. */
-    public double repetitionPenalty() {
-        return number(Setting.REPETITION_PENALTY).doubleValue();
-    }
-
-    /** Length of the runs of tokens that do not occur twice; 0 for none. */
-    public int noRepeatNgramSize() {
-        return number(Setting.NO_REPEAT_NGRAM_SIZE).intValue();
-    }
-
-    /** Penalty of a token for each time that it was generated; 0 for none. */
-    public double frequencyPenalty() {
-        return number(Setting.FREQUENCY_PENALTY).doubleValue();
-    }
-
-    /** Penalty of a token that was generated; 0 for none. */
-    public double presencePenalty() {
-        return number(Setting.PRESENCE_PENALTY).doubleValue();
-    }
-
     /** Seed of the draws. */
     public long seed() {
         return number(Setting.SEED).longValue();
     }
 
-    /** Whether the text is the likeliest token after another: greedy, and no rule changes a logit. */
+    /** Whether the text is the likeliest token after another: greedy, and nothing changes or bans a logit. */
     public boolean isPlainGreedy() {
-        return temperature() == 0 && ContextRules.of(this).isEmpty();
+        return temperature() == 0
+                && constraint.isEmpty()
+                && ContextRules.of(this).isEmpty();
     }
 
     /** All settings but the salt, which is a secret. */
@@ -410,9 +360,7 @@ public record GenerationOptions(
 
         /** Adds a rule of your own. */
         public Builder rule(LogitRule rule) {
-            List<LogitRule> all = new ArrayList<>(rules);
-            all.add(rule);
-            rules = List.copyOf(all);
+            rules = Stream.concat(rules.stream(), Stream.of(rule)).toList();
             return this;
         }
 

@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -124,19 +124,16 @@ public final class Generator {
      * @throws CancellationException if the listener returns false, or this thread is interrupted (the flag stays set)
      */
     public Generation relay(GenerationRequest request, TokenListener listener) {
-        Relay relay = new Relay(request);
+        TokenQueue queue = new TokenQueue(engine, request);
         try {
-            while (true) {
-                Optional<GeneratedToken> token = relay.next();
-                if (token.isEmpty()) {
-                    return relay.result.join();
-                }
+            for (Optional<GeneratedToken> token = queue.next(); token.isPresent(); token = queue.next()) {
                 if (!listener.accept(token.get())) {
                     throw new CancellationException("generation: cancelled by its listener");
                 }
             }
+            return queue.result.join();
         } finally {
-            relay.end();
+            queue.end();
         }
     }
 
@@ -147,51 +144,22 @@ public final class Generator {
      * @throws InputException as {@link #generate(List, TokenListener)}; the stream throws what else it names
      */
     public Stream<GeneratedToken> stream(GenerationRequest request) {
-        Relay relay = new Relay(request);
-        CompletableFuture<Generation> result = relay.result;
-        var _ = DROPPED.register(relay, () -> result.cancel(false));
-        return Stream.generate(relay::next)
+        TokenQueue queue = new TokenQueue(engine, request);
+        Supplier<Optional<GeneratedToken>> next = new Supplier<>() { // the engine has the queue, but not this
+                    @Override
+                    public Optional<GeneratedToken> get() {
+                        return queue.next();
+                    }
+                };
+        var _ = DROPPED.register(next, () -> queue.result.cancel(false));
+        return Stream.generate(next)
                 .takeWhile(Optional::isPresent)
                 .map(Optional::orElseThrow)
-                .onClose(relay::end);
+                .onClose(queue::end);
     }
 
     /** The tokens that continue a text, as a stream like {@link #stream(GenerationRequest)}. */
     public Stream<GeneratedToken> stream(String prompt, GenerationOptions options) {
         return stream(request(prompt, options));
-    }
-
-    /** A sequence whose tokens another thread takes. */
-    private final class Relay {
-        private final TokenQueue queue;
-        private final CompletableFuture<Generation> result;
-
-        Relay(GenerationRequest request) {
-            engine.checkCaller();
-            TokenQueue tokens = new TokenQueue(engine); // the engine must not hold this relay
-            queue = tokens;
-            result = engine.submit(request, tokens);
-            var _ = result.whenComplete((_, _) -> tokens.end());
-        }
-
-        /** The next token, waited for; empty at the end. Throws what ended the sequence. */
-        Optional<GeneratedToken> next() {
-            try {
-                Optional<GeneratedToken> token = queue.take();
-                if (token.isEmpty()) {
-                    Engine.await(result);
-                }
-                return token;
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new CancellationException("generation: cancelled while waiting for a token");
-            }
-        }
-
-        /** Ends the sequence and waits for that; nothing if it has ended. */
-        void end() {
-            result.cancel(false);
-            result.handle((_, _) -> 0).join();
-        }
     }
 }

@@ -96,7 +96,7 @@ final class PrefixCache {
         most = Math.max(most, pages);
     }
 
-    /** Whether it keeps the pages of a sequence. */
+    /** Whether it keeps the pages of a sequence that begins now. */
     boolean keeps(Sequence<?> sequence) {
         return sequence.continued != null || sequence.followers >= 0 || (most > 0 && sequence.salt.isPresent());
     }
@@ -149,7 +149,7 @@ final class PrefixCache {
 
     /** Adds the full pages of a sequence that are not in its chain yet. */
     void add(Sequence<?> sequence) {
-        while (keeps(sequence) && (sequence.chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
+        while (sequence.shares && (sequence.chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
             keep(sequence, POSITIONS);
         }
     }
@@ -169,7 +169,7 @@ final class PrefixCache {
     void end(Sequence<?> sequence) {
         int rest = sequence.cache.length() - sequence.chain.size() * POSITIONS;
         boolean leads = sequence.followers > 0 && sequence.finished();
-        if (keeps(sequence) && sequence.failure == null && rest >= (leads ? 1 : LEAST)) {
+        if (sequence.shares && sequence.failure == null && rest >= (leads ? 1 : LEAST)) {
             keep(sequence, rest);
         }
         if (leads) {

@@ -1,6 +1,7 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.NonFiniteException;
+import dev.causal4j.generation.GenerationOptions.Setting;
 import dev.causal4j.generation.LogitRule.TokensSoFar;
 import dev.causal4j.kernel.Kernels;
 import java.util.List;
@@ -77,17 +78,21 @@ final class Sampler {
         if (options.temperature() != 1) {
             candidates.divide(options.temperature());
         }
-        if (options.topK() > 0) {
-            candidates.keepTopK(options.topK());
+        int topK = options.number(Setting.TOP_K).intValue();
+        if (topK > 0) {
+            candidates.keepTopK(topK);
         }
-        if (options.topP() < 1) {
-            candidates.keepTopP(options.topP());
+        double topP = options.number(Setting.TOP_P).doubleValue();
+        if (topP < 1) {
+            candidates.keepTopP(topP);
         }
-        if (options.minP() > 0) {
-            candidates.keepMinP(options.minP());
+        double minP = options.number(Setting.MIN_P).doubleValue();
+        if (minP > 0) {
+            candidates.keepMinP(minP);
         }
-        if (options.typicalP() < 1) {
-            candidates.keepTypical(options.typicalP());
+        double typicalP = options.number(Setting.TYPICAL_P).doubleValue();
+        if (typicalP < 1) {
+            candidates.keepTypical(typicalP);
         }
         return GumbelNoise.draw(candidates, options.seed(), position);
     }

@@ -158,7 +158,8 @@ final class Schedule {
         return (before != null && !before.result.isDone())
                 || (prefixes.keeps(next)
                         && running.stream()
-                                .anyMatch(other -> !other.decodes() && other.isReady && other.computesFor(next)));
+                                .anyMatch(other ->
+                                        other.shares && !other.decodes() && other.isReady && other.computesFor(next)));
     }
 
     /** Finds a slot and pages for a sequence, perhaps those of others. */
@@ -200,14 +201,15 @@ final class Schedule {
 
     /** Gives a sequence the pages that are known, and reserves those of its tokens and one more. */
     private boolean hasPages(Sequence<?> next) {
-        if (prefixes.keeps(next)) {
+        next.shares = prefixes.keeps(next);
+        if (next.shares) {
             next.root = List.of(next.salt, model.decoder().config().rotations(next.positions));
             prefixes.begin(next);
         }
         next.cache.declare(next.positions);
         next.cached(next.cache.length());
         int positions = Math.min(next.known + PagePool.POSITIONS, next.positions);
-        while (!next.cache.reserve(positions, prefixes.keeps(next)) || pool.freePages() < running.size()) {
+        while (!next.cache.reserve(positions, next.shares) || pool.freePages() < running.size()) {
             if (!prefixes.evict()) {
                 boolean alone = running.isEmpty();
                 if (alone && next.cache.length() == 0) {
@@ -244,17 +246,16 @@ final class Schedule {
         ready.forEach(Sequence::guess);
         return ready.stream()
                 .filter(sequence -> (sequence.decodes() || sequence.promptRows > 0) && grow(sequence))
-                .sorted(Comparator.comparingInt(sequence -> sequence instanceof ScoredSequence s ? s.alternatives : -1))
+                .sorted(Comparator.comparingInt(sequence -> sequence.alternatives))
                 .toList();
     }
 
     /** Reserves the pages of a sequence's rows, for which younger ones are set back. Returns whether it still runs. */
     private boolean grow(Sequence<?> sequence) {
-        boolean shares = prefixes.keeps(sequence);
-        if (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), shares)) {
+        if (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), sequence.shares)) {
             sequence.draft = new int[0]; // a guess sets nobody back
         }
-        while (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), shares)) {
+        while (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), sequence.shares)) {
             if (!prefixes.evict()) {
                 if (running.size() == 1) {
                     return true; // other caches hold them: it fails where there is none

@@ -6,19 +6,13 @@ import dev.causal4j.flight.Work;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** A sequence whose last tokens are scored, each after all before it. */
 final class ScoredSequence extends Sequence<List<Prediction>> {
-    final int alternatives;
     private final Work.Score work = new Work.Score();
-    private final String model; // its name
-    private final int first;
-    private final List<Prediction> predictions = new ArrayList<>();
     private double seconds;
 
     /**
@@ -39,7 +33,6 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         super(engine, requester, salt, continued);
         work.begin();
         CausalLM model = engine.model();
-        this.model = model.name();
         int most = model.decoder().config().contextLength() + 1;
         if (first < 1 || first > tokens.length || tokens.length > most || alternatives < 0) {
             throw new InputException("sequence to score: expected 1 to " + most + " tokens, the first to score 1 to"
@@ -60,37 +53,9 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
     }
 
     @Override
-    @Nullable
-    Prediction prediction(int token) {
-        int index = token - first;
-        return index < 0 || index >= predictions.size() ? null : predictions.get(index);
-    }
-
-    @Override
-    boolean takes(int token, @Nullable Prediction known) {
-        return token < first || (known != null && known.alternatives().size() >= alternatives);
-    }
-
-    @Override
-    void take(int token, @Nullable Prediction known) {
-        if (token >= first && known != null) {
-            predictions.add(new Prediction(
-                    known.token(), known.logProbability(), known.rank(), known.alternatives(alternatives)));
-        }
-    }
-
-    @Override
     void giveBack() {
         super.giveBack();
         predictions.clear();
-    }
-
-    @Override
-    int usable(Sequence<?> other) {
-        boolean kept = alternatives <= PrefixCache.MOST_ALTERNATIVES;
-        boolean scores =
-                kept && other instanceof ScoredSequence s && s.first <= first && s.alternatives >= alternatives;
-        return scores ? known : Math.min(known, first);
     }
 
     /** Also true if its last, partial page will soon be cached: fewer tokens are left than the page shares. */
@@ -100,16 +65,6 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         int part = common % PagePool.POSITIONS;
         boolean soon = part >= PrefixCache.LEAST && known - common <= part;
         return super.computesFor(next) || (soon && common - cachedTokens >= PrefixCache.LEAST);
-    }
-
-    /** The tokens that the wanted rows of this step predict. */
-    int[] targets() {
-        int to = cache.length() + 1;
-        return Arrays.copyOfRange(tokens, to - wanted, to);
-    }
-
-    void take(List<Prediction> next) {
-        predictions.addAll(next);
     }
 
     @Override
@@ -124,7 +79,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
 
     @Override
     List<Prediction> outcome() {
-        work.did(model, known - cachedTokens, seconds);
+        work.did(engine.model().name(), known - cachedTokens, seconds);
         work.commit();
         return predictions;
     }

@@ -39,11 +39,15 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     boolean hasRun;
     boolean runs;
     boolean isReady = true; // its reader kept up when it was asked
+    boolean shares; // its pages, since it began
     Object root = ""; // decides keys and values together with the tokens
     final List<PrefixCache.Node> chain = new ArrayList<>(); // its first pages in the prefix cache
     final @Nullable Sequence<?> continued; // the sequence that it begins with, computed first
     int followers = -1; // sequences that continue it and are not over; -1 if there were never any
     int cachedTokens; // computed by other sequences
+    int first = Integer.MAX_VALUE; // the first of its tokens that are scored
+    int alternatives = -1; // of the predictions of those
+    final List<Prediction> predictions = new ArrayList<>(); // of the tokens that were scored or chosen
     long fed; // when it last fed prompt tokens
     int promptRows; // prompt tokens it feeds in this step
     int[] draft = {}; // guessed tokens that it feeds behind its known ones in this step
@@ -104,22 +108,34 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return new Batch.Chunk(cache, fed, wanted);
     }
 
+    /** The tokens that the wanted rows of this step predict. */
+    int[] targets() {
+        int to = cache.length() + 1;
+        return Arrays.copyOfRange(tokens, to - wanted, to);
+    }
+
     /** Guesses the tokens behind those of this step, if it feeds all that are known. Throws nothing. */
     void guess() {}
 
     /** The prediction of a token, if it was scored. */
     @Nullable
     Prediction prediction(int token) {
-        return null;
+        int index = token - first;
+        return index < 0 || index >= predictions.size() ? null : predictions.get(index);
     }
 
     /** Whether a cached token can be skipped. A scored token needs a cached prediction too. */
     boolean takes(int token, @Nullable Prediction known) {
-        return true;
+        return token < first || (known != null && known.alternatives().size() >= alternatives);
     }
 
     /** Skips a cached token, whose prediction may be known. */
-    void take(int token, @Nullable Prediction known) {}
+    void take(int token, @Nullable Prediction known) {
+        if (token >= first && known != null) {
+            predictions.add(new Prediction(
+                    known.token(), known.logProbability(), known.rank(), known.alternatives(alternatives)));
+        }
+    }
 
     /** Gives all pages back. What they hold is computed again, with the same bits. */
     void giveBack() {
@@ -133,21 +149,19 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     }
 
     /** Adds the time of a step that fed it. */
-    void took(double seconds) {}
+    abstract void took(double seconds);
 
     /** Tokens that can be fed now. */
     int left() {
         return known - cache.length();
     }
 
-    /** How many of its first tokens need not be fed once another has computed them. */
-    int usable(Sequence<?> other) {
-        return known;
-    }
-
     /** How many tokens another begins with that it can have from this one. */
     final int common(Sequence<?> next) {
-        int usable = next.usable(this);
+        boolean scores = next.alternatives <= PrefixCache.MOST_ALTERNATIVES
+                && first <= next.first
+                && alternatives >= next.alternatives;
+        int usable = scores ? next.known : Math.min(next.known, next.first);
         int differs = Arrays.mismatch(tokens, 0, known, next.tokens, 0, usable);
         return !salt.equals(next.salt) ? 0 : differs < 0 ? usable : differs;
     }

@@ -2,17 +2,23 @@ package dev.causal4j.generation;
 
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 
-/** Tokens on their way to a consumer that may be slower than the engine. */
+/** A sequence whose tokens another thread takes, which may be slower than the engine. */
 final class TokenQueue implements TokenListener {
     private static final int MOST = 64;
 
     private final BlockingQueue<Optional<GeneratedToken>> tokens = new LinkedBlockingQueue<>();
     private final Engine engine;
+    final CompletableFuture<Generation> result;
 
-    TokenQueue(Engine engine) {
+    TokenQueue(Engine engine, GenerationRequest request) {
+        engine.checkCaller();
         this.engine = engine;
+        result = engine.submit(request, this);
+        var _ = result.whenComplete((_, _) -> tokens.add(Optional.empty()));
     }
 
     @Override
@@ -25,17 +31,25 @@ final class TokenQueue implements TokenListener {
         return tokens.size() < MOST;
     }
 
-    /** No token will come. */
-    void end() {
-        tokens.add(Optional.empty());
+    /** The next token, waited for; empty at the end. Throws what ended the sequence. */
+    Optional<GeneratedToken> next() {
+        try {
+            Optional<GeneratedToken> token = tokens.take();
+            if (token.isEmpty()) {
+                Engine.await(result);
+            } else if (tokens.size() == MOST - 1) {
+                engine.wake();
+            }
+            return token;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException("generation: cancelled while waiting for a token");
+        }
     }
 
-    /** The next token; empty at the end. */
-    Optional<GeneratedToken> take() throws InterruptedException {
-        Optional<GeneratedToken> token = tokens.take();
-        if (tokens.size() == MOST - 1) {
-            engine.wake();
-        }
-        return token;
+    /** Ends the sequence and waits for that; nothing if it has ended. */
+    void end() {
+        result.cancel(false);
+        result.handle((_, _) -> 0).join();
     }
 }

@@ -3,6 +3,8 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.families.Architecture;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
@@ -11,27 +13,13 @@ import java.util.Map;
  * temperature and filters are. Lengths and rules that are no {@code GenerationOptions} are left out. Immutable.
  *
  * @param source the file, which a copy keeps; empty without one
- * @param temperature 0 for the likeliest token
- * @param topK 0 for all tokens; 50 in a file that samples and does not say
- * @param topP 1 for all tokens
- * @param minP 0 for all tokens
- * @param typicalP 1 for all tokens
- * @param repetitionPenalty 1 for none
- * @param noRepeatNgramSize 0 for none
+ * @param numbers how tokens are chosen, by the names in the file; 0 for the temperature means the likeliest token
  */
-public record GenerationDefaults(
-        Map<?, ?> source,
-        double temperature,
-        int topK,
-        double topP,
-        double minP,
-        double typicalP,
-        double repetitionPenalty,
-        int noRepeatNgramSize) {
+public record GenerationDefaults(Map<?, ?> source, Map<String, Number> numbers) {
     static final String FILE = "generation_config.json";
 
     /** The defaults of a model without the file: its own distribution. */
-    public static final GenerationDefaults NONE = new GenerationDefaults(Map.of(), 1, 0, 1, 0, 1, 1, 0);
+    public static final GenerationDefaults NONE = new GenerationDefaults(Map.of(), Map.of());
 
     static GenerationDefaults of(Json json) throws FormatException {
         boolean samples = json.bool("do_sample", false);
@@ -41,14 +29,14 @@ public record GenerationDefaults(
         double topP = json.number("top_p", 1, 1e-9, 1);
         double minP = json.number("min_p", 0, 0, 1);
         double typicalP = json.number("typical_p", 1, 1e-9, 1);
-        return new GenerationDefaults(
-                json.root(),
-                samples ? temperature : 0,
-                samples ? Math.max(topK, 0) : 0,
-                samples ? topP : 1,
-                samples ? minP : 0,
-                samples ? typicalP : 1,
-                json.number("repetition_penalty", 1, 1e-9, 1e9),
-                json.integer("no_repeat_ngram_size", 0, 0, Architecture.MOST));
+        Map<String, Number> numbers = new LinkedHashMap<>();
+        numbers.put("temperature", samples ? temperature : 0.0);
+        numbers.put("top_k", samples ? Math.max(topK, 0) : 0);
+        numbers.put("top_p", samples ? topP : 1.0);
+        numbers.put("min_p", samples ? minP : 0.0);
+        numbers.put("typical_p", samples ? typicalP : 1.0);
+        numbers.put("repetition_penalty", json.number("repetition_penalty", 1, 1e-9, 1e9));
+        numbers.put("no_repeat_ngram_size", json.integer("no_repeat_ngram_size", 0, 0, Architecture.MOST));
+        return new GenerationDefaults(json.root(), Collections.unmodifiableMap(numbers));
     }
 }

@@ -17,7 +17,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class EmbedderTest extends EngineFixture {
-    private final Embedder raw = Embedder.of(model).withNormalized(false);
+    private final Embedder raw = new Embedder(model, Pooling.MEAN, false);
 
     /** The hidden vectors of all tokens [T][D]. */
     private float[][] hidden(CausalLM model, int[] tokens) {
@@ -38,7 +38,8 @@ class EmbedderTest extends EngineFixture {
     void theLastVectorIsThatOfTheLastToken() {
         for (int length : new int[] {1, 7, 131, CONTEXT}) {
             int[] tokens = prompt(length, length);
-            assertThat(raw.withPooling(Pooling.LAST).embed(tokens)).isEqualTo(hidden(model, tokens)[length - 1]);
+            assertThat(new Embedder(model, Pooling.LAST, false).embed(tokens))
+                    .isEqualTo(hidden(model, tokens)[length - 1]);
         }
     }
 

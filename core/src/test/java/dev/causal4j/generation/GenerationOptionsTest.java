@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import dev.causal4j.generation.GenerationOptions.Setting;
-import java.lang.reflect.Method;
+import java.lang.invoke.MethodType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -84,16 +84,33 @@ class GenerationOptionsTest {
 
     /** The names and types of the builder are those of the table. */
     @Test
-    void eachSettingHasASetterAndAGetterOfItsName() throws ReflectiveOperationException {
+    void eachSettingHasASetterOfItsName() throws ReflectiveOperationException {
         for (Setting setting : Setting.values()) {
-            Method getter = GenerationOptions.class.getMethod(setting.camel());
+            Number one = setting.parse("1");
             GenerationOptions.Builder builder = GenerationOptions.builder();
             GenerationOptions.Builder.class
-                    .getMethod(setting.camel(), getter.getReturnType())
-                    .invoke(builder, setting.parse("1"));
-            assertThat(getter.invoke(builder.build())).as(setting.camel()).isEqualTo(setting.parse("1"));
-            assertThat(getter.invoke(GenerationOptions.DEFAULT)).isEqualTo(setting.standard());
+                    .getMethod(
+                            setting.camel(),
+                            MethodType.methodType(one.getClass()).unwrap().returnType())
+                    .invoke(builder, one);
+            assertThat(builder.build().number(setting)).as(setting.camel()).isEqualTo(one);
+            assertThat(GenerationOptions.DEFAULT.number(setting)).isEqualTo(setting.standard());
         }
+    }
+
+    @Test
+    void greedyChoiceIsPlainUnlessSomethingChangesOrBansALogit() {
+        GenerationOptions plain = GenerationOptions.builder().temperature(0).build();
+        assertThat(plain.isPlainGreedy()).isTrue();
+        assertThat(GenerationOptions.DEFAULT.isPlainGreedy()).isFalse();
+        assertThat(plain.toBuilder().presencePenalty(1).build().isPlainGreedy()).isFalse();
+        assertThat(plain.toBuilder()
+                        .constraint(_ -> {
+                            throw new IllegalStateException();
+                        })
+                        .build()
+                        .isPlainGreedy())
+                .isFalse();
     }
 
     @Test
