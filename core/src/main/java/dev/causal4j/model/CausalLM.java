@@ -372,10 +372,9 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     static Tokenizer require(Optional<Tokenizer> tokenizer) {
-        return tokenizer.orElseThrow(
-                () -> new IllegalStateException(
-                        "tokenizer: expected tokenizer.json, or vocab.json"
-                                + " and merges.txt, in the model's folder, or one in its GGUF file, got none; give token ids instead of text (--tokens)"));
+        return tokenizer.orElseThrow(() -> new IllegalStateException(
+                "tokenizer: expected tokenizer.json, or vocab.json and merges.txt, in the model's folder,"
+                        + " or one in its GGUF file, got none; give token ids instead of text (--tokens)"));
     }
 
     /** For instance {@code gpt2: gpt2 in f32, 12 layers of 768, 50257 tokens, context of 1024, 124439808 parameters, 498 MB}. */

@@ -318,7 +318,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** Whether two tensors of one shape hold the same numbers, perhaps in different dtypes. */
-    private static boolean equal(TensorView a, TensorView b) {
+    static boolean equal(TensorView a, TensorView b) {
         if (a.dtype() == b.dtype()) {
             return a.data().mismatch(b.data()) < 0;
         }
@@ -406,7 +406,11 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private long bytesNeeded(LoadOptions options, DType dtype) {
-        return asStored(options) ? StoredRows.bytes(config.specs(), stored) : config.weightBytes(dtype);
+        return asStored(options)
+                ? config.specs().stream()
+                        .mapToLong(spec -> stored(spec).bytes(spec))
+                        .sum()
+                : config.weightBytes(dtype);
     }
 
     private Parameters parameters(Device device, DType dtype, Map<String, LowRank> adapters, LoadOptions options) {
