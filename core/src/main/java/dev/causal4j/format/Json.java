@@ -123,10 +123,10 @@ public record Json(String subject, Map<?, ?> root) {
         return new Json(subject + ", key " + quote(key), section);
     }
 
-    /** This object with the values of another, which win. */
-    public Json with(Json other) {
+    /** This object with other values, which win. */
+    public Json with(Map<?, ?> others) {
         Map<Object, Object> both = new LinkedHashMap<>(root);
-        both.putAll(other.root);
+        both.putAll(others);
         return new Json(subject, both);
     }
 

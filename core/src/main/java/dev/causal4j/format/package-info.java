@@ -33,7 +33,8 @@
  * <pre>
  *   header       "GGUF", u32 version (2 and 3 are the same), u64 number of tensors, u64 number of keys
  *   keys         string key, u32 type, value; no key twice
- *   types        0 u8, 1 i8, 2 u16, 3 i16, 4 u32, 5 i32, 6 f32, 7 bool (0 or 1), 8 string, 9 array, 10 u64, 11 i64, 12 f64
+ *   types        0 u8, 1 i8, 2 u16, 3 i16, 4 u32, 5 i32, 6 f32, 7 bool (0 or 1), 8 string, 9 array,
+ *                10 u64, 11 i64, 12 f64
  *   string       u64 length, UTF-8 without NUL        array   u32 type of elements, u64 number, elements
  *   tensors      string name, u32 dimensions (1 to 4), u64 each, the length of a row first, u32 type, u64 offset
  *   padding      zeros up to a multiple of general.alignment (u32, a multiple of 8, 32 if absent)

@@ -188,8 +188,7 @@ public final class Tokenizer {
             }
         }
         List<?> added = tokens.stream().map(Token::json).toList();
-        return Json.write(settings.with(new Json("", Map.of("model", model, ADDED, added)))
-                .root());
+        return Json.write(settings.with(Map.of("model", model, ADDED, added)).root());
     }
 
     private Map<String, Integer> modelPieces() {

@@ -18,8 +18,7 @@ record Olmo3(String type, Names names) implements Family {
     public Architecture read(Json json) throws FormatException {
         Json parameters = json.section("rope_parameters"); // of all layers, or a section for each kind
         double theta = parameters.number("rope_theta", json.number("rope_theta", 1e4, 1e-9, 1e300), 1e-9, 1e300);
-        Json local = new Json(json.subject(), Map.of("rope_local_base_freq", theta));
-        Keys keys = new Keys(json.with(local), new Keys.Absent(0, 0, 0, 1e4, 1e-5));
+        Keys keys = new Keys(json.with(Map.of("rope_local_base_freq", theta)), new Keys.Absent(0, 0, 0, 1e4, 1e-5));
         keys.places = NormPlaces.AFTER;
         keys.queryKeyNorm = QueryKeyNorm.ALL;
         Dense dense = keys.dense();

@@ -30,7 +30,7 @@ public final class RopeKeys {
         Json parameters = json.section("rope_parameters");
         Json scaling = json.section("rope_scaling");
         Json full = parameters.has("full_attention")
-                ? parameters.section("full_attention").with(scaling)
+                ? parameters.section("full_attention").with(scaling.root())
                 : json.has("rope_scaling") ? scaling : parameters;
         this.rope = local ? parameters.section("sliding_attention") : full;
         String thetaKey =

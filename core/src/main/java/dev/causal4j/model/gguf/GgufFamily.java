@@ -193,13 +193,13 @@ public final class GgufFamily implements FileLayout {
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         Origin origin = names.origin(decoder, spec, root);
         if (spec.expert() != ParameterSpec.NO_EXPERT) {
-            Experts all = (Experts) Names.block(decoder, spec).feedForward();
+            Experts all = (Experts) decoder.blocks().get(spec.layer()).feedForward();
             return origin.among(all.count(), spec.expert());
         }
         if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
             return origin;
         }
-        AttentionConfig a = Names.block(decoder, spec).attention();
+        AttentionConfig a = decoder.blocks().get(spec.layer()).attention();
         List<Origin.Part> parts = new ArrayList<>();
         int head = 0; // of queries, keys, values
         for (Origin.Part all : origin.parts()) {
