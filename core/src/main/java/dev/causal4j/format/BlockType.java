@@ -163,8 +163,8 @@ public enum BlockType {
     }
 
     /**
-     * Decodes whole blocks. Element i is exactly {@code Math.fma(codes[i], scales[i / group], minimums[i / group])}, or without
-     * minimum {@code codes[i] * scales[i / group]}.
+     * Decodes whole blocks. Element i is exactly {@code Math.fma(codes[i], scales[i / group], minimums[i / group])}, or
+     * without minimum {@code codes[i] * scales[i / group]}.
      *
      * @param offset bytes to the first block
      * @param count of elements

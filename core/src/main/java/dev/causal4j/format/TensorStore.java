@@ -70,7 +70,8 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
     /**
      * A view of a stored tensor. Nothing is copied; numbers are read from the file on use.
      *
-     * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16, I8 or a {@link BlockType}
+     * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16, I8 or a {@link
+     *     BlockType}
      */
     public TensorView tensor(String name) throws FormatException {
         Stored stored = tensors.get(name);

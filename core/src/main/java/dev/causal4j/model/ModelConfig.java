@@ -123,7 +123,10 @@ public record ModelConfig(
         return family().origin(decoder, spec, root);
     }
 
-    /** The name of a parameter in its files, without the prefix that all names may have; its own if several tensors hold it. */
+    /**
+     * The name of a parameter in its files, without the prefix that all names may have; its own if several tensors hold
+     * it.
+     */
     public String label(ParameterSpec spec) {
         return origin(spec, "").label(spec);
     }
@@ -221,7 +224,9 @@ public record ModelConfig(
                 type, source, decoder, ropes, vocabularySize, logitCap, tied, otherBos, otherEos, generation);
     }
 
-    /** This configuration with the defaults of a {@code generation_config.json}; special ids that it has replace these. */
+    /**
+     * This configuration with the defaults of a {@code generation_config.json}; special ids that it has replace these.
+     */
     ModelConfig withGeneration(Json json) throws FormatException {
         return with(json, GenerationDefaults.of(json));
     }

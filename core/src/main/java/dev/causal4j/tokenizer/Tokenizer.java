@@ -86,8 +86,8 @@ public final class Tokenizer {
     }
 
     /**
-     * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty; or that of a
-     * tokenizer.json. Files of more than 64 MB are refused.
+     * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty; or that of
+     * a tokenizer.json. Files of more than 64 MB are refused.
      *
      * @throws FormatException if a file is malformed or not supported
      * @throws IOException if reading fails

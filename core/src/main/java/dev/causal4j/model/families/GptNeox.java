@@ -13,7 +13,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 
-/** GPT-NeoX (Black et al. 2022), also Pythia: layer norms, partial rotation, both layers of a block read the same stream. */
+/**
+ * GPT-NeoX (Black et al. 2022), also Pythia: layer norms, partial rotation, both layers of a block read the same
+ * stream.
+ */
 record GptNeox(String type, Names names) implements Family {
     static final Names NAMES = new Names(
             List.of("gpt_neox."),

@@ -13,8 +13,8 @@ import java.util.Map;
  *
  * @param roots prefixes that all but the head's may have, besides none
  * @param blocks the prefix of tensors in blocks, after the root
- * @param modules names by ours, where they differ; {@code #} stands for the expert. Tensors of "query", "key" and "value"
- *     are stacked unless there is one "qkv", those of "gate" and "up" unless there is one "gate_up".
+ * @param modules names by ours, where they differ; {@code #} stands for the expert. Tensors of "query", "key" and
+ *     "value" are stacked unless there is one "qkv", those of "gate" and "up" unless there is one "gate_up".
  */
 public record Names(List<String> roots, String blocks, Map<String, String> modules) {
     /** Llama's tensor names; most families override a few. */

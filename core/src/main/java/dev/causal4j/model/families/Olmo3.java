@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * OLMo 3 (2025): OLMo 2 with three layers with windows to one without. Only the latter have scaled positions, as the models
- * were trained; the first releases of transformers 5 scale all.
+ * OLMo 3 (2025): OLMo 2 with three layers with windows to one without. Only the latter have scaled positions, as the
+ * models were trained; the first releases of transformers 5 scale all.
  */
 record Olmo3(String type, Names names) implements Family {
     @Override

@@ -10,8 +10,8 @@ import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 
 /**
- * The keys of rotary positions: {@code rope_scaling} and {@code rope_theta}, or {@code rope_parameters} as transformers 5
- * writes them. Frequencies follow that library's formulas.
+ * The keys of rotary positions: {@code rope_scaling} and {@code rope_theta}, or {@code rope_parameters} as transformers
+ * 5 writes them. Frequencies follow that library's formulas.
  */
 public final class RopeKeys {
     private static final String KIND = "rope_type";

@@ -30,8 +30,8 @@ import java.util.Set;
 /**
  * A family in a GGUF file, as llama.cpp writes it: the architecture, and the names and places of parameters. Immutable.
  *
- * <p>Linear weights are [out, in] there, Gemma's gains hold the one that is added, and Llama's queries and keys have the
- * rows of each head in pairs.
+ * <p>Linear weights are [out, in] there, Gemma's gains hold the one that is added, and Llama's queries and keys have
+ * the rows of each head in pairs.
  */
 public final class GgufFamily implements FileLayout {
     private static final Names NAMES = new Names(
@@ -96,8 +96,8 @@ public final class GgufFamily implements FileLayout {
     }
 
     /**
-     * The family in a file to write: {@link #metadata} and {@link #buffers} are the inverse of {@link #read}, which has to
-     * give the same architecture again.
+     * The family in a file to write: {@link #metadata} and {@link #buffers} are the inverse of {@link #read}, which has
+     * to give the same architecture again.
      *
      * @param subject of messages
      * @throws UnsupportedModelException naming what no file can say

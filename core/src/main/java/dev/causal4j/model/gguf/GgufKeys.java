@@ -35,8 +35,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys that configure a model in a GGUF file, behind the name of the architecture. A file is read as the configuration
- * that Hugging Face's files of the same model have, and a model is written in the same names. Not thread-safe; used once.
+ * The keys that configure a model in a GGUF file, behind the name of the architecture. A file is read as the
+ * configuration that Hugging Face's files of the same model have, and a model is written in the same names. Not
+ * thread-safe; used once.
  */
 final class GgufKeys {
     /** GGUF's keys by Hugging Face's, for both directions. */

@@ -179,9 +179,9 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
     private record Group(String piece, Set<List<String>> merges) {}
 
     /**
-     * Merges that are used, in groups that are equal where they merge alike. Those of added runs of spaces are one group if
-     * they come first: only runs longer than any token are then cut elsewhere, as llama.cpp cuts them. Other added tokens
-     * are found before anything is merged.
+     * Merges that are used, in groups that are equal where they merge alike. Those of added runs of spaces are one
+     * group if they come first: only runs longer than any token are then cut elsewhere, as llama.cpp cuts them. Other
+     * added tokens are found before anything is merged.
      */
     private List<Group> groups() throws FormatException {
         Set<Object> added = new HashSet<>();
@@ -202,7 +202,9 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         return groups;
     }
 
-    /** The tokens by id. Whether they are matched in normalized text does not matter where that is how they are spelled. */
+    /**
+     * The tokens by id. Whether they are matched in normalized text does not matter where that is how they are spelled.
+     */
     private Map<Integer, Map<?, ?>> added() throws FormatException {
         List<Json> normalizer = steps(tokenizer.section("normalizer"));
         boolean prefixed = normalizer.stream()
