@@ -38,7 +38,7 @@ public record LoadOptions(
         return new LoadOptions(dtype, wanted, cacheBytes, progress, compute, merged);
     }
 
-    /** The same with another bound of cached keys and values; loading fails unless so much is free with the weights. */
+    /** These options with another bound of cached keys and values; loading fails unless that is free, too. */
     public LoadOptions withCacheBytes(long bytes) {
         return new LoadOptions(dtype, cached, bytes, progress, compute, merged);
     }

@@ -133,15 +133,14 @@ public record ModelConfig(
 
     /** This configuration with the special ids that a file has, and other defaults of generation. */
     private ModelConfig with(Json json, GenerationDefaults defaults) throws FormatException {
-        OptionalInt first = known(json.integers("bos_token_id"), vocabularySize).findFirst();
-        Set<Integer> ends =
-                known(json.integers("eos_token_id"), vocabularySize).boxed().collect(Collectors.toSet());
+        OptionalInt first = known(json.integers("bos_token_id")).findFirst();
+        Set<Integer> ends = known(json.integers("eos_token_id")).boxed().collect(Collectors.toSet());
         ModelConfig config =
                 new ModelConfig(type, source, decoder, ropes, vocabularySize, logitCap, tied, bos, eos, defaults);
         return config.withSpecialIds(json.has("bos_token_id") ? first : bos, json.has("eos_token_id") ? ends : eos);
     }
 
-    private static IntStream known(List<Integer> ids, int vocabularySize) {
+    private IntStream known(List<Integer> ids) {
         return ids.stream().mapToInt(Integer::intValue).filter(id -> id >= 0 && id < vocabularySize);
     }
 

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * stores [in, out]. Vectors keep their names and are F32. The metadata names the layout with its version, and the dtype
  * of the matrices.
  *
- * @param dtype of all matrices but the positions, which are f32 in an int8 model
+ * @param dtype of all matrices but the positions, which are f32 in a quantised model
  */
 record PanelLayout(DType dtype) {
     static final String PANELS = ".panels";
