@@ -65,7 +65,8 @@ final class Builtins {
         long from = bounds ? x.whole(a.get(0)) : 0;
         long to = x.whole(a.get(bounds ? 1 : 0));
         long by = a.whole(2, "step", 1);
-        long size = by == 0 ? MAX_RANGE + 1 : Math.max(0, Math.ceilDiv(to - from, by));
+        // A difference that overflows has the other sign.
+        long size = by == 0 || to < from != to - from < 0 ? MAX_RANGE + 1 : Math.max(0, Math.ceilDiv(to - from, by));
         if (size > MAX_RANGE) {
             throw x.wrong("a range of at most " + MAX_RANGE + " numbers", size);
         }

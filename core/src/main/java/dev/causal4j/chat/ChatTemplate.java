@@ -175,8 +175,8 @@ public final class ChatTemplate {
     }
 
     /**
-     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, with its special
-     * tokens. For conversations with tools there may be one of its own, in the list of the
+     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, with its
+     * special tokens. For conversations with tools there may be one of its own, in the list of the
      * configuration or in {@code additional_chat_templates/tool_use.jinja}. Empty if there is none.
      *
      * @param folder in Hugging Face layout

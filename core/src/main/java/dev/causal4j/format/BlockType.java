@@ -11,6 +11,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * How a GGUF file stores numbers. A quantised type has blocks of 32 or 256 elements, each an integer code; a group of
@@ -121,11 +122,13 @@ public enum BlockType {
     static BlockType of(String place, int id) throws FormatException {
         String name = id >= 0 && id < NAMES.size() ? NAMES.get(id) : Integer.toUnsignedString(id);
         String expected = "a type of " + Arrays.toString(values());
-        return Arrays.stream(values())
-                .filter(each -> each.name().equals(name))
-                .findFirst()
-                .orElseThrow(() -> new FormatException(
-                        place, expected, "type " + name, "take this model in another quantisation"));
+        return of(name).orElseThrow(() ->
+                new FormatException(place, expected, "type " + name, "take this model in another quantisation"));
+    }
+
+    /** The type of a name; empty if there is none or it is not supported. */
+    static Optional<BlockType> of(String name) {
+        return Arrays.stream(values()).filter(each -> each.name().equals(name)).findFirst();
     }
 
     /** The number of the type in a file. */
@@ -160,8 +163,8 @@ public enum BlockType {
     }
 
     /**
-     * Decodes whole blocks. Element i is exactly {@code Math.fma(codes[i], scales[i / group], minimums[i / group])}, or without
-     * minimum {@code codes[i] * scales[i / group]}.
+     * Decodes whole blocks. Element i is exactly {@code Math.fma(codes[i], scales[i / group], minimums[i / group])}, or
+     * without minimum {@code codes[i] * scales[i / group]}.
      *
      * @param offset bytes to the first block
      * @param count of elements

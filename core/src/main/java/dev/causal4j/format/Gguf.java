@@ -20,8 +20,8 @@ import java.util.stream.IntStream;
  * A model in a GGUF file, or several: metadata and tensors, checked whole. Immutable and thread-safe. The package
  * documentation has the rules.
  *
- * @param metadata the values of the first file by their key: integers (Integer, or Long or BigInteger if it does not fit),
- *     Double, Boolean, String, and lists of these; they do not depend on the mapping
+ * @param metadata the values of the first file by their key: integers (Integer, or Long or BigInteger if it does not
+ *     fit), Double, Boolean, String, and lists of these; they do not depend on the mapping
  * @param tensors in the order of their data, file by file. Rows are whole blocks. Shapes have the outermost dimension
  *     first, {@code [out, in]}, which the file has in the opposite order
  */
@@ -35,8 +35,8 @@ public record Gguf(Json metadata, TensorStore tensors) {
     private static final int MAX_FILES = 65_535;
 
     /**
-     * Maps a file, and if it is the first of a split model, {@code NAME-00001-of-00003.gguf}, also the others beside it.
-     * The files must not be shortened or changed meanwhile.
+     * Maps a file, and if it is the first of a split model, {@code NAME-00001-of-00003.gguf}, also the others beside
+     * it. The files must not be shortened or changed meanwhile.
      *
      * @param files holds the mappings, and with them the data of every tensor
      * @throws FormatException if a file does not exist or breaks a rule of the format, or this is not the first one
@@ -72,7 +72,9 @@ public record Gguf(Json metadata, TensorStore tensors) {
         return new Gguf(metadata, new TensorStore(metadata.subject(), Collections.unmodifiableMap(tensors), Map.of()));
     }
 
-    /** The names of all files of a model that has a file of this name, in their order: only this, if it is not split. */
+    /**
+     * The names of all files of a model that has a file of this name, in their order: only this, if it is not split.
+     */
     public static List<String> parts(String name) {
         Matcher part = PART.matcher(name);
         int count = part.matches() ? Integer.parseInt(part.group(2)) : 0;

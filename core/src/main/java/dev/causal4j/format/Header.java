@@ -152,7 +152,9 @@ record Header(String subject, MemorySegment bytes) {
         return List.copyOf(numbers);
     }
 
-    /** The tensors in the order of their data, which they cover from 0 to the end of the file without hole or overlap. */
+    /**
+     * The tensors in the order of their data, which they cover from 0 to the end of the file without hole or overlap.
+     */
     private Map<String, Stored> placed(List<Declared> tensors) throws FormatException {
         tensors.sort(Comparator.comparingLong(Declared::begin).thenComparingLong(Declared::end));
         long position = 0;

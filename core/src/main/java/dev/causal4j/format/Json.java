@@ -73,8 +73,8 @@ public record Json(String subject, Map<?, ?> root) {
     /** Takes the members of large objects and lists one by one, so that they are never there as a tree. */
     public interface Members {
         /**
-         * A member of the value at a path such as {@code model.vocab}; its name is empty in a list, and in an object may
-         * come twice.
+         * A member of the value at a path such as {@code model.vocab}; its name is empty in a list, and in an object
+         * may come twice.
          */
         void member(String path, String name, Object value) throws FormatException;
     }
@@ -123,10 +123,10 @@ public record Json(String subject, Map<?, ?> root) {
         return new Json(subject + ", key " + quote(key), section);
     }
 
-    /** This object with the values of another, which win. */
-    public Json with(Json other) {
+    /** This object with other values, which win. */
+    public Json with(Map<?, ?> others) {
         Map<Object, Object> both = new LinkedHashMap<>(root);
-        both.putAll(other.root);
+        both.putAll(others);
         return new Json(subject, both);
     }
 
@@ -291,8 +291,8 @@ public record Json(String subject, Map<?, ?> root) {
     }
 
     /**
-     * Reads bytes that must be one JSON object in UTF-8 and nothing after it, with no key twice, at most 100 deep and of at most 16
-     * million tokens.
+     * Reads bytes that must be one JSON object in UTF-8 and nothing after it, with no key twice, at most 100 deep and
+     * of at most 16 million tokens.
      *
      * @param subject their name in messages
      * @return the object in the order of the file; immutable like all in it
@@ -311,7 +311,10 @@ public record Json(String subject, Map<?, ?> root) {
         return object(subject, read(subject, json, large, members, false));
     }
 
-    /** Reads an object like {@link #tree(String, byte[])}, with fractions as BigDecimal: written again, they keep every digit. */
+    /**
+     * Reads an object like {@link #tree(String, byte[])}, with fractions as BigDecimal: written again, they keep every
+     * digit.
+     */
     public static Map<String, Object> exactTree(String subject, byte[] json) throws FormatException {
         return object(subject, read(subject, json, Set.of(), (_, _, _) -> {}, true));
     }

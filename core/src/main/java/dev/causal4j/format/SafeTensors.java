@@ -141,8 +141,8 @@ public final class SafeTensors {
     }
 
     /**
-     * A tensor to write: its entry in the header, and a supplier of its numbers. Immutable, and as thread-safe as {@code
-     * numbers}.
+     * A tensor to write: its entry in the header, and a supplier of its numbers. Immutable, and as thread-safe as
+     * {@code numbers}.
      *
      * @param shape the dimensions, outermost first
      * @param numbers supplies them, with this dtype and shape; its result is used until the next tensor is written

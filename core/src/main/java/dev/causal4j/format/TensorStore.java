@@ -14,7 +14,6 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.LongConsumer;
@@ -52,17 +51,14 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
      */
     public record Stored(String file, String type, List<Long> shape, MemorySegment data) {
         private TensorView view(String name) throws FormatException {
-            Optional<DType> dtype = DType.ofFileType(type);
-            if (dtype.isPresent()) {
-                return new TensorView(name, dtype.get(), shape, data);
-            }
-            for (BlockType blocks : BlockType.values()) {
-                if (blocks.name().equals(type)) {
-                    return TensorView.of(name, blocks, shape, data);
-                }
-            }
-            String place = file + ", tensor " + quote(name);
-            throw new FormatException(place, "dtype F32, F16, BF16 or I8", type, "convert the checkpoint");
+            return DType.ofFileType(type)
+                    .map(dtype -> new TensorView(name, dtype, shape, data))
+                    .or(() -> BlockType.of(type).map(blocks -> TensorView.of(name, blocks, shape, data)))
+                    .orElseThrow(() -> new FormatException(
+                            file + ", tensor " + quote(name),
+                            "dtype F32, F16, BF16 or I8",
+                            type,
+                            "convert the checkpoint"));
         }
     }
 
@@ -74,7 +70,8 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
     /**
      * A view of a stored tensor. Nothing is copied; numbers are read from the file on use.
      *
-     * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16, I8 or a {@link BlockType}
+     * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16, I8 or a {@link
+     *     BlockType}
      */
     public TensorView tensor(String name) throws FormatException {
         Stored stored = tensors.get(name);
@@ -112,8 +109,8 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
             String got = others.isEmpty() ? "a folder with neither" : others;
             String remedy = others.isEmpty()
                     ? "name the folder of a checkpoint in safetensors format"
-                    : "PyTorch's pickles and ONNX are not read: convert them to safetensors with save_pretrained, or fetch"
-                            + " the model with pull, which takes safetensors";
+                    : "PyTorch's pickles and ONNX are not read: convert them to safetensors with save_pretrained, or"
+                            + " fetch the model with pull, which takes safetensors";
             throw new FormatException(folder.toString(), SINGLE + " or " + INDEX, got, remedy);
         }
     }

@@ -8,7 +8,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A dense tensor as a file stores it: row-major, little-endian, not copied. Thread-safe while its memory is not modified.
+ * A dense tensor as a file stores it: row-major, little-endian, not copied. Thread-safe while its memory is not
+ * modified.
  *
  * @param name its name in errors
  * @param blocks how its numbers are packed; null for numbers of the dtype

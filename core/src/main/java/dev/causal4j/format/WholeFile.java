@@ -16,9 +16,9 @@ import java.util.UUID;
 import java.util.stream.Stream;
 
 /**
- * Writes files and folders whole or not at all: under a new name beside the target, which then replaces it. Whenever the
- * process ends, a reader finds the old content or all of the new; {@link #deleteUnfinished} removes temporary remains.
- * Only {@link #append} adds to a file; a failure may leave a part of what it adds. Thread-safe.
+ * Writes files and folders whole or not at all: under a new name beside the target, which then replaces it. Whenever
+ * the process ends, a reader finds the old content or all of the new; {@link #deleteUnfinished} removes temporary
+ * remains. Only {@link #append} adds to a file; a failure may leave a part of what it adds. Thread-safe.
  */
 public final class WholeFile {
     private static final String PREFIX = ".causal4j-";

@@ -56,10 +56,10 @@ record AdapterFiles(
             + " alpha_pattern layer_replication target_parameters trainable_token_indices alora_invocation_tokens"
             + " arrow_config velora_config monteclora_config megatron_config";
 
-    private static final List<Object> OFF = List.of(Json.NULL, false, List.of(), Map.of());
+    private static final List<Object> OFF = List.of(false, List.of(), Map.of());
 
     /** First values of A and B that leave the weights of the layer as they are. */
-    private static final Set<Object> FIRST_VALUES = Set.of(Json.NULL, true, false, "gaussian", "eva", "orthogonal");
+    private static final Set<Object> FIRST_VALUES = Set.of(true, false, "gaussian", "eva", "orthogonal");
 
     /**
      * Reads the adapters of a model, by the names of their weights; none without a folder.
@@ -95,15 +95,11 @@ record AdapterFiles(
         config.support("task_type", config.string("task_type", "CAUSAL_LM").equals("CAUSAL_LM"), "CAUSAL_LM");
         config.support("bias", config.string("bias", "none").equals("none"), "none");
         for (String key : UNSUPPORTED.split(" ", -1)) {
-            config.support(key, OFF.contains(value(config, key)), "none");
+            config.support(key, !config.has(key) || OFF.contains(config.root().get(key)), "none");
         }
         String key = "init_lora_weights";
-        config.support(key, FIRST_VALUES.contains(value(config, key)), "true, false, gaussian, eva or orthogonal");
-    }
-
-    private static Object value(Json config, String key) {
-        Object value = config.root().get(key);
-        return value == null ? Json.NULL : value;
+        boolean leaves = !config.has(key) || FIRST_VALUES.contains(config.root().get(key));
+        config.support(key, leaves, "true, false, gaussian, eva or orthogonal");
     }
 
     private Map<String, LowRank> read(Device device) throws FormatException {
@@ -138,7 +134,7 @@ record AdapterFiles(
             if (there && !modules.containsKey(part.name())) {
                 TensorView down = tensor(name, List.of((long) rank, (long) spec.cols()));
                 int index = 0;
-                while (index < downs.size() && !isEqual(downs.get(index), down)) {
+                while (index < downs.size() && !Checkpoint.equal(downs.get(index), down)) {
                     index++;
                 }
                 if (index == downs.size()) {
@@ -170,10 +166,6 @@ record AdapterFiles(
         Matrix up = Matrix.of(
                 device, DType.F32, spec.rows(), ranks, (r, row) -> System.arraycopy(ups[r], 0, row, 0, ranks));
         adapters.put(spec.name(), new LowRank(down, up, scale));
-    }
-
-    private static boolean isEqual(TensorView a, TensorView b) {
-        return a.dtype() == b.dtype() && a.data().mismatch(b.data()) < 0;
     }
 
     private TensorView tensor(String name, List<Long> shape) throws FormatException {

@@ -29,8 +29,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A causal language model: decoder, head and, where there are some, a tokenizer and a chat template. Immutable and thread-safe; many callers
- * share one.
+ * A causal language model: decoder, head and, where there are some, a tokenizer and a chat template. Immutable and
+ * thread-safe; many callers share one.
  *
  * <p>A model owns memory off heap until it is closed: keys and values, and weights that it loaded or made. As {@link
  * Parameters} it returns its own, so another model can reuse them.
@@ -70,8 +70,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * Loads a GGUF file or a folder in Hugging Face layout (config.json, safetensors, and a tokenizer if there is one) in the dtype
-     * its weights are stored in: if that is one, otherwise in f32; without loss.
+     * Loads a GGUF file or a folder in Hugging Face layout (config.json, safetensors, and a tokenizer if there is one)
+     * in the dtype its weights are stored in: if that is one, otherwise in f32; without loss.
      *
      * @throws FormatException if a file is not what it should be
      * @throws IOException if reading fails
@@ -81,8 +81,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * Loads a model in another dtype: weights are rounded to bf16 or f16, or quantised to int8. Converted weights ({@link
-     * Conversion}) exist in their dtype only.
+     * Loads a model in another dtype: weights are rounded to bf16 or f16, or quantised to int8. Converted weights
+     * ({@link Conversion}) exist in their dtype only.
      *
      * @throws FormatException if a file is not what it should be
      * @throws IOException if reading fails
@@ -304,8 +304,9 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * Begins to compile the vector kernels that the model needs, in the background, for a program that waits for its first
-     * request. Without it they are compiled when requests have come; plain Java computes meanwhile, with equal bits.
+     * Begins to compile the vector kernels that the model needs, in the background, for a program that waits for its
+     * first request. Without it they are compiled when requests have come; plain Java computes meanwhile, with equal
+     * bits.
      */
     public void warmUp() {
         matrices().forEach(Matrix::warmUp);
@@ -372,13 +373,15 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     static Tokenizer require(Optional<Tokenizer> tokenizer) {
-        return tokenizer.orElseThrow(
-                () -> new IllegalStateException(
-                        "tokenizer: expected tokenizer.json, or vocab.json"
-                                + " and merges.txt, in the model's folder, or one in its GGUF file, got none; give token ids instead of text (--tokens)"));
+        return tokenizer.orElseThrow(() -> new IllegalStateException(
+                "tokenizer: expected tokenizer.json, or vocab.json and merges.txt, in the model's folder,"
+                        + " or one in its GGUF file, got none; give token ids instead of text (--tokens)"));
     }
 
-    /** For instance {@code gpt2: gpt2 in f32, 12 layers of 768, 50257 tokens, context of 1024, 124439808 parameters, 498 MB}. */
+    /**
+     * For instance {@code gpt2: gpt2 in f32, 12 layers of 768, 50257 tokens, context of 1024, 124439808 parameters, 498
+     * MB}.
+     */
     @Override
     public String toString() {
         long bytes = matrices().mapToLong(each -> each.panelData().byteSize()).sum();

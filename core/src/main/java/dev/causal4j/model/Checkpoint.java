@@ -51,8 +51,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The files of a model, opened and checked without reading weights: each parameter is there with its shape and a supported
- * dtype, and no other tensor would change the model. Thread-safe. It holds the mapped files until it is loaded or closed.
+ * The files of a model, opened and checked without reading weights: each parameter is there with its shape and a
+ * supported dtype, and no other tensor would change the model. Thread-safe. It holds the mapped files until it is
+ * loaded or closed.
  */
 public final class Checkpoint implements AutoCloseable {
     static final String CONFIG = "config.json";
@@ -318,7 +319,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** Whether two tensors of one shape hold the same numbers, perhaps in different dtypes. */
-    private static boolean equal(TensorView a, TensorView b) {
+    static boolean equal(TensorView a, TensorView b) {
         if (a.dtype() == b.dtype()) {
             return a.data().mismatch(b.data()) < 0;
         }
@@ -335,8 +336,8 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * Checks the unused tensors. One inside a block would change the model, so it is an error; of others, such as a second
-     * head, the family says whether they are an error or logged.
+     * Checks the unused tensors. One inside a block would change the model, so it is an error; of others, such as a
+     * second head, the family says whether they are an error or logged.
      */
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
@@ -400,13 +401,19 @@ public final class Checkpoint implements AutoCloseable {
         return AdapterFiles.read(options.merged(), config, device);
     }
 
-    /** Whether each matrix is kept in the format it is stored in, as those of a GGUF file are unless a dtype is chosen. */
+    /**
+     * Whether each matrix is kept in the format it is stored in, as those of a GGUF file are unless a dtype is chosen.
+     */
     private boolean asStored(LoadOptions options) {
         return options.dtype() == null && isGguf();
     }
 
     private long bytesNeeded(LoadOptions options, DType dtype) {
-        return asStored(options) ? StoredRows.bytes(config.specs(), stored) : config.weightBytes(dtype);
+        return asStored(options)
+                ? config.specs().stream()
+                        .mapToLong(spec -> stored(spec).bytes(spec))
+                        .sum()
+                : config.weightBytes(dtype);
     }
 
     private Parameters parameters(Device device, DType dtype, Map<String, LowRank> adapters, LoadOptions options) {
@@ -434,8 +441,8 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * Loads all matrices, each on one thread: a thread zeroes the memory that it takes. All threads share a matrix that is
-     * larger than the share of a thread.
+     * Loads all matrices, each on one thread: a thread zeroes the memory that it takes. All threads share a matrix that
+     * is larger than the share of a thread.
      */
     private void loadAll(Compute compute, Function<ParameterSpec, Matrix> load, Map<ParameterSpec, Matrix> to) {
         long share = bytes(config.specs(), DType.F32) / compute.threads();
@@ -448,8 +455,8 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * The dtype {@link #load} would use: the requested one, or that of the panels, or the one of all matrices but a GGUF
-     * file's positions, which are f32. If they differ, the narrowest of quantised ones, or f32.
+     * The dtype {@link #load} would use: the requested one, or that of the panels, or the one of all matrices but a
+     * GGUF file's positions, which are f32. If they differ, the narrowest of quantised ones, or f32.
      *
      * @throws FormatException if the weights are converted ones of another dtype
      */
@@ -496,7 +503,10 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
-    /** The rows of a parameter as f32, of a weight with its adapter as part of it; for several threads, while this is open. */
+    /**
+     * The rows of a parameter as f32, of a weight with its adapter as part of it; for several threads, while this is
+     * open.
+     */
     Matrix.Source rows(ParameterSpec spec, Map<String, LowRank> adapters) {
         LowRank adapter = adapters.get(spec.name());
         return adapter == null ? rows(spec) : adapter.merged(rows(spec));

@@ -36,8 +36,8 @@ import java.util.stream.Stream;
  * }</pre>
  *
  * @param model its folder or GGUF file
- * @param options the dtype, by default the stored one; an adapter to make part of the weights; threads; and a listener of
- *     the bytes that are written
+ * @param options the dtype, by default the stored one; an adapter to make part of the weights; threads; and a listener
+ *     of the bytes that are written
  * @param shardBytes the most bytes of a file of weights in Hugging Face layout; more are several files with an index
  * @param overwrite whether the target may also be an earlier conversion
  */
@@ -82,8 +82,8 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     }
 
     /**
-     * Writes a folder that opens at once, whole or not at all: with Hugging Face's files, but matrices in panels, which are
-     * memory-mapped and which other programs cannot read. Its logits have the same bits.
+     * Writes a folder that opens at once, whole or not at all: with Hugging Face's files, but matrices in panels, which
+     * are memory-mapped and which other programs cannot read. Its logits have the same bits.
      *
      * @param out a new or empty folder in an existing one
      * @throws FormatException if the model, the adapter or {@code out} is not what it should be
@@ -106,8 +106,8 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     }
 
     /**
-     * Writes a folder in Hugging Face layout, whole or not at all: config.json, the weights under the names of the family,
-     * and the tokenizer's files. The weights are rounded once.
+     * Writes a folder in Hugging Face layout, whole or not at all: config.json, the weights under the names of the
+     * family, and the tokenizer's files. The weights are rounded once.
      *
      * @param out a new or empty folder in an existing one
      * @throws FormatException if the model, the adapter or {@code out} is not what it should be
@@ -144,8 +144,9 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     }
 
     /**
-     * Writes one GGUF file with tokenizer and chat template, which llama.cpp runs, whole or not at all. Its logits have the
-     * same bits, but for what a type rounds and for frequencies of scaled rotary positions, which files have in f32.
+     * Writes one GGUF file with tokenizer and chat template, which llama.cpp runs, whole or not at all. Its logits have
+     * the same bits, but for what a type rounds and for frequencies of scaled rotary positions, which files have in
+     * f32.
      *
      * @param out a new file {@code NAME.gguf} in an existing folder
      * @param type of the matrices

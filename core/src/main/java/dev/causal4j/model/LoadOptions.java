@@ -38,7 +38,7 @@ public record LoadOptions(
         return new LoadOptions(dtype, wanted, cacheBytes, progress, compute, merged);
     }
 
-    /** The same with another bound of cached keys and values; loading fails unless so much is free with the weights. */
+    /** These options with another bound of cached keys and values; loading fails unless that is free, too. */
     public LoadOptions withCacheBytes(long bytes) {
         return new LoadOptions(dtype, cached, bytes, progress, compute, merged);
     }
@@ -54,8 +54,8 @@ public record LoadOptions(
     }
 
     /**
-     * These options with the low-rank adapter in a folder of PEFT's layout merged into the weights. Sums are made in f32 of
-     * the weights as they are stored, and rounded or quantised once; of quantised ones a dtype must be chosen.
+     * These options with the low-rank adapter in a folder of PEFT's layout merged into the weights. Sums are made in
+     * f32 of the weights as they are stored, and rounded or quantised once; of quantised ones a dtype must be chosen.
      */
     public LoadOptions withMerged(@Nullable Path adapter) {
         return new LoadOptions(dtype, cached, cacheBytes, progress, compute, adapter);

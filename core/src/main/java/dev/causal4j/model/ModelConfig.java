@@ -123,22 +123,24 @@ public record ModelConfig(
         return family().origin(decoder, spec, root);
     }
 
-    /** The name of a parameter in its files, without the prefix that all names may have; its own if several tensors hold it. */
+    /**
+     * The name of a parameter in its files, without the prefix that all names may have; its own if several tensors hold
+     * it.
+     */
     public String label(ParameterSpec spec) {
         return origin(spec, "").label(spec);
     }
 
     /** This configuration with the special ids that a file has, and other defaults of generation. */
     private ModelConfig with(Json json, GenerationDefaults defaults) throws FormatException {
-        OptionalInt first = known(json.integers("bos_token_id"), vocabularySize).findFirst();
-        Set<Integer> ends =
-                known(json.integers("eos_token_id"), vocabularySize).boxed().collect(Collectors.toSet());
+        OptionalInt first = known(json.integers("bos_token_id")).findFirst();
+        Set<Integer> ends = known(json.integers("eos_token_id")).boxed().collect(Collectors.toSet());
         ModelConfig config =
                 new ModelConfig(type, source, decoder, ropes, vocabularySize, logitCap, tied, bos, eos, defaults);
         return config.withSpecialIds(json.has("bos_token_id") ? first : bos, json.has("eos_token_id") ? ends : eos);
     }
 
-    private static IntStream known(List<Integer> ids, int vocabularySize) {
+    private IntStream known(List<Integer> ids) {
         return ids.stream().mapToInt(Integer::intValue).filter(id -> id >= 0 && id < vocabularySize);
     }
 
@@ -221,7 +223,9 @@ public record ModelConfig(
                 type, source, decoder, ropes, vocabularySize, logitCap, tied, otherBos, otherEos, generation);
     }
 
-    /** This configuration with the defaults of a {@code generation_config.json}; special ids that it has replace these. */
+    /**
+     * This configuration with the defaults of a {@code generation_config.json}; special ids that it has replace these.
+     */
     ModelConfig withGeneration(Json json) throws FormatException {
         return with(json, GenerationDefaults.of(json));
     }

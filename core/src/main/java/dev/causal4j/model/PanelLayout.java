@@ -15,10 +15,11 @@ import org.jspecify.annotations.Nullable;
  * The layout of a converted checkpoint, whose matrices are stored in panels, so that loading it is a memory map.
  *
  * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, steps, 64], the bytes of the
- * dtype's panels as {@link DType#stored}: scales lie in them as further steps. Rows are outputs also where Hugging Face stores [in, out]. Vectors keep their names and are F32. The metadata names the layout with its version,
- * and the dtype of the matrices.
+ * dtype's panels as {@link DType#stored}: scales lie in them as further steps. Rows are outputs also where Hugging Face
+ * stores [in, out]. Vectors keep their names and are F32. The metadata names the layout with its version, and the dtype
+ * of the matrices.
  *
- * @param dtype of all matrices but the positions, which are f32 in an int8 model
+ * @param dtype of all matrices but the positions, which are f32 in a quantised model
  */
 record PanelLayout(DType dtype) {
     static final String PANELS = ".panels";
@@ -74,8 +75,8 @@ record PanelLayout(DType dtype) {
     }
 
     /**
-     * The dtype of a matrix in a model of a dtype: positions stay f32 in a quantised one, since they are only looked up, and
-     * inputs that are no whole groups take int8.
+     * The dtype of a matrix in a model of a dtype: positions stay f32 in a quantised one, since they are only looked
+     * up, and inputs that are no whole groups take int8.
      */
     static DType held(ParameterSpec spec, DType dtype) {
         if (dtype.isQuantised() && spec.role() == Role.POSITIONS) {

@@ -46,14 +46,8 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
                 .orElseThrow();
     }
 
-    /** Bytes of the matrices of all parameters as they are stored. */
-    static long bytes(List<ParameterSpec> specs, Map<ParameterSpec, StoredRows> stored) {
-        return specs.stream()
-                .mapToLong(spec -> Objects.requireNonNull(stored.get(spec)).bytes(spec))
-                .sum();
-    }
-
-    private long bytes(ParameterSpec spec) {
+    /** Bytes of the parameter as a matrix in the format it is stored in. */
+    long bytes(ParameterSpec spec) {
         return isInBlocks()
                 ? groups().bytes(spec.rows(), spec.cols())
                 : Matrix.bytes(dtype(), spec.rows(), spec.cols());

@@ -86,8 +86,8 @@ public final class Tokenizer {
     }
 
     /**
-     * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty; or that of a
-     * tokenizer.json. Files of more than 64 MB are refused.
+     * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty; or that of
+     * a tokenizer.json. Files of more than 64 MB are refused.
      *
      * @throws FormatException if a file is malformed or not supported
      * @throws IOException if reading fails
@@ -188,8 +188,7 @@ public final class Tokenizer {
             }
         }
         List<?> added = tokens.stream().map(Token::json).toList();
-        return Json.write(settings.with(new Json("", Map.of("model", model, ADDED, added)))
-                .root());
+        return Json.write(settings.with(Map.of("model", model, ADDED, added)).root());
     }
 
     private Map<String, Integer> modelPieces() {

@@ -105,8 +105,7 @@ final class TokenizerReader {
             tokens.add(new Token(id, content, content, Set.of(Token.SPECIAL)).json());
         }
         Json usual = Json.parse(subject, resource("gpt2.json").getBytes(StandardCharsets.UTF_8));
-        Json settings = usual.with(new Json(subject, Map.of("added_tokens", tokens)));
-        return read(settings.with(new Json(subject, other)), vocab, merges);
+        return read(usual.with(Map.of("added_tokens", tokens)).with(other), vocab, merges);
     }
 
     static String resource(String name) {

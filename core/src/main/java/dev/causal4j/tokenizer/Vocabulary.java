@@ -47,11 +47,6 @@ final class Vocabulary {
         return pieces.length;
     }
 
-    /** The number of the model's pieces. */
-    int known() {
-        return ids.size();
-    }
-
     /** The id of a piece of the model, or {@link #NONE}. */
     int id(String piece) {
         return ids.getOrDefault(piece, NONE);

@@ -50,6 +50,7 @@ final class HostileTemplates {
                     + "{% endif %}".repeat(60) + "{% endset %}{{ x }}{% endmacro %}{{ m(0) }}",
             "{% macro f(n) %}{% if n > 1 %}{{ f(n - 1) }}{{ f(n - 2) }}{% endif %}{% endmacro %}{{ f(90) }}",
             "{{ range(0, 10000000000) | length }}",
+            "{{ range(-1, 9223372036854775807) | length }}",
             "{{ 'abc' * 1000000000000 }}",
             "{{ [1] * 1000000000 }}",
             "{{ 9 ** 999999999 }}",

@@ -15,7 +15,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The part of a configuration that changes the arithmetic, as a family reads it; the list of parameters follows. Immutable.
+ * The part of a configuration that changes the arithmetic, as a family reads it; the list of parameters follows.
+ * Immutable.
  *
  * @param family the {@code model_type}
  * @param source the configuration it was read from

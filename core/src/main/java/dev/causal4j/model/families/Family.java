@@ -7,8 +7,8 @@ import java.util.Map;
 /** An architecture in Hugging Face's files. Implementations have no state. */
 public interface Family extends FileLayout {
     /**
-     * Reads a configuration. Keys that do not change the arithmetic are ignored; a value that would change it and is not
-     * supported is an error.
+     * Reads a configuration. Keys that do not change the arithmetic are ignored; a value that would change it and is
+     * not supported is an error.
      */
     Architecture read(Json json) throws FormatException;
 

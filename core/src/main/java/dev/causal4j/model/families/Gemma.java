@@ -65,7 +65,7 @@ record Gemma(String type, Names names) implements Family {
         if (outer.has("eos_token_id")) {
             own.put("eos_token_id", outer.integers("eos_token_id"));
         }
-        return absent.with(outer.section("text_config")).with(new Json(outer.subject(), own));
+        return absent.with(outer.section("text_config").root()).with(own);
     }
 
     @Override

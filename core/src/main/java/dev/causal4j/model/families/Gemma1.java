@@ -8,7 +8,9 @@ import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
 import java.util.List;
 
-/** Gemma (2024), the first: Llama with gains 1 + w, a scaled embedding, gates of tanh GELU and heads wider than D / H. */
+/**
+ * Gemma (2024), the first: Llama with gains 1 + w, a scaled embedding, gates of tanh GELU and heads wider than D / H.
+ */
 record Gemma1(String type, Names names) implements Family {
     @Override
     public Architecture read(Json json) throws FormatException {

@@ -18,8 +18,8 @@ import java.util.Set;
 import java.util.stream.IntStream;
 
 /**
- * GPT-2 (Radford et al. 2019): learned positions, layer norms before attention and feed-forward layer, biases everywhere,
- * linear weights as [in, out].
+ * GPT-2 (Radford et al. 2019): learned positions, layer norms before attention and feed-forward layer, biases
+ * everywhere, linear weights as [in, out].
  */
 record Gpt2(String type, Names names) implements Family {
     /** The tanh form of GELU under all its names in Hugging Face's table. */

@@ -13,7 +13,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 
-/** GPT-NeoX (Black et al. 2022), also Pythia: layer norms, partial rotation, both layers of a block read the same stream. */
+/**
+ * GPT-NeoX (Black et al. 2022), also Pythia: layer norms, partial rotation, both layers of a block read the same
+ * stream.
+ */
 record GptNeox(String type, Names names) implements Family {
     static final Names NAMES = new Names(
             List.of("gpt_neox."),
@@ -32,8 +35,8 @@ record GptNeox(String type, Names names) implements Family {
     @Override
     public Architecture read(Json json) throws FormatException {
         Json absent = new Json(json.subject(), Map.of("rotary_pct", 0.25, "rotary_emb_base", 10000));
-        Json own = new Json(json.subject(), Map.of("num_key_value_heads", Json.NULL, "head_dim", Json.NULL));
-        Keys keys = new Keys(absent.with(json).with(own), new Keys.Absent(0, 0, 0, 1e4, 1e-5));
+        Json own = absent.with(json.root()).with(Map.of("num_key_value_heads", Json.NULL, "head_dim", Json.NULL));
+        Keys keys = new Keys(own, new Keys.Absent(0, 0, 0, 1e4, 1e-5));
         keys.norm = keys.norm(NormConfig.Kind.LAYER, "layer_norm_eps");
         keys.qkvBias = json.bool("attention_bias", true);
         keys.outBias = keys.qkvBias;
@@ -52,7 +55,7 @@ record GptNeox(String type, Names names) implements Family {
             return origin;
         }
         Origin.Part all = origin.parts().getFirst();
-        int heads = Names.block(decoder, spec).attention().heads();
+        int heads = decoder.blocks().get(spec.layer()).attention().heads();
         int n = all.rows() / (3 * heads);
         return new Origin(IntStream.range(0, 3 * heads)
                 .mapToObj(i -> all.rows((3 * (i % heads) + i / heads) * n, n, 1))

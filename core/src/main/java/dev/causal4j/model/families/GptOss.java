@@ -25,8 +25,7 @@ record GptOss(String type, Names names) implements Family {
     public Architecture read(Json given) throws FormatException {
         boolean scaled =
                 given.has("rope_scaling") || given.section("rope_parameters").has("rope_type");
-        Json yarn = new Json(given.subject(), Map.of("rope_scaling", YARN));
-        Json json = scaled ? given : given.with(yarn);
+        Json json = scaled ? given : given.with(Map.of("rope_scaling", YARN));
         Keys keys = new Keys(json, new Keys.Absent(0, 8, 64, 150000, 1e-5));
         json.support("swiglu_limit", json.number("swiglu_limit", 7, 0, 1e9) == 7, "7");
         keys.qkvBias = json.bool("attention_bias", true);
@@ -52,7 +51,7 @@ record GptOss(String type, Names names) implements Family {
         boolean up = spec.module().equals("up");
         boolean bias = spec.role() == Role.BIAS;
         String name = block + "mlp.experts." + (up ? "gate_up_proj" : "down_proj") + (bias ? "_bias" : "");
-        long count = ((Experts) Names.block(decoder, spec).feedForward()).count();
+        long count = ((Experts) decoder.blocks().get(spec.layer()).feedForward()).count();
         long rows = spec.rows();
         long cols = spec.cols();
         List<Long> shape = bias ? List.of(count, rows) : List.of(count, cols, rows);

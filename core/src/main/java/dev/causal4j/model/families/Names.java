@@ -1,6 +1,5 @@
 package dev.causal4j.model.families;
 
-import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
@@ -14,8 +13,8 @@ import java.util.Map;
  *
  * @param roots prefixes that all but the head's may have, besides none
  * @param blocks the prefix of tensors in blocks, after the root
- * @param modules names by ours, where they differ; {@code #} stands for the expert. Tensors of "query", "key" and "value"
- *     are stacked unless there is one "qkv", those of "gate" and "up" unless there is one "gate_up".
+ * @param modules names by ours, where they differ; {@code #} stands for the expert. Tensors of "query", "key" and
+ *     "value" are stacked unless there is one "qkv", those of "gate" and "up" unless there is one "gate_up".
  */
 public record Names(List<String> roots, String blocks, Map<String, String> modules) {
     /** Llama's tensor names; most families override a few. */
@@ -49,12 +48,13 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         String module = spec.module();
         if (module.equals("qkv") && !modules.containsKey("qkv")) {
-            AttentionConfig a = block(decoder, spec).attention();
+            AttentionConfig a = decoder.blocks().get(spec.layer()).attention();
             int keys = a.kvHeads() * a.headSize();
             List<String> parts = List.of(name(spec, root, "query"), name(spec, root, "key"), name(spec, root, "value"));
             return Origin.stacked(parts, spec, a.heads() * a.headSize(), keys, keys);
         }
-        if (module.equals("up") && block(decoder, spec).feedForward().each().gated()) {
+        if (module.equals("up")
+                && decoder.blocks().get(spec.layer()).feedForward().each().gated()) {
             if (modules.containsKey("gate_up")) {
                 return Origin.tensor(name(spec, root, "gate_up"), spec);
             }
@@ -77,10 +77,5 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
     /** The prefix of names in the block of a parameter. */
     String prefix(ParameterSpec spec, String root) {
         return spec.layer() == ParameterSpec.NO_LAYER ? root : root + blocks + spec.layer() + ".";
-    }
-
-    /** The block of a parameter. */
-    public static BlockConfig block(DecoderConfig decoder, ParameterSpec spec) {
-        return decoder.blocks().get(spec.layer());
     }
 }

@@ -6,7 +6,9 @@ import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.format.Json;
 import java.util.Map;
 
-/** OLMo 2 (Walsh et al. 2024): Llama with norms after layers instead of before, and of all queries and keys of a token. */
+/**
+ * OLMo 2 (Walsh et al. 2024): Llama with norms after layers instead of before, and of all queries and keys of a token.
+ */
 record Olmo2(String type, Names names) implements Family {
     static final Names NAMES = Names.LLAMA.but(Map.of(
             "attention_out_norm", "post_attention_layernorm",

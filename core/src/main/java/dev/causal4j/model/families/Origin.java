@@ -9,7 +9,8 @@ import java.util.List;
 import java.util.function.UnaryOperator;
 
 /**
- * The place and layout of a parameter in a checkpoint, for reading and writing: rows of tensors, one part after another.
+ * The place and layout of a parameter in a checkpoint, for reading and writing: rows of tensors, one part after
+ * another.
  *
  * @param plusOne whether the parameter is what is stored plus one
  */
@@ -39,7 +40,10 @@ public record Origin(List<Part> parts, boolean plusOne) {
         return new Origin(parts.stream().map(part -> part.among(count, index)).toList());
     }
 
-    /** The places of the same outputs in tensors [outputs, inputs] of other names, for a matrix whose tensors are matrices. */
+    /**
+     * The places of the same outputs in tensors [outputs, inputs] of other names, for a matrix whose tensors are
+     * matrices.
+     */
     public Origin withInputs(int inputs, UnaryOperator<String> name) {
         return new Origin(parts.stream()
                 .map(part -> part.withInputs(inputs, name.apply(part.name)))
@@ -80,7 +84,9 @@ public record Origin(List<Part> parts, boolean plusOne) {
         }
     }
 
-    /** Takes a row of a tensor: its number k has the place {@code first + k * step}. Called by several threads at once. */
+    /**
+     * Takes a row of a tensor: its number k has the place {@code first + k * step}. Called by several threads at once.
+     */
     public interface RowTarget {
         void row(long first, long step, float[] numbers);
     }

@@ -5,8 +5,8 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.format.Json;
 
 /**
- * Qwen 2 and 2.5: Llama with biases of queries, keys and values. Qwen 3: Llama with norms of each head's queries and keys.
- * All may have windows in the upper layers.
+ * Qwen 2 and 2.5: Llama with biases of queries, keys and values. Qwen 3: Llama with norms of each head's queries and
+ * keys. All may have windows in the upper layers.
  */
 record Qwen(String type, Names names) implements Family {
     @Override

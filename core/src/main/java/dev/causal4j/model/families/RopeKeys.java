@@ -10,8 +10,8 @@ import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 
 /**
- * The keys of rotary positions: {@code rope_scaling} and {@code rope_theta}, or {@code rope_parameters} as transformers 5
- * writes them. Frequencies follow that library's formulas.
+ * The keys of rotary positions: {@code rope_scaling} and {@code rope_theta}, or {@code rope_parameters} as transformers
+ * 5 writes them. Frequencies follow that library's formulas.
  */
 public final class RopeKeys {
     private static final String KIND = "rope_type";
@@ -30,7 +30,7 @@ public final class RopeKeys {
         Json parameters = json.section("rope_parameters");
         Json scaling = json.section("rope_scaling");
         Json full = parameters.has("full_attention")
-                ? parameters.section("full_attention").with(scaling)
+                ? parameters.section("full_attention").with(scaling.root())
                 : json.has("rope_scaling") ? scaling : parameters;
         this.rope = local ? parameters.section("sliding_attention") : full;
         String thetaKey =

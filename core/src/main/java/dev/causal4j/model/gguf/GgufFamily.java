@@ -30,8 +30,8 @@ import java.util.Set;
 /**
  * A family in a GGUF file, as llama.cpp writes it: the architecture, and the names and places of parameters. Immutable.
  *
- * <p>Linear weights are [out, in] there, Gemma's gains hold the one that is added, and Llama's queries and keys have the
- * rows of each head in pairs.
+ * <p>Linear weights are [out, in] there, Gemma's gains hold the one that is added, and Llama's queries and keys have
+ * the rows of each head in pairs.
  */
 public final class GgufFamily implements FileLayout {
     private static final Names NAMES = new Names(
@@ -96,8 +96,8 @@ public final class GgufFamily implements FileLayout {
     }
 
     /**
-     * The family in a file to write: {@link #metadata} and {@link #buffers} are the inverse of {@link #read}, which has to
-     * give the same architecture again.
+     * The family in a file to write: {@link #metadata} and {@link #buffers} are the inverse of {@link #read}, which has
+     * to give the same architecture again.
      *
      * @param subject of messages
      * @throws UnsupportedModelException naming what no file can say
@@ -117,7 +117,7 @@ public final class GgufFamily implements FileLayout {
         Map<String, Stored> tensors = new LinkedHashMap<>();
         Map<String, Object> keys = Json.object(GgufArchitecture.KEY, architecture.toString());
         Map<String, float[]> factors = new LinkedHashMap<>();
-        keys.putAll(GgufKeys.write(architecture, model, factors));
+        keys.putAll(new GgufKeys.Writer(architecture, model, new LinkedHashMap<>(), factors).write());
         factors.forEach((name, numbers) -> {
             List<Long> shape = List.of((long) numbers.length);
             tensors.put(name, new Stored(subject, DType.F32.name(), shape, MemorySegment.ofArray(numbers)));
@@ -193,13 +193,13 @@ public final class GgufFamily implements FileLayout {
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         Origin origin = names.origin(decoder, spec, root);
         if (spec.expert() != ParameterSpec.NO_EXPERT) {
-            Experts all = (Experts) Names.block(decoder, spec).feedForward();
+            Experts all = (Experts) decoder.blocks().get(spec.layer()).feedForward();
             return origin.among(all.count(), spec.expert());
         }
         if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
             return origin;
         }
-        AttentionConfig a = Names.block(decoder, spec).attention();
+        AttentionConfig a = decoder.blocks().get(spec.layer()).attention();
         List<Origin.Part> parts = new ArrayList<>();
         int head = 0; // of queries, keys, values
         for (Origin.Part all : origin.parts()) {

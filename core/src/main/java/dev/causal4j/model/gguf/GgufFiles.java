@@ -123,7 +123,7 @@ public record GgufFiles(
         Map<String, Integer> special = special(tokenizer.get());
         Map<String, Object> metadata =
                 GgufTokens.of(file, tokenizer.get(), model.vocabularySize()).metadata(tokenizer.get(), special);
-        check(new GgufVocabulary(file.with(new Json("", metadata)), model.vocabularySize()), special);
+        check(new GgufVocabulary(file.with(metadata), model.vocabularySize()), special);
         metadata.putAll(GgufVocabulary.templates(templates.templates()));
         return metadata;
     }

@@ -35,8 +35,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys that configure a model in a GGUF file, behind the name of the architecture. A file is read as the configuration
- * that Hugging Face's files of the same model have, and a model is written in the same names. Not thread-safe; used once.
+ * The keys that configure a model in a GGUF file, behind the name of the architecture. A file is read as the
+ * configuration that Hugging Face's files of the same model have, and a model is written in the same names. Not
+ * thread-safe; used once.
  */
 final class GgufKeys {
     /** GGUF's keys by Hugging Face's, for both directions. */
@@ -355,111 +356,107 @@ final class GgufKeys {
     /**
      * Writes the keys of a model, as far as there are some for what it does.
      *
+     * @param keys receives them by Hugging Face's names
      * @param tensors receives the tensors that are read with the keys
      */
-    static Map<String, Object> write(GgufArchitecture architecture, Architecture model, Map<String, float[]> tensors) {
-        DecoderConfig decoder = model.decoder();
-        BlockConfig block = decoder.blocks().getFirst();
-        AttentionConfig attention = block.attention();
-        int inner = block.feedForward().each().innerSize();
-        Map<String, Object> keys = new LinkedHashMap<>();
-        keys.put("vocab_size", model.vocabularySize());
-        keys.put("max_position_embeddings", decoder.contextLength());
-        keys.put("hidden_size", decoder.hiddenSize());
-        keys.put("num_hidden_layers", decoder.blocks().size());
-        keys.put("intermediate_size", inner);
-        keys.put("num_attention_heads", attention.heads());
-        keys.put("num_key_value_heads", attention.kvHeads());
-        keys.put("head_dim", attention.headSize());
-        keys.put(VALUE_LENGTH, attention.headSize());
-        boolean layerNorms = architecture.has(Trait.LAYER_NORMS);
-        keys.put(layerNorms ? "layer_norm_eps" : "rms_norm_eps", block.norm().epsilon());
-        if (block.feedForward() instanceof Experts experts) {
-            keys.put("num_local_experts", experts.count());
-            keys.put("num_experts_per_tok", experts.chosen());
-            keys.put("moe_intermediate_size", inner);
+    record Writer(
+            GgufArchitecture architecture, Architecture model, Map<String, Object> keys, Map<String, float[]> tensors) {
+        Map<String, Object> write() {
+            DecoderConfig decoder = model.decoder();
+            BlockConfig block = decoder.blocks().getFirst();
+            AttentionConfig attention = block.attention();
+            int inner = block.feedForward().each().innerSize();
+            keys.put("vocab_size", model.vocabularySize());
+            keys.put("max_position_embeddings", decoder.contextLength());
+            keys.put("hidden_size", decoder.hiddenSize());
+            keys.put("num_hidden_layers", decoder.blocks().size());
+            keys.put("intermediate_size", inner);
+            keys.put("num_attention_heads", attention.heads());
+            keys.put("num_key_value_heads", attention.kvHeads());
+            keys.put("head_dim", attention.headSize());
+            keys.put(VALUE_LENGTH, attention.headSize());
+            boolean layerNorms = architecture.has(Trait.LAYER_NORMS);
+            keys.put(
+                    layerNorms ? "layer_norm_eps" : "rms_norm_eps", block.norm().epsilon());
+            if (block.feedForward() instanceof Experts experts) {
+                keys.put("num_local_experts", experts.count());
+                keys.put("num_experts_per_tok", experts.chosen());
+                keys.put("moe_intermediate_size", inner);
+            }
+            if (architecture == GRANITE) {
+                keys.put("attention_multiplier", attention.scale());
+                keys.put("embedding_multiplier", decoder.embeddingScale());
+                keys.put("residual_multiplier", block.residualScale());
+                keys.put("logits_scaling", 1 / decoder.hiddenScale());
+            }
+            if (architecture == GgufArchitecture.GPT_NEOX) {
+                keys.put("use_parallel_residual", block.residual() == Residual.PARALLEL);
+            }
+            if (attention.softCap() > 0) {
+                keys.put("attn_logit_softcapping", attention.softCap());
+            }
+            if (model.logitCap() > 0) {
+                keys.put("final_logit_softcapping", model.logitCap());
+            }
+            decoder.blocks().stream()
+                    .map(BlockConfig::attention)
+                    .sorted(Comparator.comparingInt(
+                            AttentionConfig::window)) // the positions of full layers may be scaled
+                    .forEach(this::writePositions);
+            Map<String, Object> named = new LinkedHashMap<>();
+            keys.forEach((name, value) -> named.put(key(architecture, name), value));
+            return named;
         }
-        if (architecture == GRANITE) {
-            keys.put("attention_multiplier", attention.scale());
-            keys.put("embedding_multiplier", decoder.embeddingScale());
-            keys.put("residual_multiplier", block.residualScale());
-            keys.put("logits_scaling", 1 / decoder.hiddenScale());
-        }
-        if (architecture == GgufArchitecture.GPT_NEOX) {
-            keys.put("use_parallel_residual", block.residual() == Residual.PARALLEL);
-        }
-        if (attention.softCap() > 0) {
-            keys.put("attn_logit_softcapping", attention.softCap());
-        }
-        if (model.logitCap() > 0) {
-            keys.put("final_logit_softcapping", model.logitCap());
-        }
-        decoder.blocks().stream()
-                .map(BlockConfig::attention)
-                .sorted(Comparator.comparingInt(AttentionConfig::window)) // the positions of full layers may be scaled
-                .forEach(layer -> writePositions(architecture, layer, model.ropes(), keys, tensors));
-        Map<String, Object> named = new LinkedHashMap<>();
-        keys.forEach((name, value) -> named.put(key(architecture, name), value));
-        return named;
-    }
 
-    private static void writePositions(
-            GgufArchitecture architecture,
-            AttentionConfig layer,
-            Map<RopeConfig, Formula> formulas,
-            Map<String, Object> keys,
-            Map<String, float[]> tensors) {
-        boolean local = layer.window() > 0;
-        if (local && architecture.period > 0) {
-            keys.put("sliding_window", layer.window());
+        private void writePositions(AttentionConfig layer) {
+            boolean local = layer.window() > 0;
+            if (local && architecture.period > 0) {
+                keys.put("sliding_window", layer.window());
+            }
+            RopeConfig rope = layer.rope();
+            Formula formula = rope == null ? null : model.ropes().get(rope);
+            if (rope == null || formula == null) {
+                return;
+            }
+            if (local && architecture == GEMMA3) {
+                keys.put("rope_local_base_freq", (float) formula.theta());
+            } else if (keys.putIfAbsent("rope_theta", (float) formula.theta()) == null) {
+                keys.put(ROTATED, rope.width());
+                writeScaling(rope, formula);
+            }
         }
-        RopeConfig rope = layer.rope();
-        Formula formula = rope == null ? null : formulas.get(rope);
-        if (rope == null || formula == null) {
-            return;
-        }
-        if (local && architecture == GEMMA3) {
-            keys.put("rope_local_base_freq", (float) formula.theta());
-        } else if (keys.putIfAbsent("rope_theta", (float) formula.theta()) == null) {
-            keys.put(ROTATED, rope.width());
-            writeScaling(architecture, rope, formula, keys, tensors);
-        }
-    }
 
-    private static void writeScaling(
-            GgufArchitecture architecture,
-            RopeConfig rope,
-            Formula formula,
-            Map<String, Object> keys,
-            Map<String, float[]> tensors) {
-        String kind = formula.scaling();
-        boolean yarn = kind.equals(YARN);
-        boolean phi = kind.equals(LONG) && architecture == PHI3;
-        if (yarn || kind.equals(LINEAR)) {
-            keys.put(SCALING, kind);
-            keys.put(FACTOR, (float) formula.factor());
+        private void writeScaling(RopeConfig rope, Formula formula) {
+            String kind = formula.scaling();
+            boolean yarn = kind.equals(YARN);
+            boolean phi = kind.equals(LONG) && architecture == PHI3;
+            if (yarn || kind.equals(LINEAR)) {
+                keys.put(SCALING, kind);
+                keys.put(FACTOR, (float) formula.factor());
+            }
+            if (yarn || phi) {
+                double gain = phi ? rope.gain() : rope.gain() / RopeKeys.scale(formula.factor(), 1);
+                keys.put(ORIGINAL, formula.original());
+                keys.put(GAIN, yarn && Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);
+            }
+            if (phi) {
+                List<Double> longer =
+                        rope.longer() instanceof Longer.Other beyond ? beyond.frequencies() : rope.frequencies();
+                tensors.put(SHORT_FACTORS, factors(formula, rope.width(), rope.frequencies()));
+                tensors.put(LONG_FACTORS, factors(formula, rope.width(), longer));
+            } else if (architecture.has(Trait.FACTORS)
+                    && List.of("llama3", LONG).contains(kind)) {
+                tensors.put(FACTORS, factors(formula, rope.width(), rope.frequencies()));
+            }
         }
-        if (yarn || phi) {
-            double gain = phi ? rope.gain() : rope.gain() / RopeKeys.scale(formula.factor(), 1);
-            keys.put(ORIGINAL, formula.original());
-            keys.put(GAIN, yarn && Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);
-        }
-        if (phi) {
-            List<Double> longer =
-                    rope.longer() instanceof Longer.Other beyond ? beyond.frequencies() : rope.frequencies();
-            tensors.put(SHORT_FACTORS, factors(formula, rope.width(), rope.frequencies()));
-            tensors.put(LONG_FACTORS, factors(formula, rope.width(), longer));
-        } else if (architecture.has(Trait.FACTORS) && List.of("llama3", LONG).contains(kind)) {
-            tensors.put(FACTORS, factors(formula, rope.width(), rope.frequencies()));
-        }
-    }
 
-    /** The numbers that frequencies are divided by. */
-    private static float[] factors(Formula formula, int width, List<Double> frequencies) {
-        float[] factors = new float[frequencies.size()];
-        for (int j = 0; j < factors.length; j++) {
-            factors[j] = (float) (RopeKeys.plain(formula.theta(), j, width) / frequencies.get(j));
+        /** The numbers that frequencies are divided by. */
+        private static float[] factors(Formula formula, int width, List<Double> frequencies) {
+            float[] factors = new float[frequencies.size()];
+            for (int j = 0; j < factors.length; j++) {
+                factors[j] = (float) (RopeKeys.plain(formula.theta(), j, width) / frequencies.get(j));
+            }
+            return factors;
         }
-        return factors;
     }
 }

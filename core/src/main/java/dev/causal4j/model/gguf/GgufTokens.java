@@ -56,10 +56,12 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         if (scored && unknown >= 0) {
             ids.put("unknown", unknown);
         }
-        List<?> order = scored ? scores(of) : merges().stream().map(Merge::line).toList();
+        List<?> order = scored
+                ? scores(of)
+                : merges().stream().map(pair -> String.join(" ", pair)).toList();
         boolean begins = of.withPrefix(new int[0]).length > 0;
         Map<String, Object> metadata = GgufVocabulary.metadata(way(scored), pieces, kinds, order, ids, begins);
-        Tokenizer again = new GgufVocabulary(file.with(new Json("", metadata)), rows).tokenizer();
+        Tokenizer again = new GgufVocabulary(file.with(metadata), rows).tokenizer();
         same("post_processor", Arrays.equals(of.withPrefix(new int[0]), again.withPrefix(new int[0])));
         check(of(file, again, rows));
         return metadata;
@@ -81,10 +83,9 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
 
     private Map<String, Object> way(boolean scored) throws FormatException {
         List<Object> own = way(tokenizer);
-        for (Map.Entry<Map<String, Object>, Json> each :
-                GgufVocabulary.ways(scored).entrySet()) {
-            if (way(each.getValue()).equals(own)) {
-                return each.getKey();
+        for (Map<String, Object> each : GgufVocabulary.ways(scored)) {
+            if (way(GgufVocabulary.rules(new Json("", each))).equals(own)) {
+                return each;
             }
         }
         throw refused(PRE, "a way to split texts that has a name", own.toString());
@@ -127,31 +128,22 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         return steps;
     }
 
-    private record Merge(String left, String right) {
-        String made() {
-            return left + right;
-        }
-
-        String line() {
-            return left + " " + right;
-        }
-    }
-
-    private List<Merge> merges() throws FormatException {
+    /** The pieces that each merge joins. */
+    private List<List<String>> merges() throws FormatException {
         List<?> merges = model().root().get("merges") instanceof List<?> list ? list : List.of();
         return merges.stream()
                 .map(each -> each instanceof List<?> pair ? pair : List.of(((String) each).split(" ", -1)))
-                .map(pair -> new Merge((String) pair.get(0), (String) pair.get(1)))
+                .map(pair -> pair.stream().map(String.class::cast).toList())
                 .toList();
     }
 
     /** Scores that order pieces as the merges that make them. */
     private List<Float> scores(Tokenizer of) throws FormatException {
-        List<Merge> merges = merges();
+        List<List<String>> merges = merges();
         List<Float> scores = new ArrayList<>(Collections.nCopies(rows, (float) -merges.size()));
         String last = "";
         for (int rank = 0; rank < merges.size(); rank++) {
-            String made = merges.get(rank).made();
+            String made = String.join("", merges.get(rank));
             int id = of.id(made).orElseThrow();
             if (!made.equals(last) && id < rows) {
                 scores.set(id, (float) -rank);
@@ -184,22 +176,23 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
     }
 
     /** Merges of one piece, which may come in any order. */
-    private record Group(String piece, Set<Merge> merges) {}
+    private record Group(String piece, Set<List<String>> merges) {}
 
     /**
-     * Merges that are used, in groups that are equal where they merge alike. Those of added runs of spaces are one group if
-     * they come first: only runs longer than any token are then cut elsewhere, as llama.cpp cuts them. Other added tokens
-     * are found before anything is merged.
+     * Merges that are used, in groups that are equal where they merge alike. Those of added runs of spaces are one
+     * group if they come first: only runs longer than any token are then cut elsewhere, as llama.cpp cuts them. Other
+     * added tokens are found before anything is merged.
      */
     private List<Group> groups() throws FormatException {
         Set<Object> added = new HashSet<>();
         added().values().forEach(token -> added.add(token.get("content")));
         List<Group> groups = new ArrayList<>();
-        for (Merge merge : merges()) {
-            boolean run = merge.made().replace(GgufVocabulary.MARK, "").isEmpty();
-            boolean isAdded = added.contains(merge.made());
+        for (List<String> merge : merges()) {
+            String made = String.join("", merge);
+            boolean run = made.replace(GgufVocabulary.MARK, "").isEmpty();
+            boolean isAdded = added.contains(made);
             if (run || !isAdded) {
-                String piece = run && isAdded ? "" : merge.made();
+                String piece = run && isAdded ? "" : made;
                 if (groups.isEmpty() || !groups.getLast().piece.equals(piece)) {
                     groups.add(new Group(piece, new HashSet<>()));
                 }
@@ -209,7 +202,9 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         return groups;
     }
 
-    /** The tokens by id. Whether they are matched in normalized text does not matter where that is how they are spelled. */
+    /**
+     * The tokens by id. Whether they are matched in normalized text does not matter where that is how they are spelled.
+     */
     private Map<Integer, Map<?, ?>> added() throws FormatException {
         List<Json> normalizer = steps(tokenizer.section("normalizer"));
         boolean prefixed = normalizer.stream()
@@ -222,10 +217,7 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
             boolean normalized = token.bool("normalized", false) && !spelled;
             int id = token.requireInt("id", 0, Integer.MAX_VALUE);
             if (id < rows) {
-                added.put(
-                        id,
-                        token.with(new Json("", Map.of("normalized", normalized)))
-                                .root());
+                added.put(id, token.with(Map.of("normalized", normalized)).root());
             }
         }
         return added;

@@ -159,47 +159,59 @@ public final class GgufVocabulary {
      */
     private Json settings() throws FormatException {
         metadata.support(MODEL, supported, "gpt2 or llama");
-        Json own = scored ? prefixing(metadata.bool(PREFIXED, true)) : splitting();
-        Json rules = rules(scored, own);
+        Json rules = rules(metadata);
         Json model = rules.section("model");
         if (scored) {
             int unknown = metadata.integer(KEYS + "unknown" + ID, 0, 0, pieces.size() - 1);
-            model = model.with(new Json(MODEL, Map.of("unk_token", pieces.get(unknown))));
+            model = model.with(Map.of("unk_token", pieces.get(unknown)));
         }
-        boolean begins = metadata.bool(BEGINS, own.bool("bos", scored));
+        boolean begins = metadata.bool(BEGINS, way(metadata).bool("bos", scored));
         boolean ends = metadata.bool(KEYS + "add_eos_token", false);
         Object around = around(begins ? bos() : OptionalInt.empty(), ends ? eos() : OptionalInt.empty());
         Map<String, Object> more =
                 Json.object("model", model.root(), "added_tokens", addedTokens(), "post_processor", around);
-        return new Json(metadata.subject(), rules.root()).with(new Json(MODEL, more));
+        return new Json(metadata.subject(), rules.root()).with(more);
     }
 
-    private static Json prefixing(boolean prefixed) throws FormatException {
-        return RULES.section(prefixed ? "llama_with_prefix" : "llama_without_prefix");
+    /** The settings that metadata mean for the kind of tokenizer and for the way to split texts. */
+    static Json rules(Json metadata) throws FormatException {
+        Json own = way(metadata);
+        Json rules = RULES.section(isScored(metadata.root()) ? SCORED : BYTES)
+                .with(own.section("settings").root());
+        Json model = rules.section("model").with(own.section("model").root());
+        return rules.with(Map.of("model", model.root()));
     }
 
-    /** The settings of a kind with those of one of its ways to split texts. */
-    private static Json rules(boolean scored, Json own) throws FormatException {
-        Json rules = RULES.section(scored ? SCORED : BYTES).with(own.section("settings"));
-        Map<?, ?> model = rules.section("model").with(own.section("model")).root();
-        return rules.with(new Json(MODEL, Map.of("model", model)));
+    private static Json way(Json metadata) throws FormatException {
+        if (isScored(metadata.root())) {
+            return RULES.section(metadata.bool(PREFIXED, true) ? "llama_with_prefix" : "llama_without_prefix");
+        }
+        String name = metadata.string(SPLITTING, "default");
+        for (Json each : RULES.objects("splitting")) {
+            if (each.strings("names").contains(name)) {
+                return each;
+            }
+        }
+        String expected = "a known way to split text, such as gpt-2, llama-bpe or qwen2";
+        metadata.check(
+                SPLITTING, RULES.section("unsupported").strings("splitting").contains(name), expected);
+        metadata.support(SPLITTING, false, expected);
+        throw new AssertionError(name);
     }
 
     /**
-     * All ways of a kind of tokenizer to split texts: the metadata that name them, and the {@link #settings} they mean.
+     * The metadata of all ways to split texts, whose {@link #rules} differ.
      *
      * @param scored whether of SentencePiece's kind, else of bytes
      */
-    static Map<Map<String, Object>, Json> ways(boolean scored) throws FormatException {
-        Map<Map<String, Object>, Json> ways = new LinkedHashMap<>();
-        for (boolean prefixed : scored ? List.of(true, false) : List.<Boolean>of()) {
-            ways.put(Json.object(MODEL, SCORED, PREFIXED, prefixed), rules(true, prefixing(prefixed)));
+    static List<Map<String, Object>> ways(boolean scored) throws FormatException {
+        List<Map<String, Object>> ways = new ArrayList<>();
+        for (Json each : RULES.objects("splitting")) {
+            ways.add(Json.object(MODEL, BYTES, SPLITTING, each.strings("names").getFirst()));
         }
-        for (Json each : scored ? List.<Json>of() : RULES.objects("splitting")) {
-            String name = each.strings("names").getFirst();
-            ways.put(Json.object(MODEL, BYTES, SPLITTING, name), rules(false, each));
-        }
-        return ways;
+        return scored
+                ? List.of(Json.object(MODEL, SCORED, PREFIXED, true), Json.object(MODEL, SCORED, PREFIXED, false))
+                : ways;
     }
 
     /**
@@ -229,7 +241,7 @@ public final class GgufVocabulary {
     }
 
     /** Whether a file says that its vocabulary is of SentencePiece's kind, with scores. */
-    static boolean isScored(Map<String, ?> metadata) {
+    static boolean isScored(Map<?, ?> metadata) {
         return SCORED.equals(metadata.get(MODEL));
     }
 
@@ -262,20 +274,6 @@ public final class GgufVocabulary {
     /** The pattern by which GPT-2 splits text, which byte-level splitting has unless it is told not to. */
     static String wordsOfGpt2() throws FormatException {
         return RULES.requireString("gpt-2_words");
-    }
-
-    private Json splitting() throws FormatException {
-        String name = metadata.string(SPLITTING, "default");
-        for (Json each : RULES.objects("splitting")) {
-            if (each.strings("names").contains(name)) {
-                return each;
-            }
-        }
-        String expected = "a known way to split text, such as gpt-2, llama-bpe or qwen2";
-        metadata.check(
-                SPLITTING, RULES.section("unsupported").strings("splitting").contains(name), expected);
-        metadata.support(SPLITTING, false, expected);
-        throw new AssertionError(name);
     }
 
     private List<Object> addedTokens() throws FormatException {

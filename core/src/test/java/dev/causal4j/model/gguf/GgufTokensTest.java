@@ -23,7 +23,7 @@ public class GgufTokensTest {
         Map<String, Integer> special = new HashMap<>();
         Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(id -> special.put("bos", id));
         Json file = new Json(name, Map.of("general.architecture", architecture));
-        Json vocabulary = new Json("", GgufTokens.of(file, tokenizer, rows).metadata(tokenizer, special));
+        Map<String, Object> vocabulary = GgufTokens.of(file, tokenizer, rows).metadata(tokenizer, special);
         return new GgufVocabulary(file.with(vocabulary), rows).tokenizer();
     }
 
