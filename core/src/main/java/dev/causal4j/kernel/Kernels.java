@@ -62,7 +62,7 @@ public final class Kernels {
 
     private static Products products(Panels w, RowTiles x) {
         return PROVIDED.multiplies(w.format())
-                ? PROVIDED.kernels().products()
+                ? PROVIDED.products()
                 : WARM_UP.product(w, x).products();
     }
 
