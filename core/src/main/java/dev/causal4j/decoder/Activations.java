@@ -25,7 +25,6 @@ public final class Activations {
 
     float[] hidden = {}; // [N, D], the residual stream
     float[] normed = {}; // [N, D], what enters a layer and what leaves it
-    float[] queries = {}; // [N, (H + 2 G) n], of the wanted rows alone
     float[] activated = {}; // [N, activated], what enters the down projection in training
     final Compute.Scratch<Attention.Scores> scores = new Compute.Scratch<>(Attention.Scores::new);
 

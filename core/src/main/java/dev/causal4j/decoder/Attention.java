@@ -90,25 +90,16 @@ final class Attention {
 
     /** Reads {@code a.normed} of all rows and writes the results of the wanted ones there. */
     void forward(Step step, Step wanted, Tape tape, Activations a) {
-        // Queries of all rows would cost more than keys and values of a few wanted ones a second time.
-        boolean apart = 3L * wanted.rows() <= step.rows();
         tape.queryKeyValue = Activations.atLeast(tape.queryKeyValue, step.rows(), width);
         tape.attention = Activations.atLeast(tape.attention, wanted.rows(), queryWidth);
-        if (apart) {
-            a.queries = Activations.atLeast(a.queries, wanted.rows(), width);
-            queryKeyValue.forwardFrom(queryWidth, a.normed, tape.queryKeyValue, step.rows());
-            wanted.choose(a.normed, queryKeyValue.weight().cols());
-            queryKeyValue.forward(a.normed, a.queries, wanted.rows());
-            step.compute.each(wanted.rows(), row -> prepareQueries(a.queries, wanted, row));
-        } else {
-            queryKeyValue.forward(a.normed, tape.queryKeyValue, step.rows()); // [N, width]
-        }
+        queryKeyValue.forward(a.normed, tape.queryKeyValue, step.rows()); // [N, width]
         float[] prepared = toPrepare(step, tape);
         step.compute.each(step.rows(), row -> {
-            if (!apart) {
-                prepareQueries(prepared, step, row);
-            }
+            turn(prepared, row * width, heads, extras.queryNorm, step, row);
             turn(prepared, row * width + queryWidth, kvHeads, extras.keyNorm, step, row);
+            for (int head = 0; head < heads; head++) {
+                Kernels.scale(scales, 0, prepared, row * width + head * headSize, headSize);
+            }
         });
         step.compute.run(step.parts.size() * kvHeads, a.scores, (scores, task) -> {
             int kvHead = task % kvHeads;
@@ -118,9 +109,8 @@ final class Attention {
                 int key = (all.first() + t) * width + queryWidth + kvHead * headSize;
                 all.cache().store(layer, kvHead, headSize, all.position() + t, prepared, key, key + keyWidth);
             }
-            float[] queries = apart ? a.queries : prepared;
-            int first = apart ? part.first() : all.first() + all.count() - part.count();
-            attend(part, kvHead, queries, first, wanted, scores, tape.attention);
+            int first = all.first() + all.count() - part.count();
+            attend(part, kvHead, prepared, first, wanted, scores, tape.attention);
         });
         out.forward(tape.attention, a.normed, wanted.rows()); // [N, D]
     }
@@ -133,13 +123,6 @@ final class Attention {
         tape.prepared = Activations.atLeast(tape.prepared, step.rows(), width);
         System.arraycopy(tape.queryKeyValue, 0, tape.prepared, 0, step.rows() * width);
         return tape.prepared;
-    }
-
-    private void prepareQueries(float[] x, Step step, int row) {
-        turn(x, row * width, heads, extras.queryNorm, step, row);
-        for (int head = 0; head < heads; head++) {
-            Kernels.scale(scales, 0, x, row * width + head * headSize, headSize);
-        }
     }
 
     /** Norms and rotates some heads of a row. */

@@ -45,7 +45,9 @@ public record Dropout(double embedding, double attention, double residual, long 
     /** @throws IllegalArgumentException if a rate is not 0 to below 1, or the step or the sequence is negative */
     public Dropout {
         for (double rate : new double[] {embedding, attention, residual}) {
-            DropoutMask.checkRate(rate);
+            if (!(rate >= 0 && rate < 1)) {
+                throw new IllegalArgumentException("dropout: expected a rate from 0 to below 1, got " + rate);
+            }
         }
         if (step < 0 || firstSequence < 0) {
             throw new IllegalArgumentException(

@@ -134,9 +134,9 @@ final class Layout {
     private Function<Parameters, Norm> norm(String module, int size, NormConfig norm) {
         ParameterSpec gain = add(module + ".weight", Role.GAIN, size, 1);
         ParameterSpec bias = norm.bias() ? add(module + ".bias", Role.BIAS, size, 1) : null;
-        boolean centred = norm.kind() == NormConfig.Kind.LAYER;
+        boolean centered = norm.kind() == NormConfig.Kind.LAYER;
         return from -> new Norm(new NormRule(
-                from.vector(gain), bias == null ? new float[size] : from.vector(bias), norm.epsilon(), centred));
+                from.vector(gain), bias == null ? new float[size] : from.vector(bias), norm.epsilon(), centered));
     }
 
     private ParameterSpec add(String name, Role role, int rows, int cols) {

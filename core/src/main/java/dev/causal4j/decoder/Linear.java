@@ -15,21 +15,12 @@ record Linear(
         Matrix weight, float @Nullable [] bias, @Nullable LowRank adapter) {
     /** y [N, out] from x [N, in]. */
     void forward(float[] x, float[] y, int rows) {
-        forwardFrom(0, x, y, rows);
+        forward(Rows.of(x, weight.cols(), rows), Rows.of(y, weight.rows(), rows));
     }
 
     /** y [N, out] from x [N, in], for rows of any stride. */
     void forward(Rows x, Rows y) {
-        forwardFrom(0, x, y);
-    }
-
-    /** The outputs from {@code from} on; those before them are undefined afterwards. */
-    void forwardFrom(int from, float[] x, float[] y, int rows) {
-        forwardFrom(from, Rows.of(x, weight.cols(), rows), Rows.of(y, weight.rows(), rows));
-    }
-
-    private void forwardFrom(int from, Rows x, Rows y) {
-        weight.multiplyFrom(from, x, bias, y);
+        weight.multiply(x, bias, y);
         if (adapter != null) {
             adapter.forward(x, y);
         }

@@ -53,29 +53,24 @@ final class Rope {
 
         /** Rotates a head's numbers in place. */
         void forward(float[] x, int offset, int position) {
+            turn(x, offset, position, 1);
+        }
+
+        /** The gradient by the numbers before the rotation, in place: its transpose turns back. */
+        void backward(float[] dx, int offset, int position) {
+            turn(dx, offset, position, -1);
+        }
+
+        private void turn(float[] x, int offset, int position, float sign) {
             float[] page = page(position / POSITIONS);
             int cos = position % POSITIONS * 2 * half;
             for (int j = 0; j < half; j++) {
                 float c = page[cos + j];
-                float s = page[cos + half + j];
+                float s = sign * page[cos + half + j];
                 float a = x[offset + j];
                 float b = x[offset + half + j];
                 x[offset + j] = Math.fma(a, c, -(b * s));
                 x[offset + half + j] = Math.fma(b, c, a * s);
-            }
-        }
-
-        /** The gradient by the numbers before the rotation, in place: its transpose. */
-        void backward(float[] dx, int offset, int position) {
-            float[] page = page(position / POSITIONS);
-            int cos = position % POSITIONS * 2 * half;
-            for (int j = 0; j < half; j++) {
-                float c = page[cos + j];
-                float s = page[cos + half + j];
-                float a = dx[offset + j];
-                float b = dx[offset + half + j];
-                dx[offset + j] = Math.fma(a, c, b * s);
-                dx[offset + half + j] = Math.fma(b, c, -(a * s));
             }
         }
 

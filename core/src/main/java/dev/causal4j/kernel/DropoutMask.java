@@ -14,22 +14,6 @@ import java.util.Objects;
 public record DropoutMask(double rate, long seed, long stream) {
     private static final int WORDS = 4 * PhiloxBlocks.MOST;
 
-    /** @throws IllegalArgumentException if the rate is not 0 to below 1 */
-    public DropoutMask {
-        checkRate(rate);
-    }
-
-    /**
-     * Checks a rate.
-     *
-     * @throws IllegalArgumentException if it is not 0 to below 1
-     */
-    public static void checkRate(double rate) {
-        if (!(rate >= 0 && rate < 1)) {
-            throw new IllegalArgumentException("dropout: expected a rate from 0 to below 1, got " + rate);
-        }
-    }
-
     /** Applies numbers {@code position} and after of the mask to {@code x[offset .. offset + n)}. */
     public void apply(float[] x, int offset, int n, long position) {
         Objects.checkFromIndexSize(offset, n, x.length);

@@ -5,8 +5,7 @@ package dev.causal4j.kernel;
  *
  * @param name {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}
  */
-record JavaKernels(String name, Products products, Reductions reductions, Elementwise elementwise)
-        implements KernelSet {
+record JavaKernels(String name, Products products, Reductions reductions, Elementwise elementwise) {
     /** The specification. */
     static JavaKernels scalar() {
         return new JavaKernels("scalar", new Products(), new Reductions(), new Elementwise());

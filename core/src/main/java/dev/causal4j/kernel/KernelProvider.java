@@ -1,17 +1,20 @@
 package dev.causal4j.kernel;
 
 /**
- * A source of kernels that Java does not have, such as machine code: a service that {@link java.util.ServiceLoader} finds.
- * Its products take part only after they have shown the bits of {@link Products} on this machine ({@link
- * ProvidedKernels}).
+ * Products that Java does not have, such as machine code: a service that {@link java.util.ServiceLoader} finds. They take
+ * part only after they have shown the bits of {@link Products}, the specification, on this machine ({@link
+ * ProvidedKernels}). Thread-safe.
  */
 public interface KernelProvider {
     /** The name of its kernels on this machine. */
     String name();
 
-    /** Whether this machine and this JVM can run its kernels. */
+    /** Whether this machine and this JVM can run them. */
     boolean isUsable();
 
-    /** Makes the kernels, once, if they are usable. What it throws refuses them. */
-    KernelSet newInstance();
+    /** Whether they multiply by weights of a format in groups. */
+    boolean multiplies(GroupFormat format);
+
+    /** Makes the products, once, if they are usable. What it throws refuses them. */
+    Products products();
 }

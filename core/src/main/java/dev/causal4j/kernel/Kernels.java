@@ -24,9 +24,6 @@ public final class Kernels {
     /** The cube of {@link #swish} that makes it GELU's tanh form. */
     public static final float GELU_CUBE = Elementary.GELU_CUBE;
 
-    /** Outputs in a panel. */
-    static final int PANEL = Panels.WIDTH;
-
     /** Room for tiles of rows. */
     private static final Compute.Scratch<float[]> TILES = new Compute.Scratch<>(() -> new float[0]);
 
@@ -62,7 +59,7 @@ public final class Kernels {
 
     private static Products products(Panels w, RowTiles x) {
         return PROVIDED.multiplies(w.format())
-                ? PROVIDED.kernels().products()
+                ? PROVIDED.products()
                 : WARM_UP.product(w, x).products();
     }
 
@@ -131,7 +128,7 @@ public final class Kernels {
     public static void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
         checkOnePanel(w);
         x.check(w.depth(), 0);
-        Objects.checkFromIndexSize(offset, x.count() * 4L * PANEL, y.byteSize());
+        Objects.checkFromIndexSize(offset, x.count() * 4L * Panels.WIDTH, y.byteSize());
         if (x.count() > 0) {
             WARM_UP.product(w, x).products().addProduct(w, x, y, offset);
         }
@@ -145,7 +142,7 @@ public final class Kernels {
      */
     public static void addSquares(Panels w, double[] sums) {
         checkOnePanel(w);
-        Objects.checkFromIndexSize(0, PANEL, sums.length);
+        Objects.checkFromIndexSize(0, Panels.WIDTH, sums.length);
         reductions().addSquares(w, sums);
     }
 
@@ -171,7 +168,7 @@ public final class Kernels {
      */
     public static void scores(Pages pages, Rows queries, int from, int to, Rows scores) {
         pages.check(from, to);
-        multiply(pages.keys(from / PANEL, Panels.needed(to - from)), queries, scores);
+        multiply(pages.keys(from / Panels.WIDTH, Panels.needed(to - from)), queries, scores);
     }
 
     /** y = the norm of x; both may be the same. */

@@ -188,8 +188,7 @@ public enum PanelFormat implements WeightFormat {
     public boolean write(float number, MemorySegment file, long index) {
         switch (this) {
             case F32 -> file.set(Panels.FLOAT, index * 4, number);
-            case BF16 -> file.set(Panels.SHORT, index * 2, (short) bf16(number));
-            case F16 -> file.set(Panels.SHORT, index * 2, Float.floatToFloat16(number));
+            case BF16, F16 -> file.set(Panels.SHORT, index * 2, (short) half(number));
             case INT8 -> throw new UnsupportedOperationException("codes need scales");
         }
         return this != F16 || Float.isFinite(Float.float16ToFloat(Float.floatToFloat16(number)));
@@ -241,8 +240,7 @@ public enum PanelFormat implements WeightFormat {
             MemorySegment.copy(wide, 0, to, Panels.FLOAT, at, wide.length);
             return;
         }
-        int[] words =
-                this == INT8 ? int8(wide, first) : this == F16 ? f16(wide, first) : halves(wide, PanelFormat::bf16);
+        int[] words = this == INT8 ? int8(wide, first) : halves(wide, first);
         MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
     }
 
@@ -253,31 +251,25 @@ public enum PanelFormat implements WeightFormat {
         return Float.isNaN(value) ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
     }
 
-    /** The 16 bits of a number. */
-    @FunctionalInterface
-    private interface Half {
-        int of(float number);
+    private int half(float number) {
+        return this == BF16 ? bf16(number) : Float.floatToFloat16(number);
     }
 
     /** Packs two outputs a word. */
-    private static int[] halves(float[] wide, Half half) {
-        int[] words = new int[wide.length / 2];
-        for (int i = 0; i < wide.length; i += 32) {
-            for (int w = 0; w < 16; w++) {
-                words[i / 2 + w] = (half.of(wide[i + w]) & 0xffff) | (half.of(wide[i + w + 16]) << 16);
-            }
-        }
-        return words;
-    }
-
-    private static int[] f16(float[] wide, int first) {
-        for (int i = 0; i < wide.length; i++) {
+    private int[] halves(float[] wide, int first) {
+        for (int i = 0; i < wide.length && this == F16; i++) {
             if (!(Math.abs(wide[i]) < F16_LIMIT)) {
                 throw new IllegalArgumentException("f16: expected finite weights below " + F16_LIMIT + ", got "
                         + wide[i] + " in row " + (first + i % Panels.WIDTH));
             }
         }
-        return halves(wide, Float::floatToFloat16);
+        int[] words = new int[wide.length / 2];
+        for (int i = 0; i < wide.length; i += 32) {
+            for (int w = 0; w < 16; w++) {
+                words[i / 2 + w] = (half(wide[i + w]) & 0xffff) | (half(wide[i + w + 16]) << 16);
+            }
+        }
+        return words;
     }
 
     /**

@@ -17,9 +17,9 @@ import java.util.stream.IntStream;
  *
  * @param formats of the weights in groups that they multiply by; Java multiplies by all others
  */
-record ProvidedKernels(KernelSet kernels, Set<GroupFormat> formats) {
+record ProvidedKernels(String name, Products products, Set<GroupFormat> formats) {
     /** Nothing: Java multiplies by all weights. */
-    static final ProvidedKernels NONE = new ProvidedKernels(JavaKernels.scalar(), Set.of());
+    static final ProvidedKernels NONE = new ProvidedKernels("", new Products(), Set.of());
 
     private static final int PANELS = 2;
     private static final int WIDTH = PANELS * Panels.WIDTH;
@@ -34,7 +34,7 @@ record ProvidedKernels(KernelSet kernels, Set<GroupFormat> formats) {
 
     /** The name of these kernels above Java's. */
     String nameOver(JavaKernels java) {
-        return formats.isEmpty() ? java.name() : kernels.name() + "+" + java.name();
+        return formats.isEmpty() ? java.name() : name + "+" + java.name();
     }
 
     /** Kernels of the first provider that is usable and has the bits; a line in the log for each that is refused. */
@@ -57,14 +57,14 @@ record ProvidedKernels(KernelSet kernels, Set<GroupFormat> formats) {
             if (!provider.isUsable()) {
                 return NONE;
             }
-            KernelSet kernels = provider.newInstance();
+            Products products = provider.products();
             List<GroupFormat> formats =
-                    GroupFormat.all().filter(kernels::multiplies).toList();
+                    GroupFormat.all().filter(provider::multiplies).toList();
             Optional<GroupFormat> wrong = formats.stream()
-                    .filter(format -> !hasBits(kernels.products(), format))
+                    .filter(format -> !hasBits(products, format))
                     .findFirst();
             if (wrong.isEmpty()) {
-                return new ProvidedKernels(kernels, Set.copyOf(formats));
+                return new ProvidedKernels(provider.name(), products, Set.copyOf(formats));
             }
             refuse(provider.name(), "the bits of the specification", "others with weights in " + wrong.get());
         } catch (RuntimeException | LinkageError e) {

@@ -536,6 +536,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** The tensors as the files have them, while this is open. */
+    @SuppressWarnings("exports") // the command line alone reads it
     public TensorStore tensors() {
         return store;
     }

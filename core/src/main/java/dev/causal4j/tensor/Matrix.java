@@ -222,17 +222,6 @@ public final class Matrix {
      * @param y as many rows, of {@code rows()} numbers
      */
     public void multiply(Rows x, float @Nullable [] bias, Rows y) {
-        multiplyFrom(0, x, bias, y);
-    }
-
-    /**
-     * The outputs from {@code from} on of a product, with the bits of {@link #multiply}: y[r][n] for n = from to rows()
-     * - 1. Earlier outputs of the same panel are written too; those of earlier panels are not.
-     *
-     * @throws IndexOutOfBoundsException if there is no output {@code from}
-     */
-    public void multiplyFrom(int from, Rows x, float @Nullable [] bias, Rows y) {
-        int firstPanel = Objects.checkIndex(from, rows) / Panels.WIDTH;
         if (bias != null && bias.length != rows) {
             throw new IllegalArgumentException("bias: expected " + rows + " numbers, got " + bias.length);
         }
@@ -249,15 +238,15 @@ public final class Matrix {
             Rows some = x.rows(first, count);
             Rows out = y.rows(first, count);
             packed.pack(device.compute(), some, this);
-            multiply(firstPanel, packed.tiles(), bias, out);
+            multiply(packed.tiles(), bias, out);
         }
         PackedRows.POOL.give(packed);
     }
 
     /** Divides the panels among tasks, and also the rows if panels are few or rows many. */
-    private void multiply(int firstPanel, RowTiles x, float @Nullable [] bias, Rows y) {
+    private void multiply(RowTiles x, float @Nullable [] bias, Rows y) {
         int threads = device.compute().threads();
-        int panels = Panels.needed(rows) - firstPanel;
+        int panels = Panels.needed(rows);
         boolean uneven = panels < LEAST_RUN / 2 * threads; // shares of whole panels would be
         boolean byPanel = y.count() >= MANY_ROWS || (uneven && y.count() >= LEAST_ROWS);
         int unit = x.height() == 1 ? 2 : 1; // panels that one row reads side by side
@@ -268,7 +257,7 @@ public final class Matrix {
         int parts =
                 byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, y.count() / LEAST_ROWS)) : 1;
         int partRows = x.height() * Math.ceilDiv(x.tiles(), parts);
-        IntUnaryOperator bound = run -> firstPanel + Math.min(panels, unit * (int) ((long) units * run / runs));
+        IntUnaryOperator bound = run -> Math.min(panels, unit * (int) ((long) units * run / runs));
         device.compute().run(runs * parts, task -> {
             int from = bound.applyAsInt(task / parts);
             int to = bound.applyAsInt(task / parts + 1);

@@ -10,7 +10,7 @@ final class Slabs extends OffHeap {
     private static final long SLAB = 16 << 20;
 
     private MemorySegment free = MemorySegment.NULL; // what is left of the last slab; guarded by this
-    private long next = SLAB / 4; // bytes of the next, as large as twice the last; guarded by this
+    private long next = SLAB / 16; // bytes of the next, as large as twice the last; guarded by this
 
     @Override
     public MemorySegment allocate(long bytes, long alignment) {

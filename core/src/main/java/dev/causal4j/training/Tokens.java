@@ -217,7 +217,7 @@ public final class Tokens implements AutoCloseable {
 
         /** Writes the ids of all documents, then the header, which has their number. */
         void write(FileChannel channel, byte[] fingerprint) throws IOException {
-            Writer writer = new Writer(this, channel.position(HEADER));
+            Writer writer = new Writer(channel.position(HEADER));
             try {
                 documents.forEach(writer, progress);
             } catch (UncheckedIOException e) {
@@ -230,67 +230,64 @@ public final class Tokens implements AutoCloseable {
             }
             WholeFile.append(file, ByteBuffer.wrap(header(count, fingerprint)), channel.position(0));
         }
-    }
 
-    private static final class Writer implements Documents.Visitor, IntConsumer {
-        private final Preparation preparation;
-        private final FileChannel channel;
-        private final ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
-        private int last;
-        private @Nullable String kind;
+        private final class Writer implements Documents.Visitor, IntConsumer {
+            private final FileChannel channel;
+            private final ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
+            private int last = endOfText;
+            private @Nullable String kind;
 
-        Writer(Preparation preparation, FileChannel channel) {
-            this.preparation = preparation;
-            this.channel = channel;
-            last = preparation.endOfText;
-        }
-
-        @Override
-        public void document(Reader text) throws IOException {
-            only("texts");
-            Tokenizer tokenizer = preparation.tokenizer;
-            Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(this);
-            tokenizer.encode(text, SpecialTokens.PARSE, this);
-            if (last != preparation.endOfText) {
-                accept(preparation.endOfText);
+            Writer(FileChannel channel) {
+                this.channel = channel;
             }
-        }
 
-        @Override
-        public void conversation(List<Message> messages, List<ToolDefinition> tools) {
-            only("conversations");
-            ChatTemplate template = preparation.documents.template();
-            if (template == null) {
-                throw new IllegalArgumentException("messages: expected a model with a chat template for them, got none;"
-                        + " give one with --template");
+            @Override
+            public void document(Reader text) throws IOException {
+                only("texts");
+                Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(this);
+                tokenizer.encode(text, SpecialTokens.PARSE, this);
+                if (last != endOfText) {
+                    accept(endOfText);
+                }
             }
-            Conversation conversation = Conversation.of(template, preparation.tokenizer, messages, tools);
-            for (int i = 0; i < conversation.tokens().length; i++) {
-                int first = i == 0 ? FIRST | NO_TARGET : 0; // no context is before it
-                accept(conversation.tokens()[i]
-                        | first
-                        | (conversation.targets().get(i) ? 0 : NO_TARGET));
-            }
-        }
 
-        /** Refuses a mixture, since texts are divided by their ends and conversations by marks. */
-        private void only(String wanted) {
-            if (kind != null && !kind.equals(wanted)) {
-                throw new IllegalArgumentException("training data: expected " + kind + " alone, got " + wanted
-                        + ", too; train on one after the other");
+            @Override
+            public void conversation(List<Message> messages, List<ToolDefinition> tools) {
+                only("conversations");
+                ChatTemplate template = documents.template();
+                if (template == null) {
+                    throw new IllegalArgumentException(
+                            "messages: expected a model with a chat template for them, got none;"
+                                    + " give one with --template");
+                }
+                Conversation conversation = Conversation.of(template, tokenizer, messages, tools);
+                for (int i = 0; i < conversation.tokens().length; i++) {
+                    int first = i == 0 ? FIRST | NO_TARGET : 0; // no context is before it
+                    accept(conversation.tokens()[i]
+                            | first
+                            | (conversation.targets().get(i) ? 0 : NO_TARGET));
+                }
             }
-            kind = wanted;
-        }
 
-        @Override
-        public void accept(int id) {
-            last = id;
-            if (!buffer.putInt(id).hasRemaining()) {
-                try {
-                    WholeFile.append(preparation.file, buffer.flip(), channel);
-                    buffer.clear();
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
+            /** Refuses a mixture, since texts are divided by their ends and conversations by marks. */
+            private void only(String wanted) {
+                if (kind != null && !kind.equals(wanted)) {
+                    throw new IllegalArgumentException("training data: expected " + kind + " alone, got " + wanted
+                            + ", too; train on one after the other");
+                }
+                kind = wanted;
+            }
+
+            @Override
+            public void accept(int id) {
+                last = id;
+                if (!buffer.putInt(id).hasRemaining()) {
+                    try {
+                        WholeFile.append(file, buffer.flip(), channel);
+                        buffer.clear();
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
                 }
             }
         }

@@ -55,6 +55,9 @@ final class TrainableModel implements AutoCloseable {
             this.model = source.with(new Copies());
         } catch (Throwable failure) {
             device.arena().close();
+            if (ownsSource) {
+                source.close();
+            }
             throw failure;
         }
         if (ownsSource && scope instanceof TrainingScope.All) {

@@ -40,12 +40,13 @@ public final class Trainer implements AutoCloseable {
             TrainableModel trainable,
             TrainingState state,
             Examples training,
+            Optional<Examples> heldOut,
             TrainingOptions options,
             @Nullable TrainingCheckpoints checkpoints) {
         this.trainable = trainable;
         this.state = state;
         this.training = training;
-        this.heldOut = options.heldOut.apply(training);
+        this.heldOut = heldOut;
         this.options = options;
         this.checkpoints = checkpoints;
         int partSize = Math.min(options.microBatchSize, options.batchSize);
@@ -68,8 +69,9 @@ public final class Trainer implements AutoCloseable {
                     "a run in it",
                     "resume it, or choose another folder");
         }
+        Optional<Examples> heldOut = options.heldOut.apply(training);
         TrainableModel trainable = new TrainableModel(model, false, options.scope, options.seed);
-        return new Trainer(trainable, TrainingState.START, training, options, checkpoints);
+        return new Trainer(trainable, TrainingState.START, training, heldOut, options, checkpoints);
     }
 
     /**
@@ -102,6 +104,7 @@ public final class Trainer implements AutoCloseable {
         }
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(options.folder);
         TrainingState state = checkpoints.state(options);
+        Optional<Examples> heldOut = options.heldOut.apply(training);
         boolean adapts = options.scope instanceof TrainingScope.LowRank;
         CausalLM source = adapts ? model : checkpoints.model();
         if (source == null) {
@@ -115,7 +118,7 @@ public final class Trainer implements AutoCloseable {
             if (adapts) {
                 checkpoints.requireSum(trainable.model);
             }
-            return new Trainer(trainable, state, training, options, checkpoints);
+            return new Trainer(trainable, state, training, heldOut, options, checkpoints);
         } catch (Throwable failure) {
             trainable.close();
             throw failure;

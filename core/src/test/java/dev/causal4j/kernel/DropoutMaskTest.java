@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.decoder.Dropout;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
@@ -76,7 +77,7 @@ class DropoutMaskTest {
         float[] x = ones(9);
         new DropoutMask(0, 1, 2).apply(x, 0, 9, 0);
         assertThat(x).containsOnly(1f);
-        assertThatThrownBy(() -> new DropoutMask(1, 1, 2))
+        assertThatThrownBy(() -> Dropout.rates(0, 1, 0))
                 .hasMessage("dropout: expected a rate from 0 to below 1, got 1.0");
     }
 }

@@ -94,14 +94,19 @@ class KernelProviderTest {
         }
 
         @Override
-        public KernelSet newInstance() {
-            return new Set(name(), new Products() {
+        public boolean multiplies(GroupFormat format) {
+            return format.bits() == 4;
+        }
+
+        @Override
+        public Products products() {
+            return new Products() {
                 @Override
                 public void multiply(Panels w, RowTiles x, Rows y) {
                     products++;
                     super.multiply(w, x, y);
                 }
-            });
+            };
         }
     }
 
@@ -113,15 +118,15 @@ class KernelProviderTest {
         }
 
         @Override
-        public KernelSet newInstance() {
-            return new Set(name(), new Products() {
+        public Products products() {
+            return new Products() {
                 @Override
                 public void multiply(Panels w, RowTiles x, Rows y) {
                     super.multiply(w, x, y);
                     int last = y.start(y.count() - 1) + 100;
                     y.data()[last] = Math.nextUp(y.data()[last]);
                 }
-            });
+            };
         }
     }
 
@@ -133,7 +138,7 @@ class KernelProviderTest {
         }
 
         @Override
-        public KernelSet newInstance() {
+        public Products products() {
             throw new UnsatisfiedLinkError("no memory may be executed");
         }
     }
@@ -146,15 +151,8 @@ class KernelProviderTest {
         }
 
         @Override
-        public KernelSet newInstance() {
+        public Products products() {
             throw new AssertionError("not usable");
-        }
-    }
-
-    private record Set(String name, Products products) implements KernelSet {
-        @Override
-        public boolean multiplies(GroupFormat format) {
-            return format.bits() == 4;
         }
     }
 

@@ -98,6 +98,15 @@ class TrainerTest {
     }
 
     @Test
+    void aRunThatCannotBeginKeepsNoMemory() {
+        CausalLM model = model(true);
+        long free = Device.freeBytes();
+        assertThatThrownBy(() -> Trainer.start(model, TRAINING, OPTIONS.withHeldOut(tokens(1))))
+                .hasMessageContaining("expected at least 2 tokens");
+        assertThat(Device.freeBytes()).isEqualTo(free);
+    }
+
+    @Test
     void aQuantisedModelIsNotTrained() {
         for (DType dtype : List.of(DType.INT8, DType.INT4)) {
             CausalLM model = CausalLM.create(SmallModels.gpt2(VOCABULARY, 17, 32, 2, 1), 4, dtype);
