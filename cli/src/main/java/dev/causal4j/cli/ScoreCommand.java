@@ -82,7 +82,7 @@ final class ScoreCommand extends Subcommand {
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         List<String> continuations = continuations();
-        CausalLM loaded = adapter.addTo(model.load());
+        CausalLM loaded = adapter.addTo(model.load(model.open()));
         int contextLength = loaded.decoder().config().contextLength();
         refuse(
                 stride > contextLength,

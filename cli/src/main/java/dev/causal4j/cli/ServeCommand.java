@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
 import java.io.IOException;
@@ -105,8 +106,9 @@ final class ServeCommand extends Subcommand {
                         .withHostNames(hostNames)
                         .withLog(log ? this::log : _ -> {}));
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
-        ChatTemplate chosen = template.readOrPlain(model.folder());
-        try (CausalLM loaded = model.load();
+        Checkpoint opened = model.open();
+        ChatTemplate chosen = template.readOrPlain(opened);
+        try (CausalLM loaded = model.load(opened);
                 Server server = Server.start(loaded, chosen, options);
                 Interruption stop = new Interruption(shutdownSeconds + 10L)) {
             tellReady(loaded, chosen, server.address());
