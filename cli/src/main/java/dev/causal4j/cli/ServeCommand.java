@@ -6,7 +6,6 @@ import dev.causal4j.model.Checkpoint;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -151,22 +150,15 @@ final class ServeCommand extends Subcommand {
     }
 
     private void log(ServerOptions.Answered answered) {
-        PrintWriter to = stderr();
-        if (json) {
-            to.println(new Document()
-                    .put("id", answered.id())
-                    .put("method", answered.method())
-                    .put("path", answered.path())
-                    .put("status", answered.status())
-                    .put("seconds", answered.seconds()));
-        } else {
-            to.println(String.format(
-                    "%s %s %s %d %.3f s",
-                    answered.id(),
-                    answered.method(),
-                    Visible.quoted(answered.path()),
-                    answered.status(),
-                    answered.seconds()));
-        }
+        Document document = new Document()
+                .put("id", answered.id())
+                .put("method", answered.method())
+                .put("path", answered.path())
+                .put("status", answered.status())
+                .put("seconds", answered.seconds());
+        String path = Visible.quoted(answered.path());
+        String told = "%s %s %s %d %.3f s"
+                .formatted(answered.id(), answered.method(), path, answered.status(), answered.seconds());
+        stderr().println(json ? document : told);
     }
 }
