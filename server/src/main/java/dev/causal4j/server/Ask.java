@@ -15,7 +15,14 @@ import java.util.List;
  * @param echo whether the response repeats the prompt
  * @param form how the response is written
  */
-record Ask(List<Prompt> prompts, int n, int candidates, GenerationOptions options, int alternatives, boolean echo, Form form) {
+record Ask(
+        List<Prompt> prompts,
+        int n,
+        int candidates,
+        GenerationOptions options,
+        int alternatives,
+        boolean echo,
+        Form form) {
     static final int NO_LOGPROBS = -1;
     static final int MOST_ALTERNATIVES = 20;
     static final int MOST_SEQUENCES = 256;
@@ -76,7 +83,11 @@ record Ask(List<Prompt> prompts, int n, int candidates, GenerationOptions option
     /** Whether scoring the prompt also gives the only new token: the likeliest, which no text ends. */
     boolean isScoring() {
         boolean one = options.maxNewTokens() == 1 && candidates == 1;
-        return scores() && one && !form.stream && options.isPlainGreedy() && options.stop().isEmpty();
+        return scores()
+                && one
+                && !form.stream
+                && options.isPlainGreedy()
+                && options.stop().isEmpty();
     }
 
     /** The number of sequences. */

@@ -225,7 +225,8 @@ record ChatApi() implements Api {
         for (byte each : bytes) {
             listed.add(each & 0xff);
         }
-        return Json.object("token", ask.form().names().name(token), "logprob", Api.finite(logProbability), "bytes", listed);
+        return Json.object(
+                "token", ask.form().names().name(token), "logprob", Api.finite(logProbability), "bytes", listed);
     }
 
     /** The bytes of the first code points of a text. */

@@ -53,7 +53,8 @@ final class Generating {
         Sequences sequences = new Sequences(engine, ask, metrics, call.owner);
         call.whenGone(sequences::cancel);
         try {
-            List<Generation> made = ask.form().stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
+            List<Generation> made =
+                    ask.form().stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
             metrics.answered(ask, made, call.seconds());
         } finally {
             sequences.cancel();

@@ -23,7 +23,8 @@ class SamplingTest {
     }
 
     private static boolean isPlain(String fields) {
-        GenerationOptions options = read("{" + fields + "}").toBuilder().maxNewTokens(1).build();
+        GenerationOptions options =
+                read("{" + fields + "}").toBuilder().maxNewTokens(1).build();
         Form whole = new Form(false, false, false, new TokenNames(SERVED.tokenizer(), false));
         Prompt prompt = new Prompt(new int[] {1}, 0, "", 100);
         return new Ask(List.of(prompt), 1, 1, options, 0, true, whole).isScoring();
@@ -38,7 +39,8 @@ class SamplingTest {
     @Test
     void theTokensOfModelTemplateAndRequestEndASequenceUnlessTheyAreIgnored() {
         assertThat(read("{'stop_token_ids': [5]}").eos().orElseThrow()).containsExactlyInAnyOrder(EOS, 9, 5);
-        assertThat(read("{'stop_token_ids': [5], 'ignore_eos': true}").eos().orElseThrow()).containsExactly(5);
+        assertThat(read("{'stop_token_ids': [5], 'ignore_eos': true}").eos().orElseThrow())
+                .containsExactly(5);
     }
 
     @Test
