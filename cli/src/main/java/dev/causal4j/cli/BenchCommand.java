@@ -63,26 +63,73 @@ final class BenchCommand extends Subcommand {
     private int prompt;
     private int generate;
 
-    /** Memory shared by all runs, so that no run measures first touches of memory. */
-    private final class Memory {
+    /** Runs in the same memory, so that none measures first touches of it. */
+    private final class Runs {
+        final CausalLM model;
+        final int vocabularySize;
+        final int[] tokens = new int[prompt];
         final Activations activations = new Activations();
         final List<KVCache> caches;
         final Rows hidden; // [prompt, D]
         final float[] logits; // [rows, V] of the head, or of a decode step
 
-        Memory(CausalLM model) {
+        Runs(CausalLM model) {
+            this.model = model;
+            vocabularySize = model.head().vocabularySize();
+            Arrays.setAll(tokens, i -> (int) ((i * 7919L + 13) % vocabularySize));
             caches = Stream.generate(model::newCache).limit(sequences).toList();
             int hiddenSize = model.head().hiddenSize();
-            hidden = Rows.of(new float[prompt * hiddenSize], hiddenSize, prompt);
+            hidden = Rows.of(new float[Math.multiplyExact(prompt, hiddenSize)], hiddenSize, prompt);
             int rows = Math.max(sequences, Math.min(HEAD_ROWS, prompt));
-            logits = new float[Math.multiplyExact(rows, model.head().vocabularySize())];
+            logits = new float[Math.multiplyExact(rows, vocabularySize)];
+        }
+
+        Run next() {
+            caches.forEach(cache -> cache.truncate(0));
+            long start = System.nanoTime();
+            Rows last = model.forward(Batch.last(caches.getFirst(), tokens), activations);
+            int first = Kernels.argmax(model.head().logits(last, 0), 0, vocabularySize);
+            double prefillSeconds = (System.nanoTime() - start) / 1e9;
+
+            System.arraycopy(last.data(), 0, hidden.data(), 0, hidden.data().length);
+            double headSeconds = head();
+
+            for (KVCache cache : caches.subList(1, sequences)) {
+                model.forward(Batch.last(cache, tokens), activations);
+            }
+            int[] next = new int[sequences];
+            Arrays.fill(next, first);
+            Rows rows = Rows.of(logits, vocabularySize, sequences);
+            start = System.nanoTime();
+            for (int step = 0; step < generate; step++) {
+                List<Batch.Chunk> chunks = new ArrayList<>();
+                for (int i = 0; i < sequences; i++) {
+                    chunks.add(new Batch.Chunk(caches.get(i), new int[] {next[i]}));
+                }
+                model.head().logits(model.forward(new Batch(chunks), activations), rows);
+                Compute.shared().each(sequences, i -> next[i] = Kernels.argmax(logits, rows.start(i), vocabularySize));
+            }
+            double decodeSeconds = (System.nanoTime() - start) / 1e9;
+            return new Run(
+                    prompt / prefillSeconds, (double) sequences * generate / decodeSeconds, prompt / headSeconds);
+        }
+
+        /** Seconds to turn all hidden rows into logits. */
+        private double head() {
+            long start = System.nanoTime();
+            for (int row = 0; row < hidden.count(); row += HEAD_ROWS) {
+                int count = Math.min(HEAD_ROWS, hidden.count() - row);
+                model.head().logits(hidden.rows(row, count), Rows.of(logits, vocabularySize, count));
+            }
+            return (System.nanoTime() - start) / 1e9;
         }
     }
 
     /** Tokens or positions a second. */
     private record Run(double prefill, double decode, double head) {
-        Document addTo(Document document) {
-            return document.put("prefill_tokens_per_second", prefill)
+        Document document() {
+            return new Document()
+                    .put("prefill_tokens_per_second", prefill)
                     .put("decode_tokens_per_second", decode)
                     .put("head_positions_per_second", head);
         }
@@ -91,14 +138,14 @@ final class BenchCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         CausalLM model = model();
-        Memory memory = new Memory(model);
+        Runs measured = new Runs(model);
         long warm = System.nanoTime() + warmUp * 1_000_000_000L;
         do {
-            run(model, memory);
+            measured.next();
         } while (System.nanoTime() < warm);
         List<Run> runs = new ArrayList<>();
         for (int i = 0; i < repeat; i++) {
-            runs.add(run(model, memory));
+            runs.add(measured.next());
         }
         print(model, runs);
         return 0;
@@ -125,61 +172,9 @@ final class BenchCommand extends Subcommand {
                         + ", sequences " + sequences);
     }
 
-    private static int[] pattern(CausalLM model, int count) {
-        int[] tokens = new int[count];
-        Arrays.setAll(tokens, i -> (int) ((i * 7919L + 13) % model.head().vocabularySize()));
-        return tokens;
-    }
-
-    private Run run(CausalLM model, Memory memory) {
-        int vocabularySize = model.head().vocabularySize();
-        Activations activations = memory.activations;
-        List<KVCache> caches = memory.caches;
-        int[] tokens = pattern(model, prompt);
-        caches.forEach(cache -> cache.truncate(0));
-        long start = System.nanoTime();
-        Rows hidden = model.forward(Batch.last(caches.getFirst(), tokens), activations);
-        int first = Kernels.argmax(model.head().logits(hidden, 0), 0, vocabularySize);
-        double prefillSeconds = (System.nanoTime() - start) / 1e9;
-
-        System.arraycopy(hidden.data(), 0, memory.hidden.data(), 0, memory.hidden.data().length);
-        double headSeconds = head(model, memory);
-
-        for (KVCache cache : caches.subList(1, sequences)) {
-            model.forward(Batch.last(cache, tokens), activations);
-        }
-        int[] next = new int[sequences];
-        Arrays.fill(next, first);
-        Rows logits = Rows.of(memory.logits, vocabularySize, sequences);
-        start = System.nanoTime();
-        for (int step = 0; step < generate; step++) {
-            List<Batch.Chunk> chunks = new ArrayList<>();
-            for (int i = 0; i < sequences; i++) {
-                chunks.add(new Batch.Chunk(caches.get(i), new int[] {next[i]}));
-            }
-            model.head().logits(model.forward(new Batch(chunks), activations), logits);
-            Compute.shared()
-                    .each(sequences, i -> next[i] = Kernels.argmax(memory.logits, logits.start(i), vocabularySize));
-        }
-        double decodeSeconds = (System.nanoTime() - start) / 1e9;
-        return new Run(prompt / prefillSeconds, (double) sequences * generate / decodeSeconds, prompt / headSeconds);
-    }
-
-    /** Seconds to turn all hidden rows into logits. */
-    private static double head(CausalLM model, Memory memory) {
-        Rows hidden = memory.hidden;
-        long start = System.nanoTime();
-        for (int row = 0; row < hidden.count(); row += HEAD_ROWS) {
-            int count = Math.min(HEAD_ROWS, hidden.count() - row);
-            Rows logits = Rows.of(memory.logits, model.head().vocabularySize(), count);
-            model.head().logits(hidden.rows(row, count), logits);
-        }
-        return (System.nanoTime() - start) / 1e9;
-    }
-
     private void print(CausalLM model, List<Run> runs) {
         Run medians = new Run(median(runs, Run::prefill), median(runs, Run::decode), median(runs, Run::head));
-        Document document = medians.addTo(new Document())
+        Document document = medians.document()
                 .put("prompt_tokens", prompt)
                 .put("new_tokens", generate)
                 .put("sequences", sequences)
@@ -187,7 +182,7 @@ final class BenchCommand extends Subcommand {
                 .put("threads", Compute.shared().threads())
                 .put("dtype", model.dtype().label())
                 .put("kernels", Kernels.name())
-                .put("runs", runs.stream().map(run -> run.addTo(new Document())).toList());
+                .put("runs", runs.stream().map(Run::document).toList());
         String table = String.format("%-28s %10s %10s %10s%n", "", "median", "least", "most")
                 + line("prefill, tokens/s", runs, Run::prefill)
                 + line("decode, tokens/s", runs, Run::decode)

@@ -3,6 +3,7 @@ package dev.causal4j.cli;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.util.Map;
 import picocli.CommandLine.Command;
@@ -38,8 +39,9 @@ final class ChatCommand extends Subcommand {
     public Integer call() throws IOException {
         sampling.check();
         Map<String, Object> more = variables.fields();
-        ChatTemplate chosen = template.readOrPlain(model.folder());
-        CausalLM loaded = adapter.addTo(model.load());
+        Checkpoint opened = model.open();
+        ChatTemplate chosen = template.readOrPlain(opened);
+        CausalLM loaded = adapter.addTo(model.load(opened));
         loaded.requireTokenizer();
         loaded.warmUp(); // while the first message is written
         if (chosen.isPlain()) {

@@ -44,10 +44,10 @@ class ModelOptions {
         return Optional.ofNullable(model).map(ModelPath::of);
     }
 
-    /** Sets the threads and loads the model, with a bar if it takes long. */
-    CausalLM load() throws IOException {
+    /** Loads the weights, with a bar if that takes long. */
+    CausalLM load(Checkpoint opened) throws IOException {
         try (Progress progress = Progress.late("loading", Progress.BYTES)) {
-            return open().load(options().withProgress(progress::at));
+            return opened.load(options().withProgress(progress::at));
         }
     }
 

@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import dev.causal4j.format.WholeFile;
 import java.io.IOException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
@@ -58,11 +59,10 @@ final class OutputFolder {
             WholeFile.delete(folder.resolve(name));
         }
         if (isNew) {
-            try (Stream<Path> inside = Files.list(folder)) {
-                isEmpty = inside.findAny().isEmpty();
-            }
-            if (isEmpty) {
+            try {
                 Files.delete(folder);
+            } catch (DirectoryNotEmptyException e) {
+                // Somebody else has put a file into it.
             }
         }
     }

@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Scorer;
@@ -82,15 +83,16 @@ final class ScoreCommand extends Subcommand {
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         List<String> continuations = continuations();
-        CausalLM loaded = adapter.addTo(model.load());
-        int contextLength = loaded.decoder().config().contextLength();
+        Checkpoint opened = model.open();
+        int contextLength = opened.config().decoder().contextLength();
         refuse(
                 stride > contextLength,
                 "stride: expected at most the context length " + contextLength + ", got " + stride);
-        int[] before = prefix.isEmpty() ? new int[0] : texts.encode(loaded.requireTokenizer(), prefix);
+        int[] before = prefix.isEmpty() ? new int[0] : texts.encode(opened.requireTokenizer(), prefix);
         refuse(
                 before.length > contextLength,
                 "prefix: expected at most " + contextLength + " tokens, the context length, got " + before.length);
+        CausalLM loaded = adapter.addTo(model.load(opened));
         if (lines.in != null) {
             return scoreLines(loaded, before, options);
         }
@@ -109,7 +111,7 @@ final class ScoreCommand extends Subcommand {
                 : tokenizer.encodeContinuation(given, texts.specialTokens());
     }
 
-    private void checkUsage() throws IOException {
+    private void checkUsage() {
         long texts =
                 Stream.of(text, file, tokens, lines.in).filter(Objects::nonNull).count();
         refuse(

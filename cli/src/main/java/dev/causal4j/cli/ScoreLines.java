@@ -69,14 +69,11 @@ final class ScoreLines {
     /**
      * A line of the input.
      *
-     * @param carried fields copied to the output
-     * @param error why it cannot be scored; null if there is a request
+     * @param result the fields copied to the output; its score or error is added
+     * @param request null if it cannot be scored
      */
     private record Line(
-            long number,
-            Document carried,
-            @Nullable ScoringRequest request,
-            @Nullable String error) {}
+            long number, Document result, @Nullable ScoringRequest request) {}
 
     /**
      * Scores all lines and reports their sums, resumed results included.
@@ -139,7 +136,7 @@ final class ScoreLines {
     /** Checks by the copied fields that the last result belongs to this line. */
     private void requireSame(Line line) throws IOException {
         Map<String, Object> kept = Objects.requireNonNull(lastKept).fields();
-        for (var field : line.carried.fields().entrySet()) {
+        for (var field : line.result.fields().entrySet()) {
             if (!isResult(field.getKey()) && !field.getValue().equals(kept.get(field.getKey()))) {
                 throw new IOException(
                         files.out + ": expected results of " + subject + ", got another \"" + field.getKey()
@@ -156,9 +153,9 @@ final class ScoreLines {
             next = lines.nextFilled();
             if (next.isPresent()) {
                 Line line = line(lines.number(), next.get());
-                if (line.error != null && files.failFast) {
+                if (line.request == null && files.failFast) {
                     finish(group, results);
-                    throw new IOException(line.error);
+                    throw new IOException(error(line));
                 }
                 group.add(line);
                 tokens += line.request == null ? 0 : line.request.prefix().length + line.request.tokens().length;
@@ -178,23 +175,29 @@ final class ScoreLines {
     }
 
     private Line line(long number, byte[] bytes) {
-        Document carried = new Document();
+        Document result = new Document();
         try {
-            carried = Document.parse("text", TextInput.bounded("text", bytes));
-            Object text = carried.fields().remove("text");
+            result = Document.parse("text", TextInput.bounded("text", bytes));
+            Object text = result.fields().remove("text");
             if (!(text instanceof String given)) {
                 String got = text == null ? "no such field" : "another value";
                 throw new IOException("expected a string in the field \"text\", got " + got);
             }
-            return new Line(number, carried, requests.apply(given), null);
+            return new Line(number, result, requests.apply(given));
         } catch (IOException | IllegalArgumentException e) {
-            return failed(number, carried, String.valueOf(e.getMessage()));
+            return failed(number, result, e);
         }
     }
 
-    private Line failed(long number, Document carried, String problem) {
-        String oneLine = problem.replaceAll("\\p{Cc}+", " ");
-        return new Line(number, carried, null, subject + " line " + number + ": " + oneLine);
+    private Line failed(long number, Document result, Exception problem) {
+        String oneLine = String.valueOf(problem.getMessage()).replaceAll("\\p{Cc}+", " ");
+        result.fields().remove(NLL); // a result without it is a failure
+        result.put(LINE, number).put(ERROR, subject + " line " + number + ": " + oneLine);
+        return new Line(number, result, null);
+    }
+
+    private static String error(Line line) {
+        return String.valueOf(line.result.fields().get(ERROR));
     }
 
     /** Scores lines and writes their results. */
@@ -211,9 +214,9 @@ final class ScoreLines {
                 return;
             }
             Line line = lines.getFirst();
-            Line none = failed(line.number, line.carried, String.valueOf(e.getMessage()));
+            Line none = failed(line.number, line.result, e);
             if (files.failFast) {
-                throw new IOException(none.error, e);
+                throw new IOException(error(none), e);
             }
             finish(List.of(none), results);
             return;
@@ -221,14 +224,14 @@ final class ScoreLines {
         StringBuilder written = new StringBuilder();
         int next = 0;
         for (Line line : lines) {
-            if (line.request == null) {
-                addFailure(line);
-            } else {
+            if (line.request != null) {
                 Score score = scores.get(next++);
-                documents.add(score, line.carried);
+                documents.add(score, line.result);
                 totals = totals.plus(score.totals());
+            } else if (failed++ < MOST_COMPLAINTS) {
+                err.println(error(line));
             }
-            written.append(line.carried).append('\n');
+            written.append(line.result).append('\n');
             texts++;
         }
         if (results == null) {
@@ -237,13 +240,5 @@ final class ScoreLines {
         } else {
             results.append(written.toString());
         }
-    }
-
-    private void addFailure(Line line) {
-        if (failed++ < MOST_COMPLAINTS) {
-            err.println(line.error);
-        }
-        line.carried.fields().remove(NLL); // a result without it is a failure
-        line.carried.put(LINE, line.number).put(ERROR, line.error);
     }
 }

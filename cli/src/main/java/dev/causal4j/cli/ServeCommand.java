@@ -2,10 +2,10 @@ package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -105,8 +105,9 @@ final class ServeCommand extends Subcommand {
                         .withHostNames(hostNames)
                         .withLog(log ? this::log : _ -> {}));
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
-        ChatTemplate chosen = template.readOrPlain(model.folder());
-        try (CausalLM loaded = model.load();
+        Checkpoint opened = model.open();
+        ChatTemplate chosen = template.readOrPlain(opened);
+        try (CausalLM loaded = model.load(opened);
                 Server server = Server.start(loaded, chosen, options);
                 Interruption stop = new Interruption(shutdownSeconds + 10L)) {
             tellReady(loaded, chosen, server.address());
@@ -149,22 +150,15 @@ final class ServeCommand extends Subcommand {
     }
 
     private void log(ServerOptions.Answered answered) {
-        PrintWriter to = stderr();
-        if (json) {
-            to.println(new Document()
-                    .put("id", answered.id())
-                    .put("method", answered.method())
-                    .put("path", answered.path())
-                    .put("status", answered.status())
-                    .put("seconds", answered.seconds()));
-        } else {
-            to.println(String.format(
-                    "%s %s %s %d %.3f s",
-                    answered.id(),
-                    answered.method(),
-                    Visible.quoted(answered.path()),
-                    answered.status(),
-                    answered.seconds()));
-        }
+        Document document = new Document()
+                .put("id", answered.id())
+                .put("method", answered.method())
+                .put("path", answered.path())
+                .put("status", answered.status())
+                .put("seconds", answered.seconds());
+        String path = Visible.quoted(answered.path());
+        String told = "%s %s %s %d %.3f s"
+                .formatted(answered.id(), answered.method(), path, answered.status(), answered.seconds());
+        stderr().println(json ? document : told);
     }
 }

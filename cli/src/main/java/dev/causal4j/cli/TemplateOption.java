@@ -17,21 +17,15 @@ final class TemplateOption {
         return file != null;
     }
 
-    /**
-     * The template of {@code --template}, or else the model's own. A template from a file gets the model's special tokens.
-     *
-     * @param model null for none
-     */
-    Optional<ChatTemplate> read(@Nullable Path model) throws IOException {
-        ChatTemplate.Source ofModel = model == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(model);
-        if (file == null) {
-            return ofModel.parse();
-        }
-        return Optional.of(ChatTemplate.parse(file.toString(), TextInput.file(file), ofModel.specialTokens()));
+    /** The template of {@code --template} with the special tokens of the model, or else the model's own. */
+    Optional<ChatTemplate> read(ChatTemplate.Source ofModel) throws IOException {
+        return file == null
+                ? ofModel.parse()
+                : Optional.of(ChatTemplate.parse(file.toString(), TextInput.file(file), ofModel.specialTokens()));
     }
 
     /** The template as in {@link #read}, or else a plain transcript. */
-    ChatTemplate readOrPlain(Optional<Path> model) throws IOException {
-        return read(model.orElse(null)).orElseGet(ChatTemplate::plain);
+    ChatTemplate readOrPlain(Checkpoint model) throws IOException {
+        return read(model.templates()).orElseGet(ChatTemplate::plain);
     }
 }

@@ -3,6 +3,7 @@ package dev.causal4j.cli;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -46,7 +47,9 @@ final class TokenizerRenderCommand extends Subcommand {
     public Integer call() throws IOException {
         Map<String, ?> more = variables.fields();
         refuse(!template.isGiven() && model == null, "template: expected --template or --model, got neither");
-        ChatTemplate chosen = template.read(model == null ? null : ModelPath.of(model))
+        ChatTemplate.Source ofModel =
+                model == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(ModelPath.of(model));
+        ChatTemplate chosen = template.read(ofModel)
                 .orElseThrow(() -> new IOException(
                         model + ": expected a model with a chat template, got none; give one with --template"));
         List<Message> conversation =

@@ -88,6 +88,8 @@ final class TrainCommand extends Subcommand {
     @SuppressWarnings("NullAway.Init")
     private TrainingData.Parts parts;
 
+    private @Nullable ChatTemplate chat;
+
     @Override
     public Integer call() throws IOException {
         checkUsage();
@@ -115,9 +117,8 @@ final class TrainCommand extends Subcommand {
                     best.save(out, model.dtype().get());
                 }
             }
-            ChatTemplate known = template();
-            if (known != null) {
-                known.save(out); // so that the model can chat
+            if (chat != null) {
+                chat.save(out); // so that the model can chat
             }
             print(trainer, result, (System.nanoTime() - start) / 1e9);
         } catch (CancellationException e) {
@@ -143,8 +144,7 @@ final class TrainCommand extends Subcommand {
             throws IOException {
         try {
             CausalLM source = source();
-            parts = data.parts(
-                    out, source.requireTokenizer(), template(), source.config(), settings.seed, interruption);
+            prepare(source.requireTokenizer(), source.config(), interruption);
             if (overwrite) { // not earlier, since until here the run may be refused
                 Trainer.discard(out);
             }
@@ -168,8 +168,7 @@ final class TrainCommand extends Subcommand {
             throws IOException {
         CausalLM source = settings.scope() instanceof TrainingScope.LowRank ? source() : null;
         requireSame(checkpoint.config());
-        parts = data.parts(
-                out, checkpoint.requireTokenizer(), template(), checkpoint.config(), settings.seed, interruption);
+        prepare(checkpoint.requireTokenizer(), checkpoint.config(), interruption);
         TrainingOptions known = parts.complete(options);
         return source == null
                 ? Trainer.resume(parts.training(), known)
@@ -215,13 +214,16 @@ final class TrainCommand extends Subcommand {
                 : TokenizerOptions.load(folder, "name a folder with --tokenizer");
     }
 
-    private @Nullable ChatTemplate template() throws IOException {
+    /** Reads template and data. */
+    private void prepare(Tokenizer known, ModelConfig config, Interruption interruption) throws IOException {
         Path folder = Optional.ofNullable(tokenizer)
                 .filter(Files::isDirectory)
                 .or(model::folder)
                 .or(shape::folder)
                 .orElse(null);
-        return template.read(folder).orElse(null);
+        ChatTemplate.Source ofModel = folder == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(folder);
+        chat = template.read(ofModel).orElse(null);
+        parts = data.parts(out, known, chat, config, settings.seed, interruption);
     }
 
     private TrainingResult run(Trainer trainer, TrainingLog log, Interruption interruption) throws IOException {

@@ -60,11 +60,7 @@ final class Download implements AutoCloseable {
     }
 
     private boolean isRight(Client client, String commit) throws IOException, InterruptedException {
-        Client.Attempt<Long> attempt = () -> {
-            receive(client, commit);
-            return position;
-        };
-        client.persist(attempt, () -> position);
+        client.persist(() -> receive(client, commit), () -> position);
         return HexFormat.of().formatHex(digest.digest()).equals(file.hash());
     }
 
@@ -74,9 +70,10 @@ final class Download implements AutoCloseable {
         position = 0;
     }
 
-    private void receive(Client client, String commit) throws IOException, InterruptedException {
+    /** Fetches the rest; the position behind it. */
+    private long receive(Client client, String commit) throws IOException, InterruptedException {
         if (position >= file.size()) {
-            return;
+            return position;
         }
         HttpResponse<InputStream> response = client.open(commit, file, position);
         int status = response.statusCode();
@@ -99,6 +96,7 @@ final class Download implements AutoCloseable {
         if (position < file.size()) {
             throw new EOFException("only " + position + " of " + file.size() + " bytes of " + file.path());
         }
+        return position;
     }
 
     void write(byte[] bytes, int from, int count) throws IOException {

@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * A model that is whole in the cache.
+ * A model in the cache: whole after a pull, whole or not in {@link Hub#list}.
  *
  * @param commit the commit that its revision is
  * @param path its folder; where one GGUF file, perhaps in parts, was asked for, that file or the first of them

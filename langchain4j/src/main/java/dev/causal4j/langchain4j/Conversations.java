@@ -28,6 +28,7 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 
 /** Conversations with a model. Immutable and thread-safe. */
@@ -79,9 +80,9 @@ final class Conversations {
      */
     ChatResponse answer(ChatRequest request, Consumer<String> told, BooleanSupplier goesOn) {
         return Sampling.translating(() -> {
-            Edges edges = new Edges(format.template().isPlain());
+            UnaryOperator<String> shown = format.template().isPlain() ? new Edges()::without : UnaryOperator.identity();
             return response(generator.relay(request(request), token -> {
-                String text = edges.without(token.text());
+                String text = shown.apply(token.text());
                 if (!text.isEmpty() && goesOn.getAsBoolean()) {
                     told.accept(text);
                 }
@@ -146,18 +147,10 @@ final class Conversations {
 
     /** Leaves out white space at the edges of a text that comes in parts, as that of a plain transcript has it. */
     private static final class Edges {
-        private final boolean any;
         private boolean begun;
         private String held = "";
 
-        Edges(boolean any) {
-            this.any = any;
-        }
-
         String without(String part) {
-            if (!any) {
-                return part;
-            }
             String all = begun ? held + part : part.stripLeading();
             String told = all.stripTrailing();
             begun |= !all.isEmpty();

@@ -52,7 +52,7 @@ interface Api {
             Ask ask, String name, Object said, Object logprobs, Piece piece, Optional<FinishReason> finish) {
         Map<String, Object> choice = Json.object(name, said, "logprobs", ask.logprobs() ? logprobs : Json.NULL);
         choice.put("finish_reason", finish.<Object>map(Api::label).orElse(Json.NULL));
-        if (ask.ids()) {
+        if (ask.form().ids()) {
             choice.put("token_ids", piece.ids());
         }
         return choice;

@@ -10,11 +10,19 @@ import java.util.List;
  *
  * @param n choices for each prompt
  * @param candidates sequences that are generated for each prompt, at least n
+ * @param options those of the first choice; each further one has the next seed
  * @param alternatives candidates for each token's log-probability; {@link #NO_LOGPROBS} for no log-probabilities
  * @param echo whether the response repeats the prompt
  * @param form how the response is written
  */
-record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int alternatives, boolean echo, Form form) {
+record Ask(
+        List<Prompt> prompts,
+        int n,
+        int candidates,
+        GenerationOptions options,
+        int alternatives,
+        boolean echo,
+        Form form) {
     static final int NO_LOGPROBS = -1;
     static final int MOST_ALTERNATIVES = 20;
     static final int MOST_SEQUENCES = 256;
@@ -67,26 +75,19 @@ record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int a
         return alternatives != NO_LOGPROBS;
     }
 
-    boolean stream() {
-        return form.stream;
-    }
-
-    boolean ids() {
-        return form.ids;
-    }
-
-    TokenNames names() {
-        return form.names;
-    }
-
     /** Whether the prompts' tokens get log-probabilities. */
     boolean scores() {
         return echo && logprobs();
     }
 
-    /** Whether scoring the prompt also gives the only new token. */
+    /** Whether scoring the prompt also gives the only new token: the likeliest, which no text ends. */
     boolean isScoring() {
-        return scores() && !stream() && sampling.plain() && sampling.maxTokens() == 1 && candidates == 1;
+        boolean one = options.maxNewTokens() == 1 && candidates == 1;
+        return scores()
+                && one
+                && !form.stream
+                && options.isPlainGreedy()
+                && options.stop().isEmpty();
     }
 
     /** The number of sequences. */
@@ -101,16 +102,19 @@ record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int a
 
     /** The seed of a sequence. */
     long seed(int sequence) {
-        return sampling.seed() + sequence % candidates;
+        return options.seed() + sequence % candidates;
     }
 
     /** A sequence for the engine. */
     GenerationRequest request(int sequence) {
-        GenerationOptions.Builder options =
-                sampling.options(prompt(sequence).room()).seed(seed(sequence));
+        Prompt prompt = prompt(sequence);
+        GenerationOptions.Builder own = options.toBuilder()
+                .minNewTokens(Math.min(options.minNewTokens(), prompt.room))
+                .maxNewTokens(Math.min(options.maxNewTokens(), prompt.room))
+                .seed(seed(sequence));
         if (logprobs() || candidates > n) {
-            options.logProbabilities(Math.max(0, alternatives));
+            own.logProbabilities(Math.max(0, alternatives));
         }
-        return new GenerationRequest(prompt(sequence).tokens(), options.build());
+        return new GenerationRequest(prompt.tokens, own.build());
     }
 }

@@ -5,6 +5,7 @@ import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.Message;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.FinishReason;
+import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.server.Choice.Entry;
@@ -59,10 +60,10 @@ record ChatApi() implements Api {
             served.checkRoom("messages", prompt);
         }
         Set<Integer> ends = served.turnEnds();
-        Sampling sampling =
+        GenerationOptions options =
                 Sampling.read(in, served, maxTokens, ends, served.template().stops(), owner);
         Ask.Form form = Ask.Form.read(in, served);
-        return new Ask(List.of(prompt), n, n, sampling, logprobs ? alternatives : Ask.NO_LOGPROBS, false, form);
+        return new Ask(List.of(prompt), n, n, options, logprobs ? alternatives : Ask.NO_LOGPROBS, false, form);
     }
 
     /** The conversation of a request as a prompt. */
@@ -206,11 +207,11 @@ record ChatApi() implements Api {
         for (Entry entry : tokens) {
             if (ask.logprobs() && !entry.ends()) {
                 Prediction prediction = entry.prediction().orElseThrow();
-                byte[] bytes = cut(ask.names().bytes(entry.token()), entry.kept());
+                byte[] bytes = cut(ask.form().names().bytes(entry.token()), entry.kept());
                 Map<String, Object> told = token(ask, entry.token(), bytes, prediction.logProbability());
                 List<Object> top = new ArrayList<>();
                 for (Candidate each : prediction.alternatives(ask.alternatives())) {
-                    top.add(token(ask, each.token(), ask.names().bytes(each.token()), each.logProbability()));
+                    top.add(token(ask, each.token(), ask.form().names().bytes(each.token()), each.logProbability()));
                 }
                 told.put("top_logprobs", top);
                 content.add(told);
@@ -224,7 +225,8 @@ record ChatApi() implements Api {
         for (byte each : bytes) {
             listed.add(each & 0xff);
         }
-        return Json.object("token", ask.names().name(token), "logprob", Api.finite(logProbability), "bytes", listed);
+        return Json.object(
+                "token", ask.form().names().name(token), "logprob", Api.finite(logProbability), "bytes", listed);
     }
 
     /** The bytes of the first code points of a text. */

@@ -2,6 +2,7 @@ package dev.causal4j.server;
 
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.FinishReason;
+import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.server.Choice.Entry;
@@ -39,9 +40,9 @@ record CompletionApi() implements Api {
         if (most > 0) {
             prompts.forEach(prompt -> served.checkRoom("prompt", prompt));
         }
-        Sampling sampling = Sampling.read(in, served, most, Set.of(), List.of(), owner);
+        GenerationOptions options = Sampling.read(in, served, most, Set.of(), List.of(), owner);
         int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Ask.MOST_ALTERNATIVES);
-        return new Ask(prompts, n, bestOf, sampling, alternatives, in.bool("echo", false), form);
+        return new Ask(prompts, n, bestOf, options, alternatives, in.bool("echo", false), form);
     }
 
     private static List<Ask.Prompt> prompts(JsonIn in, ServedModel served) {
@@ -101,7 +102,7 @@ record CompletionApi() implements Api {
         }
         List<Entry> entries = new ArrayList<>();
         if (ask.logprobs()) {
-            StreamingDecoder decoder = ask.names().tokenizer().decoder();
+            StreamingDecoder decoder = ask.form().names().tokenizer().decoder();
             int offset = 0;
             for (int i = 0; i < prompt.tokens().length; i++) {
                 Optional<Prediction> prediction = i == 0 ? Optional.empty() : Optional.of(scores.get(i - 1));
@@ -131,7 +132,7 @@ record CompletionApi() implements Api {
         List<Object> offsets = new ArrayList<>();
         for (Entry entry : tokens) {
             Optional<Prediction> known = entry.prediction();
-            names.add(ask.names().name(entry.token()));
+            names.add(ask.form().names().name(entry.token()));
             logProbabilities.add(
                     known.<Object>map(each -> Api.finite(each.logProbability())).orElse(Json.NULL));
             tops.add(known.<Object>map(each -> top(ask, each)).orElse(Json.NULL));
@@ -145,9 +146,9 @@ record CompletionApi() implements Api {
     private static Map<String, Object> top(Ask ask, Prediction prediction) {
         Map<String, Object> top = new LinkedHashMap<>();
         for (Candidate each : prediction.alternatives(ask.alternatives())) {
-            top.putIfAbsent(ask.names().name(each.token()), Api.finite(each.logProbability()));
+            top.putIfAbsent(ask.form().names().name(each.token()), Api.finite(each.logProbability()));
         }
-        top.putIfAbsent(ask.names().name(prediction.token()), Api.finite(prediction.logProbability()));
+        top.putIfAbsent(ask.form().names().name(prediction.token()), Api.finite(prediction.logProbability()));
         return top;
     }
 }

@@ -53,7 +53,8 @@ final class Generating {
         Sequences sequences = new Sequences(engine, ask, metrics, call.owner);
         call.whenGone(sequences::cancel);
         try {
-            List<Generation> made = ask.stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
+            List<Generation> made =
+                    ask.form().stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
             metrics.answered(ask, made, call.seconds());
         } finally {
             sequences.cancel();
@@ -127,7 +128,7 @@ final class Generating {
                 if (!first.isEmpty()) {
                     Object prompt =
                             Arrays.stream(ask.prompt(index).tokens()).boxed().toList();
-                    Map<String, Object> ids = ask.ids() ? Map.of("prompt_token_ids", prompt) : Map.of();
+                    Map<String, Object> ids = ask.form().ids() ? Map.of("prompt_token_ids", prompt) : Map.of();
                     send(call, api, ask, id, choice(index, first, ask.seed(index)), ids);
                 }
             }
@@ -165,7 +166,7 @@ final class Generating {
     /** @param opening the part of the choice before its generated text */
     private Choice choice(Ask ask, Ask.Prompt prompt, Piece opening) {
         StreamingDecoder decoder = served.tokenizer().decoderBehind(prompt.tokens());
-        return new Choice(decoder, ask.sampling().eos(), Choice.length(opening.text()));
+        return new Choice(decoder, ask.options().eos().orElseThrow(), Choice.length(opening.text()));
     }
 
     private static Map<String, Object> choice(int index, Map<String, Object> said, long seed) {

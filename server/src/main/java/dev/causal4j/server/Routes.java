@@ -82,20 +82,20 @@ final class Routes implements HttpHandler {
         Generating generating = new Generating(engine, served, metrics);
         TokenRoutes tokens = new TokenRoutes(served);
         routes.put("/health", health);
-        add("GET", "/metrics", false, this::metrics);
-        add("GET", "/models", false, call -> call.json(Json.object("object", "list", "data", List.of(served.entry()))));
-        add("GET", MODELS, false, this::model);
-        add("GET", "/tokenizer_info", false, tokens::info);
-        add("GET", "/props", false, call -> tokens.props(call, options.parallel()));
-        add("POST", "/tokenize", false, tokens::tokenize);
-        add("POST", "/detokenize", false, tokens::detokenize);
-        add("POST", "/apply-template", false, tokens::applyTemplate);
-        add("POST", "/completions", false, call -> generating.answer(new CompletionApi(), call));
-        add("POST", "/chat/completions", false, call -> generating.answer(new ChatApi(), call));
+        add("GET", "/metrics", this::metrics);
+        add("GET", "/models", call -> call.json(Json.object("object", "list", "data", List.of(served.entry()))));
+        add("GET", MODELS, this::model);
+        add("GET", "/tokenizer_info", tokens::info);
+        add("GET", "/props", call -> tokens.props(call, options.parallel()));
+        add("POST", "/tokenize", tokens::tokenize);
+        add("POST", "/detokenize", tokens::detokenize);
+        add("POST", "/apply-template", tokens::applyTemplate);
+        add("POST", "/completions", call -> generating.answer(new CompletionApi(), call));
+        add("POST", "/chat/completions", call -> generating.answer(new ChatApi(), call));
     }
 
-    private void add(String method, String path, boolean isOpen, Action action) {
-        routes.put(path, new Route(method, isOpen, action));
+    private void add(String method, String path, Action action) {
+        routes.put(path, new Route(method, false, action));
     }
 
     /** Refuses new and waiting requests. */

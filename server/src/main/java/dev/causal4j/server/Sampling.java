@@ -6,14 +6,13 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** How tokens are chosen, from the fields that completions and chats share. The seed is that of the first choice. */
-record Sampling(GenerationOptions options) {
+final class Sampling {
     private static final int MOST_STOPS = 64;
     private static final int MOST_STOP_BYTES = 1024;
     private static final int MOST_BIASES = 1024;
@@ -25,6 +24,8 @@ record Sampling(GenerationOptions options) {
                     + " truncate_prompt_tokens include_stop_str_in_output")
             .split(" "));
 
+    private Sampling() {}
+
     /**
      * Reads the fields of a request.
      *
@@ -33,7 +34,7 @@ record Sampling(GenerationOptions options) {
      * @param stops texts that end a sequence besides those of the request
      * @param owner the prompts of one owner may share keys and values
      */
-    static Sampling read(
+    static GenerationOptions read(
             JsonIn in, ServedModel served, int maxTokens, Set<Integer> ends, List<String> stops, String owner) {
         in.refuse(UNSUPPORTED);
         GenerationOptions.Builder options = GenerationOptions.builder()
@@ -48,7 +49,7 @@ record Sampling(GenerationOptions options) {
             options.temperature(0).topP(1);
         }
         String salt = owner + in.string("cache_salt").orElse("");
-        return new Sampling((in.bool("cache_prompt", true) ? options.cacheSalt(salt) : options).build());
+        return (in.bool("cache_prompt", true) ? options.cacheSalt(salt) : options).build();
     }
 
     /** The value of a setting, in the bounds of OpenAI and vLLM. */
@@ -69,44 +70,12 @@ record Sampling(GenerationOptions options) {
         };
     }
 
-    /** Options of a sequence with room for so many new tokens. */
-    GenerationOptions.Builder options(int room) {
-        return options.toBuilder()
-                .minNewTokens(Math.min(options.minNewTokens(), room))
-                .maxNewTokens(Math.min(options.maxNewTokens(), room));
-    }
-
-    /** Most new tokens of a sequence. */
-    int maxTokens() {
-        return options.maxNewTokens();
-    }
-
-    /** The seed of the first choice; each further one has the next. */
-    long seed() {
-        return options.seed();
-    }
-
-    /** The tokens that end a sequence. */
-    Set<Integer> eos() {
-        return options.eos().orElseThrow();
-    }
-
-    /** Names the requests that share keys and values; empty to share none. */
-    Optional<String> salt() {
-        return options.cacheSalt();
-    }
-
-    /** Whether the likeliest token is taken as it is: nothing changes its logits, and no text ends it. */
-    boolean plain() {
-        return options.isPlainGreedy() && options.stop().isEmpty();
-    }
-
     private static Set<Integer> eos(JsonIn in, ServedModel served, Set<Integer> ends) {
         int[] ids = JsonIn.integers(
                 in.path("stop_token_ids"), in.list("stop_token_ids", MOST_STOPS), 0, served.vocabulary() - 1);
         Set<Integer> eos = IntStream.of(ids).boxed().collect(Collectors.toCollection(HashSet::new));
         if (!in.bool("ignore_eos", false)) {
-            eos.addAll(served.eos());
+            eos.addAll(served.model().eos());
             eos.addAll(ends);
         }
         return Set.copyOf(eos);

@@ -58,7 +58,7 @@ final class Sequences {
                             ask.prompt(i).tokens(),
                             1,
                             alternatives,
-                            ask.sampling().salt(),
+                            ask.options().cacheSalt(),
                             requester)));
                 }
                 if (ask.isScoring()) {
@@ -92,7 +92,7 @@ final class Sequences {
             @Override
             public boolean accept(GeneratedToken token) {
                 times.token();
-                if (ask.stream()) {
+                if (ask.form().stream()) {
                     behind.incrementAndGet();
                     events.add(new Event(index, Optional.of(token)));
                 }
@@ -106,7 +106,7 @@ final class Sequences {
         };
         CompletableFuture<Generation> result = kept(engine.submit(ask.request(index), requester, listener));
         generations.add(result);
-        if (ask.stream()) {
+        if (ask.form().stream()) {
             var _ = result.whenComplete((_, _) -> events.add(new Event(index, Optional.empty())));
         }
     }
@@ -121,15 +121,15 @@ final class Sequences {
         long start = System.nanoTime();
         Metrics.Sequence times = metrics.new Sequence();
         CompletableFuture<List<Prediction>> all = kept(engine.score(
-                tokens, 1, Math.max(1, ask.alternatives()), ask.sampling().salt(), requester));
+                tokens, 1, Math.max(1, ask.alternatives()), ask.options().cacheSalt(), requester));
         scores.add(all.thenApply(predictions -> predictions.subList(0, prompt.length - 1)));
         generations.add(all.thenCompose(predictions -> {
             Candidate best = predictions.getLast().alternatives().getFirst();
-            if (best.token() >= ask.names().tokenizer().vocabularySize()) {
+            if (best.token() >= ask.form().names().tokenizer().vocabularySize()) {
                 return kept(engine.submit(ask.request(index), requester, TokenListener.NONE));
             }
             times.token();
-            boolean ends = ask.sampling().eos().contains(best.token());
+            boolean ends = ask.options().eos().orElseThrow().contains(best.token());
             Prediction chosen = new Prediction(
                     best.token(),
                     best.logProbability(),
@@ -147,7 +147,7 @@ final class Sequences {
     }
 
     private static String text(Ask ask, int[] prompt, int token) {
-        StreamingDecoder decoder = ask.names().tokenizer().decoderBehind(prompt);
+        StreamingDecoder decoder = ask.form().names().tokenizer().decoderBehind(prompt);
         return decoder.accept(token) + decoder.finish();
     }
 

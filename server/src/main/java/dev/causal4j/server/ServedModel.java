@@ -149,11 +149,6 @@ record ServedModel(
         return (int) Math.min(in.whole(key, 0, Long.MAX_VALUE).orElse((long) fallback), contextLength);
     }
 
-    /** The ids that end a text. */
-    Set<Integer> eos() {
-        return model.eos();
-    }
-
     /** The entry of the list of models, with fields that vLLM and llama.cpp have. */
     Map<String, Object> entry() {
         Map<String, Object> entry = Json.object("id", name(), "object", "model", "created", created);

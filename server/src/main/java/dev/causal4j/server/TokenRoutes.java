@@ -76,7 +76,7 @@ record TokenRoutes(ServedModel served) {
     }
 
     private Object eos() {
-        return text(served.eos().stream().min(Integer::compare));
+        return text(served.model().eos().stream().min(Integer::compare));
     }
 
     private Object text(Optional<Integer> id) {

@@ -5,6 +5,9 @@ import static dev.causal4j.server.Unserved.in;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.server.Ask.Form;
+import dev.causal4j.server.Ask.Prompt;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -15,8 +18,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SamplingTest {
     private static final int EOS = 3071; // of the model; 9 ends turns
 
-    private static Sampling read(String body) {
+    private static GenerationOptions read(String body) {
         return Sampling.read(in(body), SERVED, 40, Set.of(9), List.of(), "owner ");
+    }
+
+    private static boolean isPlain(String fields) {
+        GenerationOptions options =
+                read("{" + fields + "}").toBuilder().maxNewTokens(1).build();
+        Form whole = new Form(false, false, false, new TokenNames(SERVED.tokenizer(), false));
+        Prompt prompt = new Prompt(new int[] {1}, 0, "", 100);
+        return new Ask(List.of(prompt), 1, 1, options, 0, true, whole).isScoring();
     }
 
     @Test
@@ -27,15 +38,16 @@ class SamplingTest {
 
     @Test
     void theTokensOfModelTemplateAndRequestEndASequenceUnlessTheyAreIgnored() {
-        assertThat(read("{'stop_token_ids': [5]}").eos()).containsExactlyInAnyOrder(EOS, 9, 5);
-        assertThat(read("{'stop_token_ids': [5], 'ignore_eos': true}").eos()).containsExactly(5);
+        assertThat(read("{'stop_token_ids': [5]}").eos().orElseThrow()).containsExactlyInAnyOrder(EOS, 9, 5);
+        assertThat(read("{'stop_token_ids': [5], 'ignore_eos': true}").eos().orElseThrow())
+                .containsExactly(5);
     }
 
     @Test
     void whatSharesKeysAndValuesHasItsOwnerAndItsSalt() {
-        assertThat(read("{}").salt()).contains("owner ");
-        assertThat(read("{'cache_salt': 'x'}").salt()).contains("owner x");
-        assertThat(read("{'cache_prompt': false}").salt()).isEmpty();
+        assertThat(read("{}").cacheSalt()).contains("owner ");
+        assertThat(read("{'cache_salt': 'x'}").cacheSalt()).contains("owner x");
+        assertThat(read("{'cache_prompt': false}").cacheSalt()).isEmpty();
     }
 
     @ParameterizedTest
@@ -43,7 +55,7 @@ class SamplingTest {
             strings = {"'temperature': 0", "'top_p': 0", "'top_p': 0, 'temperature': 2", "'temperature': 0, 'top_k': 3"
             })
     void theLikeliestTokenIsTakenAsItIs(String fields) {
-        assertThat(read("{" + fields + "}").plain()).isTrue();
+        assertThat(isPlain(fields)).isTrue();
     }
 
     @ParameterizedTest
@@ -56,11 +68,11 @@ class SamplingTest {
                 "'temperature': 0, 'repeat_penalty': 1.1",
                 "'temperature': 0, 'repetition_penalty': 1.1",
                 "'temperature': 0, 'no_repeat_ngram_size': 2",
-                "'temperature': 0, 'min_tokens': 2",
+                "'temperature': 0, 'min_tokens': 1",
                 "'temperature': 0, 'logit_bias': {'5': 1}"
             })
     void whatChangesLogitsOrEndsATextIsNotPlain(String fields) {
-        assertThat(read("{" + fields + "}").plain()).isFalse();
+        assertThat(isPlain(fields)).isFalse();
     }
 
     @ParameterizedTest
@@ -86,8 +98,11 @@ class SamplingTest {
 
     @Test
     void aSequenceHasNoMoreTokensThanTheContextHasRoomFor() {
-        Sampling sampling = read("{'min_tokens': 10}");
-        assertThat(sampling.options(100).build().toString()).contains("maxNewTokens=40", "minNewTokens=10");
-        assertThat(sampling.options(4).build().toString()).contains("maxNewTokens=4,", "minNewTokens=4,");
+        GenerationOptions options = read("{'min_tokens': 10}");
+        List<Prompt> prompts = List.of(new Prompt(new int[] {1}, 0, "", 100), new Prompt(new int[] {1}, 0, "", 4));
+        Form whole = new Form(false, false, false, new TokenNames(SERVED.tokenizer(), false));
+        Ask ask = new Ask(prompts, 1, 1, options, Ask.NO_LOGPROBS, false, whole);
+        assertThat(ask.request(0).options().toString()).contains("maxNewTokens=40", "minNewTokens=10");
+        assertThat(ask.request(1).options().toString()).contains("maxNewTokens=4,", "minNewTokens=4,");
     }
 }
