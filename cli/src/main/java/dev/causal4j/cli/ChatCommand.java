@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
@@ -37,7 +38,8 @@ final class ChatCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
-        sampling.check();
+        // Wrong usage is refused before anything is loaded.
+        sampling.build(GenerationOptions.builder().maxNewTokens(Chat.MAX_NEW_TOKENS));
         Map<String, Object> more = variables.fields();
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);

@@ -174,8 +174,7 @@ final class ChatLoop {
             case "/show" -> show();
             case "/set" -> {
                 String[] setting = rest.split("\\s+", 2);
-                sampling.set(setting[0], setting.length > 1 ? setting[1] : "");
-                chat.options(sampling.build(format.options()));
+                chat.options(sampling.set(setting[0], setting.length > 1 ? setting[1] : "", format.options()));
                 note("(" + sampling.shown() + ")");
             }
             case "/regenerate" -> chat.regenerateThrough(noting());

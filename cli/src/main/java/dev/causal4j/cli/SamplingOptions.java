@@ -91,9 +91,10 @@ final class SamplingOptions {
      * Changes a setting.
      *
      * @param name of its option, without dashes
+     * @return the options, as of {@link #build}
      * @throws IllegalArgumentException if there is no such setting, or the value is wrong; nothing is changed then
      */
-    void set(String name, String value) {
+    GenerationOptions set(String name, String value, GenerationOptions.Builder builder) {
         CommandSpec all = CommandSpec.forAnnotatedObject(this);
         OptionSpec option = all.findOption("--" + name);
         if (option == null) {
@@ -103,7 +104,7 @@ final class SamplingOptions {
         Object before = option.getValue();
         try {
             new CommandLine(all).parseArgs("--" + name + "=" + value); // leaves the others as they are
-            check();
+            return build(builder);
         } catch (ParameterException e) {
             option.setValue(before);
             throw new IllegalArgumentException(Usage.message(e), e);
@@ -119,11 +120,6 @@ final class SamplingOptions {
                         defaults.findOption(option.longestName()).getValue()))
                 .map(option -> option.longestName().substring(2) + " " + option.getValue())
                 .collect(Collectors.joining(", "));
-    }
-
-    /** Refuses wrong usage before a model is loaded. */
-    void check() {
-        build(GenerationOptions.builder());
     }
 
     /** Options from a builder that has the model's defaults. Where those are greedy, a filter means to sample. */

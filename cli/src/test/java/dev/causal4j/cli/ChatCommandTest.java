@@ -265,6 +265,14 @@ class ChatCommandTest {
     }
 
     @Test
+    void anAnswerMayBeLongerThanAGeneratedText() {
+        assertThat(run("/show\n", "chat --min-new-tokens 200").err()).contains("min-new-tokens 200");
+        assertThat(run("/set min-new-tokens 200\n", "chat").err()).contains("(min-new-tokens 200");
+        run("", "chat --min-new-tokens 1025")
+                .refused(2, "min-new-tokens: expected at most max-new-tokens (1024), got 1025");
+    }
+
+    @Test
     void linesMayEndAsOnWindows() {
         assertThat(qwen("One\r\n/regenerate\r\n/quit\r\n")).hasSize(2);
         assertThat(qwen("One\r\n").getFirst().get("prompt_tokens"))

@@ -94,7 +94,7 @@ public final class KVCache implements AutoCloseable {
                     .filter(page -> all || !pool.isShared(page)) // a shared page frees nothing when it falls out
                     .count();
             own += all ? firsts[k] : 0;
-            more += kind.bytes() * (PagePool.needed(most) - own);
+            more += kind.bytes * (PagePool.needed(most) - own);
         }
         boolean kept = more <= 0 || pool.promise(more);
         promised += kept ? Math.max(0, more) : 0;
@@ -195,7 +195,7 @@ public final class KVCache implements AutoCloseable {
         MemorySegment held = pages[kind][page];
         if (!held.equals(NONE)) {
             boolean promise = pool.give(pool.kinds.get(kind), held, promises);
-            promised += promise ? pool.kinds.get(kind).bytes() : 0;
+            promised += promise ? pool.kinds.get(kind).bytes : 0;
             pages[kind][page] = NONE;
         }
     }
@@ -262,9 +262,9 @@ public final class KVCache implements AutoCloseable {
 
     private MemorySegment take(int k) {
         Kind kind = pool.kinds.get(k);
-        boolean wasPromised = promised >= kind.bytes();
+        boolean wasPromised = promised >= kind.bytes;
         MemorySegment page = pool.take(kind, wasPromised);
-        promised -= wasPromised ? kind.bytes() : 0;
+        promised -= wasPromised ? kind.bytes : 0;
         return page;
     }
 

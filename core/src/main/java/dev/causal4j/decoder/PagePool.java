@@ -26,16 +26,11 @@ public final class PagePool {
     /** Layers that see equally far back. */
     static final class Kind {
         final int window; // positions that a query sees, its own included; 0 for all
-        private long bytes; // in a page
+        long bytes; // in a page
         private final Deque<MemorySegment> free = new ArrayDeque<>();
 
         Kind(int window) {
             this.window = window;
-        }
-
-        /** Bytes of a page. */
-        long bytes() {
-            return bytes;
         }
 
         /** The first page that a query at this position or a later one sees. */
@@ -101,7 +96,7 @@ public final class PagePool {
 
     /** Bytes of a page of each kind. */
     public long pageBytes() {
-        return kinds.stream().mapToLong(Kind::bytes).sum();
+        return kinds.stream().mapToLong(kind -> kind.bytes).sum();
     }
 
     /** Pages of each kind for which there is room: neither held nor reserved. */

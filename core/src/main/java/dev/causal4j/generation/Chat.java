@@ -25,7 +25,8 @@ import java.util.stream.Stream;
  * stays.
  */
 public final class Chat {
-    private static final int MAX_NEW_TOKENS = 1024;
+    /** Most new tokens of an answer, unless the options say it. */
+    public static final int MAX_NEW_TOKENS = 1024;
 
     private final Engine engine;
     private final Format format;
@@ -243,7 +244,7 @@ public final class Chat {
             return new Format(model, template, tools, others, ends);
         }
 
-        /** A builder with the model's own options and at most 1024 new tokens. */
+        /** A builder with the model's own options and at most {@value #MAX_NEW_TOKENS} new tokens. */
         public GenerationOptions.Builder options() {
             return GenerationOptions.builder(model).maxNewTokens(MAX_NEW_TOKENS);
         }

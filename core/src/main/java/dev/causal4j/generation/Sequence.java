@@ -45,8 +45,8 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     final @Nullable Sequence<?> continued; // the sequence that it begins with, computed first
     int followers = -1; // sequences that continue it and are not over; -1 if there were never any
     int cachedTokens; // computed by other sequences
-    int first = Integer.MAX_VALUE; // the first of its tokens that are scored
-    int alternatives = -1; // of the predictions of those
+    int first = Integer.MAX_VALUE; // the first token that is scored; none unless set
+    int alternatives = -1; // of each of their predictions; -1 where none is scored
     final List<Prediction> predictions = new ArrayList<>(); // of the tokens that were scored or chosen
     long fed; // when it last fed prompt tokens
     int promptRows; // prompt tokens it feeds in this step
