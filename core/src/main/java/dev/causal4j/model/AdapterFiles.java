@@ -134,7 +134,7 @@ record AdapterFiles(
             if (there && !modules.containsKey(part.name())) {
                 TensorView down = tensor(name, List.of((long) rank, (long) spec.cols()));
                 int index = 0;
-                while (index < downs.size() && !Checkpoint.equal(downs.get(index), down)) {
+                while (index < downs.size() && !StoredRows.equal(downs.get(index), down)) {
                     index++;
                 }
                 if (index == downs.size()) {
@@ -170,7 +170,7 @@ record AdapterFiles(
 
     private TensorView tensor(String name, List<Long> shape) throws FormatException {
         unused.remove(name);
-        return Checkpoint.tensor(subject, store, name, shape, Checkpoint.FLOATS, false);
+        return StoredRows.tensor(subject, store, name, shape, Checkpoint.FLOATS, false);
     }
 
     /** Whether a parameter's tensors are weights of modules: those of gpt-oss's experts are not. */

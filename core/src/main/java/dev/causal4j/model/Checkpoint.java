@@ -1,7 +1,6 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
@@ -23,13 +22,11 @@ import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,12 +34,9 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -62,7 +56,7 @@ public final class Checkpoint implements AutoCloseable {
     static final List<DType> FLOATS =
             Stream.of(DType.values()).filter(dtype -> !dtype.isQuantised()).toList();
 
-    private static final String APART = "they do not belong together";
+    static final String APART = "they do not belong together";
 
     private final String name;
     private final String subject; // in messages
@@ -113,7 +107,7 @@ public final class Checkpoint implements AutoCloseable {
 
     private static Checkpoint openFolder(Path folder, Optional<String> given, Arena files) throws IOException {
         // A vocabulary takes longer to read than all the rest.
-        Future<Optional<Tokenizer>> tokenizer = begin(() -> Tokenizer.load(folder));
+        Future<Optional<Tokenizer>> tokenizer = TextFiles.begin(() -> Tokenizer.load(folder));
         ModelConfig config = ModelConfig.read(folder.resolve(CONFIG));
         Path generation = folder.resolve(GenerationDefaults.FILE);
         if (Files.exists(generation)) {
@@ -129,7 +123,7 @@ public final class Checkpoint implements AutoCloseable {
     private static Checkpoint openGguf(Path file, Optional<String> given, Arena files) throws IOException {
         GgufModel model = GgufModel.open(file, files);
         GgufVocabulary vocabulary = model.vocabulary();
-        Future<Optional<Tokenizer>> tokenizer = begin(() -> Optional.of(vocabulary.tokenizer()));
+        Future<Optional<Tokenizer>> tokenizer = TextFiles.begin(() -> Optional.of(vocabulary.tokenizer()));
         ModelConfig config = ModelConfig.of(model.architecture()).withSpecialIds(vocabulary.bos(), vocabulary.stops());
         String name = given.orElse(file.getFileName().toString().replaceFirst("\\.gguf$", ""));
         ChatTemplate.Source templates = vocabulary.templateSource();
@@ -158,33 +152,6 @@ public final class Checkpoint implements AutoCloseable {
      */
     public static ChatTemplate.Source readTemplates(Path path) throws IOException {
         return Files.isRegularFile(path) ? GgufVocabulary.read(path).templateSource() : ChatTemplate.Source.read(path);
-    }
-
-    private static Future<Optional<Tokenizer>> begin(Callable<Optional<Tokenizer>> reading) {
-        FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(reading);
-        Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
-        return tokenizer;
-    }
-
-    /** The tokenizer; none if it is of a kind that is not supported, which is said. */
-    private static Optional<Tokenizer> await(Future<Optional<Tokenizer>> tokenizer) throws IOException {
-        try {
-            return tokenizer.get();
-        } catch (ExecutionException e) {
-            return switch (e.getCause()) {
-                case UnsupportedModelException other -> {
-                    warn("{0}; the model takes token ids alone", String.valueOf(other.getMessage()));
-                    yield Optional.empty();
-                }
-                case IOException failure -> throw failure;
-                case RuntimeException failure -> throw failure;
-                case Error failure -> throw failure;
-                case null, default -> throw new IllegalStateException(e);
-            };
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new InterruptedIOException("tokenizer: expected to be read, got an interrupt");
-        }
     }
 
     /**
@@ -238,7 +205,7 @@ public final class Checkpoint implements AutoCloseable {
             take(spec, origin(config, spec));
         }
         checkUnused();
-        this.text = new TextFiles(await(tokenizer), templates);
+        this.text = new TextFiles(TextFiles.await(tokenizer), templates);
         Optional<Tokenizer> read = text.tokenizer();
         if (read.isPresent() && !read.get().fits(config.vocabularySize())) {
             String got = read.get().vocabularySize() + " entries";
@@ -276,26 +243,9 @@ public final class Checkpoint implements AutoCloseable {
         List<TensorView> tensors = new ArrayList<>();
         for (Origin.Part part : origin.parts()) {
             boolean mayHaveBlocks = !spec.role().isVector();
-            tensors.add(tensor(subject, store, part.name(), part.shape(), dtypes, mayHaveBlocks));
+            tensors.add(StoredRows.tensor(subject, store, part.name(), part.shape(), dtypes, mayHaveBlocks));
         }
         stored.put(spec, new StoredRows(origin, tensors));
-    }
-
-    /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
-    static TensorView tensor(
-            String subject, TensorStore store, String name, List<Long> shape, List<DType> dtypes, boolean mayHaveBlocks)
-            throws FormatException {
-        TensorView tensor = store.tensor(name);
-        String place = subject + ", tensor " + name;
-        if (!tensor.shape().equals(shape)) {
-            throw new FormatException(place, "shape " + shape, tensor.shape().toString(), APART);
-        }
-        if (!dtypes.contains(tensor.dtype()) && (tensor.blocks() == null || !mayHaveBlocks)) {
-            String expected = dtypes.stream().map(DType::fileType).collect(Collectors.joining(" or "));
-            String got = tensor.dtype().fileType();
-            throw new FormatException(place, "dtype " + expected, got, "convert the checkpoint");
-        }
-        return tensor;
     }
 
     /**
@@ -308,29 +258,12 @@ public final class Checkpoint implements AutoCloseable {
         }
         TensorView embedding = stored(said.embedding()).tensors().getFirst();
         TensorView head = stored(said.head()).tensors().getFirst();
-        boolean equal = equal(embedding, head);
+        boolean equal = StoredRows.equal(embedding, head);
         head.unload();
         if (!equal) {
             warn(
                     "{0}: tie_word_embeddings is true, but {1} differs from {2}; the head is not tied",
                     subject, head.name(), embedding.name());
-        }
-        return equal;
-    }
-
-    /** Whether two tensors of one shape hold the same numbers, perhaps in different dtypes. */
-    static boolean equal(TensorView a, TensorView b) {
-        if (a.dtype() == b.dtype()) {
-            return a.data().mismatch(b.data()) < 0;
-        }
-        int cols = Math.toIntExact(a.shape().getLast());
-        float[] x = new float[cols];
-        float[] y = new float[cols];
-        boolean equal = true;
-        for (long from = 0; from < a.elements() && equal; from += cols) {
-            a.copyTo(from, x, 0, cols);
-            b.copyTo(from, y, 0, cols);
-            equal = Arrays.equals(x, y);
         }
         return equal;
     }
@@ -356,7 +289,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** Lazy, since a logger takes longer to make than a configuration to read. */
-    private static void warn(String message, Object... values) {
+    static void warn(String message, Object... values) {
         System.getLogger(Checkpoint.class.getName()).log(System.Logger.Level.WARNING, message, values);
     }
 
@@ -401,9 +334,7 @@ public final class Checkpoint implements AutoCloseable {
         return AdapterFiles.read(options.merged(), config, device);
     }
 
-    /**
-     * Whether each matrix is kept in the format it is stored in, as those of a GGUF file are unless a dtype is chosen.
-     */
+    /** Whether matrices keep the formats they are stored in, as those of a GGUF file do unless a dtype is chosen. */
     private boolean asStored(LoadOptions options) {
         return options.dtype() == null && isGguf();
     }
@@ -503,10 +434,7 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
-    /**
-     * The rows of a parameter as f32, of a weight with its adapter as part of it; for several threads, while this is
-     * open.
-     */
+    /** The rows of a parameter as f32, with its adapter in them; for several threads, while this is open. */
     Matrix.Source rows(ParameterSpec spec, Map<String, LowRank> adapters) {
         LowRank adapter = adapters.get(spec.name());
         return adapter == null ? rows(spec) : adapter.merged(rows(spec));

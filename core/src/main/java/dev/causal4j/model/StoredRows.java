@@ -1,8 +1,10 @@
 package dev.causal4j.model;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.BlockType;
 import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.families.Origin;
@@ -11,6 +13,7 @@ import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Groups;
 import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -18,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /**
  * A parameter in tensors of row-major numbers. Immutable and thread-safe.
@@ -25,6 +29,40 @@ import java.util.function.Consumer;
  * @param tensors one for each part of the origin
  */
 record StoredRows(Origin origin, List<TensorView> tensors) {
+    /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
+    static TensorView tensor(
+            String subject, TensorStore store, String name, List<Long> shape, List<DType> dtypes, boolean mayHaveBlocks)
+            throws FormatException {
+        TensorView tensor = store.tensor(name);
+        String place = subject + ", tensor " + name;
+        if (!tensor.shape().equals(shape)) {
+            throw new FormatException(place, "shape " + shape, tensor.shape().toString(), Checkpoint.APART);
+        }
+        if (!dtypes.contains(tensor.dtype()) && (tensor.blocks() == null || !mayHaveBlocks)) {
+            String expected = dtypes.stream().map(DType::fileType).collect(Collectors.joining(" or "));
+            String got = tensor.dtype().fileType();
+            throw new FormatException(place, "dtype " + expected, got, "convert the checkpoint");
+        }
+        return tensor;
+    }
+
+    /** Whether two tensors of one shape hold the same numbers, perhaps in different dtypes. */
+    static boolean equal(TensorView a, TensorView b) {
+        if (a.dtype() == b.dtype()) {
+            return a.data().mismatch(b.data()) < 0;
+        }
+        int cols = Math.toIntExact(a.shape().getLast());
+        float[] x = new float[cols];
+        float[] y = new float[cols];
+        boolean equal = true;
+        for (long from = 0; from < a.elements() && equal; from += cols) {
+            a.copyTo(from, x, 0, cols);
+            b.copyTo(from, y, 0, cols);
+            equal = Arrays.equals(x, y);
+        }
+        return equal;
+    }
+
     /** The dtype of all its tensors; f32 if they differ or are in blocks. */
     DType dtype() {
         DType first = tensors.getFirst().dtype();

@@ -1,8 +1,15 @@
 package dev.causal4j.model;
 
+import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,5 +20,33 @@ import org.jspecify.annotations.Nullable;
 record TextFiles(Optional<Tokenizer> tokenizer, ChatTemplate.Source templates) {
     static TextFiles of(@Nullable Tokenizer tokenizer) {
         return new TextFiles(Optional.ofNullable(tokenizer), ChatTemplate.Source.NONE);
+    }
+
+    /** Begins to read a tokenizer on a thread of its own. */
+    static Future<Optional<Tokenizer>> begin(Callable<Optional<Tokenizer>> reading) {
+        FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(reading);
+        Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
+        return tokenizer;
+    }
+
+    /** The tokenizer; none if it is of a kind that is not supported, which is said. */
+    static Optional<Tokenizer> await(Future<Optional<Tokenizer>> tokenizer) throws IOException {
+        try {
+            return tokenizer.get();
+        } catch (ExecutionException e) {
+            return switch (e.getCause()) {
+                case UnsupportedModelException other -> {
+                    Checkpoint.warn("{0}; the model takes token ids alone", String.valueOf(other.getMessage()));
+                    yield Optional.empty();
+                }
+                case IOException failure -> throw failure;
+                case RuntimeException failure -> throw failure;
+                case Error failure -> throw failure;
+                case null, default -> throw new IllegalStateException(e);
+            };
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("tokenizer: expected to be read, got an interrupt");
+        }
     }
 }
