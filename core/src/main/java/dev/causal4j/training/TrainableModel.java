@@ -26,6 +26,7 @@ final class TrainableModel implements AutoCloseable {
 
     final Gradients gradients;
     final CausalLM model;
+    long trainedParameters;
     private final CausalLM source;
     private final boolean ownsSource;
     private final TrainingScope scope;
@@ -33,7 +34,6 @@ final class TrainableModel implements AutoCloseable {
     private final Device device;
     private final List<Supplier<TrainedParameter>> tracked = new ArrayList<>();
     private final List<TrainedParameter> parameters = new ArrayList<>(); // empty until first use
-    private long trainedParameters;
 
     /** @param ownsSource whether to close the source with this model, or at once if nothing of it is shared */
     TrainableModel(CausalLM source, boolean ownsSource, TrainingScope scope, long seed) {
@@ -140,11 +140,6 @@ final class TrainableModel implements AutoCloseable {
         return parameters().stream()
                 .flatMap(parameter -> parameter.state().stream())
                 .toList();
-    }
-
-    /** Number of trained parameters. */
-    long trainedParameters() {
-        return trainedParameters;
     }
 
     /** The norm of all gradients together, a tied matrix once; in double and in a fixed order. */

@@ -155,7 +155,7 @@ public final class Trainer implements AutoCloseable {
 
     /** Number of trained parameters. */
     public long trainedParameters() {
-        return trainable.trainedParameters();
+        return trainable.trainedParameters;
     }
 
     /**
