@@ -38,11 +38,11 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 4576 format 1485 tokenizer 1586 chat 1723 constraint 15 model,families,gguf 3741 decoder 2069 \
-  generation 2416 scoring 329 head 610 training 1475 flight,causal4j 186 || failed=1
-size server server 2238 || failed=1
-size cli cli 3890 || failed=1
-size hub hub 937 || failed=1
-size langchain4j langchain4j 568 || failed=1
-size spark spark 597 || failed=1
+size core kernel,tensor,compute 4549 format 1481 tokenizer 1581 chat 1723 constraint 14 model,families,gguf 3694 decoder 2040 \
+  generation 2319 scoring 329 head 610 training 1475 flight,causal4j 182 || failed=1
+size server server 2224 || failed=1
+size cli cli 3862 || failed=1
+size hub hub 932 || failed=1
+size langchain4j langchain4j 544 || failed=1
+size spark spark 589 || failed=1
 exit $failed
