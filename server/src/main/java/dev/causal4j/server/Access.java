@@ -72,8 +72,7 @@ final class Access {
     }
 
     /**
-     * Lets pages of this machine and of known origins read the answer. To be called behind {@link #checkHost}: a page of the
-     * same name is one of this server's own.
+     * Lets pages of this machine and of known origins read the answer.
      *
      * @throws ApiError if a page of another origin asks for work, which it may do without reading the answer
      */
@@ -98,7 +97,9 @@ final class Access {
         return LOCAL_PAGE.matcher(origin).matches()
                 || origins.contains("*")
                 || origins.contains(origin)
-                || origin.replaceFirst("^https?://", "").equals(host);
+                || (host != null
+                        && isOurs(host)
+                        && origin.replaceFirst("^https?://", "").equals(host));
     }
 
     /** Adds the answer to a browser's preflight request. */

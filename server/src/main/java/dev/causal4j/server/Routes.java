@@ -139,10 +139,12 @@ final class Routes implements HttpHandler {
     }
 
     private void begin(HttpServerExchange exchange) {
-        access.checkHost(exchange);
-        access.addOrigin(exchange);
         String method = exchange.getRequestMethod().toString();
         Route route = route(exchange.getRequestPath());
+        if (route != null) {
+            access.checkHost(exchange);
+        }
+        access.addOrigin(exchange);
         if (route == null) {
             throw new ApiError(404, "unknown_url", null, "path: expected one of OpenAI's API, got another");
         }
