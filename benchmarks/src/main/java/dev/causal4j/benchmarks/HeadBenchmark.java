@@ -58,7 +58,7 @@ public class HeadBenchmark extends Protocol {
         }
     }
 
-    /** The same numbers as an array of rows. */
+    /** The numbers of a matrix as an array of rows. */
     public static class NaiveHead extends Shape {
         float[][] embedding; // [V, D]
         float[] hidden; // [rows, D]

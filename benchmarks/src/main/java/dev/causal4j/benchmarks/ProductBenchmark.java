@@ -46,7 +46,7 @@ public class ProductBenchmark extends Protocol {
         }
     }
 
-    /** The same numbers as an array of rows. */
+    /** The numbers of a matrix as an array of rows. */
     public static class NaiveWeights extends Shape {
         float[][] w; // [outputs, inputs]
         float[] x; // [rows, inputs]

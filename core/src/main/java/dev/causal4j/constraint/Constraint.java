@@ -5,6 +5,6 @@ import dev.causal4j.tokenizer.Tokenizer;
 /** The texts that a model may write. Immutable and thread-safe; each sequence has a matcher of its own. */
 @FunctionalInterface
 public interface Constraint {
-    /** Starts before the first token of a text in the tokens of a tokenizer. */
+    /** Returns a matcher of an empty text, for the tokens of a tokenizer. */
     Matcher start(Tokenizer tokenizer);
 }

@@ -4,14 +4,14 @@ package dev.causal4j.constraint;
  * Follows one text through a {@link Constraint}, token by token. Tokens that end a sequence are not part of its text: they
  * are allowed where the matcher {@linkplain #isAccepting accepts}, and never passed to it. Not thread-safe.
  *
- * <p>What it answers depends on the tokens that it has accepted alone. One that throws ends its sequence with that.
+ * <p>Its answers depend on the accepted tokens alone. If it throws, its sequence ends with that exception.
  */
 public interface Matcher {
     /**
-     * Allows the tokens with which some allowed text goes on. Unless none does, at least one token is allowed or the text
-     * so far is accepted.
+     * Sets the bits of the tokens after which the text can still become an allowed one. If no bit is set, the text so
+     * far must be accepted.
      *
-     * @param allowed bits by token id, the lowest of the first word is that of 0; all are 0 before the call
+     * @param allowed bits by token id, token 0 in the lowest bit of the first word; all are 0 before the call
      */
     void mask(long[] allowed);
 
@@ -21,6 +21,6 @@ public interface Matcher {
     /** Whether the text so far is allowed as a whole. */
     boolean isAccepting();
 
-    /** A matcher of the same text that goes its own way. */
+    /** Returns a matcher in the same state; the two do not affect each other. */
     Matcher copy();
 }

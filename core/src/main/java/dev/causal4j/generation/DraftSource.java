@@ -14,9 +14,9 @@ interface DraftSource {
      * the sequence.
      *
      * @param tokens the first {@code length} are the sequence; not to be modified
-     * @param most how many at most
-     * @param into receives the guesses; the first that is no token which can be chosen ends them
-     * @return how many
+     * @param most the largest number of guesses
+     * @param into receives the guesses; an id that cannot be chosen ends them
+     * @return the number of guesses
      */
     int propose(int[] tokens, int length, int most, int[] into);
 }

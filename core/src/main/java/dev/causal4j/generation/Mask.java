@@ -26,7 +26,7 @@ final class Mask implements LogitRule {
     private void compute() {
         Arrays.fill(allowed, 0);
         matcher.mask(allowed);
-        allowed[allowed.length - 1] &= -1L >>> -vocabularySize; // of the last word's bits those that are tokens
+        allowed[allowed.length - 1] &= -1L >>> -vocabularySize; // clears the bits behind the last token
         eos.forEach(id -> allowed[id / Long.SIZE] &= ~(1L << id));
         others = LongStream.of(allowed).mapToInt(Long::bitCount).sum();
         ends = matcher.isAccepting();
@@ -43,7 +43,7 @@ final class Mask implements LogitRule {
         return others == 0;
     }
 
-    /** Goes on behind a token that does not end the sequence. Returns whether it is complete then. */
+    /** Adds a token that does not end the sequence. Returns whether the text is complete then. */
     boolean accept(int token) {
         matcher.accept(token);
         compute();
@@ -54,7 +54,7 @@ final class Mask implements LogitRule {
      * Finds the tokens that follow because nothing else can.
      *
      * @param into receives the first of them
-     * @return how many
+     * @return their number
      */
     int forced(int[] into) {
         int count = 0;

@@ -40,7 +40,7 @@ public final class AustenModel {
         }
     }
 
-    /** What the model is, before its weights are loaded. */
+    /** Opens the files of the model without loading the weights. */
     public static Checkpoint open() {
         try {
             return Checkpoint.of(

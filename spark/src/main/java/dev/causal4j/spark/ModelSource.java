@@ -39,7 +39,7 @@ public record ModelSource(String location, @Nullable DType dtype, int threads) i
         return new ModelSource(location, null, 0);
     }
 
-    /** The same in a dtype by its label, as users write it; null for the stored one. */
+    /** This source in a dtype by its label, as users write it; null for the stored one. */
     static ModelSource of(String location, @Nullable String label) {
         Optional<DType> dtype = Optional.ofNullable(label).flatMap(DType::ofLabel);
         if (label != null && dtype.isEmpty()) {
@@ -53,12 +53,12 @@ public record ModelSource(String location, @Nullable DType dtype, int threads) i
         return of("");
     }
 
-    /** The same in another dtype. */
+    /** This source in another dtype. */
     public ModelSource withDtype(DType wanted) {
         return new ModelSource(location, wanted, threads);
     }
 
-    /** The same with a fixed number of threads in each executor. */
+    /** This source with a fixed number of threads in each executor. */
     public ModelSource withThreads(int count) {
         return new ModelSource(location, dtype, count);
     }

@@ -21,7 +21,7 @@ import java.util.stream.IntStream;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
-/** What is computed for a row: a struct, of which the last field is an error or null. */
+/** The operations on rows. Each gives a struct whose last field is an error or null. */
 @SuppressWarnings("ImmutableEnumChecker") // Spark's types are immutable
 enum Operation {
     SCORE("score", "text string", "nll double, tokens bigint, bytes bigint, perplexity double, bits_per_byte double") {

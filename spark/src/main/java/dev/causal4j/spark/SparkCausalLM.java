@@ -47,12 +47,12 @@ public record SparkCausalLM(
         return new SparkCausalLM(model, BATCH_ROWS, null);
     }
 
-    /** The same with another number of rows under way. */
+    /** This model with another number of rows that a task computes at once. */
     public SparkCausalLM withBatchRows(int rows) {
         return new SparkCausalLM(model, rows, tokens);
     }
 
-    /** The same with an accumulator of the session. */
+    /** This model, with an accumulator of the session that counts its tokens. */
     public SparkCausalLM withTokens(LongAccumulator counter) {
         return new SparkCausalLM(model, batchRows, counter);
     }
@@ -118,7 +118,7 @@ public record SparkCausalLM(
                 .drop(SEED);
     }
 
-    /** What an operation reads in a row. */
+    /** The columns that an operation reads in a row. */
     @FunctionalInterface
     private interface Reading extends Serializable {
         Arguments of(Row row);
