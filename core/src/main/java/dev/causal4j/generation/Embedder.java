@@ -64,6 +64,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
         double[] sum = new double[model.head().hiddenSize()];
         Activations activations = new Activations();
         try (KVCache cache = model.newCache()) {
+            cache.declare(tokens.length);
             for (int from = 0; from < tokens.length; from += KVCache.STEP) {
                 int to = Math.min(from + KVCache.STEP, tokens.length);
                 int wanted = pooling == Pooling.MEAN ? to - from : to == tokens.length ? 1 : 0;

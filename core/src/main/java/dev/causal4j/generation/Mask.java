@@ -64,8 +64,8 @@ final class Mask implements LogitRule {
                 into[count] = ahead.only();
                 ahead.accept(into[count]);
             }
-        } catch (RuntimeException | Error e) {
-            return count; // it is thrown again where the sequence gets there
+        } catch (RuntimeException | Error _) {
+            // It is thrown again when the sequence gets there.
         }
         return count;
     }

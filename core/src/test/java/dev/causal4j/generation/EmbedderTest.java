@@ -13,6 +13,7 @@ import dev.causal4j.generation.Embedder.Pooling;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
+import java.io.IOException;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
@@ -22,6 +23,7 @@ class EmbedderTest extends EngineFixture {
     /** The hidden vectors of all tokens [T][D]. */
     private float[][] hidden(CausalLM model, int[] tokens) {
         try (KVCache cache = model.newCache()) {
+            cache.declare(tokens.length);
             Rows rows = model.forward(Batch.of(cache, tokens), new Activations());
             float[][] all = new float[tokens.length][];
             Arrays.setAll(
@@ -50,6 +52,16 @@ class EmbedderTest extends EngineFixture {
         try (CausalLM wide = CausalLM.create(SmallModels.gpt2(VOCABULARY, length, 24, 1, 2), 5, DType.F32)) {
             assertThat(new Embedder(wide, Pooling.LAST, false).embed(tokens))
                     .isEqualTo(hidden(wide, tokens)[length - 1]);
+        }
+    }
+
+    /** Factors of long texts would give other vectors. */
+    @Test
+    void aTextIsRotatedByItsOwnLength() throws IOException {
+        try (CausalLM scaled = DraftSourceTest.Shape.DYNAMIC_POSITIONS.model()) {
+            Embedder last = new Embedder(scaled, Pooling.LAST, false);
+            int[] tokens = prompt(5, 30);
+            assertThat(last.embed(tokens)).isEqualTo(hidden(scaled, tokens)[29]);
         }
     }
 
