@@ -1,0 +1,139 @@
+package dev.causal4j.server;
+
+import dev.causal4j.chat.Answer;
+import dev.causal4j.chat.AnswerParser;
+import dev.causal4j.chat.ToolCall;
+import dev.causal4j.format.Json;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.server.Choice.Entry;
+import dev.causal4j.server.Choice.Piece;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+
+/** Tells an answer of a conversation: its text, its thoughts and its calls of tools. Not thread-safe. */
+final class ChatTeller implements Teller, AnswerParser.Listener {
+    private final Ask ask;
+    private final Function<AnswerParser.Listener, AnswerParser> reading;
+    private final AnswerParser parser; // calls this for what is told in parts
+    private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
+    private final List<Entry> tokens = new ArrayList<>(); // of the next part
+    private final List<Integer> ids = new ArrayList<>();
+    private boolean begun;
+    private int thoughts;
+
+    /** @param reading begins to take the answer apart */
+    ChatTeller(Ask ask, Function<AnswerParser.Listener, AnswerParser> reading) {
+        this.ask = ask;
+        this.reading = reading;
+        parser = reading.apply(this);
+    }
+
+    @Override
+    public List<Map<String, Object>> part(Piece piece) {
+        tokens.addAll(piece.tokens());
+        ids.addAll(piece.ids());
+        read(parser, piece);
+        return told();
+    }
+
+    private void read(AnswerParser by, Piece piece) {
+        boolean thinks = by.isThinking();
+        by.accept(piece.text());
+        thoughts += thinks || by.isThinking() ? 1 : 0;
+    }
+
+    private List<Map<String, Object>> told() {
+        List<Map<String, Object>> told = List.copyOf(parts);
+        parts.clear();
+        return told;
+    }
+
+    @Override
+    public void content(String text) {
+        begin();
+        add(Json.object("content", text));
+    }
+
+    @Override
+    public void reasoning(String text) {
+        begin();
+        add(Json.object("reasoning_content", text));
+    }
+
+    /** Says whose text follows. */
+    private void begin() {
+        if (!begun) {
+            parts.add(Api.choice(ask, "delta", beginning(""), ChatApi.logprobs(ask, List.of()), List.of()));
+        }
+    }
+
+    /** A message, or the part of a stream that begins one. */
+    private static Map<String, Object> beginning(Object content) {
+        return Json.object("role", "assistant", "content", content);
+    }
+
+    @Override
+    public void call(int index, String id, String name) {
+        Map<String, Object> delta = begun ? new LinkedHashMap<>() : beginning(Json.NULL);
+        Map<String, Object> call = Json.object("index", index);
+        call.putAll(call(new ToolCall(id, name, "")));
+        delta.put("tool_calls", List.of(call));
+        add(delta);
+    }
+
+    @Override
+    public void arguments(int index, String piece) {
+        Map<String, Object> function = Map.of("arguments", piece);
+        add(Json.object("tool_calls", List.of(Json.object("index", index, "function", function))));
+    }
+
+    private static Map<String, Object> call(ToolCall call) {
+        Map<String, Object> function = Json.object("name", call.name(), "arguments", call.arguments());
+        return Json.object("id", call.id(), "type", "function", "function", function);
+    }
+
+    private void add(Map<String, Object> delta) {
+        begun = true;
+        parts.add(Api.choice(ask, "delta", delta, ChatApi.logprobs(ask, tokens), List.copyOf(ids)));
+        tokens.clear();
+        ids.clear();
+    }
+
+    @Override
+    public List<Map<String, Object>> last(Piece piece, Generation made) {
+        List<Map<String, Object>> last = new ArrayList<>(part(piece));
+        String finish = parser.end(Api.label(made.finishReason())).finishReason();
+        begin();
+        add(new LinkedHashMap<>());
+        last.addAll(told());
+        Api.ended(ask, last.getLast(), finish, made);
+        return last;
+    }
+
+    @Override
+    public Map<String, Object> whole(List<Piece> pieces, Generation made) {
+        AnswerParser silent = reading.apply(AnswerParser.Listener.NONE);
+        pieces.forEach(piece -> read(silent, piece));
+        Answer answer = silent.end(Api.label(made.finishReason()));
+        boolean other = !answer.calls().isEmpty() || !answer.reasoning().isEmpty();
+        Map<String, Object> message = beginning(answer.content().isEmpty() && other ? Json.NULL : answer.content());
+        message.put("refusal", Json.NULL);
+        if (!answer.reasoning().isEmpty()) {
+            message.put("reasoning_content", answer.reasoning());
+        }
+        if (!answer.calls().isEmpty()) {
+            message.put("tool_calls", answer.calls().stream().map(ChatTeller::call).toList());
+        }
+        Piece all = Piece.of(pieces);
+        Map<String, Object> logprobs = ChatApi.logprobs(ask, all.tokens());
+        return Api.ended(ask, Api.choice(ask, "message", message, logprobs, all.ids()), answer.finishReason(), made);
+    }
+
+    @Override
+    public int thoughts() {
+        return thoughts;
+    }
+}
