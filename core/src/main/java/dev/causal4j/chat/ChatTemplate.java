@@ -280,6 +280,11 @@ public final class ChatTemplate {
         return Objects.requireNonNull(programs.get(DEFAULT)).source;
     }
 
+    /** The sources of all its templates, in which marks can be looked for. */
+    String sources() {
+        return programs.values().stream().map(Program::source).sorted().collect(Collectors.joining("\n"));
+    }
+
     /** Whether it is {@link #plain}. */
     public boolean isPlain() {
         return !stops.isEmpty();
