@@ -439,9 +439,8 @@ public final class Engine implements AutoCloseable {
 
     /** @param first the row that the logits begin with */
     private void chooseOneEach(List<Row> rows, Rows hidden, int first) {
-        List<Row> reached = rows.stream()
-                .filter(row -> row.sequence.reaches(row.number))
-                .toList();
+        List<Row> reached =
+                rows.stream().filter(row -> row.sequence.reaches(row.number)).toList();
         for (Row row : reached) {
             row.sequence.attempt(() -> {
                 int position = row.sequence.cache.length() - row.sequence.wanted + row.number;

@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A sequence that a model continues. */
@@ -72,7 +73,10 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.tokens = Arrays.copyOf(prompt, promptLength + Math.min(mostNewTokens, FIRST_TOKENS));
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
         this.choosable = candidates.logits.length;
-        this.drafts = engine.drafts;
+        this.drafts = options.rules().stream()
+                .flatMap(rule -> rule instanceof GivenTokens given ? Stream.<DraftSource>of(given) : Stream.of())
+                .findFirst()
+                .orElse(engine.drafts);
         this.mask = options.constraint()
                 .map(each -> new Mask(each.start(model.requireTokenizer()), sampler.eos(), choosable))
                 .orElse(null);
@@ -86,7 +90,9 @@ final class GeneratedSequence extends Sequence<Generation> {
         if (mask != null) {
             sampler.first(mask);
         }
-        takesForced = mask != null && sampler.hasOneRule() && options.logProbabilities().isEmpty();
+        takesForced = mask != null
+                && sampler.hasOneRule()
+                && options.logProbabilities().isEmpty();
         isComplete = mask != null && mask.isComplete();
         finish = isComplete ? FinishReason.STOP : mostNewTokens == 0 ? FinishReason.LENGTH : null;
     }
@@ -200,9 +206,9 @@ final class GeneratedSequence extends Sequence<Generation> {
         int token = sampler.next(logits.data(), logits.offset(), tokens, known);
         next.add(token);
         options.logProbabilities()
-                .ifPresent(alternatives -> predictions.addAll(head.logProbabilitiesOf(
-                                logits, new int[] {token}, alternatives)
-                        .predictions()));
+                .ifPresent(alternatives ->
+                        predictions.addAll(head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
+                                .predictions()));
     }
 
     /**
@@ -253,8 +259,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             finish = FinishReason.STOP;
         }
         pieces.add(piece);
-        Optional<Prediction> prediction =
-                predictions.isEmpty() ? Optional.empty() : Optional.of(predictions.getLast());
+        Optional<Prediction> prediction = predictions.isEmpty() ? Optional.empty() : Optional.of(predictions.getLast());
         if (!listener.accept(new GeneratedToken(index, token, piece, prediction)) && finish == null) {
             finish = FinishReason.CANCELLED;
             pieces.add(pieces.removeLast() + rest());

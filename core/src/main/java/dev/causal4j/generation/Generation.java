@@ -99,8 +99,7 @@ public record Generation(
          * fought it. Empty if they were not measured.
          */
         public Optional<Double> lostLogProbability() {
-            return logMasses.map(
-                    each -> -each.stream().mapToDouble(Double::doubleValue).reduce(0, Double::sum));
+            return logMasses.map(each -> each.stream().reduce(0.0, (sum, mass) -> sum - mass, Double::sum));
         }
 
         /**
