@@ -24,13 +24,8 @@ public record Answer(String content, String reasoning, List<ToolCall> calls, Str
             fields.put("reasoning_content", reasoning);
         }
         if (!calls.isEmpty()) {
-            fields.put("tool_calls", calls.stream().map(Answer::fields).toList());
+            ToolCall.put(fields, calls);
         }
         return new Message(fields);
-    }
-
-    private static Map<String, Object> fields(ToolCall call) {
-        Map<String, Object> function = Json.object("name", call.name(), "arguments", call.arguments());
-        return Json.object("id", call.id(), "type", "function", "function", function);
     }
 }

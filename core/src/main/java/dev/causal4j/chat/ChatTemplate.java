@@ -349,6 +349,30 @@ public final class ChatTemplate {
     }
 
     /**
+     * Messages whose calls have their arguments as this template takes them: as text if it writes them as they are, else as
+     * an object. Text that is no object stays.
+     */
+    public List<Message> adapted(List<Message> messages) {
+        if (messages.stream().allMatch(message -> ToolCall.of(message).isEmpty())) {
+            return messages;
+        }
+        String probe = "{\"k\": \"v\"}";
+        Message call = new Answer("", "", List.of(new ToolCall("123456789", "f", probe)), "").message();
+        boolean text;
+        try {
+            text = render(List.of(new Message("user", "q"), call), null, false, Map.of())
+                    .text()
+                    .contains(probe);
+        } catch (TemplateException _) {
+            text = false;
+        }
+        boolean asText = text;
+        return messages.stream()
+                .map(message -> ToolCall.withArguments(message, asText))
+                .toList();
+    }
+
+    /**
      * Encodes a conversation. Only the template can write control tokens; in messages and tools they are plain text.
      * Parameters and errors are those of {@link #render}.
      */

@@ -16,18 +16,18 @@ public enum ToolFormat {
     HARMONY(
             Syntax.MESSAGES,
             "<\\|channel\\|>",
-            List.of(),
             "",
-            new Form("", "<|channel|>commentary to=functions.$name <|constrain|>json<|message|>$arguments", "", "")),
+            new Form("", "", "<|channel|>commentary to=functions.$name <|constrain|>json<|message|>$arguments", "", ""),
+            new Form("", "", " to=functions.$name<|channel|>commentary json<|message|>$arguments", "", "")),
 
     /** DeepSeek R1 and V3. */
     DEEPSEEK_R1(
             Syntax.HEADED,
             "<｜tool▁sep｜>[^}]*```json",
-            List.of("<｜tool▁calls▁begin｜>"),
             "<｜tool▁calls▁end｜>",
             new Form(
                     "<｜tool▁calls▁begin｜>",
+                    "",
                     "<｜tool▁call▁begin｜>function<｜tool▁sep｜>$name\n```json\n$arguments\n```<｜tool▁call▁end｜>",
                     "\n",
                     "<｜tool▁calls▁end｜>")),
@@ -36,10 +36,10 @@ public enum ToolFormat {
     DEEPSEEK(
             Syntax.HEADED,
             "<｜tool▁sep｜>",
-            List.of("<｜tool▁calls▁begin｜>"),
             "<｜tool▁calls▁end｜>",
             new Form(
                     "<｜tool▁calls▁begin｜>",
+                    "",
                     "<｜tool▁call▁begin｜>$name<｜tool▁sep｜>$arguments<｜tool▁call▁end｜>",
                     "",
                     "<｜tool▁calls▁end｜>")),
@@ -48,37 +48,45 @@ public enum ToolFormat {
     FUNCTIONGEMMA(
             Syntax.LITERALS,
             "<start_function_call>",
-            List.of("<start_function_call>"),
             "<end_function_call>",
-            new Form("", "<start_function_call>call:$name{$members}<end_function_call>", "", "", "$key:$value", ",")),
+            new Form(
+                    "<start_function_call>",
+                    "",
+                    "call:$name{$members}<end_function_call>",
+                    "<start_function_call>",
+                    "",
+                    "$key:$value",
+                    ",")),
 
     /** Mistral Small 3, Magistral, Devstral, Ministral 3: tokenizers of version 11 and later. */
     MISTRAL_V11(
             Syntax.HEADED,
             "\\[ARGS]",
-            List.of("[TOOL_CALLS]"),
             "",
-            new Form("", "[TOOL_CALLS]$name«[CALL_ID]$id»[ARGS]$arguments", "", "")),
+            new Form("[TOOL_CALLS]", "", "$name«[CALL_ID]$id»[ARGS]$arguments", "[TOOL_CALLS]", "")),
 
     /** Mistral 7B v0.3, Nemo, Large 2407. */
     MISTRAL(
             Syntax.OBJECTS,
             "\\[TOOL_CALLS]",
-            List.of("[TOOL_CALLS]"),
             "",
             new Form(
-                    "[TOOL_CALLS][", "{\"name\": \"$name\", \"arguments\": $arguments«, \"id\": \"$id\"»}", ", ", "]")),
+                    "[TOOL_CALLS]",
+                    "[",
+                    "{\"name\": \"$name\", \"arguments\": $arguments«, \"id\": \"$id\"»}",
+                    ", ",
+                    "]")),
 
     /** Qwen3-Coder, Qwen 3.5. */
     QWEN3_CODER(
             Syntax.TEXTS,
             "<function=",
-            List.of("<tool_call>"),
             "</tool_call>",
             new Form(
+                    "<tool_call>",
                     "",
-                    "<tool_call>\n<function=$name>\n$members</function>\n</tool_call>",
-                    "\n",
+                    "\n<function=$name>\n$members</function>\n</tool_call>",
+                    "\n<tool_call>",
                     "",
                     "<parameter=$key>\n$value\n</parameter>\n",
                     "")),
@@ -87,12 +95,12 @@ public enum ToolFormat {
     GLM(
             Syntax.TEXTS,
             "<arg_key>",
-            List.of("<tool_call>"),
             "</tool_call>",
             new Form(
+                    "<tool_call>",
                     "",
-                    "<tool_call>$name\n$members</tool_call>",
-                    "\n",
+                    "$name\n$members</tool_call>",
+                    "\n<tool_call>",
                     "",
                     "<arg_key>$key</arg_key>\n<arg_value>$value</arg_value>\n",
                     "")),
@@ -101,60 +109,59 @@ public enum ToolFormat {
     PHI4(
             Syntax.OBJECTS,
             "<\\|tool\\|>|<\\|/tool_call\\|>",
-            List.of("<|tool_call|>", "functools["),
             "<|/tool_call|>",
-            new Form("<|tool_call|>[", Form.OBJECT, ", ", "]<|/tool_call|>")),
+            new Form("<|tool_call|>", "[", Form.OBJECT, ", ", "]<|/tool_call|>"),
+            new Form("functools[", "", Form.OBJECT, ", ", "]")),
 
     /** Granite 3. */
     GRANITE(
             Syntax.OBJECTS,
             "<\\|tool_call\\|>|<tool_call>\\[",
-            List.of("<|tool_call|>", "<tool_call>"),
             "",
-            new Form("<|tool_call|>[", Form.OBJECT, ", ", "]")),
+            new Form("<|tool_call|>", "[", Form.OBJECT, ", ", "]"),
+            new Form("<tool_call>", "[", Form.OBJECT, ", ", "]")),
 
     /** Hermes 2 and 3, Qwen 2.5 and 3, Granite 4, SmolLM3, minimind. */
     HERMES(
             Syntax.OBJECT,
             "<tool_call>",
-            List.of("<tool_call>"),
             "</tool_call>",
-            new Form("", "<tool_call>\n" + Form.OBJECT + "\n</tool_call>", "\n", "")),
+            new Form("<tool_call>", "", "\n" + Form.OBJECT + "\n</tool_call>", "\n<tool_call>", "")),
 
     /** Llama 3.2 and 4 as Python. */
     PYTHONIC(
             Syntax.LITERALS,
             "func_name1?\\(param",
-            List.of(),
             "",
-            new Form("[", "$name($members)", ", ", "]", "$key=$value", ", ")),
+            new Form("", "[", "$name($members)", ", ", "]", "$key=$value", ", ")),
 
     /** Llama 3.1 to 3.3. */
     LLAMA3(
             Syntax.OBJECT,
             "<\\|python_tag\\|>|\"parameters\": dictionary",
-            List.of(),
             "",
-            new Form("", "{\"name\": \"$name\", \"parameters\": $arguments}", "; ", "")),
+            new Form("", "", Form.PARAMETERS, "; ", ""),
+            new Form("<|python_tag|>", "", Form.PARAMETERS, "; ", "")),
 
     /** Models without a format: a call is an object, and only one that must be written is looked for. */
-    NONE(Syntax.OBJECT, "", List.of(), "", new Form("", Form.OBJECT, "; ", ""));
+    NONE(Syntax.OBJECT, "", "", new Form("", "", Form.OBJECT, "; ", ""));
 
     /**
-     * Calls as models write them, with {@code $name}, {@code $arguments} (a JSON object) or {@code $members}, {@code $id}
-     * (nine letters or digits), and what may be left out between « and ».
+     * Calls as models write them: the mark, what begins them, a call, what stands between two of them, and the end. A call
+     * has {@code $name}, {@code $arguments} (a JSON object) or {@code $members}, perhaps {@code $id} (nine letters or
+     * digits), and between « and » what may be left out.
      *
-     * @param begin before the first call
-     * @param between two calls; empty with an empty {@code begin} if each stands for itself
-     * @param end behind the last call
-     * @param member one of the arguments, with {@code $key} and {@code $value}; empty if they are a JSON object
+     * @param mark empty for calls that can only stand at the beginning of an answer
+     * @param member one of the members, with {@code $key} and {@code $value}
      * @param comma between two members
      */
-    public record Form(String begin, String call, String between, String end, String member, String comma) {
-        static final String OBJECT = "{\"name\": \"$name\", \"arguments\": $arguments}";
+    public record Form(
+            String mark, String begin, String call, String between, String end, String member, String comma) {
+        private static final String OBJECT = "{\"name\": \"$name\", \"arguments\": $arguments}";
+        private static final String PARAMETERS = "{\"name\": \"$name\", \"parameters\": $arguments}";
 
-        Form(String begin, String call, String between, String end) {
-            this(begin, call, between, end, "", "");
+        Form(String mark, String begin, String call, String between, String end) {
+            this(mark, begin, call, between, end, "", "");
         }
     }
 
@@ -175,22 +182,19 @@ public enum ToolFormat {
     }
 
     final Syntax syntax;
-    private final Pattern template;
-    private final List<String> marks;
     final String close;
-    private final Form form;
+    private final Pattern template;
+    private final List<Form> forms;
 
     /**
      * @param template what the templates of the family contain
-     * @param marks each begins calls; none if they can only stand at the beginning of an answer
-     * @param close ends calls; empty for none
+     * @param close a mark that ends calls; empty for none
      */
-    ToolFormat(Syntax syntax, String template, List<String> marks, String close, Form form) {
+    ToolFormat(Syntax syntax, String template, String close, Form... forms) {
         this.syntax = syntax;
         this.template = Pattern.compile(template);
-        this.marks = marks;
         this.close = close;
-        this.form = form;
+        this.forms = List.of(forms);
     }
 
     /** The format that a template writes and explains; {@link #NONE} if it knows no tools. */
@@ -218,13 +222,15 @@ public enum ToolFormat {
     }
 
     /** Each begins calls anywhere in an answer; none if calls can only stand at its beginning. */
-    public List<String> marks() {
-        return marks;
+    List<String> marks() {
+        return forms.getFirst().mark.isEmpty()
+                ? List.of()
+                : forms.stream().map(Form::mark).toList();
     }
 
-    /** Calls as they are written. */
-    public Form form() {
-        return form;
+    /** Calls as the models write them, the usual form first. */
+    public List<Form> forms() {
+        return forms;
     }
 
     /** Whether models of the family may give calls an id, of nine letters and digits. */
@@ -245,5 +251,11 @@ public enum ToolFormat {
     /** Whether a rendered prompt ends inside a thought. */
     public boolean opensThought(String prompt) {
         return prompt.stripTrailing().endsWith(thought());
+    }
+
+    /** Whether an answer to a prompt of a template may begin with a thought. */
+    public boolean mayThink(ChatTemplate template, String prompt) {
+        String end = prompt.stripTrailing();
+        return this == HARMONY || (template.sources().contains(thought()) && !end.endsWith(thoughtEnd()));
     }
 }
