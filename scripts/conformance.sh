@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the clients that people use against ./causal4j serve: the conformance kit whole but for paths that the server does not
-# have, its attacks without those that wait for timeouts, and a short load whose answers must have equal bits. Needs Node.js 20 and npm, and says so without them.
+# have, its attacks without those that wait for timeouts, a short load whose answers must have equal bits, and recorded calls of
+# each family, of models that a test wrote. Needs Node.js 20 and npm, and says so without them.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -28,3 +29,14 @@ node abuse.mjs "$url" --only $quick --pid $server | grep -v '^PASS' | sed 's/^ *
 kill $server
 wait $server || [ $? = 143 ]
 echo "conformance: the server ended by itself"
+
+recorded=()
+for folder in "$root"/server/target/recorded/*/; do
+  start "$folder/serve.out" --model "$folder" --tool-format "$(basename "$folder")"
+done
+for folder in "$root"/server/target/recorded/*/; do
+  address "$folder/serve.out"
+  recorded+=("$url=$folder/expected.json")
+done
+node recorded.mjs "${recorded[@]}" >"$kit/recorded.log" || { grep '^FAIL' "$kit/recorded.log"; exit 1; }
+tail -n 1 "$kit/recorded.log" | sed 's/^/recorded calls: /'

@@ -31,7 +31,7 @@ record ChatApi() implements Api {
      *
      * @param format with the tools of the request
      */
-    private record Conversation(Chat.Format format, Rendered rendered, Ask.Prompt prompt) {}
+    private record Conversation(Chat.Format format, Ask.Prompt prompt) {}
 
     @Override
     public Names names() {
@@ -67,8 +67,7 @@ record ChatApi() implements Api {
         String param = wanted.map(Constraints.Wanted::param).orElse("tools");
         Optional<Constraint> constraint = Constraints.made(
                 param,
-                () -> conversation.format.constraint(
-                        conversation.rendered, wanted.map(Constraints.Wanted::constraint)));
+                () -> conversation.format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint)));
         Ask.Form form = Ask.Form.read(in, served);
         return new Ask(
                 List.of(prompt),
@@ -80,7 +79,9 @@ record ChatApi() implements Api {
                 form,
                 (ask, sequence, _) -> new ChatTeller(
                         ask,
-                        listener -> conversation.format.parser(conversation.rendered, ask.seed(sequence), listener)));
+                        listener -> Optional.of(conversation.format)
+                                .filter(Chat.Format::parses)
+                                .map(format -> format.parser(prompt.text(), ask.seed(sequence), listener))));
     }
 
     /** The conversation of a request as a prompt. */
@@ -122,7 +123,7 @@ record ChatApi() implements Api {
         int[] tokens = format.template().encode(served.tokenizer(), rendered);
         served.checkLength("messages", tokens.length);
         int room = served.contextLength() - tokens.length;
-        return new Conversation(format, rendered, new Ask.Prompt(tokens, 0, rendered.text(), room));
+        return new Conversation(format, new Ask.Prompt(tokens, 0, rendered.text(), room));
     }
 
     /** A message whose content ends with a mark. */

@@ -11,21 +11,22 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
 
 /** Tells an answer of a conversation: its text, its thoughts and its calls of tools. Not thread-safe. */
 final class ChatTeller implements Teller, AnswerParser.Listener {
     private final Ask ask;
-    private final Function<AnswerParser.Listener, AnswerParser> reading;
-    private final AnswerParser parser; // calls this for what is told in parts
+    private final Function<AnswerParser.Listener, Optional<AnswerParser>> reading;
+    private final Optional<AnswerParser> parser; // calls this for what is told in parts
     private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
     private final List<Entry> tokens = new ArrayList<>(); // of the next part
     private final List<Integer> ids = new ArrayList<>();
     private boolean begun;
     private int thoughts;
 
-    /** @param reading begins to take the answer apart */
-    ChatTeller(Ask ask, Function<AnswerParser.Listener, AnswerParser> reading) {
+    /** @param reading begins to take the answer apart; empty if it is content alone, of which nothing is looked for */
+    ChatTeller(Ask ask, Function<AnswerParser.Listener, Optional<AnswerParser>> reading) {
         this.ask = ask;
         this.reading = reading;
         parser = reading.apply(this);
@@ -35,7 +36,11 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     public List<Map<String, Object>> part(Piece piece) {
         tokens.addAll(piece.tokens());
         ids.addAll(piece.ids());
-        read(parser, piece);
+        if (parser.isPresent()) {
+            read(parser.get(), piece);
+        } else if (!piece.text().isEmpty()) {
+            content(piece.text());
+        }
         return told();
     }
 
@@ -105,7 +110,8 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     @Override
     public List<Map<String, Object>> last(Piece piece, Generation made) {
         List<Map<String, Object>> last = new ArrayList<>(part(piece));
-        String finish = parser.end(Api.label(made.finishReason())).finishReason();
+        String ended = Api.label(made.finishReason());
+        String finish = parser.map(each -> each.end(ended).finishReason()).orElse(ended);
         begin();
         add(new LinkedHashMap<>());
         last.addAll(told());
@@ -115,9 +121,7 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
 
     @Override
     public Map<String, Object> whole(List<Piece> pieces, Generation made) {
-        AnswerParser silent = reading.apply(AnswerParser.Listener.NONE);
-        pieces.forEach(piece -> read(silent, piece));
-        Answer answer = silent.end(Api.label(made.finishReason()));
+        Answer answer = answer(pieces, Api.label(made.finishReason()));
         boolean other = !answer.calls().isEmpty() || !answer.reasoning().isEmpty();
         Map<String, Object> message = beginning(answer.content().isEmpty() && other ? Json.NULL : answer.content());
         message.put("refusal", Json.NULL);
@@ -130,6 +134,15 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
         Piece all = Piece.of(pieces);
         Map<String, Object> logprobs = ChatApi.logprobs(ask, all.tokens());
         return Api.ended(ask, Api.choice(ask, "message", message, logprobs, all.ids()), answer.finishReason(), made);
+    }
+
+    private Answer answer(List<Piece> pieces, String ended) {
+        Optional<AnswerParser> silent = reading.apply(AnswerParser.Listener.NONE);
+        if (silent.isEmpty()) {
+            return new Answer(Piece.of(pieces).text(), "", List.of(), ended);
+        }
+        pieces.forEach(piece -> read(silent.get(), piece));
+        return silent.get().end(ended);
     }
 
     @Override

@@ -19,15 +19,21 @@ class ToolsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "'', NONE", "'auto', NONE", "'none', NONE", "VISIT, AUTO", "VISIT 'auto', AUTO", "VISIT 'none', NONE",
-        "VISIT 'required', REQUIRED", "VISIT {'type': 'function'; 'function': {'name': 'visit'}}, NAMED"
-    })
-    void theChoiceIsFreeWhereThereAreToolsUnlessItIsGiven(String given, ToolChoice.Kind kind) {
-        String choice = given.replace("VISIT", "").replace(';', ',').strip();
-        String fields = (given.startsWith("VISIT") ? "'tools': [" + VISIT + "]" : "'tools': []")
-                + (choice.isEmpty() ? "" : ", 'tool_choice': " + choice);
-        assertThat(read(fields).choice().kind()).isEqualTo(kind);
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "'tools': [] | NONE",
+                "'tools': null, 'tool_choice': 'auto' | NONE",
+                "'tool_choice': 'none' | NONE",
+                "'tools': [VISIT] | AUTO",
+                "'tools': [VISIT], 'tool_choice': null | AUTO",
+                "'tools': [VISIT], 'tool_choice': 'none' | NONE",
+                "'tools': [VISIT], 'tool_choice': 'required' | REQUIRED",
+                "'tools': [VISIT], 'tool_choice': {'type': 'function', 'function': {'name': 'visit'}} | NAMED"
+            })
+    void theChoiceIsFreeWhereThereAreToolsUnlessItIsGiven(String fields, ToolChoice.Kind kind) {
+        assertThat(read(fields.replace("VISIT", VISIT)).choice().kind()).isEqualTo(kind);
     }
 
     @Test
