@@ -66,8 +66,7 @@ record ChatApi() implements Api {
                 owner);
         String param = wanted.map(Constraints.Wanted::param).orElse("tools");
         Optional<Constraint> constraint = Constraints.made(
-                param,
-                () -> conversation.format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint)));
+                param, () -> conversation.format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint)));
         Ask.Form form = Ask.Form.read(in, served);
         return new Ask(
                 List.of(prompt),

@@ -129,7 +129,8 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
             message.put("reasoning_content", answer.reasoning());
         }
         if (!answer.calls().isEmpty()) {
-            message.put("tool_calls", answer.calls().stream().map(ChatTeller::call).toList());
+            message.put(
+                    "tool_calls", answer.calls().stream().map(ChatTeller::call).toList());
         }
         Piece all = Piece.of(pieces);
         Map<String, Object> logprobs = ChatApi.logprobs(ask, all.tokens());

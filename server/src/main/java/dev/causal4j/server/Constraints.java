@@ -18,11 +18,12 @@ import java.util.function.Supplier;
 /** What a request wants its text to obey, in the fields of OpenAI, vLLM and llama.cpp. Used by one thread. */
 final class Constraints {
     private static final int MOST_CHOICES = 100_000;
-    private static final Semaphore COMPILING = new Semaphore(Runtime.getRuntime().availableProcessors(), true);
+    private static final Semaphore COMPILING =
+            new Semaphore(Runtime.getRuntime().availableProcessors(), true);
     private static final List<String> UNSUPPORTED =
             List.of("guided_whitespace_pattern", "grammar_lazy", "grammar_triggers");
-    private static final List<String> UNSUPPORTED_OUTPUTS = List.of(
-            "whitespace_pattern", "structural_tag", "disable_any_whitespace", "disable_additional_properties");
+    private static final List<String> UNSUPPORTED_OUTPUTS =
+            List.of("whitespace_pattern", "structural_tag", "disable_any_whitespace", "disable_additional_properties");
 
     /**
      * A constraint.
@@ -79,7 +80,9 @@ final class Constraints {
     private static <T> T onAThread(Supplier<T> work) {
         COMPILING.acquireUninterruptibly();
         try {
-            return CompletableFuture.supplyAsync(work, task -> Thread.ofPlatform().daemon().start(task)).join();
+            return CompletableFuture.supplyAsync(
+                            work, task -> Thread.ofPlatform().daemon().start(task))
+                    .join();
         } catch (CompletionException e) {
             throw e.getCause() instanceof ConstraintException known ? known : e;
         } finally {
@@ -131,14 +134,17 @@ final class Constraints {
     }
 
     private void addText(JsonIn in, String key, Function<String, Constraint> constraint) {
-        in.string(key).filter(text -> !text.isEmpty()).ifPresent(text -> add(in.path(key), () -> constraint.apply(text)));
+        in.string(key)
+                .filter(text -> !text.isEmpty())
+                .ifPresent(text -> add(in.path(key), () -> constraint.apply(text)));
     }
 
     /** Adds a schema, given as JSON or as a text of it; false if there is none. */
     private boolean addSchema(JsonIn in, String key) {
         Object schema = in.value(key);
         if (schema != null) {
-            String text = schema instanceof String given ? given : new String(Json.write(schema), StandardCharsets.UTF_8);
+            String text =
+                    schema instanceof String given ? given : new String(Json.write(schema), StandardCharsets.UTF_8);
             add(in.path(key), () -> Constraint.schema(text));
         }
         return schema != null;
