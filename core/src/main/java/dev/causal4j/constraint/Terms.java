@@ -113,7 +113,7 @@ final class Terms {
         Bytes bytes = gather(options, tails);
         boolean ends = tails.remove(empty) != null;
         if (!bytes.isEmpty()) {
-            tails.merge(set(bytes), empty, this::or);
+            tails.merge(set(bytes), empty, this::either);
         }
         List<Term> parts = new ArrayList<>();
         joinRepeats(tails).forEach((head, tail) -> parts.add(concat(head, tail)));
@@ -131,15 +131,19 @@ final class Terms {
         return parts.size() == 1 ? parts.getFirst() : parts.isEmpty() ? never : intern(new Shape.Or(sorted(parts)));
     }
 
+    private Term either(Term a, Term b) {
+        return a == b ? a : or(a, b);
+    }
+
     /** Adds options by their heads; returns the bytes that are options themselves. */
     private Bytes gather(Collection<Term> options, Map<Term, Term> tails) {
         Bytes bytes = Bytes.NONE;
         for (Term option : options) {
             switch (option.shape) {
                 case Shape.Or(List<Term> inner) -> bytes = bytes.or(gather(inner, tails));
-                case Shape.Concat(Term head, Term tail) -> tails.merge(head, tail, this::or);
+                case Shape.Concat(Term head, Term tail) -> tails.merge(head, tail, this::either);
                 case Shape.Set(Bytes set) -> bytes = bytes.or(set);
-                default -> tails.merge(option, empty, this::or);
+                default -> tails.merge(option, empty, this::either);
             }
         }
         return bytes;
@@ -167,14 +171,14 @@ final class Terms {
             for (Shape.Repeat next : list) {
                 boolean touches = next.least() - 1 <= last.most();
                 if (!touches) {
-                    joined.merge(intern(last), kind.tail, this::or);
+                    joined.merge(intern(last), kind.tail, this::either);
                 }
                 last = new Shape.Repeat(
                         kind.unit,
                         touches ? last.least() : next.least(),
                         touches ? Math.max(last.most(), next.most()) : next.most());
             }
-            joined.merge(intern(last), kind.tail, this::or);
+            joined.merge(intern(last), kind.tail, this::either);
         });
         return joined;
     }
