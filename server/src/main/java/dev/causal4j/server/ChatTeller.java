@@ -2,7 +2,6 @@ package dev.causal4j.server;
 
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.AnswerParser;
-import dev.causal4j.chat.ToolCall;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.server.Choice.Entry;
@@ -75,7 +74,6 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
         }
     }
 
-    /** A message, or the part of a stream that begins one. */
     private static Map<String, Object> beginning(Object content) {
         return Json.object("role", "assistant", "content", content);
     }
@@ -83,8 +81,8 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     @Override
     public void call(int index, String id, String name) {
         Map<String, Object> delta = begun ? new LinkedHashMap<>() : beginning(Json.NULL);
-        Map<String, Object> call = Json.object("index", index);
-        call.putAll(call(new ToolCall(id, name, "")));
+        Map<String, Object> call = Json.object("index", index, "id", id, "type", "function");
+        call.put("function", Json.object("name", name, "arguments", ""));
         delta.put("tool_calls", List.of(call));
         add(delta);
     }
@@ -93,11 +91,6 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     public void arguments(int index, String piece) {
         Map<String, Object> function = Map.of("arguments", piece);
         add(Json.object("tool_calls", List.of(Json.object("index", index, "function", function))));
-    }
-
-    private static Map<String, Object> call(ToolCall call) {
-        Map<String, Object> function = Json.object("name", call.name(), "arguments", call.arguments());
-        return Json.object("id", call.id(), "type", "function", "function", function);
     }
 
     private void add(Map<String, Object> delta) {
@@ -122,16 +115,11 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     @Override
     public Map<String, Object> whole(List<Piece> pieces, Generation made) {
         Answer answer = answer(pieces, Api.label(made.finishReason()));
-        boolean other = !answer.calls().isEmpty() || !answer.reasoning().isEmpty();
-        Map<String, Object> message = beginning(answer.content().isEmpty() && other ? Json.NULL : answer.content());
+        Map<String, Object> message = new LinkedHashMap<>(answer.message().fields());
+        if (answer.content().isEmpty() && message.size() > 2) {
+            message.put("content", Json.NULL); // calls or thoughts are all that there is
+        }
         message.put("refusal", Json.NULL);
-        if (!answer.reasoning().isEmpty()) {
-            message.put("reasoning_content", answer.reasoning());
-        }
-        if (!answer.calls().isEmpty()) {
-            message.put(
-                    "tool_calls", answer.calls().stream().map(ChatTeller::call).toList());
-        }
         Piece all = Piece.of(pieces);
         Map<String, Object> logprobs = ChatApi.logprobs(ask, all.tokens());
         return Api.ended(ask, Api.choice(ask, "message", message, logprobs, all.ids()), answer.finishReason(), made);
