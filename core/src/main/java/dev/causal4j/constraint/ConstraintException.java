@@ -13,4 +13,8 @@ public final class ConstraintException extends IllegalArgumentException {
     public ConstraintException(String subject, String expected, String got, String remedy) {
         super(new FormatException(subject, expected, got, remedy).getMessage());
     }
+
+    ConstraintException(FormatException cause) {
+        super(cause.getMessage(), cause);
+    }
 }

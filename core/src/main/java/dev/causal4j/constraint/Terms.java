@@ -225,6 +225,11 @@ final class Terms {
         return kept.isEmpty() ? all : kept.size() == 1 ? kept.getFirst() : intern(new Shape.And(kept));
     }
 
+    /** The texts that a machine accepts from a state on. */
+    Term machine(StateMachine machine, int state) {
+        return intern(new Shape.Machine(machine, state));
+    }
+
     /** The texts that do not belong to a term, also those that are no UTF-8. */
     Term not(Term term) {
         return term.shape instanceof Shape.Not(Term inner) ? inner : intern(new Shape.Not(term));
@@ -362,6 +367,19 @@ final class Terms {
             case Shape.Or(List<Term> options) ->
                 term(shape, any(options, each -> each.nullable), options, joined(options));
             case Shape.And(List<Term> parts) -> term(shape, !any(parts, each -> !each.nullable), parts, joined(parts));
+            case Shape.Machine(StateMachine machine, int state) -> {
+                List<Integer> states = new ArrayList<>();
+                int[] keys = new int[256];
+                for (int b = 0; b < 256; b++) {
+                    int next = machine.next(state, b);
+                    keys[b] = states.indexOf(next);
+                    if (keys[b] < 0) {
+                        keys[b] = states.size();
+                        states.add(next);
+                    }
+                }
+                yield term(shape, machine.accepts(state), List.of(), classes(states.size(), b -> keys[b]));
+            }
             case Shape.Not(Term inner) -> term(shape, !inner.nullable, List.of(inner), inner.classes);
             case Shape.Repeat(Term inner, int least, int most) ->
                 term(shape, least == 0, List.of(inner), inner.classes);
@@ -374,7 +392,8 @@ final class Terms {
         if (shape instanceof Shape.Repeat(Term _, int least, int most)) {
             repetitions = product(repetitions, most == UNBOUNDED ? Math.max(least, 1) : most);
         }
-        boolean plain = !(shape instanceof Shape.And || shape instanceof Shape.Not) && !any(parts, part -> !part.plain);
+        boolean plain = !(shape instanceof Shape.And || shape instanceof Shape.Not || shape instanceof Shape.Machine)
+                && !any(parts, part -> !part.plain);
         return new Term(ids++, shape, nullable, plain, repetitions, classes);
     }
 
@@ -445,6 +464,10 @@ final class Terms {
             case Shape.Or(List<Term> options) -> or(each(options, b));
             case Shape.And(List<Term> parts) -> and(each(parts, b));
             case Shape.Not(Term inner) -> not(derivative(inner, b));
+            case Shape.Machine(StateMachine machine, int state) -> {
+                int next = machine.next(state, b);
+                yield next < 0 ? never : machine(machine, next);
+            }
             case Shape.Repeat(Term inner, int least, int most) ->
                 concat(
                         derivative(inner, b),
