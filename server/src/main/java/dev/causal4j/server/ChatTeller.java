@@ -4,7 +4,6 @@ import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Generation;
-import dev.causal4j.server.Choice.Entry;
 import dev.causal4j.server.Choice.Piece;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -19,8 +18,7 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     private final Function<AnswerParser.Listener, Optional<AnswerParser>> reading;
     private final Optional<AnswerParser> parser; // calls this for what is told in parts
     private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
-    private final List<Entry> tokens = new ArrayList<>(); // of the next part
-    private final List<Integer> ids = new ArrayList<>();
+    private final List<Piece> since = new ArrayList<>(); // the last part
     private boolean begun;
     private int thoughts;
 
@@ -33,8 +31,7 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
 
     @Override
     public List<Map<String, Object>> part(Piece piece) {
-        tokens.addAll(piece.tokens());
-        ids.addAll(piece.ids());
+        since.add(piece);
         if (parser.isPresent()) {
             read(parser.get(), piece);
         } else if (!piece.text().isEmpty()) {
@@ -95,9 +92,9 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
 
     private void add(Map<String, Object> delta) {
         begun = true;
-        parts.add(Api.choice(ask, "delta", delta, ChatApi.logprobs(ask, tokens), List.copyOf(ids)));
-        tokens.clear();
-        ids.clear();
+        Piece all = Piece.of(since);
+        parts.add(Api.choice(ask, "delta", delta, ChatApi.logprobs(ask, all.tokens()), all.ids()));
+        since.clear();
     }
 
     @Override
