@@ -113,7 +113,7 @@ final class Terms {
         Bytes bytes = gather(options, tails);
         boolean ends = tails.remove(empty) != null;
         if (!bytes.isEmpty()) {
-            tails.merge(set(bytes), empty, this::or);
+            tails.merge(set(bytes), empty, this::either);
         }
         List<Term> parts = new ArrayList<>();
         joinRepeats(tails).forEach((head, tail) -> parts.add(concat(head, tail)));
@@ -131,15 +131,19 @@ final class Terms {
         return parts.size() == 1 ? parts.getFirst() : parts.isEmpty() ? never : intern(new Shape.Or(sorted(parts)));
     }
 
+    private Term either(Term a, Term b) {
+        return a == b ? a : or(a, b);
+    }
+
     /** Adds options by their heads; returns the bytes that are options themselves. */
     private Bytes gather(Collection<Term> options, Map<Term, Term> tails) {
         Bytes bytes = Bytes.NONE;
         for (Term option : options) {
             switch (option.shape) {
                 case Shape.Or(List<Term> inner) -> bytes = bytes.or(gather(inner, tails));
-                case Shape.Concat(Term head, Term tail) -> tails.merge(head, tail, this::or);
+                case Shape.Concat(Term head, Term tail) -> tails.merge(head, tail, this::either);
                 case Shape.Set(Bytes set) -> bytes = bytes.or(set);
-                default -> tails.merge(option, empty, this::or);
+                default -> tails.merge(option, empty, this::either);
             }
         }
         return bytes;
@@ -167,14 +171,14 @@ final class Terms {
             for (Shape.Repeat next : list) {
                 boolean touches = next.least() - 1 <= last.most();
                 if (!touches) {
-                    joined.merge(intern(last), kind.tail, this::or);
+                    joined.merge(intern(last), kind.tail, this::either);
                 }
                 last = new Shape.Repeat(
                         kind.unit,
                         touches ? last.least() : next.least(),
                         touches ? Math.max(last.most(), next.most()) : next.most());
             }
-            joined.merge(intern(last), kind.tail, this::or);
+            joined.merge(intern(last), kind.tail, this::either);
         });
         return joined;
     }
@@ -219,6 +223,11 @@ final class Terms {
             return kept.stream().allMatch(part -> part.nullable) ? empty : never;
         }
         return kept.isEmpty() ? all : kept.size() == 1 ? kept.getFirst() : intern(new Shape.And(kept));
+    }
+
+    /** The texts that a machine accepts from a state on. */
+    Term machine(StateMachine machine, int state) {
+        return intern(new Shape.Machine(machine, state));
     }
 
     /** The texts that do not belong to a term, also those that are no UTF-8. */
@@ -358,6 +367,19 @@ final class Terms {
             case Shape.Or(List<Term> options) ->
                 term(shape, any(options, each -> each.nullable), options, joined(options));
             case Shape.And(List<Term> parts) -> term(shape, !any(parts, each -> !each.nullable), parts, joined(parts));
+            case Shape.Machine(StateMachine machine, int state) -> {
+                List<Integer> states = new ArrayList<>();
+                int[] keys = new int[256];
+                for (int b = 0; b < 256; b++) {
+                    int next = machine.next(state, b);
+                    keys[b] = states.indexOf(next);
+                    if (keys[b] < 0) {
+                        keys[b] = states.size();
+                        states.add(next);
+                    }
+                }
+                yield term(shape, machine.accepts(state), List.of(), classes(states.size(), b -> keys[b]));
+            }
             case Shape.Not(Term inner) -> term(shape, !inner.nullable, List.of(inner), inner.classes);
             case Shape.Repeat(Term inner, int least, int most) ->
                 term(shape, least == 0, List.of(inner), inner.classes);
@@ -370,7 +392,8 @@ final class Terms {
         if (shape instanceof Shape.Repeat(Term _, int least, int most)) {
             repetitions = product(repetitions, most == UNBOUNDED ? Math.max(least, 1) : most);
         }
-        boolean plain = !(shape instanceof Shape.And || shape instanceof Shape.Not) && !any(parts, part -> !part.plain);
+        boolean plain = !(shape instanceof Shape.And || shape instanceof Shape.Not || shape instanceof Shape.Machine)
+                && !any(parts, part -> !part.plain);
         return new Term(ids++, shape, nullable, plain, repetitions, classes);
     }
 
@@ -441,6 +464,10 @@ final class Terms {
             case Shape.Or(List<Term> options) -> or(each(options, b));
             case Shape.And(List<Term> parts) -> and(each(parts, b));
             case Shape.Not(Term inner) -> not(derivative(inner, b));
+            case Shape.Machine(StateMachine machine, int state) -> {
+                int next = machine.next(state, b);
+                yield next < 0 ? never : machine(machine, next);
+            }
             case Shape.Repeat(Term inner, int least, int most) ->
                 concat(
                         derivative(inner, b),
