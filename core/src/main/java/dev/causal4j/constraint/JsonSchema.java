@@ -20,11 +20,7 @@ record JsonSchema(String schema, Whitespace whitespace, boolean lenient) impleme
         SchemaDocument document = new SchemaDocument(read(bytes));
         JsonTerms json = new JsonTerms(terms, whitespace);
         SchemaReader reader = new SchemaReader(document, json, lenient, ignored);
-        try {
-            return Rewriting.of(new SchemaGrammar(json, reader).of(document.root()), terms, "schema");
-        } catch (SchemaRefusal refusal) {
-            throw refusal.error;
-        }
+        return Rewriting.of(new SchemaGrammar(json, reader).of(document.root()), terms, "schema");
     }
 
     private static Object read(byte[] schema) {

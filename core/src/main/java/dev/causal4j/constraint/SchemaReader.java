@@ -131,7 +131,7 @@ final class SchemaReader {
     /** Refuses a schema that is a part of itself without a value between. */
     private List<Shape> guarded(Subschema schema, Supplier<List<Shape>> reading) {
         if (!open.add(schema)) {
-            throw new SchemaRefusal(null, "references that come to a type at " + schema.pointer, "a circle");
+            throw Subschema.wrong(schema.pointer, "references that come to a type", "a circle");
         }
         try {
             Limits.check("schema, references behind each other", open.size(), MAX_REFERENCES, "schemas");
@@ -170,7 +170,7 @@ final class SchemaReader {
         try {
             part = values.get();
         } catch (SchemaRefusal refusal) {
-            if (!lenient || refusal.pointer == null) {
+            if (!lenient) {
                 throw refusal;
             }
             ignored.add(refusal.pointer);

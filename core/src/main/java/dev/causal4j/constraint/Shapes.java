@@ -217,7 +217,7 @@ final class Shapes {
             try {
                 known = reader.apply(schema).stream().allMatch(this::deeplyNever);
                 never.put(schema, known);
-            } catch (SchemaRefusal e) {
+            } catch (ConstraintException e) {
                 return false; // a part of what is being read, or refused when it is reached
             } finally {
                 depth--;
