@@ -4,6 +4,7 @@ import dev.causal4j.TemplateException;
 import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.Message;
 import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.GenerationOptions;
@@ -43,7 +44,9 @@ record ChatApi() implements Api {
         served.check(in);
         in.refuse(List.of("best_of"));
         Tools tools = Tools.read(in);
-        Optional<Constraints.Wanted> wanted = Constraints.read(in);
+        boolean plain = served.format().template().isPlain(); // of a model that might write nothing but white space
+        Optional<Constraints.Wanted> wanted =
+                Constraints.read(in, plain ? Whitespace.SPACED : Whitespace.FLEXIBLE);
         Conversation conversation = conversation(in, served, tools);
         Ask.Prompt prompt = conversation.prompt;
         int n = in.integer("n", 1, 1, 128);
