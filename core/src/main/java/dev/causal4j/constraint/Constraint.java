@@ -1,10 +1,125 @@
 package dev.causal4j.constraint;
 
+import dev.causal4j.constraint.Expression.Choice;
+import dev.causal4j.constraint.Expression.Repeat;
+import dev.causal4j.constraint.Expression.Sequence;
+import dev.causal4j.constraint.Expression.Text;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.util.List;
 
-/** The texts that a model may write. Immutable and thread-safe; each sequence has a matcher of its own. */
+/**
+ * The texts that a model may write. Immutable and thread-safe; each sequence has a matcher of its own.
+ *
+ * <p>Those made here are held exactly: a token is allowed if and only if some of the texts begins with the text so far and
+ * it. They are compiled when they first meet a tokenizer, and kept for it. One that cannot be held is refused then with a
+ * {@link ConstraintException}, also one that would need characters that the tokenizer cannot write.
+ */
 @FunctionalInterface
 public interface Constraint {
-    /** Returns a matcher of an empty text, for the tokens of a tokenizer. */
+    /**
+     * Returns a matcher of an empty text, for the tokens of a tokenizer.
+     *
+     * @throws ConstraintException if the constraint cannot be held
+     */
     Matcher start(Tokenizer tokenizer);
+
+    /**
+     * Parts of the constraint that have no effect, such as the annotations of a schema.
+     *
+     * @throws ConstraintException if the constraint cannot be held
+     */
+    default List<String> ignored() {
+        return List.of();
+    }
+
+    /** The texts that a regular expression of ECMA-262 matches as a whole. */
+    static Constraint regex(String pattern) {
+        return new GrammarConstraint(
+                "regex",
+                List.of(pattern),
+                (terms, _, _) -> Grammar.of(Regex.whole(terms, pattern, Spelling.RAW, "regex")));
+    }
+
+    /** Exactly these texts, at most 100,000. */
+    static Constraint choice(List<String> texts) {
+        return GrammarConstraint.choice(List.copyOf(texts));
+    }
+
+    /** The texts of a grammar in llama.cpp's GBNF. */
+    static Constraint grammar(String gbnf) {
+        return new GrammarConstraint("grammar", List.of(gbnf), new Gbnf(gbnf));
+    }
+
+    /** The JSON documents that a JSON Schema allows, with flexible white space. */
+    static Constraint schema(String json) {
+        return schema(json, Whitespace.FLEXIBLE);
+    }
+
+    /** The JSON documents that a JSON Schema allows. */
+    static Constraint schema(String json, Whitespace whitespace) {
+        return schema(json, whitespace, false);
+    }
+
+    /**
+     * The JSON documents that a JSON Schema allows.
+     *
+     * @param lenient drops what cannot be held, and lists it
+     */
+    static Constraint schema(String json, Whitespace whitespace, boolean lenient) {
+        return new GrammarConstraint(
+                "schema",
+                List.of(json, whitespace.name(), Boolean.toString(lenient)),
+                new JsonSchema(json, whitespace, lenient));
+    }
+
+    /** Any JSON object, with flexible white space. */
+    static Constraint jsonObject() {
+        return schema("{\"type\": \"object\"}");
+    }
+
+    /** Texts of the parts, one behind the other. */
+    static Constraint sequence(Constraint... parts) {
+        return GrammarConstraint.of("sequence", List.of(), List.of(parts), (_, _, roots) -> new Sequence(roots));
+    }
+
+    /** The texts of any of the options. */
+    static Constraint anyOf(Constraint... options) {
+        return GrammarConstraint.of("anyOf", List.of(), List.of(options), (_, _, roots) -> new Choice(roots));
+    }
+
+    /**
+     * Texts of a part, one behind the other.
+     *
+     * @param most {@link Integer#MAX_VALUE} for any number
+     */
+    static Constraint repeat(Constraint part, int least, int most) {
+        if (least < 0 || most < least || (least > Limits.REPETITIONS)) {
+            throw new IllegalArgumentException(
+                    "repeat: expected 0 <= least <= most, got %d and %d".formatted(least, most));
+        }
+        return GrammarConstraint.of(
+                "repeat",
+                List.of(least + "-" + most),
+                List.of(part),
+                (_, _, roots) -> new Repeat(roots.getFirst(), least, most));
+    }
+
+    /** A text, or the control token of this text if the tokenizer has one. */
+    static Constraint mark(String text) {
+        return GrammarConstraint.of(
+                "mark",
+                List.of(text),
+                List.of(),
+                (terms, tokenizer, _) -> new Choice(Marks.of(terms, tokenizer, text)));
+    }
+
+    /** Any text; but behind each complete mark a text of the constraint must follow. Its marks are those of {@link #mark}. */
+    static Constraint after(String mark, Constraint constraint) {
+        return GrammarConstraint.of("after", List.of(mark), List.of(constraint), (terms, tokenizer, roots) -> {
+            Term without = Marks.without(terms, mark);
+            Expression begin = new Choice(Marks.behind(terms, tokenizer, mark, without));
+            Expression calls = new Repeat(new Sequence(List.of(begin, roots.getFirst())), 0, Terms.UNBOUNDED);
+            return new Sequence(List.of(calls, new Text(without)));
+        });
+    }
 }

@@ -18,6 +18,16 @@ public interface Matcher {
     /** Adds an allowed token to the text. */
     void accept(int token);
 
+    /**
+     * Adds the longest beginning of a text behind which the whole can still become an allowed one.
+     *
+     * @param text its bytes in UTF-8, perhaps with a part of a character
+     * @return the bytes of the beginning
+     */
+    default int accept(byte[] text) {
+        throw new UnsupportedOperationException("matcher: expected one of texts, got " + this);
+    }
+
     /** Whether the text so far is allowed as a whole. */
     boolean isAccepting();
 

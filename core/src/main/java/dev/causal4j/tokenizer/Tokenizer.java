@@ -345,6 +345,23 @@ public final class Tokenizer {
         return vocabulary.bytes(vocabulary.require(id));
     }
 
+    /**
+     * The bytes that an id stands for at the beginning of a text, where SentencePiece drops a space.
+     *
+     * @throws IllegalArgumentException if the vocabulary has no such id
+     */
+    public byte[] firstBytes(int id) {
+        byte[] bytes = bytes(id);
+        if (!rule.dropsFirst()) {
+            return bytes;
+        }
+        if (rule.metaspace()) {
+            String piece = piece(id).replace(String.valueOf(Splitter.MARK), "");
+            return vocabulary.fallbackByte(id) >= 0 ? bytes : piece.getBytes(StandardCharsets.UTF_8);
+        }
+        return bytes.length > 0 && bytes[0] == ' ' ? Arrays.copyOfRange(bytes, 1, bytes.length) : bytes;
+    }
+
     /** The kind of its model: {@code byte-level BPE}, {@code SentencePiece BPE} or {@code unigram}. */
     public String kind() {
         return encoder.model() instanceof Unigram

@@ -1,0 +1,226 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.constraint.Configuration.Member;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Follows texts through a grammar, byte by byte: terms by their derivatives, rules by a stack of what is left to do. A part
+ * in the last place pushes nothing. Stacks and configurations are made once, and transitions when they are first asked
+ * for. Not thread-safe.
+ */
+final class Automaton {
+    private static final String SUBJECT = "constraint";
+    private static final int MOST_BYTES = 64 << 20;
+    private static final int CONFIGURATION_BYTES = 400;
+
+    // A bracket has at most a rule, a sequence, a repetition and a choice of its own.
+    private static final int DEEPEST = 4 * Limits.OPEN;
+
+    final Terms terms;
+    private final Grammar grammar;
+    private final Map<Frame, Frame> frames = new HashMap<>();
+    private final Map<Configuration, Configuration> configurations = new HashMap<>();
+    private final Configuration start;
+
+    // of the call
+    private final List<Member> members = new ArrayList<>();
+    private final Deque<Frame> open = new ArrayDeque<>();
+    private boolean accepts;
+    private int visit;
+    private int ids;
+
+    /** @throws ConstraintException if no text belongs to the grammar */
+    Automaton(Terms terms, Grammar grammar) {
+        this.terms = terms;
+        this.grammar = grammar;
+        begin();
+        expand(grammar.rules().getFirst(), null);
+        start = configuration();
+        if (start == Configuration.DEAD) {
+            throw new ConstraintException(SUBJECT, "one that some text meets", "one that none can", "relax it");
+        }
+        terms.seal();
+    }
+
+    /** The configuration of an empty text. */
+    Configuration start() {
+        return start;
+    }
+
+    /** The configuration behind a byte, perhaps {@link Configuration#DEAD}. */
+    Configuration next(Configuration from, int b) {
+        Configuration known = from.next[from.classes.of(b)];
+        return known == null ? compute(from, b) : known;
+    }
+
+    private Configuration compute(Configuration from, int b) {
+        begin();
+        for (Member member : from.members) {
+            add(terms.derivative(member.term(), b), member.then());
+        }
+        Configuration next = configuration();
+        from.next[from.classes.of(b)] = next;
+        return next;
+    }
+
+    /**
+     * The configuration behind a token.
+     *
+     * @param text of the token; null if it can only be read as a token
+     */
+    Configuration next(Configuration from, int token, byte @Nullable [] text) {
+        Configuration byText = text == null ? Configuration.DEAD : from;
+        for (byte b : text == null ? new byte[0] : text) {
+            byText = next(byText, b & 255);
+        }
+        if (!hasTokens(from)) {
+            return byText;
+        }
+        begin();
+        for (Member member : from.members) {
+            if (member.tokens() != null && member.tokens().ids().get(token)) {
+                visit(member.then());
+            }
+        }
+        members.addAll(List.of(byText.members));
+        accepts |= byText.accepts;
+        return configuration();
+    }
+
+    private static boolean hasTokens(Configuration configuration) {
+        for (Member member : configuration.members) {
+            if (member.tokens() != null) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** A configuration of other terms. */
+    Configuration of(List<Member> others, boolean complete) {
+        begin();
+        members.addAll(others);
+        accepts = complete;
+        return configuration();
+    }
+
+    private void begin() {
+        terms.budget().spend();
+        visit++;
+        members.clear();
+        open.clear();
+        accepts = false;
+    }
+
+    private Configuration configuration() {
+        while (!open.isEmpty()) {
+            proceed(open.pop());
+        }
+        if (members.isEmpty() && !accepts) {
+            return Configuration.DEAD;
+        }
+        Limits.check(SUBJECT, members.size(), Limits.MEMBERS, "ways to read a text");
+        ByteClasses classes = terms.empty.classes;
+        for (Member member : members) {
+            classes = terms.and(classes, member.term().classes);
+        }
+        Configuration made = new Configuration(members, accepts, classes);
+        Configuration known = configurations.putIfAbsent(made, made);
+        return known == null ? made : known;
+    }
+
+    private void visit(@Nullable Frame frame) {
+        if (frame == null) {
+            accepts = true;
+        } else if (frame.visit != visit) {
+            frame.visit = visit;
+            open.push(frame);
+        }
+    }
+
+    private @Nullable Frame frame(Expression expression, int position, @Nullable Frame parent) {
+        Frame made = new Frame(expression, position, parent);
+        Frame known = frames.get(made);
+        if (known == null) {
+            Limits.check(SUBJECT, made.depth, DEEPEST, "open parts inside each other");
+            made.id = ++ids;
+            frames.put(made, made);
+            known = made;
+        }
+        return known;
+    }
+
+    private void proceed(Frame frame) {
+        terms.budget().spend();
+        Frame parent = frame.parent;
+        int position = frame.position;
+        switch (frame.expression) {
+            case Expression.Sequence(List<Expression> parts)
+            when position != Frame.WHOLE -> {
+                boolean last = position + 1 == parts.size();
+                expand(parts.get(position), last ? parent : frame(frame.expression, position + 1, parent));
+            }
+            case Expression.Repeat(Expression part, int least, int most)
+            when position != Frame.WHOLE -> {
+                if (position >= least) {
+                    visit(parent);
+                }
+                if (position < most) {
+                    int done = most == Terms.UNBOUNDED ? Math.min(position + 1, least) : position + 1;
+                    expand(part, done == most ? parent : frame(frame.expression, done, parent));
+                }
+            }
+            default -> expand(frame.expression, parent);
+        }
+    }
+
+    private void expand(Expression expression, @Nullable Frame then) {
+        switch (expression) {
+            case Expression.Text(Term term) -> add(term, then);
+            case Expression.Tokens tokens -> members.add(new Member(terms.never, tokens, then));
+            case Expression.Call(int rule) -> visit(frame(grammar.rules().get(rule), Frame.WHOLE, then));
+            case Expression.Sequence(List<Expression> parts) ->
+                visit(parts.isEmpty() ? then : frame(expression, 0, then));
+            case Expression.Choice(List<Expression> options) -> options.forEach(option -> expand(option, then));
+            case Expression.Repeat _ -> visit(frame(expression, 0, then));
+        }
+    }
+
+    private void add(Term term, @Nullable Frame then) {
+        if (terms.live(term)) {
+            if (term != terms.empty) {
+                members.add(new Member(term, null, then));
+            }
+            if (term.nullable) {
+                visit(then);
+            }
+        }
+    }
+
+    /** Roughly the bytes of what was found out since the compilation. */
+    long bytes() {
+        return configurations.size() * (long) CONFIGURATION_BYTES + frames.size() * 80L + terms.bytes();
+    }
+
+    /** Forgets it, if it is too much. Configurations that are in use stay sound. */
+    boolean forgets() {
+        if (bytes() < MOST_BYTES) {
+            return false;
+        }
+        configurations.keySet().forEach(each -> {
+            Arrays.fill(each.next, null);
+            each.capped = null;
+        });
+        configurations.clear();
+        frames.clear();
+        terms.forget();
+        return true;
+    }
+}

@@ -1,0 +1,56 @@
+package dev.causal4j.constraint;
+
+import java.util.Arrays;
+import java.util.function.IntUnaryOperator;
+
+/** Divides the bytes into classes, which are numbered by their first byte. Equal ones are equal. */
+final class ByteClasses {
+    private final byte[] of = new byte[256];
+    private final int[] first = new int[256]; // by class
+    private int count;
+    int id; // of Terms
+
+    /**
+     * @param keys the number of keys
+     * @param key gives a key for each byte; bytes of one key are one class
+     */
+    ByteClasses(int keys, IntUnaryOperator key) {
+        int[] classes = new int[keys]; // one more than the class
+        for (int b = 0; b < 256; b++) {
+            int k = key.applyAsInt(b);
+            if (classes[k] == 0) {
+                first[count] = b;
+                classes[k] = ++count;
+            }
+            of[b] = (byte) (classes[k] - 1);
+        }
+    }
+
+    int count() {
+        return count;
+    }
+
+    int of(int b) {
+        return of[b] & 255;
+    }
+
+    /** The first byte of a class. */
+    int first(int index) {
+        return first[index];
+    }
+
+    /** The classes whose bytes are in one class of both. */
+    ByteClasses and(ByteClasses other) {
+        return new ByteClasses(count * other.count, b -> of(b) * other.count + other.of(b));
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof ByteClasses classes && Arrays.equals(of, classes.of);
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(of);
+    }
+}

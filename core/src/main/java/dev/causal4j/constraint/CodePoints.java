@@ -1,0 +1,139 @@
+package dev.causal4j.constraint;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.IntConsumer;
+import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
+
+/**
+ * A set of Unicode characters, without surrogates. Immutable.
+ *
+ * @param bounds the first of each range and the one behind its last, ascending
+ */
+record CodePoints(int[] bounds) {
+    private static final int END = Character.MAX_CODE_POINT + 1;
+
+    static final CodePoints NONE = new CodePoints(new int[0]);
+    static final CodePoints ALL = new CodePoints(new int[] {0, 0xd800, 0xe000, END});
+
+    /** The characters that a JSON string escapes. */
+    static final CodePoints ESCAPED = range(0, 0x1f).or(of('"', '\\'));
+
+    static CodePoints range(int first, int last) {
+        return new CodePoints(new int[] {first, last + 1}).and(ALL);
+    }
+
+    static CodePoints of(int... characters) {
+        return Arrays.stream(characters).mapToObj(c -> range(c, c)).reduce(NONE, CodePoints::or);
+    }
+
+    static CodePoints where(IntPredicate test) {
+        IntStream.Builder bounds = IntStream.builder();
+        boolean in = false;
+        for (int c = 0; c <= END; c++) {
+            if ((c < END && (c < 0xd800 || c > 0xdfff) && test.test(c)) != in) {
+                bounds.add(c);
+                in = !in;
+            }
+        }
+        return new CodePoints(bounds.build().toArray());
+    }
+
+    void forEach(IntConsumer action) {
+        for (int i = 0; i < bounds.length; i += 2) {
+            IntStream.range(bounds[i], bounds[i + 1]).forEach(action);
+        }
+    }
+
+    boolean isSingle() {
+        return bounds.length == 2 && bounds[1] == bounds[0] + 1;
+    }
+
+    boolean isEmpty() {
+        return bounds.length == 0;
+    }
+
+    boolean has(int c) {
+        int at = Arrays.binarySearch(bounds, c);
+        return (at >= 0 ? at : -at - 2) % 2 == 0 && (at >= 0 || at < -1);
+    }
+
+    CodePoints or(CodePoints other) {
+        return merge(other, 1);
+    }
+
+    CodePoints and(CodePoints other) {
+        return merge(other, 2);
+    }
+
+    CodePoints not() {
+        int[] swapped = new int[bounds.length + 2];
+        System.arraycopy(bounds, 0, swapped, 1, bounds.length);
+        swapped[swapped.length - 1] = END;
+        int from = swapped[1] == 0 ? 2 : 0; // an empty range at an end
+        int to = swapped[swapped.length - 2] == END ? swapped.length - 2 : swapped.length;
+        return new CodePoints(from < to ? Arrays.copyOfRange(swapped, from, to) : new int[0]).merge(ALL, 2);
+    }
+
+    /** The characters that are in at least {@code least} of both. */
+    private CodePoints merge(CodePoints other, int least) {
+        IntStream.Builder merged = IntStream.builder();
+        int i = 0;
+        int j = 0;
+        boolean in = false;
+        while (i < bounds.length || j < other.bounds.length) {
+            int at = Math.min(i < bounds.length ? bounds[i] : END, j < other.bounds.length ? other.bounds[j] : END);
+            i += i < bounds.length && bounds[i] == at ? 1 : 0;
+            j += j < other.bounds.length && other.bounds[j] == at ? 1 : 0;
+            if (i % 2 + j % 2 >= least != in) {
+                in = !in;
+                merged.add(at);
+            }
+        }
+        return new CodePoints(merged.build().toArray());
+    }
+
+    /** The UTF-8 of all, as sequences of byte ranges: first and last of each byte in turn. */
+    List<int[]> utf8() {
+        List<int[]> sequences = new ArrayList<>();
+        int[] lengths = {0, 0x80, 0x800, 0x10000, END};
+        for (int i = 0; i < bounds.length; i += 2) {
+            for (int bytes = 1; bytes <= 4; bytes++) {
+                int first = Math.max(bounds[i], lengths[bytes - 1]);
+                int last = Math.min(bounds[i + 1], lengths[bytes]) - 1;
+                if (first <= last) {
+                    split(first, last, bytes, sequences);
+                }
+            }
+        }
+        return sequences;
+    }
+
+    /** Cuts a range where a byte before the last changes while those behind it do not take all values. */
+    private static void split(int first, int last, int bytes, List<int[]> into) {
+        for (int low = 6; low < 6 * bytes; low += 6) {
+            int mask = (1 << low) - 1;
+            if ((first & ~mask) != (last & ~mask)) {
+                int cut = (first & mask) != 0 ? first | mask : (last & mask) != mask ? (last & ~mask) - 1 : last;
+                if (cut < last) {
+                    split(first, cut, bytes, into);
+                    split(cut + 1, last, bytes, into);
+                    return;
+                }
+            }
+        }
+        int[] ranges = new int[2 * bytes];
+        for (int at = 0; at < bytes; at++) {
+            ranges[2 * at] = utf8Byte(first, at, bytes);
+            ranges[2 * at + 1] = utf8Byte(last, at, bytes);
+        }
+        into.add(ranges);
+    }
+
+    static int utf8Byte(int c, int at, int bytes) {
+        int shifted = c >> 6 * (bytes - 1 - at);
+        return at > 0 ? 0x80 | shifted & 0x3f : bytes == 1 ? c : 0xf00 >> bytes & 0xff | shifted;
+    }
+}

@@ -1,0 +1,80 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.tokenizer.Tokenizer;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.WeakHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import org.jspecify.annotations.Nullable;
+
+/** The constraints that were compiled for one tokenizer, the latest used of them. Thread-safe. */
+final class Compilations {
+    private static final int MOST = 64;
+    private static final long MOST_BYTES = 256L << 20;
+    private static final Map<Tokenizer, Compilations> ALL = new WeakHashMap<>();
+
+    private final Map<String, FutureTask<Compiled>> byKey = new LinkedHashMap<>(16, 0.75f, true);
+    private @Nullable Lexicon lexicon; // does not refer to the tokenizer, so that this can be collected
+
+    static Compilations of(Tokenizer tokenizer) {
+        synchronized (ALL) {
+            return ALL.computeIfAbsent(tokenizer, _ -> new Compilations());
+        }
+    }
+
+    /**
+     * Compiles a constraint, if there is none of its key. Two threads do so once.
+     *
+     * @throws ConstraintException if it cannot be held
+     */
+    Compiled get(String key, Source source, Tokenizer tokenizer) {
+        FutureTask<Compiled> task;
+        synchronized (this) {
+            Lexicon tokens = lexicon(tokenizer);
+            task = byKey.computeIfAbsent(
+                    key, _ -> new FutureTask<>(() -> new Compiled(source, tokenizer, tokens, new ArrayList<>())));
+            evict();
+        }
+        task.run(); // does nothing the second time
+        try {
+            return task.get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("constraint: expected to be compiled, got an interrupt", e);
+        } catch (ExecutionException e) {
+            synchronized (this) {
+                byKey.remove(key, task);
+            }
+            throw failure(e);
+        }
+    }
+
+    private static RuntimeException failure(ExecutionException e) {
+        if (e.getCause() instanceof ConstraintException refusal) {
+            return refusal;
+        }
+        return e.getCause() instanceof StackOverflowError
+                ? new ConstraintException("constraint", "one of less depth", "too much of it", "make it smaller")
+                : new IllegalStateException(e.getCause());
+    }
+
+    private synchronized Lexicon lexicon(Tokenizer tokenizer) {
+        lexicon = lexicon == null ? new Lexicon(tokenizer) : lexicon;
+        return lexicon;
+    }
+
+    private void evict() {
+        long bytes = byKey.values().stream().mapToLong(Compilations::bytes).sum();
+        var eldest = byKey.values().iterator();
+        while (byKey.size() > 1 && (byKey.size() > MOST || bytes > MOST_BYTES)) {
+            bytes -= bytes(eldest.next());
+            eldest.remove();
+        }
+    }
+
+    private static long bytes(FutureTask<Compiled> task) {
+        return task.state() == FutureTask.State.SUCCESS ? task.resultNow().bytes() : 0;
+    }
+}

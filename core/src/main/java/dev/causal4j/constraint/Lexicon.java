@@ -1,0 +1,132 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.tokenizer.Tokenizer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/** The texts of a tokenizer's tokens, without control tokens. Immutable and thread-safe. */
+final class Lexicon {
+    /** The characters of JSON strings that are not escaped. */
+    static final CodePoints CONTENT = CodePoints.ESCAPED.not();
+
+    private static final int[] SLICES = {10, 30, Integer.MAX_VALUE};
+
+    /** U+2581, which SentencePiece's vocabularies have instead of a space. */
+    private static final int MARK = 0x2581;
+
+    /**
+     * Tokens that are content of a JSON string alone.
+     *
+     * @param most characters of a token
+     * @param allowed the tokens as a mask
+     */
+    record Slice(int most, long[] allowed, Trie trie) {}
+
+    private final byte[] bytes;
+    private final int[] ends; // in bytes, by id
+    final int size;
+    final int longest; // bytes of a token
+    final CodePoints spellable;
+    final List<Slice> slices;
+    final Trie rest; // the tokens outside slices
+    final @Nullable Trie first; // of texts that begin a text; null if these are the same
+
+    Lexicon(Tokenizer tokenizer) {
+        size = tokenizer.vocabularySize();
+        byte[][] texts = new byte[size][];
+        BitSet control = new BitSet();
+        tokenizer.controlTokens().forEach(each -> tokenizer.id(each).ifPresent(control::set));
+        ends = new int[size];
+        for (int id = 0, end = 0; id < size; id++) {
+            texts[id] = control.get(id) ? new byte[0] : tokenizer.bytes(id);
+            ends[id] = end += texts[id].length;
+        }
+        bytes = new byte[size == 0 ? 0 : ends[size - 1]];
+        for (int id = 0; id < size; id++) {
+            System.arraycopy(texts[id], 0, bytes, ends[id] - texts[id].length, texts[id].length);
+        }
+        longest = Arrays.stream(texts).mapToInt(text -> text.length).max().orElse(0);
+        spellable = spellable(texts, !tokenizer.kind().startsWith("byte"));
+        int[] characters =
+                IntStream.range(0, size).map(id -> content(texts[id])).toArray();
+        slices = new ArrayList<>();
+        int from = 1;
+        for (int to : SLICES) {
+            int least = from;
+            int[] ids = ids(id -> characters[id] >= least && characters[id] <= to);
+            slices.add(new Slice(
+                    Arrays.stream(ids).map(id -> characters[id]).max().orElse(0), mask(ids), new Trie(ids, texts)));
+            from = to + 1;
+        }
+        rest = new Trie(ids(id -> characters[id] == 0 && texts[id].length > 0), texts);
+        byte[][] begins = new byte[size][];
+        for (int id = 0; id < size; id++) {
+            begins[id] = control.get(id) ? texts[id] : tokenizer.firstBytes(id);
+        }
+        first = Arrays.deepEquals(begins, texts) ? null : new Trie(ids(id -> texts[id].length > 0), begins);
+    }
+
+    private int[] ids(IntPredicate test) {
+        return IntStream.range(0, size).filter(test).toArray();
+    }
+
+    private long[] mask(int[] ids) {
+        long[] mask = new long[Math.ceilDiv(size, Long.SIZE)];
+        for (int id : ids) {
+            mask[id >> 6] |= 1L << id;
+        }
+        return mask;
+    }
+
+    /** The characters of a text that is content of a JSON string alone; 0 for others. */
+    private int content(byte[] text) {
+        String characters = new String(text, StandardCharsets.UTF_8);
+        boolean is = Arrays.equals(characters.getBytes(StandardCharsets.UTF_8), text)
+                && characters.codePoints().allMatch(c -> CONTENT.has(c) && spellable.has(c));
+        return is ? characters.codePointCount(0, characters.length()) : 0;
+    }
+
+    /** The characters that tokens of single characters or bytes write. */
+    private static CodePoints spellable(byte[][] texts, boolean marks) {
+        boolean[] single = new boolean[256];
+        BitSet characters = new BitSet();
+        for (byte[] text : texts) {
+            if (text.length == 1) {
+                single[text[0] & 255] = true;
+            } else if (text.length > 1 && text.length <= 4) {
+                String decoded = new String(text, StandardCharsets.UTF_8);
+                int c = decoded.codePointAt(0);
+                if (Arrays.equals(Character.toString(c).getBytes(StandardCharsets.UTF_8), text)) {
+                    characters.set(c);
+                }
+            }
+        }
+        IntPredicate known = c -> characters.get(c) || isSpelled(c, single);
+        return CodePoints.where(marks ? c -> c != MARK && known.test(c) : known);
+    }
+
+    private static boolean isSpelled(int c, boolean[] single) {
+        if (c < 0x80) {
+            return single[c];
+        }
+        int bytes = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+        for (int at = 0; at < bytes; at++) {
+            if (!single[CodePoints.utf8Byte(c, at, bytes)]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** The bytes of a token inside a text; null for a control token. */
+    byte @Nullable [] text(int token) {
+        int from = token == 0 ? 0 : ends[token - 1];
+        return from == ends[token] ? null : Arrays.copyOfRange(bytes, from, ends[token]);
+    }
+}

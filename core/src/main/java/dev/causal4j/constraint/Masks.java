@@ -1,0 +1,243 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.constraint.Configuration.Member;
+import dev.causal4j.constraint.Lexicon.Slice;
+import dev.causal4j.constraint.Term.Shape;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds the tokens that can follow, by a walk of the vocabulary. Slices of the vocabulary of which every token can follow
+ * are added whole. Not thread-safe.
+ */
+final class Masks {
+    private static final long MOST_BYTES = 16 << 20;
+    private static final int MOST_PAIRS = 2000; // more take longer than a walk
+
+    private final Automaton automaton;
+    private final Terms terms;
+    private final Lexicon lexicon;
+    private final Map<Configuration, Allowed> known = new LinkedHashMap<>(16, 0.75f, true);
+    private final List<Map<Term, Boolean>> covered = new ArrayList<>(); // by slice
+    private final Map<Term, Boolean> contents = new HashMap<>(); // whether all characters of slices belong to it
+    private final Configuration[] path;
+    private @Nullable Allowed first;
+    private @Nullable Term character;
+    private long bytes;
+
+    /**
+     * Tokens that can follow.
+     *
+     * @param slices those that are added whole, as bits
+     * @param tokens others; as a mask if they are many
+     */
+    private record Allowed(int slices, int[] tokens, long[] mask) {
+        long bytes() {
+            return 100 + 4L * tokens.length + 8L * mask.length;
+        }
+    }
+
+    Masks(Automaton automaton, Lexicon lexicon) {
+        this.automaton = automaton;
+        this.terms = automaton.terms;
+        this.lexicon = lexicon;
+        this.path = new Configuration[1 + Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height)];
+        lexicon.slices.forEach(_ -> covered.add(new HashMap<>()));
+    }
+
+    /** Sets the bits of the tokens that can follow. */
+    void mask(Configuration configuration, boolean begins, long[] allowed) {
+        Allowed tokens;
+        if (begins && lexicon.first != null) {
+            first = first == null ? compute(configuration, lexicon.first) : first;
+            tokens = first;
+        } else {
+            tokens = known(capped(configuration));
+        }
+        for (int i = 0; i < lexicon.slices.size(); i++) {
+            if ((tokens.slices >> i & 1) != 0) {
+                add(lexicon.slices.get(i).allowed(), allowed);
+            }
+        }
+        for (int id : tokens.tokens) {
+            if (id >> 6 < allowed.length) {
+                allowed[id >> 6] |= 1L << id;
+            }
+        }
+        add(tokens.mask, allowed);
+    }
+
+    private static void add(long[] mask, long[] allowed) {
+        for (int i = Math.min(mask.length, allowed.length) - 1; i >= 0; i--) {
+            allowed[i] |= mask[i];
+        }
+    }
+
+    private Allowed known(Configuration configuration) {
+        Allowed tokens = known.get(configuration);
+        if (tokens == null) {
+            tokens = compute(configuration, lexicon.rest);
+            known.put(configuration, tokens);
+            bytes += tokens.bytes();
+            for (var eldest = known.values().iterator(); bytes > MOST_BYTES; eldest.remove()) {
+                bytes -= eldest.next().bytes();
+            }
+        }
+        return tokens;
+    }
+
+    /** The configuration that has the same mask, with counts that no token exceeds. */
+    private Configuration capped(Configuration configuration) {
+        if (configuration.capped == null) {
+            List<Member> members = new ArrayList<>();
+            for (Member member : configuration.members) {
+                Term term = terms.capped(member.term(), lexicon.longest);
+                members.add(new Member(term, member.tokens(), member.then()));
+            }
+            configuration.capped = automaton.of(members, configuration.accepts);
+        }
+        return configuration.capped;
+    }
+
+    private Allowed compute(Configuration configuration, Trie trie) {
+        long[] mask = new long[Math.ceilDiv(lexicon.size, Long.SIZE)];
+        int slices = 0;
+        for (int i = 0; i < lexicon.slices.size() && trie == lexicon.rest; i++) {
+            if (covers(configuration, i)) {
+                slices |= 1 << i;
+            } else {
+                walk(lexicon.slices.get(i).trie(), configuration, mask);
+            }
+        }
+        walk(trie, configuration, mask);
+        for (Member member : configuration.members) {
+            if (member.tokens() != null) {
+                add(member.tokens().ids().toLongArray(), mask);
+            }
+        }
+        int count = LongStream.of(mask).mapToInt(Long::bitCount).sum();
+        if (count > mask.length) {
+            return new Allowed(slices, new int[0], mask);
+        }
+        int[] tokens = new int[count];
+        for (int word = 0, at = 0; at < count; word++) {
+            for (long bits = mask[word]; bits != 0; bits &= bits - 1) {
+                tokens[at++] = word << 6 | Long.numberOfTrailingZeros(bits);
+            }
+        }
+        return new Allowed(slices, tokens, new long[0]);
+    }
+
+    private void walk(Trie trie, Configuration start, long[] mask) {
+        trie.add(0, mask);
+        path[0] = start;
+        byte[] label = trie.label;
+        short[] depth = trie.depth;
+        int[] token = trie.token;
+        for (int node = 1; node < label.length; ) {
+            int at = depth[node];
+            Configuration from = path[at - 1];
+            int b = label[node] & 255;
+            Configuration to = from.next[from.classes.of(b)];
+            if (to == null) {
+                to = automaton.next(from, b);
+            }
+            if (to == Configuration.DEAD) {
+                node = trie.end[node];
+                continue;
+            }
+            path[at] = to;
+            if (token[node] >= 0) {
+                trie.add(node, mask);
+            }
+            node++;
+        }
+    }
+
+    private boolean covers(Configuration configuration, int slice) {
+        Map<Term, Boolean> answers = covered.get(slice);
+        for (Member member : configuration.members) {
+            Boolean answer = answers.get(member.term());
+            if (answer == null) {
+                answer = covers(member.term(), lexicon.slices.get(slice));
+                answers.put(member.term(), answer);
+            }
+            if (answer) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether every text of a slice begins a text of a term. */
+    private boolean covers(Term term, Slice slice) {
+        if (slice.most() == 0) {
+            return true;
+        }
+        Term head = term.shape instanceof Shape.Concat(Term begin, Term _) ? begin : term;
+        if (head.shape instanceof Shape.Repeat(Term unit, int _, int most)
+                && most >= slice.most()
+                && contents.computeIfAbsent(unit, each -> follows(each, character(), true))) {
+            return true;
+        }
+        return follows(term, terms.repeat(character(), 1, slice.most()), false);
+    }
+
+    private Term character() {
+        if (character == null) {
+            character = terms.characters(Lexicon.CONTENT, Spelling.RAW);
+        }
+        return character;
+    }
+
+    /**
+     * Whether every beginning of a text of {@code of} begins a text of a term.
+     *
+     * @param whole whether every whole text must be a text of the term too
+     */
+    private boolean follows(Term term, Term of, boolean whole) {
+        record Pair(Term term, Term of) {}
+        Set<Pair> seen = new HashSet<>(Set.of(new Pair(term, of)));
+        Deque<Pair> open = new ArrayDeque<>(seen);
+        while (!open.isEmpty()) {
+            Pair pair = open.pop();
+            ByteClasses classes = terms.and(pair.term.classes, pair.of.classes);
+            for (int i = 0; i < classes.count(); i++) {
+                Term text = terms.derivative(pair.of, classes.first(i));
+                if (text != terms.never) {
+                    Term rest = terms.derivative(pair.term, classes.first(i));
+                    Pair next = new Pair(rest, text);
+                    boolean ends = !terms.live(rest) || (whole && text.nullable && !rest.nullable);
+                    if (ends || seen.size() > MOST_PAIRS) {
+                        return false;
+                    }
+                    if (seen.add(next)) {
+                        open.push(next);
+                    }
+                }
+            }
+        }
+        return true;
+    }
+
+    long bytes() {
+        return bytes;
+    }
+
+    /** Forgets what belongs to configurations. */
+    void forget() {
+        known.clear();
+        covered.forEach(Map::clear);
+        contents.clear();
+        bytes = 0;
+    }
+}

@@ -1,0 +1,17 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.tokenizer.Tokenizer;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What a constraint is made of. */
+@FunctionalInterface
+interface Source {
+    /**
+     * @param terms make the regular parts, of characters that the tokenizer can write
+     * @param tokenizer null to find only errors and what is ignored
+     * @param ignored receives what has no effect
+     * @throws ConstraintException if it cannot be held exactly
+     */
+    Grammar compile(Terms terms, @Nullable Tokenizer tokenizer, List<String> ignored);
+}

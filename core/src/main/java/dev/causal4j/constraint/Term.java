@@ -1,0 +1,73 @@
+package dev.causal4j.constraint;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A regular expression over bytes. {@link Terms} makes terms, equal ones once, and keeps in them what it has found out:
+ * the derivatives by each class of bytes (Brzozowski 1964), and whether any text belongs to them.
+ */
+final class Term {
+    /** How a term is made. Terms are equal if they are the same. */
+    sealed interface Shape {
+        record Empty() implements Shape {}
+
+        record Set(Bytes bytes) implements Shape {}
+
+        /** The texts of {@code from} to {@code to}, in order, which share their first {@code depth} bytes, without these. */
+        record Literals(byte[][] texts, int from, int to, int depth) implements Shape {}
+
+        record Concat(Term head, Term tail) implements Shape {}
+
+        record Or(List<Term> options) implements Shape {}
+
+        record And(List<Term> parts) implements Shape {}
+
+        record Not(Term term) implements Shape {}
+
+        /** The texts behind which a machine accepts. */
+        record Machine(StateMachine machine, int state) implements Shape {}
+
+        record Repeat(Term term, int least, int most) implements Shape {}
+    }
+
+    enum Life {
+        UNKNOWN,
+        LIVE,
+        DEAD
+    }
+
+    final int id;
+    final Shape shape;
+    final boolean nullable; // whether the empty text belongs to it
+    final boolean plain; // whether it has neither intersections nor complements
+    final int repetitions; // most of a part of it
+    final ByteClasses classes;
+
+    @Nullable
+    Term @Nullable [] next; // derivatives by class
+
+    @Nullable
+    Term capped; // by Terms
+
+    Life life = Life.UNKNOWN;
+
+    Term(int id, Shape shape, boolean nullable, boolean plain, int repetitions, ByteClasses classes) {
+        this.id = id;
+        this.shape = shape;
+        this.nullable = nullable;
+        this.plain = plain;
+        this.repetitions = repetitions;
+        this.classes = classes;
+    }
+
+    @Override
+    public int hashCode() {
+        return id;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return this == other;
+    }
+}

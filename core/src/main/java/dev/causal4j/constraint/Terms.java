@@ -1,0 +1,574 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.constraint.Term.Life;
+import dev.causal4j.constraint.Term.Shape;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.IntUnaryOperator;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes the terms of one constraint, equal ones once, in simplified form: this keeps the number of derivatives of a
+ * term small (Owens, Reppy and Turon 2009). Not thread-safe.
+ */
+final class Terms {
+    static final int UNBOUNDED = Integer.MAX_VALUE;
+
+    private static final String SUBJECT = "constraint";
+
+    private final Map<Shape, Term> terms = new HashMap<>();
+    private final Map<ByteClasses, ByteClasses> classes = new HashMap<>();
+    private final Map<Long, ByteClasses> products = new HashMap<>();
+    private final ByteClasses one; // all bytes are one class
+    private final CodePoints spellable;
+    private final Budget budget;
+    private List<Term> base = List.of();
+    private int ids;
+
+    final Term never;
+    final Term empty;
+    /** Every text, also what is no UTF-8. */
+    final Term all;
+
+    /** @param spellable the characters that the tokenizer can write */
+    Terms(CodePoints spellable, Budget budget) {
+        this.spellable = spellable;
+        this.budget = budget;
+        one = classes(1, _ -> 0);
+        empty = intern(new Shape.Empty());
+        never = intern(new Shape.Or(List.of()));
+        all = intern(new Shape.Not(never));
+    }
+
+    Budget budget() {
+        return budget;
+    }
+
+    Term set(Bytes bytes) {
+        return bytes.isEmpty() ? never : intern(new Shape.Set(bytes));
+    }
+
+    Term literal(byte[] text) {
+        return literals(List.of(text));
+    }
+
+    /** Any of the texts. */
+    Term literals(Collection<byte[]> texts) {
+        byte[][] sorted = texts.toArray(byte[][]::new);
+        Arrays.sort(sorted, Arrays::compareUnsigned);
+        return literals(sorted, 0, sorted.length, 0);
+    }
+
+    private Term literals(byte[][] texts, int from, int to, int depth) {
+        if (from == to) {
+            return never;
+        }
+        boolean ends = texts[to - 1].length == depth; // all are equal
+        return ends ? empty : intern(new Shape.Literals(texts, from, to, depth));
+    }
+
+    Term concat(Term... terms) {
+        Term all = empty;
+        for (int i = terms.length - 1; i >= 0; i--) {
+            all = concat(terms[i], all);
+        }
+        return all;
+    }
+
+    private Term concat(Term head, Term tail) {
+        if (head == never || tail == empty) {
+            return head;
+        }
+        if (tail == never || head == empty) {
+            return tail;
+        }
+        if (head.shape instanceof Shape.Concat(Term first, Term rest)) {
+            return concat(first, concat(rest, tail));
+        }
+        return intern(new Shape.Concat(head, tail));
+    }
+
+    Term optional(Term term) {
+        return or(term, empty);
+    }
+
+    Term or(Term... options) {
+        return or(Arrays.asList(options));
+    }
+
+    /** Any of the options. Those that begin alike are joined, and those that another contains are dropped. */
+    Term or(Collection<Term> options) {
+        Map<Term, Term> tails = new LinkedHashMap<>(); // by head
+        Bytes bytes = gather(options, tails);
+        boolean ends = tails.remove(empty) != null;
+        if (!bytes.isEmpty()) {
+            tails.merge(set(bytes), empty, this::either);
+        }
+        List<Term> parts = new ArrayList<>();
+        joinRepeats(tails).forEach((head, tail) -> parts.add(concat(head, tail)));
+        if (ends && parts.stream().noneMatch(part -> part.nullable)) {
+            parts.add(empty);
+        }
+        for (Term part : List.copyOf(parts)) {
+            if (part.shape instanceof Shape.Repeat(Term unit, int least, int most) && least == 0 && most == UNBOUNDED) {
+                parts.removeIf(other -> other != part && within(other, unit));
+            }
+        }
+        if (parts.contains(all)) {
+            return all;
+        }
+        return parts.size() == 1 ? parts.getFirst() : parts.isEmpty() ? never : intern(new Shape.Or(sorted(parts)));
+    }
+
+    private Term either(Term a, Term b) {
+        return a == b ? a : or(a, b);
+    }
+
+    /** Adds options by their heads; returns the bytes that are options themselves. */
+    private Bytes gather(Collection<Term> options, Map<Term, Term> tails) {
+        Bytes bytes = Bytes.NONE;
+        for (Term option : options) {
+            switch (option.shape) {
+                case Shape.Or(List<Term> inner) -> bytes = bytes.or(gather(inner, tails));
+                case Shape.Concat(Term head, Term tail) -> tails.merge(head, tail, this::either);
+                case Shape.Set(Bytes set) -> bytes = bytes.or(set);
+                default -> tails.merge(option, empty, this::either);
+            }
+        }
+        return bytes;
+    }
+
+    /** Makes one repetition of two whose counts touch. */
+    private Map<Term, Term> joinRepeats(Map<Term, Term> tails) {
+        record Kind(Term unit, Term tail) {}
+        Map<Kind, List<Shape.Repeat>> kinds = new LinkedHashMap<>();
+        tails.forEach((head, tail) -> {
+            if (head.shape instanceof Shape.Repeat repeat) {
+                kinds.computeIfAbsent(new Kind(repeat.term(), tail), _ -> new ArrayList<>())
+                        .add(repeat);
+            }
+        });
+        kinds.values().removeIf(list -> list.size() == 1);
+        if (kinds.isEmpty()) {
+            return tails;
+        }
+        Map<Term, Term> joined = new LinkedHashMap<>(tails);
+        kinds.forEach((kind, list) -> {
+            list.forEach(each -> joined.remove(intern(each)));
+            list.sort(Comparator.comparingInt(Shape.Repeat::least));
+            Shape.Repeat last = list.getFirst();
+            for (Shape.Repeat next : list) {
+                boolean touches = next.least() - 1 <= last.most();
+                if (!touches) {
+                    joined.merge(intern(last), kind.tail, this::either);
+                }
+                last = new Shape.Repeat(
+                        kind.unit,
+                        touches ? last.least() : next.least(),
+                        touches ? Math.max(last.most(), next.most()) : next.most());
+            }
+            joined.merge(intern(last), kind.tail, this::either);
+        });
+        return joined;
+    }
+
+    /** Whether a term is plainly made of the unit alone. */
+    private static boolean within(Term term, Term unit) {
+        return term == unit
+                || switch (term.shape) {
+                    case Shape.Empty _ -> true;
+                    case Shape.Concat(Term head, Term tail) -> within(head, unit) && within(tail, unit);
+                    case Shape.Or(List<Term> options) ->
+                        options.stream().allMatch(each -> within(each, unit))
+                                || unit.shape instanceof Shape.Or(List<Term> units) && units.containsAll(options);
+                    case Shape.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
+                    case Shape.Repeat(Term inner, int _, int _) -> within(inner, unit);
+                    default -> unit.shape instanceof Shape.Or(List<Term> units) && units.contains(term);
+                };
+    }
+
+    Term and(Term... parts) {
+        return and(Arrays.asList(parts));
+    }
+
+    Term and(Collection<Term> parts) {
+        List<Term> flat = new ArrayList<>();
+        for (Term part : parts) {
+            flat.addAll(part.shape instanceof Shape.And(List<Term> inner) ? inner : List.of(part));
+        }
+        flat.removeIf(part -> part == all);
+        for (Term part : List.copyOf(flat)) {
+            if (part.shape instanceof Shape.Repeat(Term unit, int least, int most) && least == 0 && most == UNBOUNDED) {
+                if (flat.stream().anyMatch(other -> other != part && within(other, unit))) {
+                    flat.removeIf(other -> other == part);
+                }
+            }
+        }
+        List<Term> kept = sorted(flat);
+        if (kept.contains(never)) {
+            return never;
+        }
+        if (kept.contains(empty)) {
+            return kept.stream().allMatch(part -> part.nullable) ? empty : never;
+        }
+        return kept.isEmpty() ? all : kept.size() == 1 ? kept.getFirst() : intern(new Shape.And(kept));
+    }
+
+    /** The texts that a machine accepts from a state on. */
+    Term machine(StateMachine machine, int state) {
+        return intern(new Shape.Machine(machine, state));
+    }
+
+    /** The texts that do not belong to a term, also those that are no UTF-8. */
+    Term not(Term term) {
+        return term.shape instanceof Shape.Not(Term inner) ? inner : intern(new Shape.Not(term));
+    }
+
+    private static List<Term> sorted(List<Term> terms) {
+        return terms.stream()
+                .distinct()
+                .sorted(Comparator.comparingInt(each -> each.id))
+                .toList();
+    }
+
+    /** @param most {@link #UNBOUNDED} for no limit */
+    Term repeat(Term term, int least, int most) {
+        if (most == 0 || term == empty || (term == never && least == 0)) {
+            return empty;
+        }
+        if (term == never || (least == 1 && most == 1)) {
+            return term;
+        }
+        int min = term.nullable ? 0 : least;
+        if (min == 0 && term.shape instanceof Shape.Or(List<Term> options) && options.contains(empty)) {
+            return repeat(or(options.stream().filter(each -> each != empty).toList()), 0, most);
+        }
+        if (term.shape instanceof Shape.Repeat(Term unit, int from, int to)) {
+            boolean star = to == UNBOUNDED && (min > 0 || from <= 1);
+            if (star || from == 0) { // the counts have no gaps
+                return repeat(unit, product(from, min), star ? UNBOUNDED : product(to, most));
+            }
+        }
+        if (min == 0 && most == 1) {
+            return or(term, empty);
+        }
+        return intern(new Shape.Repeat(term, min, most));
+    }
+
+    private static int product(int a, int b) {
+        return a == UNBOUNDED || b == UNBOUNDED ? UNBOUNDED : (int) Math.min((long) a * b, UNBOUNDED - 1);
+    }
+
+    /** One character of a set; those that the tokenizer cannot write are left out. */
+    Term characters(CodePoints set, Spelling spelling) {
+        CodePoints known = set.and(spellable);
+        List<Term> options = new ArrayList<>();
+        if (spelling == Spelling.PLAIN) {
+            CodePoints.ESCAPED.and(known).forEach(c -> options.add(escape(c)));
+            known = known.and(CodePoints.ESCAPED.not());
+        }
+        for (int[] sequence : known.utf8()) {
+            Term term = empty;
+            for (int at = sequence.length - 2; at >= 0; at -= 2) {
+                term = concat(set(Bytes.range(sequence[at], sequence[at + 1])), term);
+            }
+            options.add(term);
+        }
+        return or(options);
+    }
+
+    private Term escape(int c) {
+        int at = "\"\\\b\f\n\r\t".indexOf(c);
+        if (at >= 0) {
+            return ascii("\\" + "\"\\bfnrt".charAt(at));
+        }
+        String hex = "\\u%04x".formatted(c);
+        return literals(
+                List.of(bytes(hex), bytes(hex.substring(0, 5) + hex.substring(5).toUpperCase(Locale.ROOT))));
+    }
+
+    private Term ascii(String text) {
+        return literal(bytes(text));
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /**
+     * A text.
+     *
+     * @param subject the constraint in errors
+     * @throws ConstraintException if the tokenizer cannot write it
+     */
+    Term text(String text, Spelling spelling, String subject) {
+        requireSpellable(text, subject);
+        if (spelling == Spelling.RAW || text.codePoints().noneMatch(CodePoints.ESCAPED::has)) {
+            return literal(bytes(text));
+        }
+        return concat(text.codePoints()
+                .mapToObj(c -> CodePoints.ESCAPED.has(c) ? escape(c) : literal(bytes(Character.toString(c))))
+                .toArray(Term[]::new));
+    }
+
+    /** @throws ConstraintException if the tokenizer cannot write a text */
+    void requireSpellable(String text, String subject) {
+        text.codePoints().filter(c -> !spellable.has(c)).findFirst().ifPresent(c -> {
+            throw new ConstraintException(
+                    subject, "characters that the tokenizer can write", "U+%04X".formatted(c), "leave it out");
+        });
+    }
+
+    private Term intern(Shape shape) {
+        Term known = terms.get(shape);
+        if (known == null) {
+            known = make(shape);
+            Limits.check(SUBJECT, terms.size() - base.size(), Limits.TERMS, "terms");
+            Limits.check(SUBJECT, known.repetitions, Limits.REPETITIONS, "repetitions");
+            terms.put(shape, known);
+            budget.spend();
+        }
+        return known;
+    }
+
+    private Term make(Shape shape) {
+        return switch (shape) {
+            case Shape.Empty _ -> term(shape, true, List.of(), one);
+            case Shape.Set(Bytes bytes) -> term(shape, false, List.of(), classes(2, b -> bytes.has(b) ? 1 : 0));
+            case Shape.Literals literals -> {
+                int[] keys = new int[256];
+                for (int i = literals.from(); i < literals.to(); i++) {
+                    byte[] text = literals.texts()[i];
+                    if (text.length > literals.depth()) {
+                        int b = text[literals.depth()] & 255;
+                        keys[b] = b + 1;
+                    }
+                }
+                boolean ends = literals.texts()[literals.from()].length == literals.depth();
+                yield term(shape, ends, List.of(), classes(257, b -> keys[b]));
+            }
+            case Shape.Concat(Term head, Term tail) ->
+                term(
+                        shape,
+                        head.nullable && tail.nullable,
+                        List.of(head, tail),
+                        head.nullable ? and(head.classes, tail.classes) : head.classes);
+            case Shape.Or(List<Term> options) ->
+                term(shape, any(options, each -> each.nullable), options, joined(options));
+            case Shape.And(List<Term> parts) -> term(shape, !any(parts, each -> !each.nullable), parts, joined(parts));
+            case Shape.Machine(StateMachine machine, int state) -> {
+                List<Integer> states = new ArrayList<>();
+                int[] keys = new int[256];
+                for (int b = 0; b < 256; b++) {
+                    int next = machine.next(state, b);
+                    keys[b] = states.indexOf(next);
+                    if (keys[b] < 0) {
+                        keys[b] = states.size();
+                        states.add(next);
+                    }
+                }
+                yield term(shape, machine.accepts(state), List.of(), classes(states.size(), b -> keys[b]));
+            }
+            case Shape.Not(Term inner) -> term(shape, !inner.nullable, List.of(inner), inner.classes);
+            case Shape.Repeat(Term inner, int least, int most) ->
+                term(shape, least == 0, List.of(inner), inner.classes);
+        };
+    }
+
+    private Term term(Shape shape, boolean nullable, List<Term> parts, ByteClasses classes) {
+        int repetitions =
+                parts.stream().mapToInt(part -> part.repetitions).max().orElse(1);
+        if (shape instanceof Shape.Repeat(Term _, int least, int most)) {
+            repetitions = product(repetitions, most == UNBOUNDED ? Math.max(least, 1) : most);
+        }
+        boolean plain = !(shape instanceof Shape.And || shape instanceof Shape.Not || shape instanceof Shape.Machine)
+                && !any(parts, part -> !part.plain);
+        return new Term(ids++, shape, nullable, plain, repetitions, classes);
+    }
+
+    private static boolean any(List<Term> terms, Predicate<Term> test) {
+        return terms.stream().anyMatch(test);
+    }
+
+    private ByteClasses classes(int keys, IntUnaryOperator key) {
+        return intern(new ByteClasses(keys, key));
+    }
+
+    private ByteClasses intern(ByteClasses made) {
+        ByteClasses known = classes.putIfAbsent(made, made);
+        if (known != null) {
+            return known;
+        }
+        made.id = classes.size();
+        return made;
+    }
+
+    private ByteClasses joined(List<Term> terms) {
+        ByteClasses all = one;
+        for (Term term : terms) {
+            all = and(all, term.classes);
+        }
+        return all;
+    }
+
+    /** The classes whose bytes are in one class of both. */
+    ByteClasses and(ByteClasses a, ByteClasses b) {
+        if (a == b || b.count() == 1) {
+            return a;
+        }
+        if (a.count() == 1) {
+            return b;
+        }
+        long pair = (long) a.id << 32 | b.id;
+        ByteClasses known = products.get(pair);
+        if (known == null) {
+            known = intern(a.and(b));
+            products.put(pair, known);
+        }
+        return known;
+    }
+
+    /** What can follow a byte in the texts of a term. */
+    Term derivative(Term term, int b) {
+        Term[] next = term.next == null ? term.next = new Term[term.classes.count()] : term.next;
+        int index = term.classes.of(b);
+        Term known = next[index];
+        if (known == null) {
+            budget.spend();
+            known = derive(term.shape, b);
+            next[index] = known;
+        }
+        return known;
+    }
+
+    private Term derive(Shape shape, int b) {
+        return switch (shape) {
+            case Shape.Empty _ -> never;
+            case Shape.Set(Bytes bytes) -> bytes.has(b) ? empty : never;
+            case Shape.Literals literals -> following(literals, b);
+            case Shape.Concat(Term head, Term tail) -> {
+                Term rest = concat(derivative(head, b), tail);
+                yield head.nullable ? or(rest, derivative(tail, b)) : rest;
+            }
+            case Shape.Or(List<Term> options) -> or(each(options, b));
+            case Shape.And(List<Term> parts) -> and(each(parts, b));
+            case Shape.Not(Term inner) -> not(derivative(inner, b));
+            case Shape.Machine(StateMachine machine, int state) -> {
+                int next = machine.next(state, b);
+                yield next < 0 ? never : machine(machine, next);
+            }
+            case Shape.Repeat(Term inner, int least, int most) ->
+                concat(
+                        derivative(inner, b),
+                        repeat(inner, Math.max(least - 1, 0), most == UNBOUNDED ? most : most - 1));
+        };
+    }
+
+    private List<Term> each(List<Term> terms, int b) {
+        List<Term> derivatives = new ArrayList<>(terms.size());
+        terms.forEach(term -> derivatives.add(derivative(term, b)));
+        return derivatives;
+    }
+
+    private Term following(Shape.Literals literals, int b) {
+        int from = firstAbove(literals, b - 1, literals.from());
+        return literals(literals.texts(), from, firstAbove(literals, b, from), literals.depth() + 1);
+    }
+
+    /** The first text, at or behind an index, whose next byte is above another. */
+    private static int firstAbove(Shape.Literals literals, int b, int begin) {
+        int from = begin;
+        int to = literals.to();
+        while (from < to) {
+            int middle = (from + to) >>> 1;
+            byte[] text = literals.texts()[middle];
+            boolean above = text.length > literals.depth() && (text[literals.depth()] & 255) > b;
+            from = above ? from : middle + 1;
+            to = above ? middle : to;
+        }
+        return from;
+    }
+
+    /** Ends the compilation: keeps the terms that there are. */
+    void seal() {
+        base = List.copyOf(terms.values());
+    }
+
+    /** Roughly the bytes of the terms that came later. */
+    long bytes() {
+        return (terms.size() - base.size()) * 400L;
+    }
+
+    /** Forgets what was found out since the compilation. Terms that are in use stay sound. */
+    void forget() {
+        terms.values().forEach(term -> {
+            term.next = null;
+            term.capped = null;
+        });
+        terms.clear();
+        products.clear();
+        base.forEach(term -> terms.put(term.shape, term));
+    }
+
+    /** A term that no text of at most {@code bytes} bytes tells from another: counts beyond it are made equal. */
+    Term capped(Term term, int bytes) {
+        if (term.capped == null) {
+            term.capped = switch (term.shape) {
+                case Shape.Concat(Term head, Term tail) -> concat(capped(head, bytes), capped(tail, bytes));
+                case Shape.Or(List<Term> options) ->
+                    or(options.stream().map(each -> capped(each, bytes)).toList());
+                case Shape.Repeat(Term inner, int least, int most) ->
+                    repeat(inner, Math.min(least, bytes + 1), most == UNBOUNDED ? most : Math.min(most, bytes + 1));
+                default -> term;
+            };
+        }
+        return term.capped;
+    }
+
+    /** Whether any text belongs to a term. */
+    boolean live(Term term) {
+        if (term.plain) {
+            return term != never;
+        }
+        if (term.life == Life.UNKNOWN) {
+            search(term);
+        }
+        return term.life == Life.LIVE;
+    }
+
+    /** Looks for a derivative that has a text; what it finds holds for all on the way. */
+    private void search(Term start) {
+        Map<Term, @Nullable Term> before = new HashMap<>();
+        Deque<Term> open = new ArrayDeque<>();
+        before.put(start, null);
+        open.push(start);
+        while (!open.isEmpty()) {
+            Term term = open.pop();
+            if (term.nullable || term.life == Life.LIVE || (term.plain && term != never)) {
+                for (Term on = term; on != null; on = before.get(on)) {
+                    on.life = Life.LIVE;
+                }
+                return;
+            }
+            for (int i = 0; i < term.classes.count(); i++) {
+                Term next = derivative(term, term.classes.first(i));
+                if (next != never && next.life != Life.DEAD && !before.containsKey(next)) {
+                    before.put(next, term);
+                    open.push(next);
+                }
+            }
+        }
+        before.keySet().forEach(term -> term.life = Life.DEAD);
+    }
+}
