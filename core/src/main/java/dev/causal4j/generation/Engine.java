@@ -407,31 +407,59 @@ public final class Engine implements AutoCloseable {
         }
     }
 
+    /**
+     * A row that a token may be chosen from.
+     *
+     * @param number among the wanted rows of its sequence
+     * @param index among all rows
+     */
+    private record Row(GeneratedSequence sequence, int number, int index) {}
+
     /** Chooses tokens from the rows of each sequence, as far as they follow the tokens that were chosen. */
     private void choose(List<Sequence<?>> choosing, Rows hidden) {
-        int v = model.head().vocabularySize();
-        int most = Math.max(1, LOGITS_BYTES / (4 * v));
-        int next = 0; // sequence
-        int end = 0; // behind the rows of the sequences before it
-        for (int row = 0; row < hidden.count(); row++) {
-            if (row % most == 0) {
-                int n = Math.min(most, hidden.count() - row);
-                logits = logits.length < n * v ? new float[n * v] : logits;
-                model.head().logits(hidden.rows(row, n), Rows.of(logits, v, n));
-            }
-            if (row == end) {
-                end += choosing.get(next++).wanted;
-            }
-            if (choosing.get(next - 1) instanceof GeneratedSequence sequence
-                    && sequence.reaches(row - end + sequence.wanted)) {
-                try {
-                    requireFinite(hidden.rows(row, 1), sequence.cache.length() - (end - row));
-                    sequence.choose(model.head(), new Rows(logits, row % most * v, v, 1));
-                } catch (RuntimeException | Error e) {
-                    sequence.fail(e);
-                }
+        List<Row> rows = new ArrayList<>();
+        for (Sequence<?> each : choosing) {
+            for (int i = 0; i < each.wanted && each instanceof GeneratedSequence sequence; i++) {
+                rows.add(new Row(sequence, i, rows.size()));
             }
         }
+        int v = model.head().vocabularySize();
+        int most = Math.max(1, LOGITS_BYTES / (4 * v));
+        for (int from = 0; from < rows.size(); from += most) {
+            List<Row> some = rows.subList(from, Math.min(from + most, rows.size()));
+            logits = logits.length < some.size() * v ? new float[some.size() * v] : logits;
+            model.head().logits(hidden.rows(from, some.size()), Rows.of(logits, v, some.size()));
+            int first = from;
+            some.stream() // a row of each sequence at a time
+                    .collect(Collectors.groupingBy(Row::number, TreeMap::new, Collectors.toList()))
+                    .values()
+                    .forEach(each -> chooseOneEach(each, hidden, first));
+        }
+    }
+
+    /** @param first the row that the logits begin with */
+    private void chooseOneEach(List<Row> rows, Rows hidden, int first) {
+        List<Row> reached =
+                rows.stream().filter(row -> row.sequence.reaches(row.number)).toList();
+        for (Row row : reached) {
+            row.sequence.attempt(() -> {
+                int position = row.sequence.cache.length() - row.sequence.wanted + row.number;
+                requireFinite(hidden.rows(row.index, 1), position);
+                row.sequence.choose(model.head(), logits(row, first));
+            });
+        }
+        List<Row> masked =
+                reached.stream().filter(row -> row.sequence.mask != null).toList();
+        model.head().compute().run(masked.size(), i -> {
+            Row row = masked.get(i);
+            row.sequence.attempt(() -> row.sequence.follow(logits(row, first)));
+        });
+        reached.forEach(row -> row.sequence.attempt(row.sequence::add));
+    }
+
+    private Rows logits(Row row, int first) {
+        int v = model.head().vocabularySize();
+        return new Rows(logits, (row.index - first) * v, v, 1);
     }
 
     /** @param position of the first hidden vector */

@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A sequence that a model continues. */
@@ -33,13 +34,16 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final int promptLength;
     private final Sampler sampler;
     private final int choosable; // tokens below it can be chosen
-    private final @Nullable Mask mask;
+    final @Nullable Mask mask;
+    private final boolean takesForced; // without a row of the head, which nobody wants
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
     private final List<String> pieces = new ArrayList<>();
+    private final List<Integer> next = new ArrayList<>(); // chosen, with those forced behind it; not yet known
     private int begun; // known tokens before this step
     private DraftSource drafts;
     private @Nullable FinishReason finish;
+    private boolean isComplete; // ended by itself
     private int prefillTokens;
     private double prefillSeconds;
     private int decodedTokens;
@@ -69,22 +73,28 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.tokens = Arrays.copyOf(prompt, promptLength + Math.min(mostNewTokens, FIRST_TOKENS));
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
         this.choosable = candidates.logits.length;
-        this.drafts = engine.drafts;
+        this.drafts = options.rules().stream()
+                .flatMap(rule -> rule instanceof GivenTokens given ? Stream.<DraftSource>of(given) : Stream.of())
+                .findFirst()
+                .orElse(engine.drafts);
         this.mask = options.constraint()
                 .map(each -> new Mask(each.start(model.requireTokenizer()), sampler.eos(), choosable))
                 .orElse(null);
         if (!options.stop().isEmpty()) {
             model.requireTokenizer();
         }
-        this.decoder = model.tokenizer()
-                .map(tokenizer -> tokenizer.decoderBehind(prompt))
+        this.decoder = model.tokenizer() // what a constraint allows is a text of its own
+                .map(tokenizer -> mask == null ? tokenizer.decoderBehind(prompt) : tokenizer.decoder())
                 .orElse(null);
         this.stop = new StopStrings(options.stop());
         if (mask != null) {
             sampler.first(mask);
         }
-        finish =
-                mask != null && mask.isComplete() ? FinishReason.STOP : mostNewTokens == 0 ? FinishReason.LENGTH : null;
+        takesForced = mask != null
+                && sampler.hasOneRule()
+                && options.logProbabilities().isEmpty();
+        isComplete = mask != null && mask.isComplete();
+        finish = isComplete ? FinishReason.STOP : mostNewTokens == 0 ? FinishReason.LENGTH : null;
     }
 
     /** A prompt that can be fed. */
@@ -110,7 +120,7 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     boolean decodes() {
-        return known > promptLength && left() == 1; // more are left where it was set back
+        return known > promptLength && left() <= 1 + engine.mostDrafted; // more are left where it was set back
     }
 
     @Override
@@ -147,7 +157,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         boolean feedsAll = decodes() || promptRows == left();
         int room = Math.min(positions - known, KVCache.STEP - promptRows);
         draft = new int[feedsAll ? Math.clamp(room, 0, engine.mostDrafted) : 0];
-        int count = mask == null ? 0 : mask.forced(draft);
+        int count = mask == null || takesForced ? 0 : mask.forced(draft);
         try {
             count = count > 0 || draft.length == 0 ? count : drafts.propose(tokens, known, draft.length, draft);
         } catch (RuntimeException | Error e) {
@@ -164,13 +174,15 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     /** Whether this step has taken the tokens before one of its wanted rows. Only such rows are looked at. */
     boolean reaches(int row) {
-        return !over() && known - begun == row && (row == 0 || tokens[known - 1] == draft[row - 1]);
+        return !over() && Arrays.equals(tokens, begun, known, draft, 0, row);
     }
 
     @Override
     void took(double seconds) {
-        if (cache.length() >= known) {
-            cache.truncate(known - 1); // rows that were not reached
+        int differs = Arrays.mismatch(tokens, begun, known, draft, 0, draft.length);
+        int right = Math.min(begun + (differs < 0 ? draft.length : differs), known - 1);
+        if (cache.length() > right) {
+            cache.truncate(right); // rows that were not reached
         }
         int taken = known - begun;
         if (begun > promptLength) { // computing tokens again is a part of decoding
@@ -188,19 +200,52 @@ final class GeneratedSequence extends Sequence<Generation> {
         }
     }
 
-    /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */
+    /** Chooses the next token from logits [1, V]. */
     void choose(CausalLMHead head, Rows logits) {
+        next.clear();
         int token = sampler.next(logits.data(), logits.offset(), tokens, known);
-        Optional<Prediction> prediction = options.logProbabilities()
-                .map(alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
-                        .predictions()
-                        .getFirst());
-        prediction.ifPresent(predictions::add);
+        next.add(token);
+        options.logProbabilities()
+                .ifPresent(alternatives ->
+                        predictions.addAll(head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
+                                .predictions()));
+    }
+
+    /**
+     * Computes what the constraint allows behind the chosen token. Sequences may do it at once.
+     *
+     * @param logits from which it was chosen
+     */
+    void follow(Rows logits) {
+        if (mask == null) {
+            return;
+        }
+        if (options.logProbabilities().isPresent()) {
+            mask.measure(logits);
+        }
+        if (sampler.eos().contains(next.getFirst())) {
+            return;
+        }
+        mask.accept(next.getFirst());
+        while (takesForced && mask.isForced() && known + next.size() <= positions) {
+            next.add(mask.only());
+            mask.accept(next.getLast());
+        }
+    }
+
+    /** Adds the next tokens, calls the listener for each, and ends the sequence if it is finished. */
+    void add() {
+        for (int i = 0; i < next.size() && finish == null; i++) {
+            add(next.get(i), i == next.size() - 1);
+        }
+    }
+
+    private void add(int token, boolean last) {
         tokens = known < tokens.length ? tokens : Arrays.copyOf(tokens, Math.min(2 * known, positions + 1));
         tokens[known++] = token;
         if (sampler.eos().contains(token)) {
             finish = FinishReason.EOS;
-        } else if (mask != null && mask.accept(token)) {
+        } else if (last && mask != null && mask.isComplete()) {
             finish = FinishReason.STOP;
         } else if (known > positions) {
             finish = FinishReason.LENGTH;
@@ -209,10 +254,12 @@ final class GeneratedSequence extends Sequence<Generation> {
         if (finish != null && !stop.stopped()) {
             piece += rest();
         }
+        isComplete = !stop.stopped() && (finish == FinishReason.EOS || finish == FinishReason.STOP);
         if (stop.stopped()) {
             finish = FinishReason.STOP;
         }
         pieces.add(piece);
+        Optional<Prediction> prediction = predictions.isEmpty() ? Optional.empty() : Optional.of(predictions.getLast());
         if (!listener.accept(new GeneratedToken(index, token, piece, prediction)) && finish == null) {
             finish = FinishReason.CANCELLED;
             pieces.add(pieces.removeLast() + rest());
@@ -237,6 +284,9 @@ final class GeneratedSequence extends Sequence<Generation> {
                 predictions,
                 Objects.requireNonNull(finish),
                 options.seed(),
-                new Generation.Timing(cachedTokens, prefillTokens, prefillSeconds, decodedTokens, decodeSeconds));
+                new Generation.Timing(cachedTokens, prefillTokens, prefillSeconds, decodedTokens, decodeSeconds),
+                Optional.ofNullable(mask)
+                        .map(each -> new Generation.Constrained(
+                                isComplete, options.logProbabilities().map(_ -> each.logMasses), each.nanos)));
     }
 }

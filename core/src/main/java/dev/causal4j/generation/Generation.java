@@ -4,6 +4,8 @@ import dev.causal4j.head.Prediction;
 import java.nio.IntBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param finishReason why it ended
  * @param seed the seed it was drawn with
  * @param timing its times
+ * @param constrained how it met its constraint; empty without one
  */
 public record Generation(
         int[] promptTokens,
@@ -26,7 +29,8 @@ public record Generation(
         List<Prediction> predictions,
         FinishReason finishReason,
         long seed,
-        Timing timing) {
+        Timing timing,
+        Optional<Constrained> constrained) {
 
     public Generation {
         pieces = List.copyOf(pieces);
@@ -40,7 +44,14 @@ public record Generation(
 
     private List<Object> content() {
         return List.of(
-                IntBuffer.wrap(promptTokens), IntBuffer.wrap(tokens), pieces, predictions, finishReason, seed, timing);
+                IntBuffer.wrap(promptTokens),
+                IntBuffer.wrap(tokens),
+                pieces,
+                predictions,
+                finishReason,
+                seed,
+                timing,
+                constrained);
     }
 
     @Override
@@ -57,6 +68,48 @@ public record Generation(
     public String toString() {
         return "Generation[promptTokens=" + Arrays.toString(promptTokens) + ", tokens=" + Arrays.toString(tokens)
                 + ", text=" + text() + ", finishReason=" + finishReason + ", seed=" + seed + ", timing=" + timing + "]";
+    }
+
+    /**
+     * How a text met its constraint.
+     *
+     * @param complete whether the constraint allows the text as a whole and it ended by itself: no limit, stop string or
+     *     listener cut it
+     * @param logMasses for each new token, ln of the probability that the model gave to all tokens that the constraint
+     *     allowed in its place; measured if {@link GenerationOptions.Builder#logProbabilities} is set, else empty
+     * @param maskNanos how long each mask took, in nanoseconds
+     */
+    public record Constrained(boolean complete, Optional<List<Double>> logMasses, List<Long> maskNanos) {
+        public Constrained {
+            logMasses = logMasses.map(List::copyOf);
+            maskNanos = List.copyOf(maskNanos);
+        }
+
+        /**
+         * The probability that the model gave to the tokens allowed at a new token's place.
+         *
+         * @throws NoSuchElementException if it was not measured
+         */
+        public double allowedMass(int token) {
+            return StrictMath.exp(logMasses.orElseThrow().get(token));
+        }
+
+        /**
+         * Minus the logarithm of the masses' product: 0 where the model wanted nothing else, large where the constraint
+         * fought it. Empty if they were not measured.
+         */
+        public Optional<Double> lostLogProbability() {
+            return logMasses.map(each -> each.stream().reduce(0.0, (sum, mass) -> sum - mass, Double::sum));
+        }
+
+        /**
+         * The text's importance weight, the masses' product: how likely the model writes it, over how likely it is drawn
+         * under the constraint. Means of several draws with these weights are free of what masking token by token
+         * distorts (Park et al. 2024, arXiv 2405.21047). Empty if the masses were not measured.
+         */
+        public Optional<Double> weight() {
+            return lostLogProbability().map(lost -> StrictMath.exp(-lost));
+        }
     }
 
     /**

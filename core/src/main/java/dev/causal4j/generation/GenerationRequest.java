@@ -1,5 +1,6 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.constraint.Constraint;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -10,6 +11,21 @@ import org.jspecify.annotations.Nullable;
  * @param options what to generate, with the seed of this sequence
  */
 public record GenerationRequest(int[] prompt, GenerationOptions options) {
+    /**
+     * A request that generates given tokens, which a constraint allows: for their predictions and the masses that the
+     * constraint leaves.
+     */
+    public static GenerationRequest following(int[] prompt, int[] tokens, Constraint constraint) {
+        return new GenerationRequest(
+                prompt,
+                GenerationOptions.builder()
+                        .constraint(constraint)
+                        .maxNewTokens(tokens.length)
+                        .logProbabilities(0)
+                        .rule(new GivenTokens(prompt.length, tokens.clone()))
+                        .build());
+    }
+
     @Override
     public boolean equals(@Nullable Object other) {
         return other instanceof GenerationRequest that

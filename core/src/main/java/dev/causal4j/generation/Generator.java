@@ -3,6 +3,9 @@ package dev.causal4j.generation;
 import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.generation.Engine.Requester;
+import dev.causal4j.generation.Generation.Constrained;
+import dev.causal4j.generation.GenerationOptions.Setting;
+import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.lang.ref.Cleaner;
@@ -11,6 +14,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -22,6 +26,11 @@ import java.util.stream.Stream;
  */
 public final class Generator {
     private static final Cleaner DROPPED = Cleaner.create();
+
+    private static final int MOST_TRIES_AT_ONCE = 32;
+
+    /** The stream of draws that accept a text; those of tokens are below. */
+    private static final long ACCEPTANCE = 1L << 33;
 
     private final Engine engine;
 
@@ -108,6 +117,54 @@ public final class Generator {
             sequences.forEach(sequence -> sequence.result.cancel(false)); // nothing for those that are done
             sequences.forEach(sequence -> sequence.result.handle((_, _) -> 0).join()); // no call of the listener later
         }
+    }
+
+    /**
+     * Draws from the model's distribution on the texts of a constraint: p(text) over the sum of p of all that it allows
+     * within the most new tokens. Masks alone draw from another one. A text is accepted with the probability {@link
+     * Generation.Constrained#weight}, 0 if it was cut; else another is drawn with the next seed (rejection sampling; Park
+     * et al. 2024). The seed of the result tells how many were drawn.
+     *
+     * @param request with a constraint, temperature 1, no filters, penalties, biases, rules and stop strings
+     * @throws IllegalArgumentException if its options draw from another distribution
+     * @throws IllegalStateException if none is accepted
+     */
+    public Generation drawExactly(GenerationRequest request, int mostTries) {
+        GenerationOptions options = request.options();
+        boolean plain = ContextRules.of(options).isEmpty()
+                && Stream.of(Setting.TEMPERATURE, Setting.TOP_K, Setting.TOP_P, Setting.MIN_P, Setting.TYPICAL_P)
+                        .allMatch(each -> options.number(each).equals(each.standard()));
+        if (!plain || options.constraint().isEmpty() || !options.stop().isEmpty()) {
+            throw new IllegalArgumentException("exact sampling: expected a constraint, temperature 1, no filters,"
+                    + " penalties, rules, biases and stop strings, got " + options);
+        }
+        double weights = 0;
+        for (int from = 0, n; from < mostTries; from += n) {
+            n = Math.min(Math.clamp(from, 1, MOST_TRIES_AT_ONCE), mostTries - from);
+            List<Generation> drawn = generate(
+                    IntStream.range(from, from + n)
+                            .mapToObj(i -> new GenerationRequest(
+                                    request.prompt(),
+                                    options.toBuilder()
+                                            .seed(options.seed() + i)
+                                            .logProbabilities(
+                                                    options.logProbabilities().orElse(0))
+                                            .build()))
+                            .toList(),
+                    TokenListener.NONE);
+            for (Generation each : drawn) {
+                Constrained met = each.constrained().orElseThrow();
+                double weight = met.complete() ? met.weight().orElseThrow() : 0;
+                if (CounterRandom.uniform(each.seed(), 0, ACCEPTANCE) < weight) {
+                    return each;
+                }
+                weights += weight;
+            }
+        }
+        throw new IllegalStateException("exact sampling: expected a text that is accepted in " + mostTries
+                + " tries, got none, with weights of " + (float) (weights / mostTries)
+                + " on average; allow more tries,"
+                + " or ask for this form in the prompt");
     }
 
     /** A request with the tokens of a text. */

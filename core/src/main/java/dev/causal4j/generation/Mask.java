@@ -1,7 +1,11 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.constraint.Matcher;
+import dev.causal4j.head.CausalLMHead;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
 import java.util.stream.LongStream;
 
@@ -13,6 +17,8 @@ final class Mask implements LogitRule {
     private final long[] allowed; // bits by token id
     private int others; // allowed tokens that do not end the sequence
     private boolean ends;
+    final List<Double> logMasses = new ArrayList<>(); // of the rows that were measured
+    final List<Long> nanos = new ArrayList<>(); // each mask took
 
     /** @throws IllegalStateException if no token can follow */
     Mask(Matcher matcher, Set<Integer> eos, int vocabularySize) {
@@ -24,6 +30,7 @@ final class Mask implements LogitRule {
     }
 
     private void compute() {
+        long start = System.nanoTime();
         Arrays.fill(allowed, 0);
         matcher.mask(allowed);
         allowed[allowed.length - 1] &= -1L >>> -vocabularySize; // clears the bits behind the last token
@@ -36,6 +43,7 @@ final class Mask implements LogitRule {
         if (ends) {
             eos.forEach(id -> allowed[id / Long.SIZE] |= 1L << id);
         }
+        nanos.add(System.nanoTime() - start);
     }
 
     /** Whether nothing but an end can follow. */
@@ -43,11 +51,28 @@ final class Mask implements LogitRule {
         return others == 0;
     }
 
-    /** Adds a token that does not end the sequence. Returns whether the text is complete then. */
-    boolean accept(int token) {
+    /** Whether one token alone can follow. */
+    boolean isForced() {
+        return others == 1 && !ends;
+    }
+
+    /** Adds a token that does not end the sequence. */
+    void accept(int token) {
         matcher.accept(token);
         compute();
-        return isComplete();
+    }
+
+    /** Measures the share that the allowed tokens have in the softmax of a row [1, V]. */
+    void measure(Rows logits) {
+        float[] kept = new float[LongStream.of(allowed).mapToInt(Long::bitCount).sum()];
+        int count = 0;
+        for (int word = 0; word < allowed.length; word++) {
+            for (long rest = allowed[word]; rest != 0; rest &= rest - 1) {
+                kept[count++] = logits.data()[logits.offset() + word * Long.SIZE + Long.numberOfTrailingZeros(rest)];
+            }
+        }
+        double all = CausalLMHead.logNormalizer(logits.data(), logits.offset(), logits.stride());
+        logMasses.add(Math.min(0, CausalLMHead.logNormalizer(kept, 0, count) - all)); // rounding may exceed 0
     }
 
     /**
@@ -59,8 +84,8 @@ final class Mask implements LogitRule {
     int forced(int[] into) {
         int count = 0;
         try {
-            Mask ahead = others == 1 && !ends && into.length > 0 ? new Mask(matcher.copy(), eos, vocabularySize) : this;
-            for (; count < into.length && ahead.others == 1 && !ahead.ends; count++) {
+            Mask ahead = isForced() && into.length > 0 ? new Mask(matcher.copy(), eos, vocabularySize) : this;
+            for (; count < into.length && ahead.isForced(); count++) {
                 into[count] = ahead.only();
                 ahead.accept(into[count]);
             }
@@ -70,7 +95,8 @@ final class Mask implements LogitRule {
         return count;
     }
 
-    private int only() {
+    /** The token with the lowest id that can follow. */
+    int only() {
         int word = 0;
         while (allowed[word] == 0) {
             word++;
@@ -80,9 +106,18 @@ final class Mask implements LogitRule {
 
     @Override
     public void apply(float[] logits, TokensSoFar soFar) {
-        for (int id = 0; id < logits.length; id++) {
-            if ((allowed[id / Long.SIZE] >>> id & 1) == 0) {
-                logits[id] = Float.NEGATIVE_INFINITY;
+        for (int word = 0; word < allowed.length; word++) {
+            int from = word * Long.SIZE;
+            long banned = ~allowed[word];
+            if (banned == -1) {
+                Arrays.fill(logits, from, Math.min(from + Long.SIZE, logits.length), Float.NEGATIVE_INFINITY);
+                continue;
+            }
+            for (; banned != 0; banned &= banned - 1) {
+                int id = from + Long.numberOfTrailingZeros(banned);
+                if (id < logits.length) {
+                    logits[id] = Float.NEGATIVE_INFINITY;
+                }
             }
         }
     }

@@ -47,6 +47,11 @@ final class Sampler {
         rules.addFirst(rule);
     }
 
+    /** Whether a token that is alone in the first rule's set is taken: no other rule could ban it or count it. */
+    boolean hasOneRule() {
+        return rules.size() == 1;
+    }
+
     /** The ids that end the sequence. */
     Set<Integer> eos() {
         return eos;

@@ -52,6 +52,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     int promptRows; // prompt tokens it feeds in this step
     int[] draft = {}; // guessed tokens that it feeds behind its known ones in this step
     int wanted; // its wanted rows in this step
+    int extra; // rows in this step besides the one of a sequence that decodes
 
     @Nullable
     Throwable failure;
@@ -69,7 +70,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         this.cache = engine.model().newCache();
     }
 
-    /** Whether it feeds back what it chose, one token a step. */
+    /** Whether it feeds back what it chose. */
     boolean decodes() {
         return false;
     }
@@ -95,16 +96,17 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     /** How many positions its cache has after this step, with the draft. */
     int fedTo() {
-        return cache.length() + Math.max(1, promptRows) + draft.length;
+        return cache.length() + (decodes() ? left() : promptRows) + draft.length;
     }
 
-    /** The next chunk: its prompt tokens of this step, or the last token; then the draft. */
+    /** The next chunk: its prompt tokens of this step, or the last tokens; then the draft. */
     Batch.Chunk next() {
         int from = cache.length();
         int to = fedTo() - draft.length;
         wanted = wanted(from, to) + draft.length;
         int[] fed = Arrays.copyOfRange(tokens, from, to + draft.length);
         System.arraycopy(draft, 0, fed, to - from, draft.length);
+        extra = fed.length - (decodes() ? 1 : 0);
         return new Batch.Chunk(cache, fed, wanted);
     }
 
@@ -173,6 +175,17 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     void fail(Throwable thrown) {
         failure = failure == null ? thrown : failure;
+    }
+
+    /** Does a part of its work, which fails this sequence alone. */
+    void attempt(Runnable part) {
+        try {
+            if (failure == null) {
+                part.run();
+            }
+        } catch (RuntimeException | Error e) {
+            fail(e);
+        }
     }
 
     /** Gives its pages back and completes the result. */

@@ -18,9 +18,7 @@ final class StepBudget {
 
     /** Learns from a step. */
     void took(List<Sequence<?>> fed, double seconds) {
-        int more = fed.stream()
-                .mapToInt(sequence -> sequence.promptRows + sequence.draft.length)
-                .sum();
+        int more = fed.stream().mapToInt(sequence -> sequence.extra).sum();
         if (more == 0) {
             decodeSeconds = Math.min(seconds, 1.1 * decodeSeconds); // a single slow one says little
         } else if (more >= LEAST_ROWS) {

@@ -275,6 +275,18 @@ public final class CausalLMHead {
     }
 
     /**
+     * ln of the sum of exp(logit), with the bits of {@link LogProbabilities#logNormalizers} where the logits are those of
+     * a row.
+     */
+    public static double logNormalizer(float[] logits, int offset, int n) {
+        TileSums sums = new TileSums(1, n, false, 0);
+        for (int tile = 0; tile < TileSums.tiles(n); tile++) {
+            sums.take(0, tile, logits, offset + tile * TileSums.TILE);
+        }
+        return sums.logNormalizer(0);
+    }
+
+    /**
      * The cross-entropy of the targets, without gradients: {@link LossOptions} has the formula. Takes at most 64 MB
      * whatever N and V are; same bits as {@link #lossAndGradients}.
      *

@@ -2,19 +2,29 @@ package dev.causal4j.scoring;
 
 import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
+import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.Matcher;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Engine.Requester;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.GenerationRequest;
+import dev.causal4j.generation.Generator;
+import dev.causal4j.generation.TokenListener;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score.Totals;
+import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
@@ -29,6 +39,8 @@ import java.util.stream.IntStream;
 public final class Scorer {
     /** Windows that are submitted before the first of them is done. */
     private static final int AHEAD = 64;
+
+    private static final int MOST_SPELLINGS = 4096;
 
     /**
      * A part of a text that is computed at once.
@@ -215,6 +227,155 @@ public final class Scorer {
         }
     }
 
+    /**
+     * A text's score under a constraint. Immutable.
+     *
+     * @param score of all tokens, without the constraint
+     * @param logMasses ln of the probability that the model gave to what the constraint allowed, at each token up to the
+     *     first that it does not allow
+     * @param isAllowed whether the constraint allows the text as a whole
+     */
+    public record ConstrainedScore(Score score, List<Double> logMasses, boolean isAllowed) {
+        /** The first token that the constraint does not allow; empty if the text is a beginning of one that it allows. */
+        public OptionalInt leavesAt() {
+            return logMasses.size() < score.tokens().length ? OptionalInt.of(logMasses.size()) : OptionalInt.empty();
+        }
+
+        /** Minus the sum of the masses' logarithms. */
+        public double lostLogProbability() {
+            return logMasses.stream().reduce(0.0, (sum, mass) -> sum - mass, Double::sum);
+        }
+
+        /** ln of the probability that a text drawn under the constraint begins with these tokens. */
+        public double logProbability() {
+            return leavesAt().isPresent()
+                    ? Double.NEGATIVE_INFINITY
+                    : lostLogProbability() - score.totals().nll();
+        }
+    }
+
+    /**
+     * Scores a text under a constraint.
+     *
+     * @param prefix context before it; empty for the model's BOS token alone
+     * @throws InputException as of the tokens
+     */
+    public ConstrainedScore score(String prefix, String text, Constraint constraint) {
+        Tokenizer tokenizer = model.requireTokenizer();
+        return prefix.isEmpty()
+                ? score(new int[0], tokenizer.encode(text), constraint)
+                : score(
+                        tokenizer.withPrefix(tokenizer.encode(prefix)),
+                        tokenizer.encodeContinuation(text, SpecialTokens.AS_TEXT),
+                        constraint);
+    }
+
+    /**
+     * Scores tokens under a constraint, for which they are a text of its own.
+     *
+     * @param prefix empty for the model's BOS token
+     * @param tokens at least one; with the prefix at most one more than the context length
+     * @throws InputException if there are too few or too many tokens, or the prefix is empty and there is no BOS token
+     */
+    public ConstrainedScore score(int[] prefix, int[] tokens, Constraint constraint) {
+        int[] before = prefix.length > 0 ? prefix : model.bos().stream().toArray();
+        Score raw = rank(before, List.of(tokens), ScoringOptions.DEFAULT, ScoringListener.NONE)
+                .choices()
+                .getFirst();
+        Matcher matcher = constraint.start(model.requireTokenizer());
+        int allowed = 0;
+        while (allowed < tokens.length && mask(matcher).get(tokens[allowed])) {
+            matcher.accept(tokens[allowed++]);
+        }
+        boolean whole = allowed == tokens.length && matcher.isAccepting();
+        GenerationRequest follows = GenerationRequest.following(before, Arrays.copyOf(tokens, allowed), constraint);
+        Generation followed = new Generator(engine)
+                .generate(List.of(follows), TokenListener.NONE)
+                .getFirst();
+        return new ConstrainedScore(
+                raw, followed.constrained().orElseThrow().logMasses().orElseThrow(), whole);
+    }
+
+    private BitSet mask(Matcher matcher) {
+        long[] allowed = new long[Math.ceilDiv(model.requireTokenizer().vocabularySize(), Long.SIZE)];
+        matcher.mask(allowed);
+        return BitSet.valueOf(allowed);
+    }
+
+    /**
+     * How likely a prompt goes on with some texts, whatever tokens spell them. Immutable.
+     *
+     * @param logProbabilities of the texts, each summed over all its spellings
+     * @param counts of spellings
+     */
+    public record Spellings(List<Double> logProbabilities, List<Integer> counts) {
+        /** The probability of a text among these. */
+        public double share(int text) {
+            return StrictMath.exp(logProbabilities.get(text) - logSum(logProbabilities));
+        }
+
+        /** Indexes of the texts, the likeliest first; ties in the given order. */
+        public List<Integer> order() {
+            return IntStream.range(0, counts.size())
+                    .boxed()
+                    .sorted(Comparator.comparing(logProbabilities::get).reversed())
+                    .toList();
+        }
+
+        private static double logSum(List<Double> logs) {
+            double largest = logs.stream().reduce(Double.NEGATIVE_INFINITY, Math::max);
+            double sum = logs.stream()
+                    .mapToDouble(each -> StrictMath.exp(each - largest))
+                    .reduce(0, Double::sum);
+            return largest + StrictMath.log(sum);
+        }
+    }
+
+    /**
+     * Scores all token sequences that spell the texts of each constraint, as continuations of a prompt, which is computed
+     * once.
+     *
+     * @param prompt at least one token
+     * @param choices each allows few texts: at most {@value #MOST_SPELLINGS} token sequences altogether
+     * @throws InputException as {@link #rank(int[], List, ScoringOptions, ScoringListener)}, or if there are too many
+     */
+    public Spellings rankSpellings(int[] prompt, List<Constraint> choices) {
+        List<int[]> spellings = new ArrayList<>();
+        List<Integer> counts = new ArrayList<>();
+        for (Constraint choice : choices) {
+            int before = spellings.size();
+            addSpellings(choice.start(model.requireTokenizer()), new int[0], spellings);
+            counts.add(spellings.size() - before);
+        }
+        Ranking ranking = rank(prompt, spellings, ScoringOptions.DEFAULT, ScoringListener.NONE);
+        List<Double> sums = new ArrayList<>();
+        int from = 0;
+        for (int count : counts) {
+            sums.add(Spellings.logSum(IntStream.range(from, from + count)
+                    .mapToObj(i -> ranking.logProbability(i, Normalization.SUM))
+                    .toList()));
+            from += count;
+        }
+        return new Spellings(sums, counts);
+    }
+
+    private void addSpellings(Matcher matcher, int[] tokens, List<int[]> spellings) {
+        if (matcher.isAccepting()) {
+            spellings.add(tokens);
+        }
+        for (int token : mask(matcher).stream().toArray()) {
+            if (spellings.size() >= MOST_SPELLINGS || tokens.length >= MOST_SPELLINGS) {
+                throw new InputException("choices: expected at most " + MOST_SPELLINGS + " token sequences that spell"
+                        + " them, got more; give fewer or shorter ones");
+            }
+            Matcher next = matcher.copy();
+            next.accept(token);
+            int[] longer = Arrays.copyOf(tokens, tokens.length + 1);
+            longer[tokens.length] = token;
+            addSpellings(next, longer, spellings);
+        }
+    }
+
     /** Ranks texts as continuations of a prompt, with the default options. */
     public Ranking rank(String prompt, List<String> choices) {
         Tokenizer tokenizer = model.requireTokenizer();
@@ -245,7 +406,7 @@ public final class Scorer {
         List<ScoringRequest> requests = new ArrayList<>();
         for (int[] choice : choices) {
             int index = requests.size();
-            String name = "choice " + (index + 1);
+            String name = choices.size() == 1 ? "text" : "choice " + (index + 1);
             if (choice.length == 0) {
                 throw new InputException(name + ": expected at least one token, got none", index);
             }

@@ -29,7 +29,8 @@ class GenerationTest extends EngineFixture {
                 made.predictions(),
                 made.finishReason(),
                 made.seed(),
-                made.timing());
+                made.timing(),
+                made.constrained());
         assertThat(equal).isEqualTo(made).hasSameHashCodeAs(made);
         assertThat(made.toString()).contains("tokens=" + Arrays.toString(made.tokens()), "finishReason=LENGTH");
         assertThat(generator.generate(prompt(4, 4), request.options())).isNotEqualTo(made);

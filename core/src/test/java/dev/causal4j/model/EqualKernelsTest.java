@@ -7,6 +7,7 @@ import dev.causal4j.JavaProcess;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
+import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.Kernels;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -66,6 +67,7 @@ class EqualKernelsTest {
                     Batch batch = Batch.last(model.newCache(), tokens);
                     float[] last = model.head().logits(model.forward(batch, new Activations()), 0);
                     lines.add(each + " last of " + length + " " + crc(last));
+                    lines.add(each + " normalizer " + CausalLMHead.logNormalizer(last, 0, last.length - length % 5));
                 }
                 Pass pass = Pass.of(
                         model,

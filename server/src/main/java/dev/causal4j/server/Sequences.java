@@ -142,7 +142,8 @@ final class Sequences {
                     List.of(chosen),
                     ends ? FinishReason.EOS : FinishReason.LENGTH,
                     ask.seed(index),
-                    new Generation.Timing(0, prompt.length, (System.nanoTime() - start) / 1e9, 0, 0)));
+                    new Generation.Timing(0, prompt.length, (System.nanoTime() - start) / 1e9, 0, 0),
+                    Optional.empty()));
         }));
     }
 

@@ -108,9 +108,16 @@ class ChoiceTest {
         StreamingDecoder decoder = TOKENIZER.decoder();
         List<String> texts = ids(ids).stream().map(decoder::accept).toList();
         Generation generation = new Generation(
-                new int[0], ids, texts, List.of(), FinishReason.LENGTH, 0, new Generation.Timing(0, 0, 0, 0, 0));
+                new int[0],
+                ids,
+                texts,
+                List.of(),
+                FinishReason.LENGTH,
+                0,
+                new Generation.Timing(0, 0, 0, 0, 0),
+                Optional.empty());
 
-        Piece whole = Choice.whole(choice(0), generation);
+        Piece whole = Piece.of(Choice.pieces(choice(0), generation));
 
         Choice streamed = choice(0);
         List<Entry> entries = new ArrayList<>();

@@ -1,0 +1,21 @@
+package dev.causal4j.generation;
+
+import java.util.Arrays;
+
+/** The tokens that a sequence is to have, which it guesses too. Immutable while its array is not modified. */
+record GivenTokens(int promptLength, int[] tokens) implements LogitRule, DraftSource {
+    @Override
+    public void apply(float[] logits, TokensSoFar soFar) {
+        int given = tokens[soFar.length() - promptLength];
+        float logit = logits[given];
+        Arrays.fill(logits, Float.NEGATIVE_INFINITY);
+        logits[given] = logit;
+    }
+
+    @Override
+    public int propose(int[] all, int length, int most, int[] into) {
+        int count = Math.min(most, tokens.length - (length - promptLength));
+        System.arraycopy(tokens, length - promptLength, into, 0, count);
+        return count;
+    }
+}
