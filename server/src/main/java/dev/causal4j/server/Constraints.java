@@ -19,6 +19,7 @@ import java.util.function.Function;
 
 /** What a request wants its text to obey, in the fields of OpenAI, vLLM and llama.cpp. Used by one thread. */
 final class Constraints {
+    private static final String OBJECT = "{\"type\": \"object\"}";
     private static final int MOST_CHOICES = 100_000;
     private static final Semaphore COMPILING =
             new Semaphore(Runtime.getRuntime().availableProcessors(), true);
@@ -56,7 +57,7 @@ final class Constraints {
             outputs.refuse(UNSUPPORTED_OUTPUTS);
             all.addEach(outputs, "");
             if (outputs.bool("json_object", false)) {
-                all.add(outputs.path("json_object"), Constraint.jsonObject(whitespace));
+                all.add(outputs.path("json_object"), Constraint.schema(OBJECT, whitespace));
             }
         });
         all.addEach(in, "guided_");
@@ -114,7 +115,7 @@ final class Constraints {
             case "text" -> {}
             case "json_object" -> {
                 if (!addSchema(format, "schema")) {
-                    add(format.path("type"), Constraint.jsonObject(whitespace));
+                    add(format.path("type"), Constraint.schema(OBJECT, whitespace));
                 }
             }
             case "json_schema" -> {
