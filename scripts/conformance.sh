@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the clients that people use against ./causal4j serve: the conformance kit whole, its attacks without those that wait
-# for timeouts, and a short load whose answers must have equal bits. Needs Node.js 20 and npm, and says so without them.
+# Runs the clients that people use against ./causal4j serve: the conformance kit whole but for paths that the server does not
+# have, its attacks without those that wait for timeouts, a short load whose answers must have equal bits, and recorded calls of
+# each family, of models that a test wrote. Needs Node.js 20 and npm, and says so without them.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -12,8 +13,15 @@ export CAUSAL4J_API_KEY=conformance OPENAI_API_KEY=conformance # of the server a
 serve
 kit=$root/server/target/conformance
 cd "$kit"
-node run.mjs "$url" --skip "${CONFORMANCE_SKIP:-}" >"$kit/run.log" || { grep '^FAIL' "$kit/run.log"; exit 1; }
-tail -n 1 "$kit/run.log" | sed 's/^/conformance: /'
+# Runs the part $1 of the kit; tools and schemas must be there.
+checks() {
+  local log=$kit/${1%.mjs}.log
+  node "$1" "$url" --require json,tools --skip "$2" >"$log" || { grep '^FAIL' "$log"; exit 1; }
+  tail -n 1 "$log" | sed 's/^/conformance: /'
+}
+
+checks run.mjs "${CONFORMANCE_SKIP:-}"
+checks run2.mjs "responses,embeddings,rerank,score,${CONFORMANCE_SKIP:-}"
 node load.mjs "$url" --clients 8 --requests 48 | tail -n 1 | sed 's/^/load: /'
 quick=disconnect-mid-stream,disconnect-before-an-answer,slow-reader,oversized-body,header-bombs,malformed-requests,invalid-bodies
 quick=$quick,greedy-numbers,schema-bombs,path-traversal,compressed-bomb,upgrades-and-expectations,pipelining,idle-connections,overload
@@ -21,3 +29,14 @@ node abuse.mjs "$url" --only $quick --pid $server | grep -v '^PASS' | sed 's/^ *
 kill $server
 wait $server || [ $? = 143 ]
 echo "conformance: the server ended by itself"
+
+recorded=()
+for folder in "$root"/server/target/recorded/*/; do
+  start "$folder/serve.out" --model "$folder" --tool-format "$(basename "$folder")"
+done
+for folder in "$root"/server/target/recorded/*/; do
+  address "$folder/serve.out"
+  recorded+=("$url=$folder/expected.json")
+done
+node recorded.mjs "${recorded[@]}" >"$kit/recorded.log" || { grep '^FAIL' "$kit/recorded.log"; exit 1; }
+tail -n 1 "$kit/recorded.log" | sed 's/^/recorded calls: /'

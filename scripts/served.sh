@@ -23,19 +23,34 @@ prepare() {
   fi
 }
 
+servers=()
+
+# Starts a server, the process $server, until the script ends. It prints to the file $1; the other arguments are its options.
+start() {
+  local out=$1
+  shift
+  "$root/causal4j" serve --port 0 "$@" >"$out" 2>"$out.log" &
+  server=$!
+  servers+=($server)
+  trap 'kill "${servers[@]}" 2>/dev/null || true' EXIT
+}
+
+# Waits for the server that prints to the file $1; its address is then $url.
+address() {
+  for _ in $(seq 1200); do
+    if grep -q '^Serving ' "$1" || ! kill -0 $server 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+  url=$(sed -n 's/^Serving .* at //p' "$1")
+  if [ -z "$url" ]; then
+    cat "$1.log"
+    exit 1
+  fi
+}
+
 # Serves the embedded model until the script ends, as the process $server at $url.
 serve() {
   local out=$root/server/target/${0##*/}.out
-  "$root/causal4j" serve --port 0 >"$out" 2>"$out.log" &
-  server=$!
-  trap 'kill $server 2>/dev/null || true' EXIT
-  for _ in $(seq 1200); do
-    if grep -q '^Serving ' "$out" || ! kill -0 $server 2>/dev/null; then break; fi
-    sleep 0.1
-  done
-  url=$(sed -n 's/^Serving .* at //p' "$out")
-  if [ -z "$url" ]; then
-    cat "$out.log"
-    exit 1
-  fi
+  start "$out"
+  address "$out"
 }

@@ -1,6 +1,8 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.ToolFormat;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.server.Server;
@@ -12,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.jline.utils.Signals;
@@ -77,6 +80,12 @@ final class ServeCommand extends Subcommand {
             description = "Seconds for requests to end when the server is stopped; default: ${DEFAULT-VALUE}.")
     private int shutdownSeconds = 30;
 
+    @Option(
+            names = "--tool-format",
+            paramLabel = "NAME",
+            description = "How the model writes calls of tools, such as hermes; default: as its template shows.")
+    private @Nullable String toolFormat;
+
     @Option(names = "--log", description = "Write a line for each request to standard error; with --json an object.")
     private boolean log;
 
@@ -104,29 +113,43 @@ final class ServeCommand extends Subcommand {
                         .withOrigins(origins)
                         .withHostNames(hostNames)
                         .withLog(log ? this::log : _ -> {}));
+        Optional<ToolFormat> calls =
+                Optional.ofNullable(toolFormat).map(name -> Usage.of(spec, () -> ToolFormat.named(name)));
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
-        try (CausalLM loaded = model.load(opened);
-                Server server = Server.start(loaded, chosen, options);
+        try (CausalLM loaded = model.load(opened)) {
+            Chat.Format found = Chat.Format.of(loaded, chosen);
+            serve(calls.map(found::withToolFormat).orElse(found), options);
+        }
+        return 0;
+    }
+
+    private void serve(Chat.Format format, ServerOptions options) throws IOException, InterruptedException {
+        try (Server server = Server.start(format, options);
                 Interruption stop = new Interruption(shutdownSeconds + 10L)) {
-            tellReady(loaded, chosen, server.address());
+            tellReady(format, server.address());
             stop.await();
             for (String again : List.of("TERM", "INT")) {
                 Signals.register(again, () -> Runtime.getRuntime().halt(STOPPED)); // waits for nothing
             }
             server.drain(Duration.ofSeconds(shutdownSeconds));
         }
-        return 0;
     }
 
-    private void tellReady(CausalLM loaded, ChatTemplate chosen, InetSocketAddress address) {
-        if (chosen.isPlain()) {
-            stderr().println(loaded.name() + ": has no chat template; conversations are plain transcripts");
+    private void tellReady(Chat.Format format, InetSocketAddress address) {
+        String model = format.model().name();
+        if (format.template().isPlain()) {
+            stderr().println(model + ": has no chat template; conversations are plain transcripts");
         }
+        ToolFormat tools = format.toolFormat();
+        boolean shown = tools != ToolFormat.NONE;
+        stderr().println(model + ": calls tools "
+                + (shown ? "as " + tools.label() : "only where a request requires it"));
         String name = address.getAddress().getHostAddress();
         String url = "http://" + (name.contains(":") ? "[" + name + "]" : name) + ":" + address.getPort();
-        print(new Document().put("url", url).put("model", loaded.name()), "Serving " + loaded.name() + " at " + url);
+        Document document = new Document().put("url", url).put("model", model).put("tool_format", tools.label());
+        print(document, "Serving " + model + " at " + url);
         stdout().flush();
     }
 

@@ -280,6 +280,11 @@ public final class ChatTemplate {
         return Objects.requireNonNull(programs.get(DEFAULT)).source;
     }
 
+    /** The sources of all its templates, in which marks can be looked for. */
+    String sources() {
+        return programs.values().stream().map(Program::source).sorted().collect(Collectors.joining("\n"));
+    }
+
     /** Whether it is {@link #plain}. */
     public boolean isPlain() {
         return !stops.isEmpty();
@@ -341,6 +346,30 @@ public final class ChatTemplate {
         Program standard = Objects.requireNonNull(programs.get(DEFAULT));
         Program run = tools == null || tools.isEmpty() ? standard : programs.getOrDefault(TOOLS, standard);
         return untrusted.restored(run.name, new Rendering(run.name, clock, untrusted, all).run(run.body));
+    }
+
+    /**
+     * Messages whose calls have their arguments as this template takes them: as text if it writes them as they are, else as
+     * an object. Text that is no object stays.
+     */
+    public List<Message> adapted(List<Message> messages) {
+        if (messages.stream().allMatch(message -> ToolCall.of(message).isEmpty())) {
+            return messages;
+        }
+        String probe = "{\"k\": \"v\"}";
+        Message call = new Answer("", "", List.of(new ToolCall("123456789", "f", probe)), "").message();
+        boolean text;
+        try {
+            text = render(List.of(new Message("user", "q"), call), null, false, Map.of())
+                    .text()
+                    .contains(probe);
+        } catch (TemplateException _) {
+            text = false;
+        }
+        boolean asText = text;
+        return messages.stream()
+                .map(message -> ToolCall.withArguments(message, asText))
+                .toList();
     }
 
     /**

@@ -1,15 +1,24 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.InputException;
+import dev.causal4j.chat.Answer;
+import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.chat.ToolChoice.Kind;
 import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.chat.ToolFormat;
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.function.Function;
@@ -29,7 +38,8 @@ public final class Chat {
     public static final int MAX_NEW_TOKENS = 1024;
 
     private final Engine engine;
-    private final Format format;
+    private Format format;
+    private Answer last = new Answer("", "", List.of(), "stop");
     private List<Message> messages = List.of();
     private GenerationOptions options;
     private int leftOut;
@@ -81,7 +91,7 @@ public final class Chat {
      */
     public Generation sendThrough(Function<GenerationRequest, Generation> compute, String text) {
         attempts = 0;
-        return answer(with(messages, "user", text), compute);
+        return answer(with(messages, new Message("user", text)), compute);
     }
 
     /** Answers the last message again, with the next seed. Errors as of {@link #send(String)}. */
@@ -101,14 +111,44 @@ public final class Chat {
     }
 
     private Generation answer(List<Message> asked, Function<GenerationRequest, Generation> compute) {
-        Generation answer = compute.apply(request(asked));
-        messages = with(asked, "assistant", answer.text());
-        return answer;
+        GenerationRequest request = request(asked);
+        Generation generation = compute.apply(request);
+        AnswerParser parser = format.parser(request, AnswerParser.Listener.NONE);
+        parser.accept(generation.text());
+        last = parser.end(generation.finishReason().ofTurn());
+        messages = with(asked, format.parses() ? last.message() : new Message("assistant", generation.text()));
+        return generation;
     }
 
-    private static List<Message> with(List<Message> before, String role, String text) {
-        return Stream.concat(before.stream(), Stream.of(new Message(role, text)))
-                .toList();
+    private static List<Message> with(List<Message> before, Message... more) {
+        return Stream.concat(before.stream(), Stream.of(more)).toList();
+    }
+
+    /**
+     * Adds messages to the conversation, for instance one of the user or the results of calls, and waits for the answer,
+     * which becomes a part of it too. Errors as of {@link #send(String)}, and as of {@link Format#request}.
+     */
+    public Answer answer(List<Message> more) {
+        attempts = 0;
+        answer(with(messages, more.toArray(Message[]::new)), request -> answer(request, TokenListener.NONE));
+        return last;
+    }
+
+    /** What the last answer means; empty before the first. */
+    public Answer lastAnswer() {
+        return last;
+    }
+
+    /** Offers tools to the model in the next answers. Errors as of {@link Format#withTools}. */
+    public Chat tools(List<ToolDefinition> tools) {
+        format = format.withTools(tools, format.choice());
+        return this;
+    }
+
+    /** Whether the model may or must call the tools in the next answers. Errors as of {@link Format#withTools}. */
+    public Chat toolChoice(ToolChoice choice) {
+        format = format.withTools(format.tools(), choice);
+        return this;
     }
 
     /** The request for an answer to messages, without the oldest turns if the context has no room for them. */
@@ -207,19 +247,26 @@ public final class Chat {
     }
 
     /**
-     * How a model holds conversations: makes requests of messages and knows what ends a turn. Immutable and thread-safe.
+     * How a model holds conversations: makes requests of messages, knows what ends a turn and what an answer means. Immutable
+     * and thread-safe.
      *
      * @param template writes the messages as the model was trained to read them
-     * @param tools that the model may call; the calls are text for now
+     * @param toolFormat how the model writes calls
+     * @param tools that the model may call
+     * @param choice whether it may or must
      * @param variables more for the template, such as {@code enable_thinking}
      * @param ends ids of tokens that end a turn: the model's own and those of the template
      */
     public record Format(
             CausalLM model,
             ChatTemplate template,
+            ToolFormat toolFormat,
             List<ToolDefinition> tools,
+            ToolChoice choice,
             Map<String, ?> variables,
             Set<Integer> ends) {
+        private static final int MARK = 16; // tokens that a mark has at most
+
         /**
          * The format of a model with a template: {@link CausalLM#chatTemplate}, or {@link ChatTemplate#plain} for a model
          * without one.
@@ -231,7 +278,8 @@ public final class Chat {
             Set<Integer> ends =
                     new HashSet<>(template.ends(tokenizer, model.head().vocabularySize()));
             ends.addAll(model.eos());
-            return new Format(model, template, List.of(), Map.of(), Set.copyOf(ends));
+            ToolFormat calls = ToolFormat.of(template);
+            return new Format(model, template, calls, List.of(), ToolChoice.AUTO, Map.of(), Set.copyOf(ends));
         }
 
         /** The format of a model with its own template, or with a plain transcript if it has none. */
@@ -241,7 +289,22 @@ public final class Chat {
 
         /** This format with other variables for the template. */
         public Format withVariables(Map<String, ?> others) {
-            return new Format(model, template, tools, others, ends);
+            return new Format(model, template, toolFormat, tools, choice, others, ends);
+        }
+
+        /**
+         * This format with other tools.
+         *
+         * @throws IllegalArgumentException as of {@link ToolDefinition#check}
+         */
+        public Format withTools(List<ToolDefinition> others, ToolChoice wanted) {
+            ToolDefinition.check(others, wanted);
+            return new Format(model, template, toolFormat, List.copyOf(others), wanted, variables, ends);
+        }
+
+        /** This format with calls in another form than the template's. */
+        public Format withToolFormat(ToolFormat other) {
+            return new Format(model, template, other, tools, choice, variables, ends);
         }
 
         /** A builder with the model's own options and at most {@value #MAX_NEW_TOKENS} new tokens. */
@@ -250,18 +313,61 @@ public final class Chat {
         }
 
         /**
+         * The prompt for an answer to messages. The model does not learn of tools that it may not call; the arguments of
+         * earlier calls are as the template takes them. Errors as of {@link ChatTemplate#render}.
+         */
+        public Rendered render(List<Message> messages, boolean generationPrompt) {
+            boolean offers = !tools.isEmpty() && choice.kind() != Kind.NONE;
+            return template.withControlTokens(model.requireTokenizer().controlTokens())
+                    .render(template.adapted(messages), offers ? tools : null, generationPrompt, variables);
+        }
+
+        /** Whether answers may have calls or thoughts; others are content alone. */
+        public boolean parses() {
+            return (!tools.isEmpty() && choice.kind() != Kind.NONE) || toolFormat.mayThink(template, "");
+        }
+
+        /**
+         * A parser of an answer.
+         *
+         * @param prompt the end of the rendered prompt, which may be inside a thought
+         * @param seed of the ids of calls
+         */
+        public AnswerParser parser(String prompt, long seed, AnswerParser.Listener listener) {
+            return new AnswerParser(toolFormat, tools, choice, toolFormat.opensThought(prompt), seed, listener);
+        }
+
+        /** A parser of the answer to a request, whose calls get ids by its prompt and seed. */
+        public AnswerParser parser(GenerationRequest request, AnswerParser.Listener listener) {
+            int[] prompt = request.prompt();
+            int[] end = Arrays.copyOfRange(prompt, Math.max(0, prompt.length - MARK), prompt.length);
+            long seed = request.options().seed() * 31 + Arrays.hashCode(prompt);
+            return parser(model.requireTokenizer().decode(end), seed, listener);
+        }
+
+        /**
+         * The texts of answers: calls are whole, content obeys a constraint, and neither begins before a thought has ended.
+         *
+         * @param prompt the end of the rendered prompt
+         * @param content empty for any
+         */
+        public Optional<Constraint> constraint(String prompt, Optional<Constraint> content) {
+            return content;
+        }
+
+        /**
          * A request for the answer to messages. It ends with the turn, also if the options name stop strings; their {@code
-         * eos} replace {@link #ends}.
+         * eos} replace {@link #ends}. Their constraint holds for the content. Errors as of {@link #render}.
          */
         public GenerationRequest request(List<Message> messages, GenerationOptions options) {
-            return new GenerationRequest(
-                    template.encode(model.requireTokenizer(), messages, tools, true, variables),
-                    options.toBuilder()
-                            .eos(options.eos().orElse(ends))
-                            .stop(Stream.concat(options.stop().stream(), template.stops().stream())
-                                    .distinct()
-                                    .toList())
-                            .build());
+            Rendered rendered = render(messages, true);
+            GenerationOptions.Builder builder = options.toBuilder()
+                    .eos(options.eos().orElse(ends))
+                    .stop(Stream.concat(options.stop().stream(), template.stops().stream())
+                            .distinct()
+                            .toList());
+            constraint(rendered.text(), options.constraint()).ifPresent(builder::constraint);
+            return new GenerationRequest(template.encode(model.requireTokenizer(), rendered), builder.build());
         }
     }
 }

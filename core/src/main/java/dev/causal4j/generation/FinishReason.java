@@ -17,4 +17,9 @@ public enum FinishReason {
     public String label() {
         return name().toLowerCase(Locale.ROOT);
     }
+
+    /** Its name for {@link dev.causal4j.chat.AnswerParser#end}: an end of text is the end of a turn, {@code stop}. */
+    public String ofTurn() {
+        return this == EOS ? STOP.label() : label();
+    }
 }

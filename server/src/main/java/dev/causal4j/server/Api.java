@@ -2,11 +2,11 @@ package dev.causal4j.server;
 
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.FinishReason;
+import dev.causal4j.generation.Generation;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.server.Choice.Piece;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /** An OpenAI endpoint: its request and response shapes. Immutable. */
 interface Api {
@@ -36,24 +36,24 @@ interface Api {
      */
     Piece opening(Ask ask, Ask.Prompt prompt, List<Prediction> scores);
 
-    /** The choice of the first chunk of a stream; empty to send none. */
-    Optional<Map<String, Object>> first(Ask ask, Piece opening);
-
-    /** The choice of a chunk; without a finish reason more chunks follow. */
-    Map<String, Object> part(Ask ask, Piece piece, Optional<FinishReason> finish);
-
-    /** A whole choice, its opening included. */
-    default Map<String, Object> whole(Ask ask, Piece all, FinishReason finish) {
-        return part(ask, all, Optional.of(finish));
+    /** A choice that goes on, whose text, delta or message has the name. */
+    static Map<String, Object> choice(Ask ask, String name, Object said, Object logprobs, List<Integer> ids) {
+        Map<String, Object> choice = Json.object(name, said, "logprobs", ask.logprobs() ? logprobs : Json.NULL);
+        choice.put("finish_reason", Json.NULL);
+        if (ask.form().ids()) {
+            choice.put("token_ids", ids);
+        }
+        return choice;
     }
 
-    /** A choice whose text, delta or message has the name. */
-    static Map<String, Object> choice(
-            Ask ask, String name, Object said, Object logprobs, Piece piece, Optional<FinishReason> finish) {
-        Map<String, Object> choice = Json.object(name, said, "logprobs", ask.logprobs() ? logprobs : Json.NULL);
-        choice.put("finish_reason", finish.<Object>map(Api::label).orElse(Json.NULL));
-        if (ask.form().ids()) {
-            choice.put("token_ids", piece.ids());
+    /** A choice that ends, with what its constraint cost if log-probabilities are told. */
+    static Map<String, Object> ended(Ask ask, Map<String, Object> choice, String finish, Generation made) {
+        choice.put("finish_reason", finish);
+        if (ask.logprobs()) {
+            made.constrained().ifPresent(each -> {
+                double lost = finite(each.lostLogProbability().orElse(0.0));
+                choice.put("constraint", Json.object("complete", each.complete(), "lost_logprob", lost));
+            });
         }
         return choice;
     }
@@ -65,6 +65,6 @@ interface Api {
 
     /** JSON has no infinity. */
     static double finite(double logProbability) {
-        return Math.max(logProbability, -Double.MAX_VALUE);
+        return Math.clamp(logProbability, -Double.MAX_VALUE, Double.MAX_VALUE);
     }
 }

@@ -2,6 +2,7 @@ package dev.causal4j.server;
 
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
+import dev.causal4j.server.Choice.Piece;
 import java.util.List;
 
 /**
@@ -14,6 +15,7 @@ import java.util.List;
  * @param alternatives candidates for each token's log-probability; {@link #NO_LOGPROBS} for no log-probabilities
  * @param echo whether the response repeats the prompt
  * @param form how the response is written
+ * @param telling writes its choices
  */
 record Ask(
         List<Prompt> prompts,
@@ -22,7 +24,8 @@ record Ask(
         GenerationOptions options,
         int alternatives,
         boolean echo,
-        Form form) {
+        Form form,
+        Telling telling) {
     static final int NO_LOGPROBS = -1;
     static final int MOST_ALTERNATIVES = 20;
     static final int MOST_SEQUENCES = 256;
@@ -57,6 +60,13 @@ record Ask(
                     in.bool("return_token_ids", in.bool("return_tokens", false)),
                     new TokenNames(served.tokenizer(), in.bool("return_tokens_as_token_ids", false)));
         }
+    }
+
+    /** Writes choices. */
+    @FunctionalInterface
+    interface Telling {
+        /** Begins one, of a sequence, behind its opening. */
+        Teller begin(Ask ask, int sequence, Piece opening);
     }
 
     /** @throws ApiError if these are too many sequences */

@@ -3,8 +3,9 @@ package dev.causal4j.server;
 import dev.causal4j.TemplateException;
 import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.Message;
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.format.Json;
-import dev.causal4j.generation.FinishReason;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
@@ -15,19 +16,22 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
 
 /** {@code /v1/chat/completions}: conversations go on. What users write is plain text, whatever tokens it spells. */
 record ChatApi() implements Api {
     private static final List<String> ROLES = List.of("system", "developer", "user", "assistant", "tool", "function");
-    /** Choices of tools that ask for none. */
-    private static final Set<Object> IDLE = Set.of("none", "auto");
-
     private static final int MOST_MESSAGES = 4096;
     private static final int MOST_PARTS = 1024;
+    private static final int MOST_CALLS = 128;
+
+    /**
+     * A conversation, ready for its answer.
+     *
+     * @param format with the tools of the request
+     */
+    private record Conversation(Chat.Format format, Ask.Prompt prompt) {}
 
     @Override
     public Names names() {
@@ -37,17 +41,11 @@ record ChatApi() implements Api {
     @Override
     public Ask read(JsonIn in, ServedModel served, String owner) {
         served.check(in);
-        in.refuse(List.of("tools", "functions", "best_of"));
-        Object choice = Objects.requireNonNullElse(in.value("tool_choice"), "none");
-        if (!IDLE.contains(choice)) {
-            throw ApiError.unsupported("tool_choice", choice);
-        }
-        Optional<JsonIn> format = in.object("response_format");
-        if (!in.isOff("response_format")
-                && !format.flatMap(each -> each.string("type")).orElse("").equals("text")) {
-            throw ApiError.unsupported("response_format", in.value("response_format"));
-        }
-        Ask.Prompt prompt = prompt(in, served);
+        in.refuse(List.of("best_of"));
+        Tools tools = Tools.read(in);
+        Optional<Constraints.Wanted> wanted = Constraints.read(in);
+        Conversation conversation = conversation(in, served, tools);
+        Ask.Prompt prompt = conversation.prompt;
         int n = in.integer("n", 1, 1, 128);
         boolean logprobs = in.bool("logprobs", false);
         if (in.has("top_logprobs") && !logprobs) {
@@ -59,15 +57,38 @@ record ChatApi() implements Api {
         if (maxTokens > 0) {
             served.checkRoom("messages", prompt);
         }
-        Set<Integer> ends = served.turnEnds();
-        GenerationOptions options =
-                Sampling.read(in, served, maxTokens, ends, served.template().stops(), owner);
+        GenerationOptions options = Sampling.read(
+                in,
+                served,
+                maxTokens,
+                served.format().ends(),
+                served.format().template().stops(),
+                owner);
+        String param = wanted.map(Constraints.Wanted::param).orElse("tools");
+        Optional<Constraint> constraint =
+                conversation.format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint));
         Ask.Form form = Ask.Form.read(in, served);
-        return new Ask(List.of(prompt), n, n, options, logprobs ? alternatives : Ask.NO_LOGPROBS, false, form);
+        return new Ask(
+                List.of(prompt),
+                n,
+                n,
+                Constraints.add(options, constraint.map(each -> new Constraints.Wanted(param, each)), served),
+                logprobs ? alternatives : Ask.NO_LOGPROBS,
+                false,
+                form,
+                (ask, sequence, _) -> new ChatTeller(
+                        ask,
+                        listener -> Optional.of(conversation.format)
+                                .filter(Chat.Format::parses)
+                                .map(format -> format.parser(prompt.text(), ask.seed(sequence), listener))));
     }
 
     /** The conversation of a request as a prompt. */
     static Ask.Prompt prompt(JsonIn in, ServedModel served) {
+        return conversation(in, served, Tools.read(in)).prompt;
+    }
+
+    private static Conversation conversation(JsonIn in, ServedModel served, Tools tools) {
         if (!in.isOff("chat_template")) {
             throw ApiError.unsupported("chat_template", in.value("chat_template"));
         }
@@ -84,11 +105,10 @@ record ChatApi() implements Api {
         if (continues) {
             messages.add(marked(messages.removeLast(), messages.size(), mark));
         }
+        Chat.Format format = served.format().withVariables(variables).withTools(tools.offered(), tools.choice());
         Rendered rendered;
         try {
-            rendered = served.template()
-                    .withControlTokens(served.tokenizer().controlTokens())
-                    .render(messages, null, begins, variables);
+            rendered = format.render(messages, begins);
         } catch (TemplateException e) {
             String line = String.valueOf(e.getMessage()).replaceFirst("(?s)^.*?(?=: expected )", "chat template");
             throw new ApiError(400, "invalid_value", "messages", line); // without the path of its file
@@ -99,9 +119,10 @@ record ChatApi() implements Api {
             rendered = upTo(mark, rendered);
         }
         served.checkLength("messages", rendered.text());
-        int[] tokens = served.template().encode(served.tokenizer(), rendered);
+        int[] tokens = format.template().encode(served.tokenizer(), rendered);
         served.checkLength("messages", tokens.length);
-        return new Ask.Prompt(tokens, 0, rendered.text(), served.contextLength() - tokens.length);
+        int room = served.contextLength() - tokens.length;
+        return new Conversation(format, new Ask.Prompt(tokens, 0, rendered.text(), room));
     }
 
     /** A message whose content ends with a mark. */
@@ -141,14 +162,39 @@ record ChatApi() implements Api {
             throw ApiError.value(in.path("role"), "one of " + String.join(", ", ROLES), role);
         }
         Map<String, Object> fields = new LinkedHashMap<>();
-        in.fields().forEach((name, value) -> fields.put((String) name, value));
+        in.fields().keySet().stream()
+                .filter(name -> in.has((String) name)) // some clients write all that there are
+                .forEach(name -> fields.put((String) name, in.value((String) name)));
         fields.put("role", role.equals("developer") ? "system" : role);
-        if (in.has("content") || !role.equals("assistant")) {
-            fields.put("content", content(in));
-        } else {
-            fields.put("content", Json.NULL);
+        boolean said = in.has("content") || !role.equals("assistant");
+        fields.put("content", said ? content(in) : Json.NULL);
+        in.string("reasoning_content")
+                .or(() -> in.string("reasoning"))
+                .ifPresent(thought -> fields.put("reasoning_content", thought));
+        List<Object> calls = calls(in);
+        fields.remove("tool_calls");
+        if (!calls.isEmpty()) {
+            fields.put("tool_calls", calls);
         }
         return new Message(fields);
+    }
+
+    private static List<Object> calls(JsonIn in) {
+        List<Object> calls = new ArrayList<>();
+        for (Object each : in.list("tool_calls", MOST_CALLS)) {
+            JsonIn call = JsonIn.object(in.path("tool_calls.[" + calls.size() + "]"), each);
+            if (call.has("type")) {
+                Tools.checkType(call);
+            }
+            JsonIn function = JsonIn.object(call.path("function"), call.value("function"));
+            Map<String, Object> made = Json.object("type", "function");
+            call.string("id").ifPresent(id -> made.put("id", id));
+            String name = JsonIn.text(function.path("name"), function.value("name"));
+            String arguments = JsonIn.text(function.path("arguments"), function.value("arguments"));
+            made.put("function", Json.object("name", name, "arguments", arguments));
+            calls.add(made);
+        }
+        return calls;
     }
 
     private static String content(JsonIn in) {
@@ -178,31 +224,8 @@ record ChatApi() implements Api {
         return new Piece("", List.of(), List.of());
     }
 
-    @Override
-    public Optional<Map<String, Object>> first(Ask ask, Piece opening) {
-        Map<String, Object> delta = Json.object("role", "assistant", "content", "");
-        return Optional.of(choice(ask, "delta", delta, opening, Optional.empty()));
-    }
-
-    @Override
-    public Map<String, Object> part(Ask ask, Piece piece, Optional<FinishReason> finish) {
-        boolean last = finish.isPresent() && piece.text().isEmpty();
-        return choice(ask, "delta", last ? Map.of() : Map.of("content", piece.text()), piece, finish);
-    }
-
-    @Override
-    public Map<String, Object> whole(Ask ask, Piece all, FinishReason finish) {
-        Map<String, Object> message = Json.object("role", "assistant", "content", all.text(), "refusal", Json.NULL);
-        return choice(ask, "message", message, all, Optional.of(finish));
-    }
-
-    private static Map<String, Object> choice(
-            Ask ask, String name, Map<String, Object> said, Piece piece, Optional<FinishReason> finish) {
-        return Api.choice(ask, name, said, logprobs(ask, piece.tokens()), piece, finish);
-    }
-
     /** All bytes together are those of the text, so a token that ends it is left out. */
-    private static Map<String, Object> logprobs(Ask ask, List<Entry> tokens) {
+    static Map<String, Object> logprobs(Ask ask, List<Entry> tokens) {
         List<Object> content = new ArrayList<>();
         for (Entry entry : tokens) {
             if (ask.logprobs() && !entry.ends()) {

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
-import java.util.stream.IntStream;
+import java.util.stream.Collectors;
 
 /**
  * Splits the tokens of a sequence into pieces of a response. A piece has the tokens whose text is complete in it. A stop text
@@ -43,11 +43,19 @@ final class Choice {
      * The part of a choice that is final.
      *
      * @param tokens the tokens that begin in the text
-     * @param ids the ids of all tokens since the previous piece
+     * @param ids the ids of all tokens since the last piece that is not empty; of an empty one none
      */
     record Piece(String text, List<Entry> tokens, List<Integer> ids) {
         boolean isEmpty() {
             return text.isEmpty() && tokens.isEmpty();
+        }
+
+        /** Pieces that follow each other, as one. */
+        static Piece of(List<Piece> pieces) {
+            return new Piece(
+                    pieces.stream().map(Piece::text).collect(Collectors.joining()),
+                    pieces.stream().flatMap(each -> each.tokens.stream()).toList(),
+                    pieces.stream().flatMap(each -> each.ids.stream()).toList());
         }
     }
 
@@ -69,25 +77,20 @@ final class Choice {
         this.told = offset;
     }
 
-    /** The whole text of a sequence. */
-    static Piece whole(Choice choice, Generation generation) {
-        StringBuilder text = new StringBuilder();
-        List<Entry> tokens = new ArrayList<>();
-        for (int i = 0; i <= generation.tokens().length; i++) {
-            Piece piece = i == generation.tokens().length
-                    ? choice.finish(generation.finishReason())
-                    : choice.accept(new GeneratedToken(
-                            0,
-                            generation.tokens()[i],
-                            generation.pieces().get(i),
-                            i < generation.predictions().size()
-                                    ? Optional.of(generation.predictions().get(i))
-                                    : Optional.empty()));
-            text.append(piece.text);
-            tokens.addAll(piece.tokens);
+    /** The pieces of a whole sequence: one for each token, and the last. */
+    static List<Piece> pieces(Choice choice, Generation generation) {
+        List<Piece> pieces = new ArrayList<>();
+        for (int i = 0; i < generation.tokens().length; i++) {
+            pieces.add(choice.accept(new GeneratedToken(
+                    0,
+                    generation.tokens()[i],
+                    generation.pieces().get(i),
+                    i < generation.predictions().size()
+                            ? Optional.of(generation.predictions().get(i))
+                            : Optional.empty())));
         }
-        List<Integer> ids = IntStream.of(generation.tokens()).boxed().toList();
-        return new Piece(text.toString(), tokens, ids);
+        pieces.add(choice.finish(generation.finishReason()));
+        return pieces;
     }
 
     /** Takes a token and returns the piece that is final with it, which may be empty. */
@@ -98,25 +101,24 @@ final class Choice {
         ids.add(token.token());
         begun = end;
         told += length(token.text());
-        return piece(token.text(), entry -> entry.offset < told && entry.end <= told);
+        return piece(token.text(), entry -> entry.offset < told && entry.end <= told, false);
     }
 
     /** The last piece. */
     Piece finish(FinishReason reason) {
         if (reason == FinishReason.STOP) {
             held.replaceAll(entry -> entry.upTo(told));
-            return piece("", entry -> entry.offset < told);
+            return piece("", entry -> entry.offset < told, true);
         }
-        return piece("", _ -> true);
+        return piece("", _ -> true, true);
     }
 
-    private Piece piece(String text, Predicate<Entry> tellable) {
+    private Piece piece(String text, Predicate<Entry> tellable, boolean last) {
         List<Entry> tokens = held.stream().takeWhile(tellable).toList();
         held.subList(0, tokens.size()).clear();
-        Piece piece = new Piece(text, tokens, List.copyOf(ids));
-        if (!piece.isEmpty()) {
-            ids.clear();
-        }
+        boolean waits = text.isEmpty() && tokens.isEmpty() && !last;
+        Piece piece = new Piece(text, tokens, waits ? List.of() : List.copyOf(ids));
+        ids.subList(0, piece.ids.size()).clear();
         return piece;
     }
 

@@ -1,7 +1,7 @@
 package dev.causal4j.server;
 
 import dev.causal4j.format.Json;
-import dev.causal4j.generation.FinishReason;
+import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /** {@code /v1/completions}: continues texts; {@code echo} with {@code logprobs} also scores them. */
 record CompletionApi() implements Api {
@@ -41,8 +42,10 @@ record CompletionApi() implements Api {
             prompts.forEach(prompt -> served.checkRoom("prompt", prompt));
         }
         GenerationOptions options = Sampling.read(in, served, most, Set.of(), List.of(), owner);
+        options = Constraints.add(options, Constraints.read(in), served);
         int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Ask.MOST_ALTERNATIVES);
-        return new Ask(prompts, n, bestOf, options, alternatives, in.bool("echo", false), form);
+        boolean echo = in.bool("echo", false);
+        return new Ask(prompts, n, bestOf, options, alternatives, echo, form, Continuation::new);
     }
 
     private static List<Ask.Prompt> prompts(JsonIn in, ServedModel served) {
@@ -114,14 +117,45 @@ record CompletionApi() implements Api {
         return new Piece(prompt.text(), entries, List.of());
     }
 
-    @Override
-    public Optional<Map<String, Object>> first(Ask ask, Piece opening) {
-        return opening.isEmpty() ? Optional.empty() : Optional.of(part(ask, opening, Optional.empty()));
-    }
+    /** Tells a text, behind its opening. */
+    static final class Continuation implements Teller {
+        private final Ask ask;
+        private final Piece opening;
+        private boolean begun;
 
-    @Override
-    public Map<String, Object> part(Ask ask, Piece piece, Optional<FinishReason> finish) {
-        return Api.choice(ask, "text", piece.text(), logprobs(ask, piece.tokens()), piece, finish);
+        Continuation(Ask ask, int sequence, Piece opening) {
+            this.ask = ask;
+            this.opening = opening;
+            begun = opening.isEmpty();
+        }
+
+        @Override
+        public List<Map<String, Object>> part(Piece piece) {
+            List<Map<String, Object>> parts = new ArrayList<>(begun ? List.of() : List.of(choice(opening)));
+            begun = true;
+            if (!piece.isEmpty()) {
+                parts.add(choice(piece));
+            }
+            return parts;
+        }
+
+        @Override
+        public List<Map<String, Object>> last(Piece piece, Generation made) {
+            List<Map<String, Object>> parts = part(new Piece("", List.of(), List.of()));
+            parts.add(Api.ended(ask, choice(piece), Api.label(made.finishReason()), made));
+            return parts;
+        }
+
+        @Override
+        public Map<String, Object> whole(List<Piece> pieces, Generation made) {
+            Piece all =
+                    Piece.of(Stream.concat(Stream.of(opening), pieces.stream()).toList());
+            return Api.ended(ask, choice(all), Api.label(made.finishReason()), made);
+        }
+
+        private Map<String, Object> choice(Piece piece) {
+            return Api.choice(ask, "text", piece.text(), logprobs(ask, piece.tokens()), piece.ids());
+        }
     }
 
     /** OpenAI's older object: lists in parallel. */

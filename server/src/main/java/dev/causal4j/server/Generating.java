@@ -2,7 +2,6 @@ package dev.causal4j.server;
 
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Engine;
-import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.server.Choice.Piece;
@@ -11,9 +10,11 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
@@ -65,24 +66,21 @@ final class Generating {
             throws IOException, InterruptedException {
         List<Generation> made = new ArrayList<>();
         List<Object> choices = new ArrayList<>();
+        int thoughts = 0;
         for (int prompt = 0; prompt < ask.prompts().size(); prompt++) {
             for (int i = 0; i < ask.candidates(); i++) {
                 made.add(sequences.generation(made.size()));
             }
             Piece opening = api.opening(ask, ask.prompts().get(prompt), sequences.scores(prompt));
             for (int index : best(ask, made, prompt)) {
-                Generation generation = made.get(index);
-                Piece text = Choice.whole(choice(ask, ask.prompts().get(prompt), opening), generation);
-                Piece all = new Piece(
-                        opening.text() + text.text(),
-                        Stream.concat(opening.tokens().stream(), text.tokens().stream())
-                                .toList(),
-                        text.ids());
-                choices.add(choice(choices.size(), api.whole(ask, all, generation.finishReason()), ask.seed(index)));
+                Teller teller = ask.telling().begin(ask, index, opening);
+                List<Piece> pieces = Choice.pieces(choice(ask, ask.prompt(index), opening), made.get(index));
+                choices.add(choice(choices.size(), teller.whole(pieces, made.get(index)), ask.seed(index)));
+                thoughts += teller.thoughts();
             }
         }
         Map<String, Object> answer = head(Id.of(api), api.names().whole(), choices);
-        answer.put("usage", usage(ask, made));
+        answer.put("usage", usage(ask, made, thoughts));
         answer.put("timings", timings(made));
         call.json(answer);
         return made;
@@ -107,7 +105,9 @@ final class Generating {
             throws IOException, InterruptedException {
         Id id = Id.of(api);
         Choice[] choices = new Choice[ask.sequences()];
+        Teller[] tellers = new Teller[choices.length];
         Generation[] made = new Generation[choices.length];
+        Set<Integer> begun = new HashSet<>();
         for (int ended = 0; ended < choices.length; ) {
             Sequences.Event event = sequences.events().poll(PING_SECONDS, TimeUnit.SECONDS);
             if (event == null) {
@@ -115,38 +115,35 @@ final class Generating {
                 continue;
             }
             int index = event.sequence();
-            boolean ends = event.token().isEmpty();
-            if (ends) {
-                made[index] = sequences.generation(index); // throws what ended it
-            }
-            Choice choice = choices[index];
-            if (choice == null) {
+            if (choices[index] == null) {
                 Piece opening = api.opening(ask, ask.prompt(index), sequences.scores(index / ask.candidates()));
-                choice = choice(ask, ask.prompt(index), opening);
-                choices[index] = choice;
-                Map<String, Object> first = api.first(ask, opening).orElse(Map.of());
-                if (!first.isEmpty()) {
-                    Object prompt =
-                            Arrays.stream(ask.prompt(index).tokens()).boxed().toList();
-                    Map<String, Object> ids = ask.form().ids() ? Map.of("prompt_token_ids", prompt) : Map.of();
-                    send(call, api, ask, id, choice(index, first, ask.seed(index)), ids);
-                }
+                choices[index] = choice(ask, ask.prompt(index), opening);
+                tellers[index] = ask.telling().begin(ask, index, opening);
             }
-            Optional<FinishReason> finish = ends ? Optional.of(made[index].finishReason()) : Optional.empty();
-            Piece piece = event.token().isPresent()
-                    ? choice.accept(event.token().get())
-                    : choice.finish(made[index].finishReason());
-            ended += ends ? 1 : 0;
-            if (ends || !piece.isEmpty()) {
-                boolean last = ended == choices.length;
-                Map<String, Object> times = last ? Map.of("timings", timings(List.of(made))) : Map.of();
-                send(call, api, ask, id, choice(index, api.part(ask, piece, finish), ask.seed(index)), times);
+            List<Map<String, Object>> told;
+            if (event.token().isPresent()) {
+                told = tellers[index].part(choices[index].accept(event.token().get()));
+            } else {
+                made[index] = sequences.generation(index); // throws what ended it
+                told = tellers[index].last(choices[index].finish(made[index].finishReason()), made[index]);
+                ended++;
+            }
+            for (int i = 0; i < told.size(); i++) {
+                Map<String, Object> more = new LinkedHashMap<>();
+                if (begun.add(index) && ask.form().ids()) {
+                    more.put("prompt_token_ids", ask.prompt(index).tokens());
+                }
+                if (ended == choices.length && i == told.size() - 1) {
+                    more.put("timings", timings(List.of(made)));
+                }
+                send(call, api, ask, id, choice(index, told.get(i), ask.seed(index)), more);
             }
             sequences.sent(index);
         }
         if (ask.form().usage()) {
             Map<String, Object> last = head(id, api.names().part(), List.of());
-            last.put("usage", usage(ask, List.of(made)));
+            int thoughts = Stream.of(tellers).mapToInt(Teller::thoughts).sum();
+            last.put("usage", usage(ask, List.of(made), thoughts));
             call.event(Json.write(last));
         }
         call.done();
@@ -165,7 +162,9 @@ final class Generating {
 
     /** @param opening the part of the choice before its generated text */
     private Choice choice(Ask ask, Ask.Prompt prompt, Piece opening) {
-        StreamingDecoder decoder = served.tokenizer().decoderBehind(prompt.tokens());
+        boolean own = ask.options().constraint().isPresent(); // a text of its own, which nothing comes before
+        StreamingDecoder decoder =
+                own ? served.tokenizer().decoder() : served.tokenizer().decoderBehind(prompt.tokens());
         return new Choice(decoder, ask.options().eos().orElseThrow(), Choice.length(opening.text()));
     }
 
@@ -184,7 +183,8 @@ final class Generating {
         return head;
     }
 
-    private static Map<String, Object> usage(Ask ask, List<Generation> made) {
+    /** @param thoughts tokens that came before the answers */
+    private static Map<String, Object> usage(Ask ask, List<Generation> made, int thoughts) {
         int prompt = 0;
         int cached = 0;
         int completion = 0;
@@ -197,6 +197,7 @@ final class Generating {
         Map<String, Object> usage = Json.object("prompt_tokens", prompt, "completion_tokens", completion);
         usage.put("total_tokens", prompt + completion);
         usage.put("prompt_tokens_details", Map.of("cached_tokens", cached));
+        usage.put("completion_tokens_details", Map.of("reasoning_tokens", thoughts));
         return usage;
     }
 

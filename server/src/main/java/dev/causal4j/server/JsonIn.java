@@ -15,13 +15,13 @@ import org.jspecify.annotations.Nullable;
  * field that is wrong. Immutable.
  *
  * @param path of the object, empty or with a dot at its end
- * @param fields as {@link Json#tree} gives them
+ * @param fields as {@link Json#exactTree} gives them
  */
 record JsonIn(String path, Map<?, ?> fields) {
     /** Reads a body. */
     static JsonIn parse(byte[] body) {
         try {
-            return new JsonIn("", Json.tree("body", body));
+            return new JsonIn("", Json.exactTree("body", body));
         } catch (FormatException e) {
             String message = String.valueOf(e.getMessage()).replaceFirst("; is the file damaged\\?$", "");
             throw new ApiError(400, "invalid_json", null, message);

@@ -1,6 +1,7 @@
 package dev.causal4j.server;
 
 import dev.causal4j.InputException;
+import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.server.ServerOptions.Answered;
@@ -273,6 +274,8 @@ final class Routes implements HttpHandler {
             action.answer(call);
         } catch (ApiError e) {
             fail(call, e);
+        } catch (ConstraintException e) { // a limit that was met while a text was generated
+            fail(call, new ApiError(500, "constraint_limit", null, String.valueOf(e.getMessage())));
         } catch (InputException e) {
             fail(call, new ApiError(400, "invalid_value", null, String.valueOf(e.getMessage())));
         } catch (CancellationException | InterruptedException e) {

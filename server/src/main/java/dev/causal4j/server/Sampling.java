@@ -19,8 +19,7 @@ final class Sampling {
 
     /** Fields of other servers that this one does not support; they are refused unless they are off. */
     private static final List<String> UNSUPPORTED = List.of(("suffix n_probs repeat_last_n mirostat dry_multiplier"
-                    + " xtc_probability dynatemp_range samplers use_beam_search bad_words allowed_token_ids prompt_logprobs grammar"
-                    + " json_schema structured_outputs guided_json guided_regex guided_choice guided_grammar"
+                    + " xtc_probability dynatemp_range samplers use_beam_search bad_words allowed_token_ids prompt_logprobs"
                     + " truncate_prompt_tokens include_stop_str_in_output")
             .split(" "));
 

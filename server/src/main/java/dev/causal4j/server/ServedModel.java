@@ -1,6 +1,5 @@
 package dev.causal4j.server;
 
-import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
@@ -15,7 +14,6 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
@@ -23,24 +21,22 @@ import java.util.stream.IntStream;
 /**
  * The model as clients see it. Immutable and thread-safe.
  *
- * @param template turns conversations into texts
+ * @param format how it holds conversations
  * @param names its names in requests; the first is its name in responses
  * @param vocabulary one more than the highest id that may be given or chosen
  * @param contextLength in tokens
  * @param longest bytes of a token
- * @param turnEnds the ids that end an answer in a conversation
  * @param created when it was started, in seconds since 1970
  * @param fingerprint what it computes: equal fingerprints promise equal bits
  */
 record ServedModel(
         CausalLM model,
         Tokenizer tokenizer,
-        ChatTemplate template,
+        Chat.Format format,
         List<String> names,
         int vocabulary,
         int contextLength,
         int longest,
-        Set<Integer> turnEnds,
         long created,
         CompletableFuture<String> fingerprint) {
     private static final int PROBE = 24; // tokens
@@ -52,7 +48,7 @@ record ServedModel(
     }
 
     /** @throws IllegalStateException if the model has no tokenizer */
-    static ServedModel of(Engine engine, ChatTemplate template, List<String> aliases) {
+    static ServedModel of(Engine engine, Chat.Format format, List<String> aliases) {
         CausalLM model = engine.model();
         Tokenizer tokenizer = model.requireTokenizer();
         List<String> names = new ArrayList<>(List.of(model.name()));
@@ -62,7 +58,7 @@ record ServedModel(
         return new ServedModel(
                 model,
                 tokenizer,
-                template,
+                format,
                 List.copyOf(names),
                 vocabulary,
                 contextLength,
@@ -70,7 +66,6 @@ record ServedModel(
                         .map(id -> tokenizer.bytes(id).length)
                         .max()
                         .orElse(1),
-                Chat.Format.of(model, template).ends(),
                 Instant.now().getEpochSecond(),
                 fingerprint(engine, tokenizer, Math.min(PROBE, contextLength), vocabulary));
     }

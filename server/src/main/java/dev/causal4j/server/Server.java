@@ -1,6 +1,7 @@
 package dev.causal4j.server;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.model.CausalLM;
@@ -50,6 +51,15 @@ public final class Server implements AutoCloseable {
      * @throws IllegalStateException if the model has no tokenizer
      */
     public static Server start(CausalLM model, ChatTemplate template, ServerOptions options) throws IOException {
+        return start(Chat.Format.of(model, template), options);
+    }
+
+    /**
+     * Starts to listen, with a way to hold conversations; its tools are left out, since requests bring theirs. Errors as of
+     * {@link #start(CausalLM, ChatTemplate, ServerOptions)}.
+     */
+    public static Server start(Chat.Format format, ServerOptions options) throws IOException {
+        CausalLM model = format.model();
         InetAddress host = InetAddress.getByName(options.host());
         Engine engine = new Engine(
                 model,
@@ -58,7 +68,7 @@ public final class Server implements AutoCloseable {
                         .withQueue(Ask.MOST_SEQUENCES + options.queue())
                         .withPrefixBytes(options.cacheBytes()));
         try {
-            ServedModel served = ServedModel.of(engine, template, options.aliases());
+            ServedModel served = ServedModel.of(engine, format, options.aliases());
             Access access = new Access(options, host.isLoopbackAddress());
             Routes routes = new Routes(engine, served, access, new Metrics(engine), options);
             Undertow undertow = Undertow.builder()

@@ -1,5 +1,7 @@
 package dev.causal4j.server;
 
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.format.Json;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -52,8 +54,8 @@ record TokenRoutes(ServedModel served) {
 
     /** Special tokens and template; lm-evaluation-harness reads them before it tokenizes here. */
     void info(Call call) throws IOException {
-        Object template =
-                served.template().isPlain() ? Json.NULL : served.template().source();
+        ChatTemplate chosen = served.format().template();
+        Object template = chosen.isPlain() ? Json.NULL : chosen.source();
         call.json(
                 Json.object("bos_token", bos(), "eos_token", eos(), "pad_token", Json.NULL, "chat_template", template));
     }
@@ -64,10 +66,12 @@ record TokenRoutes(ServedModel served) {
         Map<String, Object> settings = Json.object("n_ctx", served.contextLength(), "params", parameters);
         Map<String, Object> props = Json.object("default_generation_settings", settings, "total_slots", parallel);
         props.putAll(Json.object("model_alias", served.name(), "bos_token", bos(), "eos_token", eos()));
-        props.put(
-                "chat_template",
-                served.template().isPlain() ? "fallback" : served.template().source());
-        props.put("turn_end_ids", served.turnEnds().stream().sorted().toList());
+        ChatTemplate template = served.format().template();
+        props.put("chat_template", template.isPlain() ? "fallback" : template.source());
+        props.put("turn_end_ids", served.format().ends().stream().sorted().toList());
+        ToolFormat tools = served.format().toolFormat(); // one that no template shows needs a constraint for each call
+        props.putAll(
+                Json.object("tools", tools == ToolFormat.NONE ? "forced" : "template", "tool_format", tools.label()));
         call.json(props);
     }
 

@@ -117,7 +117,7 @@ class ChoiceTest {
                 new Generation.Timing(0, 0, 0, 0, 0),
                 Optional.empty());
 
-        Piece whole = Choice.whole(choice(0), generation);
+        Piece whole = Piece.of(Choice.pieces(choice(0), generation));
 
         Choice streamed = choice(0);
         List<Entry> entries = new ArrayList<>();

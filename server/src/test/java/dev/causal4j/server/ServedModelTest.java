@@ -4,8 +4,8 @@ import static dev.causal4j.server.Served.MODEL;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Chat;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
@@ -15,12 +15,11 @@ class ServedModelTest {
         return new ServedModel(
                 MODEL,
                 MODEL.requireTokenizer(),
-                ChatTemplate.plain(),
+                Chat.Format.of(MODEL, ChatTemplate.plain()),
                 List.of("name"),
                 1,
                 1,
                 1,
-                Set.of(),
                 0,
                 fingerprint);
     }

@@ -209,10 +209,9 @@ class ServerTest {
             quoteCharacter = '`',
             value = {
                 "functions | [{}]",
-                "tools | [{}]",
-                "tool_choice | 'required'",
-                "response_format | {'json_schema': {}}",
-                "response_format | {'type': 'json_object'}",
+                "function_call | 'auto'",
+                "grammar_lazy | true",
+                "guided_whitespace_pattern | ' '",
                 "best_of | 2",
                 "truncate_prompt_tokens | 9",
                 "include_stop_str_in_output | true"

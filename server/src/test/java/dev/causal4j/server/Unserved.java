@@ -2,11 +2,11 @@ package dev.causal4j.server;
 
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 
 /** The embedded model as clients would see it, and their requests, without a server. */
@@ -16,12 +16,11 @@ final class Unserved {
     static final ServedModel SERVED = new ServedModel(
             MODEL,
             TOKENIZER,
-            ChatTemplate.plain(),
+            Chat.Format.of(MODEL, ChatTemplate.plain()),
             List.of("austen"),
             TOKENIZER.vocabularySize(),
             256,
             20,
-            Set.of(7),
             0,
             CompletableFuture.completedFuture("fp_0"));
 

@@ -89,6 +89,10 @@ export async function stream(path, body, signal, facts, listen) {
 		facts.finish = choice.finish_reason;
 		ids.push(...(choice.token_ids ?? []));
 		told += points(choice.text ?? "");
+		for (const { index, id, function: part } of choice.delta?.tool_calls ?? []) {
+			const call = ((facts.calls ??= [])[index] ??= { id, type: "function", function: { name: part.name, arguments: "" } });
+			call.function.arguments += part.arguments;
+		}
 		const l = choice.logprobs;
 		const tokens = l?.tokens ? ofCompletion(l, told) : ofChat(l?.content ?? []);
 		if (tokens.length > given.length) facts.first ??= performance.now() - start;

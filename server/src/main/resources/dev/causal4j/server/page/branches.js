@@ -89,7 +89,7 @@ export class Tree {
 		const facts = (branch.facts = { seed });
 		try {
 			let request = { path: "v1/completions", body: { logprobs: 5, prompt: this.ids(), ...this.ends(sampling) } };
-			if (branch === this.branches[0] && tokens.length + this.prefix.length === 0) {
+			if (this.path().length === 0) {
 				request = await this.start(signal);
 				this.given = now.at = request.given;
 			}

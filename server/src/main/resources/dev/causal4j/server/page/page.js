@@ -54,7 +54,7 @@ const desk = {
 		id ||= `${Date.now()}`;
 		const { fingerprint } = tab.facts();
 		const link = { tab: open, model: server.model, fingerprint, turns: tab.turns(), hash: hash(tab.tokens()) };
-		if (open === "chat") link.system = settings.system();
+		if (open === "chat") Object.assign(link, { system: settings.system(), shape: settings.shape() });
 		history.replaceState(null, "", encode(link));
 		keep({ id, tab: open, title: tab.text().slice(0, 80), when: Date.now(), link: location.hash });
 		list();

@@ -21,7 +21,7 @@ export function select(name) {
 /** The fields of a request that the form sets, but for the seed. Fails if one is wrong, which the form then shows. */
 export function sampling() {
 	if (!form.checkValidity()) {
-		at("more").open = true;
+		for (const part of form.querySelectorAll("details:has(:invalid)")) part.open = true;
 		form.reportValidity();
 		throw new Error("settings: expected valid values, got a wrong one; it is marked");
 	}
@@ -36,9 +36,28 @@ export const seed = () => (fields.seed.value ? fields.seed.valueAsNumber : newSe
 
 export const system = () => fields.system.value;
 
-export function open({ system = "", turns }) {
+function isJson(text) {
+	try {
+		return !text || Boolean(JSON.parse(text));
+	} catch {
+		return false;
+	}
+}
+
+/** What an answer must obey, as it is written. */
+export const shape = () => ({ schema: fields.schema.value.trim(), tools: fields.tools.value.trim(), required: fields.required.checked });
+
+/** The same as fields of a chat's request. */
+export function shaped() {
+	const { schema, tools, required } = shape();
+	const body = schema ? { response_format: { type: "json_schema", json_schema: { name: "answer", schema: JSON.parse(schema) } } } : {};
+	return tools ? { ...body, tools: JSON.parse(tools), tool_choice: required ? "required" : "auto" } : body;
+}
+
+export function open({ system = "", shape: { schema = "", tools = "", required = false } = {}, turns }) {
 	const { stop = [], ...sampling } = turns[0].steps[0]?.sampling ?? {};
-	const values = { ...OFF, ...sampling, system, stop: stop.map(text => text.replaceAll("\n", "\\n")).join("\n") };
+	fields.required.checked = required;
+	const values = { ...OFF, ...sampling, system, schema, tools, stop: stop.map(text => text.replaceAll("\n", "\\n")).join("\n") };
 	for (const [name, value] of Object.entries(values)) fields[name].value = value;
 	form.oninput();
 }
@@ -91,6 +110,7 @@ export function listen(request) {
 		for (const out of form.querySelectorAll("output")) out.value = out.nextElementSibling.value;
 		lengths[tab] = fields.max_tokens.value;
 		server.key = fields.key.value;
+		for (const name of ["schema", "tools"]) fields[name].setCustomValidity(isJson(fields[name].value.trim()) ? "" : "This is not JSON.");
 		show();
 	};
 	at("languages").onchange = at("request").ontoggle = show;

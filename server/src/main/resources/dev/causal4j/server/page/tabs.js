@@ -89,16 +89,27 @@ export function write(desk) {
 	return tab;
 }
 
+/** The call of an answer that waits for its result, which is what is said next; of several none. */
+const waiting = turn => (calls(turn).length === 1 ? calls(turn)[0] : null);
+const calls = turn => turn?.tree.current.facts?.calls ?? [];
+
+/** What is said behind an answer, as a message. */
+const said = (text, before) => (waiting(before) ? { role: "tool", tool_call_id: waiting(before).id, content: text } : { role: "user", content: text });
+
 function messages(turns) {
 	const all = settings.system() ? [{ role: "system", content: settings.system() }] : [];
-	for (const { text, tree } of turns) all.push({ role: "user", content: text }, { role: "assistant", content: tree.text() });
+	turns.forEach((turn, i) => {
+		const made = calls(turn);
+		const answer = made.length ? { content: null, tool_calls: made } : { content: turn.tree.text() };
+		all.push(said(turn.text, turns[i - 1]), { role: "assistant", ...answer });
+	});
 	return all;
 }
 
 /** Leaves the oldest turns out, so that a quarter of the context is left for an answer. */
 async function fitting(asked, signal) {
 	const first = asked.findIndex(({ role }) => role === "user");
-	const fits = async () => (await tokenize(asked.map(({ content }) => content).join("\n"), false, signal)).length <= 0.75 * server.context;
+	const fits = async () => (await tokenize(asked.map(({ content }) => content ?? "").join("\n"), false, signal)).length <= 0.75 * server.context;
 	while (asked.length > first + 1 && !(await fits())) asked = asked.toSpliced(first, 2);
 	return asked;
 }
@@ -124,14 +135,18 @@ export function chat(desk) {
 
 	function add(text) {
 		const before = conversation();
-		const asked = [...messages(before), { role: "user", content: text }];
+		const asked = [...messages(before), said(text, before.at(-1))];
 		const tree = new Tree(async signal => {
 			const messages = await fitting(asked, signal);
 			const gone = asked.length - messages.length;
 			tree.note = gone ? ` The model no longer sees the oldest ${gone} messages.` : "";
-			return { path: "v1/chat/completions", body: { messages, logprobs: true, top_logprobs: 5 }, given: 0 };
+			return { path: "v1/chat/completions", body: { messages, ...settings.shaped(), logprobs: true, top_logprobs: 5 }, given: 0 };
 		});
-		tree.ends = ({ stop = [] }) => (server.template ? { stop_token_ids: server.ends } : { stop: ["\nUser:", ...stop] });
+		tree.ends = ({ stop = [] }) => {
+			const { schema, tools } = settings.shape();
+			tree.note = schema || tools ? " Schema and tools do not hold behind a token that was taken by hand." : "";
+			return server.template ? { stop_token_ids: server.ends } : { stop: ["\nUser:", ...stop] };
+		};
 		shown = { text, tree };
 		follow(before.at(-1), shown);
 		return tree;
@@ -139,9 +154,11 @@ export function chat(desk) {
 
 	function row() {
 		const tokens = h("div", { class: "tokens", role: "listbox", "aria-orientation": "horizontal", "aria-label": `Answer ${rows.length + 1}`, dir: "auto" });
+		const who = h("h2");
 		const said = h("p", { class: "said", dir: "auto" });
-		const root = h("article", null, h("h2", null, "You"), said, h("h2", null, "Model"), tokens);
-		const made = { root, said };
+		const list = h("ul", { class: "calls", "aria-label": "Calls" });
+		const root = h("article", null, who, said, h("h2", null, "Model"), tokens, list);
+		const made = { root, who, said, calls: list };
 		const tree = () => (shown = made.turn).tree;
 		made.list = sheet(tokens, (...taken) => desk.branch(tree(), made.list, ...taken));
 		tokens.addEventListener("focusin", () => desk.show(tree()));
@@ -164,9 +181,9 @@ export function chat(desk) {
 
 		request() {
 			const asked = messages(conversation());
-			if (area.value || !first) asked.push({ role: "user", content: area.value });
+			if (area.value || !first) asked.push(said(area.value, conversation().at(-1)));
 			else asked.pop();
-			return { path: "v1/chat/completions", body: { messages: asked } };
+			return { path: "v1/chat/completions", body: { messages: asked, ...settings.shaped() } };
 		},
 
 		clear() {
@@ -195,10 +212,16 @@ export function chat(desk) {
 			for (const { root } of rows.splice(turns.length)) root.remove();
 			turns.forEach((turn, i) => {
 				rows[i].turn = turn;
+				rows[i].who.textContent = waiting(turns[i - 1]) ? `Result of ${waiting(turns[i - 1]).function.name}` : "You";
 				rows[i].said.textContent = turn.text;
+				const made = calls(turn).map(({ function: { name, arguments: given } }) => h("li", null, h("b", null, name), " ", h("code", { dir: "auto" }, given)));
+				rows[i].calls.replaceChildren(...made);
+				rows[i].calls.hidden = made.length === 0;
 				rows[i].list.show(turn.tree.path());
 			});
 			if (!turns.includes(shown)) shown = turns.at(-1);
+			const next = waiting(turns.at(-1));
+			area.placeholder = next ? `The result of ${next.function.name}. Enter sends.` : "Say something. Enter sends.";
 			at("chat-again").hidden = turns.length === 0;
 			at("chat-note").hidden = server.template;
 			desk.show(shown?.tree);

@@ -1,0 +1,388 @@
+package dev.causal4j.chat;
+
+import dev.causal4j.chat.ToolChoice.Kind;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds thoughts, content and calls in an answer while it is written. Any cutting of the answer into pieces gives the same
+ * whole. Text is held back only while it may become a mark, or is white space before one. What begins like a call and is
+ * none is content, unless its name was already told. Not thread-safe.
+ */
+public final class AnswerParser {
+    /** Receives the parts of an answer. All pieces of a kind together are those of {@link Answer}. */
+    public interface Listener {
+        /** A listener that ignores all. */
+        Listener NONE = new Listener() {};
+
+        /** Text outside of thoughts and calls. */
+        default void content(String piece) {}
+
+        /** Text of a thought. */
+        default void reasoning(String piece) {}
+
+        /**
+         * The beginning of a call.
+         *
+         * @param index counts the calls of the answer from 0
+         */
+        default void call(int index, String id, String name) {}
+
+        /** Text of the arguments of the last call. */
+        default void arguments(int index, String piece) {}
+    }
+
+    /** Reads on from a place in the answer. */
+    @FunctionalInterface
+    interface State {
+        /** Returns where to go on, or null if more text is needed. */
+        @Nullable
+        State next() throws Malformed;
+    }
+
+    /** What began like a call and is none, or is not whole at the end of the answer. */
+    static final class Malformed extends Exception {
+        private static final long serialVersionUID = 1;
+        static final Malformed WRONG = new Malformed();
+        static final Malformed CUT = new Malformed();
+
+        private Malformed() {
+            super(null, null, false, false);
+        }
+    }
+
+    /** A longer head of a call is none. */
+    private static final int MOST_HELD = 4096;
+
+    private static final String LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+    final ToolFormat format;
+    final List<ToolDefinition> tools;
+    final boolean readsCalls;
+    private final List<String> marks; // that begin calls
+    private final Pattern thought;
+    private final SplittableRandom ids;
+    private final Listener listener;
+    private final State calls;
+
+    final StringBuilder text = new StringBuilder(); // that is not yet understood
+    int at; // where to go on in it
+    boolean ended;
+    private State state;
+    private boolean untold; // the text begins like a call of which nothing was told
+
+    private final StringBuilder gap = new StringBuilder(); // white space that may stand before a call, or end a thought
+    private boolean trims; // white space that comes next
+    private boolean thinking;
+    private final StringBuilder content = new StringBuilder();
+    private final StringBuilder reasoning = new StringBuilder();
+    private final List<ToolCall> done = new ArrayList<>();
+    private final StringBuilder arguments = new StringBuilder(); // of the call that is read
+    private boolean begun; // whether that was told
+
+    /**
+     * A parser of one answer.
+     *
+     * @param tools those offered; without any, and for {@link Kind#NONE}, calls are text
+     * @param inThought whether the prompt ends inside a thought, as {@link ToolFormat#opensThought} says
+     * @param seed of the ids of calls to which the model gives none
+     */
+    public AnswerParser(
+            ToolFormat format,
+            List<ToolDefinition> tools,
+            ToolChoice choice,
+            boolean inThought,
+            long seed,
+            Listener listener) {
+        this.format = format;
+        this.tools = List.copyOf(tools);
+        this.listener = listener;
+        ids = new SplittableRandom(seed);
+        boolean free = choice.kind() == Kind.NONE || (choice.kind() == Kind.AUTO && format == ToolFormat.NONE);
+        readsCalls = !tools.isEmpty() && !free;
+        marks = readsCalls ? format.marks() : List.of();
+        thought = Pattern.compile("\\s*" + Pattern.quote(format.thought()));
+        calls = switch (format.syntax) {
+            case OBJECT, OBJECTS -> new ObjectCalls(this)::first;
+            case HEADED -> new HeadedCalls(this)::head;
+            case TEXTS -> new TextCalls(this)::head;
+            case LITERALS -> new LiteralCalls(this)::first;
+            case MESSAGES -> new Messages(this)::head;
+        };
+        thinking = inThought;
+        trims = inThought;
+        state = format == ToolFormat.HARMONY ? calls : inThought ? this::thought : this::beginning;
+    }
+
+    /** Adds a piece of the answer, of whole characters, and tells what is sure then. */
+    public void accept(String piece) {
+        text.append(piece);
+        run();
+    }
+
+    /**
+     * Ends the answer, and tells what was held back.
+     *
+     * @param finishReason why it ended: {@code stop}, {@code length} or another, of which {@code stop} becomes {@code
+     *     tool_calls} if there are calls
+     */
+    public Answer end(String finishReason) {
+        ended = true;
+        run();
+        finish();
+        boolean called = finishReason.equals("stop") && !done.isEmpty();
+        return new Answer(content.toString(), reasoning.toString(), done, called ? "tool_calls" : finishReason);
+    }
+
+    /** Whether the answer so far ends inside a thought. */
+    public boolean isThinking() {
+        return thinking;
+    }
+
+    private void run() {
+        State next = state;
+        while (next != null) {
+            state = next;
+            try {
+                next = state.next();
+            } catch (Malformed e) {
+                at = untold ? 0 : e == Malformed.CUT ? text.length() : at;
+                next = this::verbatim;
+            }
+            if (!untold) {
+                text.delete(0, at);
+                at = 0;
+            }
+        }
+    }
+
+    // Content and thoughts
+
+    private @Nullable State beginning() {
+        try {
+            thinking = match(thought).isPresent();
+            trims = thinking;
+            return thinking ? this::thought : null;
+        } catch (Malformed _) {
+            return answer();
+        }
+    }
+
+    private @Nullable State thought() {
+        String mark = before(List.of(format.thoughtEnd()), piece -> tell(piece, reasoning, listener::reasoning));
+        if (mark.isEmpty()) {
+            return null;
+        }
+        at += mark.length();
+        thinking = false;
+        gap.setLength(0);
+        trims = true;
+        return answer();
+    }
+
+    /** What follows a thought. */
+    private State answer() {
+        return readsCalls && marks.isEmpty() ? region(0) : this::content;
+    }
+
+    /** Text up to a call or the end. */
+    @Nullable
+    State content() {
+        String mark = before(marks, piece -> tell(piece, content, listener::content));
+        if (!mark.isEmpty()) {
+            return region(mark.endsWith("[") ? mark.length() - 1 : mark.length());
+        }
+        if (ended || marks.isEmpty()) {
+            verbatim("");
+        }
+        return null;
+    }
+
+    /** What is no call after all, with its marks. */
+    private @Nullable State verbatim() {
+        untold = false;
+        finish();
+        String mark = before(format.close.isEmpty() ? List.of() : List.of(format.close), this::verbatim);
+        if (mark.isEmpty()) {
+            return null;
+        }
+        verbatim(mark);
+        at += mark.length();
+        trims = !done.isEmpty();
+        return this::content;
+    }
+
+    /** Tells content that no white space is taken from. */
+    void verbatim(String piece) {
+        String told = gap + piece;
+        gap.setLength(0);
+        content.append(told);
+        if (!told.isEmpty()) {
+            listener.content(told);
+        }
+    }
+
+    /** Tells what was thought, as it is. */
+    void think(String piece) {
+        thinking = true;
+        reasoning.append(piece);
+        if (!piece.isEmpty()) {
+            listener.reasoning(piece);
+        }
+    }
+
+    /** Tells text but for white space at its ends. */
+    private void tell(String piece, StringBuilder all, Consumer<String> to) {
+        String rest = trims ? piece.stripLeading() : piece;
+        String body = rest.stripTrailing();
+        trims &= rest.isEmpty();
+        if (!body.isEmpty()) {
+            String told = gap + body;
+            gap.setLength(0);
+            all.append(told);
+            to.accept(told);
+        }
+        gap.append(rest, body.length(), rest.length());
+    }
+
+    // Text ahead
+
+    /**
+     * Gives the text before the first of some marks away; without a mark all text that cannot become one.
+     *
+     * @return the mark, which comes next; empty if there is none yet
+     */
+    String before(List<String> some, Consumer<String> to) {
+        int end = text.length() - (ended ? 0 : partial(some));
+        String found = "";
+        for (String mark : some) {
+            int index = text.indexOf(mark, at);
+            if (index >= 0 && index < end) {
+                end = index;
+                found = mark;
+            }
+        }
+        String given = text.substring(at, end);
+        at = end;
+        to.accept(given);
+        return found;
+    }
+
+    /** How many characters at the end of the text may become one of some marks. */
+    private int partial(List<String> some) {
+        int longest = 0;
+        for (String mark : some) {
+            int length = Math.min(mark.length() - 1, text.length() - at);
+            while (length > longest && !mark.startsWith(text.substring(text.length() - length))) {
+                length--;
+            }
+            longest = Math.max(longest, length);
+        }
+        return longest;
+    }
+
+    /** Steps over what a pattern finds here. Empty if more text can change it. */
+    Optional<Matcher> match(Pattern pattern) throws Malformed {
+        Matcher matcher = pattern.matcher(text).region(at, text.length());
+        boolean found = matcher.lookingAt();
+        if (matcher.hitEnd() && !ended && text.length() - at <= MOST_HELD) {
+            return Optional.empty();
+        }
+        if (!found) {
+            throw ended && matcher.hitEnd() ? Malformed.CUT : Malformed.WRONG;
+        }
+        at = matcher.end();
+        return Optional.of(matcher);
+    }
+
+    // Calls
+
+    /** What may be a call from here on, behind a mark. */
+    private State region(int mark) {
+        text.delete(0, at);
+        at = mark;
+        untold = true;
+        return calls;
+    }
+
+    /** Tells a call, and the arguments that were read. */
+    void begin(String name, @Nullable String id) {
+        StringBuilder own = new StringBuilder(format.writesIds() ? "" : "call_");
+        ids.ints(format.writesIds() ? 9 : 24, 0, LETTERS.length())
+                .forEach(letter -> own.append(LETTERS.charAt(letter)));
+        gap.setLength(0);
+        untold = false;
+        begun = true;
+        ToolCall call = new ToolCall(id == null ? own.toString() : id, name, "");
+        done.add(call);
+        listener.call(done.size() - 1, call.id(), name);
+        if (!arguments.isEmpty()) {
+            listener.arguments(done.size() - 1, arguments.toString());
+        }
+    }
+
+    /** Adds to the arguments of the call, which is told now or later. */
+    void argument(String piece) {
+        arguments.append(piece);
+        if (begun && !piece.isEmpty()) {
+            listener.arguments(done.size() - 1, piece);
+        }
+    }
+
+    /** Whether the call that is read was told. */
+    boolean isBegun() {
+        return begun;
+    }
+
+    /** Ends the call that is read; without one forgets what was read. */
+    private void finish() {
+        if (begun) {
+            ToolCall call = done.removeLast();
+            done.add(new ToolCall(call.id(), call.name(), arguments.toString()));
+        }
+        begun = false;
+        arguments.setLength(0);
+    }
+
+    /** Behind what a message of an answer of several says. */
+    void endMessage() {
+        finish();
+        thinking = false;
+    }
+
+    /** Whether a mark stands here. */
+    boolean isNext(String mark) {
+        return !mark.isEmpty() && text.indexOf(mark, at) == at;
+    }
+
+    /** Before another call of a region, behind one that ended here. */
+    void another(int end) {
+        finish();
+        text.delete(0, end);
+        at -= end;
+        untold = true;
+    }
+
+    /** Behind the last call of a region: white space, and the mark that ends it. */
+    @Nullable
+    State closing() {
+        finish();
+        untold = false;
+        while (at < text.length() && Character.isWhitespace(text.charAt(at))) {
+            at++;
+        }
+        String rest = text.substring(at, Math.min(text.length(), at + format.close.length()));
+        if (rest.length() < format.close.length() && format.close.startsWith(rest) && !ended) {
+            return null;
+        }
+        at += format.close.startsWith(rest) ? rest.length() : 0;
+        trims = true;
+        return this::content;
+    }
+}

@@ -1,0 +1,59 @@
+package dev.causal4j.chat;
+
+import dev.causal4j.chat.AnswerParser.Malformed;
+import dev.causal4j.chat.AnswerParser.State;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Reads calls with the name in a head, before an object of arguments. Not thread-safe. */
+final class HeadedCalls {
+    private static final Pattern MISTRAL =
+            Pattern.compile("\\s*(" + ToolDefinition.NAME + ")(?:\\[CALL_ID](\\w{1,256}))?\\[ARGS]\\s*(?=\\{|\\z)");
+    private static final String END = "<｜tool▁call▁end｜>";
+    private static final Pattern DEEPSEEK = Pattern.compile("\\s*<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?("
+            + ToolDefinition.NAME + ")(?:<｜tool▁sep｜>|\n```json\n)\\s*(?=\\{|\\z)");
+    private static final Pattern NEXT =
+            Pattern.compile("\\s*(?:```)?\\s*(?:" + END + ")?\\s*(?=(<｜tool▁call▁begin｜>)?)");
+
+    private final AnswerParser answer;
+    private final boolean mistral;
+    private JsonScan arguments = new JsonScan();
+
+    HeadedCalls(AnswerParser answer) {
+        this.answer = answer;
+        mistral = answer.format == ToolFormat.MISTRAL_V11;
+    }
+
+    @Nullable
+    State head() throws Malformed {
+        Optional<Matcher> found = answer.match(mistral ? MISTRAL : DEEPSEEK);
+        found.ifPresent(head -> answer.begin(head.group(1), mistral ? head.group(2) : null));
+        arguments = new JsonScan();
+        return found.isPresent() ? this::arguments : null;
+    }
+
+    private @Nullable State arguments() {
+        int from = answer.at;
+        answer.at = arguments.read(answer.text, from, mistral ? "" : END, answer.ended);
+        answer.argument(answer.text.substring(from, answer.at));
+        if (!arguments.isWhole() && !answer.ended && !answer.isNext(END)) {
+            return null;
+        }
+        return mistral ? answer::closing : this::next;
+    }
+
+    private @Nullable State next() throws Malformed {
+        int end = answer.at;
+        Optional<Matcher> found = answer.match(NEXT);
+        if (found.isEmpty()) {
+            return null;
+        }
+        if (found.get().group(1) == null) {
+            return answer::closing;
+        }
+        answer.another(end);
+        return this::head;
+    }
+}

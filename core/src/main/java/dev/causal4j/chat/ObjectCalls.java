@@ -1,0 +1,174 @@
+package dev.causal4j.chat;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.chat.AnswerParser.Malformed;
+import dev.causal4j.chat.AnswerParser.State;
+import dev.causal4j.chat.ToolFormat.Syntax;
+import dev.causal4j.format.Json;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Reads calls that are objects: {@code {"name": …, "arguments": …}}, with members in any order. Not thread-safe. */
+final class ObjectCalls {
+    private static final Pattern LIST = Pattern.compile("\\s*\\[\\s*(?=[^]])");
+    private static final Pattern NEXT_OF_LIST = Pattern.compile("\\s*(?:(,)|]?)");
+    private static final Pattern ALONE = Pattern.compile("\\s*(?:<\\|python_tag\\|>)?\\s*(?=\\{)");
+    private static final Pattern NEXT_ALONE = Pattern.compile("\\s*;?\\s*(?=(\\{)?)");
+    private static final Pattern OPEN = Pattern.compile("\\s*\\{");
+    private static final Pattern MEMBER =
+            Pattern.compile("\\s*(?:}|,?\\s*\"(name|arguments|parameters|id|type)\"\\s*:\\s*(?=\\S))");
+
+    private final AnswerParser answer;
+    private final boolean list;
+    private final boolean alone;
+    private String key = "";
+    private JsonScan value = new JsonScan();
+    private final StringBuilder read = new StringBuilder(); // of a value that is needed whole
+    private String space = ""; // that may be the last of arguments
+    private @Nullable String name;
+    private @Nullable String id;
+    private boolean hasArguments;
+
+    ObjectCalls(AnswerParser answer) {
+        this.answer = answer;
+        list = answer.format.syntax == Syntax.OBJECTS;
+        alone = answer.format.marks().isEmpty();
+    }
+
+    @Nullable
+    State first() throws Malformed {
+        boolean ready = !(list || alone) || answer.match(list ? LIST : ALONE).isPresent();
+        return ready ? this::open : null;
+    }
+
+    private @Nullable State open() throws Malformed {
+        name = null;
+        id = null;
+        hasArguments = false;
+        return answer.match(OPEN).isPresent() ? this::member : null;
+    }
+
+    private @Nullable State member() throws Malformed {
+        Optional<Matcher> found = answer.match(MEMBER);
+        if (found.isEmpty()) {
+            return null;
+        }
+        String next = found.get().group(1);
+        if (next == null) {
+            close();
+            return this::next;
+        }
+        boolean isArguments = next.equals("arguments") || next.equals("parameters");
+        key = isArguments ? "arguments" : next;
+        value = new JsonScan();
+        read.setLength(0);
+        space = "";
+        return isArguments && answer.text.charAt(answer.at) == '{' ? this::arguments : this::value;
+    }
+
+    private @Nullable State arguments() throws Malformed {
+        hasArguments = true;
+        begin(false);
+        String piece = space + scanned();
+        String body = piece.stripTrailing();
+        space = piece.substring(body.length());
+        answer.argument(body);
+        if (value.isWhole()) {
+            return this::member;
+        }
+        if (answer.ended || answer.isNext(answer.format.close)) {
+            begin(true);
+            return answer::closing;
+        }
+        return null;
+    }
+
+    private @Nullable State value() throws Malformed {
+        read.append(scanned());
+        if (!value.isWhole()) {
+            if (answer.ended || answer.isNext(answer.format.close)) {
+                throw answer.ended ? Malformed.CUT : Malformed.WRONG;
+            }
+            return null;
+        }
+        Object given = parsed(read.toString());
+        switch (key) {
+            case "name" -> {
+                name = text(given);
+                if (alone && answer.tools.stream().noneMatch(tool -> tool.name().equals(name))) {
+                    throw Malformed.WRONG;
+                }
+            }
+            case "arguments" -> {
+                hasArguments = true;
+                answer.argument(text(given));
+            }
+            case "id" -> id = String.valueOf(given);
+            default -> {}
+        }
+        begin(false);
+        return this::member;
+    }
+
+    private String scanned() {
+        int from = answer.at;
+        answer.at = value.read(answer.text, from, answer.format.close, answer.ended);
+        return answer.text.substring(from, answer.at);
+    }
+
+    private static Object parsed(String json) throws Malformed {
+        try {
+            Object value = Json.value("call", json.getBytes(StandardCharsets.UTF_8));
+            return value == null ? Json.NULL : value;
+        } catch (FormatException _) {
+            throw Malformed.WRONG;
+        }
+    }
+
+    private static String text(Object value) throws Malformed {
+        if (value instanceof String text) {
+            return text;
+        }
+        throw Malformed.WRONG;
+    }
+
+    /** Begins the call as soon as enough of it is known; an id may stand behind the arguments. */
+    private void begin(boolean now) throws Malformed {
+        if (now && name == null) {
+            throw answer.ended ? Malformed.CUT : Malformed.WRONG;
+        }
+        boolean waits = answer.format.writesIds() && id == null;
+        if (!answer.isBegun() && name != null && (now || (hasArguments && !waits))) {
+            answer.begin(name, id);
+        }
+    }
+
+    private void close() throws Malformed {
+        if (name == null) {
+            throw Malformed.WRONG;
+        }
+        if (!hasArguments) {
+            answer.argument("{}");
+        }
+        begin(true);
+    }
+
+    private @Nullable State next() throws Malformed {
+        if (!list && !alone) {
+            return answer::closing;
+        }
+        int end = answer.at;
+        Optional<Matcher> found = answer.match(list ? NEXT_OF_LIST : NEXT_ALONE);
+        if (found.isEmpty()) {
+            return null;
+        }
+        if (found.get().group(1) == null) {
+            return answer::closing;
+        }
+        answer.another(end);
+        return this::open;
+    }
+}

@@ -1,0 +1,119 @@
+package dev.causal4j.chat;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.chat.AnswerParser.Malformed;
+import dev.causal4j.chat.AnswerParser.State;
+import dev.causal4j.format.Json;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads calls whose arguments are texts between marks, and makes JSON of them: a string where the tool's schema wants one,
+ * else the value that the text is in JSON, else a string. Not thread-safe.
+ */
+final class TextCalls {
+    /**
+     * Where the parts of a call stand.
+     *
+     * @param head of a call, with its name
+     * @param member of the arguments, with its key, or their end
+     * @param end of a text
+     * @param lines whether texts have lines of their own
+     */
+    private record Places(Pattern head, Pattern member, String end, boolean lines) {}
+
+    private static final Places QWEN = new Places(
+            Pattern.compile("\\s*<function=(" + ToolDefinition.NAME + ")>\\s*(?=\\S)"),
+            Pattern.compile("\\s*(?:<parameter=([^>]{1,1024})>\n?|</function>)"),
+            "</parameter>",
+            true);
+    private static final Places GLM = new Places(
+            Pattern.compile("\\s*(" + ToolDefinition.NAME + ")\\s*(?=<)"),
+            Pattern.compile("\\s*(?:<arg_key>([^<]{1,1024})</arg_key>\\s*<arg_value>|(?=</tool_call>))"),
+            "</arg_value>",
+            false);
+
+    private final AnswerParser answer;
+    private final Places places;
+    private String name = "";
+    private boolean isFirst;
+    private boolean isString;
+    private String held = ""; // a line end that is the value's if more comes, or all of a value that is no string
+
+    TextCalls(AnswerParser answer) {
+        this.answer = answer;
+        places = answer.format == ToolFormat.GLM ? GLM : QWEN;
+    }
+
+    @Nullable
+    State head() throws Malformed {
+        Optional<Matcher> found = answer.match(places.head);
+        found.ifPresent(head -> name = head.group(1));
+        isFirst = true;
+        return found.isPresent() ? this::member : null;
+    }
+
+    private @Nullable State member() throws Malformed {
+        Optional<Matcher> found = answer.match(places.member);
+        if (found.isEmpty()) {
+            return null;
+        }
+        String key = found.get().group(1);
+        if (!answer.isBegun()) {
+            answer.begin(name, null);
+        }
+        if (key == null) {
+            answer.argument(isFirst ? "{}" : "}");
+            return answer::closing;
+        }
+        isString = isString(key);
+        held = "";
+        answer.argument((isFirst ? "{\"" : ", \"") + Literals.escaped(key) + "\": " + (isString ? "\"" : ""));
+        isFirst = false;
+        return this::value;
+    }
+
+    private boolean isString(String key) {
+        return answer.tools.stream()
+                .filter(tool -> tool.name().equals(name))
+                .findFirst()
+                .map(tool -> tool.parameters().get("properties") instanceof Map<?, ?> all ? all.get(key) : null)
+                .filter(schema -> schema instanceof Map<?, ?> map && "string".equals(map.get("type")))
+                .isPresent();
+    }
+
+    private @Nullable State value() {
+        boolean ends = !answer.before(List.of(places.end), this::piece).isEmpty();
+        if (!ends && !answer.ended) {
+            return null;
+        }
+        String rest = ends && places.lines && held.endsWith("\n") ? held.substring(0, held.length() - 1) : held;
+        if (isString) {
+            answer.argument(Literals.escaped(rest) + (ends ? "\"" : ""));
+        } else {
+            answer.argument(isJson(rest) ? rest.strip() : "\"" + Literals.escaped(rest) + "\"");
+        }
+        answer.at += ends ? places.end.length() : 0;
+        return ends ? this::member : null;
+    }
+
+    private void piece(String piece) {
+        String all = held + piece;
+        int told = isString ? all.length() - (all.endsWith("\n") ? 1 : 0) : 0;
+        answer.argument(Literals.escaped(all.substring(0, told)));
+        held = all.substring(told);
+    }
+
+    private static boolean isJson(String text) {
+        try {
+            return Json.value("argument", text.getBytes(StandardCharsets.UTF_8)) != null;
+        } catch (FormatException _) {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,241 @@
+package dev.causal4j.chat;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.format.Json;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/** Answers of each family, as they were written down beside the formats of their publishers. */
+class AnswerParserTest {
+    private static final List<String> FAMILIES = List.of(
+            "hermes",
+            "qwen3-coder",
+            "llama3",
+            "pythonic",
+            "mistral",
+            "mistral-v11",
+            "granite",
+            "phi4",
+            "harmony",
+            "deepseek",
+            "glm",
+            "functiongemma");
+
+    private static Object resource(String name) throws IOException {
+        try (InputStream in = AnswerParserTest.class.getResourceAsStream("calls/" + name)) {
+            return Json.value(name, in.readAllBytes());
+        }
+    }
+
+    /** One case of a family. */
+    private record Case(
+            ToolFormat format, List<ToolDefinition> tools, String name, String text, boolean open, Json expect) {
+        Answer read(Heard heard, List<String> pieces) {
+            return read(heard, pieces, expect.root().get("finish_reason").equals("length") ? "length" : "stop");
+        }
+
+        Answer read(Heard heard, List<String> pieces, String finish) {
+            AnswerParser parser = new AnswerParser(format, tools, ToolChoice.AUTO, open, 1, heard);
+            pieces.forEach(parser::accept);
+            return parser.end(finish);
+        }
+    }
+
+    /** What a listener heard, put together again. */
+    private static final class Heard implements AnswerParser.Listener {
+        final StringBuilder content = new StringBuilder();
+        final StringBuilder reasoning = new StringBuilder();
+        final List<ToolCall> calls = new ArrayList<>();
+
+        @Override
+        public void content(String piece) {
+            assertThat(piece).isNotEmpty();
+            content.append(piece);
+        }
+
+        @Override
+        public void reasoning(String piece) {
+            assertThat(piece).isNotEmpty();
+            reasoning.append(piece);
+        }
+
+        @Override
+        public void call(int index, String id, String name) {
+            assertThat(index).isEqualTo(calls.size());
+            calls.add(new ToolCall(id, name, ""));
+        }
+
+        @Override
+        public void arguments(int index, String piece) {
+            assertThat(index).isEqualTo(calls.size() - 1);
+            assertThat(piece).isNotEmpty();
+            ToolCall call = calls.removeLast();
+            calls.add(new ToolCall(call.id(), call.name(), call.arguments() + piece));
+        }
+
+        Answer answer(String finishReason) {
+            return new Answer(content.toString(), reasoning.toString(), calls, finishReason);
+        }
+    }
+
+    private static List<Case> cases() throws IOException {
+        List<Case> cases = new ArrayList<>();
+        for (String family : FAMILIES) {
+            Json file = new Json(family, (Map<?, ?>) resource(family + ".json"));
+            List<ToolDefinition> tools = file.objects("tools").stream()
+                    .map(tool -> new ToolDefinition(named(tool.root())))
+                    .toList();
+            for (Json each : file.objects("cases")) {
+                cases.add(new Case(
+                        ToolFormat.named(family),
+                        tools,
+                        each.requireString("name"),
+                        each.requireString("text"),
+                        each.bool("reasoning_open", false),
+                        each.section("expect")));
+            }
+        }
+        return cases;
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Map<String, Object> named(Map<?, ?> map) {
+        return (Map<String, Object>) map;
+    }
+
+    private static void check(Case each, List<String> pieces) throws IOException {
+        Heard heard = new Heard();
+        Answer answer = each.read(heard, pieces);
+        assertThat(heard.answer(answer.finishReason())).as("what was told").isEqualTo(answer);
+        assertThat(answer.content()).isEqualTo(each.expect.string("content", ""));
+        assertThat(answer.reasoning()).isEqualTo(each.expect.string("reasoning_content", ""));
+        assertThat(answer.finishReason()).isEqualTo(each.expect.requireString("finish_reason"));
+        List<Json> calls = each.expect.objects("tool_calls");
+        assertThat(answer.calls()).hasSameSizeAs(calls);
+        for (int i = 0; i < calls.size(); i++) {
+            ToolCall call = answer.calls().get(i);
+            assertThat(call.name()).isEqualTo(calls.get(i).requireString("name"));
+            assertThat(call.arguments()).isEqualTo(calls.get(i).requireString("arguments"));
+            assertThat(call.id())
+                    .isEqualTo(calls.get(i).string("id", call.id()))
+                    .matches("call_[A-Za-z0-9]{24}|[A-Za-z0-9]{9}");
+        }
+    }
+
+    private static List<String> characters(String text) {
+        return text.codePoints().mapToObj(Character::toString).toList();
+    }
+
+    @TestFactory
+    Stream<DynamicTest> anAnswerMeansWhatWasWrittenDown() throws IOException {
+        List<Case> cases = cases();
+        assertThat(cases).hasSize(67);
+        return cases.stream()
+                .map(each -> DynamicTest.dynamicTest(
+                        each.format.label() + ": " + each.name, () -> check(each, List.of(each.text))));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> anyCuttingGivesTheSameWhole() throws IOException {
+        return cases().stream()
+                .map(each -> DynamicTest.dynamicTest(each.format.label() + ": " + each.name, () -> {
+                    check(each, characters(each.text));
+                    SplittableRandom random = new SplittableRandom(1);
+                    for (int trial = 0; trial < 100; trial++) {
+                        List<String> pieces = new ArrayList<>();
+                        for (String character : characters(each.text)) {
+                            if (pieces.isEmpty() || random.nextInt(6) == 0) {
+                                pieces.add(character);
+                            } else {
+                                pieces.add(pieces.removeLast() + character);
+                            }
+                        }
+                        check(each, pieces);
+                    }
+                }));
+    }
+
+    /**
+     * Whether a call that was told is content in the expectation, which looks at whole texts: cut between the arguments and
+     * the end of what they stand in. A stream cannot take it back.
+     */
+    private static boolean tookBack(Answer answer, List<?> known) {
+        List<?> calls = (List<?>) known.get(2);
+        return known.get(0) instanceof String content
+                && (content.startsWith(answer.content()) || content.endsWith(answer.content()))
+                && answer.calls().size() > calls.size()
+                && answer.calls().stream()
+                        .skip(calls.size())
+                        .allMatch(call -> content.contains(call.name()) && content.contains(call.arguments()));
+    }
+
+    @Test
+    void behindEachPieceAsMuchIsKnownAsTheTextSays() throws IOException {
+        List<Case> cases = cases();
+        int seen = 0;
+        int exceptions = 0;
+        for (Object stream : (List<?>) resource("streams.json")) {
+            Json json = new Json("stream", (Map<?, ?>) stream);
+            Case of = cases.stream()
+                    .filter(each -> each.format.label().equals(json.root().get("family"))
+                            && each.name.equals(json.root().get("name")))
+                    .findFirst()
+                    .orElseThrow();
+            List<String> chunks = json.strings("chunks");
+            List<?> known = (List<?>) json.root().get("known");
+            for (int count = 1; count <= chunks.size(); count++) {
+                List<?> expected = (List<?>) known.get(count - 1);
+                Heard heard = new Heard();
+                Answer answer = of.read(heard, chunks.subList(0, count), "length");
+                assertThat(heard.answer("length")).isEqualTo(answer);
+                Answer whole = of.read(new Heard(), List.of(String.join("", chunks.subList(0, count))), "length");
+                assertThat(answer).isEqualTo(whole);
+                if (tookBack(answer, expected)) {
+                    exceptions++;
+                    continue;
+                }
+                String place = of.format + " " + of.name + " " + count;
+                assertThat(answer.content()).as(place).isEqualTo(text(expected.get(0)));
+                assertThat(answer.reasoning()).as(place).isEqualTo(text(expected.get(1)));
+                assertThat(answer.calls().stream().map(call -> List.of(call.name(), call.arguments())))
+                        .as(place)
+                        .isEqualTo(expected.get(2));
+                seen++;
+            }
+        }
+        assertThat(List.of(seen, exceptions)).isEqualTo(List.of(415, 22));
+    }
+
+    @Test
+    void textThatIsNoMarkIsToldAtOnce() {
+        for (ToolFormat format : ToolFormat.values()) {
+            if (format == ToolFormat.HARMONY || format == ToolFormat.PYTHONIC || format == ToolFormat.LLAMA3) {
+                continue; // there the first characters decide
+            }
+            Heard heard = new Heard();
+            List<ToolDefinition> tools = List.of(new ToolDefinition(Map.of("name", "now")));
+            AnswerParser parser = new AnswerParser(format, tools, ToolChoice.AUTO, false, 1, heard);
+            String text = "1 < 2, and f(x)  is not <tool";
+            for (int i = 0; i < text.length(); i++) {
+                parser.accept(text.substring(i, i + 1));
+                assertThat(heard.content.length()).isGreaterThanOrEqualTo(i + 1 - " <tool".length());
+            }
+            parser.accept("s\n");
+            assertThat(heard.content).asString().isEqualTo(text + "s" + (format == ToolFormat.NONE ? "\n" : ""));
+            assertThat(parser.end("stop").content()).isEqualTo(text + "s\n");
+        }
+    }
+
+    private static String text(Object value) {
+        return value instanceof String text ? text : "";
+    }
+}

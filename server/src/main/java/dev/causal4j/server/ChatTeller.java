@@ -1,0 +1,138 @@
+package dev.causal4j.server;
+
+import dev.causal4j.chat.Answer;
+import dev.causal4j.chat.AnswerParser;
+import dev.causal4j.format.Json;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.server.Choice.Piece;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+
+/** Tells an answer of a conversation: its text, its thoughts and its calls of tools. Not thread-safe. */
+final class ChatTeller implements Teller, AnswerParser.Listener {
+    private final Ask ask;
+    private final Function<AnswerParser.Listener, Optional<AnswerParser>> reading;
+    private final Optional<AnswerParser> parser; // calls this for what is told in parts
+    private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
+    private final List<Piece> since = new ArrayList<>(); // the last part
+    private boolean begun;
+    private int thoughts;
+
+    /** @param reading begins to take the answer apart; empty if it is content alone, of which nothing is looked for */
+    ChatTeller(Ask ask, Function<AnswerParser.Listener, Optional<AnswerParser>> reading) {
+        this.ask = ask;
+        this.reading = reading;
+        parser = reading.apply(this);
+    }
+
+    @Override
+    public List<Map<String, Object>> part(Piece piece) {
+        since.add(piece);
+        if (parser.isPresent()) {
+            read(parser.get(), piece);
+        } else if (!piece.text().isEmpty()) {
+            content(piece.text());
+        }
+        return told();
+    }
+
+    private void read(AnswerParser by, Piece piece) {
+        boolean thinks = by.isThinking();
+        by.accept(piece.text());
+        thoughts += thinks || by.isThinking() ? 1 : 0;
+    }
+
+    private List<Map<String, Object>> told() {
+        List<Map<String, Object>> told = List.copyOf(parts);
+        parts.clear();
+        return told;
+    }
+
+    @Override
+    public void content(String text) {
+        begin();
+        add(Json.object("content", text));
+    }
+
+    @Override
+    public void reasoning(String text) {
+        begin();
+        add(Json.object("reasoning_content", text));
+    }
+
+    /** Says whose text follows. */
+    private void begin() {
+        if (!begun) {
+            parts.add(Api.choice(ask, "delta", beginning(""), ChatApi.logprobs(ask, List.of()), List.of()));
+        }
+    }
+
+    private static Map<String, Object> beginning(Object content) {
+        return Json.object("role", "assistant", "content", content);
+    }
+
+    @Override
+    public void call(int index, String id, String name) {
+        Map<String, Object> delta = begun ? new LinkedHashMap<>() : beginning(Json.NULL);
+        Map<String, Object> call = Json.object("index", index, "id", id, "type", "function");
+        call.put("function", Json.object("name", name, "arguments", ""));
+        delta.put("tool_calls", List.of(call));
+        add(delta);
+    }
+
+    @Override
+    public void arguments(int index, String piece) {
+        Map<String, Object> function = Map.of("arguments", piece);
+        add(Json.object("tool_calls", List.of(Json.object("index", index, "function", function))));
+    }
+
+    private void add(Map<String, Object> delta) {
+        begun = true;
+        Piece all = Piece.of(since);
+        parts.add(Api.choice(ask, "delta", delta, ChatApi.logprobs(ask, all.tokens()), all.ids()));
+        since.clear();
+    }
+
+    @Override
+    public List<Map<String, Object>> last(Piece piece, Generation made) {
+        List<Map<String, Object>> last = new ArrayList<>(part(piece));
+        String ended = Api.label(made.finishReason());
+        String finish = parser.map(each -> each.end(ended).finishReason()).orElse(ended);
+        begin();
+        add(new LinkedHashMap<>());
+        last.addAll(told());
+        Api.ended(ask, last.getLast(), finish, made);
+        return last;
+    }
+
+    @Override
+    public Map<String, Object> whole(List<Piece> pieces, Generation made) {
+        Answer answer = answer(pieces, Api.label(made.finishReason()));
+        Map<String, Object> message = new LinkedHashMap<>(answer.message().fields());
+        if (answer.content().isEmpty() && message.size() > 2) {
+            message.put("content", Json.NULL); // calls or thoughts are all that there is
+        }
+        message.put("refusal", Json.NULL);
+        Piece all = Piece.of(pieces);
+        Map<String, Object> logprobs = ChatApi.logprobs(ask, all.tokens());
+        return Api.ended(ask, Api.choice(ask, "message", message, logprobs, all.ids()), answer.finishReason(), made);
+    }
+
+    private Answer answer(List<Piece> pieces, String ended) {
+        Optional<AnswerParser> silent = reading.apply(AnswerParser.Listener.NONE);
+        if (silent.isEmpty()) {
+            return new Answer(Piece.of(pieces).text(), "", List.of(), ended);
+        }
+        pieces.forEach(piece -> read(silent.get(), piece));
+        return silent.get().end(ended);
+    }
+
+    @Override
+    public int thoughts() {
+        return thoughts;
+    }
+}

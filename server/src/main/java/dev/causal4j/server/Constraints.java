@@ -1,0 +1,145 @@
+package dev.causal4j.server;
+
+import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.ConstraintException;
+import dev.causal4j.format.Json;
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationOptions.Setting;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Semaphore;
+import java.util.function.Function;
+
+/** What a request wants its text to obey, in the fields of OpenAI, vLLM and llama.cpp. Used by one thread. */
+final class Constraints {
+    private static final int MOST_CHOICES = 100_000;
+    private static final Semaphore COMPILING =
+            new Semaphore(Runtime.getRuntime().availableProcessors(), true);
+    private static final List<String> UNSUPPORTED =
+            List.of("guided_whitespace_pattern", "grammar_lazy", "grammar_triggers");
+    private static final List<String> UNSUPPORTED_OUTPUTS =
+            List.of("whitespace_pattern", "structural_tag", "disable_any_whitespace", "disable_additional_properties");
+
+    /**
+     * A constraint.
+     *
+     * @param param the field that asks for it
+     */
+    record Wanted(String param, Constraint constraint) {}
+
+    private final List<Wanted> wanted = new ArrayList<>();
+
+    private Constraints() {}
+
+    /** @throws ApiError if a field is wrong, or there is more than one constraint */
+    static Optional<Wanted> read(JsonIn in) {
+        in.refuse(UNSUPPORTED);
+        Constraints all = new Constraints();
+        in.object("response_format").ifPresent(all::addFormat);
+        in.object("structured_outputs").ifPresent(outputs -> {
+            outputs.refuse(UNSUPPORTED_OUTPUTS);
+            all.addEach(outputs, "");
+            if (outputs.bool("json_object", false)) {
+                all.add(outputs.path("json_object"), Constraint.jsonObject());
+            }
+        });
+        all.addEach(in, "guided_");
+        all.addText(in, "grammar", Constraint::grammar);
+        all.addSchema(in, "json_schema");
+        if (all.wanted.size() > 1) {
+            String other = all.wanted.get(1).param;
+            throw ApiError.value(other, "no constraint besides " + all.wanted.getFirst().param, in.value(other));
+        }
+        return all.wanted.stream().findFirst();
+    }
+
+    /**
+     * Adds a constraint to options, compiled.
+     *
+     * @throws ApiError if it cannot be compiled for the tokenizer, or another option is not for texts under a constraint
+     */
+    static GenerationOptions add(GenerationOptions options, Optional<Wanted> wanted, ServedModel served) {
+        if (wanted.isEmpty()) {
+            return options;
+        }
+        Setting ngram = Setting.NO_REPEAT_NGRAM_SIZE;
+        if (options.number(ngram).intValue() > 0) {
+            throw ApiError.value(ngram.snake(), "0 beside a constraint", options.number(ngram));
+        }
+        compile(wanted.get(), served.tokenizer());
+        return options.toBuilder().constraint(wanted.get().constraint).build();
+    }
+
+    /** Compiles on a thread of its own, since it may take seconds, and few threads carry the requests. */
+    private static void compile(Wanted wanted, Tokenizer tokenizer) {
+        Executor thread = task -> Thread.ofPlatform().daemon().start(task);
+        COMPILING.acquireUninterruptibly();
+        try {
+            CompletableFuture.runAsync(() -> wanted.constraint.start(tokenizer), thread)
+                    .join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof ConstraintException refused) {
+                throw new ApiError(400, "invalid_value", wanted.param, String.valueOf(refused.getMessage()));
+            }
+            throw e;
+        } finally {
+            COMPILING.release();
+        }
+    }
+
+    private void add(String param, Constraint constraint) {
+        wanted.add(new Wanted(param, constraint));
+    }
+
+    /** OpenAI's field; llama.cpp knows a schema beside {@code json_object}, too. */
+    private void addFormat(JsonIn format) {
+        String type = format.string("type").orElse("");
+        switch (type) {
+            case "text" -> {}
+            case "json_object" -> {
+                if (!addSchema(format, "schema")) {
+                    add(format.path("type"), Constraint.jsonObject());
+                }
+            }
+            case "json_schema" -> {
+                JsonIn schema = JsonIn.object(format.path("json_schema"), format.value("json_schema"));
+                if (!addSchema(schema, "schema")) {
+                    throw ApiError.type(schema.path("schema"), "a JSON Schema", schema.value("schema"));
+                }
+            }
+            default -> throw ApiError.value(format.path("type"), "text, json_object or json_schema", type);
+        }
+    }
+
+    private void addEach(JsonIn in, String prefix) {
+        addSchema(in, prefix + "json");
+        addText(in, prefix + "regex", Constraint::regex);
+        addText(in, prefix + "grammar", Constraint::grammar);
+        if (in.has(prefix + "choice")) {
+            add(in.path(prefix + "choice"), Constraint.choice(in.strings(prefix + "choice", MOST_CHOICES)));
+        }
+    }
+
+    private void addText(JsonIn in, String key, Function<String, Constraint> constraint) {
+        in.string(key)
+                .filter(text -> !text.isEmpty())
+                .ifPresent(text -> add(in.path(key), constraint.apply(text)));
+    }
+
+    /** Adds a schema, given as JSON or as a text of it; false if there is none. */
+    private boolean addSchema(JsonIn in, String key) {
+        Object schema = in.value(key);
+        if (schema != null) {
+            String text =
+                    schema instanceof String given ? given : new String(Json.write(schema), StandardCharsets.UTF_8);
+            add(in.path(key), Constraint.schema(text));
+        }
+        return schema != null;
+    }
+}

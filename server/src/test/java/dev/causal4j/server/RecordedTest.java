@@ -1,0 +1,163 @@
+package dev.causal4j.server;
+
+import static dev.causal4j.server.Served.OPTIONS;
+import static dev.causal4j.server.Served.events;
+import static dev.causal4j.server.Served.send;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.chat.ToolFormat;
+import dev.causal4j.generation.Chat;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tensor.DType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Recorded answers of every family go through the engine, its grammar of calls and the server as they were recorded. */
+class RecordedTest {
+    private static final String CHAT = "/v1/chat/completions";
+    private static final Path CALLS = Recorded.RESOURCES.resolve("chat/calls");
+
+    static Stream<Path> families() throws Exception {
+        return Files.list(CALLS).filter(file -> !file.endsWith("streams.json")).sorted();
+    }
+
+    @ParameterizedTest
+    @MethodSource("families")
+    void callsOfAFamilyAreTold(Path file) throws Exception {
+        JsonNode family = JsonMapper.shared().readTree(Files.readString(file));
+        List<JsonNode> told = new ArrayList<>();
+        for (JsonNode answer : family.get("cases")) {
+            if (isTold(family, answer)) {
+                told.add(answer);
+            }
+        }
+        assertThat(told).hasSizeGreaterThan(1);
+        save(
+                family,
+                told.stream()
+                        .filter(answer -> !answer.path("reasoning_open").asBoolean(false)
+                                && !answer.get("expect").has("incomplete"))
+                        .max(Comparator.comparingInt(
+                                answer -> answer.get("expect").get("tool_calls").size()))
+                        .orElseThrow());
+    }
+
+    /** Keeps a model for the clients of other languages, which {@code scripts/conformance.sh} asks. */
+    private static void save(JsonNode family, JsonNode answer) throws IOException {
+        Path folder = Files.createDirectories(
+                Path.of("target/recorded").resolve(family.get("family").stringValue()));
+        try (CausalLM model =
+                Recorded.model(Recorded.prompt(false), answer.get("text").stringValue())) {
+            model.save(folder, DType.BF16);
+        }
+        Recorded.TEMPLATE.save(folder);
+        String expected = "{\"family\": " + family.get("family") + ", \"tools\": " + family.get("tools")
+                + ", \"user\": \"" + Recorded.USER + "\", \"expect\": " + answer.get("expect") + "}";
+        Files.writeString(folder.resolve("expected.json"), expected);
+    }
+
+    /** Whether a recorded answer is told; false if the grammar does not let the model say it. */
+    private static boolean isTold(JsonNode family, JsonNode answer) throws Exception {
+        String text = answer.get("text").stringValue();
+        boolean thinks = answer.path("reasoning_open").asBoolean(false);
+        boolean cut = answer.get("expect").has("incomplete");
+        int[] tokens = Recorded.tokens(text);
+        String ask = "{\"messages\": [{\"role\": \"user\", \"content\": \"" + Recorded.USER + "\"}], \"tools\": "
+                + family.get("tools") + ", \"temperature\": 0, \"return_token_ids\": true, \"chat_template_kwargs\": {"
+                + "\"thinks\": " + thinks + "}, \"max_tokens\": " + (cut ? tokens.length : tokens.length + 1);
+        try (CausalLM model = Recorded.model(Recorded.prompt(thinks), text);
+                Server server = Server.start(
+                        Chat.Format.of(model, Recorded.TEMPLATE)
+                                .withToolFormat(
+                                        ToolFormat.named(family.get("family").stringValue())),
+                        OPTIONS)) {
+            JsonNode choice = JsonMapper.shared()
+                    .readTree(send(server, CHAT, ask + "}").body())
+                    .get("choices")
+                    .get(0);
+            List<Integer> said = choice.get("token_ids")
+                    .valueStream()
+                    .map(JsonNode::intValue)
+                    .toList();
+            if (said.size() < tokens.length
+                    || !said.subList(0, tokens.length)
+                            .equals(IntStream.of(tokens).boxed().toList())) {
+                return false;
+            }
+            String name = family.get("family") + " " + answer.get("name");
+            Told expected = Told.expected(answer.get("expect"));
+            assertThat(Told.whole(choice)).as(name).isEqualTo(expected);
+            assertThat(Told.streamed(events(
+                            send(server, CHAT, ask + ", \"stream\": true}").body())))
+                    .as(name)
+                    .isEqualTo(expected);
+            return true;
+        }
+    }
+
+    /** What a client makes of an answer; calls as names and arguments in turn. */
+    private record Told(String content, String reasoning, List<String> calls, String finish) {
+        static Told expected(JsonNode expect) {
+            List<String> calls = new ArrayList<>();
+            expect.get("tool_calls").forEach(call -> add(calls, call));
+            return new Told(
+                    expect.get("content").asString(""),
+                    expect.get("reasoning_content").asString(""),
+                    calls,
+                    expect.get("finish_reason").stringValue());
+        }
+
+        static Told whole(JsonNode choice) {
+            JsonNode message = choice.get("message");
+            List<String> calls = new ArrayList<>();
+            message.path("tool_calls").forEach(call -> add(calls, call.get("function")));
+            return new Told(
+                    message.get("content").asString(""),
+                    message.path("reasoning_content").asString(""),
+                    calls,
+                    choice.get("finish_reason").stringValue());
+        }
+
+        private static void add(List<String> calls, JsonNode function) {
+            calls.add(function.get("name").stringValue());
+            calls.add(function.get("arguments").stringValue());
+        }
+
+        static Told streamed(List<JsonNode> events) {
+            StringBuilder content = new StringBuilder();
+            StringBuilder reasoning = new StringBuilder();
+            List<String> calls = new ArrayList<>();
+            String finish = "";
+            for (JsonNode event : events) {
+                JsonNode delta = event.get("choices").get(0).get("delta");
+                content.append(delta.path("content").asString(""));
+                reasoning.append(delta.path("reasoning_content").asString(""));
+                for (JsonNode call : delta.path("tool_calls")) {
+                    int at = 2 * call.get("index").intValue();
+                    JsonNode function = call.get("function");
+                    if (at == calls.size()) {
+                        add(calls, function);
+                    } else {
+                        assertThat(at).isEqualTo(calls.size() - 2);
+                        assertThat(function.has("name")).isFalse();
+                        calls.set(
+                                at + 1,
+                                calls.get(at + 1) + function.get("arguments").stringValue());
+                    }
+                }
+                finish = event.get("choices").get(0).get("finish_reason").asString("");
+            }
+            return new Told(content.toString(), reasoning.toString(), calls, finish);
+        }
+    }
+}
