@@ -89,7 +89,8 @@ public final class AnswerParser {
     /**
      * A parser of one answer.
      *
-     * @param tools those offered; without any, and for {@link Kind#NONE}, calls are text
+     * @param tools those offered, by whose schemas texts become values; empty for unknown ones
+     * @param choice for {@link Kind#NONE} calls are text
      * @param inThought whether the prompt ends inside a thought, as {@link ToolFormat#opensThought} says
      * @param seed of the ids of calls to which the model gives none
      */
@@ -104,8 +105,8 @@ public final class AnswerParser {
         this.tools = List.copyOf(tools);
         this.listener = listener;
         ids = new SplittableRandom(seed);
-        boolean free = choice.kind() == Kind.NONE || (choice.kind() == Kind.AUTO && format == ToolFormat.NONE);
-        readsCalls = !tools.isEmpty() && !free;
+        boolean auto = choice.kind() == Kind.AUTO;
+        readsCalls = choice.kind() != Kind.NONE && !(auto && format == ToolFormat.NONE);
         marks = readsCalls ? format.marks() : List.of();
         thought = Pattern.compile("\\s*" + Pattern.quote(format.thought()));
         calls = switch (format.syntax) {
@@ -302,6 +303,11 @@ public final class AnswerParser {
     }
 
     // Calls
+
+    /** Whether a tool has this name, as far as is known. */
+    boolean isTool(@Nullable String name) {
+        return tools.isEmpty() || tools.stream().anyMatch(tool -> tool.name().equals(name));
+    }
 
     /** What may be a call from here on, behind a mark. */
     private State region(int mark) {

@@ -41,7 +41,7 @@ final class LiteralCalls {
             return null;
         }
         String name = found.get().group(1);
-        if (python && answer.tools.stream().noneMatch(tool -> tool.name().equals(name))) {
+        if (python && !answer.isTool(name)) {
             throw Malformed.WRONG;
         }
         answer.begin(name, null);

@@ -98,7 +98,7 @@ final class ObjectCalls {
         switch (key) {
             case "name" -> {
                 name = text(given);
-                if (alone && answer.tools.stream().noneMatch(tool -> tool.name().equals(name))) {
+                if (alone && !answer.isTool(name)) {
                     throw Malformed.WRONG;
                 }
             }

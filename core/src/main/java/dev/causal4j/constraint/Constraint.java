@@ -1,11 +1,15 @@
 package dev.causal4j.constraint;
 
+import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The texts that a model may write. Immutable and thread-safe; each sequence has a matcher of its own.
@@ -121,5 +125,25 @@ public interface Constraint {
             Expression calls = new Repeat(new Sequence(List.of(begin, roots.getFirst())), 0, Terms.UNBOUNDED);
             return new Sequence(List.of(calls, new Text(without)));
         });
+    }
+
+    /**
+     * Answers of a model: perhaps a thought, which is free, then content and calls of tools. A call's own grammar holds from
+     * its mark to its end, with arguments that obey the tool's schema. A schema that is sound but cannot be held is an error
+     * if the tool is strict, else it becomes any object, and the log names it.
+     *
+     * @param tools those offered; empty for none
+     * @param inThought whether the prompt ends inside a thought
+     * @param mayThink whether the answer may begin with one
+     * @param content texts outside of thoughts and calls; empty for any
+     */
+    static Constraint answer(
+            ToolFormat format,
+            List<ToolDefinition> tools,
+            ToolChoice choice,
+            boolean inThought,
+            boolean mayThink,
+            Optional<Constraint> content) {
+        return AnswerGrammar.of(format, tools, choice, inThought, mayThink, content);
     }
 }

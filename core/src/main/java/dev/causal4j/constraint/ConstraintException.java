@@ -17,4 +17,9 @@ public sealed class ConstraintException extends IllegalArgumentException permits
     ConstraintException(FormatException cause) {
         super(cause.getMessage(), cause);
     }
+
+    /** An error in a part of something larger. */
+    ConstraintException(String part, ConstraintException error) {
+        super(part + ", " + error.getMessage(), error);
+    }
 }

@@ -27,7 +27,8 @@ record Grammar(List<Expression> rules) {
         return new Grammar(rules);
     }
 
-    private static Expression shifted(Expression expression, int by) {
+    /** An expression whose rules stand behind others. */
+    static Expression shifted(Expression expression, int by) {
         return switch (expression) {
             case Expression.Text _, Expression.Tokens _ -> expression;
             case Expression.Call(int rule) -> new Expression.Call(rule + by);

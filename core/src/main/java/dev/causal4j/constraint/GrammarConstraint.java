@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A constraint that is compiled to an automaton. Immutable and thread-safe. */
 final class GrammarConstraint implements Constraint {
-    private final String key;
+    final String key;
     private final String kind;
-    private final Source source;
+    final Source source;
 
     /** @param parts that tell it from others of its kind */
     GrammarConstraint(String kind, List<String> parts, Source source) {
@@ -70,7 +70,7 @@ final class GrammarConstraint implements Constraint {
         });
     }
 
-    private static GrammarConstraint require(Constraint part) {
+    static GrammarConstraint require(Constraint part) {
         if (part instanceof GrammarConstraint known) {
             return known;
         }

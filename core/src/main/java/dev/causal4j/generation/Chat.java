@@ -317,14 +317,13 @@ public final class Chat {
          * earlier calls are as the template takes them. Errors as of {@link ChatTemplate#render}.
          */
         public Rendered render(List<Message> messages, boolean generationPrompt) {
-            boolean offers = !tools.isEmpty() && choice.kind() != Kind.NONE;
             return template.withControlTokens(model.requireTokenizer().controlTokens())
-                    .render(template.adapted(messages), offers ? tools : null, generationPrompt, variables);
+                    .render(template.adapted(messages), offers() ? tools : null, generationPrompt, variables);
         }
 
         /** Whether answers may have calls or thoughts; others are content alone. */
         public boolean parses() {
-            return (!tools.isEmpty() && choice.kind() != Kind.NONE) || toolFormat.mayThink(template, "");
+            return offers() || toolFormat.mayThink(template, "");
         }
 
         /**
@@ -334,7 +333,9 @@ public final class Chat {
          * @param seed of the ids of calls
          */
         public AnswerParser parser(String prompt, long seed, AnswerParser.Listener listener) {
-            return new AnswerParser(toolFormat, tools, choice, toolFormat.opensThought(prompt), seed, listener);
+            boolean inThought = toolFormat.opensThought(prompt);
+            return new AnswerParser(
+                    toolFormat, tools, tools.isEmpty() ? ToolChoice.NONE : choice, inThought, seed, listener);
         }
 
         /** A parser of the answer to a request, whose calls get ids by its prompt and seed. */
@@ -352,7 +353,16 @@ public final class Chat {
          * @param content empty for any
          */
         public Optional<Constraint> constraint(String prompt, Optional<Constraint> content) {
-            return content;
+            boolean inThought = toolFormat.opensThought(prompt);
+            boolean mayThink = !inThought && toolFormat.mayThink(template, prompt);
+            boolean calls = offers() && !(choice.kind() == Kind.AUTO && toolFormat == ToolFormat.NONE);
+            return calls || (content.isPresent() && (inThought || mayThink))
+                    ? Optional.of(Constraint.answer(toolFormat, tools, choice, inThought, mayThink, content))
+                    : content;
+        }
+
+        private boolean offers() {
+            return !tools.isEmpty() && choice.kind() != Kind.NONE;
         }
 
         /**

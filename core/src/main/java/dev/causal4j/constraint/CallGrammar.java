@@ -1,0 +1,132 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.chat.ToolFormat;
+import dev.causal4j.chat.ToolFormat.Form;
+import dev.causal4j.constraint.Expression.Call;
+import dev.causal4j.constraint.Expression.Choice;
+import dev.causal4j.constraint.Expression.Sequence;
+import dev.causal4j.constraint.Expression.Text;
+import dev.causal4j.format.Json;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Calls of tools, with arguments that obey the tools' schemas. Not thread-safe. */
+final class CallGrammar {
+    private static final Logger LOG = System.getLogger(CallGrammar.class.getName());
+    private static final Pattern HOLE = Pattern.compile("\\$arguments|\\$members|\\$id|«|»");
+
+    private final FreeText free;
+    private final Terms terms;
+    private final @Nullable Tokenizer tokenizer;
+    private final List<Expression> rules;
+    private final List<String> ignored;
+    private final ToolFormat format;
+    private final Map<ToolDefinition, Expression> arguments = new HashMap<>();
+
+    /** @param rules receives those of the calls */
+    CallGrammar(
+            FreeText free,
+            @Nullable Tokenizer tokenizer,
+            ToolFormat format,
+            List<Expression> rules,
+            List<String> ignored) {
+        this.free = free;
+        this.terms = free.terms;
+        this.tokenizer = tokenizer;
+        this.format = format;
+        this.rules = rules;
+        this.ignored = ignored;
+    }
+
+    /** Adds a grammar's rules. */
+    Expression add(Grammar grammar) {
+        int shift = rules.size();
+        grammar.rules().forEach(rule -> rules.add(Grammar.shifted(rule, shift)));
+        return new Call(shift);
+    }
+
+    /** A call up to its arguments. */
+    static String head(Form form, ToolDefinition tool) {
+        return HOLE.split(form.call(), 2)[0].replace("$name", tool.name());
+    }
+
+    /** A call of a tool. */
+    Expression call(Form form, ToolDefinition tool) {
+        String call = form.call().replace("$name", tool.name());
+        List<Expression> all = new ArrayList<>();
+        List<Expression> optional = new ArrayList<>();
+        List<Expression> parts = all;
+        int done = 0;
+        Matcher hole = HOLE.matcher(call);
+        while (hole.find()) {
+            parts.add(free.literal(call.substring(done, hole.start())));
+            switch (hole.group()) {
+                case "$arguments", "$members" ->
+                    parts.add(arguments.computeIfAbsent(tool, each -> arguments(form, each)));
+                case "$id" -> parts.add(new Text(Regex.whole(terms, "[a-zA-Z0-9]{9}", Spelling.RAW, "id")));
+                case "«" -> parts = optional;
+                default -> {
+                    all.add(optional(new Sequence(List.copyOf(optional))));
+                    optional.clear();
+                    parts = all;
+                }
+            }
+            done = hole.end();
+        }
+        all.add(free.literal(call.substring(done)));
+        return new Sequence(all);
+    }
+
+    static Expression optional(Expression expression) {
+        return new Choice(List.of(expression, new Sequence(List.of())));
+    }
+
+    private Expression arguments(Form form, ToolDefinition tool) {
+        Map<String, Object> schema = objectSchema(tool);
+        boolean isJson = form.member().isEmpty();
+        MemberGrammar members = new MemberGrammar(this, free, format, form);
+        try {
+            return isJson ? json(schema) : members.of(schema);
+        } catch (ConstraintException e) {
+            if (tool.strict() || !(e instanceof SchemaRefusal)) {
+                throw new ConstraintException("tool " + tool.name(), e);
+            }
+            LOG.log(Level.WARNING, "tool {0}, {1}; any object is allowed", tool.name(), e.getMessage());
+            return isJson ? json(Map.of("type", "object")) : members.any(schema);
+        }
+    }
+
+    /** The schema of a tool's arguments, which are an object. */
+    private static Map<String, Object> objectSchema(ToolDefinition tool) {
+        Map<String, Object> schema = new LinkedHashMap<>();
+        tool.parameters().forEach((key, value) -> schema.put((String) key, value));
+        if (schema.isEmpty()) {
+            schema.put("additionalProperties", false);
+        }
+        schema.putIfAbsent("type", "object");
+        return schema;
+    }
+
+    /** JSON documents of a schema. */
+    Expression json(Map<String, ?> schema) {
+        String text = new String(Json.write(schema), StandardCharsets.UTF_8);
+        return add(new JsonSchema(text, Whitespace.FLEXIBLE, false).compile(terms, tokenizer, ignored));
+    }
+
+    /** A new rule, for what is used in several places. */
+    Expression rule(Expression expression) {
+        rules.add(expression);
+        return new Call(rules.size() - 1);
+    }
+}

@@ -1,0 +1,138 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.constraint.Expression.Choice;
+import dev.causal4j.constraint.Expression.Repeat;
+import dev.causal4j.constraint.Expression.Sequence;
+import dev.causal4j.constraint.Expression.Text;
+import dev.causal4j.constraint.Expression.Tokens;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Texts around marks. A mark is a text, or the control token of this text if the tokenizer has one. Free text may have all
+ * other control tokens. Not thread-safe.
+ */
+final class FreeText {
+    final Terms terms;
+    private final Map<String, Integer> control = new LinkedHashMap<>(); // ids of control tokens
+
+    /** @param tokenizer null for one without control tokens */
+    FreeText(Terms terms, @Nullable Tokenizer tokenizer) {
+        this.terms = terms;
+        if (tokenizer != null) {
+            tokenizer.controlTokens().forEach(token -> tokenizer.id(token).ifPresent(id -> control.put(token, id)));
+        }
+    }
+
+    /** A text of letters, whatever the tokenizer can write. */
+    Term bytes(String text) {
+        return terms.literal(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private Term bytes(List<String> texts) {
+        return terms.literals(texts.stream()
+                .map(text -> text.getBytes(StandardCharsets.UTF_8))
+                .toList());
+    }
+
+    /** A text, whose control tokens can be tokens or letters. */
+    Expression literal(String text) {
+        List<Expression> parts = new ArrayList<>();
+        int done = 0;
+        for (int at = 0; at < text.length(); at++) {
+            String token = tokenAt(text, at);
+            if (!token.isEmpty()) {
+                addLetters(parts, text.substring(done, at));
+                parts.add(mark(token));
+                done = at + token.length();
+                at = done - 1;
+            }
+        }
+        addLetters(parts, text.substring(done));
+        return parts.size() == 1 ? parts.getFirst() : new Sequence(parts);
+    }
+
+    private void addLetters(List<Expression> parts, String text) {
+        if (!text.isEmpty()) {
+            parts.add(new Text(terms.text(text, Spelling.RAW, "call")));
+        }
+    }
+
+    private String tokenAt(String text, int at) {
+        String longest = "";
+        for (String token : control.keySet()) {
+            if (token.length() > longest.length() && text.startsWith(token, at)) {
+                longest = token;
+            }
+        }
+        return longest;
+    }
+
+    private Expression mark(String token) {
+        List<Expression> spellings = new ArrayList<>(List.of(tokens(List.of(token))));
+        try {
+            addLetters(spellings, token);
+        } catch (ConstraintException _) {
+            // The token alone: the tokenizer cannot write its letters.
+        }
+        return new Choice(spellings);
+    }
+
+    private Tokens tokens(Iterable<String> some) {
+        BitSet ids = new BitSet();
+        some.forEach(token -> ids.set(control.get(token)));
+        return new Tokens(ids);
+    }
+
+    /** Any text without control tokens. */
+    Expression plain() {
+        return new Text(terms.all);
+    }
+
+    /** Any text without a complete mark. */
+    Expression without(List<String> marks) {
+        return new Sequence(List.of(parts(marks), new Text(terms.not(containing(marks)))));
+    }
+
+    /** Any text that ends with its first complete mark, which is this one. */
+    Expression upTo(String mark, List<String> marks) {
+        Term any = terms.set(Bytes.ALL);
+        Term first = terms.and(
+                terms.concat(terms.all, bytes(mark)),
+                terms.not(terms.concat(containing(marks), any)));
+        List<Expression> ends = new ArrayList<>(List.of(new Text(first)));
+        if (control.containsKey(mark)) {
+            ends.add(new Sequence(List.of(new Text(terms.not(containing(marks))), tokens(List.of(mark)))));
+        }
+        return new Sequence(List.of(parts(marks), new Choice(ends)));
+    }
+
+    /** Any text without a complete mark that does not begin with some other texts, or white space and these. */
+    Expression notBeginning(List<String> beginnings, List<String> marks) {
+        Term space = terms.repeat(bytes(List.of(" ", "\n", "\t", "\r")), 0, Terms.UNBOUNDED);
+        Term begins = terms.concat(space, bytes(beginnings), terms.all);
+        Term first = terms.not(terms.or(begins, containing(marks)));
+        Expression more = new Sequence(List.of(tokens(others(marks)), without(marks)));
+        return new Sequence(List.of(new Text(first), new Choice(List.of(more, new Sequence(List.of())))));
+    }
+
+    /** Texts without a mark that end with a control token which is none, any number of them. */
+    private Expression parts(List<String> marks) {
+        Expression part = new Sequence(List.of(new Text(terms.not(containing(marks))), tokens(others(marks))));
+        return new Repeat(part, 0, others(marks).isEmpty() ? 0 : Terms.UNBOUNDED);
+    }
+
+    private List<String> others(List<String> marks) {
+        return control.keySet().stream().filter(token -> !marks.contains(token)).toList();
+    }
+
+    private Term containing(List<String> marks) {
+        return terms.concat(terms.all, bytes(marks), terms.all);
+    }
+}

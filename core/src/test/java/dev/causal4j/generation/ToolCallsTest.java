@@ -1,0 +1,167 @@
+package dev.causal4j.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.chat.Answer;
+import dev.causal4j.chat.AnswerParser;
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolCall;
+import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.chat.ToolFormat;
+import dev.causal4j.format.Json;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.SmallModels;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Calls of a model that has learned nothing: only their grammar makes them calls. */
+class ToolCallsTest {
+    private static final int EOS = 5;
+    private static final int CALLS = Integer.getInteger("tool.calls", 60);
+
+    /** Arguments of twenty tools. */
+    private static final List<String> SCHEMAS = List.of(
+            """
+            {"type":"object","properties":{"city":{"type":"string","maxLength":12}},"required":["city"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"x":{"type":"integer"},"y":{"type":"integer"}},"required":["x","y"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"text":{"type":"string","maxLength":9},"tags":{"type":"array","items":{"type":"string","maxLength":5},"maxItems":3}},"required":["text","tags"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{},"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"unit":{"type":"string","enum":["celsius","kelvin","k"]}},"required":["unit"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"on":{"type":"boolean"},"level":{"type":"integer","minimum":0,"maximum":120}},"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"price":{"type":"number","exclusiveMinimum":0,"maximum":2.25}},"required":["price"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"day":{"type":"string","format":"date"}},"required":["day"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"code":{"type":"string","pattern":"^[A-Z]{3}-[0-9]{2}$"}},"required":["code"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"list":{"type":"array","items":{"type":"integer"},"minItems":1,"maxItems":4}},"required":["list"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"a":{"type":"null"},"b":{"type":"integer","multipleOf":5}},"required":["b"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"id":{"type":"string","minLength":2,"maxLength":4},"n":{"type":"number"}},"required":["n"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"p":{"type":"object","properties":{"q":{"type":"boolean"},"r":{"type":"integer"}},"required":["q"],"additionalProperties":false}},"required":["p"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"v":{"anyOf":[{"type":"integer"},{"type":"null"},{"type":"boolean"}]}},"required":["v"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"v":{"enum":["1",2,null,true,"x y"]}},"required":["v"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"t":{"$ref":"#/$defs/tree"}},"required":["t"],"additionalProperties":false,"$defs":{"tree":{"type":"array","items":{"$ref":"#/$defs/tree"},"maxItems":2}}}""",
+            """
+            {"type":"object","properties":{"c":{"type":"string","const":"</x> \\"q\\""},"z":{"type":"integer"}},"required":["c"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"m":{"type":["integer","null"]},"d":{"type":"string","description":"D","maxLength":6,"default":""}},"required":["m","d"],"additionalProperties":false}""",
+            """
+            {"type":"object","properties":{"a1":{"type":"boolean"},"a2":{"type":"boolean"},"a3":{"type":"boolean"},"a4":{"type":"boolean"}},"additionalProperties":false}""",
+            """
+            {"type":"object","title":"T","properties":{"when":{"type":"string","format":"time"},"who":{"type":"string","maxLength":8}},"required":["who"],"additionalProperties":false}""");
+
+    private static final List<ToolDefinition> TOOLS = IntStream.range(0, SCHEMAS.size())
+            .mapToObj(i -> new ToolDefinition(Json.object(
+                    "type",
+                    "function",
+                    "function",
+                    Json.object("name", "tool_" + i, "strict", true, "parameters", tree(SCHEMAS.get(i))))))
+            .toList();
+
+    private final Tokenizer tokenizer;
+    private final CausalLM model;
+
+    ToolCallsTest() throws IOException {
+        String file = "/dev/causal4j/tokenizer/golden/qwen3-small/tokenizer.json";
+        tokenizer = Tokenizer.fromJson(file, resource(file));
+        model = CausalLM.create(
+                SmallModels.gpt2(tokenizer.vocabularySize(), 900, 16, 1, 2)
+                        .withSpecialIds(OptionalInt.empty(), Set.of(EOS)),
+                5,
+                DType.F32,
+                tokenizer);
+    }
+
+    @AfterEach
+    void close() {
+        model.close();
+    }
+
+    private static byte[] resource(String file) throws IOException {
+        try (InputStream in = Objects.requireNonNull(ToolCallsTest.class.getResourceAsStream(file))) {
+            return in.readAllBytes();
+        }
+    }
+
+    private static Map<String, Object> tree(String json) {
+        try {
+            return Json.tree("schema", json.getBytes(StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private List<Answer> answers(Chat.Format format, int count, int maxNewTokens) {
+        List<Message> messages = List.of(new Message("user", "Hi"));
+        List<GenerationRequest> requests = new ArrayList<>();
+        for (int seed = 0; seed < count; seed++) {
+            requests.add(format.request(
+                    messages,
+                    GenerationOptions.builder().maxNewTokens(maxNewTokens).temperature(1).seed(seed).build()));
+        }
+        List<Answer> answers = new ArrayList<>();
+        List<Generation> all = new Generator(model).generate(requests, TokenListener.NONE);
+        for (int i = 0; i < count; i++) {
+            AnswerParser parser = format.parser(requests.get(i), AnswerParser.Listener.NONE);
+            parser.accept(all.get(i).text());
+            answers.add(parser.end(all.get(i).finishReason().ofTurn()));
+        }
+        return answers;
+    }
+
+    @ParameterizedTest
+    @EnumSource(ToolFormat.class)
+    void requiredCallsObeyTheirSchemas(ToolFormat calls) throws IOException {
+        Chat.Format format = Chat.Format.of(model, ChatTemplate.plain()).withToolFormat(calls);
+        int seen = 0;
+        for (ToolDefinition tool : TOOLS) {
+            ToolDefinition offered = calls == ToolFormat.FUNCTIONGEMMA ? lenient(tool) : tool;
+            Chat.Format named = format.withTools(List.of(offered), ToolChoice.REQUIRED.withParallel(false));
+            for (Answer answer : answers(named, 1, 300)) {
+                if (!answer.finishReason().equals("length")) {
+                    assertThat(answer.content()).isEmpty();
+                    assertThat(answer.calls()).hasSize(1);
+                    check(answer.calls().getFirst());
+                    seen++;
+                }
+            }
+        }
+        assertThat(seen).isGreaterThan(15);
+    }
+
+    private static ToolDefinition lenient(ToolDefinition tool) {
+        return new ToolDefinition(Map.of("name", tool.name(), "parameters", tool.parameters()));
+    }
+
+    private static void check(ToolCall call) throws IOException {
+        Json.tree(call.name(), call.arguments().getBytes(StandardCharsets.UTF_8));
+    }
+}
