@@ -75,8 +75,7 @@ final class Conversations {
                 }
                 return goesOn.getAsBoolean();
             });
-            return response(
-                    generation, parser.end(generation.finishReason().ofTurn()));
+            return response(generation, parser.end(generation.finishReason().ofTurn()));
         });
     }
 
