@@ -208,6 +208,56 @@ check("an-answer-goes-on-until-the-context-is-full-and-says-so", async page => {
   same(await page.inputValue("[name=max_tokens]"), "60", "the length of a text");
 });
 
+const MOOD = { type: "object", properties: { mood: { enum: ["calm", "merry"] } }, required: ["mood"], additionalProperties: false };
+const TOOLS = [{ type: "function", function: { name: "visit", parameters: { type: "object", properties: { house: { enum: ["Donwell"] } }, required: ["house"], additionalProperties: false } } }];
+
+async function shape(page, { schema = "", tools = "", required = false }) {
+  await page.click("#tab-chat");
+  if (!(await page.locator("[name=schema]").isVisible())) await page.click("#shape summary");
+  await page.fill("[name=schema]", schema && JSON.stringify(schema));
+  await page.fill("[name=tools]", tools && JSON.stringify(tools));
+  await page.setChecked("[name=required]", required);
+}
+
+check("an-answer-holds-its-schema-also-another-one-and-that-of-a-link", async (page, open) => {
+  await shape(page, { schema: MOOD });
+  await chat(page, { length: "", seed: "3" });
+  const text = async page => (await tokens(page, "#chat-turns")).join("").replace(/<\|endoftext\|>$/, "");
+  const holds = async page => ok(["calm", "merry"].includes(JSON.parse(await text(page)).mood), await text(page));
+  await holds(page);
+  same(await status(page), "Finished: the text came to its end.", "the reason");
+  await page.click("#chat-again");
+  await page.waitForSelector("#tree li:nth-child(2)");
+  await idle(page);
+  await holds(page);
+  const other = await open(page.url());
+  await other.waitForFunction(() => document.querySelector("#status").textContent.startsWith("The same text again"));
+  same(await text(other), await text(page), "the text of the link");
+});
+
+check("calls-are-shown-and-get-their-results", async page => {
+  await shape(page, { tools: TOOLS, required: true });
+  await chat(page, { length: "", seed: "3" });
+  same(await page.locator(".calls li b").allTextContents(), ["visit"], "names");
+  same(JSON.parse(await page.locator(".calls code").textContent()), { house: "Donwell" }, "arguments");
+  same(await page.locator("#chat-text").getAttribute("placeholder"), "The result of visit. Enter sends.", "what is asked for");
+  await page.setChecked("[name=required]", false);
+  await chat(page, { text: "They had tea.", turn: 2 });
+  same(await page.locator("#chat-turns article:nth-child(2) h2").first().textContent(), "Result of visit", "the heading");
+});
+
+check("a-schema-that-is-no-json-is-marked", async page => {
+  await shape(page, {});
+  await page.fill("[name=schema]", "{");
+  await page.click("#shape summary");
+  await page.fill("#chat-text", "typed");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#problem:not([hidden])");
+  same(await page.locator("#problem").textContent(), "settings: expected valid values, got a wrong one; it is marked", "the problem");
+  ok(await page.locator("[name=schema]").isVisible(), "it is on the page");
+  same(await page.inputValue("#chat-text"), "typed", "what was typed");
+});
+
 check("why-a-text-ends-is-said", async page => {
   await write(page);
   same(await status(page), "Stopped after 12 tokens, the length in the settings.", "a length");
@@ -403,7 +453,7 @@ for (const [name, act] of Object.entries({ write, chat, score })) {
     await page.click(`#tab-${name}`);
     await look("empty");
     await act(page);
-    for (const part of ["more", "request", "past"]) await page.click(`#${part} summary`);
+    for (const part of ["more", "request", "past", ...(name === "chat" ? ["shape"] : [])]) await page.click(`#${part} summary`);
     await look("settings");
     await alternatives();
     await look("alternatives");

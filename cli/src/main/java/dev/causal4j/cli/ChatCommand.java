@@ -25,6 +25,9 @@ final class ChatCommand extends Subcommand {
     private SamplingOptions sampling;
 
     @Mixin
+    private ConstraintOptions constraint;
+
+    @Mixin
     private TemplateOption template;
 
     @Mixin
@@ -39,6 +42,7 @@ final class ChatCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         // Wrong usage is refused before anything is loaded.
+        constraint.read();
         sampling.build(GenerationOptions.builder().maxNewTokens(Chat.MAX_NEW_TOKENS));
         Map<String, Object> more = variables.fields();
         Checkpoint opened = model.open();
@@ -51,10 +55,10 @@ final class ChatCommand extends Subcommand {
                     + " transcript (User: ..., Assistant: ...); give one with --template");
         }
         Chat.Format format = Chat.Format.of(loaded, chosen).withVariables(more);
-        ChatLoop loop = new ChatLoop(format, sampling, stdout(), stderr());
+        ChatLoop loop = new ChatLoop(format, sampling, constraint, json, stdout(), stderr());
         loop.chat.system(system);
         if (json || terminal().isEmpty()) {
-            loop.run(new LineReader(System.in, TextInput.MOST_BYTES), json);
+            loop.run(new LineReader(System.in, TextInput.MOST_BYTES));
         } else {
             try (ChatTerminal terminal = new ChatTerminal()) {
                 loop.run(terminal);

@@ -6,6 +6,7 @@ import dev.causal4j.format.WholeFile;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
@@ -44,39 +45,56 @@ final class ChatLoop {
     private final Chat.Format format;
     private final CausalLM model;
     private final SamplingOptions sampling;
+    private final ConstraintOptions constraint;
+    private final boolean json;
     private final PrintWriter out;
     private final PrintWriter notes;
     /** Computes an answer and shows it. */
-    private Function<GenerationRequest, Generation> answering = request -> print(request, false);
+    private Function<GenerationRequest, Generation> answering = this::print;
 
     private IntSupplier width = () -> Integer.MAX_VALUE;
 
-    /** @param notes gets all but the answers */
-    ChatLoop(Chat.Format format, SamplingOptions sampling, PrintWriter out, PrintWriter notes) {
+    /**
+     * @param json whether answers are printed as documents
+     * @param notes gets all but the answers
+     */
+    ChatLoop(
+            Chat.Format format,
+            SamplingOptions sampling,
+            ConstraintOptions constraint,
+            boolean json,
+            PrintWriter out,
+            PrintWriter notes) {
         this.format = format;
         this.sampling = sampling;
+        this.constraint = constraint;
+        this.json = json;
         this.out = out;
         this.notes = notes;
         model = format.model();
-        chat = Chat.of(format).options(sampling.build(format.options()));
+        chat = Chat.of(format).options(sampling.build(options()));
+    }
+
+    private GenerationOptions.Builder options() {
+        return constraint.addTo(format.options(), json);
     }
 
     /** Answers each line, until the first failure. */
-    void run(LineReader lines, boolean json) throws IOException {
-        answering = request -> print(request, json);
+    void run(LineReader lines) throws IOException {
         Optional<byte[]> line = lines.next();
         while (line.isPresent() && obeys(TextInput.decode("line " + lines.number(), line.get()))) {
             line = lines.next();
         }
     }
 
-    private Generation print(GenerationRequest request, boolean json) {
+    private Generation print(GenerationRequest request) {
         TokenListener listener = json ? TokenListener.NONE : Streaming.to(out, true);
         Generation answer =
                 new Generator(model).generate(List.of(request), listener).getFirst();
         if (json) {
             int cached = answer.timing().cachedTokens();
-            out.println(GenerateCommand.document(answer, new Document().put("cached_tokens", cached)));
+            Document document = GenerateCommand.document(answer, new Document().put("cached_tokens", cached));
+            out.println(constraint.addTo(document, answer));
         } else {
             out.println();
         }
@@ -174,7 +192,7 @@ final class ChatLoop {
             case "/show" -> show();
             case "/set" -> {
                 String[] setting = rest.split("\\s+", 2);
-                chat.options(sampling.set(setting[0], setting.length > 1 ? setting[1] : "", format.options()));
+                chat.options(sampling.set(setting[0], setting.length > 1 ? setting[1] : "", options()));
                 note("(" + sampling.shown() + ")");
             }
             case "/regenerate" -> chat.regenerateThrough(noting());

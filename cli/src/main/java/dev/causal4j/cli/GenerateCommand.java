@@ -10,6 +10,7 @@ import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -45,6 +46,16 @@ final class GenerateCommand extends Subcommand {
     @Mixin
     private SamplingOptions sampling;
 
+    @Option(
+            names = "--exact-sampling",
+            paramLabel = "N",
+            description = "With a constraint: draw, at most N times, until a text is accepted, so that texts are as likely"
+                    + " among those allowed as the model makes them; masks alone distort that.")
+    private @Nullable Integer tries;
+
+    @Mixin
+    private ConstraintOptions constraint;
+
     @Mixin
     private TextOptions texts;
 
@@ -56,6 +67,7 @@ final class GenerateCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
+        refuse(constraint.read() == null && tries != null, "exact-sampling: expected a constraint beside it, got none");
         options(GenerationOptions.builder()); // wrong usage is refused before anything is loaded
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         if (ids != null && prompt != null) {
@@ -75,14 +87,44 @@ final class GenerateCommand extends Subcommand {
 
         int[] promptIds = encoded.join();
         GenerationOptions options = options(GenerationOptions.builder(loaded));
+        GenerationRequest request = new GenerationRequest(promptIds, options);
         PrintWriter out = stdout();
+        Optional<Generation> made = tries == null
+                ? generated(loaded, request)
+                : Optional.of(new Generator(loaded).drawExactly(request, tries));
+        if (made.isEmpty()) {
+            return 130; // as shells have it
+        }
+        Generation generation = made.get();
+        if (json) {
+            Document document = document(generation, new Document().put("load_seconds", loadSeconds));
+            if (logprobs != null) {
+                ScoreDocument scores = new ScoreDocument(loaded, false, logprobs);
+                document.put("logprobs", scores.predictions(generation.predictions()));
+            }
+            constraint.addTo(document, generation);
+            if (tries != null) {
+                long drawn = generation.seed() - sampling.seed() + 1;
+                document.put("exact_sampling", new Document().put("tries", drawn).put("acceptance_rate", 1.0 / drawn));
+            }
+            out.println(document);
+        } else {
+            out.println(tries == null ? "" : generation.text());
+            if (Progress.TERMINAL) {
+                stderr().println(status(generation));
+            }
+        }
+        return 0;
+    }
+
+    /** Generates and shows the text. Empty if it was interrupted. */
+    private Optional<Generation> generated(CausalLM loaded, GenerationRequest request) {
         TokenListener listener =
-                json ? TokenListener.NONE : Streaming.to(out, loaded.tokenizer().isPresent());
+                json ? TokenListener.NONE : Streaming.to(stdout(), loaded.tokenizer().isPresent());
         AtomicInteger shown = new AtomicInteger();
-        Generation generation;
         try (Interruption interruption = new Interruption(0, () -> tellInterrupted(shown))) {
-            generation = new Generator(loaded)
-                    .generate(List.of(new GenerationRequest(promptIds, options)), token -> {
+            Generation generation = new Generator(loaded)
+                    .generate(List.of(request), token -> {
                         synchronized (shown) { // nothing follows the last line
                             if (interruption.requested()) {
                                 return false;
@@ -92,24 +134,8 @@ final class GenerateCommand extends Subcommand {
                         }
                     })
                     .getFirst();
-            if (interruption.requested()) {
-                return 130; // as shells have it
-            }
+            return interruption.requested() ? Optional.empty() : Optional.of(generation);
         }
-        if (json) {
-            Document document = document(generation, new Document().put("load_seconds", loadSeconds));
-            if (logprobs != null) {
-                ScoreDocument scores = new ScoreDocument(loaded, false, logprobs);
-                document.put("logprobs", scores.predictions(generation.predictions()));
-            }
-            out.println(document);
-        } else {
-            out.println();
-            if (Progress.TERMINAL) {
-                stderr().println(status(generation));
-            }
-        }
-        return 0;
     }
 
     /** Ends the line, and tells how to get the text again. */
@@ -127,6 +153,7 @@ final class GenerateCommand extends Subcommand {
     }
 
     private GenerationOptions options(GenerationOptions.Builder builder) {
+        constraint.addTo(builder, json);
         if (logprobs != null) {
             builder.logProbabilities(logprobs);
         }

@@ -18,7 +18,7 @@ final class Help {
     private static final int COLUMN = 25;
 
     private static final List<String> ORDER =
-            List.of("Options", "Texts", "Data", "Training", "Sampling", "Chat template", "Model", "General");
+            List.of("Options", "Texts", "Data", "Training", "Sampling", "Form", "Chat template", "Model", "General");
 
     private Help() {}
 
@@ -76,6 +76,7 @@ final class Help {
             case "DataOptions", "TrainingData" -> "Data";
             case "TrainOptions" -> "Training";
             case "SamplingOptions" -> "Sampling";
+            case "ConstraintOptions" -> "Form";
             case "TemplateOption", "TemplateOptions" -> "Chat template";
             case "ModelOptions", "RunOptions", "ShapeOptions", "AdapterOption", "TokenizerOptions" -> "Model";
             case "Main", "Subcommand" -> "General";

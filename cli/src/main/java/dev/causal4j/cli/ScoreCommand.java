@@ -1,10 +1,13 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Scorer;
+import dev.causal4j.scoring.Scorer.ConstrainedScore;
+import dev.causal4j.scoring.Scorer.Spellings;
 import dev.causal4j.scoring.ScoringListener;
 import dev.causal4j.scoring.ScoringOptions;
 import dev.causal4j.scoring.ScoringRequest;
@@ -46,6 +49,11 @@ final class ScoreCommand extends Subcommand {
     private @Nullable String choices;
 
     @Option(
+            names = "--spellings",
+            description = "With --choices: the probability of each text, summed over all token sequences that spell it.")
+    private boolean spellings;
+
+    @Option(
             names = "--prefix",
             paramLabel = "TEXT",
             description = "Context before the text, not scored; with it the text's first token is scored.")
@@ -64,6 +72,9 @@ final class ScoreCommand extends Subcommand {
     private boolean totalsOnly;
 
     @Mixin
+    private ConstraintOptions constraint;
+
+    @Mixin
     private TextOptions texts;
 
     @Mixin
@@ -80,6 +91,10 @@ final class ScoreCommand extends Subcommand {
         checkUsage();
         ScoringOptions options =
                 Usage.of(spec, () -> ScoringOptions.DEFAULT.withStride(stride).withAlternatives(top));
+        Constraint form = constraint.read();
+        refuse(
+                form != null && (choices != null || lines.in != null || stride != 0),
+                "constraint: expected a text as TEXT, --file or --tokens, got --choices, --jsonl or --stride");
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         List<String> continuations = continuations();
@@ -96,8 +111,14 @@ final class ScoreCommand extends Subcommand {
         if (lines.in != null) {
             return scoreLines(loaded, before, options);
         }
+        if (form != null) {
+            score(loaded, before, ids != null ? ids : alone(loaded.requireTokenizer(), given), form);
+            return 0;
+        }
         int[] encoded = ids != null ? ids : given.isEmpty() ? new int[0] : encode(loaded.requireTokenizer(), given);
-        if (choices != null) {
+        if (spellings) {
+            rankSpellings(loaded, encoded, continuations);
+        } else if (choices != null) {
             rank(loaded, encoded, continuations, options);
         } else {
             score(loaded, new ScoringRequest(before, encoded), options);
@@ -108,6 +129,13 @@ final class ScoreCommand extends Subcommand {
     private int[] encode(Tokenizer tokenizer, String given) {
         return prefix.isEmpty()
                 ? texts.encode(tokenizer, given)
+                : tokenizer.encodeContinuation(given, texts.specialTokens());
+    }
+
+    /** The tokens of a text without any before it. */
+    private int[] alone(Tokenizer tokenizer, String given) {
+        return prefix.isEmpty()
+                ? tokenizer.encode(given, texts.specialTokens())
                 : tokenizer.encodeContinuation(given, texts.specialTokens());
     }
 
@@ -124,6 +152,7 @@ final class ScoreCommand extends Subcommand {
         refuse(
                 choices != null && (lines.in != null || !prefix.isEmpty() || stride != 0),
                 "choices: expected a prompt as TEXT, --file or --tokens, got --jsonl, --prefix or --stride");
+        refuse(spellings && choices == null, "spellings: expected --choices beside it, got none");
     }
 
     private List<String> continuations() throws IOException {
@@ -131,6 +160,9 @@ final class ScoreCommand extends Subcommand {
             return List.of();
         }
         String all = choices.equals("-") ? TextInput.argument(choices) : TextInput.file(Path.of(choices));
+        if (all.isEmpty()) {
+            throw new IllegalArgumentException(choices + ": expected a choice a line, got none");
+        }
         return all.lines().toList();
     }
 
@@ -153,10 +185,46 @@ final class ScoreCommand extends Subcommand {
         out.println(ScoreTable.totals(score.totals()));
     }
 
-    private void rank(CausalLM loaded, int[] prompt, List<String> continuations, ScoringOptions options) {
-        if (continuations.isEmpty()) {
-            throw new IllegalArgumentException(choices + ": expected a choice a line, got none");
+    private void score(CausalLM loaded, int[] before, int[] ids, Constraint form) {
+        ConstrainedScore score = new Scorer(loaded).score(before, ids, form);
+        PrintWriter out = stdout();
+        if (json) {
+            Document document = new Document();
+            new ScoreDocument(loaded, totalsOnly, 0).add(score.score(), document);
+            out.println(document.put(
+                    "constraint",
+                    new Document()
+                            .put("allowed", score.isAllowed())
+                            .put("leaves_at", score.leavesAt().stream().boxed().findFirst())
+                            .put("log_probability", score.logProbability())
+                            .put("lost_log_probability", score.lostLogProbability())
+                            .put("ignored", constraint.ignored())));
+            return;
         }
+        ScoreTable table = new ScoreTable(loaded, out);
+        if (!totalsOnly) {
+            table.tokens(score.score(), 0);
+        }
+        out.println(ScoreTable.totals(score.score().totals()));
+        table.constraint(score);
+    }
+
+    private void rankSpellings(CausalLM loaded, int[] prompt, List<String> continuations) {
+        Spellings made = new Scorer(loaded)
+                .rankSpellings(
+                        prompt,
+                        continuations.stream()
+                                .map(each -> Constraint.choice(List.of(each)))
+                                .toList());
+        PrintWriter out = stdout();
+        if (json) {
+            out.println(ScoreDocument.spellings(prompt, continuations, made));
+        } else {
+            ScoreTable.spellings(continuations, made, out);
+        }
+    }
+
+    private void rank(CausalLM loaded, int[] prompt, List<String> continuations, ScoringOptions options) {
         Tokenizer tokenizer = loaded.requireTokenizer();
         List<int[]> encoded = continuations.stream()
                 .map(choice -> tokenizer.encodeContinuation(choice, texts.specialTokens()))

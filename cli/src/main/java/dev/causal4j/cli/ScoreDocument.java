@@ -6,6 +6,7 @@ import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Score.Totals;
+import dev.causal4j.scoring.Scorer.Spellings;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -96,6 +97,21 @@ final class ScoreDocument {
                 .put("prompt_tokens", prompt)
                 .put("choices", scored)
                 .put("order", order);
+    }
+
+    /** Choices in the given order, and their indexes, the likeliest first. */
+    static Document spellings(int[] prompt, List<String> choices, Spellings made) {
+        List<Document> scored = IntStream.range(0, choices.size())
+                .mapToObj(i -> new Document()
+                        .put("text", choices.get(i))
+                        .put("logprob", made.logProbabilities().get(i))
+                        .put("share", made.share(i))
+                        .put("spellings", made.counts().get(i)))
+                .toList();
+        return new Document()
+                .put("prompt_tokens", prompt)
+                .put("choices", scored)
+                .put("order", made.order());
     }
 
     static String name(Normalization normalization) {

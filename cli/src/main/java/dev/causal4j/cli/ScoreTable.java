@@ -6,6 +6,8 @@ import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Score.Totals;
+import dev.causal4j.scoring.Scorer.ConstrainedScore;
+import dev.causal4j.scoring.Scorer.Spellings;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -99,6 +101,34 @@ final class ScoreTable {
             }
             out.println("  " + Visible.quoted(choices.get(i)));
         }
+    }
+
+    /** Prints a line for each choice, the likeliest first. */
+    static void spellings(List<String> choices, Spellings made, PrintWriter out) {
+        out.printf("%6s  %12s  %11s  %9s  choice%n", "", "log p", "share", "spellings");
+        for (int i : made.order()) {
+            out.printf(
+                    "%6d  %12.4f  %11s  %9d  %s%n",
+                    i + 1,
+                    made.logProbabilities().get(i),
+                    Pieces.percent(made.share(i)),
+                    made.counts().get(i),
+                    Visible.quoted(choices.get(i)));
+        }
+    }
+
+    /** Prints a line about a text and its constraint. */
+    void constraint(ConstrainedScore score) {
+        int left = score.leavesAt().orElse(-1);
+        out.println(left >= 0
+                ? "not allowed: it leaves the constraint at token " + left + ", "
+                        + pieces.shown(score.score().tokens()[left])
+                : String.format(
+                        "%s: log p %.4f under the constraint, %.4f without, %.4f lost to what was not allowed",
+                        score.isAllowed() ? "allowed" : "allowed so far, but not complete",
+                        score.logProbability(),
+                        0 - score.score().totals().nll(),
+                        score.lostLogProbability()));
     }
 
     private static String name(Normalization normalization) {

@@ -144,7 +144,8 @@ final class ServeCommand extends Subcommand {
         }
         ToolFormat tools = format.toolFormat();
         boolean shown = tools != ToolFormat.NONE;
-        stderr().println(model + ": calls tools " + (shown ? "as " + tools.label() : "only where a request requires it"));
+        stderr().println(model + ": calls tools "
+                + (shown ? "as " + tools.label() : "only where a request requires it"));
         String name = address.getAddress().getHostAddress();
         String url = "http://" + (name.contains(":") ? "[" + name + "]" : name) + ":" + address.getPort();
         Document document = new Document().put("url", url).put("model", model).put("tool_format", tools.label());

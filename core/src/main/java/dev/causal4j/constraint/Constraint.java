@@ -47,7 +47,7 @@ public interface Constraint {
 
     /** The texts of a grammar in llama.cpp's GBNF. */
     static Constraint grammar(String gbnf) {
-        throw new UnsupportedOperationException(gbnf);
+        return new GrammarConstraint("grammar", List.of(gbnf), new Gbnf(gbnf));
     }
 
     /** The JSON documents that a JSON Schema allows, with flexible white space. */
@@ -66,7 +66,10 @@ public interface Constraint {
      * @param lenient drops what cannot be held, and lists it
      */
     static Constraint schema(String json, Whitespace whitespace, boolean lenient) {
-        throw new UnsupportedOperationException(json);
+        return new GrammarConstraint(
+                "schema",
+                List.of(json, whitespace.name(), Boolean.toString(lenient)),
+                new JsonSchema(json, whitespace, lenient));
     }
 
     /** Any JSON object, with flexible white space. */

@@ -3,7 +3,7 @@ package dev.causal4j.constraint;
 import dev.causal4j.FormatException;
 
 /** A constraint cannot be held exactly, or exceeds a limit. The message is one line. */
-public final class ConstraintException extends IllegalArgumentException {
+public sealed class ConstraintException extends IllegalArgumentException permits SchemaRefusal {
     /**
      * @param subject the kind of the constraint and the place in it
      * @param expected what should be there
@@ -12,5 +12,9 @@ public final class ConstraintException extends IllegalArgumentException {
      */
     public ConstraintException(String subject, String expected, String got, String remedy) {
         super(new FormatException(subject, expected, got, remedy).getMessage());
+    }
+
+    ConstraintException(FormatException cause) {
+        super(cause.getMessage(), cause);
     }
 }

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Masks {
     private static final long MOST_BYTES = 16 << 20;
-    private static final int MOST_PAIRS = 2000; // more take longer than a walk
+    private static final int MOST_PAIRS = 1000; // more take longer than a walk
 
     private final Automaton automaton;
     private final Terms terms;
@@ -111,11 +111,13 @@ final class Masks {
     private Allowed compute(Configuration configuration, Trie trie) {
         long[] mask = new long[Math.ceilDiv(lexicon.size, Long.SIZE)];
         int slices = 0;
-        for (int i = 0; i < lexicon.slices.size() && trie == lexicon.rest; i++) {
-            if (covers(configuration, i)) {
-                slices |= 1 << i;
-            } else {
-                walk(lexicon.slices.get(i).trie(), configuration, mask);
+        if (trie == lexicon.rest) {
+            int whole = 0;
+            while (whole < lexicon.slices.size() && covers(configuration, whole)) {
+                slices |= 1 << whole++;
+            }
+            for (Slice slice : lexicon.slices.subList(whole, lexicon.slices.size())) { // of longer texts, so neither
+                walk(slice.trie(), configuration, mask);
             }
         }
         walk(trie, configuration, mask);

@@ -25,6 +25,9 @@ final class Term {
 
         record Not(Term term) implements Shape {}
 
+        /** The texts behind which a machine accepts. */
+        record Machine(StateMachine machine, int state) implements Shape {}
+
         record Repeat(Term term, int least, int most) implements Shape {}
     }
 

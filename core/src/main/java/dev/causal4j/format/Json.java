@@ -332,6 +332,11 @@ public record Json(String subject, Map<?, ?> root) {
         throw new FormatException(subject, "a JSON object", describe(root), "is the file damaged?");
     }
 
+    /** Reads a value of any kind like {@link #exactTree}; null if there is none. */
+    public static @Nullable Object exactValue(String subject, byte[] json) throws FormatException {
+        return read(subject, json, Set.of(), (_, _, _) -> {}, true);
+    }
+
     private static @Nullable Object read(String subject, byte[] json, Set<String> large, Members members, boolean exact)
             throws FormatException {
         // A decoder refuses bytes that are not UTF-8, a charset would replace them.

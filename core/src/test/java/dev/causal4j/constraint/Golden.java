@@ -36,6 +36,11 @@ final class Golden {
         return JsonMapper.shared().readTree(resource("golden/" + name + ".json"));
     }
 
+    /** Schemas with texts and verdicts. */
+    static JsonNode schemas(String name) {
+        return JsonMapper.shared().readTree(resource("schemas/" + name + ".json"));
+    }
+
     /** One of the tokenizers in tokenizer/golden. */
     static Tokenizer tokenizer(String name) {
         return TOKENIZERS.computeIfAbsent(name, _ -> {

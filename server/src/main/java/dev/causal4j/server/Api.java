@@ -50,15 +50,12 @@ interface Api {
     static Map<String, Object> ended(Ask ask, Map<String, Object> choice, String finish, Generation made) {
         choice.put("finish_reason", finish);
         if (ask.logprobs()) {
-            made.constrained().ifPresent(each -> choice.put("constraint", constraint(each)));
+            made.constrained().ifPresent(each -> {
+                double lost = finite(each.lostLogProbability().orElse(0.0));
+                choice.put("constraint", Json.object("complete", each.complete(), "lost_logprob", lost));
+            });
         }
         return choice;
-    }
-
-    private static Map<String, Object> constraint(Generation.Constrained constrained) {
-        Map<String, Object> told = Json.object("complete", constrained.complete());
-        constrained.lostLogProbability().ifPresent(lost -> told.put("lost_logprob", finite(lost)));
-        return told;
     }
 
     /** Why a choice ended, in OpenAI's words. */

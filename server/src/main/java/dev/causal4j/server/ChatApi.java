@@ -65,9 +65,8 @@ record ChatApi() implements Api {
                 served.format().template().stops(),
                 owner);
         String param = wanted.map(Constraints.Wanted::param).orElse("tools");
-        Optional<Constraint> constraint = Constraints.made(
-                param,
-                () -> conversation.format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint)));
+        Optional<Constraint> constraint =
+                conversation.format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint));
         Ask.Form form = Ask.Form.read(in, served);
         return new Ask(
                 List.of(prompt),

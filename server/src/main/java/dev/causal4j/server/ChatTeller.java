@@ -2,10 +2,8 @@ package dev.causal4j.server;
 
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.AnswerParser;
-import dev.causal4j.chat.ToolCall;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Generation;
-import dev.causal4j.server.Choice.Entry;
 import dev.causal4j.server.Choice.Piece;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -20,8 +18,7 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     private final Function<AnswerParser.Listener, Optional<AnswerParser>> reading;
     private final Optional<AnswerParser> parser; // calls this for what is told in parts
     private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
-    private final List<Entry> tokens = new ArrayList<>(); // of the next part
-    private final List<Integer> ids = new ArrayList<>();
+    private final List<Piece> since = new ArrayList<>(); // the last part
     private boolean begun;
     private int thoughts;
 
@@ -34,8 +31,7 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
 
     @Override
     public List<Map<String, Object>> part(Piece piece) {
-        tokens.addAll(piece.tokens());
-        ids.addAll(piece.ids());
+        since.add(piece);
         if (parser.isPresent()) {
             read(parser.get(), piece);
         } else if (!piece.text().isEmpty()) {
@@ -75,7 +71,6 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
         }
     }
 
-    /** A message, or the part of a stream that begins one. */
     private static Map<String, Object> beginning(Object content) {
         return Json.object("role", "assistant", "content", content);
     }
@@ -83,8 +78,8 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     @Override
     public void call(int index, String id, String name) {
         Map<String, Object> delta = begun ? new LinkedHashMap<>() : beginning(Json.NULL);
-        Map<String, Object> call = Json.object("index", index);
-        call.putAll(call(new ToolCall(id, name, "")));
+        Map<String, Object> call = Json.object("index", index, "id", id, "type", "function");
+        call.put("function", Json.object("name", name, "arguments", ""));
         delta.put("tool_calls", List.of(call));
         add(delta);
     }
@@ -95,16 +90,11 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
         add(Json.object("tool_calls", List.of(Json.object("index", index, "function", function))));
     }
 
-    private static Map<String, Object> call(ToolCall call) {
-        Map<String, Object> function = Json.object("name", call.name(), "arguments", call.arguments());
-        return Json.object("id", call.id(), "type", "function", "function", function);
-    }
-
     private void add(Map<String, Object> delta) {
         begun = true;
-        parts.add(Api.choice(ask, "delta", delta, ChatApi.logprobs(ask, tokens), List.copyOf(ids)));
-        tokens.clear();
-        ids.clear();
+        Piece all = Piece.of(since);
+        parts.add(Api.choice(ask, "delta", delta, ChatApi.logprobs(ask, all.tokens()), all.ids()));
+        since.clear();
     }
 
     @Override
@@ -122,15 +112,11 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     @Override
     public Map<String, Object> whole(List<Piece> pieces, Generation made) {
         Answer answer = answer(pieces, Api.label(made.finishReason()));
-        boolean other = !answer.calls().isEmpty() || !answer.reasoning().isEmpty();
-        Map<String, Object> message = beginning(answer.content().isEmpty() && other ? Json.NULL : answer.content());
+        Map<String, Object> message = new LinkedHashMap<>(answer.message().fields());
+        if (answer.content().isEmpty() && message.size() > 2) {
+            message.put("content", Json.NULL); // calls or thoughts are all that there is
+        }
         message.put("refusal", Json.NULL);
-        if (!answer.reasoning().isEmpty()) {
-            message.put("reasoning_content", answer.reasoning());
-        }
-        if (!answer.calls().isEmpty()) {
-            message.put("tool_calls", answer.calls().stream().map(ChatTeller::call).toList());
-        }
         Piece all = Piece.of(pieces);
         Map<String, Object> logprobs = ChatApi.logprobs(ask, all.tokens());
         return Api.ended(ask, Api.choice(ask, "message", message, logprobs, all.ids()), answer.finishReason(), made);

@@ -148,7 +148,8 @@ record CompletionApi() implements Api {
 
         @Override
         public Map<String, Object> whole(List<Piece> pieces, Generation made) {
-            Piece all = Piece.of(Stream.concat(Stream.of(opening), pieces.stream()).toList());
+            Piece all =
+                    Piece.of(Stream.concat(Stream.of(opening), pieces.stream()).toList());
             return Api.ended(ask, choice(all), Api.label(made.finishReason()), made);
         }
 

@@ -5,24 +5,26 @@ import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Semaphore;
 import java.util.function.Function;
-import java.util.function.Supplier;
 
 /** What a request wants its text to obey, in the fields of OpenAI, vLLM and llama.cpp. Used by one thread. */
 final class Constraints {
     private static final int MOST_CHOICES = 100_000;
-    private static final Semaphore COMPILING = new Semaphore(Runtime.getRuntime().availableProcessors(), true);
+    private static final Semaphore COMPILING =
+            new Semaphore(Runtime.getRuntime().availableProcessors(), true);
     private static final List<String> UNSUPPORTED =
             List.of("guided_whitespace_pattern", "grammar_lazy", "grammar_triggers");
-    private static final List<String> UNSUPPORTED_OUTPUTS = List.of(
-            "whitespace_pattern", "structural_tag", "disable_any_whitespace", "disable_additional_properties");
+    private static final List<String> UNSUPPORTED_OUTPUTS =
+            List.of("whitespace_pattern", "structural_tag", "disable_any_whitespace", "disable_additional_properties");
 
     /**
      * A constraint.
@@ -44,7 +46,7 @@ final class Constraints {
             outputs.refuse(UNSUPPORTED_OUTPUTS);
             all.addEach(outputs, "");
             if (outputs.bool("json_object", false)) {
-                all.add(outputs.path("json_object"), Constraint::jsonObject);
+                all.add(outputs.path("json_object"), Constraint.jsonObject());
             }
         });
         all.addEach(in, "guided_");
@@ -70,34 +72,29 @@ final class Constraints {
         if (options.number(ngram).intValue() > 0) {
             throw ApiError.value(ngram.snake(), "0 beside a constraint", options.number(ngram));
         }
-        Constraint constraint = wanted.get().constraint;
-        made(wanted.get().param, () -> onAThread(() -> constraint.start(served.tokenizer())));
-        return options.toBuilder().constraint(constraint).build();
+        compile(wanted.get(), served.tokenizer());
+        return options.toBuilder().constraint(wanted.get().constraint).build();
     }
 
-    /** Computes for long without keeping other requests from the few threads that carry theirs. */
-    private static <T> T onAThread(Supplier<T> work) {
+    /** Compiles on a thread of its own, since it may take seconds, and few threads carry the requests. */
+    private static void compile(Wanted wanted, Tokenizer tokenizer) {
+        Executor thread = task -> Thread.ofPlatform().daemon().start(task);
         COMPILING.acquireUninterruptibly();
         try {
-            return CompletableFuture.supplyAsync(work, task -> Thread.ofPlatform().daemon().start(task)).join();
+            CompletableFuture.runAsync(() -> wanted.constraint.start(tokenizer), thread)
+                    .join();
         } catch (CompletionException e) {
-            throw e.getCause() instanceof ConstraintException known ? known : e;
+            if (e.getCause() instanceof ConstraintException refused) {
+                throw new ApiError(400, "invalid_value", wanted.param, String.valueOf(refused.getMessage()));
+            }
+            throw e;
         } finally {
             COMPILING.release();
         }
     }
 
-    private void add(String param, Supplier<Constraint> constraint) {
-        wanted.add(new Wanted(param, made(param, constraint)));
-    }
-
-    /** Makes a constraint or compiles it; errors of its text become those of a field. */
-    static <T> T made(String param, Supplier<T> constraint) {
-        try {
-            return constraint.get();
-        } catch (ConstraintException e) {
-            throw new ApiError(400, "invalid_value", param, String.valueOf(e.getMessage()));
-        }
+    private void add(String param, Constraint constraint) {
+        wanted.add(new Wanted(param, constraint));
     }
 
     /** OpenAI's field; llama.cpp knows a schema beside {@code json_object}, too. */
@@ -107,7 +104,7 @@ final class Constraints {
             case "text" -> {}
             case "json_object" -> {
                 if (!addSchema(format, "schema")) {
-                    add(format.path("type"), Constraint::jsonObject);
+                    add(format.path("type"), Constraint.jsonObject());
                 }
             }
             case "json_schema" -> {
@@ -125,21 +122,23 @@ final class Constraints {
         addText(in, prefix + "regex", Constraint::regex);
         addText(in, prefix + "grammar", Constraint::grammar);
         if (in.has(prefix + "choice")) {
-            List<String> texts = in.strings(prefix + "choice", MOST_CHOICES);
-            add(in.path(prefix + "choice"), () -> Constraint.choice(texts));
+            add(in.path(prefix + "choice"), Constraint.choice(in.strings(prefix + "choice", MOST_CHOICES)));
         }
     }
 
     private void addText(JsonIn in, String key, Function<String, Constraint> constraint) {
-        in.string(key).filter(text -> !text.isEmpty()).ifPresent(text -> add(in.path(key), () -> constraint.apply(text)));
+        in.string(key)
+                .filter(text -> !text.isEmpty())
+                .ifPresent(text -> add(in.path(key), constraint.apply(text)));
     }
 
     /** Adds a schema, given as JSON or as a text of it; false if there is none. */
     private boolean addSchema(JsonIn in, String key) {
         Object schema = in.value(key);
         if (schema != null) {
-            String text = schema instanceof String given ? given : new String(Json.write(schema), StandardCharsets.UTF_8);
-            add(in.path(key), () -> Constraint.schema(text));
+            String text =
+                    schema instanceof String given ? given : new String(Json.write(schema), StandardCharsets.UTF_8);
+            add(in.path(key), Constraint.schema(text));
         }
         return schema != null;
     }

@@ -10,9 +10,11 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
@@ -105,7 +107,7 @@ final class Generating {
         Choice[] choices = new Choice[ask.sequences()];
         Teller[] tellers = new Teller[choices.length];
         Generation[] made = new Generation[choices.length];
-        boolean[] begun = new boolean[choices.length];
+        Set<Integer> begun = new HashSet<>();
         for (int ended = 0; ended < choices.length; ) {
             Sequences.Event event = sequences.events().poll(PING_SECONDS, TimeUnit.SECONDS);
             if (event == null) {
@@ -126,16 +128,15 @@ final class Generating {
                 told = tellers[index].last(choices[index].finish(made[index].finishReason()), made[index]);
                 ended++;
             }
-            for (Map<String, Object> part : told) {
+            for (int i = 0; i < told.size(); i++) {
                 Map<String, Object> more = new LinkedHashMap<>();
-                if (!begun[index] && ask.form().ids()) {
+                if (begun.add(index) && ask.form().ids()) {
                     more.put("prompt_token_ids", ask.prompt(index).tokens());
                 }
-                begun[index] = true;
-                if (ended == choices.length && part.equals(told.getLast())) {
+                if (ended == choices.length && i == told.size() - 1) {
                     more.put("timings", timings(List.of(made)));
                 }
-                send(call, api, ask, id, choice(index, part, ask.seed(index)), more);
+                send(call, api, ask, id, choice(index, told.get(i), ask.seed(index)), more);
             }
             sequences.sent(index);
         }

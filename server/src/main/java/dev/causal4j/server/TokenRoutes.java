@@ -70,7 +70,8 @@ record TokenRoutes(ServedModel served) {
         props.put("chat_template", template.isPlain() ? "fallback" : template.source());
         props.put("turn_end_ids", served.format().ends().stream().sorted().toList());
         ToolFormat tools = served.format().toolFormat(); // one that no template shows needs a constraint for each call
-        props.putAll(Json.object("tools", tools == ToolFormat.NONE ? "forced" : "template", "tool_format", tools.label()));
+        props.putAll(
+                Json.object("tools", tools == ToolFormat.NONE ? "forced" : "template", "tool_format", tools.label()));
         call.json(props);
     }
 

@@ -15,7 +15,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ConstraintsTest {
     private static Matcher matcher(String fields) {
-        return Constraints.read(in("{" + fields + "}")).orElseThrow().constraint().start(SERVED.tokenizer());
+        return Constraints.read(in("{" + fields + "}"))
+                .orElseThrow()
+                .constraint()
+                .start(SERVED.tokenizer());
     }
 
     private static boolean allows(String fields, String text) {

@@ -27,8 +27,7 @@ class SamplingTest {
                 read("{" + fields + "}").toBuilder().maxNewTokens(1).build();
         Form whole = new Form(false, false, false, new TokenNames(SERVED.tokenizer(), false));
         Prompt prompt = new Prompt(new int[] {1}, 0, "", 100);
-        return new Ask(List.of(prompt), 1, 1, options, 0, true, whole, CompletionApi.Continuation::new)
-                .isScoring();
+        return new Ask(List.of(prompt), 1, 1, options, 0, true, whole, CompletionApi.Continuation::new).isScoring();
     }
 
     @Test

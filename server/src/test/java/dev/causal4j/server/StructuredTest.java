@@ -11,12 +11,16 @@ import static dev.causal4j.server.Served.send;
 import static dev.causal4j.server.Served.start;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.chat.ChatTemplate;
 import java.io.IOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -152,6 +156,37 @@ class StructuredTest {
         assertThat(refused.body()).contains("\"param\":\"messages.[0].");
     }
 
+    private static String rendered(Server server, String answer, String rest) throws Exception {
+        String call = "{'id': 'call_1', 'type': 'function', 'function': {'name': 'write_letter', 'arguments':"
+                + " '{\\'to\\': \\'Miss Fairfax\\'}'}}";
+        String messages = "{'role': 'user', 'content': 'Write.'}, {'role': 'assistant', " + answer + "'tool_calls': ["
+                + call + "]}, {'role': 'tool', " + rest + "}";
+        HttpResponse<String> response =
+                send(server, "/apply-template", "{'messages': [" + messages + "], 'tools': [" + LETTER + "]}");
+        assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
+        return JsonMapper.shared().readTree(response.body()).get("prompt").stringValue();
+    }
+
+    @Test
+    void earlierCallsAndTheirResultsAreInThePrompt() throws Exception {
+        Path file = Recorded.RESOURCES.resolve("chat/qwen2.5-instruct.jinja");
+        ChatTemplate template = ChatTemplate.parse("qwen", Files.readString(file), Map.of());
+        try (Server server = Server.start(Served.MODEL, template, OPTIONS)) {
+            String prompt = rendered(server, "'content': null, ", "'tool_call_id': 'call_1', 'content': 'Sent.'");
+            assertThat(prompt)
+                    .contains("{\"name\": \"write_letter\", \"arguments\": {\"to\": \"Miss Fairfax\"}}")
+                    .contains("<tool_response>\nSent.\n</tool_response>")
+                    .contains("\"enum\": [\"Mrs. Weston\", \"Miss Fairfax\"]");
+            for (String answer :
+                    List.of("", "'content': '', ", "'content': [], ", "'content': null, 'refusal': null, ")) {
+                for (String id : List.of("", "'tool_call_id': null, ")) {
+                    String content = "'content': [{'type': 'text', 'text': 'Sent.'}]";
+                    assertThat(rendered(server, answer, id + content)).isEqualTo(prompt);
+                }
+            }
+        }
+    }
+
     static List<String> bombs() {
         String deep = "{'type': 'array', 'items': ".repeat(90) + "{}" + "}".repeat(90);
         String wide = IntStream.range(0, 10_000)
@@ -204,8 +239,13 @@ class StructuredTest {
                             request(server, CHAT, ask(each).replace('\'', '"')), BodyHandlers.ofString()))
                     .toList();
             for (int i = 0; i < alone.size(); i++) {
-                JsonNode answer = JsonMapper.shared().readTree(together.get(i).join().body());
-                assertThat(answer.get("choices").get(0).get("message").get("content").stringValue())
+                JsonNode answer =
+                        JsonMapper.shared().readTree(together.get(i).join().body());
+                assertThat(answer.get("choices")
+                                .get(0)
+                                .get("message")
+                                .get("content")
+                                .stringValue())
                         .isEqualTo(alone.get(i));
             }
         }

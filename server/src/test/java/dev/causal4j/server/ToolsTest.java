@@ -40,7 +40,8 @@ class ToolsTest {
     void oneCallAtMostIsMadeWhereParallelOnesAreOff() {
         String fields = "'tools': [" + VISIT + "], 'tool_choice': 'required'";
         assertThat(read(fields).choice().parallel()).isTrue();
-        assertThat(read(fields + ", 'parallel_tool_calls': false").choice().parallel()).isFalse();
+        assertThat(read(fields + ", 'parallel_tool_calls': false").choice().parallel())
+                .isFalse();
     }
 
     @Test

@@ -1,0 +1,112 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.Whitespace;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.GenerationOptions;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Options of commands that hold a text to a form, of one kind at most. */
+final class ConstraintOptions {
+    @Option(names = "--json-schema", paramLabel = "F", description = "JSON that a JSON Schema in a file allows.")
+    private @Nullable Path schema;
+
+    @Option(names = "--json-object", description = "A JSON object.")
+    private boolean object;
+
+    @Option(names = "--regex", paramLabel = "R", description = "A text that a regular expression matches as a whole.")
+    private @Nullable String regex;
+
+    @Option(names = "--grammar", paramLabel = "F", description = "A text of a grammar in a file, in llama.cpp's GBNF.")
+    private @Nullable Path grammar;
+
+    @Option(names = "--choice", paramLabel = "TEXT", description = "Exactly TEXT; repeated, one of several.")
+    private List<String> choices = List.of();
+
+    @Option(
+            names = "--whitespace",
+            paramLabel = "W",
+            description = "White space in JSON: flexible (default), compact for none, spaced for one behind , and :.")
+    private @Nullable Whitespace whitespace;
+
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec spec;
+
+    private @Nullable Constraint constraint;
+
+    /** Reads the files, and refuses what cannot be held. Returns the constraint; null for none. */
+    @Nullable
+    Constraint read() throws IOException {
+        Object flag = object ? true : null;
+        Object choice = choices.isEmpty() ? null : choices;
+        long kinds = Stream.of(schema, flag, regex, grammar, choice)
+                .filter(Objects::nonNull)
+                .count();
+        Usage.refuse(
+                spec,
+                kinds > 1,
+                "constraint: expected one of --json-schema, --json-object, --regex, --grammar and --choice, got several");
+        Usage.refuse(
+                spec,
+                whitespace != null && schema == null && !object,
+                "whitespace: expected --json-schema or --json-object beside it, got none");
+        Whitespace spaces = whitespace == null ? Whitespace.FLEXIBLE : whitespace;
+        constraint = schema != null
+                ? Constraint.schema(TextInput.file(schema), spaces)
+                : object
+                        ? Constraint.schema("{\"type\": \"object\"}", spaces)
+                        : regex != null
+                                ? Constraint.regex(regex)
+                                : grammar != null
+                                        ? Constraint.grammar(TextInput.file(grammar))
+                                        : choice != null ? Constraint.choice(choices) : null;
+        if (constraint != null) {
+            constraint.ignored(); // throws
+        }
+        return constraint;
+    }
+
+    /** Adds what was read. With {@code measured} what it costs the model is measured. */
+    GenerationOptions.Builder addTo(GenerationOptions.Builder builder, boolean measured) {
+        if (constraint != null) {
+            builder.constraint(constraint);
+            if (measured) {
+                builder.logProbabilities(0);
+            }
+        }
+        return builder;
+    }
+
+    /** Adds how a generation met the constraint. */
+    Document addTo(Document document, Generation generation) {
+        generation.constrained().ifPresent(met -> {
+            double[] micros = met.maskNanos().stream()
+                    .mapToDouble(nanos -> nanos / 1e3)
+                    .sorted()
+                    .toArray();
+            document.put(
+                    "constraint",
+                    new Document()
+                            .put("complete", met.complete())
+                            .put("lost_log_probability", met.lostLogProbability())
+                            .put("masks", micros.length)
+                            .put("mask_micros_p50", micros[micros.length / 2])
+                            .put("mask_micros_p99", micros[micros.length * 99 / 100])
+                            .put("ignored", ignored()));
+        });
+        return document;
+    }
+
+    /** Parts of the constraint that have no effect. */
+    List<String> ignored() {
+        return constraint == null ? List.of() : constraint.ignored();
+    }
+}

@@ -1,0 +1,210 @@
+package dev.causal4j.constraint;
+
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The spellings of JSON numbers: at most 19 digits before the point, 17 behind it, 2 in an exponent. Bounds and multiples
+ * exclude exponents; digits are compared with those of the bounds as they come, and a multiple is told by a remainder, so
+ * that nothing is ever rounded. A state is a {@link Place} packed into an int. Immutable and thread-safe.
+ *
+ * @param integer whether only numbers without fraction and exponent are meant
+ * @param multiple what the value is a multiple of; null if of nothing
+ */
+record JsonNumbers(
+        boolean integer,
+        boolean exponents,
+        @Nullable Bound low,
+        @Nullable Bound high,
+        @Nullable Multiple multiple) implements StateMachine {
+    /** The state before any byte. */
+    static final int BEGIN = new Place(Phase.BEGIN, false, 0, 0, 0, 0).pack();
+
+    private static final int INTEGER_DIGITS = 19; // those of 2^63
+    private static final int FRACTION_DIGITS = 17; // those of a double
+
+    private enum Phase {
+        BEGIN,
+        MINUS,
+        ZERO,
+        WHOLE,
+        POINT,
+        FRACTION,
+        E,
+        SIGN,
+        DIGIT,
+        LAST;
+
+        boolean ends() {
+            return this == ZERO || this == WHOLE || this == FRACTION || this == DIGIT || this == LAST;
+        }
+    }
+
+    /** A decimal that a value may reach, or not. */
+    record Bound(int sign, String whole, String fraction, boolean open) {
+        static Bound of(BigDecimal value, boolean open) {
+            String digits = value.abs().stripTrailingZeros().toPlainString();
+            int point = digits.indexOf('.');
+            return point < 0
+                    ? new Bound(value.signum(), digits, "", open)
+                    : new Bound(value.signum(), digits.substring(0, point), digits.substring(point + 1), open);
+        }
+
+        /** The order of a size against this one's, with one more digit: the k-th of its part. */
+        private int with(int order, String part, int k, int digit) {
+            return order != 0 ? order : Integer.signum(digit - (k < part.length() ? part.charAt(k) - '0' : 0));
+        }
+
+        /** The order of a size that has {@code k} digits before its point, if that of its digits is known. */
+        private int atPoint(int order, int k) {
+            return k == whole.length() ? order : Integer.signum(k - whole.length());
+        }
+
+        /** How the number that ends at a place compares with this one. */
+        private int compare(Place place, int order) {
+            boolean fractional = place.phase == Phase.FRACTION;
+            int size = fractional ? order : atPoint(order, place.digits);
+            if (size == 0 && (fractional ? place.digits : 0) < fraction.length()) {
+                size = -1;
+            }
+            if (sign == 0) {
+                return size == 0 ? 0 : place.negative ? -1 : 1;
+            }
+            return place.negative == sign < 0 ? sign * size : -sign;
+        }
+
+        boolean holds(Place place, int order, int side) {
+            int compared = compare(place, order);
+            return compared == 0 ? !open : compared == side;
+        }
+    }
+
+    /** The multiples of unit / 10^places. */
+    record Multiple(int unit, int places) {
+        static final int MAX_UNIT = 10_000;
+
+        /** Null if its digits are too large a number. */
+        static @Nullable Multiple of(BigDecimal value) {
+            BigDecimal plain = value.stripTrailingZeros();
+            int places = Math.max(plain.scale(), 0);
+            BigDecimal unit = plain.scaleByPowerOfTen(places);
+            boolean fits = unit.compareTo(BigDecimal.valueOf(MAX_UNIT)) <= 0;
+            return fits ? new Multiple(unit.intValueExact(), places) : null;
+        }
+
+        private int with(int rest, int digit) {
+            return (rest * 10 + digit) % unit;
+        }
+
+        private boolean divides(int rest, int places) {
+            BigInteger unit = BigInteger.valueOf(this.unit);
+            BigInteger scale =
+                    BigInteger.TEN.modPow(BigInteger.valueOf(this.places - Math.min(places, this.places)), unit);
+            return scale.multiply(BigInteger.valueOf(rest)).mod(unit).signum() == 0;
+        }
+    }
+
+    /**
+     * A place in a number.
+     *
+     * @param digits of the part at hand
+     * @param low the order of what is written against the lower bound's size, {@code high} the other's
+     * @param rest what is left when the digits are divided by the unit
+     */
+    private record Place(Phase phase, boolean negative, int digits, int low, int high, int rest) {
+        static Place unpack(int state) {
+            return new Place(
+                    Phase.values()[state & 15],
+                    (state & 16) != 0,
+                    state >> 5 & 31,
+                    (state >> 10 & 3) - 1,
+                    (state >> 12 & 3) - 1,
+                    state >> 14);
+        }
+
+        int pack() {
+            return phase.ordinal() | (negative ? 16 : 0) | digits << 5 | low + 1 << 10 | high + 1 << 12 | rest << 14;
+        }
+
+        Place in(Phase next) {
+            return new Place(next, negative, digits, low, high, rest);
+        }
+    }
+
+    /** Whether a number is one without exponent that can be written. */
+    static boolean fits(BigDecimal plain) {
+        return plain.precision() - plain.scale() <= INTEGER_DIGITS && plain.scale() <= FRACTION_DIGITS;
+    }
+
+    /** Any integer, or any number. */
+    static JsonNumbers any(boolean integer) {
+        return new JsonNumbers(integer, !integer, null, null, null);
+    }
+
+    @Override
+    public boolean accepts(int state) {
+        Place place = Place.unpack(state);
+        if (!place.phase.ends()) {
+            return false;
+        }
+        int places = place.phase == Phase.FRACTION ? place.digits : 0;
+        return (low == null || low.holds(place, place.low, 1))
+                && (high == null || high.holds(place, place.high, -1))
+                && (multiple == null || multiple.divides(place.rest, places));
+    }
+
+    @Override
+    public int next(int state, int b) {
+        Place place = Place.unpack(state);
+        Place next = b >= '0' && b <= '9' ? digit(place, b - '0') : mark(place, b);
+        return next == null ? -1 : next.pack();
+    }
+
+    private @Nullable Place digit(Place place, int digit) {
+        return switch (place.phase) {
+            case BEGIN, MINUS -> whole(place, digit == 0 ? Phase.ZERO : Phase.WHOLE, digit);
+            case WHOLE -> place.digits < INTEGER_DIGITS ? whole(place, Phase.WHOLE, digit) : null;
+            case POINT, FRACTION -> place.digits < FRACTION_DIGITS ? fraction(place, digit) : null;
+            case E, SIGN -> place.in(Phase.DIGIT);
+            case DIGIT -> place.in(Phase.LAST);
+            default -> null;
+        };
+    }
+
+    private @Nullable Place mark(Place place, int b) {
+        boolean whole = place.phase == Phase.ZERO || place.phase == Phase.WHOLE;
+        if (b == '-' && place.phase == Phase.BEGIN) {
+            return new Place(Phase.MINUS, true, 0, 0, 0, 0);
+        } else if (b == '.' && whole && !integer) {
+            int k = place.digits;
+            int lower = low == null ? 0 : low.atPoint(place.low, k);
+            int upper = high == null ? 0 : high.atPoint(place.high, k);
+            return new Place(Phase.POINT, place.negative, 0, lower, upper, place.rest);
+        } else if ((b == 'e' || b == 'E') && exponents && (whole || place.phase == Phase.FRACTION)) {
+            return new Place(Phase.E, false, 0, 0, 0, 0);
+        }
+        return (b == '+' || b == '-') && place.phase == Phase.E ? place.in(Phase.SIGN) : null;
+    }
+
+    private Place whole(Place place, Phase phase, int digit) {
+        int k = place.digits;
+        int lower = low == null ? 0 : low.with(place.low, low.whole, k, digit);
+        int upper = high == null ? 0 : high.with(place.high, high.whole, k, digit);
+        return new Place(
+                phase, place.negative, k + 1, lower, upper, multiple == null ? 0 : multiple.with(place.rest, digit));
+    }
+
+    private @Nullable Place fraction(Place place, int digit) {
+        int k = place.digits;
+        int rest = place.rest;
+        if (multiple != null && k < multiple.places) {
+            rest = multiple.with(rest, digit);
+        } else if (multiple != null && digit != 0) {
+            return null;
+        }
+        int lower = low == null ? 0 : low.with(place.low, low.fraction, k, digit);
+        int upper = high == null ? 0 : high.with(place.high, high.fraction, k, digit);
+        return new Place(Phase.FRACTION, place.negative, k + 1, lower, upper, rest);
+    }
+}

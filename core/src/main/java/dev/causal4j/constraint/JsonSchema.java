@@ -1,0 +1,34 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.format.Json;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The documents that a JSON Schema allows, with its properties in their order.
+ *
+ * @param lenient whether what cannot be held exactly is dropped, and listed, instead of refused
+ */
+record JsonSchema(String schema, Whitespace whitespace, boolean lenient) implements Source {
+    @Override
+    public Grammar compile(Terms terms, @Nullable Tokenizer tokenizer, List<String> ignored) {
+        byte[] bytes = schema.getBytes(StandardCharsets.UTF_8);
+        Limits.check("schema", bytes.length, Limits.SOURCE_BYTES, "bytes");
+        SchemaDocument document = new SchemaDocument(read(bytes));
+        JsonTerms json = new JsonTerms(terms, whitespace);
+        SchemaReader reader = new SchemaReader(document, json, lenient, ignored);
+        return Rewriting.of(new SchemaGrammar(json, reader).of(document.root()), terms, "schema");
+    }
+
+    private static Object read(byte[] schema) {
+        try {
+            Object root = Json.exactValue("schema", schema);
+            return root == null ? "" : root;
+        } catch (FormatException e) {
+            throw new ConstraintException(e);
+        }
+    }
+}

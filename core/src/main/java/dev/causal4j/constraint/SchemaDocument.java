@@ -1,0 +1,96 @@
+package dev.causal4j.constraint;
+
+import static dev.causal4j.FormatException.quote;
+
+import dev.causal4j.format.Json;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The subschemas of a JSON Schema, with their places in it. Not thread-safe. */
+final class SchemaDocument {
+    static final Subschema ANY = new Subschema("", Map.of(), false);
+    static final Subschema NEVER = new Subschema("", Map.of("not", true), false);
+
+    private final Object root;
+    private final Map<Object, Subschema> known = new IdentityHashMap<>();
+
+    /** @param root as {@link Json} reads it */
+    SchemaDocument(Object root) {
+        this.root = root;
+    }
+
+    Subschema root() {
+        return subschema(root, "", false);
+    }
+
+    /** What stands at {@code pointer} as a schema. Not recursive: keywords are looked at when they are asked for. */
+    private Subschema subschema(@Nullable Object value, String pointer, boolean foreign) {
+        return switch (value) {
+            case Boolean all -> all ? ANY : NEVER;
+            case Map<?, ?> map -> known.computeIfAbsent(map, _ -> new Subschema(pointer, map, foreign));
+            case null, default -> throw Subschema.wrong(pointer, "a schema", value);
+        };
+    }
+
+    /** The schema of a keyword's value, or of a part of it: {@code path} is the keyword, then names and indices. */
+    Subschema child(Subschema parent, Object... path) {
+        Object value = parent.keywords;
+        StringBuilder pointer = new StringBuilder(parent.pointer);
+        for (Object step : path) {
+            value = step(value, step.toString());
+            pointer.append('/').append(step.toString().replace("~", "~0").replace("/", "~1"));
+        }
+        return subschema(value, pointer.toString(), parent.foreign || foreign(value));
+    }
+
+    /** The schema that a {@code $ref} means. */
+    Subschema resolve(Subschema from) {
+        String ref = from.text("$ref");
+        String id = root instanceof Map<?, ?> map && map.get("$id") instanceof String text ? text : "";
+        String local = !id.isEmpty() && ref.startsWith(id + "#") ? ref.substring(id.length()) : ref;
+        if (from.foreign || !(local.equals("#") || local.startsWith("#/"))) {
+            throw from.refused("$ref", "$ref to a place in this schema, as \"#/$defs/a\"", quote(ref));
+        }
+        Object value = root;
+        boolean foreign = false;
+        String[] steps = local.substring(1).split("/", -1);
+        for (int i = 1; i < steps.length; i++) {
+            value = step(value, decode(from, steps[i]).replace("~1", "/").replace("~0", "~"));
+            foreign |= foreign(value);
+            if (value == null) {
+                throw from.refused("$ref", "$ref to a schema that is there", quote(ref));
+            }
+        }
+        return subschema(value, local.substring(1), foreign);
+    }
+
+    private static String decode(Subschema from, String step) {
+        try {
+            return URLDecoder.decode(step.replace("+", "%2B"), StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            throw from.refused("$ref", "\"%\" before two hexadecimal digits", quote(step));
+        }
+    }
+
+    private static @Nullable Object step(@Nullable Object value, String name) {
+        return switch (value) {
+            case Map<?, ?> map -> map.get(name);
+            case List<?> list
+            when name.matches("\\d{1,6}") && Integer.parseInt(name) < list.size() -> list.get(Integer.parseInt(name));
+            case null, default -> null;
+        };
+    }
+
+    /** Whether references in a schema mean places in another one. */
+    private static boolean foreign(@Nullable Object schema) {
+        return schema instanceof Map<?, ?> map && (named(map.get("$id")) || named(map.get("id")));
+    }
+
+    private static boolean named(@Nullable Object id) {
+        return id instanceof String name && !name.startsWith("#");
+    }
+}

@@ -1,0 +1,286 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.constraint.Expression.Call;
+import dev.causal4j.constraint.Expression.Choice;
+import dev.causal4j.constraint.Expression.Repeat;
+import dev.causal4j.constraint.Expression.Sequence;
+import dev.causal4j.constraint.Expression.Text;
+import dev.causal4j.constraint.Shape.Items;
+import dev.causal4j.constraint.Shape.Members;
+import dev.causal4j.constraint.Shape.Others;
+import dev.causal4j.constraint.Shape.Scalars;
+import dev.causal4j.constraint.Shape.Strings;
+import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes the documents of a schema as a grammar: a rule for each schema that lists or objects have, one for each place in
+ * an object. Not thread-safe.
+ */
+final class SchemaGrammar {
+    private static final int MAX_UNIQUE = 12; // values whose subsets are told apart
+    private static final int MAX_WORD = 1000;
+
+    private final JsonTerms json;
+    private final SchemaReader reader;
+    private final List<Expression> rules = new ArrayList<>();
+    private final Map<List<Subschema>, Expression> values = new HashMap<>();
+    private final Map<Shape, Expression> shapes = new HashMap<>();
+    private final Deque<Runnable> open = new ArrayDeque<>();
+
+    SchemaGrammar(JsonTerms json, SchemaReader reader) {
+        this.json = json;
+        this.reader = reader;
+    }
+
+    Grammar of(Subschema root) {
+        int rule = rule();
+        rules.set(rule, value(List.of(root)));
+        while (!open.isEmpty()) {
+            open.pop().run();
+        }
+        return new Grammar(List.copyOf(rules));
+    }
+
+    private int rule() {
+        Limits.check("schema", rules.size(), Limits.SYMBOLS, "places in lists and objects");
+        rules.add(new Choice(List.of()));
+        return rules.size() - 1;
+    }
+
+    private Call rule(Expression body) {
+        int rule = rule();
+        rules.set(rule, body);
+        return new Call(rule);
+    }
+
+    /** A value of which all schemas hold. Lists and objects are written later, so that recursion ends. */
+    private Expression value(List<Subschema> all) {
+        Expression known = values.get(all);
+        if (known == null) {
+            List<Shape> alternatives = reader.read(all);
+            if (alternatives.stream().allMatch(shape -> shape instanceof Scalars || shape instanceof Strings)) {
+                known = choice(alternatives.stream().map(this::regular).toList());
+            } else {
+                int rule = rule();
+                known = new Call(rule);
+                open.push(() -> rules.set(
+                        rule, choice(alternatives.stream().map(this::expression).toList())));
+            }
+            values.put(all, known);
+        }
+        return known;
+    }
+
+    private static Expression choice(List<Expression> options) {
+        return options.size() == 1 ? options.getFirst() : new Choice(options);
+    }
+
+    private Expression expression(Shape shape) {
+        Expression known = shapes.get(shape);
+        if (known == null) {
+            known = switch (shape) {
+                case Items items -> items.unique() != null && items.max() > 1 ? unique(items) : list(items);
+                case Members members -> members(members);
+                default -> regular(shape);
+            };
+            shapes.put(shape, known);
+        }
+        return known;
+    }
+
+    private Expression regular(Shape shape) {
+        return new Text(shape instanceof Strings strings ? json.term(strings) : ((Scalars) shape).term());
+    }
+
+    private Text text(Term... parts) {
+        return new Text(json.terms.concat(parts));
+    }
+
+    private Expression bracketed(String brackets, boolean mayBeEmpty, Expression inside) {
+        Term open = json.raw(brackets.substring(0, 1));
+        Term close = json.raw(brackets.substring(1));
+        Expression whole = new Sequence(List.of(text(open, json.space), inside, text(json.space, close)));
+        return mayBeEmpty ? rule(new Choice(List.of(text(open, json.space, close), whole))) : whole;
+    }
+
+    private Expression list(Items items) {
+        int named = items.first().size();
+        int max = items.max();
+        int behind = Math.max(named, 1); // the first item has no comma
+        Expression inside = new Sequence(List.of());
+        if (max > behind) {
+            int most = max == Terms.UNBOUNDED ? max : max - behind;
+            Expression more = new Sequence(List.of(new Text(json.comma), value(items.rest())));
+            inside = new Repeat(more, Math.max(items.min() - behind, 0), most);
+        }
+        for (int i = behind - 1; i >= 0; i--) {
+            Expression item = value(items.at(i));
+            Expression all = new Sequence(i == 0 ? List.of(item, inside) : List.of(new Text(json.comma), item, inside));
+            Expression none = new Sequence(List.of());
+            inside = i >= max ? none : i == 0 ? all : rule(i < items.min() ? all : new Choice(List.of(none, all)));
+        }
+        Expression some = max == 0 ? new Choice(List.of()) : inside;
+        return bracketed("[]", items.min() == 0, some);
+    }
+
+    /** A list of different values out of few: a rule for each set of those that are written. */
+    private Expression unique(Items items) {
+        Map<Object, List<Term>> spellings = new LinkedHashMap<>();
+        boolean few = items.first().isEmpty();
+        for (Shape shape : few ? reader.read(items.rest()) : List.<Shape>of()) {
+            List<String> words = shape instanceof Scalars || shape instanceof Strings ? words(regular(shape)) : null;
+            few &= words != null;
+            for (String word : words == null ? List.<String>of() : words) {
+                spellings.computeIfAbsent(number(word), _ -> new ArrayList<>()).add(json.raw(word));
+            }
+        }
+        if (!few || spellings.size() > MAX_UNIQUE) {
+            Subschema schema = items.unique();
+            reader.refuse(
+                    schema,
+                    "uniqueItems",
+                    "uniqueItems of at most " + MAX_UNIQUE + " values that are listed",
+                    "others");
+            return list(items);
+        }
+        List<Term> values = spellings.values().stream().map(json.terms::or).toList();
+        Expression[] known = new Expression[1 << values.size()];
+        return bracketed("[]", items.min() == 0, unique(items, values, 0, known));
+    }
+
+    private Expression unique(Items items, List<Term> values, int written, @Nullable Expression[] known) {
+        Expression rest = known[written];
+        if (rest == null) {
+            int count = Integer.bitCount(written);
+            List<Expression> options = new ArrayList<>();
+            if (count > 0 && count >= items.min()) {
+                options.add(new Sequence(List.of()));
+            }
+            for (int i = 0; i < values.size() && count < items.max(); i++) {
+                if ((written & 1 << i) == 0) {
+                    Text item = text(count == 0 ? json.terms.empty : json.comma, values.get(i));
+                    options.add(new Sequence(List.of(item, unique(items, values, written | 1 << i, known))));
+                }
+            }
+            rest = rule(new Choice(options));
+            known[written] = rest;
+        }
+        return rest;
+    }
+
+    /** Spellings of one value are equal. */
+    private static Object number(String word) {
+        return word.matches("-?\\d.*") ? new BigDecimal(word).stripTrailingZeros() : word;
+    }
+
+    /** The texts of a term, at most {@link #MAX_UNIQUE} and a few; null if they are more. */
+    private @Nullable List<String> words(Expression of) {
+        List<String> words = new ArrayList<>();
+        return of instanceof Text(Term term) && collect(term, new byte[0], words) ? words : null;
+    }
+
+    private boolean collect(Term term, byte[] text, List<String> words) {
+        if (term.nullable) {
+            words.add(new String(text, StandardCharsets.UTF_8));
+        }
+        boolean few = words.size() <= 2 * MAX_UNIQUE && text.length < MAX_WORD; // numbers have a spelling with a minus
+        for (int b = 0; b < 256 && few; b++) {
+            Term rest = json.terms.derivative(term, b);
+            if (json.terms.live(rest)) {
+                byte[] longer = Arrays.copyOf(text, text.length + 1);
+                longer[text.length] = (byte) b;
+                few = collect(rest, longer, words);
+            }
+        }
+        return few;
+    }
+
+    private Expression members(Members members) {
+        Map<String, List<Subschema>> named = new LinkedHashMap<>(members.named());
+        for (String name : members.required()) {
+            named.computeIfAbsent(name, _ -> reader.shapes.of(members, name));
+        }
+        Expression other = other(members, named.keySet());
+        Set<String> required = members.required();
+        named.entrySet()
+                .removeIf(each ->
+                        !required.contains(each.getKey()) && each.getValue().contains(SchemaDocument.NEVER));
+        int min = members.min() > required.size() ? members.min() : 0;
+        boolean bounded = other != null || named.size() > members.max();
+        int max = bounded ? members.max() : Terms.UNBOUNDED;
+        // Places behind each property, by how many are written; where nothing is counted only none and some differ.
+        int counts = max == Terms.UNBOUNDED ? Math.max(min, 1) : max;
+        Limits.check("schema, object", (counts + 1L) * (named.size() + 1), Limits.SYMBOLS, "places");
+        Expression[] places = ends(other, min, max, counts);
+        List<String> names = List.copyOf(named.keySet());
+        for (String name : names.reversed()) {
+            places = before(name, value(named.get(name)), required.contains(name), places, max == Terms.UNBOUNDED);
+        }
+        return bracketed("{}", min == 0 && required.isEmpty(), places[0]);
+    }
+
+    /** Places behind all named properties. */
+    private Expression[] ends(@Nullable Expression other, int min, int max, int counts) {
+        Expression[] places = new Expression[counts + 1];
+        int[] rules = new int[counts + 1];
+        Arrays.setAll(rules, _ -> rule());
+        for (int count = 0; count <= counts; count++) {
+            List<Expression> options = new ArrayList<>();
+            if (count > 0 && count >= min) {
+                options.add(new Sequence(List.of()));
+            }
+            if (other != null && (count < counts || max == Terms.UNBOUNDED)) {
+                Call next = new Call(rules[Math.min(count + 1, counts)]);
+                options.add(
+                        new Sequence(count == 0 ? List.of(other, next) : List.of(new Text(json.comma), other, next)));
+            }
+            this.rules.set(rules[count], new Choice(options));
+            places[count] = new Call(rules[count]);
+        }
+        return places;
+    }
+
+    /** Places before a property, made of those behind it. */
+    private Expression[] before(String name, Expression value, boolean required, Expression[] behind, boolean open) {
+        Expression[] places = new Expression[behind.length];
+        Term key = json.terms.concat(json.quoted(json.plain(name)), json.colon);
+        int last = behind.length - 1;
+        for (int count = 0; count <= last; count++) {
+            List<Expression> options = new ArrayList<>();
+            if (count < last || open) {
+                Text begin = count == 0 ? new Text(key) : text(json.comma, key);
+                options.add(new Sequence(List.of(begin, value, behind[Math.min(count + 1, last)])));
+            }
+            if (!required) {
+                options.add(behind[count]);
+            }
+            places[count] = rule(choice(options));
+        }
+        return places;
+    }
+
+    /** Any property that is not named; null if there is none. */
+    private @Nullable Expression other(Members members, Set<String> names) {
+        Term named = json.plain(List.copyOf(names));
+        List<Expression> kinds = new ArrayList<>();
+        for (Others others : members.others()) {
+            Term free = names.isEmpty() ? others.names() : json.minus(others.names(), named);
+            if (!others.value().contains(SchemaDocument.NEVER) && json.terms.live(free)) {
+                Text key = new Text(json.quoted(free));
+                kinds.add(new Sequence(List.of(key, new Text(json.colon), value(others.value()))));
+            }
+        }
+        return kinds.isEmpty() ? null : rule(choice(kinds));
+    }
+}

@@ -1,0 +1,115 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.format.Json;
+import java.math.BigDecimal;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** A schema within a schema, with its place. Equal to itself alone. Its map is not changed. Thread-safe. */
+final class Subschema {
+    private static final int MAX_EXPONENT = 1000; // digits that bounds are compared by
+
+    /** Its place as a JSON pointer. */
+    final String pointer;
+
+    final Map<?, ?> keywords;
+
+    /** Whether it is part of a schema of another name, so that its references mean places there. */
+    final boolean foreign;
+
+    Subschema(String pointer, Map<?, ?> keywords, boolean foreign) {
+        this.pointer = pointer;
+        this.keywords = keywords;
+        this.foreign = foreign;
+    }
+
+    /** A schema that says one thing, at the place of another one. */
+    Subschema saying(String keyword, Object value) {
+        return new Subschema(pointer, Map.of(keyword, value), foreign);
+    }
+
+    boolean has(String keyword) {
+        return keywords.containsKey(keyword);
+    }
+
+    /** A keyword's value of a kind that it must have. */
+    private <T> T value(String keyword, Class<T> type, String expected) {
+        Object value = keywords.get(keyword);
+        if (!type.isInstance(value)) {
+            throw wrong(pointer + "/" + keyword, expected, value);
+        }
+        return type.cast(value);
+    }
+
+    String text(String keyword) {
+        return value(keyword, String.class, "a string");
+    }
+
+    boolean flag(String keyword) {
+        return has(keyword) && value(keyword, Boolean.class, "true or false");
+    }
+
+    /** A list; an empty one if the keyword is not there. */
+    List<?> list(String keyword) {
+        return has(keyword) ? value(keyword, List.class, "a list") : List.of();
+    }
+
+    /** An object; an empty one if the keyword is not there. */
+    Map<?, ?> object(String keyword) {
+        return has(keyword) ? value(keyword, Map.class, "an object") : Map.of();
+    }
+
+    /** Strings of a list; none if the keyword is not there. */
+    List<String> texts(String keyword) {
+        return texts(keyword, list(keyword));
+    }
+
+    /** Strings of a list somewhere in a keyword's value. */
+    List<String> texts(String place, Object list) {
+        if (!(list instanceof List<?> values) || !values.stream().allMatch(String.class::isInstance)) {
+            throw wrong(pointer + "/" + place, "a list of strings", list);
+        }
+        return values.stream().map(String.class::cast).distinct().toList();
+    }
+
+    /** A count, at most 2^31 - 1, which stands for all above; {@code fallback} if the keyword is not there. */
+    int count(String keyword, int fallback) {
+        if (!has(keyword)) {
+            return fallback;
+        }
+        BigDecimal count = number(keyword);
+        if (count.signum() < 0 || count.stripTrailingZeros().scale() > 0) {
+            throw wrong(pointer + "/" + keyword, "a whole number of at least 0", keywords.get(keyword));
+        }
+        return count.min(BigDecimal.valueOf(Integer.MAX_VALUE)).intValue();
+    }
+
+    /** A number of at most a thousand digits. */
+    BigDecimal number(String keyword) {
+        return number(pointer + "/" + keyword, value(keyword, Number.class, "a number"));
+    }
+
+    /** Any number of a schema, exactly. */
+    static BigDecimal number(String place, Number value) {
+        BigDecimal number = new BigDecimal(value.toString());
+        if (Math.abs((long) number.scale()) > MAX_EXPONENT) {
+            throw wrong(place, "a number of at most " + MAX_EXPONENT + " digits", value);
+        }
+        return number;
+    }
+
+    static ConstraintException wrong(String place, String expected, @Nullable Object got) {
+        return new ConstraintException(
+                "schema",
+                expected + " at " + (place.isEmpty() ? "its root" : place),
+                Json.describe(got),
+                "correct the schema");
+    }
+
+    /** Says that a keyword asserts what no mask holds. */
+    SchemaRefusal refused(String keyword, String expected, String got) {
+        String place = pointer + "/" + keyword;
+        return new SchemaRefusal(place, expected + " at " + (pointer.isEmpty() ? "the root" : pointer), got);
+    }
+}

@@ -1,0 +1,141 @@
+package dev.causal4j.constraint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.tokenizer.Tokenizer;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Random walks along the masks of random constraints, beside the scalar twin. */
+class MaskFuzzTest {
+    private static final int CONSTRAINTS = 200;
+    private static final int WALKS = 3;
+    private static final int STEPS = 12;
+    private static final String[] ATOMS = {
+        "a",
+        "b",
+        "ab",
+        "[a-c]",
+        "[^a]",
+        ".",
+        "\\d",
+        "\\w",
+        "é",
+        "[à-ü日]",
+        "(?:ab|a|b)",
+        "\"",
+        "\\\\",
+        " ",
+        "\\p{Lu}",
+        "the"
+    };
+
+    private static String regex(Random random, int depth) {
+        if (depth == 0) {
+            return ATOMS[random.nextInt(ATOMS.length)];
+        }
+        return switch (random.nextInt(6)) {
+            case 0 -> "(" + regex(random, depth - 1) + "|" + regex(random, depth - 1) + ")";
+            case 1 -> "(" + regex(random, depth - 1) + ")" + quantifier(random);
+            case 2 -> "^" + regex(random, depth - 1);
+            case 3 -> regex(random, depth - 1) + "$";
+            default -> regex(random, depth - 1) + regex(random, depth - 1);
+        };
+    }
+
+    private static String quantifier(Random random) {
+        int least = random.nextInt(3);
+        return switch (random.nextInt(4)) {
+            case 0 -> "*";
+            case 1 -> "+?";
+            case 2 -> "{" + least + "," + (least + random.nextInt(4)) + "}";
+            default -> "{" + least + ",}";
+        };
+    }
+
+    private static Source source(Random random) {
+        String one = regex(random, 3);
+        String two = regex(random, 2);
+        int kind = random.nextInt(3);
+        return (terms, _, _) -> {
+            Term first = Regex.whole(terms, one, Spelling.RAW, "regex");
+            Term quoted = terms.concat(
+                    terms.literal(Golden.bytes("\"")),
+                    Regex.search(terms, two, Spelling.PLAIN, "regex"),
+                    terms.literal(Golden.bytes("\"")));
+            return switch (kind) {
+                case 0 -> Grammar.of(first);
+                case 1 -> Grammar.of(quoted);
+                default -> nested(terms, terms.or(first, terms.literal(Golden.bytes("x"))));
+            };
+        };
+    }
+
+    /** Lists of texts and lists, of at most three members. */
+    private static Grammar nested(Terms terms, Term text) {
+        Expression member = new Expression.Choice(List.of(new Expression.Text(text), new Expression.Call(0)));
+        Expression comma = new Expression.Text(terms.literal(Golden.bytes(",")));
+        Expression more = new Expression.Repeat(new Expression.Sequence(List.of(comma, member)), 0, 2);
+        return new Grammar(List.of(new Expression.Sequence(List.of(
+                new Expression.Text(terms.literal(Golden.bytes("["))),
+                member,
+                more,
+                new Expression.Text(terms.literal(Golden.bytes("]")))))));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"minimind", "smollm2-small"})
+    void tokensFollowIfAndOnlyIfTheTwinFollowsThem(String name) {
+        Tokenizer tokenizer = Golden.tokenizer(name);
+        Lexicon lexicon = new Lexicon(tokenizer);
+        int[] tokens = IntStream.range(0, lexicon.size)
+                .filter(id -> lexicon.text(id) != null)
+                .toArray();
+        int masks = 0;
+        for (int seed = 0; seed < CONSTRAINTS; seed++) {
+            Source source = source(new Random(seed));
+            Compiled compiled;
+            try {
+                compiled = new Compiled(source, tokenizer, lexicon, new ArrayList<>());
+            } catch (ConstraintException e) {
+                assertThat(e).hasMessageContaining("that some text meets");
+                continue;
+            }
+            for (int walk = 0; walk < WALKS; walk++) {
+                Random random = new Random(1000L * seed + walk);
+                Grammar grammar = source.compile(new Terms(lexicon.spellable, new Budget()), null, new ArrayList<>());
+                masks += walk(tokens, tokenizer, compiled.start(tokenizer), new ScalarTwin(grammar), random);
+            }
+        }
+        assertThat(masks).isGreaterThan(1000);
+    }
+
+    private static int walk(int[] tokens, Tokenizer tokenizer, Matcher matcher, ScalarTwin start, Random random) {
+        ScalarTwin twin = start;
+        for (int step = 0; step < STEPS; step++) {
+            BitSet mask = Golden.mask(matcher, tokenizer.vocabularySize());
+            assertThat(matcher.isAccepting()).isEqualTo(twin.accepts());
+            assertThat(!mask.isEmpty() || matcher.isAccepting()).isTrue();
+            for (int i = 0; i < 6; i++) {
+                int token = tokens[random.nextInt(tokens.length)];
+                assertThat(twin.next(tokenizer.bytes(token)) != null)
+                        .as(tokenizer.piece(token))
+                        .isEqualTo(mask.get(token));
+            }
+            if (mask.isEmpty()) {
+                return step + 1;
+            }
+            int[] allowed = mask.stream().toArray();
+            int token = allowed[random.nextInt(allowed.length)];
+            matcher.accept(token);
+            twin = twin.next(tokenizer.bytes(token));
+            assertThat(twin).as(tokenizer.piece(token)).isNotNull();
+        }
+        return STEPS;
+    }
+}
