@@ -447,21 +447,6 @@ final class Terms {
         });
     }
 
-    /** A term that no text of at most {@code bytes} bytes tells from another: counts beyond it are made equal. */
-    Term capped(Term term, int bytes) {
-        if (term.capped == null) {
-            term.capped = switch (term.shape) {
-                case Shape.Concat(Term head, Term tail) -> concat(capped(head, bytes), capped(tail, bytes));
-                case Shape.Or(List<Term> options) ->
-                    or(options.stream().map(each -> capped(each, bytes)).toList());
-                case Shape.Repeat(Term inner, int least, int most) ->
-                    repeat(inner, Math.min(least, bytes + 1), most == UNBOUNDED ? most : Math.min(most, bytes + 1));
-                default -> term;
-            };
-        }
-        return term.capped;
-    }
-
     /** Whether any text belongs to a term. */
     boolean live(Term term) {
         if (term.plain) {
