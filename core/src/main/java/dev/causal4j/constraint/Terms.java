@@ -346,7 +346,7 @@ final class Terms {
 
     /** The classes whose bytes are in one class of both. */
     ByteClasses and(ByteClasses a, ByteClasses b) {
-        if (a == b || b.count() == 1) {
+        if (a.equals(b) || b.count() == 1) {
             return a;
         }
         if (a.count() == 1) {
@@ -363,7 +363,11 @@ final class Terms {
 
     /** What can follow a byte in the texts of a term. */
     Term derivative(Term term, int b) {
-        Term[] next = term.next == null ? term.next = new Term[term.classes.count()] : term.next;
+        @Nullable Term[] next = term.next;
+        if (next == null) {
+            next = new Term[term.classes.count()];
+            term.next = next;
+        }
         int index = term.classes.of(b);
         Term known = next[index];
         if (known == null) {
