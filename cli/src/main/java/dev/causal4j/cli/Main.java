@@ -48,7 +48,8 @@ public final class Main implements Callable<Integer> {
             PullCommand.class,
             ListCommand.class,
             RmCommand.class,
-            TokenizerCommand.class);
+            TokenizerCommand.class,
+            ConstraintCommand.class);
 
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show stack traces.")
     private boolean debug;

@@ -30,11 +30,17 @@ final class Configuration {
     private final int hash;
 
     Configuration(List<Member> members, boolean accepts, ByteClasses classes) {
-        this.members = members.stream().sorted(ORDER).distinct().toArray(Member[]::new);
+        this.members = members.size() < 2
+                ? members.toArray(Member[]::new)
+                : members.stream().sorted(ORDER).distinct().toArray(Member[]::new);
         this.accepts = accepts;
         this.classes = classes;
         this.next = new Configuration[classes.count()];
-        this.hash = Arrays.hashCode(this.members) * 2 + (accepts ? 1 : 0);
+        int hash = accepts ? 1 : 0;
+        for (Member member : this.members) {
+            hash = (hash * 31 + member.term.id) * 31 + (member.then == null ? 0 : member.then.id);
+        }
+        this.hash = hash;
     }
 
     @Override

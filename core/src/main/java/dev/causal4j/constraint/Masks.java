@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Masks {
     private static final long MOST_BYTES = 16 << 20;
-    private static final int MOST_PAIRS = 2000; // more take longer than a walk
+    private static final int MOST_PAIRS = 1000; // more take longer than a walk
 
     private final Automaton automaton;
     private final Terms terms;
@@ -111,11 +111,13 @@ final class Masks {
     private Allowed compute(Configuration configuration, Trie trie) {
         long[] mask = new long[Math.ceilDiv(lexicon.size, Long.SIZE)];
         int slices = 0;
-        for (int i = 0; i < lexicon.slices.size() && trie == lexicon.rest; i++) {
-            if (covers(configuration, i)) {
-                slices |= 1 << i;
-            } else {
-                walk(lexicon.slices.get(i).trie(), configuration, mask);
+        if (trie == lexicon.rest) {
+            int whole = 0;
+            while (whole < lexicon.slices.size() && covers(configuration, whole)) {
+                slices |= 1 << whole++;
+            }
+            for (Slice slice : lexicon.slices.subList(whole, lexicon.slices.size())) { // of longer texts, so neither
+                walk(slice.trie(), configuration, mask);
             }
         }
         walk(trie, configuration, mask);
@@ -205,23 +207,23 @@ final class Masks {
      * @param whole whether every whole text must be a text of the term too
      */
     private boolean follows(Term term, Term of, boolean whole) {
-        record Pair(Term term, Term of) {}
-        Set<Pair> seen = new HashSet<>(Set.of(new Pair(term, of)));
-        Deque<Pair> open = new ArrayDeque<>(seen);
+        Set<Long> seen = new HashSet<>();
+        Deque<Term> open = new ArrayDeque<>(List.of(term, of)); // pairs
         while (!open.isEmpty()) {
-            Pair pair = open.pop();
-            ByteClasses classes = terms.and(pair.term.classes, pair.of.classes);
+            Term from = open.pop();
+            Term part = open.pop();
+            ByteClasses classes = terms.and(from.classes, part.classes);
             for (int i = 0; i < classes.count(); i++) {
-                Term text = terms.derivative(pair.of, classes.first(i));
+                Term text = terms.derivative(part, classes.first(i));
                 if (text != terms.never) {
-                    Term rest = terms.derivative(pair.term, classes.first(i));
-                    Pair next = new Pair(rest, text);
+                    Term rest = terms.derivative(from, classes.first(i));
                     boolean ends = !terms.live(rest) || (whole && text.nullable && !rest.nullable);
                     if (ends || seen.size() > MOST_PAIRS) {
                         return false;
                     }
-                    if (seen.add(next)) {
-                        open.push(next);
+                    if (seen.add((long) rest.id << 32 | text.id)) {
+                        open.push(text);
+                        open.push(rest);
                     }
                 }
             }

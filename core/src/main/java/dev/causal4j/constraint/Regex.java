@@ -27,25 +27,9 @@ final class Regex {
             CodePoints.of('\n', '\r', 0x2028, 0x2029).not();
     private static final Pattern QUANTIFIER = Pattern.compile("\\{(\\d{1,9})(,(\\d{0,9}))?\\}");
     private static final Map<String, CodePoints> PROPERTIES = new ConcurrentHashMap<>();
-    /** Names of general categories that Java lacks. */
-    private static final Map<String, String> CATEGORIES = Map.ofEntries(
-            Map.entry("Letter", "L"),
-            Map.entry("Cased_Letter", "LC"),
-            Map.entry("Uppercase_Letter", "Lu"),
-            Map.entry("Lowercase_Letter", "Ll"),
-            Map.entry("Titlecase_Letter", "Lt"),
-            Map.entry("Modifier_Letter", "Lm"),
-            Map.entry("Other_Letter", "Lo"),
-            Map.entry("Mark", "M"),
-            Map.entry("Nonspacing_Mark", "Mn"),
-            Map.entry("Number", "N"),
-            Map.entry("Decimal_Number", "Nd"),
-            Map.entry("Punctuation", "P"),
-            Map.entry("Symbol", "S"),
-            Map.entry("Separator", "Z"),
-            Map.entry("Space_Separator", "Zs"),
-            Map.entry("Other", "C"),
-            Map.entry("Control", "Cc"));
+    /** Names of general categories, which Java knows by their short ones. */
+    private static final String CATEGORIES =
+            "Letter L Uppercase_Letter Lu Lowercase_Letter Ll Mark M Number N Decimal_Number Nd Punctuation P Symbol S Separator Z";
 
     private static final int BEGINS = 2;
     private static final int ENDS = 1;
@@ -357,7 +341,9 @@ final class Regex {
     }
 
     private static Optional<CodePoints> named(String name) {
-        String category = CATEGORIES.getOrDefault(name, name);
+        List<String> categories = List.of(CATEGORIES.split(" ", -1));
+        int at = categories.indexOf(name);
+        String category = at >= 0 && at % 2 == 0 ? categories.get(at + 1) : name;
         boolean java = category.length() <= 2 || category.indexOf('=') > 0;
         try {
             Pattern pattern = Pattern.compile("\\p{" + (java ? "" : "Is") + category + "}");

@@ -10,7 +10,6 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -32,6 +31,7 @@ final class Terms {
     private final Map<Long, ByteClasses> products = new HashMap<>();
     private final ByteClasses one; // all bytes are one class
     private final CodePoints spellable;
+    private final Union union = new Union(this);
     private final Budget budget;
     private List<Term> base = List.of();
     private int ids;
@@ -46,9 +46,9 @@ final class Terms {
         this.spellable = spellable;
         this.budget = budget;
         one = classes(1, _ -> 0);
-        empty = intern(new Shape.Empty());
-        never = intern(new Shape.Or(List.of()));
-        all = intern(new Shape.Not(never));
+        empty = of(new Shape.Empty());
+        never = of(new Shape.Or(List.of()));
+        all = of(new Shape.Not(never));
     }
 
     Budget budget() {
@@ -56,7 +56,7 @@ final class Terms {
     }
 
     Term set(Bytes bytes) {
-        return bytes.isEmpty() ? never : intern(new Shape.Set(bytes));
+        return bytes.isEmpty() ? never : of(new Shape.Set(bytes));
     }
 
     Term literal(byte[] text) {
@@ -75,7 +75,7 @@ final class Terms {
             return never;
         }
         boolean ends = texts[to - 1].length == depth; // all are equal
-        return ends ? empty : intern(new Shape.Literals(texts, from, to, depth));
+        return ends ? empty : of(new Shape.Literals(texts, from, to, depth));
     }
 
     Term concat(Term... terms) {
@@ -96,7 +96,7 @@ final class Terms {
         if (head.shape instanceof Shape.Concat(Term first, Term rest)) {
             return concat(first, concat(rest, tail));
         }
-        return intern(new Shape.Concat(head, tail));
+        return of(new Shape.Concat(head, tail));
     }
 
     Term optional(Term term) {
@@ -107,95 +107,14 @@ final class Terms {
         return or(Arrays.asList(options));
     }
 
-    /** Any of the options. Those that begin alike are joined, and those that another contains are dropped. */
+    /** Any of the options. */
     Term or(Collection<Term> options) {
-        Map<Term, Term> tails = new LinkedHashMap<>(); // by head
-        Bytes bytes = gather(options, tails);
-        boolean ends = tails.remove(empty) != null;
-        if (!bytes.isEmpty()) {
-            tails.merge(set(bytes), empty, this::either);
-        }
-        List<Term> parts = new ArrayList<>();
-        joinRepeats(tails).forEach((head, tail) -> parts.add(concat(head, tail)));
-        if (ends && parts.stream().noneMatch(part -> part.nullable)) {
-            parts.add(empty);
-        }
-        for (Term part : List.copyOf(parts)) {
-            if (part.shape instanceof Shape.Repeat(Term unit, int least, int most) && least == 0 && most == UNBOUNDED) {
-                parts.removeIf(other -> other != part && within(other, unit));
-            }
-        }
-        if (parts.contains(all)) {
-            return all;
-        }
-        return parts.size() == 1 ? parts.getFirst() : parts.isEmpty() ? never : intern(new Shape.Or(sorted(parts)));
+        return union.of(options);
     }
 
-    private Term either(Term a, Term b) {
-        return a == b ? a : or(a, b);
-    }
-
-    /** Adds options by their heads; returns the bytes that are options themselves. */
-    private Bytes gather(Collection<Term> options, Map<Term, Term> tails) {
-        Bytes bytes = Bytes.NONE;
-        for (Term option : options) {
-            switch (option.shape) {
-                case Shape.Or(List<Term> inner) -> bytes = bytes.or(gather(inner, tails));
-                case Shape.Concat(Term head, Term tail) -> tails.merge(head, tail, this::either);
-                case Shape.Set(Bytes set) -> bytes = bytes.or(set);
-                default -> tails.merge(option, empty, this::either);
-            }
-        }
-        return bytes;
-    }
-
-    /** Makes one repetition of two whose counts touch. */
-    private Map<Term, Term> joinRepeats(Map<Term, Term> tails) {
-        record Kind(Term unit, Term tail) {}
-        Map<Kind, List<Shape.Repeat>> kinds = new LinkedHashMap<>();
-        tails.forEach((head, tail) -> {
-            if (head.shape instanceof Shape.Repeat repeat) {
-                kinds.computeIfAbsent(new Kind(repeat.term(), tail), _ -> new ArrayList<>())
-                        .add(repeat);
-            }
-        });
-        kinds.values().removeIf(list -> list.size() == 1);
-        if (kinds.isEmpty()) {
-            return tails;
-        }
-        Map<Term, Term> joined = new LinkedHashMap<>(tails);
-        kinds.forEach((kind, list) -> {
-            list.forEach(each -> joined.remove(intern(each)));
-            list.sort(Comparator.comparingInt(Shape.Repeat::least));
-            Shape.Repeat last = list.getFirst();
-            for (Shape.Repeat next : list) {
-                boolean touches = next.least() - 1 <= last.most();
-                if (!touches) {
-                    joined.merge(intern(last), kind.tail, this::either);
-                }
-                last = new Shape.Repeat(
-                        kind.unit,
-                        touches ? last.least() : next.least(),
-                        touches ? Math.max(last.most(), next.most()) : next.most());
-            }
-            joined.merge(intern(last), kind.tail, this::either);
-        });
-        return joined;
-    }
-
-    /** Whether a term is plainly made of the unit alone. */
-    private static boolean within(Term term, Term unit) {
-        return term == unit
-                || switch (term.shape) {
-                    case Shape.Empty _ -> true;
-                    case Shape.Concat(Term head, Term tail) -> within(head, unit) && within(tail, unit);
-                    case Shape.Or(List<Term> options) ->
-                        options.stream().allMatch(each -> within(each, unit))
-                                || unit.shape instanceof Shape.Or(List<Term> units) && units.containsAll(options);
-                    case Shape.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
-                    case Shape.Repeat(Term inner, int _, int _) -> within(inner, unit);
-                    default -> unit.shape instanceof Shape.Or(List<Term> units) && units.contains(term);
-                };
+    /** A union that cannot be made simpler. */
+    Term unite(List<Term> options) {
+        return options.size() == 1 ? options.getFirst() : of(new Shape.Or(sorted(options)));
     }
 
     Term and(Term... parts) {
@@ -210,7 +129,7 @@ final class Terms {
         flat.removeIf(part -> part == all);
         for (Term part : List.copyOf(flat)) {
             if (part.shape instanceof Shape.Repeat(Term unit, int least, int most) && least == 0 && most == UNBOUNDED) {
-                if (flat.stream().anyMatch(other -> other != part && within(other, unit))) {
+                if (flat.stream().anyMatch(other -> other != part && Union.within(other, unit))) {
                     flat.removeIf(other -> other == part);
                 }
             }
@@ -222,17 +141,17 @@ final class Terms {
         if (kept.contains(empty)) {
             return kept.stream().allMatch(part -> part.nullable) ? empty : never;
         }
-        return kept.isEmpty() ? all : kept.size() == 1 ? kept.getFirst() : intern(new Shape.And(kept));
+        return kept.isEmpty() ? all : kept.size() == 1 ? kept.getFirst() : of(new Shape.And(kept));
     }
 
     /** The texts that a machine accepts from a state on. */
     Term machine(StateMachine machine, int state) {
-        return intern(new Shape.Machine(machine, state));
+        return of(new Shape.Machine(machine, state));
     }
 
     /** The texts that do not belong to a term, also those that are no UTF-8. */
     Term not(Term term) {
-        return term.shape instanceof Shape.Not(Term inner) ? inner : intern(new Shape.Not(term));
+        return term.shape instanceof Shape.Not(Term inner) ? inner : of(new Shape.Not(term));
     }
 
     private static List<Term> sorted(List<Term> terms) {
@@ -263,7 +182,7 @@ final class Terms {
         if (min == 0 && most == 1) {
             return or(term, empty);
         }
-        return intern(new Shape.Repeat(term, min, most));
+        return of(new Shape.Repeat(term, min, most));
     }
 
     private static int product(int a, int b) {
@@ -330,7 +249,8 @@ final class Terms {
         });
     }
 
-    private Term intern(Shape shape) {
+    /** The term of a shape that is in simple form. */
+    Term of(Shape shape) {
         Term known = terms.get(shape);
         if (known == null) {
             known = make(shape);
@@ -390,7 +310,9 @@ final class Terms {
         int repetitions =
                 parts.stream().mapToInt(part -> part.repetitions).max().orElse(1);
         if (shape instanceof Shape.Repeat(Term _, int least, int most)) {
-            repetitions = product(repetitions, most == UNBOUNDED ? Math.max(least, 1) : most);
+            int count = most == UNBOUNDED ? Math.max(least, 1) : most;
+            // One count is a number in a term, however large; many inside each other are as many terms.
+            repetitions = repetitions == 1 ? Math.min(count, Limits.REPETITIONS) : product(repetitions, count);
         }
         boolean plain = !(shape instanceof Shape.And || shape instanceof Shape.Not || shape instanceof Shape.Machine)
                 && !any(parts, part -> !part.plain);
@@ -410,7 +332,7 @@ final class Terms {
         if (known != null) {
             return known;
         }
-        made.id = classes.size();
+        made.id = ids++;
         return made;
     }
 
@@ -505,9 +427,9 @@ final class Terms {
         base = List.copyOf(terms.values());
     }
 
-    /** Roughly the bytes of the terms that came later. */
+    /** Roughly the bytes of all terms. */
     long bytes() {
-        return (terms.size() - base.size()) * 400L;
+        return terms.size() * 400L + classes.size() * 800L + products.size() * 100L;
     }
 
     /** Forgets what was found out since the compilation. Terms that are in use stay sound. */
@@ -518,7 +440,11 @@ final class Terms {
         });
         terms.clear();
         products.clear();
-        base.forEach(term -> terms.put(term.shape, term));
+        classes.clear();
+        base.forEach(term -> {
+            terms.put(term.shape, term);
+            classes.put(term.classes, term.classes);
+        });
     }
 
     /** A term that no text of at most {@code bytes} bytes tells from another: counts beyond it are made equal. */
@@ -553,22 +479,27 @@ final class Terms {
         Deque<Term> open = new ArrayDeque<>();
         before.put(start, null);
         open.push(start);
-        while (!open.isEmpty()) {
+        Term found = isPlainlyLive(start) ? start : null;
+        while (found == null && !open.isEmpty()) {
             Term term = open.pop();
-            if (term.nullable || term.life == Life.LIVE || (term.plain && term != never)) {
-                for (Term on = term; on != null; on = before.get(on)) {
-                    on.life = Life.LIVE;
-                }
-                return;
-            }
-            for (int i = 0; i < term.classes.count(); i++) {
+            for (int i = 0; i < term.classes.count() && found == null; i++) {
                 Term next = derivative(term, term.classes.first(i));
                 if (next != never && next.life != Life.DEAD && !before.containsKey(next)) {
                     before.put(next, term);
                     open.push(next);
+                    found = isPlainlyLive(next) ? next : null;
                 }
             }
         }
-        before.keySet().forEach(term -> term.life = Life.DEAD);
+        if (found == null) {
+            before.keySet().forEach(term -> term.life = Life.DEAD);
+        }
+        for (Term on = found; on != null; on = before.get(on)) {
+            on.life = Life.LIVE;
+        }
+    }
+
+    private boolean isPlainlyLive(Term term) {
+        return term.nullable || term.life == Life.LIVE || (term.plain && term != never);
     }
 }

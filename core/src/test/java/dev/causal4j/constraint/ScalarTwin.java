@@ -128,7 +128,8 @@ final class ScalarTwin {
             }
             case Shape.Concat(Term head, Term tail) -> both(node(head), node(tail));
             case Shape.Or(List<Term> options) -> any(nodes(options));
-            case Shape.And _, Shape.Not _ -> throw new IllegalArgumentException("expected a plain term");
+            case Shape.And _, Shape.Not _, Shape.Machine _ ->
+                throw new IllegalArgumentException("expected a plain term");
             case Shape.Repeat(Term inner, int least, int most) -> new Times(node(inner), least, most);
         };
     }

@@ -37,8 +37,10 @@ class TermsTest {
     @CsvSource({"^$, '', a", "^a|b$, ax, a\u0301b c", "'(^|,)x(,|$)', 'a,x', 'ax,'", "$^, '', x", "a$|^b, ba, ab c"})
     void anchorsHoldWhereTheTextBeginsAndEnds(String pattern, String matching, String other) {
         assertThat(matches(search(pattern), matching)).isTrue();
-        assertThat(matches(search(pattern), other)).isEqualTo(Pattern.compile(pattern).matcher(other).find());
-        assertThat(matches(search(pattern), matching)).isEqualTo(Pattern.compile(pattern).matcher(matching).find());
+        assertThat(matches(search(pattern), other))
+                .isEqualTo(Pattern.compile(pattern).matcher(other).find());
+        assertThat(matches(search(pattern), matching))
+                .isEqualTo(Pattern.compile(pattern).matcher(matching).find());
     }
 
     @ParameterizedTest
@@ -65,7 +67,9 @@ class TermsTest {
         for (int i = 0; i < 3000; i++) {
             StringBuilder text = new StringBuilder();
             random.ints(random.nextInt(7), 0, 4).forEach(c -> text.append("abcd".charAt(c)));
-            assertThat(matches(term, text.toString())).as(text.toString()).isEqualTo(java.matcher(text).find());
+            assertThat(matches(term, text.toString()))
+                    .as(text.toString())
+                    .isEqualTo(java.matcher(text).find());
         }
     }
 
@@ -182,7 +186,8 @@ class TermsTest {
     void theDialectIsEcmas() {
         assertThat(matches(whole("\\d\\w\\s"), "1é ")).isFalse();
         assertThat(matches(whole("\\d\\W\\s"), "1é\u00a0")).isTrue();
-        assertThat(matches(whole("\\x41\\u0042\\u{1F600}\\cJ[\\b]"), "AB\ud83d\ude00\n\b")).isTrue();
+        assertThat(matches(whole("\\x41\\u0042\\u{1F600}\\cJ[\\b]"), "AB\ud83d\ude00\n\b"))
+                .isTrue();
         assertThat(matches(whole("\\ud83d\\ude00"), "\ud83d\ude00")).isTrue();
         assertThat(matches(whole("\\p{Script=Greek}\\p{Letter}\\P{Lu}"), "αB1")).isTrue();
         assertThat(matches(whole("(?<name>a)(?:b)"), "ab")).isTrue();
