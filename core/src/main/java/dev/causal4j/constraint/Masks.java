@@ -207,23 +207,23 @@ final class Masks {
      * @param whole whether every whole text must be a text of the term too
      */
     private boolean follows(Term term, Term of, boolean whole) {
-        record Pair(Term term, Term of) {}
-        Set<Pair> seen = new HashSet<>(Set.of(new Pair(term, of)));
-        Deque<Pair> open = new ArrayDeque<>(seen);
+        Set<Long> seen = new HashSet<>();
+        Deque<Term> open = new ArrayDeque<>(List.of(term, of)); // pairs
         while (!open.isEmpty()) {
-            Pair pair = open.pop();
-            ByteClasses classes = terms.and(pair.term.classes, pair.of.classes);
+            Term from = open.pop();
+            Term part = open.pop();
+            ByteClasses classes = terms.and(from.classes, part.classes);
             for (int i = 0; i < classes.count(); i++) {
-                Term text = terms.derivative(pair.of, classes.first(i));
+                Term text = terms.derivative(part, classes.first(i));
                 if (text != terms.never) {
-                    Term rest = terms.derivative(pair.term, classes.first(i));
-                    Pair next = new Pair(rest, text);
+                    Term rest = terms.derivative(from, classes.first(i));
                     boolean ends = !terms.live(rest) || (whole && text.nullable && !rest.nullable);
                     if (ends || seen.size() > MOST_PAIRS) {
                         return false;
                     }
-                    if (seen.add(next)) {
-                        open.push(next);
+                    if (seen.add((long) rest.id << 32 | text.id)) {
+                        open.push(text);
+                        open.push(rest);
                     }
                 }
             }

@@ -332,7 +332,7 @@ final class Terms {
         if (known != null) {
             return known;
         }
-        made.id = classes.size();
+        made.id = ids++;
         return made;
     }
 
@@ -427,9 +427,9 @@ final class Terms {
         base = List.copyOf(terms.values());
     }
 
-    /** Roughly the bytes of the terms that came later. */
+    /** Roughly the bytes of all terms. */
     long bytes() {
-        return (terms.size() - base.size()) * 400L;
+        return terms.size() * 400L + classes.size() * 800L + products.size() * 100L;
     }
 
     /** Forgets what was found out since the compilation. Terms that are in use stay sound. */
@@ -440,7 +440,11 @@ final class Terms {
         });
         terms.clear();
         products.clear();
-        base.forEach(term -> terms.put(term.shape, term));
+        classes.clear();
+        base.forEach(term -> {
+            terms.put(term.shape, term);
+            classes.put(term.classes, term.classes);
+        });
     }
 
     /** A term that no text of at most {@code bytes} bytes tells from another: counts beyond it are made equal. */
@@ -475,22 +479,27 @@ final class Terms {
         Deque<Term> open = new ArrayDeque<>();
         before.put(start, null);
         open.push(start);
-        while (!open.isEmpty()) {
+        Term found = isPlainlyLive(start) ? start : null;
+        while (found == null && !open.isEmpty()) {
             Term term = open.pop();
-            if (term.nullable || term.life == Life.LIVE || (term.plain && term != never)) {
-                for (Term on = term; on != null; on = before.get(on)) {
-                    on.life = Life.LIVE;
-                }
-                return;
-            }
-            for (int i = 0; i < term.classes.count(); i++) {
+            for (int i = 0; i < term.classes.count() && found == null; i++) {
                 Term next = derivative(term, term.classes.first(i));
                 if (next != never && next.life != Life.DEAD && !before.containsKey(next)) {
                     before.put(next, term);
                     open.push(next);
+                    found = isPlainlyLive(next) ? next : null;
                 }
             }
         }
-        before.keySet().forEach(term -> term.life = Life.DEAD);
+        if (found == null) {
+            before.keySet().forEach(term -> term.life = Life.DEAD);
+        }
+        for (Term on = found; on != null; on = before.get(on)) {
+            on.life = Life.LIVE;
+        }
+    }
+
+    private boolean isPlainlyLive(Term term) {
+        return term.nullable || term.life == Life.LIVE || (term.plain && term != never);
     }
 }
