@@ -12,6 +12,7 @@ import static dev.causal4j.server.Served.start;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpResponse;
@@ -171,7 +172,8 @@ class StructuredTest {
     void earlierCallsAndTheirResultsAreInThePrompt() throws Exception {
         Path file = Recorded.RESOURCES.resolve("chat/qwen2.5-instruct.jinja");
         ChatTemplate template = ChatTemplate.parse("qwen", Files.readString(file), Map.of());
-        try (Server server = Server.start(Served.MODEL, template, OPTIONS)) {
+        try (CausalLM model = Recorded.model(Recorded.prompt(false), "Good.");
+                Server server = Server.start(model, template, OPTIONS)) {
             String prompt = rendered(server, "'content': null, ", "'tool_call_id': 'call_1', 'content': 'Sent.'");
             assertThat(prompt)
                     .contains("{\"name\": \"write_letter\", \"arguments\": {\"to\": \"Miss Fairfax\"}}")
