@@ -192,7 +192,7 @@ final class Regex {
         int c = in[at++];
         return switch (c) {
             case '^', '$' -> {
-                if (at < in.length && "*+?".indexOf(in[at]) >= 0
+                if ((at < in.length && "*+?".indexOf(in[at]) >= 0)
                         || QUANTIFIER.matcher(ahead()).lookingAt()) {
                     throw refuse("no repeated anchor", Character.toString(c));
                 }
