@@ -347,7 +347,7 @@ final class Terms {
 
     /** The classes whose bytes are in one class of both. */
     ByteClasses and(ByteClasses a, ByteClasses b) {
-        if (a == b || b.count() == 1) {
+        if (a.equals(b) || b.count() == 1) {
             return a;
         }
         if (a.count() == 1) {
@@ -364,7 +364,11 @@ final class Terms {
 
     /** What can follow a byte in the texts of a term. */
     Term derivative(Term term, int b) {
-        Term[] next = term.next == null ? term.next = new Term[term.classes.count()] : term.next;
+        @Nullable Term[] next = term.next;
+        if (next == null) {
+            next = new Term[term.classes.count()];
+            term.next = next;
+        }
         int index = term.classes.of(b);
         Term known = next[index];
         if (known == null) {
@@ -446,21 +450,6 @@ final class Terms {
             terms.put(term.shape, term);
             classes.put(term.classes, term.classes);
         });
-    }
-
-    /** A term that no text of at most {@code bytes} bytes tells from another: counts beyond it are made equal. */
-    Term capped(Term term, int bytes) {
-        if (term.capped == null) {
-            term.capped = switch (term.shape) {
-                case Shape.Concat(Term head, Term tail) -> concat(capped(head, bytes), capped(tail, bytes));
-                case Shape.Or(List<Term> options) ->
-                    or(options.stream().map(each -> capped(each, bytes)).toList());
-                case Shape.Repeat(Term inner, int least, int most) ->
-                    repeat(inner, Math.min(least, bytes + 1), most == UNBOUNDED ? most : Math.min(most, bytes + 1));
-                default -> term;
-            };
-        }
-        return term.capped;
     }
 
     /** Whether any text belongs to a term. */

@@ -52,7 +52,9 @@ class JsonSchemaTest {
                 assertThat(e).hasMessageContaining("nothing fits");
                 held = false;
             }
-            assertThat(held).as("%s: %s", group.get("name"), test).isEqualTo(test.get("valid").asBoolean());
+            assertThat(held)
+                    .as("%s: %s", group.get("name"), test)
+                    .isEqualTo(test.get("valid").asBoolean());
         }
     }
 
@@ -69,8 +71,10 @@ class JsonSchemaTest {
 
     @Test
     void aRefusalNamesItsPlace() {
-        assertThatThrownBy(() -> schema("{'properties': {'a': {'if': {'const': 1}}}}").start(TOKENIZER))
-                .hasMessage("schema: expected no \"if\" at /properties/a, got one; rewrite it as anyOf or pass lenient");
+        assertThatThrownBy(() ->
+                        schema("{'properties': {'a': {'if': {'const': 1}}}}").start(TOKENIZER))
+                .hasMessage(
+                        "schema: expected no \"if\" at /properties/a, got one; rewrite it as anyOf or pass lenient");
     }
 
     @Test
