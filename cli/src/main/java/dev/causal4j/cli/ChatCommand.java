@@ -58,10 +58,10 @@ final class ChatCommand extends Subcommand {
                     + " transcript (User: ..., Assistant: ...); give one with --template");
         }
         Chat.Format format = tools.addTo(Chat.Format.of(loaded, chosen).withVariables(more));
-        ChatLoop loop = new ChatLoop(format, sampling, constraint, json, stdout(), stderr());
+        ChatLoop loop = new ChatLoop(format, sampling, constraint, stdout(), stderr());
         loop.chat.system(system);
         if (json || terminal().isEmpty()) {
-            loop.run(new LineReader(System.in, TextInput.MOST_BYTES));
+            loop.run(new LineReader(System.in, TextInput.MOST_BYTES), json);
         } else {
             try (ChatTerminal terminal = new ChatTerminal()) {
                 loop.run(terminal);

@@ -52,31 +52,25 @@ final class ChatLoop {
     private final CausalLM model;
     private final SamplingOptions sampling;
     private final ConstraintOptions constraint;
-    private final boolean json;
     private final PrintWriter out;
     private final PrintWriter notes;
     /** Computes an answer and shows it. */
-    private Function<GenerationRequest, Generation> answering = this::print;
+    private Function<GenerationRequest, Generation> answering = request -> print(request, false);
 
     private IntSupplier width = () -> Integer.MAX_VALUE;
     private final Deque<ToolCall> called = new ArrayDeque<>(); // whose results come next
     private final List<Message> results = new ArrayList<>();
 
-    /**
-     * @param json whether answers are printed as documents
-     * @param notes gets all but the answers
-     */
+    /** @param notes gets all but the answers */
     ChatLoop(
             Chat.Format format,
             SamplingOptions sampling,
             ConstraintOptions constraint,
-            boolean json,
             PrintWriter out,
             PrintWriter notes) {
         this.format = format;
         this.sampling = sampling;
         this.constraint = constraint;
-        this.json = json;
         this.out = out;
         this.notes = notes;
         model = format.model();
@@ -84,18 +78,19 @@ final class ChatLoop {
     }
 
     private GenerationOptions.Builder options() {
-        return constraint.addTo(format.options(), json);
+        return constraint.addTo(format.options());
     }
 
     /** Answers each line, until the first failure. */
-    void run(LineReader lines) throws IOException {
+    void run(LineReader lines, boolean json) throws IOException {
+        answering = request -> print(request, json);
         Optional<byte[]> line = lines.next();
         while (line.isPresent() && obeys(TextInput.decode("line " + lines.number(), line.get()))) {
             line = lines.next();
         }
     }
 
-    private Generation print(GenerationRequest request) {
+    private Generation print(GenerationRequest request, boolean json) {
         AnswerParser parser = format.parser(
                 request,
                 json ? AnswerParser.Listener.NONE : new CallPrinter((piece, _) -> out.print(Streaming.shown(piece))));

@@ -16,8 +16,11 @@ import picocli.CommandLine.Spec;
 
 /** Options of commands that hold a text to a form, of one kind at most. */
 final class ConstraintOptions {
-    @Option(names = "--json-schema", paramLabel = "F", description = "JSON that a JSON Schema in a file allows.")
-    private @Nullable Path schema;
+    @Option(
+            names = "--json-schema",
+            paramLabel = "F",
+            description = "JSON that the JSON Schema in a file allows; - reads it from standard input.")
+    private @Nullable String schema;
 
     @Option(names = "--json-object", description = "A JSON object.")
     private boolean object;
@@ -25,8 +28,11 @@ final class ConstraintOptions {
     @Option(names = "--regex", paramLabel = "R", description = "A text that a regular expression matches as a whole.")
     private @Nullable String regex;
 
-    @Option(names = "--grammar", paramLabel = "F", description = "A text of a grammar in a file, in llama.cpp's GBNF.")
-    private @Nullable Path grammar;
+    @Option(
+            names = "--grammar",
+            paramLabel = "F",
+            description = "A text of the grammar in a file, in llama.cpp's GBNF; - reads it from standard input.")
+    private @Nullable String grammar;
 
     @Option(names = "--choice", paramLabel = "TEXT", description = "Exactly TEXT; repeated, one of several.")
     private List<String> choices = List.of();
@@ -60,13 +66,13 @@ final class ConstraintOptions {
                 "whitespace: expected --json-schema or --json-object beside it, got none");
         Whitespace spaces = whitespace == null ? Whitespace.FLEXIBLE : whitespace;
         constraint = schema != null
-                ? Constraint.schema(TextInput.file(schema), spaces)
+                ? Constraint.schema(text(schema), spaces)
                 : object
                         ? Constraint.schema("{\"type\": \"object\"}", spaces)
                         : regex != null
                                 ? Constraint.regex(regex)
                                 : grammar != null
-                                        ? Constraint.grammar(TextInput.file(grammar))
+                                        ? Constraint.grammar(text(grammar))
                                         : choice != null ? Constraint.choice(choices) : null;
         if (constraint != null) {
             constraint.ignored(); // throws
@@ -74,15 +80,17 @@ final class ConstraintOptions {
         return constraint;
     }
 
-    /** Adds what was read. With {@code measured} what it costs the model is measured. */
-    GenerationOptions.Builder addTo(GenerationOptions.Builder builder, boolean measured) {
-        if (constraint != null) {
-            builder.constraint(constraint);
-            if (measured) {
-                builder.logProbabilities(0);
-            }
+    private static String text(String file) throws IOException {
+        return file.equals("-") ? TextInput.argument(file) : TextInput.file(Path.of(file));
+    }
+
+    /** Adds what was read; documents tell what it costs the model. */
+    GenerationOptions.Builder addTo(GenerationOptions.Builder builder) {
+        if (constraint == null) {
+            return builder;
         }
-        return builder;
+        boolean measured = spec.findOption("--json").getValue();
+        return (measured ? builder.logProbabilities(0) : builder).constraint(constraint);
     }
 
     /** Adds how a generation met the constraint. */

@@ -153,7 +153,7 @@ final class GenerateCommand extends Subcommand {
     }
 
     private GenerationOptions options(GenerationOptions.Builder builder) {
-        constraint.addTo(builder, json);
+        constraint.addTo(builder);
         if (logprobs != null) {
             builder.logProbabilities(logprobs);
         }

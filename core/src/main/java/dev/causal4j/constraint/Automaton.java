@@ -28,6 +28,7 @@ final class Automaton {
     private final Map<Frame, Frame> frames = new HashMap<>();
     private final Map<Configuration, Configuration> configurations = new HashMap<>();
     private final Configuration start;
+    private final long compiled; // bytes
 
     // of the call
     private final List<Member> members = new ArrayList<>();
@@ -47,6 +48,7 @@ final class Automaton {
             throw new ConstraintException(SUBJECT, "one that some text meets", "one that none can", "relax it");
         }
         terms.seal();
+        compiled = bytes();
     }
 
     /** The configuration of an empty text. */
@@ -204,14 +206,14 @@ final class Automaton {
         }
     }
 
-    /** Roughly the bytes of what was found out since the compilation. */
+    /** Roughly its bytes. */
     long bytes() {
-        return configurations.size() * (long) CONFIGURATION_BYTES + frames.size() * 80L + terms.bytes();
+        return configurations.size() * (long) CONFIGURATION_BYTES + frames.size() * 120L + terms.bytes();
     }
 
     /** Forgets it, if it is too much. Configurations that are in use stay sound. */
     boolean forgets() {
-        if (bytes() < MOST_BYTES) {
+        if (bytes() - compiled < MOST_BYTES) {
             return false;
         }
         configurations.keySet().forEach(each -> {

@@ -6,8 +6,8 @@ import java.util.function.IntUnaryOperator;
 /** Divides the bytes into classes, which are numbered by their first byte. Equal ones are equal. */
 final class ByteClasses {
     private final byte[] of = new byte[256];
-    private final int[] first = new int[256]; // by class
-    private int count;
+    private final byte[] first; // by class
+    private final int count;
     int id; // of Terms
 
     /**
@@ -16,14 +16,18 @@ final class ByteClasses {
      */
     ByteClasses(int keys, IntUnaryOperator key) {
         int[] classes = new int[keys]; // one more than the class
+        byte[] firsts = new byte[256];
+        int known = 0;
         for (int b = 0; b < 256; b++) {
             int k = key.applyAsInt(b);
             if (classes[k] == 0) {
-                first[count] = b;
-                classes[k] = ++count;
+                firsts[known] = (byte) b;
+                classes[k] = ++known;
             }
             of[b] = (byte) (classes[k] - 1);
         }
+        count = known;
+        first = Arrays.copyOf(firsts, count);
     }
 
     int count() {
@@ -36,7 +40,7 @@ final class ByteClasses {
 
     /** The first byte of a class. */
     int first(int index) {
-        return first[index];
+        return first[index] & 255;
     }
 
     /** The classes whose bytes are in one class of both. */

@@ -5,19 +5,14 @@ import java.math.BigInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The spellings of JSON numbers: at most 19 digits before the point, 17 behind it, 2 in an exponent. Bounds and multiples
- * exclude exponents; digits are compared with those of the bounds as they come, and a multiple is told by a remainder, so
- * that nothing is ever rounded. A state is a {@link Place} packed into an int. Immutable and thread-safe.
+ * The spellings of JSON numbers without exponent: at most 19 digits before the point, 17 behind it. Digits are compared with
+ * those of the bounds as they come, and a multiple is told by a remainder, so that nothing is ever rounded. A state is a {@link Place} packed into an int. Immutable and thread-safe.
  *
- * @param integer whether only numbers without fraction and exponent are meant
+ * @param integer whether only numbers without fraction are meant
  * @param multiple what the value is a multiple of; null if of nothing
  */
-record JsonNumbers(
-        boolean integer,
-        boolean exponents,
-        @Nullable Bound low,
-        @Nullable Bound high,
-        @Nullable Multiple multiple) implements StateMachine {
+record JsonNumbers(boolean integer, @Nullable Bound low, @Nullable Bound high, @Nullable Multiple multiple)
+        implements StateMachine {
     /** The state before any byte. */
     static final int BEGIN = new Place(Phase.BEGIN, false, 0, 0, 0, 0).pack();
 
@@ -30,15 +25,7 @@ record JsonNumbers(
         ZERO,
         WHOLE,
         POINT,
-        FRACTION,
-        E,
-        SIGN,
-        DIGIT,
-        LAST;
-
-        boolean ends() {
-            return this == ZERO || this == WHOLE || this == FRACTION || this == DIGIT || this == LAST;
-        }
+        FRACTION
     }
 
     /** A decimal that a value may reach, or not. */
@@ -127,9 +114,6 @@ record JsonNumbers(
             return phase.ordinal() | (negative ? 16 : 0) | digits << 5 | low + 1 << 10 | high + 1 << 12 | rest << 14;
         }
 
-        Place in(Phase next) {
-            return new Place(next, negative, digits, low, high, rest);
-        }
     }
 
     /** Whether a number is one without exponent that can be written. */
@@ -137,15 +121,10 @@ record JsonNumbers(
         return plain.precision() - plain.scale() <= INTEGER_DIGITS && plain.scale() <= FRACTION_DIGITS;
     }
 
-    /** Any integer, or any number. */
-    static JsonNumbers any(boolean integer) {
-        return new JsonNumbers(integer, !integer, null, null, null);
-    }
-
     @Override
     public boolean accepts(int state) {
         Place place = Place.unpack(state);
-        if (!place.phase.ends()) {
+        if (place.phase != Phase.ZERO && place.phase != Phase.WHOLE && place.phase != Phase.FRACTION) {
             return false;
         }
         int places = place.phase == Phase.FRACTION ? place.digits : 0;
@@ -166,9 +145,7 @@ record JsonNumbers(
             case BEGIN, MINUS -> whole(place, digit == 0 ? Phase.ZERO : Phase.WHOLE, digit);
             case WHOLE -> place.digits < INTEGER_DIGITS ? whole(place, Phase.WHOLE, digit) : null;
             case POINT, FRACTION -> place.digits < FRACTION_DIGITS ? fraction(place, digit) : null;
-            case E, SIGN -> place.in(Phase.DIGIT);
-            case DIGIT -> place.in(Phase.LAST);
-            default -> null;
+            case ZERO -> null;
         };
     }
 
@@ -181,10 +158,8 @@ record JsonNumbers(
             int lower = low == null ? 0 : low.atPoint(place.low, k);
             int upper = high == null ? 0 : high.atPoint(place.high, k);
             return new Place(Phase.POINT, place.negative, 0, lower, upper, place.rest);
-        } else if ((b == 'e' || b == 'E') && exponents && (whole || place.phase == Phase.FRACTION)) {
-            return new Place(Phase.E, false, 0, 0, 0, 0);
         }
-        return (b == '+' || b == '-') && place.phase == Phase.E ? place.in(Phase.SIGN) : null;
+        return null;
     }
 
     private Place whole(Place place, Phase phase, int digit) {

@@ -7,14 +7,19 @@ import dev.causal4j.constraint.JsonNumbers.Multiple;
 import dev.causal4j.constraint.Shape.Strings;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /** The regular parts of JSON: strings, numbers, literals, white space. Not thread-safe. */
 final class JsonTerms {
     /** White space that is optional: nothing, one space, or a new line with its indent; more would let a model write on. */
     private static final String FLEXIBLE = "( |\\n[ \\t]{0,32})?";
+
+    /** Two digits keep every number finite. */
+    private static final String EXPONENT = "([eE][+-]?[0-9]{1,2})?";
 
     private static final String SUBJECT = "schema";
 
@@ -48,10 +53,10 @@ final class JsonTerms {
         this.terms = terms;
         nothing = raw("null");
         either = terms.or(raw("true"), raw("false"));
-        number = numbers(JsonNumbers.any(false));
-        integer = numbers(JsonNumbers.any(true));
-        plainNumber = numbers(new JsonNumbers(false, false, null, null, null));
-        whole = numbers(new JsonNumbers(false, false, null, null, new Multiple(1, 0)));
+        plainNumber = numbers(new JsonNumbers(false, null, null, null));
+        number = terms.concat(plainNumber, Regex.whole(terms, EXPONENT, Spelling.RAW, SUBJECT));
+        integer = numbers(new JsonNumbers(true, null, null, null));
+        whole = numbers(new JsonNumbers(false, null, null, new Multiple(1, 0)));
         quotation = raw("\"");
         character = terms.characters(CodePoints.ALL, Spelling.PLAIN);
         strings = terms.repeat(character, 0, Terms.UNBOUNDED);
@@ -73,7 +78,7 @@ final class JsonTerms {
     /** Spellings without exponent of the value. */
     Term equal(BigDecimal value) {
         Bound bound = Bound.of(value, false);
-        return numbers(new JsonNumbers(false, false, bound, bound, null));
+        return numbers(new JsonNumbers(false, bound, bound, null));
     }
 
     /** One character of a string in every spelling of RFC 8259; surrogates in pairs only. */
@@ -96,9 +101,20 @@ final class JsonTerms {
         return terms.text(text, Spelling.PLAIN, "schema, string " + quote(text));
     }
 
-    /** Strings of one of these texts. */
+    /** Strings of one of these texts, those without escapes as a trie. */
     Term plain(Collection<String> texts) {
-        return terms.or(texts.stream().map(this::plain).toList());
+        List<byte[]> literals = new ArrayList<>();
+        List<Term> others = new ArrayList<>();
+        for (String text : texts) {
+            if (text.codePoints().anyMatch(CodePoints.ESCAPED::has)) {
+                others.add(plain(text));
+            } else {
+                terms.requireSpellable(text, "schema, string " + quote(text));
+                literals.add(text.getBytes(StandardCharsets.UTF_8));
+            }
+        }
+        others.add(terms.literals(literals));
+        return terms.or(others);
     }
 
     /** The plain spelling of strings, without quotes. */
@@ -124,8 +140,7 @@ final class JsonTerms {
 
     /** Strings that a pattern matches somewhere, without quotes. */
     Term search(String pattern) {
-        return patterns.computeIfAbsent(
-                pattern, _ -> terms.and(strings, Regex.search(terms, pattern, Spelling.PLAIN, SUBJECT)));
+        return patterns.computeIfAbsent(pattern, _ -> Regex.search(terms, pattern, Spelling.PLAIN, SUBJECT));
     }
 
     /** Strings that have a format, without quotes. */

@@ -17,7 +17,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.BiPredicate;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,34 +75,44 @@ final class Rewriting {
     }
 
     private boolean ends(Expression part, BitSet ending) {
+        return holds(part, ending, term -> terms.live(term), ids -> !ids.isEmpty());
+    }
+
+    private boolean nullable(Expression part, BitSet known) {
+        return holds(part, known, term -> term.nullable, _ -> false);
+    }
+
+    private static boolean holds(Expression part, BitSet rules, Predicate<Term> text, Predicate<BitSet> tokens) {
         return switch (part) {
-            case Text(Term term) -> terms.live(term);
-            case Tokens(BitSet ids) -> !ids.isEmpty();
-            case Call(int rule) -> ending.get(rule);
-            case Sequence(List<Expression> parts) -> parts.stream().allMatch(each -> ends(each, ending));
-            case Choice(List<Expression> options) -> options.stream().anyMatch(each -> ends(each, ending));
-            case Repeat(Expression inner, int least, int _) -> least == 0 || ends(inner, ending);
+            case Text(Term term) -> text.test(term);
+            case Tokens(BitSet ids) -> tokens.test(ids);
+            case Call(int rule) -> rules.get(rule);
+            case Sequence(List<Expression> parts) -> parts.stream().allMatch(each -> holds(each, rules, text, tokens));
+            case Choice(List<Expression> options) -> options.stream().anyMatch(each -> holds(each, rules, text, tokens));
+            case Repeat(Expression inner, int least, int _) -> least == 0 || holds(inner, rules, text, tokens);
         };
     }
 
     private Expression kept(Expression part, BitSet ending) {
         return switch (part) {
-            case Sequence(List<Expression> parts)
-            when ends(part, ending) -> map(parts, each -> kept(each, ending), Sequence::new);
-            case Choice(List<Expression> options) -> {
-                List<Expression> kept =
-                        options.stream().filter(each -> ends(each, ending)).toList();
-                yield map(kept, each -> kept(each, ending), Rewriting::choice);
-            }
-            case Repeat(Expression inner, int least, int most)
-            when ends(part, ending) -> ends(inner, ending) ? new Repeat(kept(inner, ending), least, most) : EMPTY;
-            default -> ends(part, ending) ? part : new Choice(List.of());
+            case Choice(List<Expression> options) ->
+                choice(options.stream()
+                        .filter(each -> ends(each, ending))
+                        .map(each -> kept(each, ending))
+                        .toList());
+            case Repeat(Expression inner, int least, int _) when least == 0 && !ends(inner, ending) -> EMPTY;
+            default -> ends(part, ending) ? inside(part, each -> kept(each, ending)) : new Choice(List.of());
         };
     }
 
-    private static Expression map(
-            List<Expression> parts, Function<Expression, Expression> to, Function<List<Expression>, Expression> make) {
-        return make.apply(parts.stream().map(to).toList());
+    /** The part with others inside. */
+    private static Expression inside(Expression part, UnaryOperator<Expression> to) {
+        return switch (part) {
+            case Sequence(List<Expression> parts) -> new Sequence(parts.stream().map(to).toList());
+            case Choice(List<Expression> options) -> new Choice(options.stream().map(to).toList());
+            case Repeat(Expression inner, int least, int most) -> new Repeat(to.apply(inner), least, most);
+            case Text _, Tokens _, Call _ -> part;
+        };
     }
 
     private static Expression choice(List<Expression> options) {
@@ -113,17 +125,6 @@ final class Rewriting {
             all.addAll(part instanceof Sequence(List<Expression> inner) ? inner : List.of(part));
         }
         return all.size() == 1 ? all.getFirst() : new Sequence(all);
-    }
-
-    private boolean nullable(Expression part, BitSet known) {
-        return switch (part) {
-            case Text(Term term) -> term.nullable;
-            case Tokens _ -> false;
-            case Call(int rule) -> known.get(rule);
-            case Sequence(List<Expression> parts) -> parts.stream().allMatch(each -> nullable(each, known));
-            case Choice(List<Expression> options) -> options.stream().anyMatch(each -> nullable(each, known));
-            case Repeat(Expression inner, int least, int _) -> least == 0 || nullable(inner, known);
-        };
     }
 
     /** The rules of which something holds: a rule is asked again when it holds of one that it calls. */
@@ -228,15 +229,9 @@ final class Rewriting {
 
     /** A part in which repetitions have no empty turns. */
     private Expression turned(Expression part) {
-        return switch (part) {
-            case Sequence(List<Expression> parts) -> map(parts, this::turned, Sequence::new);
-            case Choice(List<Expression> options) -> map(options, this::turned, Choice::new);
-            case Repeat(Expression inner, int least, int most) ->
-                nullable(inner, nullable)
-                        ? new Repeat(withoutEmpty(inner), 0, most)
-                        : new Repeat(turned(inner), least, most);
-            default -> part;
-        };
+        return part instanceof Repeat(Expression inner, int _, int most) && nullable(inner, nullable)
+                ? new Repeat(withoutEmpty(inner), 0, most)
+                : inside(part, this::turned);
     }
 
     private Expression withoutEmpty(Expression part) {
@@ -368,12 +363,8 @@ final class Rewriting {
     }
 
     private static Expression renumbered(Expression part, Map<Integer, Integer> numbers) {
-        return switch (part) {
-            case Call(int rule) -> new Call(numbers.getOrDefault(rule, rule));
-            case Sequence(List<Expression> parts) -> map(parts, each -> renumbered(each, numbers), Sequence::new);
-            case Choice(List<Expression> options) -> map(options, each -> renumbered(each, numbers), Choice::new);
-            case Repeat(Expression inner, int least, int most) -> new Repeat(renumbered(inner, numbers), least, most);
-            case Text _, Tokens _ -> part;
-        };
+        return part instanceof Call(int rule)
+                ? new Call(numbers.getOrDefault(rule, rule))
+                : inside(part, each -> renumbered(each, numbers));
     }
 }

@@ -12,6 +12,7 @@ import dev.causal4j.constraint.Shape.Scalars;
 import dev.causal4j.constraint.Shape.Strings;
 import dev.causal4j.format.Json;
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -34,60 +35,22 @@ final class SchemaReader {
     private static final int MAX_DIVISIONS = 1000;
 
     /** Assertions that are not held. */
-    private static final Set<String> REFUSED = Set.of(
-            "if",
-            "then",
-            "else",
-            "contains",
-            "minContains",
-            "maxContains",
-            "dependentSchemas",
-            "unevaluatedItems",
-            "unevaluatedProperties",
-            "$dynamicRef",
-            "$recursiveRef",
-            "disallow",
-            "extends",
-            "divisibleBy");
+    private static final Set<String> REFUSED = words("if then else contains minContains maxContains dependentSchemas"
+            + " unevaluatedItems unevaluatedProperties $dynamicRef $recursiveRef disallow extends divisibleBy");
 
     /** Assertions about values of one type, or about all. */
-    private static final Set<String> OWN = Set.of(
-            "type",
-            "enum",
-            "const",
-            "properties",
-            "required",
-            "additionalProperties",
-            "patternProperties",
-            "propertyNames",
-            "minProperties",
-            "maxProperties",
-            "items",
-            "prefixItems",
-            "additionalItems",
-            "minItems",
-            "maxItems",
-            "uniqueItems",
-            "minLength",
-            "maxLength",
-            "pattern",
-            "format",
-            "minimum",
-            "maximum",
-            "exclusiveMinimum",
-            "exclusiveMaximum",
-            "multipleOf");
+    private static final Set<String> OWN = words("type enum const properties required additionalProperties"
+            + " patternProperties propertyNames minProperties maxProperties items prefixItems additionalItems minItems"
+            + " maxItems uniqueItems minLength maxLength pattern format minimum maximum exclusiveMinimum exclusiveMaximum"
+            + " multipleOf");
 
     /** What puts schemas together. */
-    private static final Set<String> COMBINED =
-            Set.of("$ref", "allOf", "anyOf", "oneOf", "not", "dependentRequired", "dependencies");
+    private static final Set<String> COMBINED = words("$ref allOf anyOf oneOf not dependentRequired dependencies");
 
     /** What only names or holds schemas. */
-    private static final Set<String> HOLDING = Set.of("$defs", "definitions", "$schema", "$id", "id");
+    private static final Set<String> HOLDING = words("$defs definitions $schema $id id");
 
-    private static final List<String> TYPES =
-            List.of("null", "boolean", "integer", "number", "string", "array", "object");
-    private static final Set<String> ALL_TYPES = new LinkedHashSet<>(TYPES);
+    private static final Set<String> TYPES = words("null boolean integer number string array object");
 
     private final SchemaDocument document;
     private final JsonTerms json;
@@ -107,6 +70,11 @@ final class SchemaReader {
         this.ignored = ignored;
         shapes = new Shapes(json, this::read);
         complement = new SchemaComplement(this, document, json);
+    }
+
+    /** In this order. */
+    private static Set<String> words(String text) {
+        return Collections.unmodifiableSet(new LinkedHashSet<>(List.of(text.split(" "))));
     }
 
     /** The values of which all these schemas hold. */
@@ -146,7 +114,9 @@ final class SchemaReader {
             String keyword = (String) key;
             if (REFUSED.contains(keyword)) {
                 refuse(schema, keyword, "no " + quote(keyword), "one");
-            } else if (!asserts(keyword) && !HOLDING.contains(keyword)) {
+            } else if (keyword.equals("format")
+                    ? !Formats.PATTERNS.containsKey(schema.text(keyword))
+                    : !asserts(keyword) && !HOLDING.contains(keyword)) {
                 ignored.add(schema.pointer + "/" + keyword);
             }
         }
@@ -280,7 +250,7 @@ final class SchemaReader {
 
     static Set<String> types(Subschema schema) {
         if (!schema.has("type")) {
-            return ALL_TYPES;
+            return TYPES;
         }
         Object type = schema.keywords.get("type");
         Set<String> types = new LinkedHashSet<>(schema.texts("type", type instanceof String ? List.of(type) : type));
@@ -294,12 +264,12 @@ final class SchemaReader {
     private List<Shape> values(Subschema schema, List<?> values) {
         Limits.check("schema, enum", values.size(), Limits.VALUES, "values");
         List<List<Shape>> all = new ArrayList<>();
-        List<Term> numbers = new ArrayList<>();
+        List<byte[]> numbers = new ArrayList<>();
         List<String> strings = new ArrayList<>();
         for (Object value : values) {
             switch (value) {
                 case Boolean flag -> all.add(List.of(new Scalars(Kind.BOOLEAN, json.raw(flag.toString()))));
-                case Number number -> numbers.add(json.raw(spelled(Subschema.number(schema.pointer, number))));
+                case Number number -> numbers.add(spelled(Subschema.number(schema.pointer, number)));
                 case String text -> strings.add(text);
                 case List<?> list -> {
                     List<List<Subschema>> items =
@@ -316,7 +286,7 @@ final class SchemaReader {
             }
         }
         if (!numbers.isEmpty()) {
-            all.add(List.of(new Scalars(Kind.NUMBER, json.terms.or(numbers))));
+            all.add(List.of(new Scalars(Kind.NUMBER, json.terms.literals(numbers))));
         }
         if (!strings.isEmpty()) {
             all.add(List.of(new Strings(0, Terms.UNBOUNDED, json.plain(strings))));
@@ -329,9 +299,9 @@ final class SchemaReader {
     }
 
     /** The one spelling of a number that is given, without superfluous zeros. */
-    private static String spelled(BigDecimal number) {
+    private static byte[] spelled(BigDecimal number) {
         BigDecimal plain = number.stripTrailingZeros();
-        return JsonNumbers.fits(plain) ? plain.toPlainString() : plain.toString();
+        return (JsonNumbers.fits(plain) ? plain.toPlainString() : plain.toString()).getBytes(StandardCharsets.US_ASCII);
     }
 
     Term number(Subschema schema, boolean integer) {
@@ -340,7 +310,7 @@ final class SchemaReader {
         Multiple multiple = multiple(schema);
         return low == null && high == null && multiple == null
                 ? integer ? json.integer : json.number
-                : json.numbers(new JsonNumbers(integer, false, low, high, multiple));
+                : json.numbers(new JsonNumbers(integer, low, high, multiple));
     }
 
     /** The tighter of two bounds; in draft 4 the second says of the first whether it is excluded. */
@@ -375,14 +345,9 @@ final class SchemaReader {
         if (schema.has("pattern")) {
             content = pattern(schema, "pattern", schema.text("pattern"));
         }
-        if (schema.has("format")) {
-            String pattern = Formats.PATTERNS.get(schema.text("format"));
-            if (pattern == null) {
-                ignored.add(schema.pointer + "/format");
-            } else {
-                Term format = json.format(pattern);
-                content = content == null ? format : json.both(content, format);
-            }
+        String format = schema.has("format") ? Formats.PATTERNS.get(schema.text("format")) : null;
+        if (format != null) {
+            content = content == null ? json.format(format) : json.both(content, json.format(format));
         }
         return new Strings(schema.count("minLength", 0), schema.count("maxLength", Terms.UNBOUNDED), content);
     }

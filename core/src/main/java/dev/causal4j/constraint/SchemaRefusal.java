@@ -7,8 +7,12 @@ final class SchemaRefusal extends ConstraintException {
     /** The assertion as a JSON pointer. */
     final String pointer;
 
-    SchemaRefusal(String pointer, String expected, String got) {
+    /** Whether all that the schema refers to is in it. */
+    final boolean whole;
+
+    SchemaRefusal(String pointer, boolean whole, String expected, String got) {
         super("schema", expected, got, "rewrite it as anyOf or pass lenient");
         this.pointer = pointer;
+        this.whole = whole;
     }
 }

@@ -2,6 +2,7 @@ package dev.causal4j.constraint;
 
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Tokens by their bytes, as nodes in depth-first order; the first node is the root. Immutable and thread-safe. */
 final class Trie {
@@ -9,7 +10,7 @@ final class Trie {
     final short[] depth; // bytes up to the label
     final int[] end; // the node behind the last one below
     final int[] token; // -1 for none
-    final int[] alike; // by token, another with the same bytes; -1 for none
+    private final int @Nullable [] alike; // by token, another with the same bytes or -1; null if there are none
     final int height;
 
     /**
@@ -27,9 +28,9 @@ final class Trie {
         short[] depths = new short[most];
         int[] ends = new int[most];
         int[] ids = new int[most];
-        alike = new int[bytes.length];
+        int[] others = new int[bytes.length];
+        boolean any = false;
         Arrays.fill(ids, -1);
-        Arrays.fill(alike, -1);
         int[] open = new int[height + 1]; // by depth
         byte[] last = {};
         int nodes = 1;
@@ -46,13 +47,15 @@ final class Trie {
                 depths[nodes] = (short) at;
                 open[at] = nodes++;
             }
-            alike[id] = ids[open[at]];
+            others[id] = ids[open[at]];
+            any |= others[id] >= 0;
             ids[open[at]] = id;
             last = text;
         }
         for (; at >= 0; at--) {
             ends[open[at]] = nodes;
         }
+        alike = any ? others : null;
         label = Arrays.copyOf(labels, nodes);
         depth = Arrays.copyOf(depths, nodes);
         end = Arrays.copyOf(ends, nodes);
@@ -61,7 +64,7 @@ final class Trie {
 
     /** Adds the tokens of a node. */
     void add(int node, long[] allowed) {
-        for (int id = token[node]; id >= 0; id = alike[id]) {
+        for (int id = token[node]; id >= 0; id = alike == null ? -1 : alike[id]) {
             allowed[id >> 6] |= 1L << id;
         }
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.constraint.Matcher;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
@@ -32,12 +33,18 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What constraints cost the model: masses, draws without distortion, and texts summed over their spellings. */
 @Timeout(120)
 class ConstrainedTest {
     private static final int END = 0;
+    private static final String PERSON = """
+            {"type": "object", "required": ["name", "kind"], "additionalProperties": false, "properties": {
+              "name": {"type": "string", "maxLength": 9}, "kind": {"enum": ["cat", "category", "dog"]},
+              "age": {"type": "integer", "minimum": 0, "maximum": 120}}}
+            """;
     private static final int[] PROMPT = {84, 104, 101};
 
     private final CausalLM model = model();
@@ -243,6 +250,117 @@ class ConstrainedTest {
                                         .orElseThrow()
                                         .logMasses()
                                         .orElseThrow()));
+            }
+        }
+    }
+
+    /** Two schemas, an expression and free texts in one batch, whose workers follow one compiled constraint at once. */
+    @ParameterizedTest
+    @CsvSource({"0, 0", "16, 0", "16, 60"})
+    void sixtyFourNeighboursChangeNoBit(int rows, int pages) {
+        List<Optional<Constraint>> constraints = List.of(
+                Optional.of(Constraint.schema(PERSON)),
+                Optional.of(Constraint.schema("{\"enum\": [\"a\", \"ab\", {\"long\": [1, 2, 3, 4, 5, 6, 7]}]}")),
+                Optional.of(Constraint.regex("(\\d{3}-)*\\d{4}")),
+                Optional.empty());
+        List<GenerationRequest> requests = new ArrayList<>();
+        for (int i = 0; i < 64; i++) {
+            GenerationOptions.Builder options = GenerationOptions.builder()
+                    .maxNewTokens(40 + i)
+                    .eos(Set.of(END))
+                    .seed(i)
+                    .temperature(i % 5 == 0 ? 0 : 1.2);
+            constraints.get(i % 4).ifPresent(options::constraint);
+            if (i % 3 == 0) {
+                options.logProbabilities(i % 2);
+            }
+            requests.add(new GenerationRequest(
+                    new Random(i / 16).ints(20 + i / 16, 1, 256).toArray(), options.build()));
+        }
+        EngineOptions options = EngineOptions.DEFAULT
+                .withParallel(64)
+                .withPrefixBytes(pages * (model.decoder().pool().pageBytes() + PrefixCache.PREDICTION_BYTES));
+        List<Generation> together;
+        try (Engine engine = new Engine(model, options, DraftSource.NONE, rows)) {
+            List<CompletableFuture<Generation>> all = requests.stream()
+                    .map(each -> engine.submit(each, TokenListener.NONE))
+                    .toList();
+            together = all.stream().map(CompletableFuture::join).toList();
+        }
+        for (int i = 0; i < 64; i++) {
+            Generation made = together.get(i);
+            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, DraftSource.NONE, 0)) {
+                Generation alone = engine.submit(requests.get(i), TokenListener.NONE).join();
+                assertThat(made.tokens()).containsExactly(alone.tokens());
+                assertThat(made.pieces()).isEqualTo(alone.pieces());
+                assertThat(made.predictions()).isEqualTo(alone.predictions());
+                assertThat(made.finishReason()).isEqualTo(alone.finishReason());
+                assertThat(made.constrained().flatMap(Generation.Constrained::logMasses))
+                        .isEqualTo(alone.constrained().flatMap(Generation.Constrained::logMasses));
+            }
+            made.constrained().filter(Generation.Constrained::complete).ifPresent(_ -> assertThat(made.text())
+                    .matches("(?s)\\{\\s*\"name\".*\\}|\"ab?\"|\\{\\s*\"long\".*\\}|[-0-9]+"));
+        }
+    }
+
+    /** An end is no step and cannot be held back where nothing else can follow. */
+    @Test
+    void aFewestNumberOfTokensHoldsBackOnlyAnEndThatIsAChoice() {
+        for (int seed = 0; seed < 20; seed++) {
+            Generation made = generated(options(oneOf("a", "ab")).minNewTokens(50).seed(seed));
+            assertThat(made.text()).isEqualTo("ab");
+            assertThat(made.finishReason()).isEqualTo(FinishReason.STOP);
+        }
+    }
+
+    /** One whose pattern needs more than a limit allows fails alone, in a line that says what it was. */
+    @Test
+    void aLimitThatIsMetFailsItsSequenceAlone() {
+        Constraint fails = tokenizer -> {
+            Matcher matcher = Constraint.regex("[a-z]*").start(tokenizer);
+            return new Matcher() {
+                private int taken;
+
+                @Override
+                public void mask(long[] allowed) {
+                    if (taken == 7) {
+                        throw new ConstraintException("regex", "at most 7 tokens", "more", "shorten it");
+                    }
+                    matcher.mask(allowed);
+                }
+
+                @Override
+                public void accept(int token) {
+                    taken++;
+                    matcher.accept(token);
+                }
+
+                @Override
+                public boolean isAccepting() {
+                    return false;
+                }
+
+                @Override
+                public Matcher copy() {
+                    return this;
+                }
+            };
+        };
+        try (Engine engine = new Engine(model)) {
+            List<CompletableFuture<Generation>> all = new ArrayList<>();
+            for (int i = 0; i < 9; i++) {
+                GenerationOptions options = options(i == 4 ? fails : Constraint.regex("[a-z]{12}")).seed(i).build();
+                all.add(engine.submit(new GenerationRequest(PROMPT, options), TokenListener.NONE));
+            }
+            for (int i = 0; i < 9; i++) {
+                CompletableFuture<Generation> each = all.get(i);
+                if (i == 4) {
+                    assertThatThrownBy(each::join)
+                            .hasCauseInstanceOf(ConstraintException.class)
+                            .hasMessageContaining("regex: expected at most 7 tokens, got more");
+                } else {
+                    assertThat(each.join().text()).matches("[a-z]{12}");
+                }
             }
         }
     }

@@ -1,14 +1,17 @@
 package dev.causal4j.langchain4j;
 
+import dev.causal4j.chat.AnswerParser;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.RateLimitException;
 import dev.langchain4j.exception.UnsupportedFeatureException;
+import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Answers messages by a model in this process. Immutable and thread-safe; callers at once are computed together. Owns
@@ -31,19 +34,24 @@ public final class Causal4jChatModel implements ChatModel {
     /**
      * Answers.
      *
-     * @throws UnsupportedFeatureException if it asks for what is not there: tools, JSON, images, another model
+     * @throws UnsupportedFeatureException if it asks for what is not there: images, another model
      * @throws InvalidRequestException if the messages do not fit the context, or the template refuses them
      * @throws RateLimitException if the engine's queue is full
      */
     @Override
     public ChatResponse doChat(ChatRequest request) {
         conversations.check(request);
-        return conversations.answer(request, _ -> {}, () -> true);
+        return conversations.answer(request, AnswerParser.Listener.NONE, () -> true);
     }
 
     @Override
     public ChatRequestParameters defaultRequestParameters() {
         return conversations.defaults;
+    }
+
+    @Override
+    public Set<Capability> supportedCapabilities() {
+        return Set.of(Capability.RESPONSE_FORMAT_JSON_SCHEMA);
     }
 
     @Override

@@ -1,18 +1,28 @@
 package dev.causal4j.langchain4j;
 
 import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.onCompleteResponse;
+import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.onCompleteToolCall;
 import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.onPartialResponse;
+import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.onPartialThinking;
+import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.onPartialToolCall;
 import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.withLoggingExceptions;
 
+import dev.causal4j.chat.AnswerParser;
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.exception.UnsupportedFeatureException;
+import dev.langchain4j.internal.ToolCallBuilder;
+import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.CompleteToolCall;
+import dev.langchain4j.model.chat.response.PartialToolCall;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.chat.response.StreamingHandle;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Answers messages by a model in this process, a part at a time. Immutable and thread-safe; callers at once are computed
@@ -36,7 +46,7 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
     /**
      * Answers; other errors than this one go to the handler.
      *
-     * @throws UnsupportedFeatureException if it asks for what is not there: tools, JSON, images, another model
+     * @throws UnsupportedFeatureException if it asks for what is not there: images, another model
      */
     @Override
     public void doChat(ChatRequest request, StreamingChatResponseHandler handler) {
@@ -47,9 +57,13 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
     private void answer(ChatRequest request, StreamingChatResponseHandler handler) {
         Handle handle = new Handle();
         try {
-            ChatResponse response = conversations.answer(
-                    request, text -> onPartialResponse(handler, text, handle), () -> !handle.isCancelled());
+            ChatResponse response =
+                    conversations.answer(request, new Parts(handler, handle), () -> !handle.isCancelled());
             if (!handle.isCancelled()) {
+                List<ToolExecutionRequest> calls = response.aiMessage().toolExecutionRequests();
+                if (!calls.isEmpty()) {
+                    onCompleteToolCall(handler, new CompleteToolCall(calls.size() - 1, calls.getLast()));
+                }
                 onCompleteResponse(handler, response);
             }
         } catch (RuntimeException | Error e) {
@@ -65,8 +79,64 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
     }
 
     @Override
+    public Set<Capability> supportedCapabilities() {
+        return Set.of(Capability.RESPONSE_FORMAT_JSON_SCHEMA);
+    }
+
+    @Override
     public List<ChatModelListener> listeners() {
         return conversations.listeners;
+    }
+
+    /** Tells a handler of the parts of an answer; a call is complete when the next begins. Not thread-safe. */
+    private static final class Parts implements AnswerParser.Listener {
+        private final StreamingChatResponseHandler handler;
+        private final Handle handle;
+        private final ToolCallBuilder call = new ToolCallBuilder();
+
+        Parts(StreamingChatResponseHandler handler, Handle handle) {
+            this.handler = handler;
+            this.handle = handle;
+        }
+
+        @Override
+        public void content(String piece) {
+            if (!piece.isEmpty() && !handle.isCancelled()) {
+                onPartialResponse(handler, piece, handle);
+            }
+        }
+
+        @Override
+        public void reasoning(String piece) {
+            if (!piece.isEmpty() && !handle.isCancelled()) {
+                onPartialThinking(handler, piece, handle);
+            }
+        }
+
+        @Override
+        public void call(int index, String id, String name) {
+            if (index > 0 && !handle.isCancelled()) {
+                onCompleteToolCall(handler, call.buildAndReset());
+            }
+            call.updateIndex(index);
+            call.updateId(id);
+            call.updateName(name);
+        }
+
+        @Override
+        public void arguments(int index, String piece) {
+            if (piece.isEmpty() || handle.isCancelled()) {
+                return;
+            }
+            call.appendArguments(piece);
+            PartialToolCall part = PartialToolCall.builder()
+                    .index(index)
+                    .id(call.id())
+                    .name(call.name())
+                    .partialArguments(piece)
+                    .build();
+            onPartialToolCall(handler, part, handle);
+        }
     }
 
     private static final class Handle implements StreamingHandle {

@@ -43,7 +43,7 @@ public final class Causal4jTokenCountEstimator implements TokenCountEstimator {
      */
     @Override
     public int estimateTokenCountInMessages(Iterable<ChatMessage> messages) {
-        List<Message> all = Conversations.messages(messages);
+        List<Message> all = Translation.messages(messages);
         try {
             return template.encode(tokenizer, all, null, false, Map.of()).length;
         } catch (TemplateException e) {

@@ -1,35 +1,22 @@
 package dev.causal4j.langchain4j;
 
-import static dev.langchain4j.internal.ChatRequestValidationUtils.validate;
-
+import dev.causal4j.chat.Answer;
+import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.chat.ChatTemplate;
-import dev.causal4j.chat.Message;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
-import dev.langchain4j.data.message.AiMessage;
-import dev.langchain4j.data.message.ChatMessage;
-import dev.langchain4j.data.message.Content;
-import dev.langchain4j.data.message.SystemMessage;
-import dev.langchain4j.data.message.TextContent;
-import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponse;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import dev.langchain4j.model.output.FinishReason;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
-import java.util.function.UnaryOperator;
-import java.util.stream.Collectors;
 
 /** Conversations with a model. Immutable and thread-safe. */
 final class Conversations {
@@ -58,7 +45,7 @@ final class Conversations {
     /** @throws UnsupportedFeatureException naming the first thing that is not there */
     void check(ChatRequest request) {
         check(request.parameters());
-        messages(request.messages());
+        Translation.messages(request.messages());
     }
 
     private void check(ChatRequestParameters parameters) {
@@ -68,94 +55,78 @@ final class Conversations {
             throw new UnsupportedFeatureException("modelName: expected \"" + own
                     + "\", since others are not supported here, got \"" + name + "\"; leave it out");
         }
-        validate(parameters.toolChoice()); // first: LangChain4j's suites expect its message
-        validate(parameters.toolSpecifications());
-        validate(parameters.responseFormat());
     }
 
     /**
-     * Answers, and gives the text to a consumer on this thread, in parts.
+     * Answers, and gives the parts to a listener on this thread.
      *
-     * @param goesOn whether the answer is still wanted, asked before and behind each part
+     * @param goesOn whether the answer is still wanted, asked before and behind each token
      */
-    ChatResponse answer(ChatRequest request, Consumer<String> told, BooleanSupplier goesOn) {
+    ChatResponse answer(ChatRequest request, AnswerParser.Listener listener, BooleanSupplier goesOn) {
         return Sampling.translating(() -> {
-            UnaryOperator<String> shown = format.template().isPlain() ? new Edges()::without : UnaryOperator.identity();
-            return response(generator.relay(request(request), token -> {
-                String text = shown.apply(token.text());
-                if (!text.isEmpty() && goesOn.getAsBoolean()) {
-                    told.accept(text);
+            Causal4jChatRequestParameters parameters = defaults.overrideWith(request.parameters());
+            Chat.Format turn = format.withTools(Translation.tools(parameters), Translation.choice(parameters));
+            GenerationRequest asked = turn.request(
+                    Translation.messages(request.messages()), Sampling.options(format.model(), parameters));
+            AnswerParser parser = turn.parser(asked, isPlain() ? new Edges(listener) : listener);
+            Generation generation = generator.relay(asked, token -> {
+                if (goesOn.getAsBoolean()) {
+                    parser.accept(token.text());
                 }
                 return goesOn.getAsBoolean();
-            }));
+            });
+            return response(generation, parser.end(generation.finishReason().ofTurn()));
         });
     }
 
-    private GenerationRequest request(ChatRequest request) {
-        Causal4jChatRequestParameters parameters = defaults.overrideWith(request.parameters());
-        return format.request(messages(request.messages()), Sampling.options(format.model(), parameters));
+    private boolean isPlain() {
+        return format.template().isPlain();
     }
 
-    private ChatResponse response(Generation generation) {
-        String text = generation.text();
+    private ChatResponse response(Generation generation, Answer answer) {
+        String content = isPlain() ? answer.content().strip() : answer.content();
+        FinishReason reason = Sampling.finishReason(generation);
+        boolean calls = reason == FinishReason.STOP && !answer.calls().isEmpty();
         return ChatResponse.builder()
-                .aiMessage(AiMessage.from(format.template().isPlain() ? text.strip() : text))
+                .aiMessage(Translation.message(answer, content))
                 .metadata(new Causal4jChatResponseMetadata.Builder(generation)
                         .id(UUID.randomUUID().toString())
                         .modelName(format.model().name())
                         .tokenUsage(Sampling.usage(generation))
-                        .finishReason(Sampling.finishReason(generation))
+                        .finishReason(calls ? FinishReason.TOOL_EXECUTION : reason)
                         .build())
                 .build();
     }
 
-    /** @throws UnsupportedFeatureException if a message is no text */
-    static List<Message> messages(Iterable<? extends ChatMessage> messages) {
-        List<Message> all = new ArrayList<>();
-        messages.forEach(message -> all.add(
-                switch (Sampling.required("message", message)) {
-                    case SystemMessage system -> new Message("system", system.text());
-                    case UserMessage user -> message(user);
-                    case AiMessage answer
-                    when !answer.hasToolExecutionRequests() ->
-                        new Message("assistant", answer.text() == null ? "" : answer.text());
-                    default ->
-                        throw new UnsupportedFeatureException("messages: expected texts of system, user and assistant,"
-                                + " since tools and others are not supported, got "
-                                + message.getClass().getSimpleName());
-                }));
-        return all;
-    }
-
-    private static Message message(UserMessage user) {
-        Map<String, Object> fields = new LinkedHashMap<>();
-        fields.put("role", "user");
-        fields.put("content", user.contents().stream().map(Conversations::text).collect(Collectors.joining()));
-        if (user.name() != null) {
-            fields.put("name", user.name());
-        }
-        return new Message(fields);
-    }
-
-    private static String text(Content content) {
-        if (content instanceof TextContent text) {
-            return text.text();
-        }
-        throw new UnsupportedFeatureException("content: expected text, since others are not supported, got "
-                + content.type().name().toLowerCase(Locale.ROOT));
-    }
-
-    /** Leaves out white space at the edges of a text that comes in parts, as that of a plain transcript has it. */
-    private static final class Edges {
+    /** Leaves out white space at the edges of a content that comes in parts, as that of a plain transcript has it. */
+    private static final class Edges implements AnswerParser.Listener {
+        private final AnswerParser.Listener listener;
         private boolean begun;
         private String held = "";
 
-        String without(String part) {
-            String all = begun ? held + part : part.stripLeading();
+        Edges(AnswerParser.Listener listener) {
+            this.listener = listener;
+        }
+
+        @Override
+        public void content(String piece) {
+            String all = begun ? held + piece : piece.stripLeading();
             String told = all.stripTrailing();
             begun |= !all.isEmpty();
             held = all.substring(told.length());
-            return told;
+            if (!told.isEmpty()) {
+                listener.content(told);
+            }
+        }
+
+        @Override
+        public void call(int index, String id, String name) {
+            listener.call(index, id, name);
+        }
+
+        @Override
+        public void arguments(int index, String piece) {
+            listener.arguments(index, piece);
         }
     }
 }

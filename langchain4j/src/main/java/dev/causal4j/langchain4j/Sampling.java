@@ -29,6 +29,7 @@ final class Sampling {
                 .set(Setting.FREQUENCY_PENALTY, parameters.frequencyPenalty())
                 .set(Setting.PRESENCE_PENALTY, parameters.presencePenalty())
                 .set(Setting.SEED, parameters.seed());
+        Translation.constraint(parameters.responseFormat()).ifPresent(options::constraint);
         if (parameters.options() != null) {
             parameters.options().accept(options);
         }

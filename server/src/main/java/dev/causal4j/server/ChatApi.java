@@ -3,7 +3,9 @@ package dev.causal4j.server;
 import dev.causal4j.TemplateException;
 import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.Message;
-import dev.causal4j.constraint.Constraint;
+import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.chat.ToolFormat;
+import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.GenerationOptions;
@@ -43,8 +45,11 @@ record ChatApi() implements Api {
         served.check(in);
         in.refuse(List.of("best_of"));
         Tools tools = Tools.read(in);
-        Optional<Constraints.Wanted> wanted = Constraints.read(in);
+        boolean plain = served.format().template().isPlain(); // of a model that might write nothing but white space
+        Optional<Constraints.Wanted> wanted =
+                Constraints.read(in, plain ? Whitespace.SPACED : Whitespace.FLEXIBLE);
         Conversation conversation = conversation(in, served, tools);
+        Chat.Format format = conversation.format;
         Ask.Prompt prompt = conversation.prompt;
         int n = in.integer("n", 1, 1, 128);
         boolean logprobs = in.bool("logprobs", false);
@@ -57,30 +62,21 @@ record ChatApi() implements Api {
         if (maxTokens > 0) {
             served.checkRoom("messages", prompt);
         }
-        GenerationOptions options = Sampling.read(
-                in,
-                served,
-                maxTokens,
-                served.format().ends(),
-                served.format().template().stops(),
-                owner);
+        List<String> stops = format.template().stops();
+        GenerationOptions options = Sampling.read(in, served, maxTokens, format.ends(), stops, owner);
         String param = wanted.map(Constraints.Wanted::param).orElse("tools");
-        Optional<Constraint> constraint =
-                conversation.format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint));
+        Optional<Constraints.Wanted> whole = format.constraint(
+                        prompt.text(), wanted.map(Constraints.Wanted::constraint))
+                .map(constraint -> new Constraints.Wanted(param, constraint));
+        options = Constraints.add(options, whole, served);
+        Ask.Telling telling = (ask, sequence, _) -> new ChatTeller(
+                ask,
+                listener -> format.parses()
+                        ? Optional.of(format.parser(prompt.text(), ask.seed(sequence), listener))
+                        : Optional.empty());
         Ask.Form form = Ask.Form.read(in, served);
-        return new Ask(
-                List.of(prompt),
-                n,
-                n,
-                Constraints.add(options, constraint.map(each -> new Constraints.Wanted(param, each)), served),
-                logprobs ? alternatives : Ask.NO_LOGPROBS,
-                false,
-                form,
-                (ask, sequence, _) -> new ChatTeller(
-                        ask,
-                        listener -> Optional.of(conversation.format)
-                                .filter(Chat.Format::parses)
-                                .map(format -> format.parser(prompt.text(), ask.seed(sequence), listener))));
+        int told = logprobs ? alternatives : Ask.NO_LOGPROBS;
+        return new Ask(List.of(prompt), n, n, options, told, false, form, telling);
     }
 
     /** The conversation of a request as a prompt. */
@@ -89,9 +85,7 @@ record ChatApi() implements Api {
     }
 
     private static Conversation conversation(JsonIn in, ServedModel served, Tools tools) {
-        if (!in.isOff("chat_template")) {
-            throw ApiError.unsupported("chat_template", in.value("chat_template"));
-        }
+        in.refuse(List.of("chat_template"));
         List<Message> messages = messages(in);
         Map<String, Object> variables = new LinkedHashMap<>();
         in.object("chat_template_kwargs")
@@ -105,7 +99,9 @@ record ChatApi() implements Api {
         if (continues) {
             messages.add(marked(messages.removeLast(), messages.size(), mark));
         }
-        Chat.Format format = served.format().withVariables(variables).withTools(tools.offered(), tools.choice());
+        boolean trained = served.format().toolFormat() != ToolFormat.NONE; // others do not know when to end
+        ToolChoice choice = trained ? tools.choice() : tools.choice().withParallel(false);
+        Chat.Format format = served.format().withVariables(variables).withTools(tools.offered(), choice);
         Rendered rendered;
         try {
             rendered = format.render(messages, begins);

@@ -1,5 +1,6 @@
 package dev.causal4j.server;
 
+import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
@@ -42,7 +43,7 @@ record CompletionApi() implements Api {
             prompts.forEach(prompt -> served.checkRoom("prompt", prompt));
         }
         GenerationOptions options = Sampling.read(in, served, most, Set.of(), List.of(), owner);
-        options = Constraints.add(options, Constraints.read(in), served);
+        options = Constraints.add(options, Constraints.read(in, Whitespace.FLEXIBLE), served);
         int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Ask.MOST_ALTERNATIVES);
         boolean echo = in.bool("echo", false);
         return new Ask(prompts, n, bestOf, options, alternatives, echo, form, Continuation::new);

@@ -2,6 +2,7 @@ package dev.causal4j.server;
 
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.ConstraintException;
+import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
@@ -18,6 +19,7 @@ import java.util.function.Function;
 
 /** What a request wants its text to obey, in the fields of OpenAI, vLLM and llama.cpp. Used by one thread. */
 final class Constraints {
+    private static final String OBJECT = "{\"type\": \"object\"}";
     private static final int MOST_CHOICES = 100_000;
     private static final Semaphore COMPILING =
             new Semaphore(Runtime.getRuntime().availableProcessors(), true);
@@ -35,26 +37,35 @@ final class Constraints {
 
     private final List<Wanted> wanted = new ArrayList<>();
 
-    private Constraints() {}
+    private final Whitespace whitespace;
 
-    /** @throws ApiError if a field is wrong, or there is more than one constraint */
-    static Optional<Wanted> read(JsonIn in) {
+    private Constraints(Whitespace whitespace) {
+        this.whitespace = whitespace;
+    }
+
+    /**
+     * Reads the fields of a request.
+     *
+     * @param whitespace of documents
+     * @throws ApiError if a field is wrong, or there is more than one constraint
+     */
+    static Optional<Wanted> read(JsonIn in, Whitespace whitespace) {
         in.refuse(UNSUPPORTED);
-        Constraints all = new Constraints();
+        Constraints all = new Constraints(whitespace);
         in.object("response_format").ifPresent(all::addFormat);
         in.object("structured_outputs").ifPresent(outputs -> {
             outputs.refuse(UNSUPPORTED_OUTPUTS);
             all.addEach(outputs, "");
             if (outputs.bool("json_object", false)) {
-                all.add(outputs.path("json_object"), Constraint.jsonObject());
+                all.add(outputs.path("json_object"), Constraint.schema(OBJECT, whitespace));
             }
         });
         all.addEach(in, "guided_");
         all.addText(in, "grammar", Constraint::grammar);
         all.addSchema(in, "json_schema");
         if (all.wanted.size() > 1) {
-            String other = all.wanted.get(1).param;
-            throw ApiError.value(other, "no constraint besides " + all.wanted.getFirst().param, in.value(other));
+            String first = all.wanted.getFirst().param;
+            throw ApiError.value(all.wanted.get(1).param, "one constraint at most, as " + first, all.wanted.size());
         }
         return all.wanted.stream().findFirst();
     }
@@ -104,7 +115,7 @@ final class Constraints {
             case "text" -> {}
             case "json_object" -> {
                 if (!addSchema(format, "schema")) {
-                    add(format.path("type"), Constraint.jsonObject());
+                    add(format.path("type"), Constraint.schema(OBJECT, whitespace));
                 }
             }
             case "json_schema" -> {
@@ -127,9 +138,7 @@ final class Constraints {
     }
 
     private void addText(JsonIn in, String key, Function<String, Constraint> constraint) {
-        in.string(key)
-                .filter(text -> !text.isEmpty())
-                .ifPresent(text -> add(in.path(key), constraint.apply(text)));
+        in.string(key).filter(text -> !text.isEmpty()).ifPresent(text -> add(in.path(key), constraint.apply(text)));
     }
 
     /** Adds a schema, given as JSON or as a text of it; false if there is none. */
@@ -138,7 +147,7 @@ final class Constraints {
         if (schema != null) {
             String text =
                     schema instanceof String given ? given : new String(Json.write(schema), StandardCharsets.UTF_8);
-            add(in.path(key), Constraint.schema(text));
+            add(in.path(key), Constraint.schema(text, whitespace));
         }
         return schema != null;
     }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.causal4j.constraint.Matcher;
+import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.generation.GenerationOptions;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
@@ -15,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ConstraintsTest {
     private static Matcher matcher(String fields) {
-        return Constraints.read(in("{" + fields + "}"))
+        return Constraints.read(in("{" + fields + "}"), Whitespace.FLEXIBLE)
                 .orElseThrow()
                 .constraint()
                 .start(SERVED.tokenizer());
@@ -65,7 +66,7 @@ class ConstraintsTest {
                 "'grammar': ''"
             })
     void noneIsWanted(String fields) {
-        assertThat(Constraints.read(in("{" + fields + "}"))).isEmpty();
+        assertThat(Constraints.read(in("{" + fields + "}"), Whitespace.FLEXIBLE)).isEmpty();
     }
 
     @ParameterizedTest
@@ -82,18 +83,18 @@ class ConstraintsTest {
                 "'structured_outputs': {'structural_tag': '{}'} | structured_outputs.structural_tag: expected nothing, since this is not supported, got \"{}\"",
                 "'structured_outputs': {'choice': [1]} | structured_outputs.choice.[0]: expected a string, got 1",
                 "'guided_regex': 5 | guided_regex: expected a string, got 5",
-                "'guided_regex': 'a', 'grammar': 'b' | grammar: expected no constraint besides guided_regex, got \"b\"",
-                "'structured_outputs': {'regex': 'a', 'json_object': true} | structured_outputs.json_object: expected no constraint besides structured_outputs.regex, got true"
+                "'guided_regex': 'a', 'grammar': 'b' | grammar: expected one constraint at most, as guided_regex, got 2",
+                "'structured_outputs': {'regex': 'a', 'json_object': true} | structured_outputs.json_object: expected one constraint at most, as structured_outputs.regex, got 2"
             })
     void aWrongFieldIsNamed(String fields, String message) {
         assertThatExceptionOfType(ApiError.class)
-                .isThrownBy(() -> Constraints.read(in("{" + fields + "}")))
+                .isThrownBy(() -> Constraints.read(in("{" + fields + "}"), Whitespace.FLEXIBLE))
                 .withMessage(message)
                 .matches(error -> error.status == 400);
     }
 
     private static GenerationOptions compiled(String fields, GenerationOptions options) {
-        return Constraints.add(options, Constraints.read(in("{" + fields + "}")), SERVED);
+        return Constraints.add(options, Constraints.read(in("{" + fields + "}"), Whitespace.FLEXIBLE), SERVED);
     }
 
     @ParameterizedTest

@@ -81,10 +81,9 @@ class RecordedTest {
                                 .withToolFormat(
                                         ToolFormat.named(family.get("family").stringValue())),
                         OPTIONS)) {
-            JsonNode choice = JsonMapper.shared()
-                    .readTree(send(server, CHAT, ask + "}").body())
-                    .get("choices")
-                    .get(0);
+            JsonNode response =
+                    JsonMapper.shared().readTree(send(server, CHAT, ask + "}").body());
+            JsonNode choice = response.get("choices").get(0);
             List<Integer> said = choice.get("token_ids")
                     .valueStream()
                     .map(JsonNode::intValue)
@@ -97,6 +96,9 @@ class RecordedTest {
             String name = family.get("family") + " " + answer.get("name");
             Told expected = Told.expected(answer.get("expect"));
             assertThat(Told.whole(choice)).as(name).isEqualTo(expected);
+            JsonNode details = response.get("usage").get("completion_tokens_details");
+            int least = expected.reasoning.isEmpty() ? 0 : 1;
+            assertThat(details.get("reasoning_tokens").intValue()).as(name).isBetween(least, said.size());
             assertThat(Told.streamed(events(
                             send(server, CHAT, ask + ", \"stream\": true}").body())))
                     .as(name)

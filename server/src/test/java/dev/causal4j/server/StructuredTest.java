@@ -12,6 +12,7 @@ import static dev.causal4j.server.Served.start;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpResponse;
@@ -171,7 +172,8 @@ class StructuredTest {
     void earlierCallsAndTheirResultsAreInThePrompt() throws Exception {
         Path file = Recorded.RESOURCES.resolve("chat/qwen2.5-instruct.jinja");
         ChatTemplate template = ChatTemplate.parse("qwen", Files.readString(file), Map.of());
-        try (Server server = Server.start(Served.MODEL, template, OPTIONS)) {
+        try (CausalLM model = Recorded.model(Recorded.prompt(false), "Good.");
+                Server server = Server.start(model, template, OPTIONS)) {
             String prompt = rendered(server, "'content': null, ", "'tool_call_id': 'call_1', 'content': 'Sent.'");
             assertThat(prompt)
                     .contains("{\"name\": \"write_letter\", \"arguments\": {\"to\": \"Miss Fairfax\"}}")
@@ -248,6 +250,25 @@ class StructuredTest {
                                 .stringValue())
                         .isEqualTo(alone.get(i));
             }
+        }
+    }
+
+    @Test
+    void aLimitThatIsMetWhileATextIsWrittenEndsThatRequestAlone() throws Exception {
+        String brackets = "(".repeat(400);
+        String body = "{'messages': [{'role': 'user', 'content': '" + Recorded.USER + "'}], 'temperature': 0, %s}";
+        String grammar = "'grammar': 'root ::= (\\'(\\' (root | \\'y\\')? \\')\\'){1,3}'";
+        try (CausalLM model = Recorded.model(Recorded.prompt(false), brackets);
+                Server server = Server.start(model, Recorded.TEMPLATE, OPTIONS)) {
+            CompletableFuture<HttpResponse<String>> beside = Served.CLIENT.sendAsync(
+                    request(server, CHAT, body.formatted("'n': 1").replace('\'', '"')), BodyHandlers.ofString());
+            HttpResponse<String> whole = send(server, CHAT, body.formatted(grammar));
+            assertThat(whole.statusCode()).as(whole.body()).isEqualTo(500);
+            assertThat(whole.body()).contains("constraint_limit", "expected at most");
+            HttpResponse<String> streamed = send(server, CHAT, body.formatted(grammar + ", 'stream': true"));
+            assertThat(streamed.statusCode()).isEqualTo(200);
+            assertThat(streamed.body()).contains("constraint_limit").doesNotContain("[DONE]");
+            assertThat(beside.join().body()).contains(brackets);
         }
     }
 
