@@ -41,8 +41,9 @@ final class TokenizerParseCommand extends Subcommand {
             names = "--jsonl",
             paramLabel = "IN",
             required = true,
-            description = "Answers: a JSON object a line with \"text\" or \"chunks\", an object a line out; - reads standard"
-                    + " input. \"reasoning_open\": true says that the prompt ended inside a thought.")
+            description =
+                    "Answers: a JSON object a line with \"text\" or \"chunks\", an object a line out; - reads standard"
+                            + " input. \"reasoning_open\": true says that the prompt ended inside a thought.")
     private String lines = "";
 
     @Override

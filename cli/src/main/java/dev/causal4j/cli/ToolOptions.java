@@ -47,7 +47,9 @@ final class ToolOptions {
     static void put(Document document, Answer answer) {
         document.put("content", answer.content().isEmpty() ? null : answer.content())
                 .put("reasoning_content", answer.reasoning().isEmpty() ? null : answer.reasoning())
-                .put("tool_calls", answer.calls().stream().map(ToolOptions::document).toList())
+                .put(
+                        "tool_calls",
+                        answer.calls().stream().map(ToolOptions::document).toList())
                 .put("finish_reason", answer.finishReason());
     }
 

@@ -103,9 +103,7 @@ final class FreeText {
     /** Any text that ends with its first complete mark, which is this one. */
     Expression upTo(String mark, List<String> marks) {
         Term any = terms.set(Bytes.ALL);
-        Term first = terms.and(
-                terms.concat(terms.all, bytes(mark)),
-                terms.not(terms.concat(containing(marks), any)));
+        Term first = terms.and(terms.concat(terms.all, bytes(mark)), terms.not(terms.concat(containing(marks), any)));
         List<Expression> ends = new ArrayList<>(List.of(new Text(first)));
         if (control.containsKey(mark)) {
             ends.add(new Sequence(List.of(new Text(terms.not(containing(marks))), tokens(List.of(mark)))));

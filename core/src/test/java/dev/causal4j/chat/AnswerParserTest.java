@@ -256,22 +256,24 @@ class AnswerParserTest {
         assertThat(answer.calls()).extracting(ToolCall::arguments).containsExactly("{\"x\": 1}");
         assertThat(answer.content()).isEqualTo("a, \"y\": 2}</tool_call>b");
         assertThat(answer(ToolFormat.HARMONY, "Hello.").content()).isEqualTo("Hello.");
-        assertThat(answer(ToolFormat.HARMONY, "<|channel|>final<|message|>a<|end|>b").content()).isEqualTo("a<|end|>b");
+        assertThat(answer(ToolFormat.HARMONY, "<|channel|>final<|message|>a<|end|>b")
+                        .content())
+                .isEqualTo("a<|end|>b");
     }
 
     @Test
     void callsAreTextWhereNoneMayBe() {
         String call = "<tool_call>{\"name\": \"f\"}</tool_call>";
         for (ToolFormat format : List.of(ToolFormat.HERMES, ToolFormat.NONE)) {
-            AnswerParser parser = new AnswerParser(
-                    format, List.of(), ToolChoice.NONE, false, 1, AnswerParser.Listener.NONE);
+            AnswerParser parser =
+                    new AnswerParser(format, List.of(), ToolChoice.NONE, false, 1, AnswerParser.Listener.NONE);
             parser.accept("<think>a</think> " + call + " ");
             assertThat(parser.end("stop")).isEqualTo(new Answer(call + " ", "a", List.of(), "stop"));
         }
         String plain = "{\"name\": \"f\", \"arguments\": {}}";
         assertThat(answer(ToolFormat.NONE, plain).content()).isEqualTo(plain);
-        AnswerParser forced = new AnswerParser(
-                ToolFormat.NONE, List.of(), ToolChoice.REQUIRED, false, 1, AnswerParser.Listener.NONE);
+        AnswerParser forced =
+                new AnswerParser(ToolFormat.NONE, List.of(), ToolChoice.REQUIRED, false, 1, AnswerParser.Listener.NONE);
         forced.accept(plain);
         assertThat(forced.end("stop").calls()).extracting(ToolCall::name).containsExactly("f");
     }

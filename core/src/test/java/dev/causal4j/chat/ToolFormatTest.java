@@ -22,12 +22,26 @@ class ToolFormatTest {
 
     @ParameterizedTest
     @CsvSource({
-        "qwen2.5-instruct, hermes", "qwen3, hermes", "qwen3-instruct-2507, hermes", "smollm3, hermes",
-        "minimind, hermes", "qwen3-coder, qwen3-coder", "qwen3.5, qwen3-coder",
-        "mistral-7b-instruct-v0.3, mistral", "mistral-nemo, mistral", "mistral-small-3.2, mistral-v11",
-        "granite-3.3, granite", "gpt-oss, harmony",
-        "deepseek-r1, deepseek-r1", "deepseek-v3.1, deepseek", "glm-4.5, glm", "own-gemma, none",
-        "phi-3.5-mini, none", "zephyr-7b-beta, none", "own-chatml, none", "smollm2-instruct, none"
+        "qwen2.5-instruct, hermes",
+        "qwen3, hermes",
+        "qwen3-instruct-2507, hermes",
+        "smollm3, hermes",
+        "minimind, hermes",
+        "qwen3-coder, qwen3-coder",
+        "qwen3.5, qwen3-coder",
+        "mistral-7b-instruct-v0.3, mistral",
+        "mistral-nemo, mistral",
+        "mistral-small-3.2, mistral-v11",
+        "granite-3.3, granite",
+        "gpt-oss, harmony",
+        "deepseek-r1, deepseek-r1",
+        "deepseek-v3.1, deepseek",
+        "glm-4.5, glm",
+        "own-gemma, none",
+        "phi-3.5-mini, none",
+        "zephyr-7b-beta, none",
+        "own-chatml, none",
+        "smollm2-instruct, none"
     })
     void aTemplateTellsItsFormat(String name, String format) throws IOException {
         assertThat(ToolFormat.of(template(name)).label()).isEqualTo(format);
@@ -49,7 +63,8 @@ class ToolFormatTest {
         ToolCall call = new ToolCall("a1b2c3d4e", "get_weather", arguments);
         List<Message> messages =
                 List.of(new Message("user", "Hi"), new Answer("", "", List.of(call), "tool_calls").message());
-        return template.render(template.adapted(messages), null, false, Map.of()).text();
+        return template.render(template.adapted(messages), null, false, Map.of())
+                .text();
     }
 
     @Test
@@ -78,7 +93,6 @@ class ToolFormatTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> ToolDefinition.check(List.of(new ToolDefinition(Map.of())), ToolChoice.AUTO))
                 .withMessageContaining("expected a name of letters, digits, _, - and ., got \"\"");
-        assertThatIllegalArgumentException()
-                .isThrownBy(() -> ToolDefinition.check(List.of(), ToolChoice.REQUIRED));
+        assertThatIllegalArgumentException().isThrownBy(() -> ToolDefinition.check(List.of(), ToolChoice.REQUIRED));
     }
 }

@@ -78,7 +78,8 @@ class AnswerGrammarTest {
         assertThat(hermes(ToolChoice.AUTO, "a" + head + "fly")).isEqualTo(1 + head.length());
         assertThat(hermes(ToolChoice.AUTO, head + "get_weather\", \"arguments\": {\"city\": 5"))
                 .isEqualTo((head + "get_weather\", \"arguments\": {\"city\": ").length());
-        assertThat(hermes(ToolChoice.AUTO, head + "add\", \"arguments\": {\"x\": 12}}\n</tool_call>")).isEqualTo(-1);
+        assertThat(hermes(ToolChoice.AUTO, head + "add\", \"arguments\": {\"x\": 12}}\n</tool_call>"))
+                .isEqualTo(-1);
     }
 
     @Test
@@ -112,7 +113,8 @@ class AnswerGrammarTest {
         Constraint letter = Constraint.choice(List.of("yes", "no"));
         Constraint open =
                 Constraint.answer(ToolFormat.HERMES, List.of(), ToolChoice.NONE, true, false, Optional.of(letter));
-        assertThat(reach(open.start(tokenizer), "Hm, <tool_call> no.\n</think>\n\nyes")).isEqualTo(-1);
+        assertThat(reach(open.start(tokenizer), "Hm, <tool_call> no.\n</think>\n\nyes"))
+                .isEqualTo(-1);
         assertThat(reach(open.start(tokenizer), "yes")).isEqualTo(3);
         assertThat(reach(open.start(tokenizer), "</think>\n\n\n")).isEqualTo(10);
         Constraint may =
@@ -120,8 +122,8 @@ class AnswerGrammarTest {
         assertThat(reach(may.start(tokenizer), "<think>\nHm\n</think>\n\nno")).isEqualTo(-1);
         assertThat(reach(may.start(tokenizer), "no")).isEqualTo(-1);
         assertThat(reach(may.start(tokenizer), "Hm")).isZero();
-        Constraint calls =
-                Constraint.answer(ToolFormat.HERMES, List.of(WEATHER), ToolChoice.REQUIRED, true, false, Optional.empty());
+        Constraint calls = Constraint.answer(
+                ToolFormat.HERMES, List.of(WEATHER), ToolChoice.REQUIRED, true, false, Optional.empty());
         assertThat(reach(calls.start(tokenizer), "Hm.</think>" + CALL)).isEqualTo(-1);
         assertThat(reach(calls.start(tokenizer), "Hm.</think>\nParis")).isEqualTo(12);
     }
@@ -146,8 +148,10 @@ class AnswerGrammarTest {
         String call = "<|channel|>commentary to=functions.add <|constrain|>json<|message|>{\"x\": 1}";
         Matcher auto = matcher(ToolFormat.HARMONY, ToolChoice.AUTO, ADD);
         assertThat(reach(auto.copy(), thought + call)).isEqualTo(-1);
-        assertThat(reach(auto.copy(), " to=functions.add<|channel|>commentary json<|message|>{\"x\": 1}")).isEqualTo(-1);
-        assertThat(reach(auto.copy(), thought + "<|channel|>final<|message|>Hello.")).isEqualTo(-1);
+        assertThat(reach(auto.copy(), " to=functions.add<|channel|>commentary json<|message|>{\"x\": 1}"))
+                .isEqualTo(-1);
+        assertThat(reach(auto.copy(), thought + "<|channel|>final<|message|>Hello."))
+                .isEqualTo(-1);
         assertThat(reach(auto.copy(), "<|channel|>commentary to=functions.fly")).isEqualTo(35);
         Matcher required = matcher(ToolFormat.HARMONY, ToolChoice.REQUIRED, ADD);
         assertThat(reach(required.copy(), thought + call)).isEqualTo(-1);
@@ -156,17 +160,22 @@ class AnswerGrammarTest {
 
     @Test
     void aRefusedSchemaIsAnErrorForAStrictToolAloneAndAMalformedOneForAll() {
-        String refused = "{\"type\": \"object\", \"if\": {\"type\": \"object\"}, \"properties\": {\"p\": {\"type\": \"string\"}}}";
+        String refused =
+                "{\"type\": \"object\", \"if\": {\"type\": \"object\"}, \"properties\": {\"p\": {\"type\": \"string\"}}}";
         for (ToolFormat format : ToolFormat.values()) {
             assertThatThrownBy(() -> matcher(format, ToolChoice.REQUIRED, tool("f", true, refused)))
                     .isInstanceOf(ConstraintException.class)
                     .hasMessageContaining("tool f, schema: expected")
                     .hasMessageContaining("\"if\"");
-            assertThat(matcher(format, ToolChoice.REQUIRED, tool("f", false, refused)).isAccepting()).isFalse();
+            assertThat(matcher(format, ToolChoice.REQUIRED, tool("f", false, refused))
+                            .isAccepting())
+                    .isFalse();
         }
         Matcher any = matcher(ToolFormat.NONE, ToolChoice.REQUIRED, tool("f", false, refused));
-        assertThat(reach(any, "{\"name\": \"f\", \"arguments\": {\"anything\": [1]}}")).isEqualTo(-1);
-        assertThatThrownBy(() -> matcher(ToolFormat.HERMES, ToolChoice.AUTO, tool("f", false, "{\"type\": \"nonsense\"}")))
+        assertThat(reach(any, "{\"name\": \"f\", \"arguments\": {\"anything\": [1]}}"))
+                .isEqualTo(-1);
+        assertThatThrownBy(
+                        () -> matcher(ToolFormat.HERMES, ToolChoice.AUTO, tool("f", false, "{\"type\": \"nonsense\"}")))
                 .isInstanceOf(ConstraintException.class);
     }
 
@@ -174,7 +183,9 @@ class AnswerGrammarTest {
     void aToolWithoutParametersTakesNone() {
         ToolDefinition now = new ToolDefinition(Map.of("name", "a.now"));
         String call = "{\"name\": \"a.now\", \"arguments\": {";
-        assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now), call + "}}")).isEqualTo(-1);
-        assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now), call + "\"")).isEqualTo(call.length());
+        assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now), call + "}}"))
+                .isEqualTo(-1);
+        assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now), call + "\""))
+                .isEqualTo(call.length());
     }
 }

@@ -38,52 +38,34 @@ import org.junit.jupiter.params.provider.EnumSource;
 class ToolCallsTest {
     private static final int EOS = 5;
     private static final int CALLS = Integer.getInteger("tool.calls", 100);
-    private static final SchemaRegistry REGISTRY =
-            SchemaRegistry.withDefaultDialect(SpecificationVersion.DRAFT_2020_12, builder -> builder.schemaRegistryConfig(
+    private static final SchemaRegistry REGISTRY = SchemaRegistry.withDefaultDialect(
+            SpecificationVersion.DRAFT_2020_12,
+            builder -> builder.schemaRegistryConfig(
                     SchemaRegistryConfig.builder().formatAssertionsEnabled(true).build()));
     private static final Set<String> SEVERAL_TYPES = Set.of("tool_13", "tool_14", "tool_15", "tool_17");
 
     /** Arguments of twenty tools. */
-    private static final List<String> SCHEMAS = List.of(
-            """
-            {"type":"object","properties":{"city":{"type":"string","maxLength":12}},"required":["city"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"x":{"type":"integer"},"y":{"type":"integer"}},"required":["x","y"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"text":{"type":"string","maxLength":9},"tags":{"type":"array","items":{"type":"string","maxLength":5},"maxItems":3}},"required":["text","tags"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{},"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"unit":{"type":"string","enum":["celsius","kelvin","k"]}},"required":["unit"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"on":{"type":"boolean"},"level":{"type":"integer","minimum":0,"maximum":120}},"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"price":{"type":"number","exclusiveMinimum":0,"maximum":2.25}},"required":["price"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"day":{"type":"string","format":"date"}},"required":["day"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"code":{"type":"string","pattern":"^[A-Z]{3}-[0-9]{2}$"}},"required":["code"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"list":{"type":"array","items":{"type":"integer"},"minItems":1,"maxItems":4}},"required":["list"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"a":{"type":"null"},"b":{"type":"integer","multipleOf":5,"minimum":-99999,"maximum":99999}},"required":["b"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"id":{"type":"string","minLength":2,"maxLength":4},"n":{"type":"number"}},"required":["n"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"p":{"type":"object","properties":{"q":{"type":"boolean"},"r":{"type":"integer"}},"required":["q"],"additionalProperties":false}},"required":["p"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"v":{"anyOf":[{"type":"integer"},{"type":"null"},{"type":"boolean"}]}},"required":["v"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"v":{"enum":["1",2,null,true,"x y"]}},"required":["v"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"t":{"$ref":"#/$defs/tree"}},"required":["t"],"additionalProperties":false,"$defs":{"tree":{"type":"array","items":{"$ref":"#/$defs/tree"},"maxItems":2}}}""",
-            """
-            {"type":"object","properties":{"c":{"type":"string","const":"</x> \\"q\\""},"z":{"type":"integer"}},"required":["c"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"m":{"type":["integer","null"]},"d":{"type":"string","description":"D","maxLength":6,"default":""}},"required":["m","d"],"additionalProperties":false}""",
-            """
-            {"type":"object","properties":{"a1":{"type":"boolean"},"a2":{"type":"boolean"},"a3":{"type":"boolean"},"a4":{"type":"boolean"}},"additionalProperties":false}""",
-            """
+    private static final List<String> SCHEMAS =
+            List.of("""
+            {"type":"object","properties":{"city":{"type":"string","maxLength":12}},"required":["city"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"x":{"type":"integer"},"y":{"type":"integer"}},"required":["x","y"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"text":{"type":"string","maxLength":9},"tags":{"type":"array","items":{"type":"string","maxLength":5},"maxItems":3}},"required":["text","tags"],"additionalProperties":false}""", """
+            {"type":"object","properties":{},"additionalProperties":false}""", """
+            {"type":"object","properties":{"unit":{"type":"string","enum":["celsius","kelvin","k"]}},"required":["unit"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"on":{"type":"boolean"},"level":{"type":"integer","minimum":0,"maximum":120}},"additionalProperties":false}""", """
+            {"type":"object","properties":{"price":{"type":"number","exclusiveMinimum":0,"maximum":2.25}},"required":["price"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"day":{"type":"string","format":"date"}},"required":["day"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"code":{"type":"string","pattern":"^[A-Z]{3}-[0-9]{2}$"}},"required":["code"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"list":{"type":"array","items":{"type":"integer"},"minItems":1,"maxItems":4}},"required":["list"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"a":{"type":"null"},"b":{"type":"integer","multipleOf":5,"minimum":-99999,"maximum":99999}},"required":["b"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"id":{"type":"string","minLength":2,"maxLength":4},"n":{"type":"number"}},"required":["n"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"p":{"type":"object","properties":{"q":{"type":"boolean"},"r":{"type":"integer"}},"required":["q"],"additionalProperties":false}},"required":["p"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"v":{"anyOf":[{"type":"integer"},{"type":"null"},{"type":"boolean"}]}},"required":["v"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"v":{"enum":["1",2,null,true,"x y"]}},"required":["v"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"t":{"$ref":"#/$defs/tree"}},"required":["t"],"additionalProperties":false,"$defs":{"tree":{"type":"array","items":{"$ref":"#/$defs/tree"},"maxItems":2}}}""", """
+            {"type":"object","properties":{"c":{"type":"string","const":"</x> \\"q\\""},"z":{"type":"integer"}},"required":["c"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"m":{"type":["integer","null"]},"d":{"type":"string","description":"D","maxLength":6,"default":""}},"required":["m","d"],"additionalProperties":false}""", """
+            {"type":"object","properties":{"a1":{"type":"boolean"},"a2":{"type":"boolean"},"a3":{"type":"boolean"},"a4":{"type":"boolean"}},"additionalProperties":false}""", """
             {"type":"object","title":"T","properties":{"when":{"type":"string","format":"time"},"who":{"type":"string","maxLength":8}},"required":["who"],"additionalProperties":false}""");
 
     private static final List<ToolDefinition> TOOLS = IntStream.range(0, SCHEMAS.size())
@@ -133,7 +115,11 @@ class ToolCallsTest {
         for (int seed = 0; seed < count; seed++) {
             requests.add(format.request(
                     messages,
-                    GenerationOptions.builder().maxNewTokens(maxNewTokens).temperature(1).seed(seed).build()));
+                    GenerationOptions.builder()
+                            .maxNewTokens(maxNewTokens)
+                            .temperature(1)
+                            .seed(seed)
+                            .build()));
         }
         List<Answer> answers = new ArrayList<>();
         List<Generation> all = new Generator(model).generate(requests, TokenListener.NONE);
@@ -152,7 +138,8 @@ class ToolCallsTest {
         boolean several = calls != ToolFormat.FUNCTIONGEMMA; // its form has no values of several types
         for (ToolDefinition tool : TOOLS) {
             boolean exact = several || !SEVERAL_TYPES.contains(tool.name());
-            assertThat(wholeCalls(format, exact ? tool : notStrict(tool), 2, exact)).isLessThanOrEqualTo(2);
+            assertThat(wholeCalls(format, exact ? tool : notStrict(tool), 2, exact))
+                    .isLessThanOrEqualTo(2);
         }
     }
 
@@ -205,14 +192,13 @@ class ToolCallsTest {
     void aConversationGoesOnWithTheResultsOfItsCalls() throws IOException {
         GenerationOptions options =
                 GenerationOptions.builder().maxNewTokens(300).seed(3).build();
-        Chat chat = Chat.of(template())
-                .options(options)
-                .tools(TOOLS.subList(3, 4))
-                .toolChoice(ToolChoice.named("tool_3"));
+        Chat chat =
+                Chat.of(template()).options(options).tools(TOOLS.subList(3, 4)).toolChoice(ToolChoice.named("tool_3"));
         Answer called = chat.answer(List.of(new Message("user", "Hi")));
         assertThat(called.calls()).extracting(ToolCall::name).containsExactly("tool_3");
         assertThat(chat.messages()).last().isEqualTo(called.message());
-        chat.toolChoice(ToolChoice.NONE).options(options.toBuilder().maxNewTokens(5).build());
+        chat.toolChoice(ToolChoice.NONE)
+                .options(options.toBuilder().maxNewTokens(5).build());
         Answer answer = chat.answer(List.of(new Message("tool", "42")));
         assertThat(answer.calls()).isEmpty();
         assertThat(chat.messages()).hasSize(4);
