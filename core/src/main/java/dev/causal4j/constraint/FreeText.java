@@ -12,6 +12,7 @@ import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -86,7 +87,7 @@ final class FreeText {
 
     private Tokens tokens(Iterable<String> some) {
         BitSet ids = new BitSet();
-        some.forEach(token -> ids.set(control.get(token)));
+        some.forEach(token -> ids.set(Objects.requireNonNull(control.get(token))));
         return new Tokens(ids);
     }
 
