@@ -3,6 +3,8 @@ package dev.causal4j.server;
 import dev.causal4j.TemplateException;
 import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Chat;
@@ -97,7 +99,9 @@ record ChatApi() implements Api {
         if (continues) {
             messages.add(marked(messages.removeLast(), messages.size(), mark));
         }
-        Chat.Format format = served.format().withVariables(variables).withTools(tools.offered(), tools.choice());
+        boolean trained = served.format().toolFormat() != ToolFormat.NONE; // others do not know when to end
+        ToolChoice choice = trained ? tools.choice() : tools.choice().withParallel(false);
+        Chat.Format format = served.format().withVariables(variables).withTools(tools.offered(), choice);
         Rendered rendered;
         try {
             rendered = format.render(messages, begins);

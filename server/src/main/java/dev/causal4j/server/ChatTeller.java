@@ -43,7 +43,7 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     private void read(AnswerParser by, Piece piece) {
         boolean thinks = by.isThinking();
         by.accept(piece.text());
-        thoughts += thinks || by.isThinking() ? 1 : 0;
+        thoughts += thinks || by.isThinking() ? piece.ids().size() : 0;
     }
 
     private List<Map<String, Object>> told() {

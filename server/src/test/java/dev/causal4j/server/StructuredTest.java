@@ -254,6 +254,25 @@ class StructuredTest {
     }
 
     @Test
+    void aLimitThatIsMetWhileATextIsWrittenEndsThatRequestAlone() throws Exception {
+        String brackets = "(".repeat(400);
+        String body = "{'messages': [{'role': 'user', 'content': '" + Recorded.USER + "'}], 'temperature': 0, %s}";
+        String grammar = "'grammar': 'root ::= (\\'(\\' (root | \\'y\\')? \\')\\'){1,3}'";
+        try (CausalLM model = Recorded.model(Recorded.prompt(false), brackets);
+                Server server = Server.start(model, Recorded.TEMPLATE, OPTIONS)) {
+            CompletableFuture<HttpResponse<String>> beside = Served.CLIENT.sendAsync(
+                    request(server, CHAT, body.formatted("'n': 1").replace('\'', '"')), BodyHandlers.ofString());
+            HttpResponse<String> whole = send(server, CHAT, body.formatted(grammar));
+            assertThat(whole.statusCode()).as(whole.body()).isEqualTo(500);
+            assertThat(whole.body()).contains("constraint_limit", "expected at most");
+            HttpResponse<String> streamed = send(server, CHAT, body.formatted(grammar + ", 'stream': true"));
+            assertThat(streamed.statusCode()).isEqualTo(200);
+            assertThat(streamed.body()).contains("constraint_limit").doesNotContain("[DONE]");
+            assertThat(beside.join().body()).contains(brackets);
+        }
+    }
+
+    @Test
     void aClientThatGoesEndsAConstrainedSequence() throws Exception {
         try (Server server = start(OPTIONS.withBounds(2, 2));
                 HttpClient client = HttpClient.newHttpClient()) {
