@@ -290,7 +290,8 @@ class ConstrainedTest {
         for (int i = 0; i < 64; i++) {
             Generation made = together.get(i);
             try (Engine engine = new Engine(model, EngineOptions.DEFAULT, DraftSource.NONE, 0)) {
-                Generation alone = engine.submit(requests.get(i), TokenListener.NONE).join();
+                Generation alone =
+                        engine.submit(requests.get(i), TokenListener.NONE).join();
                 assertThat(made.tokens()).containsExactly(alone.tokens());
                 assertThat(made.pieces()).isEqualTo(alone.pieces());
                 assertThat(made.predictions()).isEqualTo(alone.predictions());
@@ -298,8 +299,10 @@ class ConstrainedTest {
                 assertThat(made.constrained().flatMap(Generation.Constrained::logMasses))
                         .isEqualTo(alone.constrained().flatMap(Generation.Constrained::logMasses));
             }
-            made.constrained().filter(Generation.Constrained::complete).ifPresent(_ -> assertThat(made.text())
-                    .matches("(?s)\\{\\s*\"name\".*\\}|\"ab?\"|\\{\\s*\"long\".*\\}|[-0-9]+"));
+            made.constrained()
+                    .filter(Generation.Constrained::complete)
+                    .ifPresent(_ -> assertThat(made.text())
+                            .matches("(?s)\\{\\s*\"name\".*\\}|\"ab?\"|\\{\\s*\"long\".*\\}|[-0-9]+"));
         }
     }
 
@@ -307,7 +310,8 @@ class ConstrainedTest {
     @Test
     void aFewestNumberOfTokensHoldsBackOnlyAnEndThatIsAChoice() {
         for (int seed = 0; seed < 20; seed++) {
-            Generation made = generated(options(oneOf("a", "ab")).minNewTokens(50).seed(seed));
+            Generation made =
+                    generated(options(oneOf("a", "ab")).minNewTokens(50).seed(seed));
             assertThat(made.text()).isEqualTo("ab");
             assertThat(made.finishReason()).isEqualTo(FinishReason.STOP);
         }
@@ -349,7 +353,9 @@ class ConstrainedTest {
         try (Engine engine = new Engine(model)) {
             List<CompletableFuture<Generation>> all = new ArrayList<>();
             for (int i = 0; i < 9; i++) {
-                GenerationOptions options = options(i == 4 ? fails : Constraint.regex("[a-z]{12}")).seed(i).build();
+                GenerationOptions options = options(i == 4 ? fails : Constraint.regex("[a-z]{12}"))
+                        .seed(i)
+                        .build();
                 all.add(engine.submit(new GenerationRequest(PROMPT, options), TokenListener.NONE));
             }
             for (int i = 0; i < 9; i++) {
