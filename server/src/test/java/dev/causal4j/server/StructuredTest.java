@@ -210,10 +210,9 @@ class StructuredTest {
                 "'guided_grammar': 'root ::= " + "( ".repeat(5000) + "'");
     }
 
-    /** Nothing here is a matter of the model. */
     @ParameterizedTest
     @MethodSource("bombs")
-    void ahostileConstraintEndsSoonAndOthersGoOn(String fields) throws Exception {
+    void aHostileConstraintEndsSoonAndOthersGoOn(String fields) throws Exception {
         CompletableFuture<HttpResponse<String>> beside = Served.CLIENT.sendAsync(
                 request(SERVER, CHAT, ask("'max_tokens': 5, 'seed': 1").replace('\'', '"')), BodyHandlers.ofString());
         long begin = System.nanoTime();
