@@ -17,7 +17,7 @@ record Bytes(long a, long b, long c, long d) {
     private static long word(int first, int last) {
         int from = Math.max(first, 0);
         int to = Math.min(last, 63);
-        return from > to ? 0 : -1L << from & -1L >>> 63 - to;
+        return from > to ? 0 : (-1L << from) & (-1L >>> (63 - to));
     }
 
     boolean has(int b) {

@@ -133,7 +133,7 @@ record CodePoints(int[] bounds) {
     }
 
     static int utf8Byte(int c, int at, int bytes) {
-        int shifted = c >> 6 * (bytes - 1 - at);
-        return at > 0 ? 0x80 | shifted & 0x3f : bytes == 1 ? c : 0xf00 >> bytes & 0xff | shifted;
+        int shifted = c >> (6 * (bytes - 1 - at));
+        return at > 0 ? 0x80 | (shifted & 0x3f) : bytes == 1 ? c : ((0xf00 >> bytes) & 0xff) | shifted;
     }
 }

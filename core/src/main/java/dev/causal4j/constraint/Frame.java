@@ -24,6 +24,7 @@ final class Frame {
     }
 
     @Override
+    @SuppressWarnings("ReferenceEquality") // equal parts of a grammar have other places in it
     public boolean equals(Object other) {
         return other instanceof Frame frame
                 && frame.expression == expression

@@ -140,8 +140,7 @@ final class JsonTerms {
 
     /** Strings that a pattern matches somewhere, without quotes. */
     Term search(String pattern) {
-        return patterns.computeIfAbsent(
-                pattern, _ -> terms.and(strings, Regex.search(terms, pattern, Spelling.PLAIN, SUBJECT)));
+        return patterns.computeIfAbsent(pattern, _ -> Regex.search(terms, pattern, Spelling.PLAIN, SUBJECT));
     }
 
     /** Strings that have a format, without quotes. */

@@ -3,15 +3,11 @@ package dev.causal4j.constraint;
 import dev.causal4j.constraint.Configuration.Member;
 import dev.causal4j.constraint.Lexicon.Slice;
 import dev.causal4j.constraint.Term.Shape;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -21,11 +17,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class Masks {
     private static final long MOST_BYTES = 16 << 20;
-    private static final int MOST_PAIRS = 1000; // more take longer than a walk
 
     private final Automaton automaton;
     private final Terms terms;
     private final Lexicon lexicon;
+    private final Containment containment;
+    private final Horizon horizon;
     private final Map<Configuration, Allowed> known = new LinkedHashMap<>(16, 0.75f, true);
     private final List<Map<Term, Boolean>> covered = new ArrayList<>(); // by slice
     private final Map<Term, Boolean> contents = new HashMap<>(); // whether all characters of slices belong to it
@@ -50,6 +47,8 @@ final class Masks {
         this.automaton = automaton;
         this.terms = automaton.terms;
         this.lexicon = lexicon;
+        this.containment = new Containment(terms);
+        this.horizon = new Horizon(terms, containment, lexicon.longest);
         this.path = new Configuration[1 + Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height)];
         lexicon.slices.forEach(_ -> covered.add(new HashMap<>()));
     }
@@ -100,7 +99,7 @@ final class Masks {
         if (configuration.capped == null) {
             List<Member> members = new ArrayList<>();
             for (Member member : configuration.members) {
-                Term term = terms.capped(member.term(), lexicon.longest);
+                Term term = horizon.capped(member.term());
                 members.add(new Member(term, member.tokens(), member.then()));
             }
             configuration.capped = automaton.of(members, configuration.accepts);
@@ -188,10 +187,10 @@ final class Masks {
         Term head = term.shape instanceof Shape.Concat(Term begin, Term _) ? begin : term;
         if (head.shape instanceof Shape.Repeat(Term unit, int _, int most)
                 && most >= slice.most()
-                && contents.computeIfAbsent(unit, each -> follows(each, character(), true))) {
+                && contents.computeIfAbsent(unit, each -> containment.follows(each, character(), true))) {
             return true;
         }
-        return follows(term, terms.repeat(character(), 1, slice.most()), false);
+        return containment.follows(term, terms.repeat(character(), 1, slice.most()), false);
     }
 
     private Term character() {
@@ -199,36 +198,6 @@ final class Masks {
             character = terms.characters(Lexicon.CONTENT, Spelling.RAW);
         }
         return character;
-    }
-
-    /**
-     * Whether every beginning of a text of {@code of} begins a text of a term.
-     *
-     * @param whole whether every whole text must be a text of the term too
-     */
-    private boolean follows(Term term, Term of, boolean whole) {
-        Set<Long> seen = new HashSet<>();
-        Deque<Term> open = new ArrayDeque<>(List.of(term, of)); // pairs
-        while (!open.isEmpty()) {
-            Term from = open.pop();
-            Term part = open.pop();
-            ByteClasses classes = terms.and(from.classes, part.classes);
-            for (int i = 0; i < classes.count(); i++) {
-                Term text = terms.derivative(part, classes.first(i));
-                if (text != terms.never) {
-                    Term rest = terms.derivative(from, classes.first(i));
-                    boolean ends = !terms.live(rest) || (whole && text.nullable && !rest.nullable);
-                    if (ends || seen.size() > MOST_PAIRS) {
-                        return false;
-                    }
-                    if (seen.add((long) rest.id << 32 | text.id)) {
-                        open.push(text);
-                        open.push(rest);
-                    }
-                }
-            }
-        }
-        return true;
     }
 
     long bytes() {
@@ -240,6 +209,8 @@ final class Masks {
         known.clear();
         covered.forEach(Map::clear);
         contents.clear();
+        containment.forget();
+        horizon.forget();
         bytes = 0;
     }
 }

@@ -129,7 +129,7 @@ final class Regex {
                         && (!begin || left[l].nullable)
                         && (!end || right[r].nullable);
                 if (possible) {
-                    int anchors = l & BEGINS | r & ENDS | (begin ? BEGINS : 0) | (end ? ENDS : 0);
+                    int anchors = (l & BEGINS) | (r & ENDS) | (begin ? BEGINS : 0) | (end ? ENDS : 0);
                     Term text = terms.concat(begin ? terms.empty : left[l], end ? terms.empty : right[r]);
                     both[anchors] = terms.or(both[anchors], text);
                 }

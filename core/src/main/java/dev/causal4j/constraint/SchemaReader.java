@@ -114,7 +114,9 @@ final class SchemaReader {
             String keyword = (String) key;
             if (REFUSED.contains(keyword)) {
                 refuse(schema, keyword, "no " + quote(keyword), "one");
-            } else if (!asserts(keyword) && !HOLDING.contains(keyword)) {
+            } else if (keyword.equals("format")
+                    ? !Formats.PATTERNS.containsKey(schema.text(keyword))
+                    : !asserts(keyword) && !HOLDING.contains(keyword)) {
                 ignored.add(schema.pointer + "/" + keyword);
             }
         }
@@ -343,14 +345,9 @@ final class SchemaReader {
         if (schema.has("pattern")) {
             content = pattern(schema, "pattern", schema.text("pattern"));
         }
-        if (schema.has("format")) {
-            String pattern = Formats.PATTERNS.get(schema.text("format"));
-            if (pattern == null) {
-                ignored.add(schema.pointer + "/format");
-            } else {
-                Term format = json.format(pattern);
-                content = content == null ? format : json.both(content, format);
-            }
+        String format = schema.has("format") ? Formats.PATTERNS.get(schema.text("format")) : null;
+        if (format != null) {
+            content = content == null ? json.format(format) : json.both(content, json.format(format));
         }
         return new Strings(schema.count("minLength", 0), schema.count("maxLength", Terms.UNBOUNDED), content);
     }

@@ -8,6 +8,8 @@ import org.jspecify.annotations.Nullable;
 @FunctionalInterface
 interface Source {
     /**
+     * Returns the grammar of its texts.
+     *
      * @param terms make the regular parts, of characters that the tokenizer can write
      * @param tokenizer null to find only errors and what is ignored
      * @param ignored receives what has no effect

@@ -60,14 +60,4 @@ final class Term {
         this.repetitions = repetitions;
         this.classes = classes;
     }
-
-    @Override
-    public int hashCode() {
-        return id;
-    }
-
-    @Override
-    public boolean equals(Object other) {
-        return this == other;
-    }
 }

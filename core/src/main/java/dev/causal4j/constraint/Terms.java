@@ -25,6 +25,7 @@ final class Terms {
     static final int UNBOUNDED = Integer.MAX_VALUE;
 
     private static final String SUBJECT = "constraint";
+    private static final int NEAR = 64; // bytes of a text that is looked for first
 
     private final Map<Shape, Term> terms = new HashMap<>();
     private final Map<ByteClasses, ByteClasses> classes = new HashMap<>();
@@ -346,7 +347,7 @@ final class Terms {
 
     /** The classes whose bytes are in one class of both. */
     ByteClasses and(ByteClasses a, ByteClasses b) {
-        if (a == b || b.count() == 1) {
+        if (a.equals(b) || b.count() == 1) {
             return a;
         }
         if (a.count() == 1) {
@@ -363,7 +364,11 @@ final class Terms {
 
     /** What can follow a byte in the texts of a term. */
     Term derivative(Term term, int b) {
-        Term[] next = term.next == null ? term.next = new Term[term.classes.count()] : term.next;
+        @Nullable Term[] next = term.next;
+        if (next == null) {
+            next = new Term[term.classes.count()];
+            term.next = next;
+        }
         int index = term.classes.of(b);
         Term known = next[index];
         if (known == null) {
@@ -447,21 +452,6 @@ final class Terms {
         });
     }
 
-    /** A term that no text of at most {@code bytes} bytes tells from another: counts beyond it are made equal. */
-    Term capped(Term term, int bytes) {
-        if (term.capped == null) {
-            term.capped = switch (term.shape) {
-                case Shape.Concat(Term head, Term tail) -> concat(capped(head, bytes), capped(tail, bytes));
-                case Shape.Or(List<Term> options) ->
-                    or(options.stream().map(each -> capped(each, bytes)).toList());
-                case Shape.Repeat(Term inner, int least, int most) ->
-                    repeat(inner, Math.min(least, bytes + 1), most == UNBOUNDED ? most : Math.min(most, bytes + 1));
-                default -> term;
-            };
-        }
-        return term.capped;
-    }
-
     /** Whether any text belongs to a term. */
     boolean live(Term term) {
         if (term.plain) {
@@ -476,20 +466,10 @@ final class Terms {
     /** Looks for a derivative that has a text; what it finds holds for all on the way. */
     private void search(Term start) {
         Map<Term, @Nullable Term> before = new HashMap<>();
-        Deque<Term> open = new ArrayDeque<>();
-        before.put(start, null);
-        open.push(start);
-        Term found = isPlainlyLive(start) ? start : null;
-        while (found == null && !open.isEmpty()) {
-            Term term = open.pop();
-            for (int i = 0; i < term.classes.count() && found == null; i++) {
-                Term next = derivative(term, term.classes.first(i));
-                if (next != never && next.life != Life.DEAD && !before.containsKey(next)) {
-                    before.put(next, term);
-                    open.push(next);
-                    found = isPlainlyLive(next) ? next : null;
-                }
-            }
+        Term found = search(start, NEAR, before);
+        if (found == null) {
+            before.clear();
+            found = search(start, Integer.MAX_VALUE, before);
         }
         if (found == null) {
             before.keySet().forEach(term -> term.life = Life.DEAD);
@@ -497,6 +477,30 @@ final class Terms {
         for (Term on = found; on != null; on = before.get(on)) {
             on.life = Life.LIVE;
         }
+    }
+
+    /** Depth first, at most so deep: counts up to some thousands would lead far away from a text that is near. */
+    private @Nullable Term search(Term start, int deepest, Map<Term, @Nullable Term> before) {
+        Deque<Term> open = new ArrayDeque<>();
+        Deque<Integer> depths = new ArrayDeque<>();
+        before.put(start, null);
+        open.push(start);
+        depths.push(0);
+        Term found = isPlainlyLive(start) ? start : null;
+        while (found == null && !open.isEmpty()) {
+            Term term = open.pop();
+            int depth = depths.pop() + 1;
+            for (int i = 0; i < term.classes.count() && found == null && depth <= deepest; i++) {
+                Term next = derivative(term, term.classes.first(i));
+                if (next != never && next.life != Life.DEAD && !before.containsKey(next)) {
+                    before.put(next, term);
+                    open.push(next);
+                    depths.push(depth);
+                    found = isPlainlyLive(next) ? next : null;
+                }
+            }
+        }
+        return found;
     }
 
     private boolean isPlainlyLive(Term term) {

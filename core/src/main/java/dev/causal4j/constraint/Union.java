@@ -118,7 +118,7 @@ final class Union {
                     case Shape.Concat(Term head, Term tail) -> within(head, unit) && within(tail, unit);
                     case Shape.Or(List<Term> options) ->
                         options.stream().allMatch(each -> within(each, unit))
-                                || unit.shape instanceof Shape.Or(List<Term> units) && units.containsAll(options);
+                                || (unit.shape instanceof Shape.Or(List<Term> units) && units.containsAll(options));
                     case Shape.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
                     case Shape.Repeat(Term inner, int _, int _) -> within(inner, unit);
                     default -> unit.shape instanceof Shape.Or(List<Term> units) && units.contains(term);

@@ -17,20 +17,20 @@ import org.junit.jupiter.params.provider.CsvSource;
 class GbnfTest {
     /** A grammar, texts of it, a bar, others. A space in the grammar may be a line end. */
     @ParameterizedTest
-    @CsvSource(delimiter = '#', quoteCharacter = '~', textBlock = """
-            root ::= root "a" | "b"                                          # b ba baa | a ab
-            root ::= s . s ::= s s | "x"                                     # x xx xxxxxxx | y
-            root ::= a "." . a ::= b | "y" . b ::= a | "x"                   # x. y. | x .
-            root ::= a . a ::= b "1" | "a" . b ::= c "2" . c ::= a "3" | "c" # a c21 a321 c21321 | c 1
-            root ::= n root "x" | "y" . n ::= "m"?                           # y yx myx mmyxx yxx | x ym
-            root ::= n n root | "y" . n ::= m* . m ::= "m" |                 # y my mmmy | m
-            root ::= "a" dead | "b" ok . dead ::= dead "x" | dead . ok ::= "c" | dead # bc | a ac
-            root ::= (("a"?)* "b"?){2} "c"                                   # c aac abac bbc | abbb
-            root ::= r{2,3} "!" . r ::= "(" r? ")"                           # ()()! (())()()! | ()! ()()()()!
-            root ::= "a"{2} | [^"\\\\\\x00-\\x1F] | [+-] "1" | "q"{0} "z"    # aa b z +1 -1 | a 1+1 q
-            root ::= "\\u00e9" [\\x41-C] "\\U0001F600"                       # éA😀 éC😀 | éD😀 eA😀
-            root ::= a-b a_b . a-b ::= "1" . a_b ::= ("2" | "3")+            # 12 1323 | 1 23
-            root ::= . . x ::= "y"                                           # a é | aa
+    @CsvSource(delimiter = '§', quoteCharacter = '~', textBlock = """
+            root ::= root "a" | "b"                                          § b ba baa | a ab
+            root ::= s . s ::= s s | "x"                                     § x xx xxxxxxx | y
+            root ::= a "." . a ::= b | "y" . b ::= a | "x"                   § x. y. | x .
+            root ::= a . a ::= b "1" | "a" . b ::= c "2" . c ::= a "3" | "c" § a c21 a321 c21321 | c 1
+            root ::= n root "x" | "y" . n ::= "m"?                           § y yx myx mmyxx yxx | x ym
+            root ::= n n root | "y" . n ::= m* . m ::= "m" |                 § y my mmmy | m
+            root ::= "a" dead | "b" ok . dead ::= dead "x" | dead . ok ::= "c" | dead § bc | a ac
+            root ::= (("a"?)* "b"?){2} "c"                                   § c aac abac bbc | abbb
+            root ::= r{2,3} "!" . r ::= "(" r? ")"                           § ()()! (())()()! | ()! ()()()()!
+            root ::= "a"{2} | [^"\\\\\\x00-\\x1F] | [+-] "1" | "q"{0} "z"    § aa b z +1 -1 | a 1+1 q
+            root ::= "\\u00e9" [\\x41-C] "\\U0001F600"                       § éA😀 éC😀 | éD😀 eA😀
+            root ::= a-b a_b . a-b ::= "1" . a_b ::= ("2" | "3")+            § 12 1323 | 1 23
+            root ::= . . x ::= "y"                                           § a é | aa
             """)
     void holdsTheseAndNotThose(String grammar, String texts) {
         Constraint constraint = Constraint.grammar(grammar.strip().replace(" . ", "\n") + " # the end");
@@ -47,6 +47,7 @@ class GbnfTest {
     @Test
     void randomGrammarsKeepTheirLanguage() {
         Random random = new Random(11);
+        int limits = 0; // of texts that can be read in thousands of ways
         for (int round = 0; round < 400; round++) {
             Map<String, List<List<String>>> rules = rules(random);
             Set<String> expected = language(rules, 5);
@@ -57,16 +58,20 @@ class GbnfTest {
                     .append('\n'));
             Constraint constraint = Constraint.grammar(text.toString());
             for (String each : texts(5)) {
-                boolean held;
+                boolean held = false;
                 try {
                     held = JsonSchemaTest.accepts(constraint, each);
                 } catch (ConstraintException e) {
-                    assertThat(e).hasMessage("grammar: expected one that some text fits, got one that nothing fits; correct it");
-                    held = false;
+                    assertThat(e).hasMessageMatching("grammar: expected one that some text fits, .*|.* ways to read .*");
+                    if (e.getMessage().contains("ways to read")) {
+                        limits++;
+                        continue;
+                    }
                 }
                 assertThat(held).as("%s in %s", each, text).isEqualTo(expected.contains(each));
             }
         }
+        assertThat(limits).isLessThan(400);
     }
 
     private static String written(List<String> parts) {
@@ -135,7 +140,7 @@ class GbnfTest {
             root ::= [a-             | a closing ] at line 1, column 13 | the end
             root ::= ("x"            | a closed group at line 1, column 14 | the end
             root ::= "x" )           | the name of a rule at line 1, column 14 | ")"
-            root "x"                 | ::= behind the name of a rule at line 1, column 6 | "\\"x\\""
+            root "x"                 | ::= behind the name of a rule at line 1, column 6 | ""x""
             root ::= "x"{3,2}        | counts in order at line 1, column 13 | 3 and 2
             root ::= "x"{a}          | counts as {2}, {2,} or {2,5} at line 1, column 13 | "{a}"
             root ::= "\\xZZ"         | 2 hexadecimal digits of a character at line 1, column 13 | "ZZ"
@@ -143,7 +148,7 @@ class GbnfTest {
             start: x                 | GBNF at line 1, column 1 | Lark
             root ::= root            | one that some text fits | one that nothing fits
             root ::= "x"{1000001}    | at most 1,000,000 repetitions | 1,000,001
-            root ::= <nothing>       | a token of the tokenizer at line 1, column 19 | "<<nothing>>"
+            root ::= <nothing>       | a token of the tokenizer at line 1, column 19 | "<nothing>"
             """)
     void errorsSayLineAndColumn(String grammar, String expected, String got) {
         assertThatThrownBy(() -> Constraint.grammar(grammar.strip()).start(Golden.tokenizer("minimind")))

@@ -52,7 +52,9 @@ class JsonSchemaTest {
                 assertThat(e).hasMessageContaining("nothing fits");
                 held = false;
             }
-            assertThat(held).as("%s: %s", group.get("name"), test).isEqualTo(test.get("valid").asBoolean());
+            assertThat(held)
+                    .as("%s: %s", group.get("name"), test)
+                    .isEqualTo(test.get("valid").asBoolean());
         }
     }
 
@@ -63,14 +65,16 @@ class JsonSchemaTest {
         Constraint constraint = Constraint.schema(group.get("schema").toString());
         assertThatThrownBy(() -> constraint.start(TOKENIZER))
                 .isInstanceOf(SchemaRefusal.class)
-                .hasMessageContaining(keyword.equals("then") || keyword.equals("else") ? "if" : keyword)
+                .hasMessageContaining(keyword)
                 .hasMessageMatching("schema: expected [^\n]* at [^\n]*, got [^\n]*; [^\n]*");
     }
 
     @Test
     void aRefusalNamesItsPlace() {
-        assertThatThrownBy(() -> schema("{'properties': {'a': {'if': {'const': 1}}}}").start(TOKENIZER))
-                .hasMessage("schema: expected no \"if\" at /properties/a, got one; rewrite it as anyOf or pass lenient");
+        assertThatThrownBy(() ->
+                        schema("{'properties': {'a': {'if': {'const': 1}}}}").start(TOKENIZER))
+                .hasMessage(
+                        "schema: expected no \"if\" at /properties/a, got one; rewrite it as anyOf or pass lenient");
     }
 
     @Test
@@ -86,51 +90,51 @@ class JsonSchemaTest {
 
     /** A schema's language by examples: those that hold, a bar, those that do not. */
     @ParameterizedTest
-    @CsvSource(delimiter = '#', quoteCharacter = '~', textBlock = """
-            {'enum': ['a', 'ab']}                                    # "a" "ab" | "" "abc" "b"
-            {'type': 'integer', 'maximum': 120, 'minimum': 0}        # 0 12 120 -0 99 | 121 1200 -1 01 1.0
-            {'type': 'number', 'minimum': 0, 'exclusiveMaximum': 2.25} # 0 -0 0.50 2.24999999999999999 2.2 -0.0 | 2.25 2.250 2.26 -0.1 1e0
-            {'type': 'number', 'minimum': -1.5}                      # -1.5 -1.50 -1.49 0 7.1 -0.0 | -1.51 -2 1e5 -1.50000000000000001
-            {'type': 'integer', 'minimum': 9007199254740993, 'maximum': 9223372036854775807} # 9007199254740993 9223372036854775807 | 9007199254740992 9223372036854775808
-            {'type': 'number', 'multipleOf': 0.05}                   # 0.05 0.1 0.15 0.30 1 12.35 -0.05 0 0.350 | 0.01 0.12 1e1 0.051
-            {'type': 'number', 'multipleOf': 0.1}                    # 0.3 0.7 1.1 | 0.35 0.01
-            {'type': 'integer', 'multipleOf': 7}                     # 0 7 14 -21 700 | 1 8 13 70.0
-            {'type': 'integer', 'multipleOf': 2.5}                   # 0 5 10 | 2 3 7
-            {'type': 'number'}                                       # 1e5 1E-10 1.5e+3 -0 | 1e100 01 .5 1.
-            {'type': 'string', 'format': 'date'}                     # "2000-02-29" "2024-02-29" "1999-12-31" | "1900-02-29" "2023-02-29" "2024-13-01"
-            {'type': 'string', 'minLength': 2, 'maxLength': 2}       # "ab" "\\ud83d\\ude00x" "😀x" "\\n\\u0041" | "a" "abc" "\\ud83d" "\\udc00a" "\\ud83d\\u0041a"
-            {'pattern': 'a\\"b|\\n', 'type': 'string'}               # "a\\"b" "x\\n" | "a" "ab"
-            {'pattern': '^$', 'type': 'string'}                      # "" | "a"
-            {'pattern': '^a|b$', 'type': 'string'}                   # "ab" "ax" "xb" | "xa" "bx"
-            {'pattern': '$^', 'type': 'string'}                      # "" | "a"
-            {'allOf': [{'pattern': 'a'}, {'pattern': 'b'}], 'type': 'string'} # "ab" "ba" "xbya" | "a" "b"
-            {'const': {}}                                            # {} | [] {"a":1}
-            {'const': 'a\\u0001\\u001f\\n'}                          # "a\\u0001\\u001f\\n" "a\\u0001\\u001F\\n" | "a" "a\\u0001\\u001f\\u000a"
-            {'properties': {'__proto__': {'const': 1}, '': {'const': 2}}, 'additionalProperties': false} # {"__proto__":1,"":2} {"":2} {} 7 | {"__proto__":2} {"x":1}
-            {'properties': {'a': {'type': 'null'}}, 'required': ['b']} # {"a":null,"b":1} {"b":{}} [] "x" | {"a":null} {"b":1,"a":null} {"a":1,"b":1}
-            {'properties': {'a~1b': {'const': 1}, 'a/b': {'$ref': '#/properties/a~01b'}}, 'additionalProperties': false, 'type': 'object'} # {"a/b":1} | {"a/b":2}
-            {'$defs': {'a%b': {'const': 1}, 'no': false}, 'anyOf': [{'$ref': '#/$defs/a%25b'}, {'$ref': '#/$defs/no'}]} # 1 | 2
-            {'anyOf': [{'const': 'abc'}, {'const': 'abd'}, {'type': 'string', 'maxLength': 1}]} # "abc" "abd" "a" | "ab" "abe"
-            {'oneOf': [{'properties': {'t': {'const': 1}, 'x': {'type': 'string'}}, 'required': ['t']}, {'properties': {'t': {'const': 2}}, 'required': ['t']}], 'type': 'object'} # {"t":1,"x":"a"} {"t":2} | {"t":3} {} {"t":1,"x":1}
-            {'oneOf': [{'type': 'integer', 'maximum': 3}, {'type': 'number', 'exclusiveMinimum': 3}]} # 3 3.5 -1 | "a" 2.5
-            {'oneOf': [{'type': 'string', 'maxLength': 3}, {'type': 'string', 'minLength': 4}, {'type': 'null'}]} # "" "abcd" null | 1
-            {'not': {'type': 'string'}, 'type': ['string', 'null']}  # null | "a"
-            {'type': 'string', 'not': {'enum': ['a', 'b']}}          # "" "c" "ab" | "a" "b"
-            {'type': 'number', 'not': {'const': 1}}                  # 0 1.5 11 | 1 1.0 1.00
-            {'type': 'string', 'not': {'pattern': '^x'}}             # "a" "ax" | "x" "xa"
-            {'type': 'object', 'not': {'required': ['a', 'b']}, 'additionalProperties': {'const': 1}} # {} {"a":1} {"b":1,"c":1} | {"a":1,"b":1}
-            {'type': 'array', 'items': {'enum': ['x', 'y', 1]}, 'uniqueItems': true, 'minItems': 1} # ["x"] ["y","x"] [1,"x","y"] | [] ["x","x"] ["x","y","x"]
-            {'type': 'array', 'items': {'type': 'boolean'}, 'uniqueItems': true} # [] [true] [false,true] | [true,true] [true,false,true]
-            {'type': 'array', 'items': {'type': 'integer'}, 'minItems': 2, 'maxItems': 3} # [1,2] [1,2,3] | [] [1] [1,2,3,4] [1,]
-            {'type': 'array', 'prefixItems': [{'const': 1}, {'const': 2}], 'items': false} # [] [1] [1,2] | [2] [1,2,3] [1,1]
-            {'type': 'array', 'items': [{'const': 1}], 'additionalItems': {'const': 0}, 'maxItems': 3} # [] [1] [1,0,0] | [0] [1,1] [1,0,0,0]
-            {'type': 'object', 'dependentRequired': {'a': ['b']}, 'properties': {'a': {'const': 1}, 'b': {'const': 2}}, 'additionalProperties': false} # {} {"b":2} {"a":1,"b":2} | {"a":1}
-            {'type': 'object', 'propertyNames': {'pattern': '^x', 'maxLength': 2}, 'additionalProperties': {'const': 1}} # {} {"x":1,"xy":1} | {"y":1} {"xyz":1}
-            {'type': 'object', 'patternProperties': {'^a': {'const': 1}, 'z$': {'const': 2}}, 'additionalProperties': false} # {"a":1,"z":2} | {"az":1} {"az":2} {"b":1}
-            {'type': 'object', 'minProperties': 2, 'maxProperties': 2, 'properties': {'a': {'const': 1}}, 'additionalProperties': {'const': 0}} # {"a":1,"b":0} {"b":0,"c":0} | {} {"a":1} {"a":1,"b":0,"c":0}
-            {'enum': [1, 'x', [1, {'a': null}], 20], 'not': {'const': 'x'}} # 1 [1,{"a":null}] 20 | "x" 2
-            {'enum': [1, 5, 7.5, 'a'], 'minimum': 2, 'type': 'number'} # 5 7.5 | 1 "a"
-            {'properties': {'a"b\\\\': {'const': 1}}, 'type': 'object', 'additionalProperties': false} # {"a\\"b\\\\":1} {} | {"a":1}
+    @CsvSource(delimiter = '§', quoteCharacter = '~', textBlock = """
+            {'enum': ['a', 'ab']}                                    § "a" "ab" | "" "abc" "b"
+            {'type': 'integer', 'maximum': 120, 'minimum': 0}        § 0 12 120 -0 99 | 121 1200 -1 01 1.0
+            {'type': 'number', 'minimum': 0, 'exclusiveMaximum': 2.25} § 0 -0 0.50 2.24999999999999999 2.2 -0.0 | 2.25 2.250 2.26 -0.1 1e0
+            {'type': 'number', 'minimum': -1.5}                      § -1.5 -1.50 -1.49 0 7.1 -0.0 | -1.51 -2 1e5 -1.50000000000000001
+            {'type': 'integer', 'minimum': 9007199254740993, 'maximum': 9223372036854775807} § 9007199254740993 9223372036854775807 | 9007199254740992 9223372036854775808
+            {'type': 'number', 'multipleOf': 0.05}                   § 0.05 0.1 0.15 0.30 1 12.35 -0.05 0 0.350 | 0.01 0.12 1e1 0.051
+            {'type': 'number', 'multipleOf': 0.1}                    § 0.3 0.7 1.1 | 0.35 0.01
+            {'type': 'integer', 'multipleOf': 7}                     § 0 7 14 -21 700 | 1 8 13 70.0
+            {'type': 'integer', 'multipleOf': 2.5}                   § 0 5 10 | 2 3 7
+            {'type': 'number'}                                       § 1e5 1E-10 1.5e+3 -0 | 1e100 01 .5 1.
+            {'type': 'string', 'format': 'date'}                     § "2000-02-29" "2024-02-29" "1999-12-31" | "1900-02-29" "2023-02-29" "2024-13-01"
+            {'type': 'string', 'minLength': 2, 'maxLength': 2}       § "ab" "\\ud83d\\ude00x" "😀x" "\\n\\u0041" | "a" "abc" "\\ud83d" "\\udc00a" "\\ud83d\\u0041a"
+            {'pattern': 'a\\"b|\\n', 'type': 'string'}               § "a\\"b" "x\\n" | "a" "ab"
+            {'pattern': '^$', 'type': 'string'}                      § "" | "a"
+            {'pattern': '^a|b$', 'type': 'string'}                   § "ab" "ax" "xb" | "xa" "bx"
+            {'pattern': '$^', 'type': 'string'}                      § "" | "a"
+            {'allOf': [{'pattern': 'a'}, {'pattern': 'b'}], 'type': 'string'} § "ab" "ba" "xbya" | "a" "b"
+            {'const': {}}                                            § {} | [] {"a":1}
+            {'const': 'a\\u0001\\u001f\\n'}                          § "a\\u0001\\u001f\\n" "a\\u0001\\u001F\\n" | "a" "a\\u0001\\u001f\\u000a"
+            {'properties': {'__proto__': {'const': 1}, '': {'const': 2}}, 'additionalProperties': false} § {"__proto__":1,"":2} {"":2} {} 7 | {"__proto__":2} {"x":1}
+            {'properties': {'a': {'type': 'null'}}, 'required': ['b']} § {"a":null,"b":1} {"b":{}} [] "x" | {"a":null} {"b":1,"a":null} {"a":1,"b":1}
+            {'properties': {'a~1b': {'const': 1}, 'a/b': {'$ref': '#/properties/a~01b'}}, 'additionalProperties': false, 'type': 'object'} § {"a/b":1} | {"a/b":2}
+            {'$defs': {'a%b': {'const': 1}, 'no': false}, 'anyOf': [{'$ref': '#/$defs/a%25b'}, {'$ref': '#/$defs/no'}]} § 1 | 2
+            {'anyOf': [{'const': 'abc'}, {'const': 'abd'}, {'type': 'string', 'maxLength': 1}]} § "abc" "abd" "a" | "ab" "abe"
+            {'oneOf': [{'properties': {'t': {'const': 1}, 'x': {'type': 'string'}}, 'required': ['t']}, {'properties': {'t': {'const': 2}}, 'required': ['t']}], 'type': 'object'} § {"t":1,"x":"a"} {"t":2} | {"t":3} {} {"t":1,"x":1}
+            {'oneOf': [{'type': 'integer', 'maximum': 3}, {'type': 'number', 'exclusiveMinimum': 3}]} § 3 3.5 -1 | "a" 2.5
+            {'oneOf': [{'type': 'string', 'maxLength': 3}, {'type': 'string', 'minLength': 4}, {'type': 'null'}]} § "" "abcd" null | 1
+            {'not': {'type': 'string'}, 'type': ['string', 'null']}  § null | "a"
+            {'type': 'string', 'not': {'enum': ['a', 'b']}}          § "" "c" "ab" | "a" "b"
+            {'type': 'number', 'not': {'const': 1}}                  § 0 1.5 11 | 1 1.0 1.00
+            {'type': 'string', 'not': {'pattern': '^x'}}             § "a" "ax" | "x" "xa"
+            {'type': 'object', 'not': {'required': ['a', 'b']}, 'additionalProperties': {'const': 1}} § {} {"a":1} {"b":1,"c":1} | {"a":1,"b":1}
+            {'type': 'array', 'items': {'enum': ['x', 'y', 1]}, 'uniqueItems': true, 'minItems': 1} § ["x"] ["y","x"] [1,"x","y"] | [] ["x","x"] ["x","y","x"]
+            {'type': 'array', 'items': {'type': 'boolean'}, 'uniqueItems': true} § [] [true] [false,true] | [true,true] [true,false,true]
+            {'type': 'array', 'items': {'type': 'integer'}, 'minItems': 2, 'maxItems': 3} § [1,2] [1,2,3] | [] [1] [1,2,3,4] [1,]
+            {'type': 'array', 'prefixItems': [{'const': 1}, {'const': 2}], 'items': false} § [] [1] [1,2] | [2] [1,2,3] [1,1]
+            {'type': 'array', 'items': [{'const': 1}], 'additionalItems': {'const': 0}, 'maxItems': 3} § [] [1] [1,0,0] | [0] [1,1] [1,0,0,0]
+            {'type': 'object', 'dependentRequired': {'a': ['b']}, 'properties': {'a': {'const': 1}, 'b': {'const': 2}}, 'additionalProperties': false} § {} {"b":2} {"a":1,"b":2} | {"a":1}
+            {'type': 'object', 'propertyNames': {'pattern': '^x', 'maxLength': 2}, 'additionalProperties': {'const': 1}} § {} {"x":1,"xy":1} | {"y":1} {"xyz":1}
+            {'type': 'object', 'patternProperties': {'^a': {'const': 1}, 'z$': {'const': 2}}, 'additionalProperties': false} § {"a":1,"z":2} | {"az":1} {"az":2} {"b":1}
+            {'type': 'object', 'minProperties': 2, 'maxProperties': 2, 'properties': {'a': {'const': 1}}, 'additionalProperties': {'const': 0}} § {"a":1,"b":0} {"b":0,"c":0} | {} {"a":1} {"a":1,"b":0,"c":0}
+            {'enum': [1, 'x', [1, {'a': null}], 20], 'not': {'const': 'x'}} § 1 [1,{"a":null}] 20 | "x" 2
+            {'enum': [1, 5, 7.5, 'a'], 'minimum': 2, 'type': 'number'} § 5 7.5 | 1 "a"
+            {'properties': {'a"b\\\\': {'const': 1}}, 'type': 'object', 'additionalProperties': false} § {"a\\"b\\\\":1} {} | {"a":1}
             """)
     void holdsTheseAndNotThose(String schema, String texts) {
         Constraint constraint = Constraint.schema(json(schema.strip()), Whitespace.COMPACT);

@@ -115,6 +115,39 @@ class MaskFuzzTest {
         assertThat(masks).isGreaterThan(1000);
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"type\":\"string\",\"pattern\":\"^(?:\\\\S+\\\\s+){0,9}\\\\S+$\",\"maxLength\":60}",
+                "{\"type\":\"string\",\"pattern\":\"^([a-z]+é?){3}$\",\"minLength\":5,\"maxLength\":50}",
+                "{\"type\":\"string\",\"pattern\":\"x{2,90}y\",\"maxLength\":70}",
+                "{\"type\":\"string\",\"pattern\":\"^(a|b{20}c)*$\",\"maxLength\":45}",
+                "{\"type\":\"string\",\"maxLength\":40}",
+                "{\"type\":\"object\",\"patternProperties\":{\"^[a-c]{2,30}$\":{\"maxLength\":20}}}",
+                "{\"type\":\"object\",\"properties\":{\"name\":{},\"names\":{\"enum\":[1,12]}}}"
+            })
+    void aMaskIsThatOfItsTokensOneByOne(String schema) {
+        Tokenizer tokenizer = Golden.tokenizer("minimind");
+        Lexicon lexicon = new Lexicon(tokenizer);
+        Random random = new Random(3);
+        for (int walk = 0; walk < 4; walk++) {
+            Matcher matcher = Constraint.schema(schema).start(tokenizer);
+            for (int step = 0; step < 25; step++) {
+                BitSet mask = Golden.mask(matcher, tokenizer.vocabularySize());
+                for (int id = 0; id < lexicon.size; id++) {
+                    byte[] text = lexicon.text(id);
+                    boolean follows = text != null && matcher.copy().accept(text) == text.length;
+                    assertThat(mask.get(id)).as(tokenizer.piece(id)).isEqualTo(follows);
+                }
+                int[] allowed = mask.stream().toArray();
+                if (allowed.length == 0) {
+                    break;
+                }
+                matcher.accept(allowed[random.nextInt(allowed.length)]);
+            }
+        }
+    }
+
     private static int walk(int[] tokens, Tokenizer tokenizer, Matcher matcher, ScalarTwin start, Random random) {
         ScalarTwin twin = start;
         for (int step = 0; step < STEPS; step++) {

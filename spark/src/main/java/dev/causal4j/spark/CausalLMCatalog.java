@@ -1,5 +1,6 @@
 package dev.causal4j.spark;
 
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.spark.Operation.Arguments;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -33,7 +34,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A model as functions of SQL, also over Connect: {@code score(text)}, {@code log_probabilities(text)}, {@code
- * generate(prompt, options)} and {@code rank(prompt, choices)} give the structs of {@link SparkCausalLM}'s columns.
+ * generate(prompt, options)} and {@code rank(prompt, choices)} give the structs of {@link SparkCausalLM}'s columns. {@code
+ * extract(prompt, schema)} gives a document that a JSON Schema allows as {@code json}, for {@code from_json}.
  *
  * <p>{@code spark.sql.catalog.lm=dev.causal4j.spark.CausalLMCatalog} makes them {@code lm.score(text)}; {@code
  * spark.sql.catalog.lm.model}, {@code .dtype} and {@code .threads} are those of a {@link ModelSource}, and without a
@@ -151,11 +153,19 @@ public final class CausalLMCatalog implements FunctionCatalog {
                 case SCORE, LOG_PROBABILITIES -> new Arguments(text, List.of());
                 case RANK -> new Arguments(text, texts(row.getArray(1), DataTypes.StringType));
                 case GENERATE -> {
-                    byte[] prompt = row.getUTF8String(0).getBytes();
-                    long seed = XXH64.hashUnsafeBytes(prompt, Platform.BYTE_ARRAY_OFFSET, prompt.length, SEED);
-                    yield new Arguments(text, List.of(), GenerationSettings.of(options(row)), seed);
+                    GenerationSettings settings = GenerationSettings.of(options(row));
+                    yield new Arguments(text, List.of(), settings, seed(row), Optional.empty());
+                }
+                case EXTRACT -> {
+                    Constraint schema = Constraint.schema(row.getUTF8String(1).toString());
+                    yield new Arguments(text, List.of(), GenerationSettings.NONE, seed(row), Optional.of(schema));
                 }
             };
+        }
+
+        private static long seed(InternalRow row) {
+            byte[] prompt = row.getUTF8String(0).getBytes();
+            return XXH64.hashUnsafeBytes(prompt, Platform.BYTE_ARRAY_OFFSET, prompt.length, SEED);
         }
 
         private Map<String, String> options(InternalRow row) {

@@ -1,7 +1,9 @@
 package dev.causal4j.spark;
 
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.Generation.Constrained;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.scoring.Normalization;
@@ -13,6 +15,7 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
@@ -58,18 +61,30 @@ enum Operation {
             "text string, prompt_tokens bigint, tokens bigint, finish_reason string, seed bigint") {
         @Override
         Result compute(ExecutorModel executor, Arguments row, BooleanSupplier going) {
-            GenerationOptions.Builder own = GenerationOptions.builder(executor.model);
-            GenerationOptions options = row.settings
-                    .apply(own.truncatePrompt(true).uncached().seed(row.seed))
-                    .build();
-            Generation generation = executor.generator.generate(row.text, options, _ -> going.getAsBoolean());
-            if (generation.finishReason() == FinishReason.CANCELLED) {
-                throw new CancellationException("generation: cancelled with its task");
-            }
+            Generation generation = generate(executor, row, going);
             long tokens = generation.tokens().length;
             long prompt = generation.promptTokens().length;
             String reason = generation.finishReason().label();
             return new Result(tokens, generation.text(), prompt, tokens, reason, generation.seed());
+        }
+    },
+
+    EXTRACT(
+            "extraction",
+            "prompt string, schema string",
+            "json string, prompt_tokens bigint, tokens bigint, lost_logprob double, seed bigint") {
+        @Override
+        Result compute(ExecutorModel executor, Arguments row, BooleanSupplier going) {
+            Generation generation = generate(executor, row, going);
+            long tokens = generation.tokens().length;
+            Constrained document = generation.constrained().orElseThrow();
+            if (!document.complete()) {
+                throw new IllegalArgumentException("document: expected an end within max_new_tokens, got none after "
+                        + tokens + " tokens; allow more, or bound the schema's texts");
+            }
+            Double lost = document.lostLogProbability().orElse(null);
+            long prompt = generation.promptTokens().length;
+            return new Result(tokens, generation.text(), prompt, tokens, lost, generation.seed());
         }
     },
 
@@ -99,10 +114,16 @@ enum Operation {
      * The inputs of a row.
      *
      * @param text or prompt
+     * @param constraint of the new text
      */
-    record Arguments(String text, List<@Nullable String> choices, GenerationSettings settings, long seed) {
+    record Arguments(
+            String text,
+            List<@Nullable String> choices,
+            GenerationSettings settings,
+            long seed,
+            Optional<Constraint> constraint) {
         Arguments(String text, List<@Nullable String> choices) {
-            this(text, choices, GenerationSettings.NONE, 0);
+            this(text, choices, GenerationSettings.NONE, 0, Optional.empty());
         }
 
         private String choice(int i) {
@@ -162,6 +183,19 @@ enum Operation {
     }
 
     abstract Result compute(ExecutorModel executor, Arguments row, BooleanSupplier going);
+
+    private static Generation generate(ExecutorModel executor, Arguments row, BooleanSupplier going) {
+        GenerationOptions.Builder own = GenerationOptions.builder(executor.model);
+        row.constraint.ifPresent(own::constraint);
+        GenerationOptions options = row.settings
+                .apply(own.truncatePrompt(true).uncached().seed(row.seed))
+                .build();
+        Generation generation = executor.generator.generate(row.text, options, _ -> going.getAsBoolean());
+        if (generation.finishReason() == FinishReason.CANCELLED) {
+            throw new CancellationException("generation: cancelled with its task");
+        }
+        return generation;
+    }
 
     private static Score score(ExecutorModel executor, String text, BooleanSupplier going) {
         ScoringOptions options = ScoringOptions.DEFAULT;

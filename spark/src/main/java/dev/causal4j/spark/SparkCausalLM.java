@@ -1,10 +1,12 @@
 package dev.causal4j.spark;
 
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.spark.Operation.Arguments;
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
@@ -34,6 +36,7 @@ public record SparkCausalLM(
     private static final int BATCH_ROWS = 128;
 
     private static final String SEED = "__causal4j_seed";
+    private static final String JSON = "json";
 
     /** @throws IllegalArgumentException if there is less than one row in a batch */
     public SparkCausalLM {
@@ -106,15 +109,82 @@ public record SparkCausalLM(
      */
     public Dataset<Row> generate(
             Dataset<Row> data, String promptColumn, GenerationSettings settings, String... keyColumns) {
+        return generate(Operation.GENERATE, data, promptColumn, settings, Optional::empty, keyColumns);
+    }
+
+    /**
+     * Adds {@code extraction}: a {@code value} of a type, {@code prompt_tokens}, new {@code tokens}, {@code lost_logprob} (how
+     * much the type bent the model, if log-probabilities are asked for), {@code seed} and {@code error}. The model writes a
+     * JSON document that the type allows; one that does not end within the most new tokens is an error. Seeds are those of
+     * {@link #generate}.
+     *
+     * @param type of strings, booleans, numbers, dates, timestamps, and arrays, maps from strings and structs of them; what
+     *     is not nullable is always there
+     * @throws IllegalArgumentException as {@link #generate}, or if the type has others
+     */
+    public Dataset<Row> extract(
+            Dataset<Row> data,
+            String promptColumn,
+            StructType type,
+            GenerationSettings settings,
+            String... keyColumns) {
+        String column = Operation.EXTRACT.column;
+        Dataset<Row> documents = extract(data, promptColumn, SchemaOfType.json(type), settings, keyColumns);
+        Column document = functions.col(column);
+        Column[] fields = Arrays.stream(Operation.EXTRACT.type.fieldNames())
+                .map(name -> name.equals(JSON)
+                        ? functions.from_json(document.getField(JSON), type).as("value")
+                        : document.getField(name).as(name))
+                .toArray(Column[]::new);
+        return documents.withColumn(column, functions.when(document.isNotNull(), functions.struct(fields)));
+    }
+
+    /**
+     * Adds {@code extraction} with the document as {@code json}, as {@link #extract(Dataset, String, StructType,
+     * GenerationSettings, String...)} does.
+     *
+     * @param schema a JSON Schema
+     * @throws IllegalArgumentException as there, or if the schema is refused
+     */
+    public Dataset<Row> extract(
+            Dataset<Row> data, String promptColumn, String schema, GenerationSettings settings, String... keyColumns) {
+        Constraint.schema(schema).ignored(); // refused here and not in every row
+        return generate(
+                Operation.EXTRACT,
+                data,
+                promptColumn,
+                settings,
+                () -> Optional.of(Constraint.schema(schema)),
+                keyColumns);
+    }
+
+    /** The texts that may be generated; travels to the executors. */
+    @FunctionalInterface
+    private interface Texts extends Serializable {
+        Optional<Constraint> constraint();
+    }
+
+    private Dataset<Row> generate(
+            Operation operation,
+            Dataset<Row> data,
+            String promptColumn,
+            GenerationSettings settings,
+            Texts texts,
+            String... keyColumns) {
         var _ = settings.apply(GenerationOptions.builder()).build(); // refused here and not in every row
         Column[] key = (keyColumns.length == 0 ? Stream.of(promptColumn) : Arrays.stream(keyColumns))
                 .map(data::col)
                 .toArray(Column[]::new);
         return each(
-                        Operation.GENERATE,
+                        operation,
                         data.withColumn(SEED, functions.xxhash64(key)),
                         List.of(promptColumn),
-                        row -> new Arguments(row.getAs(promptColumn), List.of(), settings, row.<Long>getAs(SEED)))
+                        row -> new Arguments(
+                                row.getAs(promptColumn),
+                                List.of(),
+                                settings,
+                                row.<Long>getAs(SEED),
+                                texts.constraint()))
                 .drop(SEED);
     }
 

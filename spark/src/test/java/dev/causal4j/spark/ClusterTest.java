@@ -3,6 +3,7 @@ package dev.causal4j.spark;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.austen.AustenModel;
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.scoring.Score;
 import java.io.IOException;
@@ -19,6 +20,7 @@ import java.util.zip.ZipOutputStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -90,6 +92,20 @@ class ClusterTest {
         SingleProcess.requireEqualTexts(
                 LM.generate(prompts, "text", options -> options.maxNewTokens(20), "id"),
                 GenerationOptions.builder().truncatePrompt(true).maxNewTokens(20));
+    }
+
+    @Test
+    void twentyDocumentsAreThoseOfASingleProcess() {
+        String schema = SchemaOfType.json(StructType.fromDDL("kind boolean not null, share decimal(3,2) not null"));
+        Dataset<Row> prompts = Texts.dataset(spark, TEXTS.subList(0, 20), 4);
+        SingleProcess.requireEqual(
+                LM.extract(prompts, "text", schema, options -> options.maxNewTokens(100), "id")
+                        .select("text", "extraction"),
+                "json",
+                GenerationOptions.builder()
+                        .truncatePrompt(true)
+                        .maxNewTokens(100)
+                        .constraint(Constraint.schema(schema)));
     }
 
     @Test

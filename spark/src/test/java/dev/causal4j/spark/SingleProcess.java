@@ -40,12 +40,17 @@ final class SingleProcess {
 
     /** Checks rows with a prompt and what was generated behind it. */
     static void requireEqualTexts(Dataset<Row> generated, GenerationOptions.Builder options) {
+        requireEqual(generated.select("text", "generation"), "text", options);
+    }
+
+    /** Checks rows with a prompt and a struct with what was generated behind it in a field. */
+    static void requireEqual(Dataset<Row> generated, String field, GenerationOptions.Builder options) {
         Generator generator = new Generator(MODEL);
-        for (Row row : generated.select("text", "generation").collectAsList()) {
+        for (Row row : generated.collectAsList()) {
             Row generation = row.getStruct(1);
             GenerationOptions own = options.seed(generation.getAs("seed")).build();
             assertThat(generation.<String>getAs("error")).isNull();
-            assertThat(generation.<String>getAs("text"))
+            assertThat(generation.<String>getAs(field))
                     .isEqualTo(generator.generate(row.getString(0), own).text());
         }
     }

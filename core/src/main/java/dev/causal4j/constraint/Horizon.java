@@ -1,0 +1,90 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.constraint.Term.Shape;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Makes terms equal that no text of at most so many bytes tells apart: counts beyond it, and bounds of a length that do not
+ * matter before. Not thread-safe.
+ */
+final class Horizon {
+    private static final int FAR = 1 << 29; // bytes; farther is not told apart
+
+    private final Terms terms;
+    private final Containment containment;
+    private final int bytes;
+    private final Map<Term, Integer> farthest = new HashMap<>();
+
+    Horizon(Terms terms, Containment containment, int bytes) {
+        this.terms = terms;
+        this.containment = containment;
+        this.bytes = bytes;
+    }
+
+    /** A term that as many bytes do not tell from another. */
+    Term capped(Term term) {
+        if (term.capped == null) {
+            term.capped = switch (term.shape) {
+                case Shape.Concat(Term head, Term tail) -> terms.concat(capped(head), capped(tail));
+                case Shape.Or(List<Term> options) ->
+                    terms.or(options.stream().map(this::capped).toList());
+                case Shape.Repeat(Term inner, int least, int most) ->
+                    terms.repeat(
+                            inner,
+                            Math.min(least, bytes + 1),
+                            most == Terms.UNBOUNDED ? most : Math.min(most, bytes + 1));
+                case Shape.And(List<Term> parts)
+                when parts.size() == 2 ->
+                    unbounded(unbounded(term, parts.get(0), parts.get(1)), parts.get(1), parts.get(0));
+                default -> term;
+            };
+        }
+        return term.capped;
+    }
+
+    /**
+     * The part alone, if the bound is a length that no text reaches: behind as many bytes there is room for the shortest
+     * end of the part.
+     */
+    private Term unbounded(Term both, Term part, Term bound) {
+        boolean far = bound.shape instanceof Shape.Repeat(Term unit, int least, int most)
+                && least == 0
+                && part.plain
+                && most >= bytes + farthest(part)
+                && containment.contains(terms.repeat(unit, 0, Terms.UNBOUNDED), part);
+        return far ? capped(part) : both;
+    }
+
+    /** At least the bytes of the shortest end of any beginning of a text. */
+    private int farthest(Term term) {
+        Integer known = farthest.get(term);
+        if (known == null) {
+            known = (int) Math.min(
+                    FAR,
+                    switch (term.shape) {
+                        case Shape.Empty _ -> 0L;
+                        case Shape.Set _ -> 1L;
+                        case Shape.Literals(byte[][] texts, int from, int to, int depth) -> {
+                            long longest = 0;
+                            for (int i = from; i < to; i++) {
+                                longest = Math.max(longest, texts[i].length - depth);
+                            }
+                            yield longest;
+                        }
+                        case Shape.Concat(Term head, Term tail) -> (long) farthest(head) + farthest(tail);
+                        case Shape.Or(List<Term> options) ->
+                            options.stream().mapToLong(this::farthest).max().orElse(0);
+                        case Shape.Repeat(Term inner, int least, int _) -> (long) farthest(inner) * Math.max(least, 1);
+                        case Shape.And _, Shape.Not _, Shape.Machine _ -> (long) FAR;
+                    });
+            farthest.put(term, known);
+        }
+        return known;
+    }
+
+    void forget() {
+        farthest.clear();
+    }
+}
