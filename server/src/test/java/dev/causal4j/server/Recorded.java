@@ -33,7 +33,7 @@ final class Recorded {
                     + "assistant: {% if thinks %}<think>\n{% endif %}",
             Map.of());
 
-    private static final int CONTEXT = 512;
+    private static final int CONTEXT = 1024;
     private static final float SURE = 20;
 
     private Recorded() {}

@@ -254,7 +254,7 @@ class StructuredTest {
 
     @Test
     void aLimitThatIsMetWhileATextIsWrittenEndsThatRequestAlone() throws Exception {
-        String brackets = "(".repeat(400);
+        String brackets = "(".repeat(900);
         String body = "{'messages': [{'role': 'user', 'content': '" + Recorded.USER + "'}], 'temperature': 0, %s}";
         String grammar = "'grammar': 'root ::= (\\'(\\' (root | \\'y\\')? \\')\\'){1,3}'";
         try (CausalLM model = Recorded.model(Recorded.prompt(false), brackets);
