@@ -157,9 +157,10 @@ public enum BlockType {
 
     /** How a matrix holds the same codes, scales and minimums without loss. */
     public Groups groups() {
-        boolean wide = layout.elements > 32 || this == MXFP4; // a product of two numbers, or no half
         boolean eight = table().length > 0 || layout.low.bits + layout.high.bits > 4;
-        return new Groups(eight ? 8 : 4, eight || layout.zero != 0, layout.group, hasMinimum(), wide);
+        boolean wide = this == MXFP4; // its scales are no halves
+        return new Groups(
+                eight ? 8 : 4, eight || layout.zero != 0, layout.group, hasMinimum(), wide, layout.elements > 32);
     }
 
     /**
@@ -172,6 +173,17 @@ public enum BlockType {
      * @throws IllegalArgumentException if a block would be cut
      */
     public void decode(MemorySegment data, long offset, int count, byte[] codes, float[] scales, float[] minimums) {
+        decode(data, offset, count, codes, scales, minimums, scales.length);
+    }
+
+    /**
+     * Decodes whole blocks whose scales are in two levels: a scale is {@code scales[i / group] * scales[upper + i / 256]}, and what is
+     * subtracted as minimum likewise.
+     *
+     * @param upper where the scales of blocks are written; of blocks with one level, or from the end on, scales are products
+     */
+    public void decode(
+            MemorySegment data, long offset, int count, byte[] codes, float[] scales, float[] minimums, int upper) {
         int elements = layout.elements;
         if (count % elements != 0) {
             throw new IllegalArgumentException(this + ": expected whole blocks of codes, got " + count + " elements");
@@ -185,7 +197,7 @@ public enum BlockType {
                 // The sign bit takes the borrow of its byte.
                 EIGHT.set(codes, done + i, zeros == 0 ? eight : ((eight | SIGNS) - zeros) ^ SIGNS);
             }
-            scales(data, block, scales, minimums, done / layout.group);
+            scales(data, block, scales, minimums, done / layout.group, upper + done / elements);
         }
         byte[] table = table();
         for (int i = 0; i < count && table.length > 0; i++) {
@@ -193,17 +205,22 @@ public enum BlockType {
         }
     }
 
-    private void scales(MemorySegment data, long block, float[] scales, float[] minimums, int to) {
+    private void scales(MemorySegment data, long block, float[] scales, float[] minimums, int to, int upper) {
         int e = unsigned(data, block);
         float power = Float.intBitsToFloat(e < 2 ? 0x0020_0000 << e : (e - 1) << 23);
         float scale = this == MXFP4 ? power : half(data, block + layout.scaleAt);
         float minimum = hasMinimum() ? half(data, block + layout.scaleAt + 2) : 0;
+        boolean apart = upper < scales.length;
         for (int g = 0; g < layout.elements / layout.group; g++) {
             int factors = factors(data, block, g);
-            scales[to + g] = scale * (short) factors;
+            scales[to + g] = apart ? (short) factors : scale * (short) factors;
             if (hasMinimum()) {
-                minimums[to + g] = -(minimum * (factors >> 16)); // its sign counts where it is zero
+                minimums[to + g] = apart ? factors >> 16 : -(minimum * (factors >> 16)); // its sign counts where it is zero
             }
+        }
+        if (apart) {
+            scales[upper] = scale;
+            minimums[upper] = minimum;
         }
     }
 

@@ -37,10 +37,6 @@ final class VectorProducts extends Products {
 
     /** @param ahead whether few rows read the next panel meanwhile */
     static void multiply(Panels w, RowTiles x, Rows y, boolean ahead) {
-        if (w.format() instanceof GroupFormat) {
-            VectorGroups.multiply(w, x, y);
-            return;
-        }
         if (x.height() == 1) {
             row(w, x, y);
             return;
@@ -50,23 +46,16 @@ final class VectorProducts extends Products {
         } else {
             many(w, x, y);
         }
-        scale(w, 0, w.count(), y);
     }
 
-    /** Applies the scales of some panels, if there are any. */
-    private static void scale(Panels w, int from, int to, Rows y) {
-        for (int p = from; p < to && w.plain().isQuantised(); p++) {
-            for (int j = 0; j < Panels.WIDTH; j += W) {
-                FloatVector scales = FloatVector.fromMemorySegment(S, w.data(p), w.start(p) + 4L * j, LE);
-                for (int r = 0; r < y.count(); r++) {
-                    int at = y.start(r) + p * Panels.WIDTH + j;
-                    FloatVector.fromArray(S, y.data(), at)
-                            .mul(1 / PanelFormat.INT8_UNIT)
-                            .mul(scales)
-                            .intoArray(y.data(), at);
-                }
-            }
-        }
+    @Override
+    public void multiply(Panels w, RoundedRows x, Rows y) {
+        VectorGroups.multiply(w, x, y);
+    }
+
+    @Override
+    float round(float[] x, int from, byte[] q, int to) {
+        return W < 8 ? super.round(x, from, q, to) : VectorGroups.round(x, from, q, to);
     }
 
     /** Reads two groups of outputs at a time, faster than one; a single last group is paired with itself. */
@@ -83,9 +72,6 @@ final class VectorProducts extends Products {
             int next = output(w.plain(), h) - out;
             int to = y.offset() + out;
             VectorLoops.row(w.plain(), m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
-            if (h % GROUPS == GROUPS - 1) { // whole panels, whose scales are still in the cache
-                scale(w, g / GROUPS, h / GROUPS + 1, y);
-            }
         }
     }
 
@@ -115,9 +101,6 @@ final class VectorProducts extends Products {
                 long at = row == 0 ? run : 0;
                 read += VectorLoops.tile(
                         w.plain(), m, w.steps(p), w.depth(), x.data(), x.start(row), y, row, out, next, at);
-            }
-            if (ahead && !VectorLoops.readsAhead(w.plain())) {
-                read += touch(m, next, (long) w.depth() * stepBytes);
             }
         }
         Lanes.keep(read);

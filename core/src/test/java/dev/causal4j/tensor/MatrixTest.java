@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class MatrixTest {
-    private static final Groups INT4 = new Groups(4, false, 32, true, false);
+    private static final Groups INT4 = new Groups(4, false, 32, true, false, false);
 
     private final Random random = new Random(7);
     private final int threads = Compute.shared().threads();
