@@ -42,8 +42,10 @@ final class VectorGroups {
     /** Most rows that read the codes themselves. */
     private static final int FEW = W == 16 ? 3 : 2;
 
-    /** Most rows of a register tile. */
-    private static final int HEIGHT = Hardware.hasManyRegisters() ? 8 : 4;
+    private static final boolean MANY_REGISTERS = Hardware.hasManyRegisters();
+
+    /** Rows of a register tile. */
+    private static final int HEIGHT = 4;
 
     private static final float ROUND = 0x1.8p23f;
 
@@ -57,7 +59,7 @@ final class VectorGroups {
 
     private float[] numbers = {}; // inputs as floats: of few rows [rows, depth], of a tile [groups of 32, 16, 32]
     private int[] pairs = {}; // inputs of few rows as pairs of shorts: [rows, depth / 4, 2]
-    private float[] sums = {}; // of a panel and a row [groups, 64], or the outputs of a tile [8, 64]
+    private float[] sums = {}; // of a panel and a row [groups, 64], or the outputs of a tile [4, 64]
     private float[] weights = {}; // of groups of a panel, [2, 64] each: scales, then minimums
     private float[] factors = {}; // of a tile, for each group: 16 scales, then 16 scales times sums
 
@@ -422,9 +424,9 @@ final class VectorGroups {
                 }
             }
             int x = r * GROUP;
-            for (int j = 0; j < WIDTH; j += 2 * W) {
-                if (height > 4) {
-                    VectorTileLoops.groupsX8x2(
+            for (int j = 0; j < WIDTH; j += (MANY_REGISTERS ? 4 : 2) * W) {
+                if (MANY_REGISTERS) {
+                    VectorTileLoops.groupsX4x4(
                             wide, 4L * j, weights, count, group, numbers, x, factors, r, minimum, sums, j);
                 } else {
                     VectorTileLoops.groupsX4x2(

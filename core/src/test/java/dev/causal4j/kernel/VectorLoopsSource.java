@@ -23,7 +23,7 @@ final class VectorLoopsSource {
     private static final int GROUPS = 2;
 
     /** Multiply-adds in one turn of a loop over a group: C1, which counts them first, does not compile many more. */
-    private static final int MOST = 32;
+    private static final int MOST = 16;
 
     private static final String EXACT = "FloatVector exact = broadcast(S, -0f);";
 
@@ -62,7 +62,7 @@ final class VectorLoopsSource {
             tiles.tile(PanelFormat.F32, 6, 4, adds);
         }
         tiles.groups(4, 2);
-        tiles.groups(8, 2);
+        tiles.groups(4, 4);
         return Map.of(
                 FOLDER.resolve("VectorLoops.java"), loops.source.append("}\n").toString(),
                 FOLDER.resolve("VectorTileLoops.java"),
@@ -395,14 +395,18 @@ final class VectorLoopsSource {
             line(3, "FloatVector w" + i + " = fromArray(S, ws, n" + groupPlace(1, i) + ");");
         }
         line(3, "int o = f + g * 32;");
+        numbers(
+                rows,
+                vectors,
+                (sum, r, i) -> acc(i, r) + ".fma(w" + i + ".mul(broadcast(S, fs[o" + (r == 0 ? "" : " + " + r) + "])), " + sum
+                        + ")");
         line(3, "if (!minimum) {");
-        numbers(4, rows, vectors, (sum, r, i) -> sum);
         line(4, "continue;");
         line(3, "}");
         for (int i = 0; i < vectors; i++) {
             line(3, "FloatVector m" + i + " = fromArray(S, ws, n + 64" + groupPlace(1, i) + ");");
         }
-        numbers(3, rows, vectors, (sum, r, i) -> "m" + i + ".fma(broadcast(S, fs[o + " + (16 + r) + "]), " + sum + ")");
+        numbers(rows, vectors, (sum, r, i) -> "m" + i + ".fma(broadcast(S, fs[o + " + (16 + r) + "]), " + sum + ")");
         line(2, "}");
         line(1, "}");
     }
@@ -432,14 +436,12 @@ final class VectorLoopsSource {
         String add(String sum, int row, int vector);
     }
 
-    /** Stores y = fma(chain, w · s, y) and another term. */
-    private void numbers(int depth, int rows, int vectors, Term term) {
+    /** Adds a term to each sum in memory. */
+    private void numbers(int rows, int vectors, Term term) {
         for (int r = 0; r < rows; r++) {
             for (int i = 0; i < vectors; i++) {
                 String to = "y" + (r == 0 ? "" : " + " + Panels.WIDTH * r) + groupPlace(1, i);
-                String scale = "w" + i + ".mul(broadcast(S, fs[o" + (r == 0 ? "" : " + " + r) + "]))";
-                String sum = acc(i, r) + ".fma(" + scale + ", fromArray(S, ys, " + to + "))";
-                line(depth, term.add(sum, r, i) + ".intoArray(ys, " + to + ");");
+                line(3, term.add("fromArray(S, ys, " + to + ")", r, i) + ".intoArray(ys, " + to + ");");
             }
         }
     }
