@@ -57,7 +57,6 @@ public final class Kernels {
         }
     }
 
-
     /** The functions to call for n numbers, which are checked. */
     private static Elementwise elementwise(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
@@ -123,8 +122,9 @@ public final class Kernels {
         if (x.count() != to.count()) {
             throw new IllegalArgumentException("rows: expected " + to.count() + " to round, got " + x.count());
         }
-        Products products =
-                PROVIDED.multiplies(format) ? PROVIDED.products() : WARM_UP.rest().products();
+        Products products = PROVIDED.multiplies(format)
+                ? PROVIDED.products()
+                : WARM_UP.rest().products();
         products.round(x, to, tile);
     }
 

@@ -38,7 +38,11 @@ public record RoundedRows(
                 old != null ? old.codes : new byte[size],
                 old != null ? old.scales : new float[size / GROUP],
                 old != null ? old.sums : new int[size / 16],
-                depth, format.group(), height, 0, rows);
+                depth,
+                format.group(),
+                height,
+                0,
+                rows);
     }
 
     /** Number of tiles. */
@@ -68,8 +72,8 @@ public record RoundedRows(
     /** Throws unless these are rows for weights of this format and depth, inside their arrays. */
     void check(Panels w) {
         if (w.format().multiple() != GROUP || ((GroupFormat) w.format()).group() != group || w.depth() != depth) {
-            throw new IllegalArgumentException("rounded rows: expected " + w.depth() + " inputs for "
-                    + w.format() + ", got " + depth + " in groups of " + group);
+            throw new IllegalArgumentException("rounded rows: expected " + w.depth() + " inputs for " + w.format()
+                    + ", got " + depth + " in groups of " + group);
         }
         Objects.checkIndex(tile, Integer.MAX_VALUE);
         long end = Math.multiplyExact((long) tile + tiles(), (long) height * depth);

@@ -49,8 +49,7 @@ final class VectorGroups {
 
     private static final float ROUND = 0x1.8p23f;
 
-    private static final VectorSpecies<Short> SHORTS =
-            VectorSpecies.of(short.class, S.vectorShape());
+    private static final VectorSpecies<Short> SHORTS = VectorSpecies.of(short.class, S.vectorShape());
 
     /** The factors of inputs whose stored codes of 8 bits are masked in the second and third byte of a word, not shifted. */
     private static final FloatVector FACTORS = factors();
@@ -89,7 +88,8 @@ final class VectorGroups {
     static float round(float[] x, int from, byte[] q, int to) {
         IntVector most = IntVector.zero(I);
         for (int k = 0; k < GROUP; k += W) {
-            most = most.max(FloatVector.fromArray(S, x, from + k).reinterpretAsInts().and(Integer.MAX_VALUE));
+            most = most.max(
+                    FloatVector.fromArray(S, x, from + k).reinterpretAsInts().and(Integer.MAX_VALUE));
         }
         float s = Products.scale(Float.intBitsToFloat(most.reduceLanes(MAX)));
         float inverse = Products.inverse(s);
@@ -152,8 +152,7 @@ final class VectorGroups {
         for (int i = 0; i < count; i += B.length()) {
             ByteVector eight = ByteVector.fromArray(B, q, from + i);
             for (int part = 0; part < B.length() / W; part++) {
-                ((FloatVector) eight.convertShape(B2F, S, part))
-                        .intoArray(target, to + i + part * W);
+                ((FloatVector) eight.convertShape(B2F, S, part)).intoArray(target, to + i + part * W);
             }
         }
     }
@@ -243,11 +242,16 @@ final class VectorGroups {
                 ShortVector e = IntVector.broadcast(I, xs[i]).reinterpretAsShorts();
                 ShortVector f = IntVector.broadcast(I, xs[i + 1]).reinterpretAsShorts();
                 ShortVector v = IntVector.fromMemorySegment(I, m, at, LE).reinterpretAsShorts();
-                ShortVector u = IntVector.fromMemorySegment(I, m, at + 4L * W, LE).reinterpretAsShorts();
-                a = a.add(v.and((short) 15).mul(e)).add(v.lanewise(LSHR, 8).and((short) 15).mul(f));
-                b = b.add(u.and((short) 15).mul(e)).add(u.lanewise(LSHR, 8).and((short) 15).mul(f));
-                c = c.add(v.lanewise(LSHR, 4).and((short) 15).mul(e)).add(v.lanewise(LSHR, 12).mul(f));
-                d = d.add(u.lanewise(LSHR, 4).and((short) 15).mul(e)).add(u.lanewise(LSHR, 12).mul(f));
+                ShortVector u =
+                        IntVector.fromMemorySegment(I, m, at + 4L * W, LE).reinterpretAsShorts();
+                a = a.add(v.and((short) 15).mul(e))
+                        .add(v.lanewise(LSHR, 8).and((short) 15).mul(f));
+                b = b.add(u.and((short) 15).mul(e))
+                        .add(u.lanewise(LSHR, 8).and((short) 15).mul(f));
+                c = c.add(v.lanewise(LSHR, 4).and((short) 15).mul(e))
+                        .add(v.lanewise(LSHR, 12).mul(f));
+                d = d.add(u.lanewise(LSHR, 4).and((short) 15).mul(e))
+                        .add(u.lanewise(LSHR, 12).mul(f));
             }
             int o = g * WIDTH + j;
             exact.add(a).reinterpretAsFloats().intoArray(to, o);
@@ -293,8 +297,8 @@ final class VectorGroups {
 
     private static void levels(MemorySegment m, long head, long at, float sign, float[] target, int to) {
         for (int j = 0; j < WIDTH; j += W) {
-            FloatVector number = (FloatVector)
-                    ByteVector.fromMemorySegment(B, m, at + j, LE).convertShape(B2F, S, 0);
+            FloatVector number =
+                    (FloatVector) ByteVector.fromMemorySegment(B, m, at + j, LE).convertShape(B2F, S, 0);
             Lanes.halves(m, head + 2L * j).mul(number).mul(sign).intoArray(target, to + j);
         }
     }
@@ -310,10 +314,14 @@ final class VectorGroups {
             float s = x.scales()[x.scaleAt(r, g / perScale)];
             int o = g * WIDTH + j;
             int n = o + g * WIDTH;
-            a = FloatVector.fromArray(S, from, o).fma(FloatVector.fromArray(S, ws, n).mul(s), a);
-            b = FloatVector.fromArray(S, from, o + W).fma(FloatVector.fromArray(S, ws, n + W).mul(s), b);
-            c = FloatVector.fromArray(S, from, o + 2 * W).fma(FloatVector.fromArray(S, ws, n + 2 * W).mul(s), c);
-            d = FloatVector.fromArray(S, from, o + 3 * W).fma(FloatVector.fromArray(S, ws, n + 3 * W).mul(s), d);
+            a = FloatVector.fromArray(S, from, o)
+                    .fma(FloatVector.fromArray(S, ws, n).mul(s), a);
+            b = FloatVector.fromArray(S, from, o + W)
+                    .fma(FloatVector.fromArray(S, ws, n + W).mul(s), b);
+            c = FloatVector.fromArray(S, from, o + 2 * W)
+                    .fma(FloatVector.fromArray(S, ws, n + 2 * W).mul(s), c);
+            d = FloatVector.fromArray(S, from, o + 3 * W)
+                    .fma(FloatVector.fromArray(S, ws, n + 3 * W).mul(s), d);
             if (minimum) {
                 FloatVector v = FloatVector.broadcast(S, s * x.sums()[x.sumAt(r, g)]);
                 n += WIDTH;

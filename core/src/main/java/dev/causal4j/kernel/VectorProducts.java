@@ -1,15 +1,12 @@
 package dev.causal4j.kernel;
 
-import static dev.causal4j.kernel.Lanes.LE;
 import static dev.causal4j.kernel.Lanes.READ_AHEAD;
-import static dev.causal4j.kernel.Lanes.S;
 import static dev.causal4j.kernel.Lanes.STEPS;
 import static dev.causal4j.kernel.Lanes.W;
 import static dev.causal4j.kernel.Lanes.WORD;
 
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
-import jdk.incubator.vector.FloatVector;
 
 /**
  * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop of {@link VectorLoops} or {@link

@@ -48,7 +48,8 @@ class GroupProductsTest {
     }
 
     /** A panel and what it was packed from. */
-    private record Source(GroupFormat format, MemorySegment data, byte[][] codes, float[][] scales, float[][] minimums) {
+    private record Source(
+            GroupFormat format, MemorySegment data, byte[][] codes, float[][] scales, float[][] minimums) {
         float scale(int j, int k) {
             float scale = scales[j][k / format.group()];
             return format.scales() == Scales.LEVELS ? scales[j][DEPTH / format.group() + k / 256] * scale : scale;
@@ -56,9 +57,7 @@ class GroupProductsTest {
 
         float least(int j, int k) {
             float least = minimums[j][k / format.group()];
-            return format.scales() == Scales.LEVELS
-                    ? -(minimums[j][DEPTH / format.group() + k / 256] * least)
-                    : least;
+            return format.scales() == Scales.LEVELS ? -(minimums[j][DEPTH / format.group() + k / 256] * least) : least;
         }
 
         Panels panels() {

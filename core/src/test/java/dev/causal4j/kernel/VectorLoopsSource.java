@@ -3,7 +3,6 @@ package dev.causal4j.kernel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -398,8 +397,8 @@ final class VectorLoopsSource {
         numbers(
                 rows,
                 vectors,
-                (sum, r, i) -> acc(i, r) + ".fma(w" + i + ".mul(broadcast(S, fs[o" + (r == 0 ? "" : " + " + r) + "])), " + sum
-                        + ")");
+                (sum, r, i) -> acc(i, r) + ".fma(w" + i + ".mul(broadcast(S, fs[o" + (r == 0 ? "" : " + " + r) + "])), "
+                        + sum + ")");
         line(3, "if (!minimum) {");
         line(4, "continue;");
         line(3, "}");

@@ -301,7 +301,7 @@ class ConversionTest {
     @CsvSource({
         "causal4j.layout, panels-64/2, panels-64/3",
         "causal4j.layout, '', panels-64/3",
-        "causal4j.dtype, int8, 'expected panels-64/4, got panels-64/3; convert the original checkpoint'",
+        "causal4j.dtype, int8, 'expected panels-64/4, got \"panels-64/3\"; convert the original checkpoint'",
         "causal4j.dtype, int3, 'f32, f16, bf16, int8 or int4'",
         "causal4j.dtype, f32, dtype F32"
     })

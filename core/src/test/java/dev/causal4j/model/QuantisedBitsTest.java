@@ -146,7 +146,9 @@ class QuantisedBitsTest {
                 assertThat(Logits.of(model, tokens)).isEqualTo(expected);
             }
             for (int size : new int[] {1, 2, 7, 17, 33}) {
-                assertThat(inChunks(model, tokens, size)).as("chunks of %d", size).isEqualTo(expected);
+                assertThat(inChunks(model, tokens, size))
+                        .as("chunks of %d", size)
+                        .isEqualTo(expected);
             }
             assertThat(besideOthers(model, tokens)).isEqualTo(expected);
         }
