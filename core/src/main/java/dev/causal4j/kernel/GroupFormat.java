@@ -80,11 +80,6 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return "int" + bits;
     }
 
-    @Override
-    public boolean isQuantised() {
-        return true;
-    }
-
     /** Inputs are rounded by 32. */
     @Override
     public int multiple() {

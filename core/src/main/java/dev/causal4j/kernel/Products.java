@@ -56,7 +56,7 @@ public class Products {
         for (int k = 0; k < w.depth(); k += STEPS) {
             int steps = Math.min(STEPS, w.depth() - k);
             for (int p = 0; p < w.count(); p++) {
-                long from = w.steps(p) + (long) k * w.plain().stepBytes();
+                long from = w.start(p) + (long) k * w.plain().stepBytes();
                 w.plain().codes(w.data(p), from, steps, codes, p * WIDTH, outputs);
             }
             for (int r = 0; r < x.count(); r++) {

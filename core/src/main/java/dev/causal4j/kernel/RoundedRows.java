@@ -33,16 +33,10 @@ public record RoundedRows(
     public static RoundedRows of(@Nullable RoundedRows room, GroupFormat format, int depth, int rows) {
         int height = rows == 1 ? 1 : TILE;
         int size = Math.multiplyExact(Math.ceilDiv(rows, height) * height, depth);
-        RoundedRows old = room != null && room.codes.length >= size ? room : null;
-        return new RoundedRows(
-                old != null ? old.codes : new byte[size],
-                old != null ? old.scales : new float[size / GROUP],
-                old != null ? old.sums : new int[size / 16],
-                depth,
-                format.group(),
-                height,
-                0,
-                rows);
+        RoundedRows all = room != null && room.codes.length >= size
+                ? room
+                : new RoundedRows(new byte[size], new float[size / GROUP], new int[size / 16], 0, 0, 0, 0, 0);
+        return new RoundedRows(all.codes, all.scales, all.sums, depth, format.group(), height, 0, rows);
     }
 
     /** Number of tiles. */

@@ -129,15 +129,14 @@ final class VectorGroups {
         for (int p = 0; p < w.count(); p += panels) {
             int count = Math.min(panels, w.count() - p);
             for (int r = 0; r < x.count(); r++) {
+                int parts = W == 16 ? count : 16 / W;
                 if (format.bits() == 8) {
-                    sums8(w, p, W == 16 ? count : 16 / W, format, groups, x, r);
+                    sums8(w, p, parts, format, groups, x, r);
                 } else {
-                    sums4(w, p, W == 16 ? count : 16 / W, format, groups, r);
+                    sums4(w, p, parts, format, groups, r);
+                    settle(format, groups, count, x, r);
                 }
                 for (int i = 0; i < count; i++) {
-                    if (format.bits() == 4) {
-                        settle(format, groups, x, r, i * groups * WIDTH);
-                    }
                     numbers(w.data(p + i), w.start(p + i), format, 0, groups);
                     for (int j = 0; j < WIDTH; j += 4 * W) {
                         int from = i * groups * WIDTH + j;
@@ -282,10 +281,10 @@ final class VectorGroups {
     }
 
     /** Adds the two lanes of each word, and takes off what stored codes are greater by. */
-    private void settle(GroupFormat format, int groups, RoundedRows x, int r, int from) {
-        for (int g = 0; g < groups; g++) {
-            int less = format.zero() * x.sums()[x.sumAt(r, g)];
-            for (int i = from + g * WIDTH; i < from + (g + 1) * WIDTH; i += W) {
+    private void settle(GroupFormat format, int groups, int panels, RoundedRows x, int r) {
+        for (int g = 0; g < groups * panels; g++) {
+            int less = format.zero() * x.sums()[x.sumAt(r, g % groups)];
+            for (int i = g * WIDTH; i < (g + 1) * WIDTH; i += W) {
                 IntVector words = FloatVector.fromArray(S, sums, i).reinterpretAsInts();
                 IntVector sum = words.lanewise(LSHL, 16).lanewise(ASHR, 16).add(words.lanewise(ASHR, 16));
                 ((FloatVector) sum.sub(less).convert(I2F, 0)).intoArray(sums, i);
