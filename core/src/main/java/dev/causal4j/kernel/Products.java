@@ -172,12 +172,11 @@ public class Products {
                     for (int k = 0; k < q.length; k += 4) {
                         four(q, k, 1, codes, k * WIDTH, WIDTH, dots, 0);
                     }
-                    float s = x.scales()[at];
-                    int sum = x.sums()[x.sumAt(r, g)];
                     int to = y.start(r) + p * WIDTH;
+                    int sum = x.sums()[x.sumAt(r, g)];
                     for (int j = 0; j < WIDTH; j++) {
                         float before = g == 0 ? 0 : y.data()[to + j];
-                        y.data()[to + j] = format.add(before, (int) dots[j], scales[j], minimums[j], s, sum);
+                        y.data()[to + j] = format.add(before, (int) dots[j], scales[j], minimums[j], x.scales()[at], sum);
                     }
                 }
             }

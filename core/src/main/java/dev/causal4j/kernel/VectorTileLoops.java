@@ -222,27 +222,28 @@ final class VectorTileLoops {
             FloatVector w0 = fromArray(S, ws, n);
             FloatVector w1 = fromArray(S, ws, n + W);
             int o = f + g * 32;
-            a0.fma(w0.mul(broadcast(S, fs[o])), fromArray(S, ys, y)).intoArray(ys, y);
-            b0.fma(w1.mul(broadcast(S, fs[o])), fromArray(S, ys, y + W)).intoArray(ys, y + W);
-            a1.fma(w0.mul(broadcast(S, fs[o + 1])), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
-            b1.fma(w1.mul(broadcast(S, fs[o + 1])), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
-            a2.fma(w0.mul(broadcast(S, fs[o + 2])), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
-            b2.fma(w1.mul(broadcast(S, fs[o + 2])), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
-            a3.fma(w0.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
-            b3.fma(w1.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+            FloatVector v;
+            v = broadcast(S, fs[o]); a0.fma(w0.mul(v), fromArray(S, ys, y)).intoArray(ys, y);
+            b0.fma(w1.mul(v), fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            v = broadcast(S, fs[o + 1]); a1.fma(w0.mul(v), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            b1.fma(w1.mul(v), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            v = broadcast(S, fs[o + 2]); a2.fma(w0.mul(v), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            b2.fma(w1.mul(v), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            v = broadcast(S, fs[o + 3]); a3.fma(w0.mul(v), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            b3.fma(w1.mul(v), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
             if (!minimum) {
                 continue;
             }
             FloatVector m0 = fromArray(S, ws, n + 64);
             FloatVector m1 = fromArray(S, ws, n + 64 + W);
-            m0.fma(broadcast(S, fs[o + 16]), fromArray(S, ys, y)).intoArray(ys, y);
-            m1.fma(broadcast(S, fs[o + 16]), fromArray(S, ys, y + W)).intoArray(ys, y + W);
-            m0.fma(broadcast(S, fs[o + 17]), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
-            m1.fma(broadcast(S, fs[o + 17]), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
-            m0.fma(broadcast(S, fs[o + 18]), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
-            m1.fma(broadcast(S, fs[o + 18]), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
-            m0.fma(broadcast(S, fs[o + 19]), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
-            m1.fma(broadcast(S, fs[o + 19]), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+            v = broadcast(S, fs[o + 16]); m0.fma(v, fromArray(S, ys, y)).intoArray(ys, y);
+            m1.fma(v, fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            v = broadcast(S, fs[o + 17]); m0.fma(v, fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            m1.fma(v, fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            v = broadcast(S, fs[o + 18]); m0.fma(v, fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            m1.fma(v, fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            v = broadcast(S, fs[o + 19]); m0.fma(v, fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            m1.fma(v, fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
         }
     }
 
@@ -281,22 +282,23 @@ final class VectorTileLoops {
             FloatVector w2 = fromArray(S, ws, n + 2 * W);
             FloatVector w3 = fromArray(S, ws, n + 3 * W);
             int o = f + g * 32;
-            a0.fma(w0.mul(broadcast(S, fs[o])), fromArray(S, ys, y)).intoArray(ys, y);
-            b0.fma(w1.mul(broadcast(S, fs[o])), fromArray(S, ys, y + W)).intoArray(ys, y + W);
-            c0.fma(w2.mul(broadcast(S, fs[o])), fromArray(S, ys, y + 2 * W)).intoArray(ys, y + 2 * W);
-            d0.fma(w3.mul(broadcast(S, fs[o])), fromArray(S, ys, y + 3 * W)).intoArray(ys, y + 3 * W);
-            a1.fma(w0.mul(broadcast(S, fs[o + 1])), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
-            b1.fma(w1.mul(broadcast(S, fs[o + 1])), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
-            c1.fma(w2.mul(broadcast(S, fs[o + 1])), fromArray(S, ys, y + 64 + 2 * W)).intoArray(ys, y + 64 + 2 * W);
-            d1.fma(w3.mul(broadcast(S, fs[o + 1])), fromArray(S, ys, y + 64 + 3 * W)).intoArray(ys, y + 64 + 3 * W);
-            a2.fma(w0.mul(broadcast(S, fs[o + 2])), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
-            b2.fma(w1.mul(broadcast(S, fs[o + 2])), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
-            c2.fma(w2.mul(broadcast(S, fs[o + 2])), fromArray(S, ys, y + 128 + 2 * W)).intoArray(ys, y + 128 + 2 * W);
-            d2.fma(w3.mul(broadcast(S, fs[o + 2])), fromArray(S, ys, y + 128 + 3 * W)).intoArray(ys, y + 128 + 3 * W);
-            a3.fma(w0.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
-            b3.fma(w1.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
-            c3.fma(w2.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192 + 2 * W)).intoArray(ys, y + 192 + 2 * W);
-            d3.fma(w3.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192 + 3 * W)).intoArray(ys, y + 192 + 3 * W);
+            FloatVector v;
+            v = broadcast(S, fs[o]); a0.fma(w0.mul(v), fromArray(S, ys, y)).intoArray(ys, y);
+            b0.fma(w1.mul(v), fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            c0.fma(w2.mul(v), fromArray(S, ys, y + 2 * W)).intoArray(ys, y + 2 * W);
+            d0.fma(w3.mul(v), fromArray(S, ys, y + 3 * W)).intoArray(ys, y + 3 * W);
+            v = broadcast(S, fs[o + 1]); a1.fma(w0.mul(v), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            b1.fma(w1.mul(v), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            c1.fma(w2.mul(v), fromArray(S, ys, y + 64 + 2 * W)).intoArray(ys, y + 64 + 2 * W);
+            d1.fma(w3.mul(v), fromArray(S, ys, y + 64 + 3 * W)).intoArray(ys, y + 64 + 3 * W);
+            v = broadcast(S, fs[o + 2]); a2.fma(w0.mul(v), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            b2.fma(w1.mul(v), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            c2.fma(w2.mul(v), fromArray(S, ys, y + 128 + 2 * W)).intoArray(ys, y + 128 + 2 * W);
+            d2.fma(w3.mul(v), fromArray(S, ys, y + 128 + 3 * W)).intoArray(ys, y + 128 + 3 * W);
+            v = broadcast(S, fs[o + 3]); a3.fma(w0.mul(v), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            b3.fma(w1.mul(v), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+            c3.fma(w2.mul(v), fromArray(S, ys, y + 192 + 2 * W)).intoArray(ys, y + 192 + 2 * W);
+            d3.fma(w3.mul(v), fromArray(S, ys, y + 192 + 3 * W)).intoArray(ys, y + 192 + 3 * W);
             if (!minimum) {
                 continue;
             }
@@ -304,22 +306,22 @@ final class VectorTileLoops {
             FloatVector m1 = fromArray(S, ws, n + 64 + W);
             FloatVector m2 = fromArray(S, ws, n + 64 + 2 * W);
             FloatVector m3 = fromArray(S, ws, n + 64 + 3 * W);
-            m0.fma(broadcast(S, fs[o + 16]), fromArray(S, ys, y)).intoArray(ys, y);
-            m1.fma(broadcast(S, fs[o + 16]), fromArray(S, ys, y + W)).intoArray(ys, y + W);
-            m2.fma(broadcast(S, fs[o + 16]), fromArray(S, ys, y + 2 * W)).intoArray(ys, y + 2 * W);
-            m3.fma(broadcast(S, fs[o + 16]), fromArray(S, ys, y + 3 * W)).intoArray(ys, y + 3 * W);
-            m0.fma(broadcast(S, fs[o + 17]), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
-            m1.fma(broadcast(S, fs[o + 17]), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
-            m2.fma(broadcast(S, fs[o + 17]), fromArray(S, ys, y + 64 + 2 * W)).intoArray(ys, y + 64 + 2 * W);
-            m3.fma(broadcast(S, fs[o + 17]), fromArray(S, ys, y + 64 + 3 * W)).intoArray(ys, y + 64 + 3 * W);
-            m0.fma(broadcast(S, fs[o + 18]), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
-            m1.fma(broadcast(S, fs[o + 18]), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
-            m2.fma(broadcast(S, fs[o + 18]), fromArray(S, ys, y + 128 + 2 * W)).intoArray(ys, y + 128 + 2 * W);
-            m3.fma(broadcast(S, fs[o + 18]), fromArray(S, ys, y + 128 + 3 * W)).intoArray(ys, y + 128 + 3 * W);
-            m0.fma(broadcast(S, fs[o + 19]), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
-            m1.fma(broadcast(S, fs[o + 19]), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
-            m2.fma(broadcast(S, fs[o + 19]), fromArray(S, ys, y + 192 + 2 * W)).intoArray(ys, y + 192 + 2 * W);
-            m3.fma(broadcast(S, fs[o + 19]), fromArray(S, ys, y + 192 + 3 * W)).intoArray(ys, y + 192 + 3 * W);
+            v = broadcast(S, fs[o + 16]); m0.fma(v, fromArray(S, ys, y)).intoArray(ys, y);
+            m1.fma(v, fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            m2.fma(v, fromArray(S, ys, y + 2 * W)).intoArray(ys, y + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 3 * W)).intoArray(ys, y + 3 * W);
+            v = broadcast(S, fs[o + 17]); m0.fma(v, fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            m1.fma(v, fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            m2.fma(v, fromArray(S, ys, y + 64 + 2 * W)).intoArray(ys, y + 64 + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 64 + 3 * W)).intoArray(ys, y + 64 + 3 * W);
+            v = broadcast(S, fs[o + 18]); m0.fma(v, fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            m1.fma(v, fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            m2.fma(v, fromArray(S, ys, y + 128 + 2 * W)).intoArray(ys, y + 128 + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 128 + 3 * W)).intoArray(ys, y + 128 + 3 * W);
+            v = broadcast(S, fs[o + 19]); m0.fma(v, fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            m1.fma(v, fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+            m2.fma(v, fromArray(S, ys, y + 192 + 2 * W)).intoArray(ys, y + 192 + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 192 + 3 * W)).intoArray(ys, y + 192 + 3 * W);
         }
     }
 }

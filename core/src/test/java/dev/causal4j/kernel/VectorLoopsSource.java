@@ -394,18 +394,15 @@ final class VectorLoopsSource {
             line(3, "FloatVector w" + i + " = fromArray(S, ws, n" + groupPlace(1, i) + ");");
         }
         line(3, "int o = f + g * 32;");
-        numbers(
-                rows,
-                vectors,
-                (sum, r, i) -> acc(i, r) + ".fma(w" + i + ".mul(broadcast(S, fs[o" + (r == 0 ? "" : " + " + r) + "])), "
-                        + sum + ")");
+        line(3, "FloatVector v;");
+        numbers(rows, vectors, 0, (sum, r, i) -> acc(i, r) + ".fma(w" + i + ".mul(v), " + sum + ")");
         line(3, "if (!minimum) {");
         line(4, "continue;");
         line(3, "}");
         for (int i = 0; i < vectors; i++) {
             line(3, "FloatVector m" + i + " = fromArray(S, ws, n + 64" + groupPlace(1, i) + ");");
         }
-        numbers(rows, vectors, (sum, r, i) -> "m" + i + ".fma(broadcast(S, fs[o + " + (16 + r) + "]), " + sum + ")");
+        numbers(rows, vectors, 16, (sum, r, i) -> "m" + i + ".fma(v, " + sum + ")");
         line(2, "}");
         line(1, "}");
     }
@@ -435,13 +432,16 @@ final class VectorLoopsSource {
         String add(String sum, int row, int vector);
     }
 
-    /** Adds a term to each sum in memory. */
-    private void numbers(int rows, int vectors, Term term) {
+    /** Adds a term to each sum in memory, with a factor of each row. */
+    private void numbers(int rows, int vectors, int factors, Term term) {
         for (int r = 0; r < rows; r++) {
-            for (int i = 0; i < vectors; i++) {
-                String to = "y" + (r == 0 ? "" : " + " + Panels.WIDTH * r) + groupPlace(1, i);
-                line(3, term.add("fromArray(S, ys, " + to + ")", r, i) + ".intoArray(ys, " + to + ");");
-            }
+            int row = r;
+            String at = r == 0 ? "y" : "y + " + Panels.WIDTH * r;
+            String sums = each(vectors, " ", i -> {
+                String to = at + groupPlace(1, i);
+                return term.add("fromArray(S, ys, " + to + ")", row, i) + ".intoArray(ys, " + to + ");";
+            });
+            line(3, "v = broadcast(S, fs[o" + (r + factors == 0 ? "" : " + " + (r + factors)) + "]); " + sums);
         }
     }
 
