@@ -155,13 +155,13 @@ public class Products {
     public void multiply(Panels w, RoundedRows x, Rows y) {
         GroupFormat format = (GroupFormat) w.format();
         float[] scales = new float[WIDTH];
-        float[] minimums = new float[WIDTH];
+        float[] least = new float[WIDTH];
         float[] codes = new float[format.group() * WIDTH];
         double[] dots = new double[WIDTH];
         float[] q = new float[format.group()];
         for (int p = 0; p < w.count(); p++) {
             for (int g = 0; g < format.groups(w.depth()); g++) {
-                format.group(w.data(p), w.start(p), g, codes, scales, minimums);
+                format.group(w.data(p), w.start(p), g, codes, scales, least);
                 for (int r = 0; r < y.count(); r++) {
                     int at = x.scaleAt(r, g * format.group() / RoundedRows.GROUP);
                     int from = at * RoundedRows.GROUP + g * format.group() % RoundedRows.GROUP;
@@ -176,7 +176,7 @@ public class Products {
                     int sum = x.sums()[x.sumAt(r, g)];
                     for (int j = 0; j < WIDTH; j++) {
                         float before = g == 0 ? 0 : y.data()[to + j];
-                        y.data()[to + j] = format.add(before, (int) dots[j], scales[j], minimums[j], x.scales()[at], sum);
+                        y.data()[to + j] = format.add(before, (int) dots[j], scales[j], least[j], x.scales()[at], sum);
                     }
                 }
             }
