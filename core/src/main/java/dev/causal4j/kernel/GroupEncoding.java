@@ -22,7 +22,6 @@ final class GroupEncoding {
             for (int i = g * format.group(); i < (g + 1) * format.group(); i++) {
                 most = Math.max(most, Math.abs(x[i])); // NaN as soon as one is
             }
-            short half = Float.floatToFloat16(most / 127);
             float nearest = half(most / 127);
             scales[g] =
                     nearest * 127 < most ? Float.float16ToFloat((short) (Float.floatToFloat16(nearest) + 1)) : nearest;

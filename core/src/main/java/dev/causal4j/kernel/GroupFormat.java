@@ -151,7 +151,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         int held = bits == 8 ? WIDTH : WIDTH / 2; // words of four inputs
         long word = panel + codesAt(k / group) + (k % group / 4 * held + j % held) * 4L;
         byte stored = m.get(ValueLayout.JAVA_BYTE, word + k % 4);
-        return (stored >> j / held * 4 & (1 << bits) - 1) - zero();
+        return ((stored >> (j / held * 4)) & ((1 << bits) - 1)) - zero();
     }
 
     /** The scale of group g, output j. */
@@ -245,9 +245,9 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         for (int i = 0; i < words.length; i++) {
             int to = i / held * 4 * WIDTH + i % held;
             for (int n = 0; n < 32; n += 8, to += WIDTH) {
-                codes[to] = (words[i] >>> n & (1 << bits) - 1) - zero();
+                codes[to] = ((words[i] >>> n) & ((1 << bits) - 1)) - zero();
                 if (bits == 4) {
-                    codes[to + held] = (words[i] >>> n + 4 & 15) - zero();
+                    codes[to + held] = ((words[i] >>> (n + 4)) & 15) - zero();
                 }
             }
         }

@@ -161,8 +161,8 @@ final class VectorGroups {
     private void pair(byte[] q, int from, int to) {
         for (int i = 0; i < GROUP / 4; i++) {
             int at = from + 4 * i;
-            pairs[to + 2 * i] = q[at] & 0xffff | q[at + 2] << 16;
-            pairs[to + 2 * i + 1] = q[at + 1] & 0xffff | q[at + 3] << 16;
+            pairs[to + 2 * i] = (q[at] & 0xffff) | (q[at + 2] << 16);
+            pairs[to + 2 * i + 1] = (q[at + 1] & 0xffff) | (q[at + 3] << 16);
         }
     }
 
@@ -189,7 +189,7 @@ final class VectorGroups {
         int part = 0;
         for (int g = 0; g < groups; ) {
             FloatVector a = FloatVector.broadcast(S, -128f * x.sums()[sum + g * height]), b = a, c = a, d = a;
-            long from = codes + part * apart + (long) g * size + (g * group / BLOCK) * head;
+            long from = codes + part * apart + (long) g * size + (long) (g * group / BLOCK) * head;
             for (int k = 0, i = first + g * group; k < group; k += 4 * one, i += 4 * one) {
                 long at = from + (long) k * WIDTH;
                 IntVector na = IntVector.fromMemorySegment(I, m, at, LE);
@@ -250,7 +250,7 @@ final class VectorGroups {
         int part = 0;
         for (int g = 0; g < groups; ) {
             ShortVector a = ShortVector.zero(SHORTS), b = a, c = a, d = a;
-            long from = codes + part * apart + (long) g * size + (g * group / BLOCK) * head;
+            long from = codes + part * apart + (long) g * size + (long) (g * group / BLOCK) * head;
             for (int k = 0, i = first + g * group / 2; k < group; k += 4 * one, i += 2 * one) {
                 long at = from + (long) k * (WIDTH / 2);
                 ShortVector e = IntVector.broadcast(I, xs[i]).reinterpretAsShorts();
@@ -302,7 +302,7 @@ final class VectorGroups {
                 switch (format.scales()) {
                     case HALVES -> halves(m, at + n * STEP / 2, weights, to);
                     case FLOATS -> MemorySegment.copy(m, Panels.FLOAT, at + n * STEP, weights, to, WIDTH);
-                    case LEVELS -> levels(m, head + n * STEP / 2, at + n * WIDTH, n == 0 ? 1 : -1, weights, to);
+                    case LEVELS -> levels(m, head + n * STEP / 2, at + n * (long) WIDTH, n == 0 ? 1 : -1, weights, to);
                 }
             }
         }
@@ -377,7 +377,7 @@ final class VectorGroups {
                 numbers(w.data(p), w.start(p), format, from, count);
                 for (int g = 0; g < count; g++) {
                     long codes = w.start(p) + format.codesAt(from + g);
-                    codes(w.data(p), codes, format, wide.memory, g * format.group() * STEP);
+                    codes(w.data(p), codes, format, wide.memory, (long) g * format.group() * STEP);
                 }
                 for (int tile = 0; tile < x.tiles(); tile++) {
                     int rows = Math.min(RoundedRows.TILE, x.count() - tile * RoundedRows.TILE);
@@ -397,7 +397,7 @@ final class VectorGroups {
         if (format.bits() == 8) {
             for (int i = 0; i < format.group() * WIDTH / 4; i += W) {
                 IntVector words = IntVector.fromMemorySegment(I, m, codes + 4L * i, LE);
-                long at = to + i / WIDTH * 4 * STEP + 4L * (i % WIDTH);
+                long at = to + i / WIDTH * (4 * STEP) + 4L * (i % WIDTH);
                 code(words.and(0xff), 128, wide, at);
                 code(words.lanewise(LSHR, 8).and(0xff), 128, wide, at + STEP);
                 code(words.lanewise(LSHR, 16).and(0xff), 128, wide, at + 2 * STEP);
@@ -408,7 +408,7 @@ final class VectorGroups {
         int zero = format.zero();
         for (int i = 0; i < format.group() * WIDTH / 8; i += W) {
             IntVector words = IntVector.fromMemorySegment(I, m, codes + 4L * i, LE);
-            long at = to + i / (WIDTH / 2) * 4 * STEP + 4L * (i % (WIDTH / 2));
+            long at = to + i / (WIDTH / 2) * (4 * STEP) + 4L * (i % (WIDTH / 2));
             for (int n = 0; n < 4; n++) {
                 IntVector two = words.lanewise(LSHR, 8 * n);
                 code(two.and(15), zero, wide, at + n * STEP);
