@@ -57,12 +57,6 @@ public final class Kernels {
         }
     }
 
-    private static Products products(Panels w, RowTiles x) {
-        return PROVIDED.multiplies(w.format())
-                ? PROVIDED.products()
-                : WARM_UP.product(w, x).products();
-    }
-
     /** The functions to call for n numbers, which are checked. */
     private static Elementwise elementwise(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
@@ -81,38 +75,77 @@ public final class Kernels {
     }
 
     /**
-     * y[r][64 p + j] = sum over k of x[r][k] · code[p][k][j], as one chain of fused multiply-adds in the order of k
-     * that starts at +0, times the scale of output j if the format has scales. Padding is computed too.
+     * y[r][64 p + j] = sum over k of x[r][k] · w[p][k][j], as one chain of fused multiply-adds in the order of k that starts
+     * at +0. Padding is computed too.
      *
+     * @param w not in groups
      * @param x rows of {@code w.depth()} numbers
      * @param y as many rows, of {@code 64 * w.count()} numbers
      * @throws IndexOutOfBoundsException if a row or panel is not inside its memory
      */
     public static void multiply(Panels w, RowTiles x, Rows y) {
-        x.check(w.depth(), w.format().sums(w.depth()));
+        x.check(w.depth());
+        checkProduct(w, x.count(), y);
+        if (y.count() > 0) {
+            WARM_UP.product(w, x.height(), x.count()).products().multiply(w, x, y);
+        }
+    }
+
+    /** Multiplies rounded rows by weights in groups, see {@link GroupFormat}. */
+    public static void multiply(Panels w, RoundedRows x, Rows y) {
+        x.check(w);
+        checkProduct(w, x.count(), y);
+        if (y.count() > 0) {
+            Products products = PROVIDED.multiplies(w.format())
+                    ? PROVIDED.products()
+                    : WARM_UP.product(w, x.height(), x.count()).products();
+            products.multiply(w, x, y);
+        }
+    }
+
+    private static void checkProduct(Panels w, int rows, Rows y) {
         w.check();
         y.check(Math.multiplyExact(w.count(), Panels.WIDTH));
-        if (x.count() != y.count()) {
-            throw new IllegalArgumentException(
-                    "rows: expected as many in as out, got " + x.count() + " and " + y.count());
-        }
-        if (y.count() > 0) {
-            products(w, x).multiply(w, x, y);
+        if (rows != y.count()) {
+            throw new IllegalArgumentException("rows: expected as many in as out, got " + rows + " and " + y.count());
         }
     }
 
     /**
-     * Multiplies rows that are not packed, as {@link #multiply(Panels, RowTiles, Rows)} does. Callers that multiply the same
-     * rows several times pack them once.
+     * Rounds a tile of inputs for products by weights of a format.
+     *
+     * @param to room for as many rows as x has
+     */
+    public static void round(GroupFormat format, Rows x, RoundedRows to, int tile) {
+        x.check(to.depth());
+        Objects.checkIndex(tile, to.tiles());
+        if (x.count() != to.count()) {
+            throw new IllegalArgumentException("rows: expected " + to.count() + " to round, got " + x.count());
+        }
+        Products products = PROVIDED.multiplies(format)
+                ? PROVIDED.products()
+                : WARM_UP.rest().products();
+        products.round(x, to, tile);
+    }
+
+    /**
+     * Multiplies rows that are not packed. Callers that multiply the same rows several times pack them once.
      */
     public static void multiply(Panels w, Rows x, Rows y) {
         x.check(w.depth());
-        int sums = w.format().sums(w.depth());
-        if (x.count() <= 1 && sums == 0) {
+        if (w.format() instanceof GroupFormat format) {
+            RoundedRows rounded = RoundedRows.of(format, w.depth(), x.count());
+            for (int tile = 0; tile < rounded.tiles(); tile++) {
+                round(format, x, rounded, tile);
+            }
+            multiply(w, rounded, y);
+            return;
+        }
+        if (x.count() <= 1) {
             multiply(w, RowTiles.row(x), y);
             return;
         }
-        RowTiles tiles = RowTiles.of(TILES.take(), x, w.depth(), sums);
+        RowTiles tiles = RowTiles.of(TILES.take(), x, w.depth());
         multiply(w, tiles, y);
         TILES.give(tiles.data());
     }
@@ -127,10 +160,10 @@ public final class Kernels {
      */
     public static void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
         checkOnePanel(w);
-        x.check(w.depth(), 0);
+        x.check(w.depth());
         Objects.checkFromIndexSize(offset, x.count() * 4L * Panels.WIDTH, y.byteSize());
         if (x.count() > 0) {
-            WARM_UP.product(w, x).products().addProduct(w, x, y, offset);
+            WARM_UP.product(w, x.height(), x.count()).products().addProduct(w, x, y, offset);
         }
     }
 

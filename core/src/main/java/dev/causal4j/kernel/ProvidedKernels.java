@@ -24,8 +24,22 @@ record ProvidedKernels(String name, Products products, Set<GroupFormat> formats)
     private static final int PANELS = 2;
     private static final int WIDTH = PANELS * Panels.WIDTH;
 
-    /** Inputs of the products that are compared: several groups of each format. */
-    private static final int DEPTH = 96;
+    private static final int GROUP = RoundedRows.GROUP;
+
+    /** Inputs of the products that are compared: several groups of each format, and two of the upper of two levels. */
+    private static final int DEPTH = 352;
+
+    private static final float[] SPECIAL = {
+        Float.NaN,
+        Float.NEGATIVE_INFINITY,
+        Float.MAX_VALUE,
+        -0f,
+        Float.MIN_VALUE,
+        127 * Float.MIN_NORMAL,
+        Math.nextDown(127 * Float.MIN_NORMAL),
+        1e30f,
+        -1e-30f
+    };
 
     /** Whether these kernels multiply by weights of a format. */
     boolean multiplies(WeightFormat format) {
@@ -78,7 +92,7 @@ record ProvidedKernels(String name, Products products, Set<GroupFormat> formats)
                 + "; Java computes instead, with the same results");
     }
 
-    /** Whether products by a sample of weights have the bits of the specification. */
+    /** Whether rounding and products by a sample of weights have the bits of the specification. */
     private static boolean hasBits(Products products, GroupFormat format) {
         SplittableRandom random = new SplittableRandom(1);
         long bytes = format.bytes(DEPTH);
@@ -87,20 +101,43 @@ record ProvidedKernels(String name, Products products, Set<GroupFormat> formats)
             format.encodeRandom(random, DEPTH, data, p * bytes);
         }
         Panels w = new Panels(format, data, 0, bytes, PANELS, DEPTH);
-        float[] numbers = new float[13 * DEPTH];
+        float[] numbers = new float[50 * DEPTH];
         for (int i = 0; i < numbers.length; i++) {
             numbers[i] = (float) random.nextGaussian();
         }
-        return IntStream.of(1, 2, 7, 13)
+        for (int i = 0; i < SPECIAL.length; i++) { // in several rows and groups
+            numbers[i * (DEPTH + GROUP) % numbers.length] = SPECIAL[i];
+        }
+        Arrays.fill(numbers, 3 * GROUP, 4 * GROUP, 0f);
+        return IntStream.of(1, 2, 7, 13, 17, 50)
                 .allMatch(
                         rows -> { // one, a few, and whole and partial tiles
-                            RowTiles x =
-                                    RowTiles.of(new float[0], Rows.of(numbers, DEPTH, rows), DEPTH, format.sums(DEPTH));
-                            Rows expected = Rows.of(new float[rows * WIDTH], WIDTH, rows);
-                            Rows actual = Rows.of(new float[rows * WIDTH], WIDTH, rows);
-                            new Products().multiply(w, x, expected);
-                            products.multiply(w, x, actual);
-                            return Arrays.equals(actual.data(), expected.data());
+                            Rows x = Rows.of(numbers, DEPTH, rows);
+                            RoundedRows expected = rounded(new Products(), format, x);
+                            RoundedRows actual = rounded(products, format, x);
+                            int first = rows > RoundedRows.TILE ? RoundedRows.TILE : 0;
+                            return Arrays.equals(actual.codes(), expected.codes())
+                                    && Arrays.equals(actual.scales(), expected.scales())
+                                    && Arrays.equals(actual.sums(), expected.sums())
+                                    && hasBits(products, w, expected)
+                                    && hasBits(products, w, expected.rows(first, rows - first));
                         });
+    }
+
+    private static RoundedRows rounded(Products products, GroupFormat format, Rows x) {
+        RoundedRows rounded = RoundedRows.of(format, DEPTH, x.count());
+        for (int tile = 0; tile < rounded.tiles(); tile++) {
+            products.round(x, rounded, tile);
+        }
+        return rounded;
+    }
+
+    private static boolean hasBits(Products products, Panels w, RoundedRows x) {
+        int stride = WIDTH + 3;
+        float[] expected = new float[x.count() * stride + 1];
+        float[] actual = expected.clone();
+        new Products().multiply(w, x, new Rows(expected, 1, stride, x.count()));
+        products.multiply(w, x, new Rows(actual, 1, stride, x.count()));
+        return Arrays.equals(actual, expected);
     }
 }

@@ -107,9 +107,16 @@ class KernelSetTest {
         }
     }
 
-    private static void multiply(JavaKernels set, Panels w, Rows x, Rows y) {
-        boolean inPlace = x.count() == 1 && w.format().sums(w.depth()) == 0;
-        set.products().multiply(w, inPlace ? RowTiles.row(x) : tiles(x, w, RowTiles.height(x.count())), y);
+    static void multiply(JavaKernels set, Panels w, Rows x, Rows y) {
+        if (w.format() instanceof GroupFormat format) {
+            RoundedRows rounded = RoundedRows.of(format, w.depth(), x.count());
+            for (int tile = 0; tile < rounded.tiles(); tile++) {
+                set.products().round(x, rounded, tile);
+            }
+            set.products().multiply(w, rounded, y);
+            return;
+        }
+        set.products().multiply(w, x.count() == 1 ? RowTiles.row(x) : tiles(x, w, RowTiles.height(x.count())), y);
     }
 
     /** A processor chooses one way; the other must not go untested on it. */
@@ -122,7 +129,7 @@ class KernelSetTest {
         for (int rows = 2; rows <= 8; rows++) {
             for (int depth : DEPTHS) {
                 Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
-                for (WeightFormat format : RandomPanels.formats(depth)) {
+                for (WeightFormat format : PanelFormat.values()) {
                     Panels w = panels.of(format, 3, depth);
                     RowTiles tiles = tiles(x, w, 8);
                     float[] expected = new float[7 + rows * 193];
@@ -140,9 +147,8 @@ class KernelSetTest {
 
     /** Tiles of any loop's height, whichever these kernels choose. They begin behind their array's start and lie apart. */
     static RowTiles tiles(Rows x, Panels w, int height) {
-        int sums = w.format().sums(w.depth());
         int step = height == 1 ? 1 : height == 4 ? 4 : 8;
-        int stride = (w.depth() + sums) * step + 3;
+        int stride = w.depth() * step + 3;
         int count = Math.ceilDiv(x.count(), height);
         RowTiles tiles = new RowTiles(new float[2 + count * stride], 2, stride, height, step, x.count());
         float[] data = tiles.data();
@@ -150,9 +156,6 @@ class KernelSetTest {
             int first = tiles.start(r);
             for (int k = 0; k < w.depth(); k++) {
                 data[first + k * step] = x.data()[x.start(Math.min(r, x.count() - 1)) + k];
-            }
-            for (int k = 0; k < w.depth() && sums > 0; k++) {
-                data[first + (w.depth() + k / (w.depth() / sums)) * step] += data[first + k * step];
             }
         }
         return tiles;
@@ -168,7 +171,7 @@ class KernelSetTest {
 
     private void productOfTiles(int rows, int depth) {
         Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
-        for (WeightFormat format : RandomPanels.formats(depth)) {
+        for (WeightFormat format : PanelFormat.values()) {
             Panels w = panels.of(format, 2, depth);
             float[] expected = new float[rows * 128];
             multiply(scalar, w, x, Rows.of(expected, 128, rows));
