@@ -58,6 +58,7 @@ final class VectorGroups {
     private float[] numbers = {}; // inputs as floats: of few rows [rows, depth], of a tile [groups of 32, 16, 32]
     private int[] pairs = {}; // inputs of few rows as pairs of shorts: [rows, depth / 4, 2]
     private float[] sums = {}; // of a panel and a row [groups, 64], or the outputs of a tile [8, 64]
+    private float[] weights = {}; // of groups of a panel, [2, 64] each: scales, then minimums
     private float[] factors = {}; // of a tile, for each group: 16 scales, then 16 scales times sums
 
     static void multiply(Panels w, RoundedRows x, Rows y) {
@@ -105,6 +106,7 @@ final class VectorGroups {
         GroupFormat format = (GroupFormat) w.format();
         int groups = format.groups(w.depth());
         sums = room(sums, groups * WIDTH);
+        weights = room(weights, groups * 2 * WIDTH);
         numbers = room(numbers, x.count() * w.depth());
         pairs = pairs.length >= x.count() * w.depth() / 2 ? pairs : new int[x.count() * w.depth() / 2];
         for (int r = 0; r < x.count(); r++) {
@@ -127,11 +129,17 @@ final class VectorGroups {
                     if (format.bits() == 8) {
                         sums8(w.data(p), w.start(p), format, groups, x, r, j);
                     } else {
-                        sums4(w.data(p), w.start(p), format, groups, x, r, j / 2);
+                        sums4(w.data(p), w.start(p), format, groups, r, j / 2);
                     }
                 }
+                if (format.bits() == 4) {
+                    settle(format, groups, x, r);
+                }
+                if (r == 0) {
+                    numbers(w.data(p), w.start(p), format, 0, groups);
+                }
                 for (int j = 0; j < WIDTH; j += 4 * W) {
-                    fold(w.data(p), w.start(p), format, groups, x, r, j, y.data(), y.start(r) + p * WIDTH + j);
+                    fold(format, groups, x, r, j, y.data(), y.start(r) + p * WIDTH + j);
                 }
             }
         }
@@ -215,18 +223,16 @@ final class VectorGroups {
      * The sums of 4 W outputs with codes of 4 bits, W beside W and 32 further, in lanes of 16 bits: sixteen products of at most
      * 15 · 127 fit, and a word's lanes hold two inputs each.
      */
-    private void sums4(MemorySegment m, long panel, GroupFormat format, int groups, RoundedRows x, int r, int j) {
+    private void sums4(MemorySegment m, long panel, GroupFormat format, int groups, int r, int j) {
         int[] xs = pairs;
         float[] to = sums;
         int one = Lanes.one;
         int group = format.group();
-        int first = r * x.depth() / 2;
+        int first = r * groups * group / 2;
         int size = format.groupBytes();
         int head = format.headBytes();
         long codes = panel + format.codesAt(0) + 4L * j;
-        int sum = x.sumAt(r, 0);
-        int height = x.height();
-        int zero = format.zero();
+        ShortVector exact = ShortVector.zero(SHORTS);
         for (int g = 0; g < groups; g += one) {
             ShortVector a = ShortVector.zero(SHORTS), b = a, c = a, d = a;
             long from = codes + (long) g * size + (g * group / BLOCK) * head;
@@ -242,44 +248,77 @@ final class VectorGroups {
                 d = d.add(u.lanewise(LSHR, 4).and((short) 15).mul(e)).add(u.lanewise(LSHR, 12).mul(f));
             }
             int o = g * WIDTH + j;
-            int less = zero * x.sums()[sum + g * height];
-            store(a, less, to, o);
-            store(b, less, to, o + W);
-            store(c, less, to, o + WIDTH / 2);
-            store(d, less, to, o + WIDTH / 2 + W);
+            exact.add(a).reinterpretAsFloats().intoArray(to, o);
+            exact.add(b).reinterpretAsFloats().intoArray(to, o + W);
+            exact.add(c).reinterpretAsFloats().intoArray(to, o + WIDTH / 2);
+            exact.add(d).reinterpretAsFloats().intoArray(to, o + WIDTH / 2 + W);
         }
     }
 
-    /** Stores the sums of the two lanes of each word. */
-    private static void store(ShortVector lanes, int less, float[] to, int at) {
-        IntVector words = lanes.reinterpretAsInts();
-        IntVector sum = words.lanewise(LSHL, 16).lanewise(ASHR, 16).add(words.lanewise(ASHR, 16)).sub(less);
-        FloatVector.broadcast(S, -0f).add(sum.convert(I2F, 0)).intoArray(to, at); // see VectorLoops
+    /** Adds the two lanes of each word, and takes off what stored codes are greater by. */
+    private void settle(GroupFormat format, int groups, RoundedRows x, int r) {
+        for (int g = 0; g < groups; g++) {
+            int less = format.zero() * x.sums()[x.sumAt(r, g)];
+            for (int i = g * WIDTH; i < (g + 1) * WIDTH; i += W) {
+                IntVector words = FloatVector.fromArray(S, sums, i).reinterpretAsInts();
+                IntVector sum = words.lanewise(LSHL, 16).lanewise(ASHR, 16).add(words.lanewise(ASHR, 16));
+                ((FloatVector) sum.sub(less).convert(I2F, 0)).intoArray(sums, i);
+            }
+        }
+    }
+
+    /** Widens the scales and minimums of groups {@code from} on of a panel: {@code [2, 64]} each. */
+    private void numbers(MemorySegment m, long panel, GroupFormat format, int from, int count) {
+        for (int g = 0; g < count; g++) {
+            long at = panel + format.numbersAt(from + g);
+            long head = panel + format.headAt(from + g);
+            for (int n = 0; n < (format.minimum() ? 2 : 1); n++) {
+                int to = (2 * g + n) * WIDTH;
+                switch (format.scales()) {
+                    case HALVES -> halves(m, at + n * STEP / 2, weights, to);
+                    case FLOATS -> MemorySegment.copy(m, Panels.FLOAT, at + n * STEP, weights, to, WIDTH);
+                    case LEVELS -> levels(m, head + n * STEP / 2, at + n * WIDTH, n == 0 ? 1 : -1, weights, to);
+                }
+            }
+        }
+    }
+
+    private static void halves(MemorySegment m, long at, float[] target, int to) {
+        for (int j = 0; j < WIDTH; j += W) {
+            Lanes.halves(m, at + 2L * j).intoArray(target, to + j);
+        }
+    }
+
+    private static void levels(MemorySegment m, long head, long at, float sign, float[] target, int to) {
+        for (int j = 0; j < WIDTH; j += W) {
+            FloatVector number = (FloatVector)
+                    ByteVector.fromMemorySegment(B, m, at + j, LE).convertShape(B2F, S, 0);
+            Lanes.halves(m, head + 2L * j).mul(number).mul(sign).intoArray(target, to + j);
+        }
     }
 
     /** y = fma(D, w · s, y) and y = fma(n, s · X, y) for all groups of a row and 4 W outputs from j on. */
-    private void fold(
-            MemorySegment m, long panel, GroupFormat format, int groups, RoundedRows x, int r, int j, float[] y, int to) {
+    private void fold(GroupFormat format, int groups, RoundedRows x, int r, int j, float[] y, int to) {
         float[] from = sums;
+        float[] ws = weights;
+        boolean minimum = format.minimum();
+        int perScale = GROUP / format.group();
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int g = 0; g < groups; g++) {
-            float s = x.scales()[x.scaleAt(r, g * format.group() / GROUP)];
+            float s = x.scales()[x.scaleAt(r, g / perScale)];
             int o = g * WIDTH + j;
-            long at = panel + format.numbersAt(g);
-            long head = panel + format.headAt(g);
-            a = FloatVector.fromArray(S, from, o).fma(number(m, format, at, head, j).mul(s), a);
-            b = FloatVector.fromArray(S, from, o + W).fma(number(m, format, at, head, j + W).mul(s), b);
-            c = FloatVector.fromArray(S, from, o + 2 * W).fma(number(m, format, at, head, j + 2 * W).mul(s), c);
-            d = FloatVector.fromArray(S, from, o + 3 * W).fma(number(m, format, at, head, j + 3 * W).mul(s), d);
-            if (format.minimum()) {
-                float t = s * x.sums()[x.sumAt(r, g)];
-                FloatVector v = FloatVector.broadcast(S, format.scales() == GroupFormat.Scales.LEVELS ? -t : t);
-                at += format.scaleBytes();
-                head += STEP / 2;
-                a = number(m, format, at, head, j).fma(v, a);
-                b = number(m, format, at, head, j + W).fma(v, b);
-                c = number(m, format, at, head, j + 2 * W).fma(v, c);
-                d = number(m, format, at, head, j + 3 * W).fma(v, d);
+            int n = o + g * WIDTH;
+            a = FloatVector.fromArray(S, from, o).fma(FloatVector.fromArray(S, ws, n).mul(s), a);
+            b = FloatVector.fromArray(S, from, o + W).fma(FloatVector.fromArray(S, ws, n + W).mul(s), b);
+            c = FloatVector.fromArray(S, from, o + 2 * W).fma(FloatVector.fromArray(S, ws, n + 2 * W).mul(s), c);
+            d = FloatVector.fromArray(S, from, o + 3 * W).fma(FloatVector.fromArray(S, ws, n + 3 * W).mul(s), d);
+            if (minimum) {
+                FloatVector v = FloatVector.broadcast(S, s * x.sums()[x.sumAt(r, g)]);
+                n += WIDTH;
+                a = FloatVector.fromArray(S, ws, n).fma(v, a);
+                b = FloatVector.fromArray(S, ws, n + W).fma(v, b);
+                c = FloatVector.fromArray(S, ws, n + 2 * W).fma(v, c);
+                d = FloatVector.fromArray(S, ws, n + 3 * W).fma(v, d);
             }
         }
         FloatVector exact = FloatVector.broadcast(S, -0f);
@@ -289,37 +328,27 @@ final class VectorGroups {
         exact.add(d).intoArray(y, to + 3 * W);
     }
 
-    /** The scales of W outputs from j on, or what is a minimum but for the sign of {@link GroupFormat.Scales#LEVELS}. */
-    private static FloatVector number(MemorySegment m, GroupFormat format, long at, long head, int j) {
-        return switch (format.scales()) {
-            case HALVES -> Lanes.halves(m, at + 2L * j);
-            case FLOATS -> FloatVector.fromMemorySegment(S, m, at + 4L * j, LE);
-            case LEVELS -> {
-                ByteVector bytes = ByteVector.fromMemorySegment(B, m, at + j, LE);
-                yield Lanes.halves(m, head + 2L * j).mul((FloatVector) bytes.convertShape(B2F, S, 0));
-            }
-        };
-    }
-
     /**
      * Multiplies all rows by one panel after the other: as many groups at a time as the second-level cache holds are widened,
-     * codes to {@code [group, 64]} each, then numbers to {@code [2, 64]} each.
+     * codes to {@code [group, 64]} each.
      */
     private void many(Panels w, RoundedRows x, Rows y) {
         GroupFormat format = (GroupFormat) w.format();
         int groups = format.groups(w.depth());
         int most = Math.min(groups, Lanes.STEPS / format.group());
         sums = room(sums, HEIGHT * WIDTH);
+        weights = room(weights, most * 2 * WIDTH);
         numbers = room(numbers, most * format.group() * RoundedRows.TILE);
         factors = room(factors, most * 2 * RoundedRows.TILE);
-        Widened wide = Widened.take(most * (format.group() + 2));
-        long numbersAt = (long) most * format.group() * STEP;
+        Widened wide = Widened.take(most * format.group());
         int held = -1; // what the inputs are of
         for (int p = 0; p < w.count(); p++) {
             for (int from = 0; from < groups; from += most) {
                 int count = Math.min(most, groups - from);
+                numbers(w.data(p), w.start(p), format, from, count);
                 for (int g = 0; g < count; g++) {
-                    widen(w.data(p), w.start(p), format, from + g, wide.memory, g * format.group() * STEP, numbersAt + g * 2 * STEP);
+                    long codes = w.start(p) + format.codesAt(from + g);
+                    codes(w.data(p), codes, format, wide.memory, g * format.group() * STEP);
                 }
                 for (int tile = 0; tile < x.tiles(); tile++) {
                     int rows = Math.min(RoundedRows.TILE, x.count() - tile * RoundedRows.TILE);
@@ -327,40 +356,40 @@ final class VectorGroups {
                         held = tile * groups + from;
                         inputs(x, tile, rows, format, from, count);
                     }
-                    tile(wide.memory, numbersAt, format, from, count, y, tile * RoundedRows.TILE, rows, p * WIDTH);
+                    tile(wide.memory, format, from, count, y, tile * RoundedRows.TILE, rows, p * WIDTH);
                 }
             }
         }
         wide.give();
     }
 
-    /** Widens the codes of a group, and its scales and minimums. */
-    private static void widen(
-            MemorySegment m, long panel, GroupFormat format, int g, MemorySegment wide, long to, long numbers) {
-        int bits = format.bits();
-        int held = bits == 8 ? WIDTH : WIDTH / 2; // words of four inputs
-        float zero = format.zero();
-        long codes = panel + format.codesAt(g);
-        for (int i = 0; i < format.group() / 4 * held; i += W) {
+    /** Widens the codes of a group. */
+    private static void codes(MemorySegment m, long codes, GroupFormat format, MemorySegment wide, long to) {
+        if (format.bits() == 8) {
+            for (int i = 0; i < format.group() * WIDTH / 4; i += W) {
+                IntVector words = IntVector.fromMemorySegment(I, m, codes + 4L * i, LE);
+                long at = to + i / WIDTH * 4 * STEP + 4L * (i % WIDTH);
+                code(words.and(0xff), 128, wide, at);
+                code(words.lanewise(LSHR, 8).and(0xff), 128, wide, at + STEP);
+                code(words.lanewise(LSHR, 16).and(0xff), 128, wide, at + 2 * STEP);
+                code(words.lanewise(LSHR, 24), 128, wide, at + 3 * STEP);
+            }
+            return;
+        }
+        int zero = format.zero();
+        for (int i = 0; i < format.group() * WIDTH / 8; i += W) {
             IntVector words = IntVector.fromMemorySegment(I, m, codes + 4L * i, LE);
-            long at = to + i / held * 4 * STEP + 4L * (i % held);
-            for (int n = 0; n < 32 / bits; n++) {
-                IntVector code = words.lanewise(LSHR, n * bits).and((1 << bits) - 1);
-                long place = bits == 8 ? n * STEP : n / 2 * STEP + n % 2 * STEP / 2;
-                ((FloatVector) code.convert(I2F, 0)).sub(zero).intoMemorySegment(wide, at + place, LE);
+            long at = to + i / (WIDTH / 2) * 4 * STEP + 4L * (i % (WIDTH / 2));
+            for (int n = 0; n < 4; n++) {
+                IntVector two = words.lanewise(LSHR, 8 * n);
+                code(two.and(15), zero, wide, at + n * STEP);
+                code(two.lanewise(LSHR, 4).and(15), zero, wide, at + n * STEP + STEP / 2);
             }
         }
-        long at = panel + format.numbersAt(g);
-        long head = panel + format.headAt(g);
-        float sign = format.scales() == GroupFormat.Scales.LEVELS ? -1 : 1;
-        for (int j = 0; j < WIDTH; j += W) {
-            number(m, format, at, head, j).intoMemorySegment(wide, numbers + 4L * j, LE);
-            if (format.minimum()) {
-                number(m, format, at + format.scaleBytes(), head + STEP / 2, j)
-                        .mul(sign)
-                        .intoMemorySegment(wide, numbers + STEP + 4L * j, LE);
-            }
-        }
+    }
+
+    private static void code(IntVector stored, int zero, MemorySegment wide, long at) {
+        ((FloatVector) stored.sub(zero).convert(I2F, 0)).intoMemorySegment(wide, at, LE);
     }
 
     /** Widens the inputs of a tile in some groups of the weights, and their factors. */
@@ -380,30 +409,30 @@ final class VectorGroups {
     }
 
     /** Adds some groups to the outputs of a tile's rows. */
-    private void tile(
-            MemorySegment wide, long numbersAt, GroupFormat format, int from, int count, Rows y, int row, int rows, int out) {
-        float[] ys = sums;
+    private void tile(MemorySegment wide, GroupFormat format, int from, int count, Rows y, int row, int rows, int out) {
+        int group = format.group();
+        boolean minimum = format.minimum();
         for (int r = 0; r < rows; r += HEIGHT) {
             int height = Math.min(HEIGHT, rows - r);
             for (int i = 0; i < height; i++) {
                 if (from == 0) {
-                    Arrays.fill(ys, i * WIDTH, (i + 1) * WIDTH, 0f);
+                    Arrays.fill(sums, i * WIDTH, (i + 1) * WIDTH, 0f);
                 } else {
-                    System.arraycopy(y.data(), y.start(row + r + i) + out, ys, i * WIDTH, WIDTH);
+                    System.arraycopy(y.data(), y.start(row + r + i) + out, sums, i * WIDTH, WIDTH);
                 }
             }
+            int x = r * GROUP;
             for (int j = 0; j < WIDTH; j += 2 * W) {
-                long n = numbersAt + 4L * j;
                 if (height > 4) {
                     VectorTileLoops.groupsX8x2(
-                            wide, 4L * j, n, count, format.group(), numbers, r * GROUP, factors, r, format.minimum(), ys, j);
+                            wide, 4L * j, weights, count, group, numbers, x, factors, r, minimum, sums, j);
                 } else {
                     VectorTileLoops.groupsX4x2(
-                            wide, 4L * j, n, count, format.group(), numbers, r * GROUP, factors, r, format.minimum(), ys, j);
+                            wide, 4L * j, weights, count, group, numbers, x, factors, r, minimum, sums, j);
                 }
             }
             for (int i = 0; i < height; i++) {
-                System.arraycopy(ys, i * WIDTH, y.data(), y.start(row + r + i) + out, WIDTH);
+                System.arraycopy(sums, i * WIDTH, y.data(), y.start(row + r + i) + out, WIDTH);
             }
         }
     }

@@ -190,7 +190,7 @@ final class VectorTileLoops {
 
     /** Adds the groups of 4 rows by 2 W outputs to ys, whose rows are 64 apart. */
     static void groupsX4x2(
-            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,
+            MemorySegment m, long at, float[] ws, int groups, int group, float[] xs, int x,
             float[] fs, int f, boolean minimum, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
         int next = 4 * Lanes.one;
@@ -230,9 +230,9 @@ final class VectorTileLoops {
                 v = broadcast(S, xs[t + 67]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
                 v = broadcast(S, xs[t + 99]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
             }
-            long n = numbers + g * 512L;
-            FloatVector w0 = fromMemorySegment(S, m, n, LE);
-            FloatVector w1 = fromMemorySegment(S, m, n + 4L * W, LE);
+            int n = y + g * 128;
+            FloatVector w0 = fromArray(S, ws, n);
+            FloatVector w1 = fromArray(S, ws, n + W);
             int o = f + g * 32;
             if (!minimum) {
                 a0.fma(w0.mul(broadcast(S, fs[o])), fromArray(S, ys, y)).intoArray(ys, y);
@@ -245,8 +245,8 @@ final class VectorTileLoops {
                 b3.fma(w1.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
                 continue;
             }
-            FloatVector m0 = fromMemorySegment(S, m, n + 256, LE);
-            FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
+            FloatVector m0 = fromArray(S, ws, n + 64);
+            FloatVector m1 = fromArray(S, ws, n + 64 + W);
             m0.fma(broadcast(S, fs[o + 16]), a0.fma(w0.mul(broadcast(S, fs[o])), fromArray(S, ys, y))).intoArray(ys, y);
             m1.fma(broadcast(S, fs[o + 16]), b0.fma(w1.mul(broadcast(S, fs[o])),
                     fromArray(S, ys, y + W))).intoArray(ys, y + W);
@@ -267,10 +267,10 @@ final class VectorTileLoops {
 
     /** Adds the groups of 8 rows by 2 W outputs to ys, whose rows are 64 apart. */
     static void groupsX8x2(
-            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,
+            MemorySegment m, long at, float[] ws, int groups, int group, float[] xs, int x,
             float[] fs, int f, boolean minimum, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
-        int next = 4 * Lanes.one;
+        int next = 2 * Lanes.one;
         for (int g = 0; g < groups; g++) {
             FloatVector a0 = z, b0 = z;
             FloatVector a1 = z, b1 = z;
@@ -306,30 +306,10 @@ final class VectorTileLoops {
                 v = broadcast(S, xs[t + 161]); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
                 v = broadcast(S, xs[t + 193]); a6 = v.fma(r0, a6); b6 = v.fma(r1, b6);
                 v = broadcast(S, xs[t + 225]); a7 = v.fma(r0, a7); b7 = v.fma(r1, b7);
-                r0 = fromMemorySegment(S, m, o + 512, LE);
-                r1 = fromMemorySegment(S, m, o + 512 + 4L * W, LE);
-                v = broadcast(S, xs[t + 2]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 34]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 66]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 98]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                v = broadcast(S, xs[t + 130]); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
-                v = broadcast(S, xs[t + 162]); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
-                v = broadcast(S, xs[t + 194]); a6 = v.fma(r0, a6); b6 = v.fma(r1, b6);
-                v = broadcast(S, xs[t + 226]); a7 = v.fma(r0, a7); b7 = v.fma(r1, b7);
-                r0 = fromMemorySegment(S, m, o + 768, LE);
-                r1 = fromMemorySegment(S, m, o + 768 + 4L * W, LE);
-                v = broadcast(S, xs[t + 3]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 35]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 67]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 99]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                v = broadcast(S, xs[t + 131]); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
-                v = broadcast(S, xs[t + 163]); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
-                v = broadcast(S, xs[t + 195]); a6 = v.fma(r0, a6); b6 = v.fma(r1, b6);
-                v = broadcast(S, xs[t + 227]); a7 = v.fma(r0, a7); b7 = v.fma(r1, b7);
             }
-            long n = numbers + g * 512L;
-            FloatVector w0 = fromMemorySegment(S, m, n, LE);
-            FloatVector w1 = fromMemorySegment(S, m, n + 4L * W, LE);
+            int n = y + g * 128;
+            FloatVector w0 = fromArray(S, ws, n);
+            FloatVector w1 = fromArray(S, ws, n + W);
             int o = f + g * 32;
             if (!minimum) {
                 a0.fma(w0.mul(broadcast(S, fs[o])), fromArray(S, ys, y)).intoArray(ys, y);
@@ -350,8 +330,8 @@ final class VectorTileLoops {
                 b7.fma(w1.mul(broadcast(S, fs[o + 7])), fromArray(S, ys, y + 448 + W)).intoArray(ys, y + 448 + W);
                 continue;
             }
-            FloatVector m0 = fromMemorySegment(S, m, n + 256, LE);
-            FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
+            FloatVector m0 = fromArray(S, ws, n + 64);
+            FloatVector m1 = fromArray(S, ws, n + 64 + W);
             m0.fma(broadcast(S, fs[o + 16]), a0.fma(w0.mul(broadcast(S, fs[o])), fromArray(S, ys, y))).intoArray(ys, y);
             m1.fma(broadcast(S, fs[o + 16]), b0.fma(w1.mul(broadcast(S, fs[o])),
                     fromArray(S, ys, y + W))).intoArray(ys, y + W);

@@ -22,8 +22,8 @@ final class VectorLoopsSource {
     /** Groups of outputs that a row reads side by side. */
     private static final int GROUPS = 2;
 
-    /** Steps that a tile for 16 registers reads in one turn of a loop over a group: they divide each group. */
-    private static final int STEPS = 4;
+    /** Multiply-adds in one turn of a loop over a group: C1, which counts them first, does not compile many more. */
+    private static final int MOST = 32;
 
     private static final String EXACT = "FloatVector exact = broadcast(S, -0f);";
 
@@ -376,10 +376,10 @@ final class VectorLoopsSource {
                 "/** Adds the groups of " + rows + " rows by " + vectors
                         + " W outputs to ys, whose rows are 64 apart. */");
         line(1, "static void groupsX" + rows + "x" + vectors + "(");
-        line(3, "MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,");
+        line(3, "MemorySegment m, long at, float[] ws, int groups, int group, float[] xs, int x,");
         line(3, "float[] fs, int f, boolean minimum, float[] ys, int y) {");
         line(2, "FloatVector z = FloatVector.zero(S);");
-        line(2, "int next = " + STEPS + " * Lanes.one;");
+        line(2, "int next = " + MOST / (rows * vectors) + " * Lanes.one;");
         line(2, "for (int g = 0; g < groups; g++) {");
         for (int r = 0; r < rows; r++) {
             int row = r;
@@ -390,9 +390,9 @@ final class VectorLoopsSource {
         line(3, "for (int k = 0; k < group; k += next) {");
         groupSteps(4, rows, vectors);
         line(3, "}");
-        line(3, "long n = numbers + g * 512L;");
+        line(3, "int n = y + g * 128;");
         for (int i = 0; i < vectors; i++) {
-            line(3, "FloatVector w" + i + " = fromMemorySegment(S, m, n" + groupPlace(4, i) + ", LE);");
+            line(3, "FloatVector w" + i + " = fromArray(S, ws, n" + groupPlace(1, i) + ");");
         }
         line(3, "int o = f + g * 32;");
         line(3, "if (!minimum) {");
@@ -400,7 +400,7 @@ final class VectorLoopsSource {
         line(4, "continue;");
         line(3, "}");
         for (int i = 0; i < vectors; i++) {
-            line(3, "FloatVector m" + i + " = fromMemorySegment(S, m, n + 256" + groupPlace(4, i) + ", LE);");
+            line(3, "FloatVector m" + i + " = fromArray(S, ws, n + 64" + groupPlace(1, i) + ");");
         }
         numbers(3, rows, vectors, (sum, r, i) -> "m" + i + ".fma(broadcast(S, fs[o + " + (16 + r) + "]), " + sum + ")");
         line(2, "}");
@@ -412,7 +412,7 @@ final class VectorLoopsSource {
         line(depth, "long o = at + (long) (first + k) * " + bytes + ";");
         line(depth, "int t = in + k;");
         line(depth, "FloatVector v, " + each(vectors, ", ", i -> "r" + i) + ";");
-        for (int k = 0; k < STEPS; k++) {
+        for (int k = 0; k < MOST / (rows * vectors); k++) {
             for (int i = 0; i < vectors; i++) {
                 String from = "o" + (k == 0 ? "" : " + " + bytes * k) + groupPlace(4, i);
                 line(depth, "r" + i + " = fromMemorySegment(S, m, " + from + ", LE);");
