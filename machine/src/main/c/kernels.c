@@ -1,5 +1,6 @@
-// Products of whole numbers: machine code for one job. No libc, no relocations, no state. Four entries: detect, round, multiply,
-// permit. Panels, rounded rows and the arithmetic are those of GroupFormat, RoundedRows and Products in dev.causal4j.kernel:
+// Products of whole numbers: machine code for one job. No libc, no relocations, no state. Four entries: detect, permit,
+// round_rows, multiply. Panels, rounded rows and the arithmetic are those of GroupFormat, RoundedRows and Products in
+// dev.causal4j.kernel:
 //   per group, in order:  y = fma((float) D, w * s, y), and with a minimum then y = fma(n, s * (float) X, y)
 // D is exact however it is summed; all else has one order. Compiled without contraction and without -ffast-math.
 #include <immintrin.h>
@@ -15,8 +16,10 @@
 
 enum numbers { HALVES, FLOATS, LEVELS };
 struct format { int bits, zero, group, least, numbers; };
-struct shape { int64_t stride, count, depth, height, rows, next, set, group, bits, zero, least, numbers; }; // in Java a long[]
-struct inputs { const int8_t *x; const float *s; const int32_t *sum; }; // of a tile, from a group and row on: the next row is 32 bytes, a float, an int further
+// In Java a long[].
+struct shape { int64_t stride, count, depth, height, rows, next, set, group, bits, zero, least, numbers; };
+// Of a tile, from a group and row on: the next row is 32 bytes, a float and an int further.
+struct inputs { const int8_t *x; const float *s; const int32_t *sum; };
 struct job {
   const uint8_t *w; int64_t stride; // first panel, bytes to the next
   int count, depth, height, rows;
@@ -26,7 +29,9 @@ struct job {
   uint8_t *scratch; // a panel widened, and tiles of sums
 };
 
-INLINE int numbersBytes(struct format f) { return (f.numbers == HALVES ? 128 : f.numbers == FLOATS ? 256 : 64) << f.least; }
+INLINE int numbersBytes(struct format f) {
+  return (f.numbers == HALVES ? 128 : f.numbers == FLOATS ? 256 : 64) << f.least;
+}
 INLINE int headBytes(struct format f) { return f.numbers == LEVELS ? 128 << f.least : 0; }
 INLINE int groupBytes(struct format f) { return numbersBytes(f) + 8 * f.bits * f.group; }
 
@@ -40,8 +45,8 @@ INLINE const uint8_t *groupAt(struct format f, const uint8_t *w, int g, const ui
 // The inputs of group g in a tile, from its first row on.
 INLINE struct inputs inputsAt(const struct job *j, int tile, int g, int group) {
   int64_t all = (int64_t) tile * (j->depth / 32) + g * group / 32;
-  return (struct inputs) {
-    j->in.x + all * j->height * 32 + g * group % 32, j->in.s + all * j->height, j->in.sum + ((int64_t) tile * (j->depth / group) + g) * j->height};
+  return (struct inputs) {j->in.x + all * j->height * 32 + g * group % 32, j->in.s + all * j->height,
+    j->in.sum + ((int64_t) tile * (j->depth / group) + g) * j->height};
 }
 
 #define CAT2(a, b) a##b
@@ -83,7 +88,7 @@ INLINE struct inputs inputsAt(const struct job *j, int tile, int g, int group) {
 #include "loops.h"
 #pragma GCC pop_options
 
-// ---- AMX, from 9 rows on: a tile of 16 rows by 16 outputs and a group; one tile is multiplied while the one before is folded
+// ---- AMX, from 9 rows on: a tile of 16 rows by 16 outputs and a group; one multiplies while another is folded
 #ifdef EMULATED_TILES
 #include EMULATED_TILES
 #endif
@@ -168,13 +173,16 @@ int64_t permit(void) {
 
 // Rounds the rows of a tile: those from `rows` on are zeros.
 void round_rows(const float *from, int8_t *x, float *s, int32_t *sum, const struct shape *k) {
-  struct job j = {.depth = (int) k->depth, .height = (int) k->height, .rows = (int) k->rows, .f.group = (int) k->group, .next = k->next};
+  struct job j = {.depth = (int) k->depth, .height = (int) k->height, .rows = (int) k->rows, .next = k->next};
+  j.f.group = (int) k->group;
   if (k->set & AVX512) round_avx512(&j, from, x, s, sum); else round_avx2(&j, from, x, s, sum);
 }
 
-void multiply(const uint8_t *w, const int8_t *x, const float *s, const int32_t *sum, float *y, float *scratch, const struct shape *k) {
-  struct job j = {w, k->stride, (int) k->count, (int) k->depth, (int) k->height, (int) k->rows,
-    {(int) k->bits, (int) k->zero, (int) k->group, (int) k->least, (int) k->numbers}, {x, s, sum}, y, k->next, (uint8_t *) (((uintptr_t) scratch + 63) & -64LL)};
+void multiply(const uint8_t *w, const int8_t *x, const float *s, const int32_t *sum, float *y, float *scratch,
+    const struct shape *k) {
+  struct format f = {(int) k->bits, (int) k->zero, (int) k->group, (int) k->least, (int) k->numbers};
+  struct job j = {w, k->stride, (int) k->count, (int) k->depth, (int) k->height, (int) k->rows, f, {x, s, sum},
+    y, k->next, (uint8_t *) (((uintptr_t) scratch + 63) & -64LL)};
   if ((k->set & TILES) && k->rows > 8 && k->height == 16) tiles(&j);
   else if (k->set & AVX512) products_avx512(&j);
   else if (k->set & AVXVNNI) products_avxvnni(&j);

@@ -20,7 +20,9 @@ INLINE F SET(float)(I n) { return __builtin_convertvector(n, F); }
 #if LANES == 16
 INLINE F SET(fma)(F a, F b, F c) { return (F) _mm512_fmadd_ps((__m512) a, (__m512) b, (__m512) c); }
 INLINE F SET(half)(const uint8_t *p) { return (F) _mm512_cvtph_ps(_mm256_loadu_si256((const void *) p)); }
-INLINE F SET(bytes)(const uint8_t *p) { return SET(float)((I) _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *) p))); }
+INLINE F SET(bytes)(const uint8_t *p) {
+  return SET(float)((I) _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *) p)));
+}
 INLINE I SET(most)(I a, I b) { return (I) _mm512_max_epi32((__m512i) a, (__m512i) b); }
 INLINE I SET(nearest)(F a) { return (I) _mm512_cvtps_epi32((__m512) a); }
 INLINE void SET(narrow)(int8_t *to, I a) { _mm_storeu_si128((void *) to, _mm512_cvtepi32_epi8((__m512i) a)); }
@@ -28,7 +30,9 @@ INLINE I SET(dot)(I a, I u, I q) { return (I) _mm512_dpbusd_epi32((__m512i) a, (
 #else
 INLINE F SET(fma)(F a, F b, F c) { return (F) _mm256_fmadd_ps((__m256) a, (__m256) b, (__m256) c); }
 INLINE F SET(half)(const uint8_t *p) { return (F) _mm256_cvtph_ps(_mm_loadu_si128((const void *) p)); }
-INLINE F SET(bytes)(const uint8_t *p) { return SET(float)((I) _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *) p))); }
+INLINE F SET(bytes)(const uint8_t *p) {
+  return SET(float)((I) _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *) p)));
+}
 INLINE I SET(most)(I a, I b) { return (I) _mm256_max_epi32((__m256i) a, (__m256i) b); }
 INLINE I SET(nearest)(F a) { return (I) _mm256_cvtps_epi32((__m256) a); }
 INLINE void SET(narrow)(int8_t *to, I a) { for (int i = 0; i < 8; i++) to[i] = (int8_t) a[i]; }
@@ -45,7 +49,7 @@ INLINE I SET(sign8)(I a, I b) { return (I) _mm256_sign_epi8((__m256i) a, (__m256
 
 // Sums of a group begin, grow by four inputs, and end as D. Codes are
 //   with DOT     bytes + 128, taken off at the beginning
-//   without it   signed bytes: |code| times the input with the code's sign, since a pair of unsigned bytes would saturate;
+//   without it   signed bytes: |code| times the input with the code's sign: unsigned pairs would saturate;
 //                or, of 4 bits, 0 to 15, whose eight pairs stay below 2^15
 INLINE I SET(begin)(int32_t sum) { return SET(all)(DOT ? -128 * sum : 0); }
 INLINE I SET(add)(int nibbles, I a, I code, I q) {
@@ -142,7 +146,7 @@ INLINE void SET(row)(const struct job *j, struct format f) {
 }
 
 // ---- several rows: a group widened, [group / 4][64][4] codes, 64 scales and 64 minimums in f32
-// Codes become unsigned with 128 added, or signed; nibbles stay 0 to 15. Returns them where they are: unsigned bytes are not copied.
+// Codes become unsigned with 128 added, or signed; nibbles stay 0 to 15. Unsigned bytes are not copied.
 INLINE const uint8_t *SET(widen)(struct format f, const uint8_t *w, int g, uint8_t *to, int isSigned, int nibbles) {
   const uint8_t *head, *at = groupAt(f, w, g, &head), *c = at + numbersBytes(f);
   float *n = (float *) (to + 64 * f.group);
@@ -151,7 +155,8 @@ INLINE const uint8_t *SET(widen)(struct format f, const uint8_t *w, int g, uint8
     if (f.least) *(AT(F) *) (n + 64 + LANES * v) = SET(number)(f.numbers, 1, head, at, v);
   }
   if (f.bits == 8 && !isSigned) return c;
-  I low = SET(all)(0x0f0f0f0f), more = SET(all)(nibbles ? 0 : (128 - f.zero) * 0x01010101), flip = SET(all)(isSigned ? 0x80808080 : 0);
+  I low = SET(all)(0x0f0f0f0f), more = SET(all)(nibbles ? 0 : (128 - f.zero) * 0x01010101);
+  I flip = SET(all)(isSigned ? 0x80808080 : 0);
   for (int i = 0; f.bits == 8 && i < 64 * f.group; i += BYTES) *(AT(I) *) (to + i) = SET(load)(c + i) ^ flip;
   for (int i = 0; f.bits == 4 && i < 32 * f.group; i += BYTES) { // no sum of bytes carries
     I both = SET(load)(c + i);
@@ -163,7 +168,8 @@ INLINE const uint8_t *SET(widen)(struct format f, const uint8_t *w, int g, uint8
 }
 
 // R rows by COLS vectors of outputs in a group; y goes on in memory, which is the first-level cache.
-INLINE void SET(block)(int R, int quads, int least, int nibbles, int zero, const uint8_t *c, const float *n, struct inputs in, float *y, int64_t next) {
+INLINE void SET(block)(int R, int quads, int least, int nibbles, int zero, const uint8_t *c, const float *n,
+    struct inputs in, float *y, int64_t next) {
   I a[ROWS][COLS];
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++)
@@ -186,17 +192,19 @@ INLINE void SET(block)(int R, int quads, int least, int nibbles, int zero, const
     for (int r = 0; r < R; r++) {
       AT(F) *to = (AT(F) *) (y + r * next + LANES * i);
       I d = nibbles ? SET(end)(1, a[r][i], zero * in.sum[r]) : a[r][i];
-      *to = SET(fold)(FLOATS, least, 0, (const uint8_t *) n, i, d, SET(allf)(in.s[r]), SET(allf)((float) in.sum[r]), *to);
+      F s = SET(allf)(in.s[r]), sum = SET(allf)((float) in.sum[r]);
+      *to = SET(fold)(FLOATS, least, 0, (const uint8_t *) n, i, d, s, sum, *to);
     }
   }
 }
 
-// A group of a panel stays in the first-level cache for the rows of a tile. Many tiles share a panel that is widened once.
+// A group of a panel stays in the first-level cache for the rows of a tile. Tiles share a panel that is widened once.
 INLINE void SET(several)(const struct job *j, int group, int least, int nibbles) {
   int groups = j->depth / group, step = 64 * group + 512, many = j->rows > j->height, copied = j->f.bits == 4 || !DOT;
   for (int p = 0; p < j->count; p++) {
     const uint8_t *w = j->w + p * j->stride, *head;
-    for (int g = 0; many && g < groups; g++) SET(widen)(j->f, w, g, j->scratch + (int64_t) g * step, !DOT && !nibbles, nibbles);
+    for (int g = 0; many && g < groups; g++)
+      SET(widen)(j->f, w, g, j->scratch + (int64_t) g * step, !DOT && !nibbles, nibbles);
     for (int t = 0; t < j->rows; t += j->height) {
       int rows = j->rows - t < j->height ? j->rows - t : j->height;
       for (int r = 0; r < rows; r++)
@@ -207,7 +215,7 @@ INLINE void SET(several)(const struct job *j, int group, int least, int nibbles)
         const uint8_t *c = copied ? to : groupAt(j->f, w, g, &head) + numbersBytes(j->f);
         struct inputs in = inputsAt(j, t / j->height, g, group);
         float *y = j->y + t * j->next + 64 * p;
-        for (int left = rows; left > 0; left -= ROWS, y += ROWS * j->next, in.x += 32 * ROWS, in.s += ROWS, in.sum += ROWS)
+        for (int left = rows; left > 0; left -= ROWS, y += ROWS * j->next) {
           for (int v = 0; v < VECTORS; v += COLS) {
             const float *n = (const float *) (to + 64 * group) + LANES * v;
 #define BLOCK(R) SET(block)(R, group / 4, least, nibbles, j->f.zero, c + BYTES * v, n, in, y + LANES * v, j->next)
@@ -221,34 +229,47 @@ INLINE void SET(several)(const struct job *j, int group, int least, int nibbles)
 #endif
 #undef BLOCK
           }
+          in.x += 32 * ROWS, in.s += ROWS, in.sum += ROWS;
+        }
       }
     }
   }
 }
 
 static void SET(several_of)(const struct job *j) {
-#define SEVERAL(G, L) if (j->f.group == G && j->f.least == L) { if (!DOT && j->f.bits == 4) SET(several)(j, G, L, !DOT); else SET(several)(j, G, L, 0); }
+#define SEVERAL(G, L) \
+  if (j->f.group == G && j->f.least == L) { \
+    if (!DOT && j->f.bits == 4) SET(several)(j, G, L, !DOT); else SET(several)(j, G, L, 0); \
+  }
   SEVERAL(32, 0) SEVERAL(32, 1) SEVERAL(16, 0) SEVERAL(16, 1)
 #undef SEVERAL
 }
 
 static void SET(products)(const struct job *j) {
   struct format f = j->f;
-#define ROW(B, Z, G, L, N) if (j->rows == 1 && f.bits == B && f.zero == Z && f.group == G && f.least == L && f.numbers == N) { SET(row)(j, (struct format) {B, Z, G, L, N}); return; }
-  ROW(8, 0, 32, 0, HALVES) ROW(8, 0, 32, 1, HALVES) ROW(4, 8, 32, 0, HALVES) ROW(4, 0, 32, 1, HALVES) // Q8_0, Q5_1, Q4_0, Q4_1
-  ROW(8, 0, 32, 0, LEVELS) ROW(8, 0, 32, 1, LEVELS) ROW(4, 0, 32, 1, LEVELS) ROW(8, 0, 32, 0, FLOATS) // IQ4_XS, Q5_K, Q4_K, MXFP4
+#define ROW(B, Z, G, L, N) \
+  if (j->rows == 1 && f.bits == B && f.zero == Z && f.group == G && f.least == L && f.numbers == N) { \
+    SET(row)(j, (struct format) {B, Z, G, L, N}); \
+    return; \
+  }
+  ROW(8, 0, 32, 0, HALVES) ROW(8, 0, 32, 1, HALVES) // Q8_0, Q5_1
+  ROW(4, 8, 32, 0, HALVES) ROW(4, 0, 32, 1, HALVES) // Q4_0, Q4_1
+  ROW(8, 0, 32, 0, LEVELS) ROW(8, 0, 32, 1, LEVELS) // IQ4_XS, Q5_K
+  ROW(4, 0, 32, 1, LEVELS) ROW(8, 0, 32, 0, FLOATS) // Q4_K, MXFP4
   ROW(8, 0, 16, 0, LEVELS) ROW(4, 8, 16, 0, LEVELS) ROW(4, 0, 16, 1, LEVELS) // Q6_K, Q3_K, Q2_K
 #undef ROW
   SET(several_of)(j);
 }
 
 // ---- inputs: 32 share s = max |x| / 127; q = x * (1 / s), half to even
-static __attribute__((unused)) void SET(round)(const struct job *j, const float *from, int8_t *x, float *s, int32_t *sum) {
+static __attribute__((unused)) void SET(round)(const struct job *j, const float *from, int8_t *x, float *s,
+    int32_t *sum) {
   for (int g = 0; g < j->depth / 32; g++)
     for (int r = 0; r < j->height; r++, x += 32, s++) {
       const float *a = from + r * j->next + 32 * g;
       I most = {}, q[32 / LANES];
-      for (int i = 0; r < j->rows && i < 32; i += LANES) most = SET(most)(most, SET(load)(a + i) & SET(all)(0x7fffffff));
+      for (int i = 0; r < j->rows && i < 32; i += LANES)
+        most = SET(most)(most, SET(load)(a + i) & SET(all)(0x7fffffff));
       union { int32_t bits; float a; } top = {0};
       for (int i = 0; i < LANES; i++) top.bits = top.bits > most[i] ? top.bits : most[i];
       int finite = top.bits < 0x7f800000;

@@ -125,9 +125,13 @@ public final class Kernels {
         x.check(w);
         checkProduct(w, x.count(), y);
         if (y.count() > 0) {
-            Products products = isProvided(w.format())
-                    ? provided().products()
-                    : WARM_UP.product(w, x.height(), x.count()).products();
+            Products products;
+            if (isProvided(w.format())) {
+                products = provided().products();
+                WARM_UP.count(w, x.count());
+            } else {
+                products = WARM_UP.product(w, x.height(), x.count()).products();
+            }
             products.multiply(w, x, y);
         }
     }
