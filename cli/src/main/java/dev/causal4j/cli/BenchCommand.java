@@ -181,6 +181,7 @@ final class BenchCommand extends Subcommand {
                 .put("parameters", model.parameters())
                 .put("threads", Compute.shared().threads())
                 .put("dtype", model.dtype().label())
+                .put("arithmetic", model.dtype().arithmetic())
                 .put("kernels", Kernels.name())
                 .put("runs", runs.stream().map(Run::document).toList());
         String table = String.format("%-28s %10s %10s %10s%n", "", "median", "least", "most")

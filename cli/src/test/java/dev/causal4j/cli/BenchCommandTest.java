@@ -42,9 +42,11 @@ class BenchCommandTest {
                         "parameters",
                         "threads",
                         "dtype",
+                        "arithmetic",
                         "kernels",
                         "runs");
         assertThat(document.get("dtype").stringValue()).isEqualTo("int8");
+        assertThat(document.get("arithmetic").stringValue()).isEqualTo("integer");
         assertThat(document.get("threads").intValue()).isEqualTo(2);
         assertThat(document.get("kernels").stringValue()).isEqualTo(Kernels.name());
         assertThat(document.get("parameters").intValue()).isEqualTo(4_801_280);

@@ -158,29 +158,21 @@ public enum BlockType {
     /** How a matrix holds the same codes, scales and minimums without loss. */
     public Groups groups() {
         boolean eight = table().length > 0 || layout.low.bits + layout.high.bits > 4;
+        boolean signed = eight || layout.zero != 0;
         boolean wide = this == MXFP4; // its scales are no halves
-        return new Groups(
-                eight ? 8 : 4, eight || layout.zero != 0, layout.group, hasMinimum(), wide, layout.elements > 32);
+        return new Groups(eight ? 8 : 4, signed, layout.group, hasMinimum(), wide, layout.elements > 32);
     }
 
     /**
      * Decodes whole blocks. Element i is exactly {@code Math.fma(codes[i], scales[i / group], minimums[i / group])}, or
-     * without minimum {@code codes[i] * scales[i / group]}.
+     * without minimum {@code codes[i] * scales[i / group]}. Where scales are in two levels and {@code scales} has room for both, a
+     * scale is {@code scales[i / group] * scales[upper + i / 256]}, and what is subtracted as minimum likewise.
      *
      * @param offset bytes to the first block
      * @param count of elements
      * @param minimums not written if the blocks have none
+     * @param upper where the upper of two levels is written; from the end of the array on, scales are products
      * @throws IllegalArgumentException if a block would be cut
-     */
-    public void decode(MemorySegment data, long offset, int count, byte[] codes, float[] scales, float[] minimums) {
-        decode(data, offset, count, codes, scales, minimums, scales.length);
-    }
-
-    /**
-     * Decodes whole blocks whose scales are in two levels: a scale is {@code scales[i / group] * scales[upper + i / 256]}, and what is
-     * subtracted as minimum likewise.
-     *
-     * @param upper where the scales of blocks are written; of blocks with one level, or from the end on, scales are products
      */
     public void decode(
             MemorySegment data, long offset, int count, byte[] codes, float[] scales, float[] minimums, int upper) {
@@ -211,16 +203,16 @@ public enum BlockType {
         float scale = this == MXFP4 ? power : half(data, block + layout.scaleAt);
         float minimum = hasMinimum() ? half(data, block + layout.scaleAt + 2) : 0;
         boolean apart = upper < scales.length;
-        for (int g = 0; g < layout.elements / layout.group; g++) {
-            int factors = factors(data, block, g);
-            scales[to + g] = apart ? (short) factors : scale * (short) factors;
-            if (hasMinimum()) {
-                minimums[to + g] = apart ? factors >> 16 : -(minimum * (factors >> 16)); // its sign counts where it is zero
-            }
-        }
         if (apart) {
             scales[upper] = scale;
             minimums[upper] = minimum;
+        }
+        for (int g = 0; g < layout.elements / layout.group; g++) {
+            int factors = factors(data, block, g);
+            scales[to + g] = (apart ? 1 : scale) * (short) factors;
+            if (hasMinimum()) {
+                minimums[to + g] = (apart ? 1 : -minimum) * (factors >> 16); // its sign counts where it is zero
+            }
         }
     }
 
@@ -268,7 +260,7 @@ public enum BlockType {
         byte[] codes = new byte[count];
         float[] scales = new float[count / group];
         float[] minimums = new float[count / group];
-        decode(data, offset, count, codes, scales, minimums);
+        decode(data, offset, count, codes, scales, minimums, scales.length);
         for (int g = 0; g < scales.length; g++) {
             float minimum = hasMinimum() ? minimums[g] : -0f; // adding -0 changes no bit
             for (int i = g * group; i < (g + 1) * group; i++) {

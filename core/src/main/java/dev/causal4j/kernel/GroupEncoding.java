@@ -24,7 +24,8 @@ final class GroupEncoding {
             }
             short half = Float.floatToFloat16(most / 127);
             float nearest = half(most / 127);
-            scales[g] = nearest * 127 < most ? Float.float16ToFloat((short) (Float.floatToFloat16(nearest) + 1)) : nearest;
+            scales[g] =
+                    nearest * 127 < most ? Float.float16ToFloat((short) (Float.floatToFloat16(nearest) + 1)) : nearest;
             if (!Float.isFinite(scales[g])) {
                 throw new IllegalArgumentException(
                         format.label() + ": expected finite weights below 8319008, got " + most + " in row " + row);

@@ -80,11 +80,6 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return "int" + bits;
     }
 
-    @Override
-    public boolean isQuantised() {
-        return true;
-    }
-
     /** Inputs are rounded by 32. */
     @Override
     public int multiple() {
@@ -153,17 +148,10 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
 
     /** The code of step k, output j. */
     private int code(MemorySegment m, long panel, int k, int j) {
-        return code(m.get(ValueLayout.JAVA_BYTE, panel + codesAt(k / group) + place(k % group, j)), j);
-    }
-
-    /** Where the code of step k of a group, output j lies. */
-    private int place(int k, int j) {
-        return bits == 8 ? (k / 4 * WIDTH + j) * 4 + k % 4 : (k / 4 * 32 + j % 32) * 4 + k % 4;
-    }
-
-    /** The code of output j in a byte. */
-    private int code(byte stored, int j) {
-        return (bits == 8 ? stored & 0xff : stored >> (j / 32 * 4) & 15) - zero();
+        int held = bits == 8 ? WIDTH : WIDTH / 2; // words of four inputs
+        long word = panel + codesAt(k / group) + (k % group / 4 * held + j % held) * 4L;
+        byte stored = m.get(ValueLayout.JAVA_BYTE, word + k % 4);
+        return (stored >> j / held * 4 & (1 << bits) - 1) - zero();
     }
 
     /** The scale of group g, output j. */
@@ -251,14 +239,21 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     /** Copies a group: codes [group, 64], scales, and minimums if there are any. */
-    void group(MemorySegment m, long panel, int g, short[] codes, float[] scales, float[] minimums) {
-        byte[] stored = m.asSlice(panel + codesAt(g), codesBytes()).toArray(ValueLayout.JAVA_BYTE);
+    void group(MemorySegment m, long panel, int g, float[] codes, float[] scales, float[] minimums) {
+        int[] words = m.asSlice(panel + codesAt(g), codesBytes()).toArray(Panels.INT);
+        int held = bits == 8 ? WIDTH : WIDTH / 2; // words of four inputs
+        for (int i = 0; i < words.length; i++) {
+            int to = i / held * 4 * WIDTH + i % held;
+            for (int n = 0; n < 32; n += 8, to += WIDTH) {
+                codes[to] = (words[i] >>> n & (1 << bits) - 1) - zero();
+                if (bits == 4) {
+                    codes[to + held] = (words[i] >>> n + 4 & 15) - zero();
+                }
+            }
+        }
         for (int j = 0; j < WIDTH; j++) {
             scales[j] = scale(m, panel, g, j);
             minimums[j] = minimum ? least(m, panel, g, j) : 0;
-            for (int k = 0; k < group; k++) {
-                codes[k * WIDTH + j] = (short) code(stored[place(k, j)], j);
-            }
         }
     }
 

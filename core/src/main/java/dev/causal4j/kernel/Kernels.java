@@ -85,7 +85,6 @@ public final class Kernels {
         }
     }
 
-
     /** The functions to call for n numbers, which are checked. */
     private static Elementwise elementwise(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
@@ -151,6 +150,7 @@ public final class Kernels {
      */
     public static void round(GroupFormat format, Rows x, RoundedRows to, int tile) {
         x.check(to.depth());
+        to.check();
         Objects.checkIndex(tile, to.tiles());
         if (x.count() != to.count()) {
             throw new IllegalArgumentException("rows: expected " + to.count() + " to round, got " + x.count());

@@ -16,7 +16,9 @@ final class Lanes {
     static final VectorSpecies<Integer> I = S.withLanes(int.class);
     static final int W = S.length();
     /** At least W bytes, the fewest that are a vector. */
-    static final VectorSpecies<Byte> B = VectorSpecies.of(byte.class, W < 16 ? VectorShape.S_64_BIT : VectorShape.S_128_BIT);
+    static final VectorSpecies<Byte> B =
+            VectorSpecies.of(byte.class, W < 16 ? VectorShape.S_64_BIT : VectorShape.S_128_BIT);
+
     static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
 
     /** W shorts. */
@@ -49,8 +51,12 @@ final class Lanes {
 
     /** W numbers in f16, one after the other, as floats. */
     static FloatVector halves(MemorySegment m, long at) {
-        IntVector words = (IntVector) ShortVector.fromMemorySegment(H, m, at, LE).convertShape(VectorOperators.S2I, I, 0);
-        return words.lanewise(VectorOperators.LSHL, 13).and(F16).reinterpretAsFloats().mul(SCALE);
+        IntVector words =
+                (IntVector) ShortVector.fromMemorySegment(H, m, at, LE).convertShape(VectorOperators.S2I, I, 0);
+        return words.lanewise(VectorOperators.LSHL, 13)
+                .and(F16)
+                .reinterpretAsFloats()
+                .mul(SCALE);
     }
 
     /** The high half of each word, an f16, as a float. */

@@ -45,11 +45,6 @@ public enum PanelFormat implements WeightFormat {
     }
 
     @Override
-    public boolean isQuantised() {
-        return false;
-    }
-
-    @Override
     public long bytes(int depth) {
         return step(depth);
     }

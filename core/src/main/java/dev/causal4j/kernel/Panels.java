@@ -58,11 +58,6 @@ public record Panels(WeightFormat format, MemorySegment[] memory, long offset, l
         return offset + panel * stride;
     }
 
-    /** Bytes from the start of its segment to the first step of a panel. */
-    long steps(int panel) {
-        return start(panel) + plain().step(0);
-    }
-
     /** The format of panels that are not in groups. */
     PanelFormat plain() {
         return (PanelFormat) format;

@@ -56,7 +56,7 @@ public class Products {
         for (int k = 0; k < w.depth(); k += STEPS) {
             int steps = Math.min(STEPS, w.depth() - k);
             for (int p = 0; p < w.count(); p++) {
-                long from = w.steps(p) + (long) k * w.plain().stepBytes();
+                long from = w.start(p) + (long) k * w.plain().stepBytes();
                 w.plain().codes(w.data(p), from, steps, codes, p * WIDTH, outputs);
             }
             for (int r = 0; r < x.count(); r++) {
@@ -148,39 +148,37 @@ public class Products {
         return sum;
     }
 
-    /** The product by weights in groups, see {@link GroupFormat}: y[r][64 p + j]. */
+    /**
+     * The product by weights in groups, see {@link GroupFormat}: y[r][64 p + j]. The sums of a group are whole numbers below 2^24,
+     * so multiply-adds of floats give them exactly.
+     */
     public void multiply(Panels w, RoundedRows x, Rows y) {
         GroupFormat format = (GroupFormat) w.format();
-        int[] dots = new int[WIDTH];
         float[] scales = new float[WIDTH];
         float[] minimums = new float[WIDTH];
-        short[] codes = new short[format.group() * WIDTH];
+        float[] codes = new float[format.group() * WIDTH];
+        double[] dots = new double[WIDTH];
+        float[] q = new float[format.group()];
         for (int p = 0; p < w.count(); p++) {
             for (int g = 0; g < format.groups(w.depth()); g++) {
                 format.group(w.data(p), w.start(p), g, codes, scales, minimums);
                 for (int r = 0; r < y.count(); r++) {
                     int at = x.scaleAt(r, g * format.group() / RoundedRows.GROUP);
-                    int q = at * RoundedRows.GROUP + g * format.group() % RoundedRows.GROUP;
-                    dots(x.codes(), q, codes, dots);
-                    float s = x.scales()[at];
-                    int sum = x.sums()[x.sumAt(r, g)];
+                    int from = at * RoundedRows.GROUP + g * format.group() % RoundedRows.GROUP;
+                    Arrays.fill(dots, 0);
+                    for (int k = 0; k < q.length; k++) {
+                        q[k] = x.codes()[from + k];
+                    }
+                    for (int k = 0; k < q.length; k += 4) {
+                        four(q, k, 1, codes, k * WIDTH, WIDTH, dots, 0);
+                    }
                     int to = y.start(r) + p * WIDTH;
+                    int sum = x.sums()[x.sumAt(r, g)];
                     for (int j = 0; j < WIDTH; j++) {
                         float before = g == 0 ? 0 : y.data()[to + j];
-                        y.data()[to + j] = format.add(before, dots[j], scales[j], minimums[j], s, sum);
+                        y.data()[to + j] = format.add(before, (int) dots[j], scales[j], minimums[j], x.scales()[at], sum);
                     }
                 }
-            }
-        }
-    }
-
-    /** dots[j] = the sum of q[k] · code[k][j] over a group. */
-    private static void dots(byte[] q, int from, short[] codes, int[] dots) {
-        Arrays.fill(dots, 0);
-        for (int k = 0; k < codes.length / WIDTH; k++) {
-            int number = q[from + k];
-            for (int j = 0; j < WIDTH; j++) {
-                dots[j] += number * codes[k * WIDTH + j];
             }
         }
     }

@@ -33,12 +33,10 @@ public record RoundedRows(
     public static RoundedRows of(@Nullable RoundedRows room, GroupFormat format, int depth, int rows) {
         int height = rows == 1 ? 1 : TILE;
         int size = Math.multiplyExact(Math.ceilDiv(rows, height) * height, depth);
-        RoundedRows old = room != null && room.codes.length >= size ? room : null;
-        return new RoundedRows(
-                old != null ? old.codes : new byte[size],
-                old != null ? old.scales : new float[size / GROUP],
-                old != null ? old.sums : new int[size / 16],
-                depth, format.group(), height, 0, rows);
+        RoundedRows all = room != null && room.codes.length >= size
+                ? room
+                : new RoundedRows(new byte[size], new float[size / GROUP], new int[size / 16], 0, 0, 0, 0, 0);
+        return new RoundedRows(all.codes, all.scales, all.sums, depth, format.group(), height, 0, rows);
     }
 
     /** Number of tiles. */
@@ -68,9 +66,14 @@ public record RoundedRows(
     /** Throws unless these are rows for weights of this format and depth, inside their arrays. */
     void check(Panels w) {
         if (w.format().multiple() != GROUP || ((GroupFormat) w.format()).group() != group || w.depth() != depth) {
-            throw new IllegalArgumentException("rounded rows: expected " + w.depth() + " inputs for "
-                    + w.format() + ", got " + depth + " in groups of " + group);
+            throw new IllegalArgumentException("rounded rows: expected " + w.depth() + " inputs for " + w.format()
+                    + ", got " + depth + " in groups of " + group);
         }
+        check();
+    }
+
+    /** Throws unless the rows are inside their arrays: machine code asks nobody else. */
+    void check() {
         Objects.checkIndex(tile, Integer.MAX_VALUE);
         long end = Math.multiplyExact((long) tile + tiles(), (long) height * depth);
         Objects.checkFromIndexSize(0, end, codes.length);

@@ -42,13 +42,14 @@ final class VectorGroups {
     /** Most rows that read the codes themselves. */
     private static final int FEW = W == 16 ? 3 : 2;
 
-    /** Most rows of a register tile. */
-    private static final int HEIGHT = Hardware.hasManyRegisters() ? 8 : 4;
+    private static final boolean MANY_REGISTERS = Hardware.hasManyRegisters();
+
+    /** Rows of a register tile. */
+    private static final int HEIGHT = 4;
 
     private static final float ROUND = 0x1.8p23f;
 
-    private static final VectorSpecies<Short> SHORTS =
-            VectorSpecies.of(short.class, S.vectorShape());
+    private static final VectorSpecies<Short> SHORTS = VectorSpecies.of(short.class, S.vectorShape());
 
     /** The factors of inputs whose stored codes of 8 bits are masked in the second and third byte of a word, not shifted. */
     private static final FloatVector FACTORS = factors();
@@ -57,7 +58,7 @@ final class VectorGroups {
 
     private float[] numbers = {}; // inputs as floats: of few rows [rows, depth], of a tile [groups of 32, 16, 32]
     private int[] pairs = {}; // inputs of few rows as pairs of shorts: [rows, depth / 4, 2]
-    private float[] sums = {}; // of a panel and a row [groups, 64], or the outputs of a tile [8, 64]
+    private float[] sums = {}; // of two panels and a row [2, groups, 64], or the outputs of a tile [4, 64]
     private float[] weights = {}; // of groups of a panel, [2, 64] each: scales, then minimums
     private float[] factors = {}; // of a tile, for each group: 16 scales, then 16 scales times sums
 
@@ -87,7 +88,8 @@ final class VectorGroups {
     static float round(float[] x, int from, byte[] q, int to) {
         IntVector most = IntVector.zero(I);
         for (int k = 0; k < GROUP; k += W) {
-            most = most.max(FloatVector.fromArray(S, x, from + k).reinterpretAsInts().and(Integer.MAX_VALUE));
+            most = most.max(
+                    FloatVector.fromArray(S, x, from + k).reinterpretAsInts().and(Integer.MAX_VALUE));
         }
         float s = Products.scale(Float.intBitsToFloat(most.reduceLanes(MAX)));
         float inverse = Products.inverse(s);
@@ -105,7 +107,7 @@ final class VectorGroups {
     private void few(Panels w, RoundedRows x, Rows y) {
         GroupFormat format = (GroupFormat) w.format();
         int groups = format.groups(w.depth());
-        sums = room(sums, groups * WIDTH);
+        sums = room(sums, 2 * groups * WIDTH);
         weights = room(weights, groups * 2 * WIDTH);
         numbers = room(numbers, x.count() * w.depth());
         pairs = pairs.length >= x.count() * w.depth() / 2 ? pairs : new int[x.count() * w.depth() / 2];
@@ -123,23 +125,23 @@ final class VectorGroups {
                 }
             }
         }
-        for (int p = 0; p < w.count(); p++) {
+        int panels = W == 16 ? 2 : 1;
+        for (int p = 0; p < w.count(); p += panels) {
+            int count = Math.min(panels, w.count() - p);
             for (int r = 0; r < x.count(); r++) {
-                for (int j = 0; j < WIDTH; j += 4 * W) {
-                    if (format.bits() == 8) {
-                        sums8(w.data(p), w.start(p), format, groups, x, r, j);
-                    } else {
-                        sums4(w.data(p), w.start(p), format, groups, r, j / 2);
+                int parts = W == 16 ? count : 16 / W;
+                if (format.bits() == 8) {
+                    sums8(w, p, parts, format, groups, x, r);
+                } else {
+                    sums4(w, p, parts, format, groups, r);
+                    settle(format, groups, count, x, r);
+                }
+                for (int i = 0; i < count; i++) {
+                    numbers(w.data(p + i), w.start(p + i), format, 0, groups);
+                    for (int j = 0; j < WIDTH; j += 4 * W) {
+                        int from = i * groups * WIDTH + j;
+                        fold(format, groups, x, r, from, j, y.data(), y.start(r) + (p + i) * WIDTH + j);
                     }
-                }
-                if (format.bits() == 4) {
-                    settle(format, groups, x, r);
-                }
-                if (r == 0) {
-                    numbers(w.data(p), w.start(p), format, 0, groups);
-                }
-                for (int j = 0; j < WIDTH; j += 4 * W) {
-                    fold(format, groups, x, r, j, y.data(), y.start(r) + p * WIDTH + j);
                 }
             }
         }
@@ -150,8 +152,7 @@ final class VectorGroups {
         for (int i = 0; i < count; i += B.length()) {
             ByteVector eight = ByteVector.fromArray(B, q, from + i);
             for (int part = 0; part < B.length() / W; part++) {
-                ((FloatVector) eight.convertShape(B2F, S, part))
-                        .intoArray(target, to + i + part * W);
+                ((FloatVector) eight.convertShape(B2F, S, part)).intoArray(target, to + i + part * W);
             }
         }
     }
@@ -166,10 +167,12 @@ final class VectorGroups {
     }
 
     /**
-     * The sums of 4 W outputs with codes of 8 bits in all groups. Loops here have a step that C2 does not know: for loops that
-     * it counts it would check all bounds before each group.
+     * The sums of a row with codes of 8 bits in all groups, 4 W outputs at a time: with 16 lanes those of two panels in turn, so
+     * that two runs of memory are read at once, else the parts of one. Loops here have a step that C2 does not know: for loops
+     * that it counts it would check all bounds before each group.
      */
-    private void sums8(MemorySegment m, long panel, GroupFormat format, int groups, RoundedRows x, int r, int j) {
+    private void sums8(Panels w, int p, int parts, GroupFormat format, int groups, RoundedRows x, int r) {
+        MemorySegment m = w.data(p);
         float[] xs = numbers;
         float[] to = sums;
         int one = Lanes.one;
@@ -177,13 +180,16 @@ final class VectorGroups {
         int first = r * x.depth();
         int size = format.groupBytes();
         int head = format.headBytes();
-        long codes = panel + format.codesAt(0) + 4L * j;
+        long codes = w.start(p) + format.codesAt(0);
+        long apart = W == 16 ? w.stride() : 16L * W;
+        int other = W == 16 ? groups * WIDTH : 4 * W;
         int sum = x.sumAt(r, 0);
         int height = x.height();
         FloatVector exact = FloatVector.broadcast(S, -0f);
-        for (int g = 0; g < groups; g += one) {
+        int part = 0;
+        for (int g = 0; g < groups; ) {
             FloatVector a = FloatVector.broadcast(S, -128f * x.sums()[sum + g * height]), b = a, c = a, d = a;
-            long from = codes + (long) g * size + (g * group / BLOCK) * head;
+            long from = codes + part * apart + (long) g * size + (g * group / BLOCK) * head;
             for (int k = 0, i = first + g * group; k < group; k += 4 * one, i += 4 * one) {
                 long at = from + (long) k * WIDTH;
                 IntVector na = IntVector.fromMemorySegment(I, m, at, LE);
@@ -211,19 +217,25 @@ final class VectorGroups {
                 c = v.fma((FloatVector) nc.lanewise(LSHR, 24).convert(I2F, 0), c);
                 d = v.fma((FloatVector) nd.lanewise(LSHR, 24).convert(I2F, 0), d);
             }
-            int o = g * WIDTH + j;
+            int o = g * WIDTH + part * other;
             exact.add(a).intoArray(to, o);
             exact.add(b).intoArray(to, o + W);
             exact.add(c).intoArray(to, o + 2 * W);
             exact.add(d).intoArray(to, o + 3 * W);
+            part += one;
+            if (part == parts) {
+                part = 0;
+                g += one;
+            }
         }
     }
 
     /**
-     * The sums of 4 W outputs with codes of 4 bits, W beside W and 32 further, in lanes of 16 bits: sixteen products of at most
-     * 15 · 127 fit, and a word's lanes hold two inputs each.
+     * The sums of a row with codes of 4 bits, W beside W and 32 further at a time, in lanes of 16 bits: sixteen products of at
+     * most 15 · 127 fit, and a word's lanes hold two inputs each.
      */
-    private void sums4(MemorySegment m, long panel, GroupFormat format, int groups, int r, int j) {
+    private void sums4(Panels w, int p, int parts, GroupFormat format, int groups, int r) {
+        MemorySegment m = w.data(p);
         int[] xs = pairs;
         float[] to = sums;
         int one = Lanes.one;
@@ -231,34 +243,47 @@ final class VectorGroups {
         int first = r * groups * group / 2;
         int size = format.groupBytes();
         int head = format.headBytes();
-        long codes = panel + format.codesAt(0) + 4L * j;
+        long codes = w.start(p) + format.codesAt(0);
+        long apart = W == 16 ? w.stride() : 8L * W;
+        int other = W == 16 ? groups * WIDTH : 2 * W;
         ShortVector exact = ShortVector.zero(SHORTS);
-        for (int g = 0; g < groups; g += one) {
+        int part = 0;
+        for (int g = 0; g < groups; ) {
             ShortVector a = ShortVector.zero(SHORTS), b = a, c = a, d = a;
-            long from = codes + (long) g * size + (g * group / BLOCK) * head;
+            long from = codes + part * apart + (long) g * size + (g * group / BLOCK) * head;
             for (int k = 0, i = first + g * group / 2; k < group; k += 4 * one, i += 2 * one) {
                 long at = from + (long) k * (WIDTH / 2);
                 ShortVector e = IntVector.broadcast(I, xs[i]).reinterpretAsShorts();
                 ShortVector f = IntVector.broadcast(I, xs[i + 1]).reinterpretAsShorts();
                 ShortVector v = IntVector.fromMemorySegment(I, m, at, LE).reinterpretAsShorts();
-                ShortVector u = IntVector.fromMemorySegment(I, m, at + 4L * W, LE).reinterpretAsShorts();
-                a = a.add(v.and((short) 15).mul(e)).add(v.lanewise(LSHR, 8).and((short) 15).mul(f));
-                b = b.add(u.and((short) 15).mul(e)).add(u.lanewise(LSHR, 8).and((short) 15).mul(f));
-                c = c.add(v.lanewise(LSHR, 4).and((short) 15).mul(e)).add(v.lanewise(LSHR, 12).mul(f));
-                d = d.add(u.lanewise(LSHR, 4).and((short) 15).mul(e)).add(u.lanewise(LSHR, 12).mul(f));
+                ShortVector u =
+                        IntVector.fromMemorySegment(I, m, at + 4L * W, LE).reinterpretAsShorts();
+                a = a.add(v.and((short) 15).mul(e))
+                        .add(v.lanewise(LSHR, 8).and((short) 15).mul(f));
+                b = b.add(u.and((short) 15).mul(e))
+                        .add(u.lanewise(LSHR, 8).and((short) 15).mul(f));
+                c = c.add(v.lanewise(LSHR, 4).and((short) 15).mul(e))
+                        .add(v.lanewise(LSHR, 12).mul(f));
+                d = d.add(u.lanewise(LSHR, 4).and((short) 15).mul(e))
+                        .add(u.lanewise(LSHR, 12).mul(f));
             }
-            int o = g * WIDTH + j;
+            int o = g * WIDTH + part * other;
             exact.add(a).reinterpretAsFloats().intoArray(to, o);
             exact.add(b).reinterpretAsFloats().intoArray(to, o + W);
             exact.add(c).reinterpretAsFloats().intoArray(to, o + WIDTH / 2);
             exact.add(d).reinterpretAsFloats().intoArray(to, o + WIDTH / 2 + W);
+            part += one;
+            if (part == parts) {
+                part = 0;
+                g += one;
+            }
         }
     }
 
     /** Adds the two lanes of each word, and takes off what stored codes are greater by. */
-    private void settle(GroupFormat format, int groups, RoundedRows x, int r) {
-        for (int g = 0; g < groups; g++) {
-            int less = format.zero() * x.sums()[x.sumAt(r, g)];
+    private void settle(GroupFormat format, int groups, int panels, RoundedRows x, int r) {
+        for (int g = 0; g < groups * panels; g++) {
+            int less = format.zero() * x.sums()[x.sumAt(r, g % groups)];
             for (int i = g * WIDTH; i < (g + 1) * WIDTH; i += W) {
                 IntVector words = FloatVector.fromArray(S, sums, i).reinterpretAsInts();
                 IntVector sum = words.lanewise(LSHL, 16).lanewise(ASHR, 16).add(words.lanewise(ASHR, 16));
@@ -291,14 +316,14 @@ final class VectorGroups {
 
     private static void levels(MemorySegment m, long head, long at, float sign, float[] target, int to) {
         for (int j = 0; j < WIDTH; j += W) {
-            FloatVector number = (FloatVector)
-                    ByteVector.fromMemorySegment(B, m, at + j, LE).convertShape(B2F, S, 0);
+            FloatVector number =
+                    (FloatVector) ByteVector.fromMemorySegment(B, m, at + j, LE).convertShape(B2F, S, 0);
             Lanes.halves(m, head + 2L * j).mul(number).mul(sign).intoArray(target, to + j);
         }
     }
 
     /** y = fma(D, w · s, y) and y = fma(n, s · X, y) for all groups of a row and 4 W outputs from j on. */
-    private void fold(GroupFormat format, int groups, RoundedRows x, int r, int j, float[] y, int to) {
+    private void fold(GroupFormat format, int groups, RoundedRows x, int r, int first, int j, float[] y, int to) {
         float[] from = sums;
         float[] ws = weights;
         boolean minimum = format.minimum();
@@ -306,12 +331,16 @@ final class VectorGroups {
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int g = 0; g < groups; g++) {
             float s = x.scales()[x.scaleAt(r, g / perScale)];
-            int o = g * WIDTH + j;
-            int n = o + g * WIDTH;
-            a = FloatVector.fromArray(S, from, o).fma(FloatVector.fromArray(S, ws, n).mul(s), a);
-            b = FloatVector.fromArray(S, from, o + W).fma(FloatVector.fromArray(S, ws, n + W).mul(s), b);
-            c = FloatVector.fromArray(S, from, o + 2 * W).fma(FloatVector.fromArray(S, ws, n + 2 * W).mul(s), c);
-            d = FloatVector.fromArray(S, from, o + 3 * W).fma(FloatVector.fromArray(S, ws, n + 3 * W).mul(s), d);
+            int o = first + g * WIDTH;
+            int n = 2 * g * WIDTH + j;
+            a = FloatVector.fromArray(S, from, o)
+                    .fma(FloatVector.fromArray(S, ws, n).mul(s), a);
+            b = FloatVector.fromArray(S, from, o + W)
+                    .fma(FloatVector.fromArray(S, ws, n + W).mul(s), b);
+            c = FloatVector.fromArray(S, from, o + 2 * W)
+                    .fma(FloatVector.fromArray(S, ws, n + 2 * W).mul(s), c);
+            d = FloatVector.fromArray(S, from, o + 3 * W)
+                    .fma(FloatVector.fromArray(S, ws, n + 3 * W).mul(s), d);
             if (minimum) {
                 FloatVector v = FloatVector.broadcast(S, s * x.sums()[x.sumAt(r, g)]);
                 n += WIDTH;
@@ -422,9 +451,9 @@ final class VectorGroups {
                 }
             }
             int x = r * GROUP;
-            for (int j = 0; j < WIDTH; j += 2 * W) {
-                if (height > 4) {
-                    VectorTileLoops.groupsX8x2(
+            for (int j = 0; j < WIDTH; j += (MANY_REGISTERS ? 4 : 2) * W) {
+                if (MANY_REGISTERS) {
+                    VectorTileLoops.groupsX4x4(
                             wide, 4L * j, weights, count, group, numbers, x, factors, r, minimum, sums, j);
                 } else {
                     VectorTileLoops.groupsX4x2(

@@ -1,15 +1,12 @@
 package dev.causal4j.kernel;
 
-import static dev.causal4j.kernel.Lanes.LE;
 import static dev.causal4j.kernel.Lanes.READ_AHEAD;
-import static dev.causal4j.kernel.Lanes.S;
 import static dev.causal4j.kernel.Lanes.STEPS;
 import static dev.causal4j.kernel.Lanes.W;
 import static dev.causal4j.kernel.Lanes.WORD;
 
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
-import jdk.incubator.vector.FloatVector;
 
 /**
  * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop of {@link VectorLoops} or {@link
@@ -77,7 +74,7 @@ final class VectorProducts extends Products {
 
     /** Bytes to the first step of a group of 4 W outputs. */
     private static long group(Panels w, int g) {
-        return w.steps(g / GROUPS) + (long) (g % GROUPS) * w.plain().stepBytes() / GROUPS;
+        return w.start(g / GROUPS) + (long) (g % GROUPS) * w.plain().stepBytes() / GROUPS;
     }
 
     /** The first output of a group of 4 W. */
@@ -92,15 +89,15 @@ final class VectorProducts extends Products {
     private static void few(Panels w, RowTiles x, Rows y, boolean ahead) {
         int stepBytes = w.plain().stepBytes();
         long run = ahead ? w.depth() * (LINE / 8) : 0;
-        int read = ahead ? touch(w.data(0), w.steps(0), (long) w.depth() * stepBytes) : 0;
+        int read = ahead ? touch(w.data(0), w.start(0), (long) w.depth() * stepBytes) : 0;
         for (int p = 0; p < w.count(); p++) {
             MemorySegment m = w.data(p);
-            long next = w.steps(Math.min(p + 1, w.count() - 1));
+            long next = w.start(Math.min(p + 1, w.count() - 1));
             int out = p * Panels.WIDTH;
             for (int row = 0; row < y.count(); row += FOUR) {
                 long at = row == 0 ? run : 0;
                 read += VectorLoops.tile(
-                        w.plain(), m, w.steps(p), w.depth(), x.data(), x.start(row), y, row, out, next, at);
+                        w.plain(), m, w.start(p), w.depth(), x.data(), x.start(row), y, row, out, next, at);
             }
         }
         Lanes.keep(read);
@@ -123,7 +120,7 @@ final class VectorProducts extends Products {
             int from = 0;
             do {
                 int steps = Math.min(STEPS, w.depth() - from);
-                long at = w.steps(p) + (long) from * w.plain().stepBytes();
+                long at = w.start(p) + (long) from * w.plain().stepBytes();
                 if (widens) {
                     widen(w, w.data(p), at, steps, wide.memory);
                     tiles(wide.memory, 0, from, steps, x, y, p * Panels.WIDTH);

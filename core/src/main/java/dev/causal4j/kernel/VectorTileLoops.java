@@ -193,93 +193,12 @@ final class VectorTileLoops {
             MemorySegment m, long at, float[] ws, int groups, int group, float[] xs, int x,
             float[] fs, int f, boolean minimum, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
-        int next = 4 * Lanes.one;
-        for (int g = 0; g < groups; g++) {
-            FloatVector a0 = z, b0 = z;
-            FloatVector a1 = z, b1 = z;
-            FloatVector a2 = z, b2 = z;
-            FloatVector a3 = z, b3 = z;
-            int first = g * group;
-            int in = x + first / 32 * 512 + first % 32;
-            for (int k = 0; k < group; k += next) {
-                long o = at + (long) (first + k) * 256;
-                int t = in + k;
-                FloatVector v, r0, r1;
-                r0 = fromMemorySegment(S, m, o, LE);
-                r1 = fromMemorySegment(S, m, o + 4L * W, LE);
-                v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 32]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 64]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 96]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                r0 = fromMemorySegment(S, m, o + 256, LE);
-                r1 = fromMemorySegment(S, m, o + 256 + 4L * W, LE);
-                v = broadcast(S, xs[t + 1]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 33]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 65]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 97]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                r0 = fromMemorySegment(S, m, o + 512, LE);
-                r1 = fromMemorySegment(S, m, o + 512 + 4L * W, LE);
-                v = broadcast(S, xs[t + 2]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 34]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 66]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 98]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                r0 = fromMemorySegment(S, m, o + 768, LE);
-                r1 = fromMemorySegment(S, m, o + 768 + 4L * W, LE);
-                v = broadcast(S, xs[t + 3]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 35]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 67]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 99]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-            }
-            int n = y + g * 128;
-            FloatVector w0 = fromArray(S, ws, n);
-            FloatVector w1 = fromArray(S, ws, n + W);
-            int o = f + g * 32;
-            if (!minimum) {
-                a0.fma(w0.mul(broadcast(S, fs[o])), fromArray(S, ys, y)).intoArray(ys, y);
-                b0.fma(w1.mul(broadcast(S, fs[o])), fromArray(S, ys, y + W)).intoArray(ys, y + W);
-                a1.fma(w0.mul(broadcast(S, fs[o + 1])), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
-                b1.fma(w1.mul(broadcast(S, fs[o + 1])), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
-                a2.fma(w0.mul(broadcast(S, fs[o + 2])), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
-                b2.fma(w1.mul(broadcast(S, fs[o + 2])), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
-                a3.fma(w0.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
-                b3.fma(w1.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
-                continue;
-            }
-            FloatVector m0 = fromArray(S, ws, n + 64);
-            FloatVector m1 = fromArray(S, ws, n + 64 + W);
-            m0.fma(broadcast(S, fs[o + 16]), a0.fma(w0.mul(broadcast(S, fs[o])), fromArray(S, ys, y))).intoArray(ys, y);
-            m1.fma(broadcast(S, fs[o + 16]), b0.fma(w1.mul(broadcast(S, fs[o])),
-                    fromArray(S, ys, y + W))).intoArray(ys, y + W);
-            m0.fma(broadcast(S, fs[o + 17]), a1.fma(w0.mul(broadcast(S, fs[o + 1])),
-                    fromArray(S, ys, y + 64))).intoArray(ys, y + 64);
-            m1.fma(broadcast(S, fs[o + 17]), b1.fma(w1.mul(broadcast(S, fs[o + 1])),
-                    fromArray(S, ys, y + 64 + W))).intoArray(ys, y + 64 + W);
-            m0.fma(broadcast(S, fs[o + 18]), a2.fma(w0.mul(broadcast(S, fs[o + 2])),
-                    fromArray(S, ys, y + 128))).intoArray(ys, y + 128);
-            m1.fma(broadcast(S, fs[o + 18]), b2.fma(w1.mul(broadcast(S, fs[o + 2])),
-                    fromArray(S, ys, y + 128 + W))).intoArray(ys, y + 128 + W);
-            m0.fma(broadcast(S, fs[o + 19]), a3.fma(w0.mul(broadcast(S, fs[o + 3])),
-                    fromArray(S, ys, y + 192))).intoArray(ys, y + 192);
-            m1.fma(broadcast(S, fs[o + 19]), b3.fma(w1.mul(broadcast(S, fs[o + 3])),
-                    fromArray(S, ys, y + 192 + W))).intoArray(ys, y + 192 + W);
-        }
-    }
-
-    /** Adds the groups of 8 rows by 2 W outputs to ys, whose rows are 64 apart. */
-    static void groupsX8x2(
-            MemorySegment m, long at, float[] ws, int groups, int group, float[] xs, int x,
-            float[] fs, int f, boolean minimum, float[] ys, int y) {
-        FloatVector z = FloatVector.zero(S);
         int next = 2 * Lanes.one;
         for (int g = 0; g < groups; g++) {
             FloatVector a0 = z, b0 = z;
             FloatVector a1 = z, b1 = z;
             FloatVector a2 = z, b2 = z;
             FloatVector a3 = z, b3 = z;
-            FloatVector a4 = z, b4 = z;
-            FloatVector a5 = z, b5 = z;
-            FloatVector a6 = z, b6 = z;
-            FloatVector a7 = z, b7 = z;
             int first = g * group;
             int in = x + first / 32 * 512 + first % 32;
             for (int k = 0; k < group; k += next) {
@@ -292,77 +211,117 @@ final class VectorTileLoops {
                 v = broadcast(S, xs[t + 32]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
                 v = broadcast(S, xs[t + 64]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
                 v = broadcast(S, xs[t + 96]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                v = broadcast(S, xs[t + 128]); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
-                v = broadcast(S, xs[t + 160]); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
-                v = broadcast(S, xs[t + 192]); a6 = v.fma(r0, a6); b6 = v.fma(r1, b6);
-                v = broadcast(S, xs[t + 224]); a7 = v.fma(r0, a7); b7 = v.fma(r1, b7);
                 r0 = fromMemorySegment(S, m, o + 256, LE);
                 r1 = fromMemorySegment(S, m, o + 256 + 4L * W, LE);
                 v = broadcast(S, xs[t + 1]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
                 v = broadcast(S, xs[t + 33]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
                 v = broadcast(S, xs[t + 65]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
                 v = broadcast(S, xs[t + 97]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                v = broadcast(S, xs[t + 129]); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
-                v = broadcast(S, xs[t + 161]); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
-                v = broadcast(S, xs[t + 193]); a6 = v.fma(r0, a6); b6 = v.fma(r1, b6);
-                v = broadcast(S, xs[t + 225]); a7 = v.fma(r0, a7); b7 = v.fma(r1, b7);
             }
             int n = y + g * 128;
             FloatVector w0 = fromArray(S, ws, n);
             FloatVector w1 = fromArray(S, ws, n + W);
             int o = f + g * 32;
+            FloatVector v;
+            v = broadcast(S, fs[o]); a0.fma(w0.mul(v), fromArray(S, ys, y)).intoArray(ys, y);
+            b0.fma(w1.mul(v), fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            v = broadcast(S, fs[o + 1]); a1.fma(w0.mul(v), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            b1.fma(w1.mul(v), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            v = broadcast(S, fs[o + 2]); a2.fma(w0.mul(v), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            b2.fma(w1.mul(v), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            v = broadcast(S, fs[o + 3]); a3.fma(w0.mul(v), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            b3.fma(w1.mul(v), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
             if (!minimum) {
-                a0.fma(w0.mul(broadcast(S, fs[o])), fromArray(S, ys, y)).intoArray(ys, y);
-                b0.fma(w1.mul(broadcast(S, fs[o])), fromArray(S, ys, y + W)).intoArray(ys, y + W);
-                a1.fma(w0.mul(broadcast(S, fs[o + 1])), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
-                b1.fma(w1.mul(broadcast(S, fs[o + 1])), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
-                a2.fma(w0.mul(broadcast(S, fs[o + 2])), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
-                b2.fma(w1.mul(broadcast(S, fs[o + 2])), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
-                a3.fma(w0.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
-                b3.fma(w1.mul(broadcast(S, fs[o + 3])), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
-                a4.fma(w0.mul(broadcast(S, fs[o + 4])), fromArray(S, ys, y + 256)).intoArray(ys, y + 256);
-                b4.fma(w1.mul(broadcast(S, fs[o + 4])), fromArray(S, ys, y + 256 + W)).intoArray(ys, y + 256 + W);
-                a5.fma(w0.mul(broadcast(S, fs[o + 5])), fromArray(S, ys, y + 320)).intoArray(ys, y + 320);
-                b5.fma(w1.mul(broadcast(S, fs[o + 5])), fromArray(S, ys, y + 320 + W)).intoArray(ys, y + 320 + W);
-                a6.fma(w0.mul(broadcast(S, fs[o + 6])), fromArray(S, ys, y + 384)).intoArray(ys, y + 384);
-                b6.fma(w1.mul(broadcast(S, fs[o + 6])), fromArray(S, ys, y + 384 + W)).intoArray(ys, y + 384 + W);
-                a7.fma(w0.mul(broadcast(S, fs[o + 7])), fromArray(S, ys, y + 448)).intoArray(ys, y + 448);
-                b7.fma(w1.mul(broadcast(S, fs[o + 7])), fromArray(S, ys, y + 448 + W)).intoArray(ys, y + 448 + W);
                 continue;
             }
             FloatVector m0 = fromArray(S, ws, n + 64);
             FloatVector m1 = fromArray(S, ws, n + 64 + W);
-            m0.fma(broadcast(S, fs[o + 16]), a0.fma(w0.mul(broadcast(S, fs[o])), fromArray(S, ys, y))).intoArray(ys, y);
-            m1.fma(broadcast(S, fs[o + 16]), b0.fma(w1.mul(broadcast(S, fs[o])),
-                    fromArray(S, ys, y + W))).intoArray(ys, y + W);
-            m0.fma(broadcast(S, fs[o + 17]), a1.fma(w0.mul(broadcast(S, fs[o + 1])),
-                    fromArray(S, ys, y + 64))).intoArray(ys, y + 64);
-            m1.fma(broadcast(S, fs[o + 17]), b1.fma(w1.mul(broadcast(S, fs[o + 1])),
-                    fromArray(S, ys, y + 64 + W))).intoArray(ys, y + 64 + W);
-            m0.fma(broadcast(S, fs[o + 18]), a2.fma(w0.mul(broadcast(S, fs[o + 2])),
-                    fromArray(S, ys, y + 128))).intoArray(ys, y + 128);
-            m1.fma(broadcast(S, fs[o + 18]), b2.fma(w1.mul(broadcast(S, fs[o + 2])),
-                    fromArray(S, ys, y + 128 + W))).intoArray(ys, y + 128 + W);
-            m0.fma(broadcast(S, fs[o + 19]), a3.fma(w0.mul(broadcast(S, fs[o + 3])),
-                    fromArray(S, ys, y + 192))).intoArray(ys, y + 192);
-            m1.fma(broadcast(S, fs[o + 19]), b3.fma(w1.mul(broadcast(S, fs[o + 3])),
-                    fromArray(S, ys, y + 192 + W))).intoArray(ys, y + 192 + W);
-            m0.fma(broadcast(S, fs[o + 20]), a4.fma(w0.mul(broadcast(S, fs[o + 4])),
-                    fromArray(S, ys, y + 256))).intoArray(ys, y + 256);
-            m1.fma(broadcast(S, fs[o + 20]), b4.fma(w1.mul(broadcast(S, fs[o + 4])),
-                    fromArray(S, ys, y + 256 + W))).intoArray(ys, y + 256 + W);
-            m0.fma(broadcast(S, fs[o + 21]), a5.fma(w0.mul(broadcast(S, fs[o + 5])),
-                    fromArray(S, ys, y + 320))).intoArray(ys, y + 320);
-            m1.fma(broadcast(S, fs[o + 21]), b5.fma(w1.mul(broadcast(S, fs[o + 5])),
-                    fromArray(S, ys, y + 320 + W))).intoArray(ys, y + 320 + W);
-            m0.fma(broadcast(S, fs[o + 22]), a6.fma(w0.mul(broadcast(S, fs[o + 6])),
-                    fromArray(S, ys, y + 384))).intoArray(ys, y + 384);
-            m1.fma(broadcast(S, fs[o + 22]), b6.fma(w1.mul(broadcast(S, fs[o + 6])),
-                    fromArray(S, ys, y + 384 + W))).intoArray(ys, y + 384 + W);
-            m0.fma(broadcast(S, fs[o + 23]), a7.fma(w0.mul(broadcast(S, fs[o + 7])),
-                    fromArray(S, ys, y + 448))).intoArray(ys, y + 448);
-            m1.fma(broadcast(S, fs[o + 23]), b7.fma(w1.mul(broadcast(S, fs[o + 7])),
-                    fromArray(S, ys, y + 448 + W))).intoArray(ys, y + 448 + W);
+            v = broadcast(S, fs[o + 16]); m0.fma(v, fromArray(S, ys, y)).intoArray(ys, y);
+            m1.fma(v, fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            v = broadcast(S, fs[o + 17]); m0.fma(v, fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            m1.fma(v, fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            v = broadcast(S, fs[o + 18]); m0.fma(v, fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            m1.fma(v, fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            v = broadcast(S, fs[o + 19]); m0.fma(v, fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            m1.fma(v, fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+        }
+    }
+
+    /** Adds the groups of 4 rows by 4 W outputs to ys, whose rows are 64 apart. */
+    static void groupsX4x4(
+            MemorySegment m, long at, float[] ws, int groups, int group, float[] xs, int x,
+            float[] fs, int f, boolean minimum, float[] ys, int y) {
+        FloatVector z = FloatVector.zero(S);
+        int next = 1 * Lanes.one;
+        for (int g = 0; g < groups; g++) {
+            FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
+            FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
+            FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
+            FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
+            int first = g * group;
+            int in = x + first / 32 * 512 + first % 32;
+            for (int k = 0; k < group; k += next) {
+                long o = at + (long) (first + k) * 256;
+                int t = in + k;
+                FloatVector v, r0, r1, r2, r3;
+                r0 = fromMemorySegment(S, m, o, LE);
+                r1 = fromMemorySegment(S, m, o + 4L * W, LE);
+                r2 = fromMemorySegment(S, m, o + 8L * W, LE);
+                r3 = fromMemorySegment(S, m, o + 12L * W, LE);
+                v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0); c0 = v.fma(r2, c0); d0 = v.fma(r3, d0);
+                v = broadcast(S, xs[t + 32]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1); c1 = v.fma(r2, c1);
+                d1 = v.fma(r3, d1);
+                v = broadcast(S, xs[t + 64]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2); c2 = v.fma(r2, c2);
+                d2 = v.fma(r3, d2);
+                v = broadcast(S, xs[t + 96]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3); c3 = v.fma(r2, c3);
+                d3 = v.fma(r3, d3);
+            }
+            int n = y + g * 128;
+            FloatVector w0 = fromArray(S, ws, n);
+            FloatVector w1 = fromArray(S, ws, n + W);
+            FloatVector w2 = fromArray(S, ws, n + 2 * W);
+            FloatVector w3 = fromArray(S, ws, n + 3 * W);
+            int o = f + g * 32;
+            FloatVector v;
+            v = broadcast(S, fs[o]); a0.fma(w0.mul(v), fromArray(S, ys, y)).intoArray(ys, y);
+            b0.fma(w1.mul(v), fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            c0.fma(w2.mul(v), fromArray(S, ys, y + 2 * W)).intoArray(ys, y + 2 * W);
+            d0.fma(w3.mul(v), fromArray(S, ys, y + 3 * W)).intoArray(ys, y + 3 * W);
+            v = broadcast(S, fs[o + 1]); a1.fma(w0.mul(v), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            b1.fma(w1.mul(v), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            c1.fma(w2.mul(v), fromArray(S, ys, y + 64 + 2 * W)).intoArray(ys, y + 64 + 2 * W);
+            d1.fma(w3.mul(v), fromArray(S, ys, y + 64 + 3 * W)).intoArray(ys, y + 64 + 3 * W);
+            v = broadcast(S, fs[o + 2]); a2.fma(w0.mul(v), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            b2.fma(w1.mul(v), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            c2.fma(w2.mul(v), fromArray(S, ys, y + 128 + 2 * W)).intoArray(ys, y + 128 + 2 * W);
+            d2.fma(w3.mul(v), fromArray(S, ys, y + 128 + 3 * W)).intoArray(ys, y + 128 + 3 * W);
+            v = broadcast(S, fs[o + 3]); a3.fma(w0.mul(v), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            b3.fma(w1.mul(v), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+            c3.fma(w2.mul(v), fromArray(S, ys, y + 192 + 2 * W)).intoArray(ys, y + 192 + 2 * W);
+            d3.fma(w3.mul(v), fromArray(S, ys, y + 192 + 3 * W)).intoArray(ys, y + 192 + 3 * W);
+            if (!minimum) {
+                continue;
+            }
+            FloatVector m0 = fromArray(S, ws, n + 64);
+            FloatVector m1 = fromArray(S, ws, n + 64 + W);
+            FloatVector m2 = fromArray(S, ws, n + 64 + 2 * W);
+            FloatVector m3 = fromArray(S, ws, n + 64 + 3 * W);
+            v = broadcast(S, fs[o + 16]); m0.fma(v, fromArray(S, ys, y)).intoArray(ys, y);
+            m1.fma(v, fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            m2.fma(v, fromArray(S, ys, y + 2 * W)).intoArray(ys, y + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 3 * W)).intoArray(ys, y + 3 * W);
+            v = broadcast(S, fs[o + 17]); m0.fma(v, fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            m1.fma(v, fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            m2.fma(v, fromArray(S, ys, y + 64 + 2 * W)).intoArray(ys, y + 64 + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 64 + 3 * W)).intoArray(ys, y + 64 + 3 * W);
+            v = broadcast(S, fs[o + 18]); m0.fma(v, fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            m1.fma(v, fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            m2.fma(v, fromArray(S, ys, y + 128 + 2 * W)).intoArray(ys, y + 128 + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 128 + 3 * W)).intoArray(ys, y + 128 + 3 * W);
+            v = broadcast(S, fs[o + 19]); m0.fma(v, fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            m1.fma(v, fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+            m2.fma(v, fromArray(S, ys, y + 192 + 2 * W)).intoArray(ys, y + 192 + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 192 + 3 * W)).intoArray(ys, y + 192 + 3 * W);
         }
     }
 }

@@ -138,7 +138,9 @@ final class WarmUp {
     }
 
     private static Stream<Loops> products(Loops seen) {
-        return Stream.of(Part.ROW, Part.FEW, Part.MANY).map(part -> new Loops(part, seen.format()));
+        boolean few = seen.format() instanceof PanelFormat; // in groups they are the loops of many rows
+        Stream<Part> parts = few ? Stream.of(Part.ROW, Part.FEW, Part.MANY) : Stream.of(Part.ROW, Part.MANY);
+        return parts.map(part -> new Loops(part, seen.format()));
     }
 
     /** Whether vectors take at most twice plain Java's time: uncompiled they take a hundred times as long. */

@@ -19,7 +19,9 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
     }
 
     /** Whether a weight is a code with a scale, rounded again when it changes. */
-    boolean isQuantised();
+    default boolean isQuantised() {
+        return multiple() > 1;
+    }
 
     /** Bytes of a panel with this many steps of k. */
     long bytes(int depth);

@@ -28,6 +28,7 @@ record PanelLayout(DType dtype) {
 
     /** Of codes: those of earlier layouts lay in another order. */
     private static final String CODES = "panels-" + Panels.WIDTH + "/4";
+
     private static final String DTYPE = "causal4j.dtype";
 
     /**

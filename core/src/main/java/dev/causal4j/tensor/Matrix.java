@@ -13,7 +13,7 @@ import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16, f16, int8 or codes in groups: row n holds
+ * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16, f16 or codes in groups: row n holds
  * the weights of output n. Immutable and thread-safe. Its memory and its threads are those of its {@link Device}.
  *
  * <p>Rows are padded to a multiple of 64 with zeros; padding never reaches a result.

@@ -51,7 +51,7 @@ class RowTilesTest {
     void tilesThatAreTooShortAreRefused() {
         float[] data = new float[300];
         RowTiles.of(data, 1, 96).check(96);
-        assertThatThrownBy(() -> RowTiles.of(data, 2, 8).check(9)).isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> RowTiles.of(data, 2, 96).check(96)).isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> RowTiles.row(Rows.of(data, 301, 1)).check(301))
                 .isInstanceOf(IndexOutOfBoundsException.class);
     }

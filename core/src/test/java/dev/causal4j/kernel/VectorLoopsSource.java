@@ -3,7 +3,6 @@ package dev.causal4j.kernel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -23,7 +22,7 @@ final class VectorLoopsSource {
     private static final int GROUPS = 2;
 
     /** Multiply-adds in one turn of a loop over a group: C1, which counts them first, does not compile many more. */
-    private static final int MOST = 32;
+    private static final int MOST = 16;
 
     private static final String EXACT = "FloatVector exact = broadcast(S, -0f);";
 
@@ -62,7 +61,7 @@ final class VectorLoopsSource {
             tiles.tile(PanelFormat.F32, 6, 4, adds);
         }
         tiles.groups(4, 2);
-        tiles.groups(8, 2);
+        tiles.groups(4, 4);
         return Map.of(
                 FOLDER.resolve("VectorLoops.java"), loops.source.append("}\n").toString(),
                 FOLDER.resolve("VectorTileLoops.java"),
@@ -395,14 +394,15 @@ final class VectorLoopsSource {
             line(3, "FloatVector w" + i + " = fromArray(S, ws, n" + groupPlace(1, i) + ");");
         }
         line(3, "int o = f + g * 32;");
+        line(3, "FloatVector v;");
+        numbers(rows, vectors, 0, (sum, r, i) -> acc(i, r) + ".fma(w" + i + ".mul(v), " + sum + ")");
         line(3, "if (!minimum) {");
-        numbers(4, rows, vectors, (sum, r, i) -> sum);
         line(4, "continue;");
         line(3, "}");
         for (int i = 0; i < vectors; i++) {
             line(3, "FloatVector m" + i + " = fromArray(S, ws, n + 64" + groupPlace(1, i) + ");");
         }
-        numbers(3, rows, vectors, (sum, r, i) -> "m" + i + ".fma(broadcast(S, fs[o + " + (16 + r) + "]), " + sum + ")");
+        numbers(rows, vectors, 16, (sum, r, i) -> "m" + i + ".fma(v, " + sum + ")");
         line(2, "}");
         line(1, "}");
     }
@@ -432,15 +432,16 @@ final class VectorLoopsSource {
         String add(String sum, int row, int vector);
     }
 
-    /** Stores y = fma(chain, w · s, y) and another term. */
-    private void numbers(int depth, int rows, int vectors, Term term) {
+    /** Adds a term to each sum in memory, with a factor of each row. */
+    private void numbers(int rows, int vectors, int factors, Term term) {
         for (int r = 0; r < rows; r++) {
-            for (int i = 0; i < vectors; i++) {
-                String to = "y" + (r == 0 ? "" : " + " + Panels.WIDTH * r) + groupPlace(1, i);
-                String scale = "w" + i + ".mul(broadcast(S, fs[o" + (r == 0 ? "" : " + " + r) + "]))";
-                String sum = acc(i, r) + ".fma(" + scale + ", fromArray(S, ys, " + to + "))";
-                line(depth, term.add(sum, r, i) + ".intoArray(ys, " + to + ");");
-            }
+            int row = r;
+            String at = r == 0 ? "y" : "y + " + Panels.WIDTH * r;
+            String sums = each(vectors, " ", i -> {
+                String to = at + groupPlace(1, i);
+                return term.add("fromArray(S, ys, " + to + ")", row, i) + ".intoArray(ys, " + to + ");";
+            });
+            line(3, "v = broadcast(S, fs[o" + (r + factors == 0 ? "" : " + " + (r + factors)) + "]); " + sums);
         }
     }
 
