@@ -1,5 +1,7 @@
 package dev.causal4j.machine;
 
+import java.util.Locale;
+
 /** What the code has kernels for, the fastest last. */
 enum InstructionSet {
     AVX2(1),
@@ -20,6 +22,6 @@ enum InstructionSet {
 
     /** Its name in the property and in messages. */
     String label() {
-        return name().toLowerCase(java.util.Locale.ROOT);
+        return name().toLowerCase(Locale.ROOT);
     }
 }

@@ -28,8 +28,7 @@ public final class MachineKernels implements KernelProvider {
 
     @Override
     public boolean isUsable() {
-        return System.getProperty("os.name").equals("Linux")
-                && System.getProperty("os.arch").equals("amd64");
+        return "Linux".equals(System.getProperty("os.name")) && "amd64".equals(System.getProperty("os.arch"));
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -38,7 +39,7 @@ class BlobTest {
         Path built = folder.resolve("kernels.bin");
         output(Path.of("..", "scripts", "blob.sh").toString(), built.toString());
         try (InputStream in = MachineKernels.class.getResourceAsStream("kernels-x86_64.bin")) {
-            assertThat(Files.readAllBytes(built)).isEqualTo(in.readAllBytes());
+            assertThat(Files.readAllBytes(built)).isEqualTo(Objects.requireNonNull(in).readAllBytes());
         }
     }
 }

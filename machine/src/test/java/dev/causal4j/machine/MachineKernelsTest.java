@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
@@ -110,7 +111,7 @@ class MachineKernelsTest {
         List<String> whole = run("", ALLOWED);
         byte[] code;
         try (InputStream in = MachineKernels.class.getResourceAsStream("kernels-x86_64.bin")) {
-            code = in.readAllBytes();
+            code = Objects.requireNonNull(in).readAllBytes();
         }
         int mask = -1; // of nibbles, which kernels of 4 bits read
         for (int i = 0; i < code.length; i++) {
