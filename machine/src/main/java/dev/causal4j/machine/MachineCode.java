@@ -14,9 +14,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
- * The mapped code and its entries, for the life of the process. The system's {@code mmap} and {@code mprotect} are the only
- * symbols it needs; memory is never writable and executable at once. Arguments may be arrays of the heap: a collection waits
- * for the end of a call. Thread-safe.
+ * The mapped code and its entries, for the life of the process. The system's {@code mmap} and {@code mprotect} are the
+ * only symbols it needs; memory is never writable and executable at once. Arguments may be arrays of the heap: a
+ * collection waits for the end of a call. Thread-safe.
  */
 final class MachineCode {
     private static final String BLOB = "kernels-x86_64.bin";
@@ -101,7 +101,7 @@ final class MachineCode {
         return e instanceof RuntimeException known ? known : new IllegalStateException(e);
     }
 
-    /** The instruction sets that this processor has and the system lets programs use, as bits of {@link InstructionSet}. */
+    /** What this processor has and the system lets programs use, as bits of {@link InstructionSet}. */
     long sets() {
         return sets;
     }

@@ -9,8 +9,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Products in machine code for Linux on x86-64, from AVX2 on. The property {@value #PROPERTY} restricts them to {@code amx},
- * {@code avx512}, {@code avxvnni} or {@code avx2}, for tests and comparisons; all have the same bits. Thread-safe.
+ * Products in machine code for Linux on x86-64, from AVX2 on. The property {@value #PROPERTY} restricts them to {@code
+ * amx}, {@code avx512}, {@code avxvnni} or {@code avx2}, for tests and comparisons; all have the same bits. Thread-safe.
  */
 public final class MachineKernels implements KernelProvider {
     /** The system property that restricts the instructions. */

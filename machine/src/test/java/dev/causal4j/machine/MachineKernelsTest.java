@@ -30,8 +30,9 @@ import org.junit.jupiter.api.io.TempDir;
 /** Kernels are chosen once in a process, so each case is one. */
 class MachineKernelsTest {
     private static final String BLOB = "dev/causal4j/machine/kernels-x86_64.bin";
-    private static final String TEXT = "It is a truth universally acknowledged, that a single man in possession of a good"
-            + " fortune, must be in want of a wife. ".repeat(12);
+    private static final String TEXT = ("It is a truth universally acknowledged, that a single man in possession of a"
+                    + " good fortune, must be in want of a wife. ")
+            .repeat(12);
 
     @TempDir
     private Path folder;
@@ -53,7 +54,8 @@ class MachineKernelsTest {
                         double nll = new Scorer(model).score(TEXT).totals().nll();
                         GenerationOptions greedy = GenerationOptions.builder().temperature(0).maxNewTokens(64).build();
                         int[] tokens = new Generator(model).generate("Emma was", greedy).tokens();
-                        System.out.println(dtype.label() + " " + Double.toHexString(nll) + " " + Arrays.toString(tokens));
+                        System.out.println(
+                                dtype.label() + " " + Double.toHexString(nll) + " " + Arrays.toString(tokens));
                     }
                 }
             }
@@ -67,7 +69,8 @@ class MachineKernelsTest {
         command.addAll(List.of("--add-modules=jdk.incubator.vector", "-XX:+UseSerialGC"));
         command.addAll(Arrays.asList(flags));
         String path = System.getProperty("java.class.path");
-        command.addAll(List.of("-cp", first.isEmpty() ? path : first + File.pathSeparator + path, Show.class.getName()));
+        String all = first.isEmpty() ? path : first + File.pathSeparator + path;
+        command.addAll(List.of("-cp", all, Show.class.getName()));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         CompletableFuture.delayedExecutor(150, TimeUnit.SECONDS).execute(process::destroyForcibly);
         List<String> lines = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
@@ -94,7 +97,8 @@ class MachineKernelsTest {
     @Test
     void aModelScoresAndGeneratesTheSameBitsByMachineCodeAndByJava() throws IOException, InterruptedException {
         List<String> java = run("", "-Dcausal4j.kernels=vector", "-Xlog:class+load");
-        assertThat(java).noneMatch(line -> line.contains("dev.causal4j.machine.Machine") && !line.contains("MachineKernelsTest"));
+        assertThat(java)
+                .noneMatch(line -> line.contains("dev.causal4j.machine.") && !line.contains("MachineKernelsTest"));
         assertThat(results(java)).hasSize(4);
         List<String> machine = run("", ALLOWED);
         assertThat(kernels(machine)).startsWith("kernels machine-");
