@@ -93,7 +93,7 @@ public final class Engine implements AutoCloseable {
     }
 
     Engine(CausalLM model, EngineOptions options, DraftSource drafts, int mostDrafted) {
-        Kernels.name(); // fails here if the kernels that the property sets are missing
+        Kernels.require(); // fails here if the kernels that the property sets are missing
         this.model = model;
         this.options = options;
         this.drafts = drafts;

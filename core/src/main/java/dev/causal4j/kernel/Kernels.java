@@ -4,6 +4,9 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The entry to all arithmetic: checks shapes, then calls the chosen kernels. Stateless and thread-safe. Each call runs
@@ -29,9 +32,14 @@ public final class Kernels {
 
     private static final JavaKernels JAVA = KernelChoice.java();
 
-    private static final ProvidedKernels PROVIDED = KernelChoice.isForced()
-            ? ProvidedKernels.NONE
-            : ProvidedKernels.find(KernelProvider.class.getClassLoader());
+    /** Found when weights in groups are there, in the background: the first use of a linker takes a tenth of a second. */
+    private static final class Provided {
+        static final CompletableFuture<ProvidedKernels> FOUND = KernelChoice.isForced()
+                ? CompletableFuture.completedFuture(ProvidedKernels.NONE)
+                : CompletableFuture.supplyAsync(() -> ProvidedKernels.find(KernelProvider.class.getClassLoader()));
+    }
+
+    private static final Set<GroupFormat> PREPARED = ConcurrentHashMap.newKeySet();
 
     private static final WarmUp WARM_UP = new WarmUp(JAVA, KernelChoice.isForced(), WarmUp.MOST_NANOS);
 
@@ -39,20 +47,40 @@ public final class Kernels {
 
     /**
      * The kernels in use: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}; before them those of
-     * an admitted {@link KernelProvider} and a plus sign.
+     * a {@link KernelProvider} that is not refused and a plus sign.
      */
     public static String name() {
-        return PROVIDED.nameOver(JAVA);
+        return provided().nameOver(JAVA);
+    }
+
+    private static ProvidedKernels provided() {
+        return Provided.FOUND.join();
+    }
+
+    private static boolean isProvided(WeightFormat format) {
+        return format instanceof GroupFormat groups && provided().multiplies(groups);
+    }
+
+    /** Throws unless the kernels that the property sets are there. */
+    public static void require() {
+        Objects.requireNonNull(JAVA);
+    }
+
+    /** Begins, in the background, what a provider needs before it multiplies by weights of a format. */
+    public static void prepare(WeightFormat format) {
+        if (format instanceof GroupFormat groups && PREPARED.add(groups)) {
+            Provided.FOUND.thenAcceptAsync(found -> found.multiplies(groups));
+        }
     }
 
     /** The kernels running now: {@link #name}, with {@code scalar} until vectors are compiled. */
     public static String state() {
-        return PROVIDED.nameOver(WARM_UP.running());
+        return provided().nameOver(WARM_UP.running());
     }
 
     /** Begins to compile the vectors of products by weights of a format in the background, those of a prompt first. */
     public static void warmUp(WeightFormat format) {
-        if (!PROVIDED.multiplies(format)) {
+        if (!isProvided(format)) {
             WARM_UP.start(new WarmUp.Loops(WarmUp.Part.MANY, format));
         }
     }
@@ -96,9 +124,13 @@ public final class Kernels {
         x.check(w);
         checkProduct(w, x.count(), y);
         if (y.count() > 0) {
-            Products products = PROVIDED.multiplies(w.format())
-                    ? PROVIDED.products()
-                    : WARM_UP.product(w, x.height(), x.count()).products();
+            Products products;
+            if (isProvided(w.format())) {
+                products = provided().products();
+                WARM_UP.count(w, x.count());
+            } else {
+                products = WARM_UP.product(w, x.height(), x.count()).products();
+            }
             products.multiply(w, x, y);
         }
     }
@@ -118,13 +150,13 @@ public final class Kernels {
      */
     public static void round(GroupFormat format, Rows x, RoundedRows to, int tile) {
         x.check(to.depth());
+        to.check();
         Objects.checkIndex(tile, to.tiles());
         if (x.count() != to.count()) {
             throw new IllegalArgumentException("rows: expected " + to.count() + " to round, got " + x.count());
         }
-        Products products = PROVIDED.multiplies(format)
-                ? PROVIDED.products()
-                : WARM_UP.rest().products();
+        Products products =
+                isProvided(format) ? provided().products() : WARM_UP.rest().products();
         products.round(x, to, tile);
     }
 

@@ -69,6 +69,11 @@ public record RoundedRows(
             throw new IllegalArgumentException("rounded rows: expected " + w.depth() + " inputs for " + w.format()
                     + ", got " + depth + " in groups of " + group);
         }
+        check();
+    }
+
+    /** Throws unless the rows are inside their arrays: machine code asks nobody else. */
+    void check() {
         Objects.checkIndex(tile, Integer.MAX_VALUE);
         long end = Math.multiplyExact((long) tile + tiles(), (long) height * depth);
         Objects.checkFromIndexSize(0, end, codes.length);

@@ -96,6 +96,13 @@ final class WarmUp {
         return plain;
     }
 
+    /** Counts a provider's product: attention and norms run beside it, and their vectors are worth as much. */
+    void count(Panels w, int rows) {
+        if (!done && work.merge(Loops.REST, (long) w.count() * Panels.WIDTH * w.depth() * rows, Long::sum) >= WORK) {
+            start(Loops.REST);
+        }
+    }
+
     /** Starts the samples unless these loops are compiled. Loops that are compiled keep their vectors. */
     synchronized void start(Loops loops) {
         work.putIfAbsent(loops, 1L);

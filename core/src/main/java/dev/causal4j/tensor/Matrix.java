@@ -48,6 +48,7 @@ public final class Matrix {
         this.rows = rows;
         this.cols = cols;
         this.data = data;
+        Kernels.prepare(format);
     }
 
     /** An uninitialised matrix. */

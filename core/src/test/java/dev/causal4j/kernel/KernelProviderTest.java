@@ -160,7 +160,6 @@ class KernelProviderTest {
         private Show() {}
 
         public static void main(String[] args) {
-            System.out.println("kernels " + Kernels.name());
             boolean same = true;
             for (WeightFormat format : List.of(GroupFormat.INT4, PanelFormat.F32)) {
                 int before = Right.products;
@@ -181,6 +180,7 @@ class KernelProviderTest {
                 same &= Arrays.equals(actual, expected);
                 System.out.println(format.label() + " by the provider: " + (Right.products > before));
             }
+            System.out.println("kernels " + Kernels.name());
             System.out.println("same bits: " + same);
         }
     }
