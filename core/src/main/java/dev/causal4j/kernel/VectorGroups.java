@@ -81,7 +81,7 @@ final class VectorGroups {
 
     /** Rows one by one; with 16 lanes two panels are read side by side, with fewer the halves of one. */
     private void few() {
-        int panels = W == 16 && w.memory().length == 1 ? 2 : 1;
+        int panels = W == 16 ? 2 : 1;
         for (int p = 0; p < w.count(); p += panels) {
             int q = Math.min(p + panels, w.count()) - 1; // with 16 lanes a single panel is paired with itself
             for (int r = 0; r < x.count(); r++) {
