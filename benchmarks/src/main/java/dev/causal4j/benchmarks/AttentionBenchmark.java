@@ -85,6 +85,7 @@ public class AttentionBenchmark extends Protocol {
                         head.position,
                         new AttentionRule(1, 0, 0, null),
                         head.scores,
+                        new float[head.queries],
                         head.outRows,
                         (weights, offset, query, row, from, n) -> {})
                 .attend();

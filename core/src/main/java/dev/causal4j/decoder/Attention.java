@@ -217,6 +217,7 @@ final class Attention {
                 tile.position(),
                 rule,
                 Rows.of(scores.numbers, stride, rows),
+                new float[rows],
                 Rows.of(scores.results, headSize, rows),
                 wanted.weighting(layer, heads, tile.kvHead * group, tile.part.first() + tile.query));
     }

@@ -10,20 +10,27 @@ import java.util.Objects;
  *
  * <p>The numbers of all heads in a page lie side by side, so that memory is read in long runs, once for all queries. A
  * mean is one chain over positions, so it does not depend on how a prompt was cut into chunks.
+ *
+ * <p>There are {@code queries.count() / pages.heads() / rule.group()} positions.
+ *
+ * @param queries rows of {@code pages.headSize()} numbers, already scaled, by key head, position, and query head of the
+ *     group
+ * @param first position of the first query
+ * @param scores scratch: as many rows, each for the positions from {@code rule.base(first)} to the last query's, rounded
+ *     up to a multiple of 64
+ * @param sums scratch: a number for each row
+ * @param out as many rows, of {@code pages.headSize()} numbers
+ * @param weighting changes the weights before the division by their softmax total, as by dropout
  */
-public final class PagedAttention {
-    private final Pages pages;
-    private final Rows queries;
-    private final int first;
-    private final AttentionRule rule;
-    private final Rows scores;
-    private final Rows out;
-    private final Weighting weighting;
-    private final int each; // rows of a key head
-    private final int base; // position of the first score
-    private final int end; // position after the last query
-    private final float[] sums; // of the weights of each row
-
+public record PagedAttention(
+        Pages pages,
+        Rows queries,
+        int first,
+        AttentionRule rule,
+        Rows scores,
+        float[] sums,
+        Rows out,
+        Weighting weighting) {
     /** Changes the attention weights of a query before values are summed. */
     @FunctionalInterface
     public interface Weighting {
@@ -36,40 +43,21 @@ public final class PagedAttention {
         void apply(float[] weights, int offset, int query, int head, int from, int n);
     }
 
-    /**
-     * Attention of {@code queries.count() / pages.heads() / rule.group()} positions.
-     *
-     * @param queries rows of {@code pages.headSize()} numbers, already scaled, by key head, position, and query head of
-     *     the group
-     * @param first position of the first query
-     * @param scores scratch: as many rows, each for the positions from {@code rule.base(first)} to the last query's,
-     *     rounded up to a multiple of 64
-     * @param out as many rows, of {@code pages.headSize()} numbers
-     * @param weighting changes the weights before the division by their softmax total, as by dropout
-     */
-    public PagedAttention(
-            Pages pages, Rows queries, int first, AttentionRule rule, Rows scores, Rows out, Weighting weighting) {
-        this.pages = pages;
-        this.queries = queries;
-        this.first = first;
-        this.rule = rule;
-        this.scores = scores;
-        this.out = out;
-        this.weighting = weighting;
-        this.each = queries.count() / pages.heads();
-        this.base = rule.base(first);
-        this.end = first + Objects.checkIndex(each / rule.group(), Integer.MAX_VALUE - first);
-        this.sums = new float[queries.count()];
+    /** Checks that all is inside its memory. */
+    public PagedAttention {
+        int positions = queries.count() / pages.heads() / rule.group();
+        int end = first + Objects.checkIndex(positions, Integer.MAX_VALUE - first);
         queries.check(pages.headSize());
-        scores.check(count() * Panels.WIDTH);
+        scores.check(Panels.needed(end - rule.base(first)) * Panels.WIDTH);
+        Objects.checkFromIndexSize(0, queries.count(), sums.length);
         out.check(pages.headSize());
-        pages.check(base, end);
+        pages.check(rule.base(first), end);
     }
 
     /** Computes all. */
     public void attend() {
         scores(0, count());
-        for (int row = 0; row < sums.length; row++) {
+        for (int row = 0; row < queries.count(); row++) {
             weights(row);
         }
         means(0, parts());
@@ -77,7 +65,17 @@ public final class PagedAttention {
 
     /** Pages that the queries see. */
     public int count() {
-        return Panels.needed(end - base);
+        return Panels.needed(first + each() / rule.group() - base());
+    }
+
+    /** Position of the first score. */
+    private int base() {
+        return rule.base(first);
+    }
+
+    /** Rows of a key head. */
+    private int each() {
+        return queries.count() / pages.heads();
     }
 
     /** Parts of the values of all heads, of up to 64 columns each. */
@@ -89,20 +87,20 @@ public final class PagedAttention {
     public void scores(int from, int to) {
         for (int page = from; page < to; page++) {
             for (int head = 0; head < pages.heads(); head++) {
-                int at = scores.start(head * each) + page * Panels.WIDTH;
-                Rows some = new Rows(scores.data(), at, scores.stride(), each);
-                pages.scores(base / Panels.WIDTH + page, head, queries.rows(head * each, each), some);
+                int at = scores.start(head * each()) + page * Panels.WIDTH;
+                Rows some = new Rows(scores.data(), at, scores.stride(), each());
+                pages.scores(base() / Panels.WIDTH + page, head, queries.rows(head * each(), each()), some);
             }
         }
     }
 
     /** Makes a row's scores weights, to be divided by their sum. */
     public void weights(int row) {
-        int query = row % each / rule.group();
-        int head = row / each * rule.group() + row % rule.group();
+        int query = row % each() / rule.group();
+        int head = row / each() * rule.group() + row % rule.group();
         int from = rule.first(first + query);
         int n = first + query + 1 - from;
-        int at = scores.start(row) + from - base;
+        int at = scores.start(row) + from - base();
         if (rule.cap() != 0) {
             Kernels.cap(scores.data(), at, n, rule.cap());
         }
@@ -115,19 +113,19 @@ public final class PagedAttention {
     public void means(int from, int to) {
         for (int part = from; part < to; part++) {
             Rows means = means(part);
-            for (int row = 0; row < each; row++) {
+            for (int row = 0; row < each(); row++) {
                 Arrays.fill(out.data(), means.start(row), means.start(row) + width(part), 0f);
             }
         }
-        for (int page = base / Panels.WIDTH; page < Panels.needed(end); page++) {
+        for (int page = base() / Panels.WIDTH; page < base() / Panels.WIDTH + count(); page++) {
             for (int part = from; part < to; part++) {
                 addValues(page, part);
             }
         }
         for (int part = from; part < to; part++) {
             Rows means = means(part);
-            for (int row = 0; row < each; row++) {
-                Kernels.divide(out.data(), means.start(row), width(part), sums[part / pages.parts() * each + row]);
+            for (int row = 0; row < each(); row++) {
+                Kernels.divide(out.data(), means.start(row), width(part), sums[part / pages.parts() * each() + row]);
             }
         }
     }
@@ -138,22 +136,22 @@ public final class PagedAttention {
 
     /** The rows of a part of the results. */
     private Rows means(int part) {
-        int at = out.start(part / pages.parts() * each) + part % pages.parts() * Panels.WIDTH;
-        return new Rows(out.data(), at, out.stride(), each);
+        int at = out.start(part / pages.parts() * each()) + part % pages.parts() * Panels.WIDTH;
+        return new Rows(out.data(), at, out.stride(), each());
     }
 
     /** Adds weight · value for the positions of a page, at once for all rows that see the same of them. */
     private void addValues(int page, int part) {
         Rows means = means(part);
         int head = part / pages.parts();
-        for (int row = 0, next = 0; row < each; row = next) {
+        for (int row = 0, next = 0; row < each(); row = next) {
             int from = from(page, row);
             int to = to(page, row);
-            while (next < each && from(page, next) == from && to(page, next) == to) {
+            while (next < each() && from(page, next) == from && to(page, next) == to) {
                 next++;
             }
             if (from < to) {
-                int at = scores.start(head * each + row) + from - base;
+                int at = scores.start(head * each() + row) + from - base();
                 Rows weights = new Rows(scores.data(), at, scores.stride(), next - row);
                 Rows some = means.rows(row, next - row);
                 pages.addValues(page, head, part % pages.parts(), from % Panels.WIDTH, weights, to - from, some);

@@ -175,18 +175,11 @@ final class WarmUp {
         MemorySegment data = arena.allocate(DEPTH * 4L * Panels.WIDTH, 64);
         float[] x = new float[SAMPLE];
         float[] y = new float[SAMPLE];
+        Rows in = Rows.of(x, DEPTH, 3);
+        Rows out = Rows.of(y, DEPTH, 3);
         NormRule rule = new NormRule(new float[SAMPLE], y, 1e-5f, true);
         return Stream.of(
-                set -> set.reductions()
-                        .addProduct(
-                                PanelFormat.F32,
-                                data,
-                                0,
-                                DEPTH,
-                                Rows.of(x, DEPTH, 3),
-                                Rows.of(y, DEPTH, 3),
-                                0,
-                                Panels.WIDTH),
+                set -> set.reductions().addProduct(PanelFormat.F32, data, 0, DEPTH, in, out, 0, Panels.WIDTH),
                 set -> set.reductions().norm(rule, x, 0, y, 0),
                 set -> y[0] = set.reductions().max(x, 0, SAMPLE),
                 set -> y[0] = set.reductions().sum(x, 0, SAMPLE),

@@ -126,6 +126,7 @@ class KernelsTest {
                         first,
                         new AttentionRule(1, 0, 0, null),
                         Rows.of(new float[rows * blocks * 64], blocks * 64, rows),
+                        new float[rows],
                         Rows.of(out, headSize, rows),
                         (weights, offset, query, head, from, n) -> {})
                 .attend();
@@ -195,7 +196,8 @@ class KernelsTest {
     private static PagedAttention attention(Pages pages, Rows queries, int first, AttentionRule rule, Rows out) {
         int width = 256;
         Rows scores = Rows.of(new float[queries.count() * width], width, queries.count());
-        return new PagedAttention(pages, queries, first, rule, scores, out, (weights, offset, query, head, from, n) -> {
+        float[] sums = new float[queries.count()];
+        return new PagedAttention(pages, queries, first, rule, scores, sums, out, (weights, offset, query, head, _, _) -> {
             weights[offset] *= 1 + query + 10 * (head % 2);
         });
     }
