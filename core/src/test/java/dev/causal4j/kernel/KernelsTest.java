@@ -197,9 +197,10 @@ class KernelsTest {
         int width = 256;
         Rows scores = Rows.of(new float[queries.count() * width], width, queries.count());
         float[] sums = new float[queries.count()];
-        return new PagedAttention(pages, queries, first, rule, scores, sums, out, (weights, offset, query, head, _, _) -> {
-            weights[offset] *= 1 + query + 10 * (head % 2);
-        });
+        return new PagedAttention(
+                pages, queries, first, rule, scores, sums, out, (weights, offset, query, head, from, n) -> {
+                    weights[offset] *= 1 + query + 10 * (head % 2);
+                });
     }
 
     private float[] numbers(int n) {
