@@ -189,6 +189,7 @@ complete -c causal4j -n '__causal4j_in \'inspect\'' -s h -l help -d 'Show this h
 complete -c causal4j -n '__causal4j_in \'bench\'' -l json -d 'Print one JSON document and nothing else'
 complete -c causal4j -n '__causal4j_in \'bench\'' -l prompt -r -d 'Prompt tokens'
 complete -c causal4j -n '__causal4j_in \'bench\'' -l generate -r -d 'New tokens'
+complete -c causal4j -n '__causal4j_in \'bench\'' -l context -r -d 'Tokens before the prompt, in memory of their own but copied, not computed'
 complete -c causal4j -n '__causal4j_in \'bench\'' -l repeat -r -d 'Measured runs'
 complete -c causal4j -n '__causal4j_in \'bench\'' -l sequences -r -d 'Sequences that decode at once'
 complete -c causal4j -n '__causal4j_in \'bench\'' -l warm-up -r -d 'Least time of unmeasured runs, in which kernels are compiled'

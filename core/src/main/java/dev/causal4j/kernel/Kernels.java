@@ -224,7 +224,7 @@ public final class Kernels {
     }
 
     /**
-     * The products of queries with keys: scores[r][t - from] = queries[r] · key t for the positions t from {@code from}
+     * The products of queries with the first head's keys: scores[r][t - from] = queries[r] · key t for the positions t from {@code from}
      * to the end of the page of position {@code to - 1}.
      *
      * @param queries rows of {@code pages.headSize()} numbers
@@ -233,7 +233,12 @@ public final class Kernels {
      */
     public static void scores(Pages pages, Rows queries, int from, int to, Rows scores) {
         pages.check(from, to);
-        multiply(pages.keys(from / Panels.WIDTH, Panels.needed(to - from)), queries, scores);
+        queries.check(pages.headSize());
+        scores.check(Panels.needed(to - from) * Panels.WIDTH);
+        for (int at = 0; at < to - from; at += Panels.WIDTH) {
+            Rows some = new Rows(scores.data(), scores.offset() + at, scores.stride(), scores.count());
+            pages.scores((from + at) / Panels.WIDTH, 0, queries, some);
+        }
     }
 
     /** y = the norm of x; both may be the same. */

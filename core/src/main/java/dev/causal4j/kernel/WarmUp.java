@@ -64,7 +64,7 @@ final class WarmUp {
 
     /** Kernels that are compiled together: products by weights of a format, or the rest. */
     record Loops(Part part, WeightFormat format) {
-        /** All but products. Its format is that of keys and values, so that their products are compiled in each process. */
+        /** All but products. Its format is that of keys and values unless they are asked for in bf16. */
         static final Loops REST = new Loops(Part.REST, PanelFormat.F32);
     }
 
@@ -140,7 +140,7 @@ final class WarmUp {
     private static Stream<Loops> products(Loops seen) {
         boolean few = seen.format() instanceof PanelFormat; // in groups they are the loops of many rows
         Stream<Part> parts = few ? Stream.of(Part.ROW, Part.FEW, Part.MANY) : Stream.of(Part.ROW, Part.MANY);
-        return parts.map(part -> new Loops(part, seen.format()));
+        return parts.filter(_ -> !seen.equals(Loops.REST)).map(part -> new Loops(part, seen.format()));
     }
 
     /** Whether vectors take at most twice plain Java's time: uncompiled they take a hundred times as long. */
@@ -183,9 +183,11 @@ final class WarmUp {
         float[] x = new float[SAMPLE];
         float[] y = new float[SAMPLE];
         RoundedRows rounded = RoundedRows.of(GroupFormat.INT8, SAMPLE / 32 * 32, 1);
+        Rows in = Rows.of(x, DEPTH, 3);
+        Rows out = Rows.of(y, DEPTH, 3);
         NormRule rule = new NormRule(new float[SAMPLE], y, 1e-5f, true);
         return Stream.of(
-                set -> set.reductions().addWeighted(PanelFormat.F32, x, 0, Panels.WIDTH, data, 0, y, 0, Panels.WIDTH),
+                set -> set.reductions().addProduct(PanelFormat.F32, data, 0, DEPTH, in, out, 0, Panels.WIDTH),
                 set -> set.reductions().norm(rule, x, 0, y, 0),
                 set -> set.products().round(Rows.of(x, SAMPLE, 1), rounded, 0),
                 set -> y[0] = set.reductions().max(x, 0, SAMPLE),

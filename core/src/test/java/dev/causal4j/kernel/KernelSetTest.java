@@ -10,6 +10,7 @@ import java.util.SplittableRandom;
 import org.assertj.core.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The vector kernels of this JVM against their specification, bit for bit, and the specification against double. */
@@ -261,35 +262,34 @@ class KernelSetTest {
         }
     }
 
-    @Test
-    void weightedRowsHaveTheBitsOfTheSpecification() {
-        for (int n : LENGTHS) {
-            MemorySegment v = panels.memory(5L * n * 4 + 12);
-            float[] p = numbers(9);
-            float[] expected = numbers(n + 3);
-            float[] actual = expected.clone();
-            scalar.reductions().addWeighted(PanelFormat.F32, p, 2, 5, v, 12, expected, 3, n);
-            vector.reductions().addWeighted(PanelFormat.F32, p, 2, 5, v, 12, actual, 3, n);
-            assertThat(actual).as("n %d", n).isEqualTo(expected);
-        }
-    }
-
-    @Test
-    void weightedWordsHaveTheBitsOfTheSpecification() {
-        PanelFormat format = PanelFormat.BF16;
-        for (int n : LENGTHS) {
-            MemorySegment v = panels.memory(5L * format.rowBytes(n) + 12);
-            float[] rows = numbers(5 * n);
-            for (int i = 0; i < rows.length; i++) {
-                format.put(rows[i], v, 12 + i / n * format.rowBytes(n), i % n);
+    @ParameterizedTest
+    @EnumSource(names = {"F32", "BF16"})
+    void productsWithKeysAndValuesHaveTheBitsOfTheSpecification(PanelFormat format) {
+        int depth = 7;
+        for (int n : new int[] {1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64}) {
+            MemorySegment w = panels.memory(depth * format.rowBytes(n) + 12);
+            float[] numbers = numbers(depth * n);
+            for (int i = 0; i < numbers.length; i++) {
+                format.put(numbers[i], w, 12 + i / n * format.rowBytes(n), i % n);
             }
-            float[] p = numbers(9);
-            float[] expected = numbers(n + 3);
-            float[] actual = expected.clone();
-            scalar.reductions().addWeighted(format, p, 2, 5, v, 12, expected, 3, n);
-            vector.reductions().addWeighted(format, p, 2, 5, v, 12, actual, 3, n);
-            assertThat(actual).as("n %d", n).isEqualTo(expected);
-            assertThat(format.code(v, 12, n - 1)).isEqualTo(Float.intBitsToFloat(PanelFormat.bf16(rows[n - 1]) << 16));
+            for (int rows : new int[] {1, 2, 3, 24}) {
+                float[] x = numbers(rows * 9 + 2);
+                float[] expected = numbers(rows * (n + 3));
+                float[] actual = expected.clone();
+                float[] chains = expected.clone();
+                Rows in = new Rows(x, 2, 9, rows);
+                scalar.reductions().addProduct(format, w, 12, depth, in, new Rows(expected, 3, n + 3, rows), 0, n);
+                vector.reductions().addProduct(format, w, 12, depth, in, new Rows(actual, 3, n + 3, rows), 0, n);
+                for (int i = 0; i < rows * n; i++) {
+                    int at = 3 + i / n * (n + 3) + i % n;
+                    for (int k = 0; k < depth; k++) {
+                        float number = format.code(w, 12 + k * format.rowBytes(n), i % n);
+                        chains[at] = Math.fma(x[in.start(i / n) + k], number, chains[at]);
+                    }
+                }
+                assertThat(expected).as("n %d, rows %d", n, rows).isEqualTo(chains);
+                assertThat(actual).as("n %d, rows %d", n, rows).isEqualTo(chains);
+            }
         }
     }
 
