@@ -184,6 +184,7 @@ public enum ToolFormat {
     final Syntax syntax;
     final String close;
     private final Pattern template;
+
     @SuppressWarnings("ImmutableEnumChecker") // of List.of
     private final List<Form> forms;
 

@@ -11,8 +11,11 @@ import org.jspecify.annotations.Nullable;
  * @param integer whether only numbers without fraction are meant
  * @param multiple what the value is a multiple of; null if of nothing
  */
-record JsonNumbers(boolean integer, @Nullable Bound low, @Nullable Bound high, @Nullable Multiple multiple)
-        implements StateMachine {
+record JsonNumbers(
+        boolean integer,
+        @Nullable Bound low,
+        @Nullable Bound high,
+        @Nullable Multiple multiple) implements StateMachine {
     /** The state before any byte. */
     static final int BEGIN = new Place(Phase.BEGIN, false, 0, 0, 0, 0).pack();
 
@@ -113,7 +116,6 @@ record JsonNumbers(boolean integer, @Nullable Bound low, @Nullable Bound high, @
         int pack() {
             return phase.ordinal() | (negative ? 16 : 0) | digits << 5 | low + 1 << 10 | high + 1 << 12 | rest << 14;
         }
-
     }
 
     /** Whether a number is one without exponent that can be written. */

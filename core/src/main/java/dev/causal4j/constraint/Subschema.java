@@ -110,6 +110,7 @@ final class Subschema {
     /** Says that a keyword asserts what no mask holds. */
     SchemaRefusal refused(String keyword, String expected, String got) {
         String place = pointer + "/" + keyword;
-        return new SchemaRefusal(place, !keyword.equals("$ref"), expected + " at " + (pointer.isEmpty() ? "the root" : pointer), got);
+        return new SchemaRefusal(
+                place, !keyword.equals("$ref"), expected + " at " + (pointer.isEmpty() ? "the root" : pointer), got);
     }
 }

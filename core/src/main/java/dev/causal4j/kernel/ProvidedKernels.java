@@ -120,17 +120,19 @@ final class ProvidedKernels {
             numbers[i * (DEPTH + GROUP) % numbers.length] = SPECIAL[i];
         }
         Arrays.fill(numbers, 3 * GROUP, 4 * GROUP, 0f);
-        return IntStream.of(1, 3, 8, 27).allMatch(rows -> { // one, a few, and whole and partial tiles
-            Rows x = Rows.of(numbers, DEPTH, rows);
-            RoundedRows expected = rounded(new Products(), format, x);
-            RoundedRows actual = rounded(products, format, x);
-            int first = rows > RoundedRows.TILE ? RoundedRows.TILE : 0;
-            return Arrays.equals(actual.codes(), expected.codes())
-                    && Arrays.equals(actual.scales(), expected.scales())
-                    && Arrays.equals(actual.sums(), expected.sums())
-                    && hasBits(products, w, expected)
-                    && hasBits(products, w, expected.rows(first, rows - first));
-        });
+        return IntStream.of(1, 3, 8, 27)
+                .allMatch(
+                        rows -> { // one, a few, and whole and partial tiles
+                            Rows x = Rows.of(numbers, DEPTH, rows);
+                            RoundedRows expected = rounded(new Products(), format, x);
+                            RoundedRows actual = rounded(products, format, x);
+                            int first = rows > RoundedRows.TILE ? RoundedRows.TILE : 0;
+                            return Arrays.equals(actual.codes(), expected.codes())
+                                    && Arrays.equals(actual.scales(), expected.scales())
+                                    && Arrays.equals(actual.sums(), expected.sums())
+                                    && hasBits(products, w, expected)
+                                    && hasBits(products, w, expected.rows(first, rows - first));
+                        });
     }
 
     private static RoundedRows rounded(Products products, GroupFormat format, Rows x) {

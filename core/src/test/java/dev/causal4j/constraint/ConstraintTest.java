@@ -270,7 +270,8 @@ class ConstraintTest {
         Random random = new Random(5);
         try {
             for (int step = 0; step < 20; step++) {
-                int[] allowed = Golden.mask(matcher, minimind.vocabularySize()).stream().toArray();
+                int[] allowed =
+                        Golden.mask(matcher, minimind.vocabularySize()).stream().toArray();
                 assertThat(allowed.length > 0 || matcher.isAccepting()).isTrue();
                 if (allowed.length > 0) {
                     matcher.accept(allowed[random.nextInt(allowed.length)]);

@@ -186,7 +186,8 @@ class KernelsTest {
             Rows some = queries.rows(head * count * group, count * group);
             Rows alone = Rows.of(new float[some.count() * headSize], headSize, some.count());
             Pages one = new Pages(format, memory, key, value, headSize, 1);
-            attention(one, some, first, new AttentionRule(group, window, 3, own), alone).attend();
+            attention(one, some, first, new AttentionRule(group, window, 3, own), alone)
+                    .attend();
             assertThat(Arrays.copyOfRange(together.data(), some.offset(), some.offset() + alone.data().length))
                     .isEqualTo(alone.data());
         }
