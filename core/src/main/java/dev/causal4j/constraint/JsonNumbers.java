@@ -61,7 +61,7 @@ record JsonNumbers(
             if (sign == 0) {
                 return size == 0 ? 0 : place.negative ? -1 : 1;
             }
-            return place.negative == sign < 0 ? sign * size : -sign;
+            return place.negative == (sign < 0) ? sign * size : -sign;
         }
 
         boolean holds(Place place, int order, int side) {
@@ -107,14 +107,14 @@ record JsonNumbers(
             return new Place(
                     Phase.values()[state & 15],
                     (state & 16) != 0,
-                    state >> 5 & 31,
-                    (state >> 10 & 3) - 1,
-                    (state >> 12 & 3) - 1,
+                    (state >> 5) & 31,
+                    ((state >> 10) & 3) - 1,
+                    ((state >> 12) & 3) - 1,
                     state >> 14);
         }
 
         int pack() {
-            return phase.ordinal() | (negative ? 16 : 0) | digits << 5 | low + 1 << 10 | high + 1 << 12 | rest << 14;
+            return phase.ordinal() | (negative ? 16 : 0) | (digits << 5) | ((low + 1) << 10) | ((high + 1) << 12) | (rest << 14);
         }
     }
 

@@ -66,7 +66,7 @@ final class Subschema {
     }
 
     /** Strings of a list somewhere in a keyword's value. */
-    List<String> texts(String place, Object list) {
+    List<String> texts(String place, @Nullable Object list) {
         if (!(list instanceof List<?> values) || !values.stream().allMatch(String.class::isInstance)) {
             throw wrong(pointer + "/" + place, "a list of strings", list);
         }
