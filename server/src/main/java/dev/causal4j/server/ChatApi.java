@@ -157,10 +157,7 @@ record ChatApi() implements Api {
         if (!ROLES.contains(role)) {
             throw ApiError.value(in.path("role"), "one of " + String.join(", ", ROLES), role);
         }
-        Map<String, Object> fields = new LinkedHashMap<>();
-        in.fields().keySet().stream()
-                .filter(name -> in.has((String) name)) // some clients write all that there are
-                .forEach(name -> fields.put((String) name, in.value((String) name)));
+        Map<String, Object> fields = in.given();
         fields.put("role", role.equals("developer") ? "system" : role);
         boolean said = in.has("content") || !role.equals("assistant");
         fields.put("content", said ? content(in) : Json.NULL);

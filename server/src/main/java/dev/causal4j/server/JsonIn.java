@@ -4,6 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
 import java.math.BigDecimal;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -38,6 +39,14 @@ record JsonIn(String path, Map<?, ?> fields) {
     Object value(String key) {
         Object value = fields.get(key);
         return Json.NULL.equals(value) ? null : value;
+    }
+
+    /** The fields that are there, in their order; some clients write all that there could be. */
+    Map<String, Object> given() {
+        Map<String, Object> given = new LinkedHashMap<>();
+        fields.forEach((name, value) -> given.put((String) name, value));
+        given.values().removeIf(Json.NULL::equals);
+        return given;
     }
 
     boolean has(String key) {

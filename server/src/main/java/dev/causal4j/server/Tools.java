@@ -62,8 +62,8 @@ record Tools(List<ToolDefinition> offered, ToolChoice choice) {
                 throw ApiError.value(schema.path("type"), "\"object\"", type);
             }
         });
-        Map<String, Object> fields = new LinkedHashMap<>();
-        FIELDS.stream().filter(function::has).forEach(each -> fields.put(each, function.value(each)));
+        Map<String, Object> fields = function.given();
+        fields.keySet().retainAll(FIELDS);
         return new ToolDefinition(Json.object("type", "function", "function", fields));
     }
 

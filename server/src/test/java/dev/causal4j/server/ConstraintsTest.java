@@ -35,7 +35,10 @@ class ConstraintsTest {
             value = {
                 "'response_format': {'type': 'json_object'} | {`a`: 1} | [1]",
                 "'response_format': {'type': 'json_object', 'schema': {'enum': [12, 'x']}} | 12 | 1",
-                "'response_format': {'type': 'json_schema', 'json_schema': {'schema': {'maximum': 2.25, 'type': 'number'}}} | 2.25 | 2.26",
+                "'response_format': {'type': 'json_schema', 'json_schema': {'schema': {'maximum': 2.25,"
+                        + " 'type': 'number'}}}"
+                        + " | 2.25"
+                        + " | 2.26",
                 "'structured_outputs': {'json': {'const': true}} | true | false",
                 "'structured_outputs': {'json': '{`const`: true}'} | true | false",
                 "'structured_outputs': {'regex': 'a+'} | aaa | ab",
@@ -77,14 +80,23 @@ class ConstraintsTest {
                 "'response_format': 'json' | response_format: expected an object, got \"json\"",
                 "'response_format': {} | response_format.type: expected text, json_object or json_schema, got \"\"",
                 "'response_format': {'type': 5} | response_format.type: expected a string, got 5",
-                "'response_format': {'type': 'json_schema'} | response_format.json_schema: expected an object, got nothing",
-                "'response_format': {'type': 'json_schema', 'json_schema': {'name': 'a'}} | response_format.json_schema.schema: expected a JSON Schema, got nothing",
-                "'structured_outputs': {'whitespace_pattern': ' '} | structured_outputs.whitespace_pattern: expected nothing, since this is not supported, got \" \"",
-                "'structured_outputs': {'structural_tag': '{}'} | structured_outputs.structural_tag: expected nothing, since this is not supported, got \"{}\"",
+                "'response_format': {'type': 'json_schema'}"
+                        + " | response_format.json_schema: expected an object, got nothing",
+                "'response_format': {'type': 'json_schema', 'json_schema': {'name': 'a'}}"
+                        + " | response_format.json_schema.schema: expected a JSON Schema, got nothing",
+                "'structured_outputs': {'whitespace_pattern': ' '}"
+                        + " | structured_outputs.whitespace_pattern: expected nothing, since this is not"
+                        + " supported, got \" \"",
+                "'structured_outputs': {'structural_tag': '{}'}"
+                        + " | structured_outputs.structural_tag: expected nothing, since this is not supported,"
+                        + " got \"{}\"",
                 "'structured_outputs': {'choice': [1]} | structured_outputs.choice.[0]: expected a string, got 1",
                 "'guided_regex': 5 | guided_regex: expected a string, got 5",
-                "'guided_regex': 'a', 'grammar': 'b' | grammar: expected one constraint at most, as guided_regex, got 2",
-                "'structured_outputs': {'regex': 'a', 'json_object': true} | structured_outputs.json_object: expected one constraint at most, as structured_outputs.regex, got 2"
+                "'guided_regex': 'a', 'grammar': 'b'"
+                        + " | grammar: expected one constraint at most, as guided_regex, got 2",
+                "'structured_outputs': {'regex': 'a', 'json_object': true}"
+                        + " | structured_outputs.json_object: expected one constraint at most, as"
+                        + " structured_outputs.regex, got 2"
             })
     void aWrongFieldIsNamed(String fields, String message) {
         assertThatExceptionOfType(ApiError.class)
@@ -102,8 +114,14 @@ class ConstraintsTest {
             delimiter = '|',
             quoteCharacter = '`',
             value = {
-                "'response_format': {'type': 'json_schema', 'json_schema': {'schema': {'properties': {'deep': {'type': 'nonsense'}}}}} | response_format.json_schema.schema | /properties/deep",
-                "'response_format': {'type': 'json_schema', 'json_schema': {'schema': {'properties': {'a': {'if': {}}}}}} | response_format.json_schema.schema | /properties/a",
+                "'response_format': {'type': 'json_schema', 'json_schema': {'schema': {'properties':"
+                        + " {'deep': {'type': 'nonsense'}}}}}"
+                        + " | response_format.json_schema.schema"
+                        + " | /properties/deep",
+                "'response_format': {'type': 'json_schema', 'json_schema': {'schema': {'properties':"
+                        + " {'a': {'if': {}}}}}}"
+                        + " | response_format.json_schema.schema"
+                        + " | /properties/a",
                 "'structured_outputs': {'regex': '(a'} | structured_outputs.regex | regex",
                 "'grammar': 'x ::= y' | grammar | grammar",
             })

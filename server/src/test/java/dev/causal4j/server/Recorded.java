@@ -19,7 +19,7 @@ import java.util.Map;
 
 /**
  * Models that say recorded answers. A GPT-2 whose blocks add nothing: the vector of a position behind the prompt has a
- * dimension of its own, for which the head has the token that was recorded there. What is said depends on the position alone.
+ * dimension of its own, for which the head has the token that was recorded there. So the position alone says what comes.
  */
 final class Recorded {
     static final Path RESOURCES = Path.of("../core/src/test/resources/dev/causal4j");
@@ -29,10 +29,11 @@ final class Recorded {
     /** Writes neither tools nor names, so that prompts have one length whoever asks. */
     static final ChatTemplate TEMPLATE = ChatTemplate.parse(
             "recorded",
-            "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: {% if thinks %}<think>\n{% endif %}",
+            "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+                    + "assistant: {% if thinks %}<think>\n{% endif %}",
             Map.of());
 
-    private static final int CONTEXT = 512;
+    private static final int CONTEXT = 1024;
     private static final float SURE = 20;
 
     private Recorded() {}

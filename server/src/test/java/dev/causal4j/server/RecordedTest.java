@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Recorded answers of every family go through the engine, its grammar of calls and the server as they were recorded. */
+/** Recorded answers of every family go through the engine, the grammar of calls and the server as they were recorded. */
 class RecordedTest {
     private static final String CHAT = "/v1/chat/completions";
     private static final Path CALLS = Recorded.RESOURCES.resolve("chat/calls");

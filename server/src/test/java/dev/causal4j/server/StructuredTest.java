@@ -210,10 +210,9 @@ class StructuredTest {
                 "'guided_grammar': 'root ::= " + "( ".repeat(5000) + "'");
     }
 
-    /** Nothing here is a matter of the model. */
     @ParameterizedTest
     @MethodSource("bombs")
-    void ahostileConstraintEndsSoonAndOthersGoOn(String fields) throws Exception {
+    void aHostileConstraintEndsSoonAndOthersGoOn(String fields) throws Exception {
         CompletableFuture<HttpResponse<String>> beside = Served.CLIENT.sendAsync(
                 request(SERVER, CHAT, ask("'max_tokens': 5, 'seed': 1").replace('\'', '"')), BodyHandlers.ofString());
         long begin = System.nanoTime();
@@ -255,7 +254,7 @@ class StructuredTest {
 
     @Test
     void aLimitThatIsMetWhileATextIsWrittenEndsThatRequestAlone() throws Exception {
-        String brackets = "(".repeat(400);
+        String brackets = "(".repeat(900);
         String body = "{'messages': [{'role': 'user', 'content': '" + Recorded.USER + "'}], 'temperature': 0, %s}";
         String grammar = "'grammar': 'root ::= (\\'(\\' (root | \\'y\\')? \\')\\'){1,3}'";
         try (CausalLM model = Recorded.model(Recorded.prompt(false), brackets);

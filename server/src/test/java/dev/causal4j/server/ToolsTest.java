@@ -62,15 +62,25 @@ class ToolsTest {
                 "'tools': [5] | tools.[0]: expected an object, got 5",
                 "'tools': [{'type': 'web_search'}] | tools.[0].type: expected \"function\", got \"web_search\"",
                 "'tools': [{'type': 'function'}] | tools.[0].function: expected an object, got nothing",
-                "'tools': [{'type': 'function', 'function': {}}] | tools.[0].function.name: expected a string, got nothing",
-                "'tools': [{'type': 'function', 'function': {'name': 'a.b'}}] | tools.[0].function.name: expected 1 to 64 of A-Z a-z 0-9 _ -, got \"a.b\"",
-                "'tools': [VISIT, VISIT] | tools.[1].function.name: expected another name than the tools before have, got \"visit\"",
-                "'tools': [{'type': 'function', 'function': {'name': 'a', 'parameters': []}}] | tools.[0].function.parameters: expected an object, got a list of 0",
-                "'tools': [{'type': 'function', 'function': {'name': 'a', 'parameters': {'type': 'string'}}}] | tools.[0].function.parameters.type: expected \"object\", got \"string\"",
+                "'tools': [{'type': 'function', 'function': {}}]"
+                        + " | tools.[0].function.name: expected a string, got nothing",
+                "'tools': [{'type': 'function', 'function': {'name': 'a.b'}}]"
+                        + " | tools.[0].function.name: expected 1 to 64 of A-Z a-z 0-9 _ -, got \"a.b\"",
+                "'tools': [VISIT, VISIT]"
+                        + " | tools.[1].function.name: expected another name than the tools before have, got"
+                        + " \"visit\"",
+                "'tools': [{'type': 'function', 'function': {'name': 'a', 'parameters': []}}]"
+                        + " | tools.[0].function.parameters: expected an object, got a list of 0",
+                "'tools': [{'type': 'function', 'function': {'name': 'a', 'parameters': {'type':"
+                        + " 'string'}}}]"
+                        + " | tools.[0].function.parameters.type: expected \"object\", got \"string\"",
                 "'tool_choice': 'required' | tool_choice: expected tools with it, got \"required\"",
-                "'tools': [VISIT], 'tool_choice': 'sometimes' | tool_choice: expected none, auto, required or a function, got \"sometimes\"",
-                "'tools': [VISIT], 'tool_choice': {'type': 'function'} | tool_choice.function: expected an object, got nothing",
-                "'tools': [VISIT], 'tool_choice': {'type': 'function', 'function': {'name': 'rest'}} | tool_choice.function.name: expected the name of one of the tools, got \"rest\"",
+                "'tools': [VISIT], 'tool_choice': 'sometimes'"
+                        + " | tool_choice: expected none, auto, required or a function, got \"sometimes\"",
+                "'tools': [VISIT], 'tool_choice': {'type': 'function'}"
+                        + " | tool_choice.function: expected an object, got nothing",
+                "'tools': [VISIT], 'tool_choice': {'type': 'function', 'function': {'name': 'rest'}}"
+                        + " | tool_choice.function.name: expected the name of one of the tools, got \"rest\"",
                 "'functions': [VISIT] | functions: expected nothing, since this is not supported, got a list of 1",
             })
     void aWrongDefinitionOrChoiceIsNamed(String fields, String message) {
