@@ -152,7 +152,8 @@ final class Literals {
     /** A text as it stands in a JSON string. */
     static String escaped(String text) {
         StringBuilder json = new StringBuilder();
-        for (char c : text.toCharArray()) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
             int index = "\"\\\n\r\t\b\f".indexOf(c);
             if (index >= 0) {
                 json.append('\\').append("\"\\nrtbf".charAt(index));

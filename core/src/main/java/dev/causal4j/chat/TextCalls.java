@@ -82,8 +82,9 @@ final class TextCalls {
         return answer.tools.stream()
                 .filter(tool -> tool.name().equals(name))
                 .findFirst()
-                .map(tool -> tool.parameters().get("properties") instanceof Map<?, ?> all ? all.get(key) : null)
-                .filter(schema -> schema instanceof Map<?, ?> map && "string".equals(map.get("type")))
+                .filter(tool -> tool.parameters().get("properties") instanceof Map<?, ?> all
+                        && all.get(key) instanceof Map<?, ?> schema
+                        && "string".equals(schema.get("type")))
                 .isPresent();
     }
 

@@ -44,7 +44,7 @@ final class Automaton {
         begin();
         expand(grammar.rules().getFirst(), null);
         start = configuration();
-        if (start == Configuration.DEAD) {
+        if (start.isDead()) {
             throw new ConstraintException(SUBJECT, "one that some text meets", "one that none can", "relax it");
         }
         terms.seal();

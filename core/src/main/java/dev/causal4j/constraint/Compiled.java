@@ -71,7 +71,7 @@ final class Compiled {
         public void accept(int token) {
             byte[] inside = token < lexicon.size ? lexicon.text(token) : null;
             Configuration then = next(at, token, begins && inside != null ? tokenizer.firstBytes(token) : inside);
-            if (then == Configuration.DEAD) {
+            if (then.isDead()) {
                 throw new IllegalArgumentException("token: expected one that the constraint allows, got " + token);
             }
             at = then;
@@ -82,7 +82,7 @@ final class Compiled {
         public int accept(byte[] text) {
             for (int i = 0; i < text.length; i++) {
                 Configuration then = next(at, text[i]);
-                if (then == Configuration.DEAD) {
+                if (then.isDead()) {
                     return i;
                 }
                 at = then;

@@ -43,6 +43,11 @@ final class Configuration {
         this.hash = hash;
     }
 
+    @SuppressWarnings("ReferenceEquality") // there is one such
+    boolean isDead() {
+        return this == DEAD;
+    }
+
     @Override
     public boolean equals(Object other) {
         return other instanceof Configuration configuration

@@ -102,7 +102,8 @@ record JsonNumbers(
      * @param low the order of what is written against the lower bound's size, {@code high} the other's
      * @param rest what is left when the digits are divided by the unit
      */
-    private record Place(Phase phase, boolean negative, int digits, int low, int high, int rest) {
+    @SuppressWarnings("EnumOrdinal") // as it is packed into a state
+    record Place(Phase phase, boolean negative, int digits, int low, int high, int rest) {
         static Place unpack(int state) {
             return new Place(
                     Phase.values()[state & 15],

@@ -152,7 +152,7 @@ final class Masks {
             if (to == null) {
                 to = automaton.next(from, b);
             }
-            if (to == Configuration.DEAD) {
+            if (to.isDead()) {
                 node = trie.end[node];
                 continue;
             }

@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -51,7 +52,11 @@ public final class RecordSchema<T extends Record> {
         this.schema = new String(Json.write(root), StandardCharsets.UTF_8);
     }
 
-    /** @throws IllegalArgumentException if a component has another type than those above */
+    /**
+     * The schema of a record type.
+     *
+     * @throws IllegalArgumentException if a component has another type than those above
+     */
     public static <T extends Record> RecordSchema<T> of(Class<T> type) {
         return new RecordSchema<>(type);
     }
@@ -95,7 +100,9 @@ public final class RecordSchema<T extends Record> {
                 define(of, definition, definitions);
             }
             return Json.object("$ref", "#/$defs/" + of.getName());
-        } else if (argument(type, List.class) instanceof Type item) {
+        }
+        Type item = argument(type, List.class);
+        if (item != null) {
             return Json.object("type", "array", "items", schema(item, definitions));
         }
         throw new IllegalArgumentException(
@@ -143,7 +150,8 @@ public final class RecordSchema<T extends Record> {
                 case Number number when type == Double.class -> number.doubleValue();
                 case Number number when type == BigDecimal.class -> exact(number);
                 case List<?> list
-                when argument(type, List.class) instanceof Type item -> {
+                when argument(type, List.class) != null -> {
+                    Type item = Objects.requireNonNull(argument(type, List.class));
                     List<Object> items = new ArrayList<>();
                     for (Object each : list) {
                         items.add(value(place + "[" + items.size() + "]", item, each));
@@ -185,7 +193,7 @@ public final class RecordSchema<T extends Record> {
             String inner = place + ", key " + quote(name);
             values[i] = optional == null
                     ? value(inner, type(components[i]), value)
-                    : value == null || value == Json.NULL
+                    : value == null || Json.NULL.equals(value)
                             ? Optional.empty()
                             : Optional.of(value(inner, optional, value));
         }

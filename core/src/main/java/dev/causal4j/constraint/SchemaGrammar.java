@@ -90,8 +90,10 @@ final class SchemaGrammar {
         Expression known = shapes.get(shape);
         if (known == null) {
             known = switch (shape) {
-                case Items items ->
-                    items.unique() instanceof Subschema schema && items.max() > 1 ? unique(items, schema) : list(items);
+                case Items items -> {
+                    Subschema unique = items.unique();
+                    yield unique != null && items.max() > 1 ? unique(items, unique) : list(items);
+                }
                 case Members members -> members(members);
                 default -> regular(shape);
             };

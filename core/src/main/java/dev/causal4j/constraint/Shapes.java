@@ -111,11 +111,11 @@ final class Shapes {
             when right instanceof Scalars(Kind other, Term b) && kind == other ->
                 new Scalars(kind, a == b ? a : json.terms.and(a, b));
             case Strings a
-            when right instanceof Strings b ->
-                new Strings(
-                        Math.max(a.min(), b.min()),
-                        Math.min(a.max(), b.max()),
-                        json.bothOf(a.content(), b.content()));
+            when right instanceof Strings b -> {
+                int least = Math.max(a.min(), b.min());
+                int most = Math.min(a.max(), b.max());
+                yield new Strings(least, most, json.bothOf(a.content(), b.content()));
+            }
             case Items a when right instanceof Items b -> meet(a, b);
             case Members a when right instanceof Members b -> meet(a, b);
             default -> null;
@@ -127,12 +127,10 @@ final class Shapes {
         for (int i = 0; i < Math.max(a.first().size(), b.first().size()); i++) {
             first.add(both(a.at(i), b.at(i)));
         }
-        return new Items(
-                List.copyOf(first),
-                both(a.rest(), b.rest()),
-                Math.max(a.min(), b.min()),
-                Math.min(a.max(), b.max()),
-                a.unique() == null ? b.unique() : a.unique());
+        int least = Math.max(a.min(), b.min());
+        int most = Math.min(a.max(), b.max());
+        Subschema unique = a.unique() == null ? b.unique() : a.unique();
+        return new Items(List.copyOf(first), both(a.rest(), b.rest()), least, most, unique);
     }
 
     private Members meet(Members a, Members b) {
@@ -150,7 +148,9 @@ final class Shapes {
                 }
             }
         }
-        return new Members(named, required, others, Math.max(a.min(), b.min()), Math.min(a.max(), b.max()));
+        int least = Math.max(a.min(), b.min());
+        int most = Math.min(a.max(), b.max());
+        return new Members(named, required, others, least, most);
     }
 
     /** The schema of an object's property. */

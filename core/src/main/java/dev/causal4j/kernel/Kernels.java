@@ -69,7 +69,7 @@ public final class Kernels {
     /** Begins, in the background, what a provider needs before it multiplies by weights of a format. */
     public static void prepare(WeightFormat format) {
         if (format instanceof GroupFormat groups && PREPARED.add(groups)) {
-            Provided.FOUND.thenAcceptAsync(found -> found.multiplies(groups));
+            var _ = Provided.FOUND.thenAcceptAsync(found -> found.multiplies(groups));
         }
     }
 
