@@ -51,8 +51,8 @@ final class MachineCode {
                 symbol(linker, "mprotect", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT));
         long size = Math.ceilDiv(code.length, PAGE) * (long) PAGE;
         try {
-            MemorySegment at = (MemorySegment)
-                    mmap.invokeExact(MemorySegment.NULL, size, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0L);
+            MemorySegment at =
+                    (MemorySegment) mmap.invokeExact(MemorySegment.NULL, size, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0L);
             if (at.address() == -1) {
                 throw new IllegalStateException("mmap: expected " + size + " bytes, got a refusal");
             }

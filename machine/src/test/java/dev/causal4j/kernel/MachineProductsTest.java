@@ -106,7 +106,9 @@ class MachineProductsTest {
     private static void compare(List<Products> sets, Panels w, RoundedRows x) {
         float[] expected = multiply(new Products(), w, x);
         for (Products each : sets) {
-            assertThat(multiply(each, w, x)).as(w.format() + ", rows " + x.count()).isEqualTo(expected);
+            assertThat(multiply(each, w, x))
+                    .as(w.format() + ", rows " + x.count())
+                    .isEqualTo(expected);
         }
     }
 

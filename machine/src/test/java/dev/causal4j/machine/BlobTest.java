@@ -39,7 +39,8 @@ class BlobTest {
         Path built = folder.resolve("kernels.bin");
         output(Path.of("..", "scripts", "blob.sh").toString(), built.toString());
         try (InputStream in = MachineKernels.class.getResourceAsStream("kernels-x86_64.bin")) {
-            assertThat(Files.readAllBytes(built)).isEqualTo(Objects.requireNonNull(in).readAllBytes());
+            assertThat(Files.readAllBytes(built))
+                    .isEqualTo(Objects.requireNonNull(in).readAllBytes());
         }
     }
 }

@@ -58,7 +58,8 @@ class MachineKernelsTest {
                             .temperature(0)
                             .maxNewTokens(64)
                             .build();
-                    int[] tokens = new Generator(model).generate("Emma was", greedy).tokens();
+                    int[] tokens =
+                            new Generator(model).generate("Emma was", greedy).tokens();
                     System.out.println(dtype.label() + " " + Arrays.toString(tokens));
                 }
             }
@@ -90,11 +91,16 @@ class MachineKernelsTest {
     }
 
     private static String kernels(List<String> lines) {
-        return lines.stream().filter(line -> line.startsWith("kernels ")).findFirst().orElse("");
+        return lines.stream()
+                .filter(line -> line.startsWith("kernels "))
+                .findFirst()
+                .orElse("");
     }
 
     private static List<String> refusals(List<String> lines) {
-        return lines.stream().filter(line -> line.contains("Java computes instead")).toList();
+        return lines.stream()
+                .filter(line -> line.contains("Java computes instead"))
+                .toList();
     }
 
     @Test
