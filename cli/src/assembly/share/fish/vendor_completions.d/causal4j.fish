@@ -165,6 +165,7 @@ complete -c causal4j -n '__causal4j_in \'serve\'' -l no-api-key -d 'Let anybody 
 complete -c causal4j -n '__causal4j_in \'serve\'' -l cors-origin -r -d 'Origin of pages that may ask, besides this machine\'s'
 complete -c causal4j -n '__causal4j_in \'serve\'' -l host-name -r -d 'Name that requests may call this machine by, besides localhost and addresses'
 complete -c causal4j -n '__causal4j_in \'serve\'' -l shutdown-timeout -r -d 'Seconds for requests to end when the server is stopped'
+complete -c causal4j -n '__causal4j_in \'serve\'' -l tool-format -r -d 'How the model writes calls of tools, such as hermes'
 complete -c causal4j -n '__causal4j_in \'serve\'' -l log -d 'Write a line for each request to standard error'
 complete -c causal4j -n '__causal4j_in \'serve\'' -l template -r -d 'A chat template'
 complete -c causal4j -n '__causal4j_in \'serve\'' -l model -r -d 'Folder in Hugging Face layout, GGUF file, or org/name that was pulled'
