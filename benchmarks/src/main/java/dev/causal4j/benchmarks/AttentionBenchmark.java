@@ -17,7 +17,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * {@code PagedAttention.attend}: one head, by one thread, for one query as in decoding or as many as prefill serves from one
+ * {@code PagedAttention}: one head, by one thread, for one query as in decoding or as many as prefill serves from one
  * reading of the keys.
  */
 public class AttentionBenchmark extends Protocol {
@@ -70,7 +70,7 @@ public class AttentionBenchmark extends Protocol {
                     page.setAtIndex(ValueLayout.JAVA_FLOAT, half + (long) slot * headSize + i, naiveValues[t][i]);
                 }
             }
-            pages = new Pages(PanelFormat.F32, memory, 0, 4L * half, headSize);
+            pages = new Pages(PanelFormat.F32, memory, 0, 4L * half, headSize, 1);
             queryRows = Rows.of(query, headSize, queries);
             scores = Rows.of(new float[queries * blocks * Panels.WIDTH], blocks * Panels.WIDTH, queries);
             outRows = Rows.of(out, headSize, queries);
@@ -79,14 +79,16 @@ public class AttentionBenchmark extends Protocol {
 
     @Benchmark
     public float[] attention(Head head) {
-        PagedAttention.attend(
-                head.pages,
-                head.queryRows,
-                head.position,
-                new AttentionRule(1, 0, 0, null),
-                head.scores,
-                head.outRows,
-                (weights, offset, row, from, n) -> {});
+        new PagedAttention(
+                        head.pages,
+                        head.queryRows,
+                        head.position,
+                        new AttentionRule(1, 0, 0, null),
+                        head.scores,
+                        new float[head.queries],
+                        head.outRows,
+                        (weights, offset, query, row, from, n) -> {})
+                .attend();
         return head.out;
     }
 

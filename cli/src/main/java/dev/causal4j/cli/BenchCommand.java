@@ -5,6 +5,7 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.PagePool;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelConfig;
@@ -42,6 +43,12 @@ final class BenchCommand extends Subcommand {
             description = "New tokens; default: 96, or what the context has room for.")
     private @Nullable Integer wantedTokens;
 
+    @Option(
+            names = "--context",
+            paramLabel = "N",
+            description = "Tokens before the prompt, in memory of their own but copied, not computed; default: 0.")
+    private int context;
+
     @Option(names = "--repeat", paramLabel = "N", description = "Measured runs; default: ${DEFAULT-VALUE}.")
     private int repeat = 5;
 
@@ -70,6 +77,7 @@ final class BenchCommand extends Subcommand {
         final int[] tokens = new int[prompt];
         final Activations activations = new Activations();
         final List<KVCache> caches;
+        final List<KVCache.Page> before; // of the context
         final Rows hidden; // [prompt, D]
         final float[] logits; // [rows, V] of the head, or of a decode step
 
@@ -78,14 +86,31 @@ final class BenchCommand extends Subcommand {
             vocabularySize = model.head().vocabularySize();
             Arrays.setAll(tokens, i -> (int) ((i * 7919L + 13) % vocabularySize));
             caches = Stream.generate(model::newCache).limit(sequences).toList();
+            before = context();
             int hiddenSize = model.head().hiddenSize();
             hidden = Rows.of(new float[Math.multiplyExact(prompt, hiddenSize)], hiddenSize, prompt);
             int rows = Math.max(sequences, Math.min(HEAD_ROWS, prompt));
             logits = new float[Math.multiplyExact(rows, vocabularySize)];
         }
 
+        /** Copies of a page, of which each has computed its last position: a copy is made by the first write. */
+        private List<KVCache.Page> context() {
+            List<KVCache.Page> copies = new ArrayList<>();
+            try (KVCache page = model.newCache()) {
+                model.forward(Batch.last(page, new int[Math.clamp(context, 1, PagePool.POSITIONS - 1)]), activations);
+                while (copies.size() < PagePool.needed(context)) {
+                    try (KVCache copy = page.copy()) {
+                        model.forward(Batch.last(copy, 0), activations);
+                        copies.add(copy.share(0));
+                    }
+                }
+            }
+            return copies;
+        }
+
         Run next() {
             caches.forEach(cache -> cache.truncate(0));
+            caches.forEach(cache -> cache.adopt(before, context));
             long start = System.nanoTime();
             Rows last = model.forward(Batch.last(caches.getFirst(), tokens), activations);
             int first = Kernels.argmax(model.head().logits(last, 0), 0, vocabularySize);
@@ -161,26 +186,33 @@ final class BenchCommand extends Subcommand {
 
     /** Sets prompt and new tokens. */
     private void fit(ModelConfig config) {
-        int room = config.decoder().contextLength();
+        int room = config.decoder().contextLength() - context;
         int left = wantedPrompt == null ? room / 2 : room - wantedPrompt;
         generate = wantedTokens == null ? Math.clamp(left, 1, 96) : wantedTokens;
         prompt = wantedPrompt == null ? Math.clamp((long) room - generate, 1, 512) : wantedPrompt;
         refuse(
-                prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room,
-                "bench: expected at least 1 of each and prompt + generate of at most the context length " + room
-                        + ", got prompt " + prompt + ", generate " + generate + ", repeat " + repeat
-                        + ", sequences " + sequences);
+                context < 0
+                        || prompt < 1
+                        || generate < 1
+                        || repeat < 1
+                        || sequences < 1
+                        || (long) prompt + generate > room,
+                "bench: expected at least 1 of each and context + prompt + generate of at most the context length "
+                        + config.decoder().contextLength() + ", got context " + context + ", prompt " + prompt
+                        + ", generate " + generate + ", repeat " + repeat + ", sequences " + sequences);
     }
 
     private void print(CausalLM model, List<Run> runs) {
         Run medians = new Run(median(runs, Run::prefill), median(runs, Run::decode), median(runs, Run::head));
         Document document = medians.document()
+                .put("context_tokens", context)
                 .put("prompt_tokens", prompt)
                 .put("new_tokens", generate)
                 .put("sequences", sequences)
                 .put("parameters", model.parameters())
                 .put("threads", Compute.shared().threads())
                 .put("dtype", model.dtype().label())
+                .put("arithmetic", model.dtype().arithmetic())
                 .put("kernels", Kernels.name())
                 .put("runs", runs.stream().map(Run::document).toList());
         String table = String.format("%-28s %10s %10s %10s%n", "", "median", "least", "most")
@@ -190,8 +222,8 @@ final class BenchCommand extends Subcommand {
         print(
                 document,
                 table + model.dtype().label() + ", " + Kernels.name() + ", "
-                        + Compute.shared().threads() + " threads, " + repeat + " runs; prompt of " + prompt + ", "
-                        + generate + " new tokens, " + sequences + " at once");
+                        + Compute.shared().threads() + " threads, " + repeat + " runs; prompt of " + prompt + " after "
+                        + context + ", " + generate + " new tokens, " + sequences + " at once");
     }
 
     private static String line(String name, List<Run> runs, ToDoubleFunction<Run> figure) {

@@ -28,6 +28,9 @@ final class ChatCommand extends Subcommand {
     private ConstraintOptions constraint;
 
     @Mixin
+    private ToolOptions tools;
+
+    @Mixin
     private TemplateOption template;
 
     @Mixin
@@ -54,7 +57,7 @@ final class ChatCommand extends Subcommand {
             stderr().println("chat template: expected one in the model's files, got none; the model gets a plain"
                     + " transcript (User: ..., Assistant: ...); give one with --template");
         }
-        Chat.Format format = Chat.Format.of(loaded, chosen).withVariables(more);
+        Chat.Format format = tools.addTo(Chat.Format.of(loaded, chosen).withVariables(more));
         ChatLoop loop = new ChatLoop(format, sampling, constraint, stdout(), stderr());
         loop.chat.system(system);
         if (json || terminal().isEmpty()) {

@@ -1,6 +1,9 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.chat.Answer;
+import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolCall;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.generation.Chat;
@@ -16,7 +19,10 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -52,6 +58,8 @@ final class ChatLoop {
     private Function<GenerationRequest, Generation> answering = request -> print(request, false);
 
     private IntSupplier width = () -> Integer.MAX_VALUE;
+    private final Deque<ToolCall> called = new ArrayDeque<>(); // whose results come next
+    private final List<Message> results = new ArrayList<>();
 
     /** @param notes gets all but the answers */
     ChatLoop(
@@ -83,17 +91,36 @@ final class ChatLoop {
     }
 
     private Generation print(GenerationRequest request, boolean json) {
+        AnswerParser parser = format.parser(
+                request,
+                json ? AnswerParser.Listener.NONE : new CallPrinter((piece, _) -> out.print(Streaming.shown(piece))));
         TokenListener listener = json ? TokenListener.NONE : Streaming.to(out, true);
-        Generation answer =
-                new Generator(model).generate(List.of(request), listener).getFirst();
+        Generation answer = new Generator(model)
+                .generate(List.of(request), offers() ? reading(parser) : listener)
+                .getFirst();
+        Answer read = parser.end(answer.finishReason().ofTurn());
         if (json) {
             int cached = answer.timing().cachedTokens();
             Document document = GenerateCommand.document(answer, new Document().put("cached_tokens", cached));
+            if (offers()) {
+                ToolOptions.put(document, read);
+            }
             out.println(constraint.addTo(document, answer));
         } else {
             out.println();
         }
         return answer;
+    }
+
+    private boolean offers() {
+        return !format.tools().isEmpty();
+    }
+
+    private TokenListener reading(AnswerParser parser) {
+        return token -> {
+            parser.accept(token.text());
+            return !out.checkError();
+        };
     }
 
     /** Answers at a terminal, where a failure does not end the conversation. */
@@ -119,6 +146,7 @@ final class ChatLoop {
         String end = model.requireTokenizer()
                 .decode(Arrays.copyOfRange(prompt, Math.max(0, prompt.length - 8), prompt.length));
         Thoughts thoughts = new Thoughts(out, end.stripTrailing().endsWith("<think>"), width);
+        AnswerParser parser = format.parser(request, new CallPrinter(thoughts::print));
         AtomicBoolean waits = new AtomicBoolean(true);
         AtomicBoolean stopped = new AtomicBoolean();
         Runnable begin = () -> {
@@ -132,7 +160,11 @@ final class ChatLoop {
         try {
             CompletableFuture<Generation> result = Engine.shared(model).submit(request, token -> {
                 begin.run();
-                thoughts.show(token.text());
+                if (offers()) {
+                    parser.accept(token.text());
+                } else {
+                    thoughts.show(token.text());
+                }
                 return !stopped.get() && !out.checkError();
             });
             terminal.onInterrupt(() -> {
@@ -143,6 +175,9 @@ final class ChatLoop {
             });
             Generation answer = Engine.await(result);
             begin.run(); // without a token, too
+            if (offers()) {
+                parser.end(answer.finishReason().ofTurn());
+            }
             thoughts.end();
             note(GenerateCommand.status(answer));
             return answer;
@@ -177,11 +212,13 @@ final class ChatLoop {
             case "/help" -> notes.println(HELP);
             case "/system" -> chat.system(rest);
             case "/undo" -> {
+                called.clear();
                 chat.undo();
                 note("(took your last message back; " + turns() + " left)");
             }
             case "/clear" -> {
                 note("(forgot " + turns() + ")");
+                called.clear();
                 chat.clear();
             }
             case "/show" -> show();
@@ -190,7 +227,10 @@ final class ChatLoop {
                 chat.options(sampling.set(setting[0], setting.length > 1 ? setting[1] : "", options()));
                 note("(" + sampling.shown() + ")");
             }
-            case "/regenerate" -> chat.regenerateThrough(noting());
+            case "/regenerate" -> {
+                called.clear();
+                chat.regenerateThrough(noting());
+            }
             case "/save", "/save!" -> {
                 save(file(rest), words[0].endsWith("!"));
                 note("(saved " + turns() + " to " + rest + ")");
@@ -203,9 +243,31 @@ final class ChatLoop {
             when word.startsWith("/") && !word.startsWith("//") ->
                 throw new IllegalArgumentException("command: expected one that /help shows, got " + Visible.quoted(word)
                         + "; // begins a message with /");
-            default -> chat.sendThrough(noting(), line.startsWith("//") ? line.substring(1) : line);
+            default -> say(line.startsWith("//") ? line.substring(1) : line);
         }
         return true;
+    }
+
+    /** Sends a message, or the result of a call; the last of several results is answered. */
+    private void say(String text) {
+        if (called.isEmpty()) {
+            chat.sendThrough(noting(), text);
+        } else {
+            ToolCall call = called.removeFirst();
+            results.add(new Message(
+                    Json.object("role", "tool", "tool_call_id", call.id(), "name", call.name(), "content", text)));
+            if (called.isEmpty()) {
+                List<Message> all = List.copyOf(results);
+                results.clear();
+                chat.answerThrough(noting(), all);
+            }
+        }
+        if (offers() && called.isEmpty()) {
+            called.addAll(chat.lastAnswer().calls());
+        }
+        if (!called.isEmpty()) {
+            note("(the next line is the result of " + called.getFirst().name() + ")");
+        }
     }
 
     private static Path file(String name) {
@@ -255,6 +317,7 @@ final class ChatLoop {
         if (!loaded.stream().allMatch(message -> message.get("role") instanceof String)) {
             throw new IOException(file + ": expected messages with a role, got one without");
         }
+        called.clear();
         chat.messages(loaded.stream().map(Message::new).toList());
     }
 }

@@ -49,8 +49,9 @@ final class GenerateCommand extends Subcommand {
     @Option(
             names = "--exact-sampling",
             paramLabel = "N",
-            description = "With a constraint: draw, at most N times, until a text is accepted, so that texts are as likely"
-                    + " among those allowed as the model makes them; masks alone distort that.")
+            description =
+                    "With a constraint: draw, at most N times, until a text is accepted, so that texts are as likely"
+                            + " among those allowed as the model makes them; masks alone distort that.")
     private @Nullable Integer tries;
 
     @Mixin
@@ -105,7 +106,8 @@ final class GenerateCommand extends Subcommand {
             constraint.addTo(document, generation);
             if (tries != null) {
                 long drawn = generation.seed() - sampling.seed() + 1;
-                document.put("exact_sampling", new Document().put("tries", drawn).put("acceptance_rate", 1.0 / drawn));
+                document.put(
+                        "exact_sampling", new Document().put("tries", drawn).put("acceptance_rate", 1.0 / drawn));
             }
             out.println(document);
         } else {
@@ -119,8 +121,9 @@ final class GenerateCommand extends Subcommand {
 
     /** Generates and shows the text. Empty if it was interrupted. */
     private Optional<Generation> generated(CausalLM loaded, GenerationRequest request) {
-        TokenListener listener =
-                json ? TokenListener.NONE : Streaming.to(stdout(), loaded.tokenizer().isPresent());
+        TokenListener listener = json
+                ? TokenListener.NONE
+                : Streaming.to(stdout(), loaded.tokenizer().isPresent());
         AtomicInteger shown = new AtomicInteger();
         try (Interruption interruption = new Interruption(0, () -> tellInterrupted(shown))) {
             Generation generation = new Generator(loaded)

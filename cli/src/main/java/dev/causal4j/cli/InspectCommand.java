@@ -138,6 +138,7 @@ final class InspectCommand extends Subcommand {
                 .put("cache_bytes_per_token", config.cacheBytes(1))
                 .put("cache_bytes", config.cacheBytes(contextLength))
                 .put("dtype", model.dtype().label())
+                .put("arithmetic", model.dtype().arithmetic())
                 .put("tokenizer", tokenizer)
                 .put("bos_token_id", config.bos().isPresent() ? config.bos().getAsInt() : null)
                 .put("eos_token_ids", config.eos().stream().sorted().toList());

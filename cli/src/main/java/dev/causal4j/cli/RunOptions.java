@@ -32,7 +32,7 @@ final class RunOptions extends ModelOptions {
     /** Also fails, before anything is loaded, if the kernels that the property sets are missing. */
     @Override
     void useThreads() {
-        Kernels.name();
+        Kernels.require();
         super.useThreads();
     }
 

@@ -50,7 +50,8 @@ final class ScoreCommand extends Subcommand {
 
     @Option(
             names = "--spellings",
-            description = "With --choices: the probability of each text, summed over all token sequences that spell it.")
+            description =
+                    "With --choices: the probability of each text, summed over all token sequences that spell it.")
     private boolean spellings;
 
     @Option(

@@ -120,15 +120,16 @@ final class ScoreTable {
     /** Prints a line about a text and its constraint. */
     void constraint(ConstrainedScore score) {
         int left = score.leavesAt().orElse(-1);
-        out.println(left >= 0
-                ? "not allowed: it leaves the constraint at token " + left + ", "
-                        + pieces.shown(score.score().tokens()[left])
-                : String.format(
-                        "%s: log p %.4f under the constraint, %.4f without, %.4f lost to what was not allowed",
-                        score.isAllowed() ? "allowed" : "allowed so far, but not complete",
-                        score.logProbability(),
-                        0 - score.score().totals().nll(),
-                        score.lostLogProbability()));
+        out.println(
+                left >= 0
+                        ? "not allowed: it leaves the constraint at token " + left + ", "
+                                + pieces.shown(score.score().tokens()[left])
+                        : String.format(
+                                "%s: log p %.4f under the constraint, %.4f without, %.4f lost to what was not allowed",
+                                score.isAllowed() ? "allowed" : "allowed so far, but not complete",
+                                score.logProbability(),
+                                0 - score.score().totals().nll(),
+                                score.lostLogProbability()));
     }
 
     private static String name(Normalization normalization) {

@@ -41,6 +41,12 @@ final class Thoughts {
         out.flush();
     }
 
+    /** Prints a text of which is known whether it is a thought. */
+    void print(String text, boolean thought) {
+        lines.print(text, thought);
+        out.flush();
+    }
+
     /** Ends the answer and its line. */
     void end() {
         lines.print(held, thinking);

@@ -10,6 +10,7 @@ import picocli.CommandLine.Command;
             TokenizerTrainCommand.class,
             TokenizerEncodeCommand.class,
             TokenizerDecodeCommand.class,
-            TokenizerRenderCommand.class
+            TokenizerRenderCommand.class,
+            TokenizerParseCommand.class
         })
 final class TokenizerCommand {}

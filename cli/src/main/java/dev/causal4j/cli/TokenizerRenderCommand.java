@@ -54,9 +54,7 @@ final class TokenizerRenderCommand extends Subcommand {
                         model + ": expected a model with a chat template, got none; give one with --template"));
         List<Message> conversation =
                 Document.list(messages).stream().map(Message::new).toList();
-        List<ToolDefinition> known = tools == null
-                ? null
-                : Document.list(tools).stream().map(ToolDefinition::new).toList();
+        List<ToolDefinition> known = tools == null ? null : ToolOptions.read(tools);
         String text = chosen.render(conversation, known, !complete, more).text();
         PrintWriter to = stdout();
         if (json) {

@@ -36,15 +36,18 @@ class BenchCommandTest {
                         "prefill_tokens_per_second",
                         "decode_tokens_per_second",
                         "head_positions_per_second",
+                        "context_tokens",
                         "prompt_tokens",
                         "new_tokens",
                         "sequences",
                         "parameters",
                         "threads",
                         "dtype",
+                        "arithmetic",
                         "kernels",
                         "runs");
         assertThat(document.get("dtype").stringValue()).isEqualTo("int8");
+        assertThat(document.get("arithmetic").stringValue()).isEqualTo("integer");
         assertThat(document.get("threads").intValue()).isEqualTo(2);
         assertThat(document.get("kernels").stringValue()).isEqualTo(Kernels.name());
         assertThat(document.get("parameters").intValue()).isEqualTo(4_801_280);
@@ -68,6 +71,15 @@ class BenchCommandTest {
                 Program.run(with(arguments, "--prompt", "5", "--generate", "2")).json();
         assertThat(document.get("parameters").intValue()).isEqualTo(134_515_008);
         assertThat(document.get("dtype").stringValue()).isEqualTo("bf16");
+        assertThat(document.get("decode_tokens_per_second").doubleValue()).isPositive();
+    }
+
+    @Test
+    void aContextNeedsNoPrompt() throws Exception {
+        String[] arguments = {"bench", "--repeat", "1", "--warm-up", "0", "--prompt", "2", "--generate", "1", "--json"};
+        JsonNode document = Program.run(with(arguments, "--context", "130", "--sequences", "2"))
+                .json();
+        assertThat(document.get("context_tokens").intValue()).isEqualTo(130);
         assertThat(document.get("decode_tokens_per_second").doubleValue()).isPositive();
     }
 

@@ -67,7 +67,9 @@ class ConstraintOptionsTest {
         assertThat(text("--grammar", grammar)).matches(" (yes|no)");
         assertThat(text("--choice", " happy", "--choice", " sad")).matches(" (happy|sad)");
         assertThat(text("--json-object", "--max-new-tokens", "400")).startsWith("{");
-        assertThat(text("--json-schema", schema, "--whitespace", "compact")).doesNotContain("\n").contains("\",\"age\":");
+        assertThat(text("--json-schema", schema, "--whitespace", "compact"))
+                .doesNotContain("\n")
+                .contains("\",\"age\":");
         assertThat(text("--json-schema", schema, "--whitespace", "spaced")).contains("{\"name\": \"", "\", \"age\": ");
     }
 
@@ -98,7 +100,8 @@ class ConstraintOptionsTest {
     @Test
     void anExactDrawTellsItsTriesAndItsSeedMakesItAgain() {
         String[] common = {"generate", "Emma was", "--regex", " [a-z]{3,9}", "--json", "--seed"};
-        JsonNode drawn = Program.run(with(common, "1", "--exact-sampling", "100")).json();
+        JsonNode drawn =
+                Program.run(with(common, "1", "--exact-sampling", "100")).json();
         JsonNode exact = drawn.get("exact_sampling");
         long seed = drawn.get("seed").asLong();
         assertThat(exact.get("tries").asLong()).isEqualTo(seed);
@@ -110,28 +113,38 @@ class ConstraintOptionsTest {
     }
 
     private static String[] with(String[] common, String... more) {
-        return java.util.stream.Stream.of(common, more).flatMap(java.util.Arrays::stream).toArray(String[]::new);
+        return java.util.stream.Stream.of(common, more)
+                .flatMap(java.util.Arrays::stream)
+                .toArray(String[]::new);
     }
 
     @Test
     void aTextIsScoredUnderAConstraint() {
-        JsonNode scored = Program.run("score", " very kind", "--prefix", "Emma was", "--regex", " (very )?[a-z]+", "--json")
+        JsonNode scored = Program.run(
+                        "score", " very kind", "--prefix", "Emma was", "--regex", " (very )?[a-z]+", "--json")
                 .json();
         JsonNode constraint = scored.get("constraint");
         assertThat(constraint.get("allowed").asBoolean()).isTrue();
         assertThat(constraint.get("leaves_at").isNull()).isTrue();
         assertThat(constraint.get("log_probability").asDouble())
                 .isCloseTo(
-                        constraint.get("lost_log_probability").asDouble() - scored.get("nll").asDouble(), within(1e-12));
-        JsonNode other = Program.run("score", " very, kind", "--prefix", "Emma was", "--regex", " (very )?[a-z]+", "--json")
+                        constraint.get("lost_log_probability").asDouble()
+                                - scored.get("nll").asDouble(),
+                        within(1e-12));
+        JsonNode other = Program.run(
+                        "score", " very, kind", "--prefix", "Emma was", "--regex", " (very )?[a-z]+", "--json")
                 .json()
                 .get("constraint");
         assertThat(other.get("allowed").asBoolean()).isFalse();
         assertThat(other.get("leaves_at").asInt()).isEqualTo(1);
         assertThat(other.get("log_probability").isNull()).isTrue();
-        assertThat(Program.run("score", " very", "--prefix", "Emma was", "--regex", " very [a-z]+").done().out())
+        assertThat(Program.run("score", " very", "--prefix", "Emma was", "--regex", " very [a-z]+")
+                        .done()
+                        .out())
                 .contains("allowed so far, but not complete: log p ");
-        assertThat(Program.run("score", " a", "--prefix", "Emma was", "--regex", " very").done().out())
+        assertThat(Program.run("score", " a", "--prefix", "Emma was", "--regex", " very")
+                        .done()
+                        .out())
                 .contains("not allowed: it leaves the constraint at token 0, \" a\"");
     }
 
@@ -147,25 +160,30 @@ class ConstraintOptionsTest {
                 .get("nll")
                 .asDouble();
         assertThat(kind.get("logprob").asDouble()).isGreaterThan(canonical).isCloseTo(canonical, within(0.1));
-        assertThat(kind.get("share").asDouble() + ranked.get("choices").get(1).get("share").asDouble())
+        assertThat(kind.get("share").asDouble()
+                        + ranked.get("choices").get(1).get("share").asDouble())
                 .isCloseTo(1, within(1e-12));
-        assertThat(Program.run("score", "Emma was", "--choices", choices, "--spellings").done().out())
+        assertThat(Program.run("score", "Emma was", "--choices", choices, "--spellings")
+                        .done()
+                        .out())
                 .contains("spellings  choice", "\" a zebra\"");
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "2 | constraint: expected one of --json-schema | generate x --regex a --choice b",
-        "2 | constraint: expected one of --json-schema | chat --json-object --regex b",
-        "2 | whitespace: expected --json-schema or --json-object | generate x --whitespace compact --regex a",
-        "2 | whitespace: expected | generate x --json-object --whitespace none",
-        "2 | exact-sampling: expected a constraint | generate x --exact-sampling 3",
-        "2 | constraint: expected a text as TEXT | score --jsonl F --regex a",
-        "2 | spellings: expected --choices | score x --spellings",
-        "1 | regex: expected | generate x --regex (a",
-        "1 | no-such-file | generate x --grammar no-such-file",
-        "2 | no-repeat-ngram-size: expected 0 beside a constraint | generate x --regex a --no-repeat-ngram-size 2"
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "2 | constraint: expected one of --json-schema | generate x --regex a --choice b",
+                "2 | constraint: expected one of --json-schema | chat --json-object --regex b",
+                "2 | whitespace: expected --json-schema or --json-object | generate x --whitespace compact --regex a",
+                "2 | whitespace: expected | generate x --json-object --whitespace none",
+                "2 | exact-sampling: expected a constraint | generate x --exact-sampling 3",
+                "2 | constraint: expected a text as TEXT | score --jsonl F --regex a",
+                "2 | spellings: expected --choices | score x --spellings",
+                "1 | regex: expected | generate x --regex (a",
+                "1 | no-such-file | generate x --grammar no-such-file",
+                "2 | no-repeat-ngram-size: expected 0 beside a constraint | generate x --regex a --no-repeat-ngram-size 2"
+            })
     void wrongUsageIsOneLine(int status, String told, String command) {
         Program.run(command.split(" ")).refused(status, told, ": expected ", ", got ");
     }
@@ -175,6 +193,7 @@ class ConstraintOptionsTest {
         String bad = write("bad.json", "{\"type\": \"object\", \"if\": {}}");
         Program.run("generate", "x", "--json-schema", bad, "--model", "no-such-model")
                 .refused(1, "schema: expected no \"if\"");
-        Program.run("score", "x", "--json-schema", write("none.json", "{\"type\": 5}")).refused(1, "schema: expected");
+        Program.run("score", "x", "--json-schema", write("none.json", "{\"type\": 5}"))
+                .refused(1, "schema: expected");
     }
 }

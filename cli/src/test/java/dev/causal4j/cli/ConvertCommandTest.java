@@ -200,11 +200,11 @@ class ConvertCommandTest {
     void aModelThatCannotBeQuantisedLeavesNothing() throws Exception {
         Path weights = model.resolve("model.safetensors");
         byte[] bytes = Files.readAllBytes(weights);
-        for (int i = bytes.length - 400; i < bytes.length; i++) {
+        for (int i = bytes.length / 2; i < bytes.length; i++) {
             bytes[i] = (byte) 0xff; // NaN
         }
         Files.write(weights, bytes);
-        convert("--dtype", "int8").refused(1, "int8: expected finite weights, got NaN");
+        convert("--dtype", "int8").refused(1, "int8: expected finite weights below 8319008, got NaN");
         onlyModelIsLeft();
     }
 }

@@ -58,6 +58,7 @@ class GgufFileTest {
         JsonNode facts = run("inspect");
         assertThat(facts.get("architecture").stringValue()).isEqualTo("llama");
         assertThat(facts.get("dtype").stringValue()).isEqualTo("int4");
+        assertThat(facts.get("arithmetic").stringValue()).isEqualTo("integer");
         assertThat(facts.get("tokenizer").booleanValue()).isTrue();
         assertThat(facts.get("vocabulary_size").intValue()).isEqualTo(300);
         assertThat(facts.get("bos_token_id").intValue()).isEqualTo(1);

@@ -26,8 +26,8 @@ class InspectCommandTest {
                  "vocabulary_size": 3072, "context_length": 256, "hidden_size": 256, "layers": 5, "heads": 4,
                  "kv_heads": 4, "head_size": 64, "inner_size": 1024,
                  "layer_kinds": [{"layers": 5, "window": null, "positions": "learned", "rope": null, "experts": null, "inner_size": 1024}],
-                 "weight_bytes": {"f32": 19205120, "f16": 9636864, "bf16": 9636864, "int8": 5107712, "int4": 3279872},
-                 "cache_bytes_per_token": 10240, "cache_bytes": 2621440, "dtype": "bf16", "tokenizer": true,
+                 "weight_bytes": {"f32": 19205120, "f16": 9636864, "bf16": 9636864, "int8": 5344256, "int4": 3279872},
+                 "cache_bytes_per_token": 10240, "cache_bytes": 2621440, "dtype": "bf16", "arithmetic": "float", "tokenizer": true,
                  "bos_token_id": 3071, "eos_token_ids": [3071], "format": "safetensors", "weight_files": 0, "file_bytes": 0,
                  "types": [{"type": "BF16", "tensors": 64, "bytes": 9602560}], "tokenizer_kind": "byte-level BPE",
                  "chat_template": null, "adapters": []}"""));
@@ -48,8 +48,8 @@ class InspectCommandTest {
                  "vocabulary_size": 97, "context_length": 32, "hidden_size": 24, "layers": 2, "heads": 3,
                  "kv_heads": 3, "head_size": 8, "inner_size": 96,
                  "layer_kinds": [{"layers": 2, "window": null, "positions": "learned", "rope": null, "experts": null, "inner_size": 96}],
-                 "weight_bytes": {"f32": 131712, "f16": 67200, "bf16": 67200, "int8": 43136, "int4": 38016},
-                 "cache_bytes_per_token": 384, "cache_bytes": 12288, "dtype": "bf16", "tokenizer": false,
+                 "weight_bytes": {"f32": 131712, "f16": 67200, "bf16": 67200, "int8": 95616, "int4": 90240},
+                 "cache_bytes_per_token": 384, "cache_bytes": 12288, "dtype": "bf16", "arithmetic": "float", "tokenizer": false,
                  "bos_token_id": null, "eos_token_ids": [3, 9], "format": "safetensors", "weight_files": 1,
                  "file_bytes": 72600, "types": [{"type": "F32", "tensors": 28, "bytes": 70368}], "tokenizer_kind": null,
                  "chat_template": "chat_template.jinja", "adapters": ["adapter"]}"""));

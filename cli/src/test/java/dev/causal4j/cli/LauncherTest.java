@@ -65,7 +65,8 @@ class LauncherTest {
         assertThat(launcher.runInShell("\"$@\" 2>&1", generate).out()).isEqualTo(INCUBATOR + " not to be a very\n");
         assertThat(launcher.run("score", "Emma was", "--json").json())
                 .isEqualTo(Program.run("score", "Emma was", "--json").json());
-        assertThat(launcher.run("--version").done().out()).matches("(?s).*\nkernels vector\\d+, \\d+ threads\n");
+        assertThat(launcher.run("--version").done().out())
+                .matches("(?s).*\nkernels (machine-[a-z0-9]+\\+)?vector\\d+, \\d+ threads\n");
         assertThat(launcher.run("--help").done().out()).startsWith("Usage: causal4j ");
         launcher.run().refused(2, "command: expected generate, ");
         launcher.run("score", "Emma was", "--model", "nowhere").refused(1, "nowhere: expected ");
@@ -254,7 +255,7 @@ class LauncherTest {
             Files.copy(Repository.root().resolve(file), root.resolve(file), StandardCopyOption.COPY_ATTRIBUTES);
         }
         Files.createFile(root.resolve("pom.xml"));
-        for (String module : List.of("core", "model-austen", "server", "cli")) {
+        for (String module : List.of("core", "machine", "model-austen", "server", "cli")) {
             Files.createDirectories(root.resolve(module + "/src/main"));
             Files.createFile(root.resolve(module + "/pom.xml"));
         }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.RecordSchema;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Embedder;
 import dev.causal4j.generation.Engine;
@@ -30,6 +32,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.time.LocalDate;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
@@ -104,6 +107,61 @@ class ReadmeExamplesTest {
         // example: end
     }
 
+    private static void structured() throws IOException {
+        // example: begin
+        enum Sky {
+            CLEAR,
+            CLOUDY,
+            RAIN
+        }
+        record Weather(LocalDate day, Sky sky, boolean warm) {}
+
+        RecordSchema<Weather> form = RecordSchema.of(Weather.class);
+        GenerationOptions options = GenerationOptions.builder()
+                .constraint(form.constraint())
+                .seed(1)
+                .build();
+        Generation answer = new Generator(AustenModel.load()).generate("The weather at Highbury: ", options);
+        Weather weather = form.read(answer.text());
+        System.out.println(weather.day().getDayOfWeek() + ", " + weather.sky() + ", " + weather.warm());
+        // example: end
+    }
+
+    private static void constraining() {
+        // example: begin
+        CausalLM model = AustenModel.load();
+        Constraint day = Constraint.regex(" on the [1-9](st|nd|rd|th) of (May|June)");
+        GenerationOptions options =
+                GenerationOptions.builder().constraint(day).logProbabilities(0).build();
+        Generation answer = new Generator(model).generate("They met", options);
+        Generation.Constrained met = answer.constrained().orElseThrow();
+        System.out.println(answer.text() + " " + met.complete() + " " + met.lostLogProbability());
+        Scorer.ConstrainedScore given = new Scorer(model).score("They met", " on the 3rd of May", day);
+        System.out.println(given.isAllowed() + " " + given.logProbability());
+        // example: end
+    }
+
+    private static void weighing() {
+        // example: begin
+        Generator generator = new Generator(AustenModel.load());
+        Constraint moods = Constraint.choice(List.of(" happy", " very happy", " unhappy"));
+        GenerationOptions.Builder options =
+                GenerationOptions.builder().constraint(moods).logProbabilities(0);
+        double drawn = 0;
+        double weighted = 0;
+        double all = 0;
+        for (int seed = 0; seed < 300; seed++) {
+            Generation draw = generator.generate("Emma was", options.seed(seed).build());
+            double weight = draw.constrained().orElseThrow().weight().orElseThrow();
+            boolean counts = draw.text().equals(" very happy");
+            drawn += counts ? 1 : 0;
+            weighted += counts ? weight : 0;
+            all += weight;
+        }
+        System.out.printf("%.2f of the draws, %.2f of their weights%n", drawn / 300, weighted / all);
+        // example: end
+    }
+
     private static void asking(String server) throws IOException, InterruptedException {
         // example: begin
         URI uri = URI.create(server + "/v1/completions"); // server is "http://127.0.0.1:8080"
@@ -148,6 +206,15 @@ class ReadmeExamplesTest {
     @Test
     void theExampleOfScoringPrintsAPerplexityAndAnOrder() throws Exception {
         assertEquals(List.of("16.568407249368207", "[1, 0]"), printed(ReadmeExamplesTest::scoring));
+    }
+
+    @Test
+    void theExamplesOfStructuredOutputPrintWhatTheGuideSays() throws Exception {
+        assertEquals(List.of("FRIDAY, CLEAR, false"), printed(ReadmeExamplesTest::structured));
+        assertEquals(
+                List.of(" on the 2nd of May true Optional[35.828774102761294]", "true -7.574125585302973"),
+                printed(ReadmeExamplesTest::constraining));
+        assertEquals(List.of("0.86 of the draws, 0.34 of their weights"), printed(ReadmeExamplesTest::weighing));
     }
 
     @Test

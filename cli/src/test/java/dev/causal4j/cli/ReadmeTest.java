@@ -32,8 +32,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Runs the examples of the documents. The Java examples of README.md and of the guides to training, to LangChain4j and to
- * serving are, with the imports they need, those in this file, in {@link ReadmeExamplesTest} and in tests of their
+ * Runs the examples of the documents. The Java examples of README.md and of the guides to training, to LangChain4j, to serving and
+ * to structured output are, with the imports they need, those in this file, in {@link ReadmeExamplesTest} and in tests of their
  * modules; a command in a console block of README.md, of the model's card or of a guide prints what the block says, where
  * {@code ...} stands for what differs between runs.
  */
@@ -104,7 +104,11 @@ class ReadmeTest {
         }
         List<String> shown = new ArrayList<>();
         for (String document : List.of(
-                "README.md", "docs/guides/training.md", "docs/guides/langchain4j.md", "docs/guides/serving.md")) {
+                "README.md",
+                "docs/guides/training.md",
+                "docs/guides/langchain4j.md",
+                "docs/guides/serving.md",
+                "docs/guides/structured-output.md")) {
             blocks(document, "java").forEach(block -> shown.add(String.join("\n", block)));
         }
         assertThat(shown).containsExactlyInAnyOrderElementsOf(examples);
@@ -172,6 +176,7 @@ class ReadmeTest {
                 "model-austen/README.md",
                 "docs/guides/command-line.md",
                 "docs/guides/scoring.md",
+                "docs/guides/structured-output.md",
                 "docs/guides/families.md")) {
             for (List<String> block : blocks(document, "console")) {
                 for (int i = 0; i < block.size(); ) {

@@ -49,11 +49,12 @@ public final class AnswerParser {
     /** What began like a call and is none, or is not whole at the end of the answer. */
     static final class Malformed extends Exception {
         private static final long serialVersionUID = 1;
-        static final Malformed WRONG = new Malformed();
-        static final Malformed CUT = new Malformed();
+        final boolean cut;
 
-        private Malformed() {
+        /** @param cut whether more text could have made it a call */
+        Malformed(boolean cut) {
             super(null, null, false, false);
+            this.cut = cut;
         }
     }
 
@@ -153,7 +154,7 @@ public final class AnswerParser {
             try {
                 next = state.next();
             } catch (Malformed e) {
-                at = untold ? 0 : e == Malformed.CUT ? text.length() : at;
+                at = untold ? 0 : e.cut ? text.length() : at;
                 next = this::verbatim;
             }
             if (!untold) {
@@ -289,6 +290,7 @@ public final class AnswerParser {
     }
 
     /** Steps over what a pattern finds here. Empty if more text can change it. */
+    @SuppressWarnings("JdkObsolete") // hitEnd is for texts that are not whole yet, as here
     Optional<Matcher> match(Pattern pattern) throws Malformed {
         Matcher matcher = pattern.matcher(text).region(at, text.length());
         boolean found = matcher.lookingAt();
@@ -296,7 +298,7 @@ public final class AnswerParser {
             return Optional.empty();
         }
         if (!found) {
-            throw ended && matcher.hitEnd() ? Malformed.CUT : Malformed.WRONG;
+            throw new Malformed(ended && matcher.hitEnd());
         }
         at = matcher.end();
         return Optional.of(matcher);

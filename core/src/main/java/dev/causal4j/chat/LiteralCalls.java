@@ -42,7 +42,7 @@ final class LiteralCalls {
         }
         String name = found.get().group(1);
         if (python && !answer.isTool(name)) {
-            throw Malformed.WRONG;
+            throw new Malformed(false);
         }
         answer.begin(name, null);
         arguments = new Literals(python);

@@ -90,7 +90,7 @@ final class ObjectCalls {
         read.append(scanned());
         if (!value.isWhole()) {
             if (answer.ended || answer.isNext(answer.format.close)) {
-                throw answer.ended ? Malformed.CUT : Malformed.WRONG;
+                throw new Malformed(answer.ended);
             }
             return null;
         }
@@ -99,7 +99,7 @@ final class ObjectCalls {
             case "name" -> {
                 name = text(given);
                 if (alone && !answer.isTool(name)) {
-                    throw Malformed.WRONG;
+                    throw new Malformed(false);
                 }
             }
             case "arguments" -> {
@@ -124,7 +124,7 @@ final class ObjectCalls {
             Object value = Json.value("call", json.getBytes(StandardCharsets.UTF_8));
             return value == null ? Json.NULL : value;
         } catch (FormatException _) {
-            throw Malformed.WRONG;
+            throw new Malformed(false);
         }
     }
 
@@ -132,13 +132,13 @@ final class ObjectCalls {
         if (value instanceof String text) {
             return text;
         }
-        throw Malformed.WRONG;
+        throw new Malformed(false);
     }
 
     /** Begins the call as soon as enough of it is known; an id may stand behind the arguments. */
     private void begin(boolean now) throws Malformed {
         if (now && name == null) {
-            throw answer.ended ? Malformed.CUT : Malformed.WRONG;
+            throw new Malformed(answer.ended);
         }
         boolean waits = answer.format.writesIds() && id == null;
         if (!answer.isBegun() && name != null && (now || (hasArguments && !waits))) {
@@ -148,7 +148,7 @@ final class ObjectCalls {
 
     private void close() throws Malformed {
         if (name == null) {
-            throw Malformed.WRONG;
+            throw new Malformed(false);
         }
         if (!hasArguments) {
             answer.argument("{}");

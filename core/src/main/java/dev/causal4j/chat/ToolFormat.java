@@ -184,6 +184,8 @@ public enum ToolFormat {
     final Syntax syntax;
     final String close;
     private final Pattern template;
+
+    @SuppressWarnings("ImmutableEnumChecker") // of List.of
     private final List<Form> forms;
 
     /**
@@ -206,7 +208,11 @@ public enum ToolFormat {
                 .orElse(NONE);
     }
 
-    /** @throws IllegalArgumentException if no format has this label */
+    /**
+     * The format of a label.
+     *
+     * @throws IllegalArgumentException if no format has it
+     */
     public static ToolFormat named(String label) {
         return Stream.of(values())
                 .filter(format -> format.label().equals(label))

@@ -47,7 +47,8 @@ final class AnswerGrammar {
         this.tools = choice.kind() == Kind.NONE || (choice.kind() == Kind.AUTO && format == ToolFormat.NONE)
                 ? List.of()
                 : tools.stream()
-                        .filter(tool -> choice.kind() != Kind.NAMED || tool.name().equals(choice.name()))
+                        .filter(tool ->
+                                choice.kind() != Kind.NAMED || tool.name().equals(choice.name()))
                         .toList();
     }
 
@@ -96,8 +97,7 @@ final class AnswerGrammar {
         List<String> end = List.of(format.thoughtEnd());
         Term lines = free.terms.repeat(free.bytes("\n"), 0, 2);
         Expression thought = new Sequence(List.of(free.upTo(end.getFirst(), end), new Text(lines), answer));
-        Expression inside =
-                isForced() || content != null ? thought : new Choice(List.of(thought, free.without(end)));
+        Expression inside = isForced() || content != null ? thought : new Choice(List.of(thought, free.without(end)));
         if (inThought) {
             return inside;
         }
@@ -163,8 +163,9 @@ final class AnswerGrammar {
                 free.literal("<|message|>"),
                 body));
         Expression next = new Sequence(List.of(before, free.literal("<|end|><|start|>assistant")));
-        Expression last = new Sequence(
-                List.of(free.literal("<|channel|>final<|message|>"), Optional.ofNullable(content).orElse(body)));
+        Expression last = new Sequence(List.of(
+                free.literal("<|channel|>final<|message|>"),
+                Optional.ofNullable(content).orElse(body)));
         List<Expression> options = new ArrayList<>();
         if (!tools.isEmpty()) {
             format.forms().forEach(form -> options.add(called(form, true)));

@@ -11,9 +11,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Follows texts through a grammar, byte by byte: terms by their derivatives, rules by a stack of what is left to do. A part
- * in the last place pushes nothing. Stacks and configurations are made once, and transitions when they are first asked
- * for. Not thread-safe.
+ * Follows texts through a grammar, byte by byte: terms by their derivatives, rules by a stack of what is left to do. A
+ * part in the last place pushes nothing. Stacks and configurations are made once, and transitions when they are first
+ * asked for. Not thread-safe.
  */
 final class Automaton {
     private static final String SUBJECT = "constraint";

@@ -14,9 +14,9 @@ import java.util.Optional;
 /**
  * The texts that a model may write. Immutable and thread-safe; each sequence has a matcher of its own.
  *
- * <p>Those made here are held exactly: a token is allowed if and only if some of the texts begins with the text so far and
- * it. They are compiled when they first meet a tokenizer, and kept for it. One that cannot be held is refused then with a
- * {@link ConstraintException}, also one that would need characters that the tokenizer cannot write.
+ * <p>Those made here are held exactly: a token is allowed if and only if some of the texts begins with the text so far
+ * and it. They are compiled when they first meet a tokenizer, and kept for it. One that cannot be held is refused then
+ * with a {@link ConstraintException}, also one that would need characters that the tokenizer cannot write.
  */
 @FunctionalInterface
 public interface Constraint {
@@ -117,7 +117,7 @@ public interface Constraint {
                 (terms, tokenizer, _) -> new Choice(Marks.of(terms, tokenizer, text)));
     }
 
-    /** Any text; but behind each complete mark a text of the constraint must follow. Its marks are those of {@link #mark}. */
+    /** Any text; but behind each complete mark, as {@link #mark} has it, a text of the constraint must follow. */
     static Constraint after(String mark, Constraint constraint) {
         return GrammarConstraint.of("after", List.of(mark), List.of(constraint), (terms, tokenizer, roots) -> {
             Term without = Marks.without(terms, mark);

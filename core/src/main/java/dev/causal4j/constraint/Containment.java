@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** Compares the texts of terms by walking both at once. Gives up early, since its answers only save work. Not thread-safe. */
+/** Compares the texts of terms by walking both at once. Gives up early: its answers only save work. Not thread-safe. */
 final class Containment {
     private static final int MOST_PAIRS = 1000; // more take longer than a walk of the vocabulary
 

@@ -12,6 +12,7 @@ import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -86,7 +87,7 @@ final class FreeText {
 
     private Tokens tokens(Iterable<String> some) {
         BitSet ids = new BitSet();
-        some.forEach(token -> ids.set(control.get(token)));
+        some.forEach(token -> ids.set(Objects.requireNonNull(control.get(token))));
         return new Tokens(ids);
     }
 
@@ -103,9 +104,7 @@ final class FreeText {
     /** Any text that ends with its first complete mark, which is this one. */
     Expression upTo(String mark, List<String> marks) {
         Term any = terms.set(Bytes.ALL);
-        Term first = terms.and(
-                terms.concat(terms.all, bytes(mark)),
-                terms.not(terms.concat(containing(marks), any)));
+        Term first = terms.and(terms.concat(terms.all, bytes(mark)), terms.not(terms.concat(containing(marks), any)));
         List<Expression> ends = new ArrayList<>(List.of(new Text(first)));
         if (control.containsKey(mark)) {
             ends.add(new Sequence(List.of(new Text(terms.not(containing(marks))), tokens(List.of(mark)))));

@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Makes terms equal that no text of at most so many bytes tells apart: counts beyond it, and bounds of a length that do not
- * matter before. Not thread-safe.
+ * Makes terms equal that no text of at most so many bytes tells apart: counts beyond it, and bounds of a length that do
+ * not matter before. Not thread-safe.
  */
 final class Horizon {
     private static final int FAR = 1 << 29; // bytes; farther is not told apart
@@ -45,8 +45,8 @@ final class Horizon {
     }
 
     /**
-     * The part alone, if the bound is a length that no text reaches: behind as many bytes there is room for the shortest
-     * end of the part.
+     * The part alone, if the bound is a length that no text reaches: behind as many bytes there is room for the
+     * shortest end of the part.
      */
     private Term unbounded(Term both, Term part, Term bound) {
         boolean far = bound.shape instanceof Shape.Repeat(Term unit, int least, int most)

@@ -11,8 +11,11 @@ import org.jspecify.annotations.Nullable;
  * @param integer whether only numbers without fraction are meant
  * @param multiple what the value is a multiple of; null if of nothing
  */
-record JsonNumbers(boolean integer, @Nullable Bound low, @Nullable Bound high, @Nullable Multiple multiple)
-        implements StateMachine {
+record JsonNumbers(
+        boolean integer,
+        @Nullable Bound low,
+        @Nullable Bound high,
+        @Nullable Multiple multiple) implements StateMachine {
     /** The state before any byte. */
     static final int BEGIN = new Place(Phase.BEGIN, false, 0, 0, 0, 0).pack();
 
@@ -58,7 +61,7 @@ record JsonNumbers(boolean integer, @Nullable Bound low, @Nullable Bound high, @
             if (sign == 0) {
                 return size == 0 ? 0 : place.negative ? -1 : 1;
             }
-            return place.negative == sign < 0 ? sign * size : -sign;
+            return place.negative == (sign < 0) ? sign * size : -sign;
         }
 
         boolean holds(Place place, int order, int side) {
@@ -104,16 +107,15 @@ record JsonNumbers(boolean integer, @Nullable Bound low, @Nullable Bound high, @
             return new Place(
                     Phase.values()[state & 15],
                     (state & 16) != 0,
-                    state >> 5 & 31,
-                    (state >> 10 & 3) - 1,
-                    (state >> 12 & 3) - 1,
+                    (state >> 5) & 31,
+                    ((state >> 10) & 3) - 1,
+                    ((state >> 12) & 3) - 1,
                     state >> 14);
         }
 
         int pack() {
-            return phase.ordinal() | (negative ? 16 : 0) | digits << 5 | low + 1 << 10 | high + 1 << 12 | rest << 14;
+            return phase.ordinal() | (negative ? 16 : 0) | (digits << 5) | ((low + 1) << 10) | ((high + 1) << 12) | (rest << 14);
         }
-
     }
 
     /** Whether a number is one without exponent that can be written. */

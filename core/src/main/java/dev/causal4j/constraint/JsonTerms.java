@@ -12,6 +12,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** The regular parts of JSON: strings, numbers, literals, white space. Not thread-safe. */
 final class JsonTerms {
@@ -119,7 +120,8 @@ final class JsonTerms {
 
     /** The plain spelling of strings, without quotes. */
     Term content(Strings strings) {
-        Term content = strings.content() == null ? this.strings : strings.content();
+        Term plain = strings.content();
+        Term content = plain == null ? this.strings : plain;
         boolean measured = strings.min() > 0 || strings.max() < Terms.UNBOUNDED;
         return measured ? both(content, terms.repeat(character, strings.min(), strings.max())) : content;
     }
@@ -132,6 +134,11 @@ final class JsonTerms {
 
     Term both(Term a, Term b) {
         return a == b || b == strings ? a : a == strings ? b : terms.and(a, b);
+    }
+
+    /** The same where null is every string. */
+    @Nullable Term bothOf(@Nullable Term a, @Nullable Term b) {
+        return a == null ? b : b == null ? a : both(a, b);
     }
 
     Term minus(Term a, Term b) {

@@ -12,8 +12,8 @@ import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds the tokens that can follow, by a walk of the vocabulary. Slices of the vocabulary of which every token can follow
- * are added whole. Not thread-safe.
+ * Finds the tokens that can follow, by a walk of the vocabulary. Slices of the vocabulary of which every token can
+ * follow are added whole. Not thread-safe.
  */
 final class Masks {
     private static final long MOST_BYTES = 16 << 20;

@@ -1,8 +1,8 @@
 package dev.causal4j.constraint;
 
 /**
- * Follows one text through a {@link Constraint}, token by token. Tokens that end a sequence are not part of its text: they
- * are allowed where the matcher {@linkplain #isAccepting accepts}, and never passed to it. Not thread-safe.
+ * Follows one text through a {@link Constraint}, token by token. Tokens that end a sequence are not part of its text:
+ * they are allowed where the matcher {@linkplain #isAccepting accepts}, and never passed to it. Not thread-safe.
  *
  * <p>Its answers depend on the accepted tokens alone. If it throws, its sequence ends with that exception.
  */

@@ -22,7 +22,15 @@ import org.jspecify.annotations.Nullable;
  */
 final class MemberGrammar {
     private static final Set<String> ANNOTATIONS = Set.of(
-            "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "$schema");
+            "title",
+            "description",
+            "default",
+            "examples",
+            "deprecated",
+            "readOnly",
+            "writeOnly",
+            "$comment",
+            "$schema");
     private static final Set<String> DEFINITIONS = Set.of("$defs", "definitions");
     private static final Set<String> OBJECT = Set.of("type", "properties", "required", "additionalProperties");
     private static final Set<String> STRING =
@@ -57,7 +65,8 @@ final class MemberGrammar {
     Expression any(Map<?, ?> schema) {
         Map<String, Object> names = new LinkedHashMap<>();
         properties(schema).forEach((key, value) -> {
-            boolean string = format == ToolFormat.FUNCTIONGEMMA || "string".equals(keywords(value).get("type"));
+            boolean string = format == ToolFormat.FUNCTIONGEMMA
+                    || "string".equals(keywords(value).get("type"));
             if (KEY.matcher((String) key).matches()) {
                 names.put((String) key, string ? Map.of("type", "string") : Map.of());
             }
@@ -102,8 +111,8 @@ final class MemberGrammar {
             throw refusal("names of letters, digits, _, - and .", FormatException.quote(key));
         }
         String[] around = form.member().replace("$key", key).split("\\$value", -1);
-        return new Sequence(List.of(
-                free.literal(around[0]), value(keywords(schema), around[1].strip()), free.literal(around[1])));
+        return new Sequence(
+                List.of(free.literal(around[0]), value(keywords(schema), around[1].strip()), free.literal(around[1])));
     }
 
     /** @param end what a text cannot contain, since it ends it */
@@ -193,7 +202,8 @@ final class MemberGrammar {
     private static void check(Map<?, ?> schema, Set<String> known) {
         for (Object key : schema.keySet()) {
             if (!known.contains(key) && !ANNOTATIONS.contains(key) && !DEFINITIONS.contains(key)) {
-                throw refusal("keywords of arguments that stand one by one", FormatException.quote(String.valueOf(key)));
+                throw refusal(
+                        "keywords of arguments that stand one by one", FormatException.quote(String.valueOf(key)));
             }
         }
     }

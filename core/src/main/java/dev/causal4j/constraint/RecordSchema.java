@@ -85,7 +85,9 @@ public final class RecordSchema<T extends Record> {
         if (simple != null) {
             return simple;
         } else if (type instanceof Class<?> of && of.isEnum()) {
-            return Json.object("enum", Arrays.stream(of.getEnumConstants()).map(Object::toString).toList());
+            return Json.object(
+                    "enum",
+                    Arrays.stream(of.getEnumConstants()).map(Object::toString).toList());
         } else if (type instanceof Class<?> of && of.isRecord()) {
             if (!definitions.containsKey(of.getName())) {
                 Map<String, Object> definition = new LinkedHashMap<>();
@@ -96,8 +98,9 @@ public final class RecordSchema<T extends Record> {
         } else if (argument(type, List.class) instanceof Type item) {
             return Json.object("type", "array", "items", schema(item, definitions));
         }
-        throw new IllegalArgumentException("record schema: expected a String, number, boolean, LocalDate, enum, record, List"
-                + " or an Optional component, got " + type.getTypeName());
+        throw new IllegalArgumentException(
+                "record schema: expected a String, number, boolean, LocalDate, enum, record, List"
+                        + " or an Optional component, got " + type.getTypeName());
     }
 
     private static void define(Class<?> type, Map<String, Object> definition, Map<String, Object> definitions) {
@@ -139,7 +142,8 @@ public final class RecordSchema<T extends Record> {
                 case Number number when type == Long.class -> exact(number).longValueExact();
                 case Number number when type == Double.class -> number.doubleValue();
                 case Number number when type == BigDecimal.class -> exact(number);
-                case List<?> list when argument(type, List.class) instanceof Type item -> {
+                case List<?> list
+                when argument(type, List.class) instanceof Type item -> {
                     List<Object> items = new ArrayList<>();
                     for (Object each : list) {
                         items.add(value(place + "[" + items.size() + "]", item, each));
@@ -181,16 +185,20 @@ public final class RecordSchema<T extends Record> {
             String inner = place + ", key " + quote(name);
             values[i] = optional == null
                     ? value(inner, type(components[i]), value)
-                    : value == null || value == Json.NULL ? Optional.empty() : Optional.of(value(inner, optional, value));
+                    : value == null || value == Json.NULL
+                            ? Optional.empty()
+                            : Optional.of(value(inner, optional, value));
         }
         try {
-            Class<?>[] types = Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
+            Class<?>[] types =
+                    Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
             Constructor<?> constructor = type.getDeclaredConstructor(types);
             constructor.setAccessible(true);
             return constructor.newInstance(values);
         } catch (ReflectiveOperationException e) {
             String got = e.getCause() == null ? e.toString() : e.getCause().toString();
-            throw new FormatException(place, "values that " + type.getName() + " takes", quote(got), "mend the record", e);
+            throw new FormatException(
+                    place, "values that " + type.getName() + " takes", quote(got), "mend the record", e);
         }
     }
 }

@@ -13,8 +13,8 @@ import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
 /**
- * Reads regular expressions of ECMA-262 as JSON Schema uses them, by characters and without look-around, back references
- * and word boundaries. Not thread-safe.
+ * Reads regular expressions of ECMA-262 as JSON Schema uses them, by characters and without look-around, back
+ * references and word boundaries. Not thread-safe.
  */
 final class Regex {
     private static final CodePoints DIGITS = CodePoints.range('0', '9');
@@ -29,7 +29,7 @@ final class Regex {
     private static final Map<String, CodePoints> PROPERTIES = new ConcurrentHashMap<>();
     /** Names of general categories, which Java knows by their short ones. */
     private static final String CATEGORIES =
-            "Letter L Uppercase_Letter Lu Lowercase_Letter Ll Mark M Number N Decimal_Number Nd Punctuation P Symbol S Separator Z";
+            "Letter L Uppercase_Letter Lu Lowercase_Letter Ll Mark M Number N Punctuation P Symbol S Separator Z";
 
     private static final int BEGINS = 2;
     private static final int ENDS = 1;
@@ -192,7 +192,7 @@ final class Regex {
         int c = in[at++];
         return switch (c) {
             case '^', '$' -> {
-                if (at < in.length && "*+?".indexOf(in[at]) >= 0
+                if ((at < in.length && "*+?".indexOf(in[at]) >= 0)
                         || QUANTIFIER.matcher(ahead()).lookingAt()) {
                     throw refuse("no repeated anchor", Character.toString(c));
                 }

@@ -88,7 +88,8 @@ final class Rewriting {
             case Tokens(BitSet ids) -> tokens.test(ids);
             case Call(int rule) -> rules.get(rule);
             case Sequence(List<Expression> parts) -> parts.stream().allMatch(each -> holds(each, rules, text, tokens));
-            case Choice(List<Expression> options) -> options.stream().anyMatch(each -> holds(each, rules, text, tokens));
+            case Choice(List<Expression> options) ->
+                options.stream().anyMatch(each -> holds(each, rules, text, tokens));
             case Repeat(Expression inner, int least, int _) -> least == 0 || holds(inner, rules, text, tokens);
         };
     }
@@ -108,8 +109,10 @@ final class Rewriting {
     /** The part with others inside. */
     private static Expression inside(Expression part, UnaryOperator<Expression> to) {
         return switch (part) {
-            case Sequence(List<Expression> parts) -> new Sequence(parts.stream().map(to).toList());
-            case Choice(List<Expression> options) -> new Choice(options.stream().map(to).toList());
+            case Sequence(List<Expression> parts) ->
+                new Sequence(parts.stream().map(to).toList());
+            case Choice(List<Expression> options) ->
+                new Choice(options.stream().map(to).toList());
             case Repeat(Expression inner, int least, int most) -> new Repeat(to.apply(inner), least, most);
             case Text _, Tokens _, Call _ -> part;
         };

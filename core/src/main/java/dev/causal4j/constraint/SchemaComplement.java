@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Predicate;
 
 /**
  * The values that a schema excludes: a schema holds if all its keywords do, so its complement is the union of theirs.
@@ -109,7 +108,7 @@ final class SchemaComplement {
                 .filter(shape -> !types.contains(type(shape)))
                 .toList());
         if (types.contains("integer")) {
-            left.removeIf(number());
+            left.removeIf(SchemaComplement::isNumber);
             if (!types.contains("number")) {
                 left.add(notNumber(json.whole));
             }
@@ -126,8 +125,8 @@ final class SchemaComplement {
         };
     }
 
-    private static Predicate<Shape> number() {
-        return shape -> shape instanceof Scalars scalars && scalars.kind() == Kind.NUMBER;
+    private static boolean isNumber(Shape shape) {
+        return shape instanceof Scalars scalars && scalars.kind() == Kind.NUMBER;
     }
 
     private List<Shape> notValues(Subschema schema, List<?> values) {

@@ -16,7 +16,7 @@ final class SchemaDocument {
     static final Subschema NEVER = new Subschema("", Map.of("not", true), false);
 
     private final Object root;
-    private final Map<Object, Subschema> known = new IdentityHashMap<>();
+    private final IdentityHashMap<Object, Subschema> known = new IdentityHashMap<>();
 
     /** @param root as {@link Json} reads it */
     SchemaDocument(Object root) {

@@ -90,7 +90,8 @@ final class SchemaGrammar {
         Expression known = shapes.get(shape);
         if (known == null) {
             known = switch (shape) {
-                case Items items -> items.unique() != null && items.max() > 1 ? unique(items) : list(items);
+                case Items items ->
+                    items.unique() instanceof Subschema schema && items.max() > 1 ? unique(items, schema) : list(items);
                 case Members members -> members(members);
                 default -> regular(shape);
             };
@@ -135,7 +136,7 @@ final class SchemaGrammar {
     }
 
     /** A list of different values out of few: a rule for each set of those that are written. */
-    private Expression unique(Items items) {
+    private Expression unique(Items items, Subschema schema) {
         Map<Object, List<Term>> spellings = new LinkedHashMap<>();
         boolean few = items.first().isEmpty();
         for (Shape shape : few ? reader.read(items.rest()) : List.<Shape>of()) {
@@ -146,7 +147,6 @@ final class SchemaGrammar {
             }
         }
         if (!few || spellings.size() > MAX_UNIQUE) {
-            Subschema schema = items.unique();
             reader.refuse(
                     schema,
                     "uniqueItems",
@@ -168,9 +168,9 @@ final class SchemaGrammar {
                 options.add(new Sequence(List.of()));
             }
             for (int i = 0; i < values.size() && count < items.max(); i++) {
-                if ((written & 1 << i) == 0) {
+                if ((written & (1 << i)) == 0) {
                     Text item = text(count == 0 ? json.terms.empty : json.comma, values.get(i));
-                    options.add(new Sequence(List.of(item, unique(items, values, written | 1 << i, known))));
+                    options.add(new Sequence(List.of(item, unique(items, values, written | (1 << i), known))));
                 }
             }
             rest = rule(new Choice(options));
@@ -223,9 +223,9 @@ final class SchemaGrammar {
         int counts = max == Terms.UNBOUNDED ? Math.max(min, 1) : max;
         Limits.check("schema, object", (counts + 1L) * (named.size() + 1), Limits.SYMBOLS, "places");
         Expression[] places = ends(other, min, max, counts);
-        List<String> names = List.copyOf(named.keySet());
-        for (String name : names.reversed()) {
-            places = before(name, value(named.get(name)), required.contains(name), places, max == Terms.UNBOUNDED);
+        for (Map.Entry<String, List<Subschema>> each : List.copyOf(named.entrySet()).reversed()) {
+            boolean must = required.contains(each.getKey());
+            places = before(each.getKey(), value(each.getValue()), must, places, max == Terms.UNBOUNDED);
         }
         return bracketed("{}", min == 0 && required.isEmpty(), places[0]);
     }

@@ -53,8 +53,8 @@ final class Shapes {
 
     /** The values that are in both; in the order of the left. */
     List<Shape> meet(List<Shape> left, List<Shape> right) {
-        if (left == any || right == any) {
-            return left == any ? right : left;
+        if (left.equals(any) || right.equals(any)) {
+            return left.equals(any) ? right : left;
         }
         Set<Shape> both = new LinkedHashSet<>();
         for (Shape a : left) {
@@ -115,9 +115,7 @@ final class Shapes {
                 new Strings(
                         Math.max(a.min(), b.min()),
                         Math.min(a.max(), b.max()),
-                        a.content() == null
-                                ? b.content()
-                                : b.content() == null ? a.content() : json.terms.and(a.content(), b.content()));
+                        json.bothOf(a.content(), b.content()));
             case Items a when right instanceof Items b -> meet(a, b);
             case Members a when right instanceof Members b -> meet(a, b);
             default -> null;
@@ -188,11 +186,11 @@ final class Shapes {
         return switch (shape) {
             case Scalars scalars -> !json.terms.live(scalars.term());
             case Strings strings ->
-                strings.min() > strings.max() || strings.content() != null && !json.terms.live(json.content(strings));
+                strings.min() > strings.max() || (strings.content() != null && !json.terms.live(json.content(strings)));
             case Items items -> items.min() > items.max();
             case Members members ->
                 members.required().size() > members.max()
-                        || members.others().isEmpty() && members.named().size() < members.min()
+                        || (members.others().isEmpty() && members.named().size() < members.min())
                         || members.required().stream()
                                 .anyMatch(name -> of(members, name).contains(SchemaDocument.NEVER));
         };

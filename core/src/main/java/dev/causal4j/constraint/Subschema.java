@@ -66,7 +66,7 @@ final class Subschema {
     }
 
     /** Strings of a list somewhere in a keyword's value. */
-    List<String> texts(String place, Object list) {
+    List<String> texts(String place, @Nullable Object list) {
         if (!(list instanceof List<?> values) || !values.stream().allMatch(String.class::isInstance)) {
             throw wrong(pointer + "/" + place, "a list of strings", list);
         }
@@ -110,6 +110,7 @@ final class Subschema {
     /** Says that a keyword asserts what no mask holds. */
     SchemaRefusal refused(String keyword, String expected, String got) {
         String place = pointer + "/" + keyword;
-        return new SchemaRefusal(place, !keyword.equals("$ref"), expected + " at " + (pointer.isEmpty() ? "the root" : pointer), got);
+        return new SchemaRefusal(
+                place, !keyword.equals("$ref"), expected + " at " + (pointer.isEmpty() ? "the root" : pointer), got);
     }
 }

@@ -14,7 +14,7 @@ final class Term {
 
         record Set(Bytes bytes) implements Shape {}
 
-        /** The texts of {@code from} to {@code to}, in order, which share their first {@code depth} bytes, without these. */
+        /** Sorted texts from one index to another, without their first {@code depth} bytes, which they share. */
         record Literals(byte[][] texts, int from, int to, int depth) implements Shape {}
 
         record Concat(Term head, Term tail) implements Shape {}

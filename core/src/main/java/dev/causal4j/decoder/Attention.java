@@ -14,16 +14,27 @@ import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradients;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Causal self-attention. A task is one key head of one sequence with the group of query heads that share it; its scores
- * are the scratch of the thread that runs it.
+ * Causal self-attention. A task is a {@link Tile} of queries; its scores are the scratch of the thread that runs it. All
+ * threads share a tile of one token after a long context.
  */
 final class Attention {
-    /** Queries that share one reading of their keys; a multiple of the 4 or 6 rows of a register tile. */
+    /** Queries that share one reading of their keys, which is then of little account. */
     private static final int QUERY_ROWS = 24;
+
+    /** Tiles for each thread, to even out a slow core. */
+    private static final int TILES_PER_THREAD = 2;
+
+    /** Positions that are worth three jobs for the queries of one token. */
+    private static final int LONG = 16 * PagePool.POSITIONS;
+
+    /** Pages of a task of such a job: their keys are 0.1 MB and more. */
+    private static final int PAGES = 4;
 
     /** Queries of a backward computed at once; results do not depend on it. */
     private static final int BLOCK = 64;
@@ -42,11 +53,18 @@ final class Attention {
         private float[] numbers = {}; // [queries, positions]
         private float[] queries = {}; // [queries, headSize]
         private float[] results = {}; // [queries, headSize]
+    }
 
-        Rows rows(int count, int positions) {
-            int width = Panels.needed(positions) * Panels.WIDTH;
-            numbers = Activations.atLeast(numbers, count, width);
-            return Rows.of(numbers, width, count);
+    /**
+     * Queries of neighbouring positions and key heads.
+     *
+     * @param part the sequence among the wanted rows
+     * @param query number of the first query in the part
+     * @param row of the first query among all rows
+     */
+    private record Tile(Step.Part part, int query, int row, int count, int kvHead, int kvHeads) {
+        int position() {
+            return part.position() + query;
         }
     }
 
@@ -81,10 +99,10 @@ final class Attention {
         this.extras = extras;
     }
 
-    /** The positions that the queries of a key head see, and their sinks. */
-    private AttentionRule rule(int kvHead) {
+    /** The positions that the queries of some key heads see, and their sinks. */
+    private AttentionRule rule(int kvHead, int count) {
         float[] sinks = extras.sinks;
-        float[] own = sinks == null ? null : Arrays.copyOfRange(sinks, kvHead * group, (kvHead + 1) * group);
+        float[] own = sinks == null ? null : Arrays.copyOfRange(sinks, kvHead * group, (kvHead + count) * group);
         return new AttentionRule(group, config.window(), config.softCap(), own);
     }
 
@@ -100,18 +118,9 @@ final class Attention {
             for (int head = 0; head < heads; head++) {
                 Kernels.scale(scales, 0, prepared, row * width + head * headSize, headSize);
             }
+            store(step, row, prepared);
         });
-        step.compute.run(step.parts.size() * kvHeads, a.scores, (scores, task) -> {
-            int kvHead = task % kvHeads;
-            Step.Part all = step.parts.get(task / kvHeads);
-            Step.Part part = wanted.parts.get(task / kvHeads);
-            for (int t = 0; t < all.count(); t++) {
-                int key = (all.first() + t) * width + queryWidth + kvHead * headSize;
-                all.cache().store(layer, kvHead, headSize, all.position() + t, prepared, key, key + keyWidth);
-            }
-            int first = all.first() + all.count() - part.count();
-            attend(part, kvHead, prepared, first, wanted, scores, tape.attention);
-        });
+        attend(step, wanted, prepared, tape.attention, a);
         out.forward(tape.attention, a.normed, wanted.rows()); // [N, D]
     }
 
@@ -131,42 +140,95 @@ final class Attention {
             norm.forward(x, at, count * headSize);
         }
         if (extras.rope != null) {
-            Rope.Table table = extras.rope.table(step.capacity(row));
+            Rope.Table table = extras.rope.table(step.cache(row).capacity());
             for (int head = 0; head < count; head++) {
                 table.forward(x, at + head * headSize, step.position(row));
             }
         }
     }
 
-    /** @param first row of the part's first query */
-    private void attend(
-            Step.Part part, int kvHead, float[] queries, int first, Step step, Scores scores, float[] results) {
-        Pages pages = part.cache().pages(layer, kvHead, headSize);
-        AttentionRule rule = rule(kvHead);
+    /** Stores a row's keys and values in its cache. */
+    private void store(Step step, int row, float[] prepared) {
+        Pages pages = step.cache(row).pages(layer, 0, kvHeads, headSize);
+        for (int head = 0; head < kvHeads; head++) {
+            int key = row * width + queryWidth + head * headSize;
+            pages.store(head, step.position(row), prepared, key, key + keyWidth);
+        }
+    }
+
+    private void attend(Step step, Step wanted, float[] prepared, float[] results, Activations a) {
         int most = Math.max(1, QUERY_ROWS / group);
-        scores.queries = Activations.atLeast(scores.queries, most * group, headSize);
-        scores.results = Activations.atLeast(scores.results, most * group, headSize);
-        for (int t = 0; t < part.count(); t += most) {
-            int count = Math.min(most, part.count() - t);
-            int position = part.position() + t;
-            int row = part.first() + t;
-            int head = kvHead * group * headSize;
-            for (int i = 0; i < count; i++) {
-                int from = (first + t + i) * width + head;
-                System.arraycopy(queries, from, scores.queries, i * group * headSize, group * headSize);
+        int enough = TILES_PER_THREAD * step.compute.threads();
+        List<Tile> tiles = new ArrayList<>();
+        for (int i = 0; i < wanted.parts.size(); i++) {
+            Step.Part part = wanted.parts.get(i);
+            int row = step.parts.get(i).first() + step.parts.get(i).count() - part.count();
+            int seen = part.position() - rule(0, kvHeads).first(part.position());
+            if (part.count() == 1 && wanted.parts.size() < enough && seen >= LONG) {
+                together(new Tile(part, 0, row, 1, 0, kvHeads), wanted, prepared, results, a);
+                continue;
             }
-            PagedAttention.attend(
-                    pages,
-                    Rows.of(scores.queries, headSize, count * group),
-                    position,
-                    rule,
-                    scores.rows(count * group, position + count - rule.base(position)),
-                    Rows.of(scores.results, headSize, count * group),
-                    step.weighting(layer, heads, kvHead * group, group, row));
-            for (int i = 0; i < count; i++) {
-                int to = (row + i) * queryWidth + head;
-                System.arraycopy(scores.results, i * group * headSize, results, to, group * headSize);
+            int run = Math.clamp(
+                    kvHeads * wanted.parts.size() / enough, 1, Math.max(1, most / Math.max(1, part.count())));
+            for (int head = 0; head < kvHeads; head += run) {
+                for (int t = 0; t < part.count(); t += most) {
+                    int count = Math.min(most, part.count() - t);
+                    tiles.add(new Tile(part, t, row + t, count, head, Math.min(run, kvHeads - head)));
+                }
             }
+        }
+        step.compute.run(tiles.size(), a.scores, (scores, i) -> {
+            attention(tiles.get(i), wanted, prepared, scores).attend();
+            take(tiles.get(i), scores, results);
+        });
+    }
+
+    /** Attention by all threads: they divide the pages of scores, the rows of weights and the columns of values. */
+    private void together(Tile tile, Step wanted, float[] prepared, float[] results, Activations a) {
+        Scores scores = a.scores.take();
+        PagedAttention attention = attention(tile, wanted, prepared, scores);
+        int tasks = Math.ceilDiv(attention.count(), PAGES);
+        wanted.compute.run(tasks, i -> attention.scores(i * PAGES, Math.min((i + 1) * PAGES, attention.count())));
+        wanted.compute.run(heads, attention::weights);
+        int parts = attention.parts();
+        int runs = Math.min(parts, TILES_PER_THREAD * wanted.compute.threads());
+        wanted.compute.run(runs, i -> attention.means(i * parts / runs, (i + 1) * parts / runs));
+        take(tile, scores, results);
+        a.scores.give(scores);
+    }
+
+    /** The attention of a tile, whose queries it gathers. */
+    private PagedAttention attention(Tile tile, Step wanted, float[] prepared, Scores scores) {
+        int rows = tile.kvHeads * tile.count * group;
+        AttentionRule rule = rule(tile.kvHead, tile.kvHeads);
+        int positions = tile.position() + tile.count - rule.base(tile.position());
+        int stride = Panels.needed(positions) * WIDTH;
+        scores.numbers = Activations.atLeast(scores.numbers, rows, stride);
+        scores.queries = Activations.atLeast(scores.queries, rows, headSize);
+        scores.results = Activations.atLeast(scores.results, rows, headSize);
+        int size = group * headSize;
+        for (int i = 0; i < rows / group; i++) {
+            int from = (tile.row + i % tile.count) * width + (tile.kvHead + i / tile.count) * size;
+            System.arraycopy(prepared, from, scores.queries, i * size, size);
+        }
+        return new PagedAttention(
+                tile.part.cache().pages(layer, tile.kvHead, tile.kvHeads, headSize),
+                Rows.of(scores.queries, headSize, rows),
+                tile.position(),
+                rule,
+                Rows.of(scores.numbers, stride, rows),
+                new float[rows],
+                Rows.of(scores.results, headSize, rows),
+                wanted.weighting(layer, heads, tile.kvHead * group, tile.part.first() + tile.query));
+    }
+
+    /** Copies a tile's results to where they belong. */
+    private void take(Tile tile, Scores scores, float[] results) {
+        int size = group * headSize;
+        for (int i = 0; i < tile.kvHeads * tile.count; i++) {
+            int row = tile.part.first() + tile.query + i % tile.count;
+            int to = row * queryWidth + (tile.kvHead + i / tile.count) * size;
+            System.arraycopy(scores.results, i * size, results, to, size);
         }
     }
 
@@ -182,7 +244,7 @@ final class Attention {
         Rope rope = extras.rope;
         if (rope != null) {
             step.compute.each(step.rows(), row -> {
-                Rope.Table table = rope.table(step.capacity(row));
+                Rope.Table table = rope.table(step.cache(row).capacity());
                 for (int head = 0; head < heads + kvHeads; head++) {
                     table.backward(dPrepared, row * width + head * headSize, step.position(row));
                 }
@@ -311,12 +373,15 @@ final class Attention {
                 int value = key + keyWidth;
                 Rows v = rows(tape.queryKeyValue, part.first(), part.count(), value); // [T, headSize]
                 for (int t = 0; t < part.count(); t++) {
-                    KVCache.across(v.data(), v.start(t), headSize, values, t / WIDTH * valueBytes + t % WIDTH * 4L);
+                    long to = t / WIDTH * valueBytes + t % WIDTH * 4L;
+                    for (int i = 0; i < headSize; i++) {
+                        values.set(Panels.FLOAT, to + PanelFormat.F32.bytes(i), v.data()[v.start(t) + i]);
+                    }
                 }
                 pack(rows(queriesAndKeys, part.first(), part.count(), key), keys, partBytes);
                 dKeys.fill((byte) 0);
                 dValues.fill((byte) 0);
-                AttentionRule rule = rule(kvHead);
+                AttentionRule rule = rule(kvHead, 1);
                 for (int i = 0; i < group; i++) {
                     int head = kvHead * group + i;
                     for (int from = 0; from < part.count(); from += BLOCK) {
@@ -339,8 +404,8 @@ final class Attention {
                 Rows p = Rows.of(weights, Panels.needed(seen) * WIDTH, count);
                 Rows ds = Rows.of(dScores, p.stride(), count);
                 Rows products = Rows.of(dQueries, parts * WIDTH, count);
-                Pages pages = part.cache().pages(layer, kvHead, headSize);
-                PagedAttention.Weighting dropout = step.weighting(layer, heads, head, 1, first);
+                Pages pages = part.cache().pages(layer, kvHead, 1, headSize);
+                PagedAttention.Weighting dropout = step.weighting(layer, heads, head, first);
                 Kernels.scores(pages, someQueries, 0, seen, p);
                 Kernels.multiply(new Panels(values, 0, valueBytes, Panels.needed(seen), headSize), someOuts, ds);
                 float dSink = 0;
@@ -381,7 +446,7 @@ final class Attention {
                 }
                 float sinkWeight = Kernels.softmax(weights, at, seen, sink);
                 Arrays.fill(factors, 0, seen, 1f);
-                dropout.apply(factors, 0, r, from, seen);
+                dropout.apply(factors, 0, r, 0, from, seen);
                 Kernels.scale(factors, 0, dScores, at, seen);
                 for (int i = at; i < at + seen; i++) {
                     dScores[i] = weights[i] * (dScores[i] - delta);

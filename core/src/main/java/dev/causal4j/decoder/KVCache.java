@@ -2,8 +2,6 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.decoder.PagePool.Kind;
 import dev.causal4j.kernel.Pages;
-import dev.causal4j.kernel.PanelFormat;
-import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -268,34 +266,9 @@ public final class KVCache implements AutoCloseable {
         return page;
     }
 
-    /** Stores key and value of one head at a position that {@link #prepare} has made room for. */
-    void store(int layer, int head, int headSize, int position, float[] from, int key, int value) {
-        Pages to = pages(layer, head, headSize);
-        MemorySegment page = to.memory()[position / POSITIONS];
-        int slot = position % POSITIONS;
-        PanelFormat format = to.format();
-        long row = to.values() + slot * format.rowBytes(headSize);
-        if (format == PanelFormat.F32) {
-            across(from, key, headSize, page, to.keys() + 4L * slot);
-            MemorySegment.copy(from, value, page, Panels.FLOAT, row, headSize);
-            return;
-        }
-        for (int i = 0; i < headSize; i++) {
-            format.put(from[key + i], page, to.keys() + format.bytes(i), slot);
-            format.put(from[value + i], page, row, i);
-        }
-    }
-
-    /** Writes n numbers into a panel, each into the next step, from byte {@code at} on. */
-    static void across(float[] from, int offset, int n, MemorySegment panel, long at) {
-        for (int i = 0; i < n; i++) {
-            panel.set(Panels.FLOAT, at + 4L * i * Panels.WIDTH, from[offset + i]);
-        }
-    }
-
-    /** Keys and values of one head. */
-    Pages pages(int layer, int head, int headSize) {
-        return pool.pages(pages, layer, head, headSize);
+    /** Keys and values of some heads, for positions that {@link #prepare} has made room for. */
+    Pages pages(int layer, int head, int heads, int headSize) {
+        return pool.pages(pages, layer, head, heads, headSize);
     }
 
     /** Counts positions as cached once every layer has stored them. */

@@ -67,19 +67,11 @@ public final class PagePool {
             AttentionConfig attention = block.attention();
             Kind kind = kind(attention.window() < decoder.config().contextLength() ? attention.window() : 0);
             long from = kind.bytes;
-            kind.bytes += attention.kvHeads() * (keyBytes(attention.headSize()) + valueBytes(attention.headSize()));
-            layers.add(
-                    new Layer(kinds.indexOf(kind), from, from + attention.kvHeads() * keyBytes(attention.headSize())));
+            long values = from + attention.kvHeads() * Pages.keyBytes(format, attention.headSize());
+            kind.bytes = values + attention.kvHeads() * Pages.valueBytes(format, attention.headSize());
+            layers.add(new Layer(kinds.indexOf(kind), from, values));
         }
         this.capacity = Math.max(bytes, needed(decoder.config().contextLength()) * pageBytes());
-    }
-
-    private long keyBytes(int headSize) {
-        return format.bytes(headSize);
-    }
-
-    private long valueBytes(int headSize) {
-        return POSITIONS * format.rowBytes(headSize);
     }
 
     private Kind kind(int window) {
@@ -113,11 +105,12 @@ public final class PagePool {
         return new KVCache(this);
     }
 
-    /** Keys and values of one head in the pages of each kind. */
-    Pages pages(MemorySegment[][] memory, int layer, int head, int headSize) {
+    /** Keys and values of some heads in the pages of each kind. */
+    Pages pages(MemorySegment[][] memory, int layer, int head, int heads, int headSize) {
         Layer all = layers.get(layer);
-        long keys = all.keys + head * keyBytes(headSize);
-        return new Pages(format, memory[all.kind], keys, all.values + head * valueBytes(headSize), headSize);
+        long keys = all.keys + head * Pages.keyBytes(format, headSize);
+        long values = all.values + head * Pages.valueBytes(format, headSize);
+        return new Pages(format, memory[all.kind], keys, values, headSize, heads);
     }
 
     /** @param bytes less than 0 to withdraw a promise */

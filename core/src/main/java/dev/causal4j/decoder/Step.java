@@ -25,7 +25,7 @@ final class Step {
     private final int contextLength;
     private final long[] addresses; // [N]
     private final int[] sources; // [N], the rows among all of the batch
-    private final int[] capacities; // [N], of their caches
+    private final KVCache[] caches; // [N]
 
     /**
      * A pass over rows of a batch, which follow what its caches hold now.
@@ -39,7 +39,7 @@ final class Step {
         this.contextLength = contextLength;
         this.addresses = new long[wantedAlone ? batch.wanted() : batch.rows()];
         this.sources = new int[addresses.length];
-        this.capacities = new int[addresses.length];
+        this.caches = new KVCache[addresses.length];
         int all = 0;
         int row = 0;
         for (Batch.Chunk chunk : batch.chunks()) {
@@ -52,7 +52,7 @@ final class Step {
             for (int t = 0; t < count; t++, row++) {
                 addresses[row] = sequence * contextLength + position + t;
                 sources[row] = all - count + t;
-                capacities[row] = chunk.cache().capacity();
+                caches[row] = chunk.cache();
             }
         }
     }
@@ -81,9 +81,9 @@ final class Step {
         return (int) (addresses[row] % contextLength);
     }
 
-    /** The most tokens that a row's sequence can have. */
-    int capacity(int row) {
-        return capacities[row];
+    /** The cache of a row's sequence. */
+    KVCache cache(int row) {
+        return caches[row];
     }
 
     /** A row's number among all sequences of an optimizer step, each of contextLength: the address of its dropout. */
@@ -96,15 +96,15 @@ final class Step {
     }
 
     /**
-     * The dropout of the weights of a group of heads.
+     * The dropout of the weights of some heads.
      *
-     * @param head the first of the group
-     * @param first the row of the first query of each head; queries of a row follow each other
+     * @param head the first of them
+     * @param first the row of their first query
      */
-    PagedAttention.Weighting weighting(int layer, int heads, int head, int group, int first) {
+    PagedAttention.Weighting weighting(int layer, int heads, int head, int first) {
         DropoutMask mask = mask(Place.ATTENTION, layer);
-        return (weights, offset, query, from, n) -> {
-            long address = addresses[first + query / group] * heads + head + query % group;
+        return (weights, offset, query, next, from, n) -> {
+            long address = addresses[first + query] * heads + head + next;
             mask.apply(weights, offset, n, address * contextLength + from);
         };
     }

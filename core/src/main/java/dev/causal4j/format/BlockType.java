@@ -157,21 +157,25 @@ public enum BlockType {
 
     /** How a matrix holds the same codes, scales and minimums without loss. */
     public Groups groups() {
-        boolean wide = layout.elements > 32 || this == MXFP4; // a product of two numbers, or no half
         boolean eight = table().length > 0 || layout.low.bits + layout.high.bits > 4;
-        return new Groups(eight ? 8 : 4, eight || layout.zero != 0, layout.group, hasMinimum(), wide);
+        boolean signed = eight || layout.zero != 0;
+        boolean wide = this == MXFP4; // its scales are no halves
+        return new Groups(eight ? 8 : 4, signed, layout.group, hasMinimum(), wide, layout.elements > 32);
     }
 
     /**
      * Decodes whole blocks. Element i is exactly {@code Math.fma(codes[i], scales[i / group], minimums[i / group])}, or
-     * without minimum {@code codes[i] * scales[i / group]}.
+     * without minimum {@code codes[i] * scales[i / group]}. Where scales are in two levels and {@code scales} has room for both, a
+     * scale is {@code scales[i / group] * scales[upper + i / 256]}, and what is subtracted as minimum likewise.
      *
      * @param offset bytes to the first block
      * @param count of elements
      * @param minimums not written if the blocks have none
+     * @param upper where the upper of two levels is written; from the end of the array on, scales are products
      * @throws IllegalArgumentException if a block would be cut
      */
-    public void decode(MemorySegment data, long offset, int count, byte[] codes, float[] scales, float[] minimums) {
+    public void decode(
+            MemorySegment data, long offset, int count, byte[] codes, float[] scales, float[] minimums, int upper) {
         int elements = layout.elements;
         if (count % elements != 0) {
             throw new IllegalArgumentException(this + ": expected whole blocks of codes, got " + count + " elements");
@@ -185,7 +189,7 @@ public enum BlockType {
                 // The sign bit takes the borrow of its byte.
                 EIGHT.set(codes, done + i, zeros == 0 ? eight : ((eight | SIGNS) - zeros) ^ SIGNS);
             }
-            scales(data, block, scales, minimums, done / layout.group);
+            scales(data, block, scales, minimums, done / layout.group, upper + done / elements);
         }
         byte[] table = table();
         for (int i = 0; i < count && table.length > 0; i++) {
@@ -193,16 +197,21 @@ public enum BlockType {
         }
     }
 
-    private void scales(MemorySegment data, long block, float[] scales, float[] minimums, int to) {
+    private void scales(MemorySegment data, long block, float[] scales, float[] minimums, int to, int upper) {
         int e = unsigned(data, block);
         float power = Float.intBitsToFloat(e < 2 ? 0x0020_0000 << e : (e - 1) << 23);
         float scale = this == MXFP4 ? power : half(data, block + layout.scaleAt);
         float minimum = hasMinimum() ? half(data, block + layout.scaleAt + 2) : 0;
+        boolean apart = upper < scales.length;
+        if (apart) {
+            scales[upper] = scale;
+            minimums[upper] = minimum;
+        }
         for (int g = 0; g < layout.elements / layout.group; g++) {
             int factors = factors(data, block, g);
-            scales[to + g] = scale * (short) factors;
+            scales[to + g] = (apart ? 1 : scale) * (short) factors;
             if (hasMinimum()) {
-                minimums[to + g] = -(minimum * (factors >> 16)); // its sign counts where it is zero
+                minimums[to + g] = (apart ? 1 : -minimum) * (factors >> 16); // its sign counts where it is zero
             }
         }
     }
@@ -251,7 +260,7 @@ public enum BlockType {
         byte[] codes = new byte[count];
         float[] scales = new float[count / group];
         float[] minimums = new float[count / group];
-        decode(data, offset, count, codes, scales, minimums);
+        decode(data, offset, count, codes, scales, minimums, scales.length);
         for (int g = 0; g < scales.length; g++) {
             float minimum = hasMinimum() ? minimums[g] : -0f; // adding -0 changes no bit
             for (int i = g * group; i < (g + 1) * group; i++) {

@@ -90,8 +90,7 @@ public final class Chat {
      * throws, the conversation is as before.
      */
     public Generation sendThrough(Function<GenerationRequest, Generation> compute, String text) {
-        attempts = 0;
-        return answer(with(messages, new Message("user", text)), compute);
+        return answerThrough(compute, List.of(new Message("user", text)));
     }
 
     /** Answers the last message again, with the next seed. Errors as of {@link #send(String)}. */
@@ -116,12 +115,13 @@ public final class Chat {
         AnswerParser parser = format.parser(request, AnswerParser.Listener.NONE);
         parser.accept(generation.text());
         last = parser.end(generation.finishReason().ofTurn());
-        messages = with(asked, format.parses() ? last.message() : new Message("assistant", generation.text()));
+        Message said = format.parses() ? last.message() : new Message("assistant", generation.text());
+        messages = with(asked, List.of(said));
         return generation;
     }
 
-    private static List<Message> with(List<Message> before, Message... more) {
-        return Stream.concat(before.stream(), Stream.of(more)).toList();
+    private static List<Message> with(List<Message> before, List<Message> more) {
+        return Stream.concat(before.stream(), more.stream()).toList();
     }
 
     /**
@@ -129,9 +129,14 @@ public final class Chat {
      * which becomes a part of it too. Errors as of {@link #send(String)}, and as of {@link Format#request}.
      */
     public Answer answer(List<Message> more) {
-        attempts = 0;
-        answer(with(messages, more.toArray(Message[]::new)), request -> answer(request, TokenListener.NONE));
+        answerThrough(request -> answer(request, TokenListener.NONE), more);
         return last;
+    }
+
+    /** Adds messages as {@link #answer(List)} does, and computes the answer through a function as of {@link #sendThrough}. */
+    public Generation answerThrough(Function<GenerationRequest, Generation> compute, List<Message> more) {
+        attempts = 0;
+        return answer(with(messages, more), compute);
     }
 
     /** What the last answer means; empty before the first. */

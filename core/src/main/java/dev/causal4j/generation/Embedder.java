@@ -70,7 +70,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
                 int wanted = pooling == Pooling.MEAN ? to - from : to == tokens.length ? 1 : 0;
                 Batch batch = new Batch(List.of(new Batch.Chunk(cache, Arrays.copyOfRange(tokens, from, to), wanted)));
                 Rows hidden = model.forward(batch, activations);
-                Engine.requireFinite(hidden, to - wanted);
+                Sequence.requireFinite(hidden, to - wanted);
                 for (int row = 0; row < wanted; row++) {
                     for (int d = 0; d < sum.length; d++) {
                         sum[d] += hidden.data()[hidden.start(row) + d];

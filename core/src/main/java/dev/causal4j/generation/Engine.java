@@ -1,7 +1,6 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.InputException;
-import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
@@ -93,7 +92,7 @@ public final class Engine implements AutoCloseable {
     }
 
     Engine(CausalLM model, EngineOptions options, DraftSource drafts, int mostDrafted) {
-        Kernels.name(); // fails here if the kernels that the property sets are missing
+        Kernels.require(); // fails here if the kernels that the property sets are missing
         this.model = model;
         this.options = options;
         this.drafts = drafts;
@@ -407,12 +406,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /**
-     * A row that a token may be chosen from.
-     *
-     * @param number among the wanted rows of its sequence
-     * @param index among all rows
-     */
+    /** A row that a token may be chosen from: its number among those of its sequence, and among all. */
     private record Row(GeneratedSequence sequence, int number, int index) {}
 
     /** Chooses tokens from the rows of each sequence, as far as they follow the tokens that were chosen. */
@@ -444,7 +438,7 @@ public final class Engine implements AutoCloseable {
         for (Row row : reached) {
             row.sequence.attempt(() -> {
                 int position = row.sequence.cache.length() - row.sequence.wanted + row.number;
-                requireFinite(hidden.rows(row.index, 1), position);
+                Sequence.requireFinite(hidden.rows(row.index, 1), position);
                 row.sequence.choose(model.head(), logits(row, first));
             });
         }
@@ -462,16 +456,6 @@ public final class Engine implements AutoCloseable {
         return new Rows(logits, (row.index - first) * v, v, 1);
     }
 
-    /** @param position of the first hidden vector */
-    static void requireFinite(Rows hidden, int position) {
-        for (int i = 0; i < hidden.count() * hidden.stride(); i++) {
-            float value = hidden.data()[hidden.offset() + i];
-            if (!Float.isFinite(value)) {
-                throw NonFiniteException.inHidden(value, position + i / hidden.stride(), "");
-            }
-        }
-    }
-
     private void score(List<Sequence<?>> scored, Rows hidden) {
         int[] targets = scored.stream()
                 .flatMapToInt(sequence -> IntStream.of(sequence.targets()))
@@ -480,7 +464,7 @@ public final class Engine implements AutoCloseable {
         try {
             int row = 0;
             for (Sequence<?> sequence : scored) {
-                requireFinite(hidden.rows(row, sequence.wanted), sequence.cache.length() - sequence.wanted);
+                Sequence.requireFinite(hidden.rows(row, sequence.wanted), sequence.cache.length() - sequence.wanted);
                 row += sequence.wanted;
             }
             List<Prediction> predictions = model.head()

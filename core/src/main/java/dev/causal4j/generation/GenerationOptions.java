@@ -393,7 +393,10 @@ public record GenerationOptions(
             return set(Setting.SEED, value);
         }
 
-        /** Requests a {@link dev.causal4j.head.Prediction} for each token, with this many alternatives. */
+        /**
+         * Requests a {@link dev.causal4j.head.Prediction} for each token, with this many alternatives; beside a constraint
+         * also the {@linkplain Generation.Constrained#logMasses masses} that it leaves.
+         */
         public Builder logProbabilities(int alternatives) {
             logProbabilities = Optional.of(alternatives);
             return this;

@@ -1,5 +1,7 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.NonFiniteException;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
@@ -198,6 +200,16 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
             result.complete(outcome());
         } else {
             result.completeExceptionally(new CancellationException("sequence: cancelled"));
+        }
+    }
+
+    /** @param position of the first hidden vector */
+    static void requireFinite(Rows hidden, int position) {
+        for (int i = 0; i < hidden.count() * hidden.stride(); i++) {
+            float value = hidden.data()[hidden.offset() + i];
+            if (!Float.isFinite(value)) {
+                throw NonFiniteException.inHidden(value, position + i / hidden.stride(), "");
+            }
         }
     }
 }

@@ -3,12 +3,12 @@ package dev.causal4j.kernel;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How the queries of a key head attend.
+ * How the queries of neighbouring key heads attend.
  *
- * @param group queries of each position, one of each query head that shares the keys
+ * @param group queries of each position and key head, one of each query head that shares the keys
  * @param window positions a query sees, its own included; 0 for all up to its own
  * @param cap c of c · tanh(score / c); 0 for none
- * @param sinks a logit for each query of the group, which joins the softmax with value zero; null for none
+ * @param sinks a logit for each query head, which joins its softmax with value zero; null for none
  */
 public record AttentionRule(int group, int window, float cap, float @Nullable [] sinks) {
     /** The first position that a query at this position sees. */
@@ -21,8 +21,8 @@ public record AttentionRule(int group, int window, float cap, float @Nullable []
         return first(position) / Panels.WIDTH * Panels.WIDTH;
     }
 
-    /** The sink of the query in this row; -infinity for none. */
-    public float sink(int row) {
-        return sinks == null ? Float.NEGATIVE_INFINITY : sinks[row % group];
+    /** The sink of a query head; -infinity for none. */
+    public float sink(int head) {
+        return sinks == null ? Float.NEGATIVE_INFINITY : sinks[head];
     }
 }

@@ -11,6 +11,31 @@ final class GroupEncoding {
     private GroupEncoding() {}
 
     /**
+     * Quantises a row to codes from -127 to 127: the scale is the least in f16 that reaches the largest magnitude, so the error
+     * of a weight is at most half a scale.
+     *
+     * @throws IllegalArgumentException if a number is not finite, or its scale is not in f16
+     */
+    static void quantise(GroupFormat format, float[] x, int row, byte[] codes, float[] scales) {
+        for (int g = 0; g < scales.length; g++) {
+            float most = 0;
+            for (int i = g * format.group(); i < (g + 1) * format.group(); i++) {
+                most = Math.max(most, Math.abs(x[i])); // NaN as soon as one is
+            }
+            float nearest = half(most / 127);
+            scales[g] =
+                    nearest * 127 < most ? Float.float16ToFloat((short) (Float.floatToFloat16(nearest) + 1)) : nearest;
+            if (!Float.isFinite(scales[g])) {
+                throw new IllegalArgumentException(
+                        format.label() + ": expected finite weights below 8319008, got " + most + " in row " + row);
+            }
+            for (int i = g * format.group(); i < (g + 1) * format.group(); i++) {
+                codes[i] = (byte) Math.rint(scales[g] == 0 ? 0 : x[i] / scales[g]);
+            }
+        }
+    }
+
+    /**
      * Quantises a row to codes from 0.
      *
      * @param x whole groups

@@ -1,6 +1,8 @@
 package dev.causal4j.kernel;
 
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -13,28 +15,48 @@ import java.util.stream.Stream;
  * The storage of a panel of 64 outputs whose weights are codes of 4 or 8 bits with a scale, and perhaps a minimum, for
  * each output and group of inputs: weight = code · scale + minimum. Immutable.
  *
- * <p>A panel is the codes of its groups in order, then for each group the 64 scales and the minimums if there are any:
- * a product of one row reads them in this order, and memory is fastest when nothing is skipped. Codes are words of 32
- * bits: of 8 bits, a step of k is 16 words, and word w holds outputs w, w + 16, w + 32 and w + 48 from its lowest byte
- * up; of 4 bits, 16 words hold two steps, the first in the low halves. Scales and minimums are f32, or f16 in words like
- * a step of {@link PanelFormat#F16}.
+ * <p>A panel is its groups in order, each the numbers of 64 outputs and then their codes: one stream. Four inputs of an
+ * output are a word. Codes of 8 bits are {@code [group / 4][64 outputs][4 inputs]} bytes, stored with 128 added; of 4 bits
+ * {@code [group / 4][32][4]}, output j in the low half of a byte and j + 32 in the high half, signed ones with 8 added.
  *
- * <p>An output is y = fma(scale, c, y), then with minimums y = fma(minimum, X, y), for its groups in order, beginning at
- * +0: c is the chain of the group's inputs and stored codes, X the sum of its inputs in order. The 8 that stored codes are
- * greater by is taken off like a minimum of -8 scale. See {@link #add}.
+ * <p>Inputs are rounded to whole numbers q with a scale s ({@link RoundedRows}), and a product is, for its groups in order
+ * from y = +0: y = fma(D, w · s, y), then with minimums y = fma(n, s · X, y). D is the sum of q · code and X that of q: whole
+ * numbers below 2^24, exact in any order, in ints and in f32.
  *
  * @param bits of a code: 4 or 8
- * @param signed whether codes of 4 bits are -8 to 7, stored with 8 added, not 0 to 15; those of 8 bits are -128 to 127
- * @param group inputs of a group
- * @param wide whether scales and minimums are f32, not f16
+ * @param signed whether codes of 4 bits are -8 to 7, not 0 to 15; those of 8 bits are -128 to 127
+ * @param group inputs of a group: 32 or 16
+ * @param scales how scales and minimums are stored
  */
-public record GroupFormat(int bits, boolean signed, int group, boolean minimum, boolean wide) implements WeightFormat {
-    /** The format of weights quantised here: 4 bits, scales and minimums in f16. */
-    public static final GroupFormat INT4 = new GroupFormat(4, false, 32, true, false);
+public record GroupFormat(int bits, boolean signed, int group, boolean minimum, Scales scales) implements WeightFormat {
+    /** How the scales and minimums of a group are stored: 64 scales, then 64 minimums if there are any. */
+    public enum Scales {
+        /** In f16. */
+        HALVES,
+        /** In f32. */
+        FLOATS,
+        /**
+         * In two levels: w = d · sc and n = -(dmin · m), both exact in f32. Signed bytes sc and m lie with their group; before the
+         * first group of each {@value GroupFormat#BLOCK} inputs lie d and dmin in f16.
+         */
+        LEVELS
+    }
+
+    /** The format of weights quantised here to 4 bits, scales and minimums in f16. */
+    public static final GroupFormat INT4 = new GroupFormat(4, false, 32, true, Scales.HALVES);
+
+    /** The format of weights quantised here to 8 bits, scales in f16. */
+    public static final GroupFormat INT8 = new GroupFormat(8, true, 32, false, Scales.HALVES);
+
+    /** Inputs that share the upper of two levels. */
+    static final int BLOCK = 256;
 
     private static final int WIDTH = Panels.WIDTH;
 
-    private static final VarHandle EIGHT = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+    /** Bytes of 64 numbers in f16. */
+    private static final int HALVES_BYTES = 2 * WIDTH;
+
+    private static final VarHandle FOUR = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
 
     public GroupFormat {
         if (bits == 4 && signed && minimum) {
@@ -47,10 +69,10 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         List<Boolean> both = List.of(false, true);
         return Stream.of(16, 32)
                 .flatMap(group -> both.stream()
-                        .flatMap(minimum -> both.stream()
-                                .flatMap(wide -> Stream.of(
-                                        new GroupFormat(8, true, group, minimum, wide),
-                                        new GroupFormat(4, !minimum, group, minimum, wide)))));
+                        .flatMap(minimum -> Stream.of(Scales.values())
+                                .flatMap(scales -> Stream.of(
+                                        new GroupFormat(8, true, group, minimum, scales),
+                                        new GroupFormat(4, !minimum, group, minimum, scales)))));
     }
 
     @Override
@@ -58,29 +80,10 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return "int" + bits;
     }
 
+    /** Inputs are rounded by 32. */
     @Override
-    public boolean isQuantised() {
-        return true;
-    }
-
-    /** Bytes of 64 scales, or of 64 minimums. */
-    int scaleBytes() {
-        return numbers().stepBytes();
-    }
-
-    /** Bytes of a group's scales and minimums. */
-    int numbersBytes() {
-        return scaleBytes() * (minimum ? 2 : 1);
-    }
-
-    /** Bytes of a group's codes. */
-    int codesBytes() {
-        return group * WIDTH * bits / 8;
-    }
-
-    /** Bytes from the start of a panel to the scales of group {@code g}; the minimums follow them. */
-    long numbersAt(int depth, int g) {
-        return (long) groups(depth) * codesBytes() + (long) g * numbersBytes();
+    public int multiple() {
+        return RoundedRows.GROUP;
     }
 
     /** Groups of this many inputs. */
@@ -88,81 +91,121 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return depth / group;
     }
 
+    /** How many scales a row has: one a group, then those of the upper level if there are two. */
+    private int scales(int depth) {
+        return groups(depth) + (scales == Scales.LEVELS ? Math.ceilDiv(depth, BLOCK) : 0);
+    }
+
+    /** Bytes of 64 scales of a group, or of 64 minimums. */
+    int scaleBytes() {
+        return switch (scales) {
+            case HALVES -> HALVES_BYTES;
+            case FLOATS -> 4 * WIDTH;
+            case LEVELS -> WIDTH;
+        };
+    }
+
+    /** Bytes of a group's codes. */
+    private int codesBytes() {
+        return group * WIDTH * bits / 8;
+    }
+
+    /** Bytes of a group. */
+    int groupBytes() {
+        return scaleBytes() * (minimum ? 2 : 1) + codesBytes();
+    }
+
+    /** Bytes of the upper level of a block. */
+    int headBytes() {
+        return scales == Scales.LEVELS ? HALVES_BYTES * (minimum ? 2 : 1) : 0;
+    }
+
+    /** Bytes from the start of a panel to the upper level of group {@code g}. */
+    long headAt(int g) {
+        int block = g * group / BLOCK;
+        return (long) block * headBytes() + (long) block * (BLOCK / group) * groupBytes();
+    }
+
+    /** Bytes from the start of a panel to the scales of group {@code g}; minimums follow, then codes. */
+    long numbersAt(int g) {
+        return (long) (g * group / BLOCK + 1) * headBytes() + (long) g * groupBytes();
+    }
+
+    /** Bytes from the start of a panel to the codes of group {@code g}. */
+    long codesAt(int g) {
+        return numbersAt(g) + groupBytes() - codesBytes();
+    }
+
     @Override
     public long bytes(int depth) {
-        return numbersAt(depth, groups(depth));
+        return (long) Math.ceilDiv(depth, BLOCK) * headBytes() + (long) groups(depth) * groupBytes();
     }
 
     /** The number that stored codes are greater by. */
     int zero() {
-        return bits == 4 && signed ? 8 : 0;
+        return bits == 8 ? 128 : signed ? 8 : 0;
     }
 
-    /** Whether products need the sums of their inputs. */
-    boolean needsSums() {
-        return minimum || zero() != 0;
+    /** The code of step k, output j. */
+    private int code(MemorySegment m, long panel, int k, int j) {
+        int held = bits == 8 ? WIDTH : WIDTH / 2; // words of four inputs
+        long word = panel + codesAt(k / group) + (k % group / 4 * held + j % held) * 4L;
+        byte stored = m.get(ValueLayout.JAVA_BYTE, word + k % 4);
+        return ((stored >> (j / held * 4)) & ((1 << bits) - 1)) - zero();
     }
 
-    @Override
-    public int sums(int depth) {
-        return needsSums() ? groups(depth) : 0;
+    /** The scale of group g, output j. */
+    float scale(MemorySegment m, long panel, int g, int j) {
+        return number(m, panel + headAt(g), panel + numbersAt(g), j);
     }
 
-    /** The factor of stored codes of output j in products: a power of two, since masks are cheaper than shifts. */
-    float unit(int j) {
-        return bits == 8 ? PanelFormat.INT8_UNIT : 1 << (4 * (j / 16));
+    /** The minimum of group g, output j, if the format has some. */
+    float least(MemorySegment m, long panel, int g, int j) {
+        float least = number(m, panel + headAt(g) + HALVES_BYTES, panel + numbersAt(g) + scaleBytes(), j);
+        return scales == Scales.LEVELS ? -least : least;
     }
 
-    /**
-     * An output with one more group.
-     *
-     * @param y the output so far
-     * @param chain of fused multiply-adds of inputs and stored codes times their unit, from +0
-     * @param least the group's minimum, if the format has some
-     * @param sum X
-     */
-    float add(float y, float scale, float chain, float least, float sum, int j) {
-        float scaled = Math.fma(scale * (1 / unit(j)), chain, y);
-        return needsSums() ? Math.fma(minimum ? least : -zero() * scale, sum, scaled) : scaled;
+    private float number(MemorySegment m, long head, long numbers, int j) {
+        return switch (scales) {
+            case HALVES -> half(m, numbers, j);
+            case FLOATS -> m.get(Panels.FLOAT, numbers + 4L * j);
+            case LEVELS -> half(m, head, j) * m.get(ValueLayout.JAVA_BYTE, numbers + j);
+        };
     }
 
-    /** The stored code of step k, output j, times its unit. */
-    private float stored(MemorySegment m, long panel, int k, int j) {
-        if (bits == 8) {
-            return PanelFormat.INT8.code(m, panel + (long) k * WIDTH, j);
-        }
-        int word = m.get(Panels.INT, panel + k / 2 * (long) WIDTH + j % 16 * 4L);
-        return word >>> (k % 2 * 16) & 15 << (4 * (j / 16));
-    }
-
-    /** The format of scales and minimums: those of 64 outputs lie like a step. */
-    PanelFormat numbers() {
-        return wide ? PanelFormat.F32 : PanelFormat.F16;
+    private static float half(MemorySegment m, long at, int j) {
+        return Float.float16ToFloat(m.get(Panels.SHORT, at + 2L * j));
     }
 
     @Override
     public float weight(MemorySegment m, long panel, int depth, int k, int j) {
-        long at = panel + numbersAt(depth, k / group);
-        float code = stored(m, panel, k, j) * (1 / unit(j)) - zero();
-        float scaled = code * numbers().code(m, at, j); // exact
-        return minimum ? scaled + numbers().code(m, at + scaleBytes(), j) : scaled;
+        float scale = scale(m, panel, k / group, j);
+        int code = code(m, panel, k, j);
+        return minimum ? Math.fma(code, scale, least(m, panel, k / group, j)) : code * scale;
     }
 
     @Override
     public float output(MemorySegment m, long panel, int j, int depth, float[] x, int offset) {
+        Rows row = new Rows(x, offset, depth, 1);
+        RoundedRows rounded = RoundedRows.of(this, depth, 1);
+        new Products().round(row, rounded, 0);
         float y = 0;
-        for (int from = 0; from < depth; from += group) {
-            long at = panel + numbersAt(depth, from / group);
-            float chain = 0;
-            float sum = 0;
-            for (int k = from; k < from + group; k++) {
-                chain = Math.fma(x[offset + k], stored(m, panel, k, j), chain);
-                sum += x[offset + k];
+        for (int g = 0; g < groups(depth); g++) {
+            int dot = 0;
+            for (int k = g * group; k < (g + 1) * group; k++) {
+                dot += rounded.codes()[k] * code(m, panel, k, j);
             }
-            float least = minimum ? numbers().code(m, at + scaleBytes(), j) : 0;
-            y = add(y, numbers().code(m, at, j), chain, least, sum, j);
+            float least = minimum ? least(m, panel, g, j) : 0;
+            float s = rounded.scales()[g * group / RoundedRows.GROUP];
+            y = add(y, dot, scale(m, panel, g, j), least, s, rounded.sums()[g]);
         }
         return y;
+    }
+
+    /** An output with one more group: y = fma(D, w · s, y), then fma(n, s · X, y) if there are minimums. */
+    float add(float y, int dot, float scale, float least, float s, int sum) {
+        float scaled = Math.fma(dot, scale * s, y);
+        return minimum ? Math.fma(least, s * sum, scaled) : scaled;
     }
 
     @Override
@@ -173,22 +216,45 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     /**
-     * Quantises numbers to codes with minimums.
+     * Quantises numbers: to 4 bits with minimums, or to 8 bits around 0.
      *
-     * @throws IllegalStateException if the format has none: its codes come from files
+     * @throws IllegalStateException for other formats: their codes come from files
      */
     @Override
     public void encode(float[] wide, int first, MemorySegment to, long at) {
-        if (!minimum || signed) {
-            throw new IllegalStateException("quantising: expected codes from 0 with minimums, got " + this);
+        if (!equals(INT4) && !equals(INT8)) {
+            throw new IllegalStateException("quantising: expected int4 or int8, got " + this);
         }
         float[] numbers = new float[wide.length / WIDTH];
         new Packer(this, numbers.length).pack(first, first + WIDTH, to, at, (row, codes, scales, minimums) -> {
             for (int k = 0; k < numbers.length; k++) {
                 numbers[k] = wide[k * WIDTH + row - first];
             }
-            GroupEncoding.quantise(this, numbers, row, codes, scales, minimums);
+            if (minimum) {
+                GroupEncoding.quantise(this, numbers, row, codes, scales, minimums);
+            } else {
+                GroupEncoding.quantise(this, numbers, row, codes, scales);
+            }
         });
+    }
+
+    /** Copies a group: codes [group, 64], scales, and minimums if there are any. */
+    void group(MemorySegment m, long panel, int g, float[] codes, float[] scales, float[] minimums) {
+        int[] words = m.asSlice(panel + codesAt(g), codesBytes()).toArray(Panels.INT);
+        int held = bits == 8 ? WIDTH : WIDTH / 2; // words of four inputs
+        for (int i = 0; i < words.length; i++) {
+            int to = i / held * 4 * WIDTH + i % held;
+            for (int n = 0; n < 32; n += 8, to += WIDTH) {
+                codes[to] = ((words[i] >>> n) & ((1 << bits) - 1)) - zero();
+                if (bits == 4) {
+                    codes[to + held] = ((words[i] >>> (n + 4)) & 15) - zero();
+                }
+            }
+        }
+        for (int j = 0; j < WIDTH; j++) {
+            scales[j] = scale(m, panel, g, j);
+            minimums[j] = minimum ? least(m, panel, g, j) : 0;
+        }
     }
 
     /** Stores a panel of random weights, for comparisons of bits. */
@@ -199,32 +265,20 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
                 codes[k] = (byte) ((codes[k] & ((1 << bits) - 1)) - (signed ? 1 << (bits - 1) : 0));
             }
             for (int g = 0; g < scales.length; g++) {
-                scales[g] = GroupEncoding.half(random.nextGaussian());
-                minimums[g] = GroupEncoding.half(random.nextGaussian());
+                boolean whole = scales() == Scales.LEVELS && g < groups(depth);
+                scales[g] = whole ? random.nextInt(-128, 128) : GroupEncoding.half(random.nextGaussian());
+                minimums[g] = whole ? random.nextInt(128) : GroupEncoding.half(random.nextGaussian());
             }
         });
-    }
-
-    /** The stored codes of a group that begin at a byte, times their units: [group, 64]. */
-    void codes(MemorySegment m, long at, float[] target) {
-        if (bits == 8) {
-            PanelFormat.INT8.codes(m, at, group, target, 0, WIDTH);
-            return;
-        }
-        for (int i = 0; i < group * WIDTH / 8; i++) {
-            int word = m.get(Panels.INT, at + 4L * i);
-            int to = i / 16 * WIDTH * 2 + i % 16;
-            for (int n = 0; n < 4; n++) {
-                target[to + 16 * n] = word & 15 << (4 * n);
-                target[to + 16 * n + WIDTH] = word >>> 16 & 15 << (4 * n);
-            }
-        }
     }
 
     /** The source of a panel's codes. */
     @FunctionalInterface
     public interface Codes {
-        /** Fills the codes of a row, one for each input, and its scales and minimums, one for each group. */
+        /**
+         * Fills the codes of a row, one for each input, and its scales and minimums, one for each group; in two levels sc and m
+         * for each group, then d and dmin for each 256 inputs.
+         */
         void row(int row, byte[] codes, float[] scales, float[] minimums);
     }
 
@@ -232,87 +286,76 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     public static final class Packer {
         private final GroupFormat format;
         private final int depth;
-        private final byte[] codes; // [64, depth]
         private final byte[] row;
         private final float[] scales; // of a row, exact in the format
         private final float[] minimums;
-        private final int[] words;
+        private final byte[] panel;
 
         public Packer(GroupFormat format, int depth) {
             this.format = format;
             this.depth = depth;
-            this.codes = new byte[WIDTH * depth];
             this.row = new byte[depth];
-            this.scales = new float[format.groups(depth)];
+            this.scales = new float[format.scales(depth)];
             this.minimums = new float[scales.length];
-            this.words = new int[Math.toIntExact(format.bytes(depth) / Integer.BYTES)];
+            this.panel = new byte[Math.toIntExact(format.bytes(depth))];
         }
 
         /**
-         * Stores the panel of rows {@code from} to {@code to - 1}, and zeros for the others.
+         * Stores the panel of rows {@code from} to {@code to - 1}, and scales of zero for the others.
          *
          * @throws IllegalArgumentException if a scale or minimum is not finite, where kernels differ
          */
         public void pack(int from, int to, MemorySegment panels, long at, Codes source) {
-            Arrays.fill(words, 0);
-            Arrays.fill(codes, (to - from) * depth, codes.length, (byte) 0);
+            Arrays.fill(panel, (byte) 0);
             for (int n = from; n < to; n++) {
                 source.row(n, row, scales, minimums);
-                System.arraycopy(row, 0, codes, (n - from) * depth, depth);
                 putNumbers(n, n - from);
+                putCodes(n - from);
             }
-            putCodes();
-            MemorySegment.copy(words, 0, panels, Panels.INT, at, words.length);
+            MemorySegment.copy(panel, 0, panels, ValueLayout.JAVA_BYTE, at, panel.length);
         }
 
         private void putNumbers(int n, int j) {
-            for (int g = 0; g < scales.length; g++) {
-                if (!Float.isFinite(scales[g]) || !Float.isFinite(minimums[g])) {
+            int groups = format.groups(depth);
+            for (int i = 0; i < scales.length; i++) {
+                if (!Float.isFinite(scales[i]) || !Float.isFinite(minimums[i])) {
                     throw new IllegalArgumentException(format.label() + ": expected finite scales and minimums, got "
-                            + scales[g] + " and " + minimums[g] + " in row " + n);
+                            + scales[i] + " and " + minimums[i] + " in row " + n);
                 }
-                int at = (int) (format.numbersAt(depth, g) / 4);
-                put(scales[g], at, j);
+                Scales stored = i < groups ? format.scales : Scales.HALVES;
+                long at = i < groups ? format.numbersAt(i) : format.headAt((i - groups) * (BLOCK / format.group));
+                put(stored, scales[i], (int) at, j);
                 if (format.minimum) {
-                    put(minimums[g], at + format.scaleBytes() / 4, j);
+                    put(stored, minimums[i], (int) at + (i < groups ? format.scaleBytes() : HALVES_BYTES), j);
                 }
             }
         }
 
-        private void put(float number, int at, int j) {
-            if (format.wide) {
-                words[at + j] = Float.floatToRawIntBits(number);
-            } else {
-                words[at + j / 32 * 16 + j % 16] |= (Float.floatToFloat16(number) & 0xffff) << (j / 16 % 2 * 16);
-            }
-        }
-
-        private void putCodes() {
-            int apart = 16 * depth; // from an output of a word to the next
-            for (int w = 0; w < 16; w++) {
-                for (int k = 0; format.bits == 8 && k < depth; k++) {
-                    int at = w * depth + k;
-                    words[16 * k + w] = (codes[at] & 0xff)
-                            | ((codes[at + apart] & 0xff) << 8)
-                            | ((codes[at + 2 * apart] & 0xff) << 16)
-                            | (codes[at + 3 * apart] << 24);
-                }
-                for (int k = 0; format.bits == 4 && k < depth; k += Long.BYTES) {
-                    int at = w * depth + k;
-                    long low = eight(at) | (eight(at + apart) << 4); // bytes of two outputs
-                    long high = eight(at + 2 * apart) | (eight(at + 3 * apart) << 4);
-                    for (int to = 8 * k + w; to < 8 * k + 64; to += 32, low >>>= 32, high >>>= 32) {
-                        long two = Long.expand(low, 0x00ff00ff00ff00ffL) | Long.expand(high, 0xff00ff00ff00ff00L);
-                        words[to] = (int) two;
-                        words[to + 16] = (int) (two >>> 32);
-                    }
+        private void put(Scales stored, float number, int at, int j) {
+            switch (stored) {
+                case LEVELS -> panel[at + j] = (byte) number;
+                case FLOATS -> FOUR.set(panel, at + 4 * j, Float.floatToRawIntBits(number));
+                case HALVES -> {
+                    short half = Float.floatToFloat16(number);
+                    panel[at + 2 * j] = (byte) half;
+                    panel[at + 2 * j + 1] = (byte) (half >> 8);
                 }
             }
         }
 
-        /** The codes of 4 bits of eight steps as they are stored, a byte each. */
-        private long eight(int at) {
-            return ((long) EIGHT.get(codes, at) ^ (0x0101010101010101L * format.zero())) & 0x0f0f0f0f0f0f0f0fL;
+        private void putCodes(int j) {
+            int zeros = format.zero() * 0x01010101;
+            for (int k = 0; k < depth; k += 4) {
+                int four = (int) FOUR.get(row, k) ^ zeros; // adds 128, or 8 to 4 bits
+                int in = k % format.group;
+                int at = (int) format.codesAt(k / format.group);
+                if (format.bits == 8) {
+                    FOUR.set(panel, at + in * WIDTH + 4 * j, four);
+                } else {
+                    int to = at + in * WIDTH / 2 + j % 32 * 4;
+                    FOUR.set(panel, to, (int) FOUR.get(panel, to) | (four & 0x0f0f0f0f) << (j / 32 * 4));
+                }
+            }
         }
     }
 }

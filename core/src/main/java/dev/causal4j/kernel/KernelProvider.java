@@ -15,6 +15,9 @@ public interface KernelProvider {
     /** Whether they multiply by weights of a format in groups. */
     boolean multiplies(GroupFormat format);
 
-    /** Makes the products, once, if they are usable. What it throws refuses them. */
+    /**
+     * Makes the products, once, if they are usable. What it throws refuses them. They round inputs, too, and multiply them by
+     * weights in groups; what they do not override is plain Java.
+     */
     Products products();
 }

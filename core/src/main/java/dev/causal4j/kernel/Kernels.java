@@ -4,6 +4,9 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The entry to all arithmetic: checks shapes, then calls the chosen kernels. Stateless and thread-safe. Each call runs
@@ -29,9 +32,14 @@ public final class Kernels {
 
     private static final JavaKernels JAVA = KernelChoice.java();
 
-    private static final ProvidedKernels PROVIDED = KernelChoice.isForced()
-            ? ProvidedKernels.NONE
-            : ProvidedKernels.find(KernelProvider.class.getClassLoader());
+    /** Found when weights in groups are there, in the background: the first use of a linker takes a tenth of a second. */
+    private static final class Provided {
+        static final CompletableFuture<ProvidedKernels> FOUND = KernelChoice.isForced()
+                ? CompletableFuture.completedFuture(ProvidedKernels.NONE)
+                : CompletableFuture.supplyAsync(() -> ProvidedKernels.find(KernelProvider.class.getClassLoader()));
+    }
+
+    private static final Set<GroupFormat> PREPARED = ConcurrentHashMap.newKeySet();
 
     private static final WarmUp WARM_UP = new WarmUp(JAVA, KernelChoice.isForced(), WarmUp.MOST_NANOS);
 
@@ -39,28 +47,42 @@ public final class Kernels {
 
     /**
      * The kernels in use: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}; before them those of
-     * an admitted {@link KernelProvider} and a plus sign.
+     * a {@link KernelProvider} that is not refused and a plus sign.
      */
     public static String name() {
-        return PROVIDED.nameOver(JAVA);
+        return provided().nameOver(JAVA);
+    }
+
+    private static ProvidedKernels provided() {
+        return Provided.FOUND.join();
+    }
+
+    private static boolean isProvided(WeightFormat format) {
+        return format instanceof GroupFormat groups && provided().multiplies(groups);
+    }
+
+    /** Throws unless the kernels that the property sets are there. */
+    public static void require() {
+        Objects.requireNonNull(JAVA);
+    }
+
+    /** Begins, in the background, what a provider needs before it multiplies by weights of a format. */
+    public static void prepare(WeightFormat format) {
+        if (format instanceof GroupFormat groups && PREPARED.add(groups)) {
+            Provided.FOUND.thenAcceptAsync(found -> found.multiplies(groups));
+        }
     }
 
     /** The kernels running now: {@link #name}, with {@code scalar} until vectors are compiled. */
     public static String state() {
-        return PROVIDED.nameOver(WARM_UP.running());
+        return provided().nameOver(WARM_UP.running());
     }
 
     /** Begins to compile the vectors of products by weights of a format in the background, those of a prompt first. */
     public static void warmUp(WeightFormat format) {
-        if (!PROVIDED.multiplies(format)) {
+        if (!isProvided(format)) {
             WARM_UP.start(new WarmUp.Loops(WarmUp.Part.MANY, format));
         }
-    }
-
-    private static Products products(Panels w, RowTiles x) {
-        return PROVIDED.multiplies(w.format())
-                ? PROVIDED.products()
-                : WARM_UP.product(w, x).products();
     }
 
     /** The functions to call for n numbers, which are checked. */
@@ -81,38 +103,81 @@ public final class Kernels {
     }
 
     /**
-     * y[r][64 p + j] = sum over k of x[r][k] · code[p][k][j], as one chain of fused multiply-adds in the order of k
-     * that starts at +0, times the scale of output j if the format has scales. Padding is computed too.
+     * y[r][64 p + j] = sum over k of x[r][k] · w[p][k][j], as one chain of fused multiply-adds in the order of k that starts
+     * at +0. Padding is computed too.
      *
+     * @param w not in groups
      * @param x rows of {@code w.depth()} numbers
      * @param y as many rows, of {@code 64 * w.count()} numbers
      * @throws IndexOutOfBoundsException if a row or panel is not inside its memory
      */
     public static void multiply(Panels w, RowTiles x, Rows y) {
-        x.check(w.depth(), w.format().sums(w.depth()));
+        x.check(w.depth());
+        checkProduct(w, x.count(), y);
+        if (y.count() > 0) {
+            WARM_UP.product(w, x.height(), x.count()).products().multiply(w, x, y);
+        }
+    }
+
+    /** Multiplies rounded rows by weights in groups, see {@link GroupFormat}. */
+    public static void multiply(Panels w, RoundedRows x, Rows y) {
+        x.check(w);
+        checkProduct(w, x.count(), y);
+        if (y.count() > 0) {
+            Products products;
+            if (isProvided(w.format())) {
+                products = provided().products();
+                WARM_UP.count(w, x.count());
+            } else {
+                products = WARM_UP.product(w, x.height(), x.count()).products();
+            }
+            products.multiply(w, x, y);
+        }
+    }
+
+    private static void checkProduct(Panels w, int rows, Rows y) {
         w.check();
         y.check(Math.multiplyExact(w.count(), Panels.WIDTH));
-        if (x.count() != y.count()) {
-            throw new IllegalArgumentException(
-                    "rows: expected as many in as out, got " + x.count() + " and " + y.count());
-        }
-        if (y.count() > 0) {
-            products(w, x).multiply(w, x, y);
+        if (rows != y.count()) {
+            throw new IllegalArgumentException("rows: expected as many in as out, got " + rows + " and " + y.count());
         }
     }
 
     /**
-     * Multiplies rows that are not packed, as {@link #multiply(Panels, RowTiles, Rows)} does. Callers that multiply the same
-     * rows several times pack them once.
+     * Rounds a tile of inputs for products by weights of a format.
+     *
+     * @param to room for as many rows as x has
+     */
+    public static void round(GroupFormat format, Rows x, RoundedRows to, int tile) {
+        x.check(to.depth());
+        to.check();
+        Objects.checkIndex(tile, to.tiles());
+        if (x.count() != to.count()) {
+            throw new IllegalArgumentException("rows: expected " + to.count() + " to round, got " + x.count());
+        }
+        Products products =
+                isProvided(format) ? provided().products() : WARM_UP.rest().products();
+        products.round(x, to, tile);
+    }
+
+    /**
+     * Multiplies rows that are not packed. Callers that multiply the same rows several times pack them once.
      */
     public static void multiply(Panels w, Rows x, Rows y) {
         x.check(w.depth());
-        int sums = w.format().sums(w.depth());
-        if (x.count() <= 1 && sums == 0) {
+        if (w.format() instanceof GroupFormat format) {
+            RoundedRows rounded = RoundedRows.of(format, w.depth(), x.count());
+            for (int tile = 0; tile < rounded.tiles(); tile++) {
+                round(format, x, rounded, tile);
+            }
+            multiply(w, rounded, y);
+            return;
+        }
+        if (x.count() <= 1) {
             multiply(w, RowTiles.row(x), y);
             return;
         }
-        RowTiles tiles = RowTiles.of(TILES.take(), x, w.depth(), sums);
+        RowTiles tiles = RowTiles.of(TILES.take(), x, w.depth());
         multiply(w, tiles, y);
         TILES.give(tiles.data());
     }
@@ -127,10 +192,10 @@ public final class Kernels {
      */
     public static void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
         checkOnePanel(w);
-        x.check(w.depth(), 0);
+        x.check(w.depth());
         Objects.checkFromIndexSize(offset, x.count() * 4L * Panels.WIDTH, y.byteSize());
         if (x.count() > 0) {
-            WARM_UP.product(w, x).products().addProduct(w, x, y, offset);
+            WARM_UP.product(w, x.height(), x.count()).products().addProduct(w, x, y, offset);
         }
     }
 
@@ -159,7 +224,7 @@ public final class Kernels {
     }
 
     /**
-     * The products of queries with keys: scores[r][t - from] = queries[r] · key t for the positions t from {@code from}
+     * The products of queries with the first head's keys: scores[r][t - from] = queries[r] · key t for the positions t from {@code from}
      * to the end of the page of position {@code to - 1}.
      *
      * @param queries rows of {@code pages.headSize()} numbers
@@ -168,7 +233,12 @@ public final class Kernels {
      */
     public static void scores(Pages pages, Rows queries, int from, int to, Rows scores) {
         pages.check(from, to);
-        multiply(pages.keys(from / Panels.WIDTH, Panels.needed(to - from)), queries, scores);
+        queries.check(pages.headSize());
+        scores.check(Panels.needed(to - from) * Panels.WIDTH);
+        for (int at = 0; at < to - from; at += Panels.WIDTH) {
+            Rows some = new Rows(scores.data(), scores.offset() + at, scores.stride(), scores.count());
+            pages.scores((from + at) / Panels.WIDTH, 0, queries, some);
+        }
     }
 
     /** y = the norm of x; both may be the same. */

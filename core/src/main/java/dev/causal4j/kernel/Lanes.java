@@ -1,18 +1,28 @@
 package dev.causal4j.kernel;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /** The vectors of all twins: W = 4, 8 or 16 lanes, and how a word becomes floats. It needs no other class of vectors. */
 final class Lanes {
     static final VectorSpecies<Float> S = VectorWidth.floats();
     static final VectorSpecies<Integer> I = S.withLanes(int.class);
-    static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     static final int W = S.length();
+    /** At least W bytes, the fewest that are a vector. */
+    static final VectorSpecies<Byte> B =
+            VectorSpecies.of(byte.class, W < 16 ? VectorShape.S_64_BIT : VectorShape.S_128_BIT);
+
+    static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
+
+    /** W shorts. */
+    private static final VectorSpecies<Short> H = VectorSpecies.of(short.class, VectorShape.forBitSize(16 * W));
 
     /** The bits of a bf16 word that are the output in its high half. */
     static final int HIGH = 0xffff0000;
@@ -38,6 +48,16 @@ final class Lanes {
     static int one = 1;
 
     private Lanes() {}
+
+    /** W numbers in f16, one after the other, as floats. */
+    static FloatVector halves(MemorySegment m, long at) {
+        IntVector words =
+                (IntVector) ShortVector.fromMemorySegment(H, m, at, LE).convertShape(VectorOperators.S2I, I, 0);
+        return words.lanewise(VectorOperators.LSHL, 13)
+                .and(F16)
+                .reinterpretAsFloats()
+                .mul(SCALE);
+    }
 
     /** The high half of each word, an f16, as a float. */
     static FloatVector f16(IntVector words) {

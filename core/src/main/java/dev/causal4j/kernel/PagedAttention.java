@@ -1,79 +1,171 @@
 package dev.causal4j.kernel;
 
 import dev.causal4j.compute.Rows;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
 
-/** Causal attention over pages of keys and values. Stateless and thread-safe. */
-public final class PagedAttention {
-    private PagedAttention() {}
-
+/**
+ * Causal attention of some positions of a sequence with some key heads, over pages of keys and values. First come the
+ * scores, then the weights, then the means of values; of each, threads may compute different ones at once.
+ *
+ * <p>The numbers of all heads in a page lie side by side, so that memory is read in long runs, once for all queries. A
+ * mean is one chain over positions, so it does not depend on how a prompt was cut into chunks.
+ *
+ * <p>There are {@code queries.count() / pages.heads() / rule.group()} positions.
+ *
+ * @param queries rows of {@code pages.headSize()} numbers, already scaled, by key head, position, and query head of the
+ *     group
+ * @param first position of the first query
+ * @param scores scratch: as many rows, each for the positions from {@code rule.base(first)} to the last query's, rounded
+ *     up to a multiple of 64
+ * @param sums scratch: a number for each row
+ * @param out as many rows, of {@code pages.headSize()} numbers
+ * @param weighting changes the weights before the division by their softmax total, as by dropout
+ */
+public record PagedAttention(
+        Pages pages,
+        Rows queries,
+        int first,
+        AttentionRule rule,
+        Rows scores,
+        float[] sums,
+        Rows out,
+        Weighting weighting) {
     /** Changes the attention weights of a query before values are summed. */
     @FunctionalInterface
     public interface Weighting {
-        /** Changes {@code weights[offset .. offset + n)}, of query row {@code row} for positions {@code from} on. */
-        void apply(float[] weights, int offset, int row, int from, int n);
+        /**
+         * Changes {@code weights[offset .. offset + n)}, for positions {@code from} on.
+         *
+         * @param query its position, 0 for the first
+         * @param head its query head, 0 for the first of the first key head
+         */
+        void apply(float[] weights, int offset, int query, int head, int from, int n);
     }
 
-    /**
-     * Causal attention with one key head: query row r is at position {@code first + r / rule.group()} and sees what the
-     * rule says. The weighted sum is one chain over positions, so it does not depend on how a prompt was cut into
-     * chunks.
-     *
-     * @param queries rows of {@code pages.headSize()} numbers, already scaled
-     * @param first position of the first query
-     * @param scores scratch: as many rows, each for the positions from {@code rule.base(first)} to the last query's,
-     *     rounded up to a multiple of 64
-     * @param out as many rows, of {@code pages.headSize()} numbers
-     * @param weighting changes the weights before the division by their softmax total, as by dropout
-     */
-    public static void attend(
-            Pages pages, Rows queries, int first, AttentionRule rule, Rows scores, Rows out, Weighting weighting) {
-        int headSize = pages.headSize();
-        int positions = Math.ceilDiv(queries.count(), rule.group());
-        Objects.checkIndex(first, Integer.MAX_VALUE - positions);
-        int base = rule.base(first);
-        Kernels.scores(pages, queries, base, first + positions, scores);
-        out.check(headSize);
-        float[] sums = new float[queries.count()];
-        for (int r = 0; r < sums.length; r++) {
-            int to = first + r / rule.group() + 1;
-            int from = rule.first(to - 1);
-            int at = scores.start(r) - base + from;
-            if (rule.cap() != 0) {
-                Kernels.cap(scores.data(), at, to - from, rule.cap());
+    /** Checks that all is inside its memory. */
+    public PagedAttention {
+        int positions = queries.count() / pages.heads() / rule.group();
+        int end = first + Objects.checkIndex(positions, Integer.MAX_VALUE - first);
+        queries.check(pages.headSize());
+        scores.check(Panels.needed(end - rule.base(first)) * Panels.WIDTH);
+        Objects.checkFromIndexSize(0, queries.count(), sums.length);
+        out.check(pages.headSize());
+        pages.check(rule.base(first), end);
+    }
+
+    /** Computes all. */
+    public void attend() {
+        scores(0, count());
+        for (int row = 0; row < queries.count(); row++) {
+            weights(row);
+        }
+        means(0, parts());
+    }
+
+    /** Pages that the queries see. */
+    public int count() {
+        return Panels.needed(first + each() / rule.group() - base());
+    }
+
+    /** Position of the first score. */
+    private int base() {
+        return rule.base(first);
+    }
+
+    /** Rows of a key head. */
+    private int each() {
+        return queries.count() / pages.heads();
+    }
+
+    /** Parts of the values of all heads, of up to 64 columns each. */
+    public int parts() {
+        return pages.heads() * pages.parts();
+    }
+
+    /** Computes the scores of some pages. */
+    public void scores(int from, int to) {
+        for (int page = from; page < to; page++) {
+            for (int head = 0; head < pages.heads(); head++) {
+                int at = scores.start(head * each()) + page * Panels.WIDTH;
+                Rows some = new Rows(scores.data(), at, scores.stride(), each());
+                pages.scores(base() / Panels.WIDTH + page, head, queries.rows(head * each(), each()), some);
             }
-            float max = Kernels.max(scores.data(), at, to - from, rule.sink(r));
-            sums[r] = Kernels.exponentials(scores.data(), at, to - from, rule.sink(r), max);
-            weighting.apply(scores.data(), at, r, from, to - from);
-            Arrays.fill(out.data(), out.start(r), out.start(r) + headSize, 0f);
-        }
-        for (int page = base / Panels.WIDTH; page < Panels.needed(first + positions); page++) {
-            addValues(pages, page, scores, first, rule, out);
-        }
-        for (int r = 0; r < sums.length; r++) {
-            Kernels.divide(out.data(), out.start(r), headSize, sums[r]);
         }
     }
 
-    /** out += weight · value for the positions of a page that a query sees. The page stays in the cache meanwhile. */
-    private static void addValues(Pages pages, int page, Rows weights, int first, AttentionRule rule, Rows out) {
-        int n = pages.headSize();
-        long bytes = pages.format().rowBytes(n);
-        int base = rule.base(first);
-        MemorySegment memory = pages.memory()[page];
-        Reductions kernels = Kernels.reductions();
-        for (int r = 0; r < out.count(); r++) {
-            int position = first + r / rule.group();
-            int from = Math.max(page * Panels.WIDTH, rule.first(position));
-            int count = Math.min((page + 1) * Panels.WIDTH, position + 1) - from;
-            if (count > 0) {
-                int at = weights.start(r) + from - base;
-                long values = pages.values() + bytes * (from % Panels.WIDTH);
-                kernels.addWeighted(
-                        pages.format(), weights.data(), at, count, memory, values, out.data(), out.start(r), n);
+    /** Makes a row's scores weights, to be divided by their sum. */
+    public void weights(int row) {
+        int query = row % each() / rule.group();
+        int head = row / each() * rule.group() + row % rule.group();
+        int from = rule.first(first + query);
+        int n = first + query + 1 - from;
+        int at = scores.start(row) + from - base();
+        if (rule.cap() != 0) {
+            Kernels.cap(scores.data(), at, n, rule.cap());
+        }
+        float max = Kernels.max(scores.data(), at, n, rule.sink(head));
+        sums[row] = Kernels.exponentials(scores.data(), at, n, rule.sink(head), max);
+        weighting.apply(scores.data(), at, query, head, from, n);
+    }
+
+    /** Computes the means of some parts of the values. */
+    public void means(int from, int to) {
+        for (int part = from; part < to; part++) {
+            Rows means = means(part);
+            for (int row = 0; row < each(); row++) {
+                Arrays.fill(out.data(), means.start(row), means.start(row) + width(part), 0f);
             }
         }
+        for (int page = base() / Panels.WIDTH; page < base() / Panels.WIDTH + count(); page++) {
+            for (int part = from; part < to; part++) {
+                addValues(page, part);
+            }
+        }
+        for (int part = from; part < to; part++) {
+            Rows means = means(part);
+            for (int row = 0; row < each(); row++) {
+                Kernels.divide(out.data(), means.start(row), width(part), sums[part / pages.parts() * each() + row]);
+            }
+        }
+    }
+
+    private int width(int part) {
+        return pages.width(part % pages.parts());
+    }
+
+    /** The rows of a part of the results. */
+    private Rows means(int part) {
+        int at = out.start(part / pages.parts() * each()) + part % pages.parts() * Panels.WIDTH;
+        return new Rows(out.data(), at, out.stride(), each());
+    }
+
+    /** Adds weight · value for the positions of a page, at once for all rows that see the same of them. */
+    private void addValues(int page, int part) {
+        Rows means = means(part);
+        int head = part / pages.parts();
+        for (int row = 0, next = 0; row < each(); row = next) {
+            int from = from(page, row);
+            int to = to(page, row);
+            while (next < each() && from(page, next) == from && to(page, next) == to) {
+                next++;
+            }
+            if (from < to) {
+                int at = scores.start(head * each() + row) + from - base();
+                Rows weights = new Rows(scores.data(), at, scores.stride(), next - row);
+                Rows some = means.rows(row, next - row);
+                pages.addValues(page, head, part % pages.parts(), from % Panels.WIDTH, weights, to - from, some);
+            }
+        }
+    }
+
+    /** The first position of a page that a row sees. */
+    private int from(int page, int row) {
+        return Math.max(page * Panels.WIDTH, rule.first(first + row / rule.group()));
+    }
+
+    /** The position after the last of a page that a row sees. */
+    private int to(int page, int row) {
+        return Math.min((page + 1) * Panels.WIDTH, first + row / rule.group() + 1);
     }
 }

@@ -1,32 +1,83 @@
 package dev.causal4j.kernel;
 
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * Keys and values of one head in pages of {@value Panels#WIDTH} positions: in each page the keys are a panel
- * [headSize][64], the values rows [64][headSize], of f32 or bf16. Rows of bf16 are padded to whole words of a step of a
- * panel.
+ * Keys and values of neighbouring heads in pages of {@value Panels#WIDTH} positions, f32 or bf16. In each page the keys
+ * of a head are a panel [headSize][64]. Its values are parts of 64 columns, the last one perhaps of fewer, each with a row
+ * for each position. Rows of bf16 are padded to whole words of a step of a panel.
  *
- * @param format of keys and values
  * @param memory the pages in the order of their positions; there may be more than are read
- * @param keys bytes from the start of a page to the head's keys
- * @param values bytes from the start of a page to the head's values
+ * @param keys bytes from the start of a page to the first head's keys
+ * @param values bytes from the start of a page to the first head's values
  */
-public record Pages(PanelFormat format, MemorySegment[] memory, long keys, long values, int headSize) {
-    /** The keys of some pages. */
-    Panels keys(int first, int count) {
-        MemorySegment[] some = first == 0 ? memory : Arrays.copyOfRange(memory, first, first + count);
-        return new Panels(format, some, keys, 0, count, headSize);
+public record Pages(PanelFormat format, MemorySegment[] memory, long keys, long values, int headSize, int heads) {
+    /** Bytes of a head's keys in a page. */
+    public static long keyBytes(PanelFormat format, int headSize) {
+        return format.bytes(headSize);
+    }
+
+    /** Bytes of a head's values in a page. */
+    public static long valueBytes(PanelFormat format, int headSize) {
+        return Panels.WIDTH * format.rowBytes(headSize);
+    }
+
+    /** Parts of the values of a head. */
+    int parts() {
+        return Panels.needed(headSize);
+    }
+
+    /** Columns of a part. */
+    int width(int part) {
+        return Math.min(Panels.WIDTH, headSize - part * Panels.WIDTH);
     }
 
     /** Throws unless keys and values of the positions {@code from} to {@code to - 1} lie inside the pages. */
     void check(int from, int to) {
         int count = Objects.checkIndex(Panels.needed(to), memory.length + 1);
         for (int page = from / Panels.WIDTH; page < count; page++) {
-            Objects.checkFromIndexSize(keys, format.bytes(headSize), memory[page].byteSize());
-            Objects.checkFromIndexSize(values, Panels.WIDTH * format.rowBytes(headSize), memory[page].byteSize());
+            long bytes = memory[page].byteSize();
+            Objects.checkFromIndexSize(keys, heads * keyBytes(format, headSize), bytes);
+            Objects.checkFromIndexSize(values, heads * valueBytes(format, headSize), bytes);
         }
+    }
+
+    /** The products of queries with the keys of a head, for the positions of a page. */
+    void scores(int page, int head, Rows queries, Rows scores) {
+        for (int row = 0; row < scores.count(); row++) {
+            Arrays.fill(scores.data(), scores.start(row), scores.start(row) + Panels.WIDTH, 0f);
+        }
+        long at = keys + head * keyBytes(format, headSize);
+        Kernels.reductions().addProduct(format, memory[page], at, headSize, queries, scores, 0, Panels.WIDTH);
+    }
+
+    /** Adds weight · value to the means of a part of a head's values, for some positions of a page. */
+    void addValues(int page, int head, int part, int first, Rows weights, int count, Rows means) {
+        long at = value(head, part) + first * format.rowBytes(width(part));
+        Kernels.reductions().addProduct(format, memory[page], at, count, weights, means, 0, width(part));
+    }
+
+    /** Stores key and value of a head at a position: {@code headSize} numbers from {@code key} and {@code value} on. */
+    public void store(int head, int position, float[] from, int key, int value) {
+        MemorySegment page = memory[position / Panels.WIDTH];
+        int slot = position % Panels.WIDTH;
+        long to = keys + head * keyBytes(format, headSize);
+        for (int i = 0; i < headSize; i++) {
+            format.put(from[key + i], page, to + (long) i * format.stepBytes(), slot);
+        }
+        for (int part = 0; part < parts(); part++) {
+            long row = value(head, part) + slot * format.rowBytes(width(part));
+            for (int i = 0; i < width(part); i++) {
+                format.put(from[value + part * Panels.WIDTH + i], page, row, i);
+            }
+        }
+    }
+
+    /** Bytes from the start of a page to a part of a head's values. */
+    private long value(int head, int part) {
+        return values + head * valueBytes(format, headSize) + part * valueBytes(format, Panels.WIDTH);
     }
 }

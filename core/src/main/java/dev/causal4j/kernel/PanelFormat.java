@@ -1,20 +1,17 @@
 package dev.causal4j.kernel;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Locale;
 
 /**
  * The storage of a panel of 64 outputs without groups; no other class knows such a format's layout.
  *
- * <p>A panel begins with the scales of its outputs, if the format has them: 64 f32 numbers. Then come the steps of k,
- * each with the codes of 64 outputs, so that the lanes of a vector are neighbouring outputs and a step is one read in
- * order. A weight is its code times its scale; an output is the chain over its codes, times its scale. Codes of int8 are
- * read as {@link #INT8_UNIT} times themselves, and chains divided by it: exact, and a mask instead of a shift.
+ * <p>A panel is its steps of k, each with the numbers of 64 outputs, so that the lanes of a vector are neighbouring outputs
+ * and a step is one read in order.
  *
- * <p>A step is words of 32 bits, each with 1, 2 or 4 outputs that are 16 apart, the first in its lowest bits: a step of
- * f32 is 64 floats. Sixteen words hold 16, 32 or 64 neighbouring outputs, so that a shift and a mask widen a whole vector
- * at any width.
+ * <p>A step is words of 32 bits, each with one output, or two that are 16 apart, the first in its lowest bits: a step of
+ * f32 is 64 floats. Sixteen words hold 16 or 32 neighbouring outputs, so that a shift and a mask widen a whole vector at any
+ * width.
  */
 public enum PanelFormat implements WeightFormat {
     /** IEEE binary32. */
@@ -22,18 +19,7 @@ public enum PanelFormat implements WeightFormat {
     /** The upper half of binary32. */
     BF16(16),
     /** IEEE binary16, finite. */
-    F16(16),
-    /** Integers from -127 to 127 with one scale an output, the largest magnitude / 127. */
-    INT8(8);
-
-    /** The factor of int8 codes as they are read. */
-    static final float INT8_UNIT = 0x1p24f;
-
-    /** The bits of a code of int8 in a word that is moved so that it comes first. */
-    static final int INT8_BITS = 0xff000000;
-
-    /** Adding 1.5 · 2^23 rounds to the nearest integer, ties to even, and leaves it in the low bits. */
-    private static final float ROUND = 0x1.8p23f;
+    F16(16);
 
     /** Numbers from here on round to infinity. */
     private static final float F16_LIMIT = 65520;
@@ -59,11 +45,6 @@ public enum PanelFormat implements WeightFormat {
     }
 
     @Override
-    public boolean isQuantised() {
-        return this == INT8;
-    }
-
-    @Override
     public long bytes(int depth) {
         return step(depth);
     }
@@ -80,7 +61,7 @@ public enum PanelFormat implements WeightFormat {
 
     /** Bytes from the start of a panel to step k. */
     long step(int k) {
-        return (isQuantised() ? 4L * Panels.WIDTH : 0) + (long) k * stepBytes();
+        return (long) k * stepBytes();
     }
 
     /** The first output of a word of a step. */
@@ -105,7 +86,6 @@ public enum PanelFormat implements WeightFormat {
             case F32 -> Float.intBitsToFloat(word);
             case BF16 -> Float.intBitsToFloat((word >> (16 * part(j))) << 16);
             case F16 -> Float.float16ToFloat((short) (word >> (16 * part(j))));
-            case INT8 -> (word << (24 - 8 * part(j))) & INT8_BITS;
         };
     }
 
@@ -124,7 +104,6 @@ public enum PanelFormat implements WeightFormat {
                 case F32 -> f32(words, from, target, to);
                 case BF16 -> bf16(words, from, target, to);
                 case F16 -> f16(words, from, target, to);
-                case INT8 -> int8(words, from, target, to);
             }
         }
     }
@@ -153,16 +132,7 @@ public enum PanelFormat implements WeightFormat {
         }
     }
 
-    private static void int8(int[] words, int from, float[] target, int to) {
-        for (int w = 0; w < 16; w++) {
-            target[to + w] = words[from + w] << 24;
-            target[to + w + 16] = words[from + w] << 16 & INT8_BITS;
-            target[to + w + 32] = words[from + w] << 8 & INT8_BITS;
-            target[to + w + 48] = words[from + w] & INT8_BITS;
-        }
-    }
-
-    /** Reads numbers of a file in row-major order, from number {@code from} on; codes without their scales. */
+    /** Reads numbers of a file in row-major order, from number {@code from} on. */
     public void read(MemorySegment file, long from, float[] target, int offset, int count) {
         switch (this) {
             case F32 -> MemorySegment.copy(file, Panels.FLOAT, from * 4, target, offset, count);
@@ -176,11 +146,6 @@ public enum PanelFormat implements WeightFormat {
                     target[offset + i] = Float.float16ToFloat(file.get(Panels.SHORT, (from + i) * 2));
                 }
             }
-            case INT8 -> {
-                for (int i = 0; i < count; i++) {
-                    target[offset + i] = file.get(ValueLayout.JAVA_BYTE, from + i);
-                }
-            }
         }
     }
 
@@ -189,14 +154,8 @@ public enum PanelFormat implements WeightFormat {
         switch (this) {
             case F32 -> file.set(Panels.FLOAT, index * 4, number);
             case BF16, F16 -> file.set(Panels.SHORT, index * 2, (short) half(number));
-            case INT8 -> throw new UnsupportedOperationException("codes need scales");
         }
         return this != F16 || Float.isFinite(Float.float16ToFloat(Float.floatToFloat16(number)));
-    }
-
-    /** Multiplies a code of output j, or the chain over its codes, by the scale, if there is one. */
-    float applyScale(float number, MemorySegment m, long panel, int j) {
-        return isQuantised() ? number * (1 / INT8_UNIT) * m.get(Panels.FLOAT, panel + 4L * j) : number;
     }
 
     /**
@@ -214,7 +173,7 @@ public enum PanelFormat implements WeightFormat {
 
     @Override
     public float weight(MemorySegment m, long panel, int depth, int k, int j) {
-        return applyScale(code(m, panel + step(k), j), m, panel, j);
+        return code(m, panel + step(k), j);
     }
 
     @Override
@@ -223,15 +182,12 @@ public enum PanelFormat implements WeightFormat {
         for (int k = 0; k < depth; k++) {
             sum = Math.fma(x[offset + k], code(m, panel + step(k), j), sum);
         }
-        return applyScale(sum, m, panel, j);
+        return sum;
     }
 
     @Override
     public void steps(MemorySegment m, long panel, int depth, int from, int count, float[] target) {
         codes(m, panel + step(from), count, target, 0, Panels.WIDTH);
-        for (int i = 0; isQuantised() && i < count * Panels.WIDTH; i++) {
-            target[i] = applyScale(target[i], m, panel, i % Panels.WIDTH);
-        }
     }
 
     @Override
@@ -240,7 +196,7 @@ public enum PanelFormat implements WeightFormat {
             MemorySegment.copy(wide, 0, to, Panels.FLOAT, at, wide.length);
             return;
         }
-        int[] words = this == INT8 ? int8(wide, first) : halves(wide, first);
+        int[] words = halves(wide, first);
         MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
     }
 
@@ -270,62 +226,5 @@ public enum PanelFormat implements WeightFormat {
             }
         }
         return words;
-    }
-
-    /**
-     * Symmetric: a code is w / scale rounded to nearest, ties to even. The error of a weight is at most half a scale. The
-     * inner loops run over neighbouring outputs, so that C2 vectorises them.
-     */
-    private static int[] int8(float[] wide, int first) {
-        int[] words = new int[Panels.WIDTH + wide.length / 4];
-        float[] divisors = largest(wide, first);
-        for (int j = 0; j < Panels.WIDTH; j++) {
-            float scale = divisors[j] / 127;
-            words[j] = Float.floatToRawIntBits(scale);
-            if (scale < Float.MIN_NORMAL) { // it was rounded, perhaps to 0: the largest may be more than 127 of it
-                for (int i = j; i < wide.length; i += Panels.WIDTH) {
-                    wide[i] = Math.clamp(wide[i], -127 * scale, 127 * scale);
-                }
-            }
-            divisors[j] = scale == 0 ? 1 : scale;
-        }
-        for (int i = 0; i < wide.length; i += Panels.WIDTH) {
-            for (int j = 0; j < Panels.WIDTH; j++) {
-                wide[i + j] = wide[i + j] / divisors[j] + ROUND;
-            }
-            for (int w = 0; w < 16; w++) {
-                words[Panels.WIDTH + i / 4 + w] = lowByte(wide[i + w])
-                        | lowByte(wide[i + w + 16]) << 8
-                        | lowByte(wide[i + w + 32]) << 16
-                        | lowByte(wide[i + w + 48]) << 24;
-            }
-        }
-        return words;
-    }
-
-    /** max |w| of each output; an error if one is not finite. */
-    private static float[] largest(float[] wide, int first) {
-        float[] largest = new float[Panels.WIDTH];
-        for (int i = 0; i < wide.length; i += Panels.WIDTH) {
-            for (int j = 0; j < Panels.WIDTH; j++) {
-                largest[j] = Math.max(largest[j], Math.abs(wide[i + j])); // NaN as soon as one is
-            }
-        }
-        for (int j = 0; j < Panels.WIDTH; j++) {
-            if (!Float.isFinite(largest[j])) {
-                float found = 0;
-                for (int i = j; i < wide.length && Float.isFinite(found); i += Panels.WIDTH) {
-                    found = wide[i];
-                }
-                throw new IllegalArgumentException(
-                        "int8: expected finite weights, got " + found + " in row " + (first + j));
-            }
-        }
-        return largest;
-    }
-
-    /** A rounded integer from -127 to 127 in two's complement. */
-    private static int lowByte(float number) {
-        return Float.floatToRawIntBits(number) & 0xff;
     }
 }

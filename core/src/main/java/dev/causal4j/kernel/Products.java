@@ -18,16 +18,10 @@ public class Products {
     private static final int MOST = 4;
 
     /**
-     * y[r][64 p + j] = sum over k of x[r][k] · code[p][k][j], one chain of fused multiply-adds in the order of k that
-     * starts at +0, times the output's scale if the format has scales; of panels in groups see {@link GroupFormat}.
+     * y[r][64 p + j] = sum over k of x[r][k] · w[p][k][j], one chain of fused multiply-adds in the order of k that starts
+     * at +0.
      */
     public void multiply(Panels w, RowTiles x, Rows y) {
-        if (w.format() instanceof GroupFormat format) {
-            for (int p = 0; p < w.count(); p++) {
-                multiplyGroups(w, p, format, x, y);
-            }
-            return;
-        }
         for (int p = 0; p < w.count(); p += MOST) {
             Panels some = w.from(p, Math.min(MOST, w.count() - p));
             int outputs = some.count() * WIDTH;
@@ -35,8 +29,7 @@ public class Products {
             addTo(sums, some, x);
             for (int i = 0; i < sums.length; i++) {
                 int j = i % outputs;
-                y.data()[y.start(i / outputs) + p * WIDTH + j] =
-                        w.plain().applyScale((float) sums[i], some.data(j / WIDTH), some.start(j / WIDTH), j % WIDTH);
+                y.data()[y.start(i / outputs) + p * WIDTH + j] = (float) sums[i];
             }
         }
     }
@@ -63,7 +56,7 @@ public class Products {
         for (int k = 0; k < w.depth(); k += STEPS) {
             int steps = Math.min(STEPS, w.depth() - k);
             for (int p = 0; p < w.count(); p++) {
-                long from = w.steps(p) + (long) k * w.plain().stepBytes();
+                long from = w.start(p) + (long) k * w.plain().stepBytes();
                 w.plain().codes(w.data(p), from, steps, codes, p * WIDTH, outputs);
             }
             for (int r = 0; r < x.count(); r++) {
@@ -98,29 +91,93 @@ public class Products {
         }
     }
 
-    private static void multiplyGroups(Panels w, int panel, GroupFormat format, RowTiles x, Rows y) {
-        float[] codes = new float[format.group() * WIDTH];
-        float[] scales = new float[WIDTH];
-        float[] minimums = new float[WIDTH];
-        for (int r = 0; r < y.count(); r++) {
-            Arrays.fill(y.data(), y.start(r) + panel * WIDTH, y.start(r) + (panel + 1) * WIDTH, 0f);
-        }
-        for (int from = 0; from < w.depth(); from += format.group()) {
-            int g = from / format.group();
-            long at = w.start(panel) + format.numbersAt(w.depth(), g);
-            format.codes(w.data(panel), w.start(panel) + (long) g * format.codesBytes(), codes);
-            format.numbers().codes(w.data(panel), at, 1, scales, 0, WIDTH);
-            if (format.minimum()) {
-                format.numbers().codes(w.data(panel), at + format.scaleBytes(), 1, minimums, 0, WIDTH);
+    /**
+     * Rounds the rows of tile {@code tile} of the range, which x has as many of. Of 32 inputs the scale s is the largest |x| /
+     * 127 and q = x · (1 / s) rounded to nearest, ties to even. s is NaN and q 0 if an input is not finite, and both are 0 if s
+     * would be subnormal.
+     */
+    public void round(Rows x, RoundedRows to, int tile) {
+        for (int r = tile * to.height(); r < (tile + 1) * to.height(); r++) {
+            for (int g = 0; g < to.depth() / RoundedRows.GROUP; g++) {
+                int at = to.scaleAt(r, g);
+                if (r < x.count()) {
+                    int from = x.start(r) + g * RoundedRows.GROUP;
+                    to.scales()[at] = round(x.data(), from, to.codes(), at * RoundedRows.GROUP);
+                } else {
+                    to.scales()[at] = 0;
+                    Arrays.fill(to.codes(), at * RoundedRows.GROUP, (at + 1) * RoundedRows.GROUP, (byte) 0);
+                }
+                for (int h = g * RoundedRows.GROUP; h < (g + 1) * RoundedRows.GROUP; h += to.group()) {
+                    int first = at * RoundedRows.GROUP + h % RoundedRows.GROUP;
+                    to.sums()[to.sumAt(r, h / to.group())] = sum(to.codes(), first, to.group());
+                }
             }
-            for (int r = 0; r < y.count(); r++) {
-                int first = x.start(r) + from * x.step();
-                int to = y.start(r) + panel * WIDTH;
-                double[] chains = new double[WIDTH];
-                addSteps(x, first, format.group(), codes, WIDTH, chains, 0);
-                float sum = format.needsSums() ? x.data()[x.sumAt(r, w.depth(), g)] : 0;
-                for (int j = 0; j < WIDTH; j++) {
-                    y.data()[to + j] = format.add(y.data()[to + j], scales[j], (float) chains[j], minimums[j], sum, j);
+        }
+    }
+
+    /** Rounds 32 inputs and returns their scale. */
+    float round(float[] x, int from, byte[] q, int to) {
+        int bits = 0; // infinity and NaN are the largest
+        for (int k = 0; k < RoundedRows.GROUP; k++) {
+            bits = Math.max(bits, Float.floatToRawIntBits(x[from + k]) & Integer.MAX_VALUE);
+        }
+        float s = scale(Float.intBitsToFloat(bits));
+        float inverse = inverse(s);
+        for (int k = 0; k < RoundedRows.GROUP; k++) {
+            q[to + k] = inverse == 0 ? 0 : (byte) Math.rint(x[from + k] * inverse);
+        }
+        return s;
+    }
+
+    /** The scale of inputs of which the largest magnitude is given. */
+    static float scale(float most) {
+        float s = most / 127;
+        return !Float.isFinite(most) ? Float.NaN : s < Float.MIN_NORMAL ? 0 : s;
+    }
+
+    /** The factor of inputs with a scale; 0 if none of them counts. */
+    static float inverse(float scale) {
+        return scale > 0 ? 1 / scale : 0;
+    }
+
+    private static int sum(byte[] q, int from, int count) {
+        int sum = 0;
+        for (int k = from; k < from + count; k++) {
+            sum += q[k];
+        }
+        return sum;
+    }
+
+    /**
+     * The product by weights in groups, see {@link GroupFormat}: y[r][64 p + j]. The sums of a group are whole numbers below 2^24,
+     * so multiply-adds of floats give them exactly.
+     */
+    public void multiply(Panels w, RoundedRows x, Rows y) {
+        GroupFormat format = (GroupFormat) w.format();
+        float[] scales = new float[WIDTH];
+        float[] least = new float[WIDTH];
+        float[] codes = new float[format.group() * WIDTH];
+        double[] dots = new double[WIDTH];
+        float[] q = new float[format.group()];
+        for (int p = 0; p < w.count(); p++) {
+            for (int g = 0; g < format.groups(w.depth()); g++) {
+                format.group(w.data(p), w.start(p), g, codes, scales, least);
+                for (int r = 0; r < y.count(); r++) {
+                    int at = x.scaleAt(r, g * format.group() / RoundedRows.GROUP);
+                    int from = at * RoundedRows.GROUP + g * format.group() % RoundedRows.GROUP;
+                    Arrays.fill(dots, 0);
+                    for (int k = 0; k < q.length; k++) {
+                        q[k] = x.codes()[from + k];
+                    }
+                    for (int k = 0; k < q.length; k += 4) {
+                        four(q, k, 1, codes, k * WIDTH, WIDTH, dots, 0);
+                    }
+                    int to = y.start(r) + p * WIDTH;
+                    int sum = x.sums()[x.sumAt(r, g)];
+                    for (int j = 0; j < WIDTH; j++) {
+                        float before = g == 0 ? 0 : y.data()[to + j];
+                        y.data()[to + j] = format.add(before, (int) dots[j], scales[j], least[j], x.scales()[at], sum);
+                    }
                 }
             }
         }

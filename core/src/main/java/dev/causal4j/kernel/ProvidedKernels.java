@@ -4,46 +4,64 @@ import dev.causal4j.compute.Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.List;
-import java.util.Optional;
+import java.util.Map;
+import java.util.Objects;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
-import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Kernels of a {@link KernelProvider} that have shown the bits of the specification. Immutable and thread-safe.
- *
- * @param formats of the weights in groups that they multiply by; Java multiplies by all others
+ * Kernels of a {@link KernelProvider}. It multiplies by weights of a format after it has shown the bits of the specification,
+ * when the first such weights come; one wrong bit refuses it from then on. Thread-safe.
  */
-record ProvidedKernels(String name, Products products, Set<GroupFormat> formats) {
+final class ProvidedKernels {
     /** Nothing: Java multiplies by all weights. */
-    static final ProvidedKernels NONE = new ProvidedKernels("", new Products(), Set.of());
+    static final ProvidedKernels NONE = new ProvidedKernels(null, new Products());
 
     private static final int PANELS = 2;
     private static final int WIDTH = PANELS * Panels.WIDTH;
 
-    /** Inputs of the products that are compared: several groups of each format. */
-    private static final int DEPTH = 96;
+    private static final int GROUP = RoundedRows.GROUP;
 
-    /** Whether these kernels multiply by weights of a format. */
-    boolean multiplies(WeightFormat format) {
-        return format instanceof GroupFormat && formats.contains(format);
+    /** Inputs of the products that are compared: several groups of each format, and two of the upper of two levels. */
+    private static final int DEPTH = 352;
+
+    private static final float[] SPECIAL = {
+        Float.NaN,
+        Float.NEGATIVE_INFINITY,
+        Float.MAX_VALUE,
+        -0f,
+        Float.MIN_VALUE,
+        127 * Float.MIN_NORMAL,
+        Math.nextDown(127 * Float.MIN_NORMAL),
+        1e30f,
+        -1e-30f
+    };
+
+    private final @Nullable KernelProvider provider;
+    private final Products products;
+    private final Map<GroupFormat, Boolean> examined = new ConcurrentHashMap<>();
+    private volatile boolean isRefused;
+
+    private ProvidedKernels(@Nullable KernelProvider provider, Products products) {
+        this.provider = provider;
+        this.products = products;
+        this.isRefused = provider == null;
     }
 
-    /** The name of these kernels above Java's. */
-    String nameOver(JavaKernels java) {
-        return formats.isEmpty() ? java.name() : name + "+" + java.name();
-    }
-
-    /** Kernels of the first provider that is usable and has the bits; a line in the log for each that is refused. */
+    /** Kernels of the first provider that is usable; a line in the log for each that fails. */
     static ProvidedKernels find(ClassLoader services) {
         try {
             for (KernelProvider provider : ServiceLoader.load(KernelProvider.class, services)) {
-                ProvidedKernels admitted = admit(provider);
-                if (!admitted.formats.isEmpty()) {
-                    return admitted;
+                try {
+                    if (provider.isUsable()) {
+                        return new ProvidedKernels(provider, provider.products());
+                    }
+                } catch (RuntimeException | LinkageError e) {
+                    refuse(provider.name(), "kernels that run", e.toString());
                 }
             }
         } catch (ServiceConfigurationError e) {
@@ -52,25 +70,32 @@ record ProvidedKernels(String name, Products products, Set<GroupFormat> formats)
         return NONE;
     }
 
-    private static ProvidedKernels admit(KernelProvider provider) {
+    Products products() {
+        return products;
+    }
+
+    /** The name of these kernels above Java's. */
+    String nameOver(JavaKernels java) {
+        return provider == null || isRefused ? java.name() : provider.name() + "+" + java.name();
+    }
+
+    /** Whether these kernels multiply by weights of a format: the first call for one examines them. */
+    boolean multiplies(GroupFormat format) {
+        return !isRefused && examined.computeIfAbsent(format, this::passes) && !isRefused;
+    }
+
+    private boolean passes(GroupFormat format) {
+        KernelProvider asked = Objects.requireNonNull(provider);
         try {
-            if (!provider.isUsable()) {
-                return NONE;
+            if (!asked.multiplies(format) || hasBits(products, format)) {
+                return asked.multiplies(format);
             }
-            Products products = provider.products();
-            List<GroupFormat> formats =
-                    GroupFormat.all().filter(provider::multiplies).toList();
-            Optional<GroupFormat> wrong = formats.stream()
-                    .filter(format -> !hasBits(products, format))
-                    .findFirst();
-            if (wrong.isEmpty()) {
-                return new ProvidedKernels(provider.name(), products, Set.copyOf(formats));
-            }
-            refuse(provider.name(), "the bits of the specification", "others with weights in " + wrong.get());
+            refuse(asked.name(), "the bits of the specification", "others with weights in " + format);
         } catch (RuntimeException | LinkageError e) {
-            refuse(provider.name(), "kernels that run", e.toString());
+            refuse(asked.name(), "kernels that run", e.toString());
         }
-        return NONE;
+        isRefused = true;
+        return false;
     }
 
     private static void refuse(String name, String expected, String got) {
@@ -78,7 +103,7 @@ record ProvidedKernels(String name, Products products, Set<GroupFormat> formats)
                 + "; Java computes instead, with the same results");
     }
 
-    /** Whether products by a sample of weights have the bits of the specification. */
+    /** Whether rounding and products by a sample of weights have the bits of the specification. */
     private static boolean hasBits(Products products, GroupFormat format) {
         SplittableRandom random = new SplittableRandom(1);
         long bytes = format.bytes(DEPTH);
@@ -87,20 +112,43 @@ record ProvidedKernels(String name, Products products, Set<GroupFormat> formats)
             format.encodeRandom(random, DEPTH, data, p * bytes);
         }
         Panels w = new Panels(format, data, 0, bytes, PANELS, DEPTH);
-        float[] numbers = new float[13 * DEPTH];
+        float[] numbers = new float[27 * DEPTH];
         for (int i = 0; i < numbers.length; i++) {
             numbers[i] = (float) random.nextGaussian();
         }
-        return IntStream.of(1, 2, 7, 13)
+        for (int i = 0; i < SPECIAL.length; i++) { // in several rows and groups
+            numbers[i * (DEPTH + GROUP) % numbers.length] = SPECIAL[i];
+        }
+        Arrays.fill(numbers, 3 * GROUP, 4 * GROUP, 0f);
+        return IntStream.of(1, 3, 8, 27)
                 .allMatch(
                         rows -> { // one, a few, and whole and partial tiles
-                            RowTiles x =
-                                    RowTiles.of(new float[0], Rows.of(numbers, DEPTH, rows), DEPTH, format.sums(DEPTH));
-                            Rows expected = Rows.of(new float[rows * WIDTH], WIDTH, rows);
-                            Rows actual = Rows.of(new float[rows * WIDTH], WIDTH, rows);
-                            new Products().multiply(w, x, expected);
-                            products.multiply(w, x, actual);
-                            return Arrays.equals(actual.data(), expected.data());
+                            Rows x = Rows.of(numbers, DEPTH, rows);
+                            RoundedRows expected = rounded(new Products(), format, x);
+                            RoundedRows actual = rounded(products, format, x);
+                            int first = rows > RoundedRows.TILE ? RoundedRows.TILE : 0;
+                            return Arrays.equals(actual.codes(), expected.codes())
+                                    && Arrays.equals(actual.scales(), expected.scales())
+                                    && Arrays.equals(actual.sums(), expected.sums())
+                                    && hasBits(products, w, expected)
+                                    && hasBits(products, w, expected.rows(first, rows - first));
                         });
+    }
+
+    private static RoundedRows rounded(Products products, GroupFormat format, Rows x) {
+        RoundedRows rounded = RoundedRows.of(format, DEPTH, x.count());
+        for (int tile = 0; tile < rounded.tiles(); tile++) {
+            products.round(x, rounded, tile);
+        }
+        return rounded;
+    }
+
+    private static boolean hasBits(Products products, Panels w, RoundedRows x) {
+        int stride = WIDTH + 3;
+        float[] expected = new float[x.count() * stride + 1];
+        float[] actual = expected.clone();
+        new Products().multiply(w, x, new Rows(expected, 1, stride, x.count()));
+        products.multiply(w, x, new Rows(actual, 1, stride, x.count()));
+        return Arrays.equals(actual, expected);
     }
 }

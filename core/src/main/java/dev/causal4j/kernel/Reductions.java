@@ -2,6 +2,7 @@ package dev.causal4j.kernel;
 
 import static dev.causal4j.kernel.Elementary.LANES;
 
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -134,16 +135,31 @@ class Reductions {
     }
 
     /**
-     * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1.
+     * Continues chains with keys or values: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... depth - 1 and j from
+     * {@code first} to n - 1.
      *
-     * @param format of v, whose rows of n numbers lie as in {@link Pages}: f32 or bf16
+     * @param format of w, whose rows of n numbers lie as in {@link Pages}: f32 or bf16
+     * @param n at most 64
      */
-    void addWeighted(
-            PanelFormat format, float[] p, int at, int count, MemorySegment v, long from, float[] out, int to, int n) {
-        for (int t = 0; t < count; t++) {
-            for (int i = 0; i < n; i++) {
-                out[to + i] = Math.fma(p[at + t], format.code(v, from + t * format.rowBytes(n), i), out[to + i]);
+    void addProduct(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
+        float[] row = new float[n];
+        double[] sums = new double[x.count() * n]; // floats: C2 makes vectors of a loop over arrays of two types
+        for (int i = 0; i < sums.length; i++) {
+            sums[i] = y.data()[y.start(i / n) + i % n];
+        }
+        for (int k = 0; k < depth; k++) {
+            for (int j = first; j < n; j++) {
+                row[j] = format.code(w, at + k * format.rowBytes(n), j);
             }
+            for (int r = 0; r < x.count(); r++) {
+                float number = x.data()[x.start(r) + k];
+                for (int j = first; j < n; j++) {
+                    sums[r * n + j] = Math.fma(number, row[j], (float) sums[r * n + j]);
+                }
+            }
+        }
+        for (int i = 0; i < sums.length; i++) {
+            y.data()[y.start(i / n) + i % n] = (float) sums[i];
         }
     }
 }

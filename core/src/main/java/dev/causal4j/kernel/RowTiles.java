@@ -8,9 +8,6 @@ import java.util.Objects;
  * of {@link #ROWS} rows, or all of at most {@link #FEW}: number r of step k belongs to row r. A kernel then needs one
  * address for all rows, which leaves the processor's ports to the multiply-adds. A short tile repeats its last row.
  *
- * <p>For formats that need sums of inputs ({@link WeightFormat#sums}), these lie behind the inputs as further steps, and
- * one row is packed, too: all tasks of a product share them.
- *
  * @param offset floats to the first tile
  * @param stride floats from one tile to the next
  * @param height rows of a tile
@@ -47,25 +44,25 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         return new RowTiles(data, 0, depth * STEP, ROWS, STEP, rows);
     }
 
-    /** Tiles as a product reads them, to be filled: a few rows are one tile, one row lies by itself. Steps include sums. */
-    public static RowTiles of(float[] data, int rows, int steps) {
+    /** Tiles as a product reads them, to be filled: a few rows are one tile, one row lies by itself. */
+    public static RowTiles of(float[] data, int rows, int depth) {
         int step = rows == 1 ? 1 : STEP;
-        return new RowTiles(data, 0, steps * step, height(rows), step, rows);
+        return new RowTiles(data, 0, depth * step, height(rows), step, rows);
     }
 
     /** Rows as a product reads them, packed into {@code data}, or into a new array if that is too small. */
-    static RowTiles of(float[] data, Rows x, int depth, int sums) {
-        int size = size(x.count(), depth + sums);
-        RowTiles tiles = of(data.length < size ? new float[size] : data, x.count(), depth + sums);
+    static RowTiles of(float[] data, Rows x, int depth) {
+        int size = size(x.count(), depth);
+        RowTiles tiles = of(data.length < size ? new float[size] : data, x.count(), depth);
         for (int tile = 0; tile < tiles.tiles(); tile++) {
-            tiles.fill(tile, x, depth, sums);
+            tiles.fill(tile, x, depth);
         }
         return tiles;
     }
 
     /** Floats of the tiles of this many rows. */
-    public static int size(int rows, int steps) {
-        return Math.multiplyExact(needed(rows), Math.multiplyExact(steps, STEP));
+    public static int size(int rows, int depth) {
+        return Math.multiplyExact(needed(rows), Math.multiplyExact(depth, STEP));
     }
 
     /** Number of tiles for this many rows. */
@@ -97,56 +94,16 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         return offset + row / height * stride + row % height;
     }
 
-    /** The index of the sum of group {@code g} of a row; that of the next is {@link #step} further. */
-    int sumAt(int row, int depth, int g) {
-        return start(row) + (depth + g) * step;
-    }
-
-    /**
-     * Fills a tile with {@code depth} numbers of each of its rows, and the sums of {@code sums} groups of them. x has as
-     * many rows as the tiles.
-     */
-    public void fill(int tile, Rows x, int depth, int sums) {
+    /** Fills a tile with {@code depth} numbers of each of its rows. x has as many rows as the tiles. */
+    public void fill(int tile, Rows x, int depth) {
         x.check(depth);
         int at = offset + tile * stride;
-        Objects.checkFromIndexSize(at, (depth + sums) * step, data.length);
+        Objects.checkFromIndexSize(at, depth * step, data.length);
         for (int r = 0; r < height; r++) {
             int start = x.start(Math.min(tile * height + r, x.count() - 1));
             for (int k = 0; k < depth; k++) {
                 data[at + k * step + r] = x.data()[start + k];
             }
-        }
-        int to = sumAt(tile * height, depth, 0);
-        int group = sums == 0 ? 0 : depth / sums;
-        if (step == 1) {
-            sum(at, group, group, sums, to);
-        }
-        for (int g = 0; step > 1 && g < sums; g++) {
-            sum(at + g * group * step, group, 1, step, to + g * step);
-        }
-    }
-
-    /**
-     * Sums of {@code steps} numbers, each in order; sum i begins {@code i * apart} further than the first. Four at a time
-     * need not wait for each other; the last may be computed twice.
-     */
-    private void sum(int at, int steps, int apart, int count, int to) {
-        int last = count - 1;
-        for (int i = 0; i < count; i += 4) {
-            int second = Math.min(i + 1, last);
-            int third = Math.min(i + 2, last);
-            int fourth = Math.min(i + 3, last);
-            float a = 0, b = 0, c = 0, d = 0;
-            for (int k = at; k < at + steps * step; k += step) {
-                a += data[k + i * apart];
-                b += data[k + second * apart];
-                c += data[k + third * apart];
-                d += data[k + fourth * apart];
-            }
-            data[to + i] = a;
-            data[to + second] = b;
-            data[to + third] = c;
-            data[to + fourth] = d;
         }
     }
 
@@ -179,11 +136,11 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         }
     }
 
-    /** Throws unless {@code depth} steps of each tile, and as many of sums, lie inside the array. */
-    void check(int depth, int sums) {
+    /** Throws unless {@code depth} steps of each tile lie inside the array. */
+    void check(int depth) {
         if (count > 0) {
-            int width = Math.multiplyExact(depth + sums, step);
-            if (sums > 0 || count > height) {
+            int width = Math.multiplyExact(depth, step);
+            if (count > height) {
                 Objects.checkFromIndexSize(0, width, stride);
             }
             Objects.checkFromIndexSize(offset, width, data.length);

@@ -1,388 +1,467 @@
 package dev.causal4j.kernel;
 
+import static dev.causal4j.kernel.Lanes.B;
 import static dev.causal4j.kernel.Lanes.I;
 import static dev.causal4j.kernel.Lanes.LE;
 import static dev.causal4j.kernel.Lanes.S;
 import static dev.causal4j.kernel.Lanes.W;
-import static dev.causal4j.kernel.PanelFormat.INT8_BITS;
+import static jdk.incubator.vector.VectorOperators.ASHR;
+import static jdk.incubator.vector.VectorOperators.B2F;
+import static jdk.incubator.vector.VectorOperators.I2B;
 import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
+import static jdk.incubator.vector.VectorOperators.MAX;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
- * A product of panels in groups with W lanes over outputs; see {@link GroupFormat}. Single use; not thread-safe.
+ * Products by weights in groups with W lanes over outputs; see {@link GroupFormat}. Sums of a group are whole numbers, so
+ * that f32 chains and lanes of 16 bits are exact in any order. Not thread-safe: it is the scratch of a product.
  *
- * <p>A few rows read the codes of a panel one after the other: first the chains of all groups go to an array, then they
- * are scaled and added, since together they would be more than C2 compiles as one (decision 0030). More rows are
- * multiplied with codes that are widened to f32 once, some groups and a tile at a time.
+ * <p>A few rows read the codes of a panel one after the other: first the sums of all groups go to an array, then they are
+ * scaled and added, since together they would be more than C2 compiles as one (decision 0030). More rows are multiplied with
+ * codes that are widened to f32 once, some groups and a tile at a time.
  */
 final class VectorGroups {
     private static final int WIDTH = Panels.WIDTH;
+    private static final int GROUP = RoundedRows.GROUP;
+    private static final int BLOCK = GroupFormat.BLOCK;
 
     /** Bytes of 64 floats. */
     private static final long STEP = 4L * WIDTH;
 
-    /** Most rows that read the codes themselves with 512 bits. With fewer bits only a row in place does. */
-    private static final int FEW = 3;
+    /** Most rows that read the codes themselves. */
+    private static final int FEW = W == 16 ? 3 : 2;
 
-    /** Bytes of codes, as many as a small page has, from one word that is read ahead to the next. */
-    private static final int PAGE = 4096;
+    private static final boolean MANY_REGISTERS = Hardware.hasManyRegisters();
 
-    /** Bytes to the word that is read ahead. */
-    private static final int AHEAD = 256;
+    /** Rows of a register tile. */
+    private static final int HEIGHT = 4;
 
-    private static final Compute.Scratch<float[]> CHAINS = new Compute.Scratch<>(() -> new float[0]);
+    private static final float ROUND = 0x1.8p23f;
 
-    private final Panels w;
-    private final GroupFormat format;
-    private final RowTiles x;
-    private final Rows y;
-    private final int groups;
-    private final float[] chains; // [groups, 64] of one or two panels of a row, or the outputs of a tile [rows, 64]
-    private final int most; // groups that are widened at once: codes [most * group, 64], then numbers [most, 2, 64]
-    private final long numbers; // bytes to them
+    private static final VectorSpecies<Short> SHORTS = VectorSpecies.of(short.class, S.vectorShape());
 
-    private VectorGroups(Panels w, RowTiles x, Rows y, float[] room) {
-        this.w = w;
-        this.format = (GroupFormat) w.format();
-        this.x = x;
-        this.y = y;
-        this.groups = format.groups(w.depth());
-        int size = Math.max(2 * groups, RowTiles.FEW) * WIDTH;
-        this.chains = room.length >= size ? room : new float[size];
-        this.most = Math.clamp(Lanes.STEPS / format.group(), 1, groups);
-        this.numbers = (long) most * format.group() * STEP;
-    }
+    /** The factors of inputs whose stored codes of 8 bits are masked in the second and third byte of a word, not shifted. */
+    private static final FloatVector FACTORS = factors();
 
-    static void multiply(Panels w, RowTiles x, Rows y) {
-        VectorGroups product = new VectorGroups(w, x, y, CHAINS.take());
-        product.run();
-        CHAINS.give(product.chains);
-    }
+    private static final Compute.Scratch<VectorGroups> FREE = new Compute.Scratch<>(VectorGroups::new);
 
-    private void run() {
-        if (W == 16 ? x.count() <= FEW : x.height() == 1) {
-            few();
-            return;
+    private float[] numbers = {}; // inputs as floats: of few rows [rows, depth], of a tile [groups of 32, 16, 32]
+    private int[] pairs = {}; // inputs of few rows as pairs of shorts: [rows, depth / 4, 2]
+    private float[] sums = {}; // of two panels and a row [2, groups, 64], or the outputs of a tile [4, 64]
+    private float[] weights = {}; // of groups of a panel, [2, 64] each: scales, then minimums
+    private float[] factors = {}; // of a tile, for each group: 16 scales, then 16 scales times sums
+
+    static void multiply(Panels w, RoundedRows x, Rows y) {
+        VectorGroups product = FREE.take();
+        if (x.count() <= FEW) {
+            product.few(w, x, y);
+        } else {
+            product.many(w, x, y);
         }
-        Widened wide = Widened.take(most * (format.group() + 2));
+        FREE.give(product);
+    }
+
+    private static FloatVector factors() {
+        float[] four = new float[W];
+        for (int i = 0; i < W; i++) {
+            four[i] = i % 4 == 1 ? 0x1p-8f : i % 4 == 2 ? 0x1p-16f : 1;
+        }
+        return FloatVector.fromArray(S, four, 0);
+    }
+
+    private static float[] room(float[] old, int size) {
+        return old.length >= size ? old : new float[size];
+    }
+
+    /** Rounds 32 inputs as {@link Products#round(float[], int, byte[], int)} does, with 8 or 16 lanes. */
+    static float round(float[] x, int from, byte[] q, int to) {
+        IntVector most = IntVector.zero(I);
+        for (int k = 0; k < GROUP; k += W) {
+            most = most.max(
+                    FloatVector.fromArray(S, x, from + k).reinterpretAsInts().and(Integer.MAX_VALUE));
+        }
+        float s = Products.scale(Float.intBitsToFloat(most.reduceLanes(MAX)));
+        float inverse = Products.inverse(s);
+        if (inverse == 0) {
+            Arrays.fill(q, to, to + GROUP, (byte) 0);
+            return s;
+        }
+        for (int k = 0; k < GROUP; k += W) { // adding ROUND leaves a whole number in the low bits, rounded to even
+            FloatVector sum = FloatVector.fromArray(S, x, from + k).mul(inverse).add(ROUND);
+            ((ByteVector) sum.reinterpretAsInts().convertShape(I2B, B, 0)).intoArray(q, to + k);
+        }
+        return s;
+    }
+
+    private void few(Panels w, RoundedRows x, Rows y) {
+        GroupFormat format = (GroupFormat) w.format();
+        int groups = format.groups(w.depth());
+        sums = room(sums, 2 * groups * WIDTH);
+        weights = room(weights, groups * 2 * WIDTH);
+        numbers = room(numbers, x.count() * w.depth());
+        pairs = pairs.length >= x.count() * w.depth() / 2 ? pairs : new int[x.count() * w.depth() / 2];
+        for (int r = 0; r < x.count(); r++) {
+            for (int g = 0; g < w.depth() / GROUP; g++) {
+                int from = x.scaleAt(r, g) * GROUP;
+                int to = r * w.depth() + g * GROUP;
+                if (format.bits() == 8) {
+                    widen(x.codes(), from, GROUP, numbers, to);
+                    for (int i = to; i < to + GROUP; i += W) {
+                        FloatVector.fromArray(S, numbers, i).mul(FACTORS).intoArray(numbers, i);
+                    }
+                } else {
+                    pair(x.codes(), from, to / 2);
+                }
+            }
+        }
+        int panels = W == 16 ? 2 : 1;
+        for (int p = 0; p < w.count(); p += panels) {
+            int count = Math.min(panels, w.count() - p);
+            for (int r = 0; r < x.count(); r++) {
+                int parts = W == 16 ? count : 16 / W;
+                if (format.bits() == 8) {
+                    sums8(w, p, parts, format, groups, x, r);
+                } else {
+                    sums4(w, p, parts, format, groups, r);
+                    settle(format, groups, count, x, r);
+                }
+                for (int i = 0; i < count; i++) {
+                    numbers(w.data(p + i), w.start(p + i), format, 0, groups);
+                    for (int j = 0; j < WIDTH; j += 4 * W) {
+                        int from = i * groups * WIDTH + j;
+                        fold(format, groups, x, r, from, j, y.data(), y.start(r) + (p + i) * WIDTH + j);
+                    }
+                }
+            }
+        }
+    }
+
+    /** Inputs as floats. */
+    private static void widen(byte[] q, int from, int count, float[] target, int to) {
+        for (int i = 0; i < count; i += B.length()) {
+            ByteVector eight = ByteVector.fromArray(B, q, from + i);
+            for (int part = 0; part < B.length() / W; part++) {
+                ((FloatVector) eight.convertShape(B2F, S, part)).intoArray(target, to + i + part * W);
+            }
+        }
+    }
+
+    /** Of each four inputs the first and third, then the second and fourth. */
+    private void pair(byte[] q, int from, int to) {
+        for (int i = 0; i < GROUP / 4; i++) {
+            int at = from + 4 * i;
+            pairs[to + 2 * i] = (q[at] & 0xffff) | (q[at + 2] << 16);
+            pairs[to + 2 * i + 1] = (q[at + 1] & 0xffff) | (q[at + 3] << 16);
+        }
+    }
+
+    /**
+     * The sums of a row with codes of 8 bits in all groups, 4 W outputs at a time: with 16 lanes those of two panels in turn, so
+     * that two runs of memory are read at once, else the parts of one. Loops here have a step that C2 does not know: for loops
+     * that it counts it would check all bounds before each group.
+     */
+    private void sums8(Panels w, int p, int parts, GroupFormat format, int groups, RoundedRows x, int r) {
+        MemorySegment m = w.data(p);
+        float[] xs = numbers;
+        float[] to = sums;
+        int one = Lanes.one;
+        int group = format.group();
+        int first = r * x.depth();
+        int size = format.groupBytes();
+        int head = format.headBytes();
+        long codes = w.start(p) + format.codesAt(0);
+        long apart = W == 16 ? w.stride() : 16L * W;
+        int other = W == 16 ? groups * WIDTH : 4 * W;
+        int sum = x.sumAt(r, 0);
+        int height = x.height();
+        FloatVector exact = FloatVector.broadcast(S, -0f);
+        int part = 0;
+        for (int g = 0; g < groups; ) {
+            FloatVector a = FloatVector.broadcast(S, -128f * x.sums()[sum + g * height]), b = a, c = a, d = a;
+            long from = codes + part * apart + (long) g * size + (long) (g * group / BLOCK) * head;
+            for (int k = 0, i = first + g * group; k < group; k += 4 * one, i += 4 * one) {
+                long at = from + (long) k * WIDTH;
+                IntVector na = IntVector.fromMemorySegment(I, m, at, LE);
+                IntVector nb = IntVector.fromMemorySegment(I, m, at + 4L * W, LE);
+                IntVector nc = IntVector.fromMemorySegment(I, m, at + 8L * W, LE);
+                IntVector nd = IntVector.fromMemorySegment(I, m, at + 12L * W, LE);
+                FloatVector v = FloatVector.broadcast(S, xs[i]);
+                a = v.fma((FloatVector) na.and(0xff).convert(I2F, 0), a);
+                b = v.fma((FloatVector) nb.and(0xff).convert(I2F, 0), b);
+                c = v.fma((FloatVector) nc.and(0xff).convert(I2F, 0), c);
+                d = v.fma((FloatVector) nd.and(0xff).convert(I2F, 0), d);
+                v = FloatVector.broadcast(S, xs[i + 1]);
+                a = v.fma((FloatVector) na.and(0xff00).convert(I2F, 0), a);
+                b = v.fma((FloatVector) nb.and(0xff00).convert(I2F, 0), b);
+                c = v.fma((FloatVector) nc.and(0xff00).convert(I2F, 0), c);
+                d = v.fma((FloatVector) nd.and(0xff00).convert(I2F, 0), d);
+                v = FloatVector.broadcast(S, xs[i + 2]);
+                a = v.fma((FloatVector) na.and(0xff0000).convert(I2F, 0), a);
+                b = v.fma((FloatVector) nb.and(0xff0000).convert(I2F, 0), b);
+                c = v.fma((FloatVector) nc.and(0xff0000).convert(I2F, 0), c);
+                d = v.fma((FloatVector) nd.and(0xff0000).convert(I2F, 0), d);
+                v = FloatVector.broadcast(S, xs[i + 3]);
+                a = v.fma((FloatVector) na.lanewise(LSHR, 24).convert(I2F, 0), a);
+                b = v.fma((FloatVector) nb.lanewise(LSHR, 24).convert(I2F, 0), b);
+                c = v.fma((FloatVector) nc.lanewise(LSHR, 24).convert(I2F, 0), c);
+                d = v.fma((FloatVector) nd.lanewise(LSHR, 24).convert(I2F, 0), d);
+            }
+            int o = g * WIDTH + part * other;
+            exact.add(a).intoArray(to, o);
+            exact.add(b).intoArray(to, o + W);
+            exact.add(c).intoArray(to, o + 2 * W);
+            exact.add(d).intoArray(to, o + 3 * W);
+            part += one;
+            if (part == parts) {
+                part = 0;
+                g += one;
+            }
+        }
+    }
+
+    /**
+     * The sums of a row with codes of 4 bits, W beside W and 32 further at a time, in lanes of 16 bits: sixteen products of at
+     * most 15 · 127 fit, and a word's lanes hold two inputs each.
+     */
+    private void sums4(Panels w, int p, int parts, GroupFormat format, int groups, int r) {
+        MemorySegment m = w.data(p);
+        int[] xs = pairs;
+        float[] to = sums;
+        int one = Lanes.one;
+        int group = format.group();
+        int first = r * groups * group / 2;
+        int size = format.groupBytes();
+        int head = format.headBytes();
+        long codes = w.start(p) + format.codesAt(0);
+        long apart = W == 16 ? w.stride() : 8L * W;
+        int other = W == 16 ? groups * WIDTH : 2 * W;
+        ShortVector exact = ShortVector.zero(SHORTS);
+        int part = 0;
+        for (int g = 0; g < groups; ) {
+            ShortVector a = ShortVector.zero(SHORTS), b = a, c = a, d = a;
+            long from = codes + part * apart + (long) g * size + (long) (g * group / BLOCK) * head;
+            for (int k = 0, i = first + g * group / 2; k < group; k += 4 * one, i += 2 * one) {
+                long at = from + (long) k * (WIDTH / 2);
+                ShortVector e = IntVector.broadcast(I, xs[i]).reinterpretAsShorts();
+                ShortVector f = IntVector.broadcast(I, xs[i + 1]).reinterpretAsShorts();
+                ShortVector v = IntVector.fromMemorySegment(I, m, at, LE).reinterpretAsShorts();
+                ShortVector u =
+                        IntVector.fromMemorySegment(I, m, at + 4L * W, LE).reinterpretAsShorts();
+                a = a.add(v.and((short) 15).mul(e))
+                        .add(v.lanewise(LSHR, 8).and((short) 15).mul(f));
+                b = b.add(u.and((short) 15).mul(e))
+                        .add(u.lanewise(LSHR, 8).and((short) 15).mul(f));
+                c = c.add(v.lanewise(LSHR, 4).and((short) 15).mul(e))
+                        .add(v.lanewise(LSHR, 12).mul(f));
+                d = d.add(u.lanewise(LSHR, 4).and((short) 15).mul(e))
+                        .add(u.lanewise(LSHR, 12).mul(f));
+            }
+            int o = g * WIDTH + part * other;
+            exact.add(a).reinterpretAsFloats().intoArray(to, o);
+            exact.add(b).reinterpretAsFloats().intoArray(to, o + W);
+            exact.add(c).reinterpretAsFloats().intoArray(to, o + WIDTH / 2);
+            exact.add(d).reinterpretAsFloats().intoArray(to, o + WIDTH / 2 + W);
+            part += one;
+            if (part == parts) {
+                part = 0;
+                g += one;
+            }
+        }
+    }
+
+    /** Adds the two lanes of each word, and takes off what stored codes are greater by. */
+    private void settle(GroupFormat format, int groups, int panels, RoundedRows x, int r) {
+        for (int g = 0; g < groups * panels; g++) {
+            int less = format.zero() * x.sums()[x.sumAt(r, g % groups)];
+            for (int i = g * WIDTH; i < (g + 1) * WIDTH; i += W) {
+                IntVector words = FloatVector.fromArray(S, sums, i).reinterpretAsInts();
+                IntVector sum = words.lanewise(LSHL, 16).lanewise(ASHR, 16).add(words.lanewise(ASHR, 16));
+                ((FloatVector) sum.sub(less).convert(I2F, 0)).intoArray(sums, i);
+            }
+        }
+    }
+
+    /** Widens the scales and minimums of groups {@code from} on of a panel: {@code [2, 64]} each. */
+    private void numbers(MemorySegment m, long panel, GroupFormat format, int from, int count) {
+        for (int g = 0; g < count; g++) {
+            long at = panel + format.numbersAt(from + g);
+            long head = panel + format.headAt(from + g);
+            for (int n = 0; n < (format.minimum() ? 2 : 1); n++) {
+                int to = (2 * g + n) * WIDTH;
+                switch (format.scales()) {
+                    case HALVES -> halves(m, at + n * STEP / 2, weights, to);
+                    case FLOATS -> MemorySegment.copy(m, Panels.FLOAT, at + n * STEP, weights, to, WIDTH);
+                    case LEVELS -> levels(m, head + n * STEP / 2, at + n * (long) WIDTH, n == 0 ? 1 : -1, weights, to);
+                }
+            }
+        }
+    }
+
+    private static void halves(MemorySegment m, long at, float[] target, int to) {
+        for (int j = 0; j < WIDTH; j += W) {
+            Lanes.halves(m, at + 2L * j).intoArray(target, to + j);
+        }
+    }
+
+    private static void levels(MemorySegment m, long head, long at, float sign, float[] target, int to) {
+        for (int j = 0; j < WIDTH; j += W) {
+            FloatVector number =
+                    (FloatVector) ByteVector.fromMemorySegment(B, m, at + j, LE).convertShape(B2F, S, 0);
+            Lanes.halves(m, head + 2L * j).mul(number).mul(sign).intoArray(target, to + j);
+        }
+    }
+
+    /** y = fma(D, w · s, y) and y = fma(n, s · X, y) for all groups of a row and 4 W outputs from j on. */
+    private void fold(GroupFormat format, int groups, RoundedRows x, int r, int first, int j, float[] y, int to) {
+        float[] from = sums;
+        float[] ws = weights;
+        boolean minimum = format.minimum();
+        int perScale = GROUP / format.group();
+        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
+        for (int g = 0; g < groups; g++) {
+            float s = x.scales()[x.scaleAt(r, g / perScale)];
+            int o = first + g * WIDTH;
+            int n = 2 * g * WIDTH + j;
+            a = FloatVector.fromArray(S, from, o)
+                    .fma(FloatVector.fromArray(S, ws, n).mul(s), a);
+            b = FloatVector.fromArray(S, from, o + W)
+                    .fma(FloatVector.fromArray(S, ws, n + W).mul(s), b);
+            c = FloatVector.fromArray(S, from, o + 2 * W)
+                    .fma(FloatVector.fromArray(S, ws, n + 2 * W).mul(s), c);
+            d = FloatVector.fromArray(S, from, o + 3 * W)
+                    .fma(FloatVector.fromArray(S, ws, n + 3 * W).mul(s), d);
+            if (minimum) {
+                FloatVector v = FloatVector.broadcast(S, s * x.sums()[x.sumAt(r, g)]);
+                n += WIDTH;
+                a = FloatVector.fromArray(S, ws, n).fma(v, a);
+                b = FloatVector.fromArray(S, ws, n + W).fma(v, b);
+                c = FloatVector.fromArray(S, ws, n + 2 * W).fma(v, c);
+                d = FloatVector.fromArray(S, ws, n + 3 * W).fma(v, d);
+            }
+        }
+        FloatVector exact = FloatVector.broadcast(S, -0f);
+        exact.add(a).intoArray(y, to);
+        exact.add(b).intoArray(y, to + W);
+        exact.add(c).intoArray(y, to + 2 * W);
+        exact.add(d).intoArray(y, to + 3 * W);
+    }
+
+    /**
+     * Multiplies all rows by one panel after the other: as many groups at a time as the second-level cache holds are widened,
+     * codes to {@code [group, 64]} each.
+     */
+    private void many(Panels w, RoundedRows x, Rows y) {
+        GroupFormat format = (GroupFormat) w.format();
+        int groups = format.groups(w.depth());
+        int most = Math.min(groups, Lanes.STEPS / format.group());
+        sums = room(sums, HEIGHT * WIDTH);
+        weights = room(weights, most * 2 * WIDTH);
+        numbers = room(numbers, most * format.group() * RoundedRows.TILE);
+        factors = room(factors, most * 2 * RoundedRows.TILE);
+        Widened wide = Widened.take(most * format.group());
+        int held = -1; // what the inputs are of
         for (int p = 0; p < w.count(); p++) {
-            many(p, wide.memory);
+            for (int from = 0; from < groups; from += most) {
+                int count = Math.min(most, groups - from);
+                numbers(w.data(p), w.start(p), format, from, count);
+                for (int g = 0; g < count; g++) {
+                    long codes = w.start(p) + format.codesAt(from + g);
+                    codes(w.data(p), codes, format, wide.memory, (long) g * format.group() * STEP);
+                }
+                for (int tile = 0; tile < x.tiles(); tile++) {
+                    int rows = Math.min(RoundedRows.TILE, x.count() - tile * RoundedRows.TILE);
+                    if (held != tile * groups + from) {
+                        held = tile * groups + from;
+                        inputs(x, tile, rows, format, from, count);
+                    }
+                    tile(wide.memory, format, from, count, y, tile * RoundedRows.TILE, rows, p * WIDTH);
+                }
+            }
         }
         wide.give();
     }
 
-    /** Rows one by one; with 16 lanes two panels are read side by side, with fewer the halves of one. */
-    private void few() {
-        int panels = W == 16 && w.memory().length == 1 ? 2 : 1;
-        for (int p = 0; p < w.count(); p += panels) {
-            int q = Math.min(p + panels, w.count()) - 1; // with 16 lanes a single panel is paired with itself
-            for (int r = 0; r < x.count(); r++) {
-                for (int word = 0; word < 16; word += 2 * W) {
-                    long at = w.start(p) + 4L * word;
-                    if (format.bits() == 8) {
-                        chains8(w.data(p), at, q - p, x.start(r), word);
-                    } else {
-                        chains4(w.data(p), at, q - p, x.start(r), word);
-                    }
-                }
-                for (int i = p; i <= q; i++) {
-                    if (format.wide()) {
-                        fold(i, r, (i - p) * groups * WIDTH);
-                    } else {
-                        foldHalves(i, r, (i - p) * groups * WIDTH);
-                    }
-                }
+    /** Widens the codes of a group. */
+    private static void codes(MemorySegment m, long codes, GroupFormat format, MemorySegment wide, long to) {
+        if (format.bits() == 8) {
+            for (int i = 0; i < format.group() * WIDTH / 4; i += W) {
+                IntVector words = IntVector.fromMemorySegment(I, m, codes + 4L * i, LE);
+                long at = to + i / WIDTH * (4 * STEP) + 4L * (i % WIDTH);
+                code(words.and(0xff), 128, wide, at);
+                code(words.lanewise(LSHR, 8).and(0xff), 128, wide, at + STEP);
+                code(words.lanewise(LSHR, 16).and(0xff), 128, wide, at + 2 * STEP);
+                code(words.lanewise(LSHR, 24), 128, wide, at + 3 * STEP);
+            }
+            return;
+        }
+        int zero = format.zero();
+        for (int i = 0; i < format.group() * WIDTH / 8; i += W) {
+            IntVector words = IntVector.fromMemorySegment(I, m, codes + 4L * i, LE);
+            long at = to + i / (WIDTH / 2) * (4 * STEP) + 4L * (i % (WIDTH / 2));
+            for (int n = 0; n < 4; n++) {
+                IntVector two = words.lanewise(LSHR, 8 * n);
+                code(two.and(15), zero, wide, at + n * STEP);
+                code(two.lanewise(LSHR, 4).and(15), zero, wide, at + n * STEP + STEP / 2);
             }
         }
     }
 
-    /**
-     * The chains of 8 W outputs of a row in all groups, times their units. Half of them are in the words at {@code codesAt}.
-     * The other half are in the same words of the panel {@code next} panels further with 16 lanes, else in the next W words.
-     * Loops here have a step that C2 does not know: for loops that it counts it would check all bounds before each group.
-     */
-    private void chains8(MemorySegment m, long codesAt, int next, int row, int word) {
-        float[] xs = x.data();
-        float[] to = chains;
-        int one = Lanes.one;
-        int step = W == 16 ? x.step() : 1; // with fewer lanes these three are constants: C2 checks less
-        long second = W == 16 ? next * w.stride() : 4L * W;
-        int other = W == 16 ? groups * WIDTH : W;
-        int group = format.group();
-        FloatVector exact = FloatVector.broadcast(S, -0f);
-        for (int g = 0; g < groups; g += one) {
-            FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
-            int first = row + g * group * step;
-            long from = codesAt + (long) g * group * WIDTH;
-            for (int k = 0, i = first; k < group; k += one, i += step) {
-                long at = from + (long) k * WIDTH;
-                FloatVector v = FloatVector.broadcast(S, xs[i]);
-                IntVector codes = IntVector.fromMemorySegment(I, m, at, LE);
-                a0 = v.fma((FloatVector) codes.lanewise(LSHL, 24).convert(I2F, 0), a0);
-                b0 = v.fma((FloatVector) codes.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b0);
-                c0 = v.fma((FloatVector) codes.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c0);
-                d0 = v.fma((FloatVector) codes.and(INT8_BITS).convert(I2F, 0), d0);
-                codes = IntVector.fromMemorySegment(I, m, at + second, LE);
-                a1 = v.fma((FloatVector) codes.lanewise(LSHL, 24).convert(I2F, 0), a1);
-                b1 = v.fma((FloatVector) codes.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b1);
-                c1 = v.fma((FloatVector) codes.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c1);
-                d1 = v.fma((FloatVector) codes.and(INT8_BITS).convert(I2F, 0), d1);
-            }
-            int o = g * WIDTH + word;
-            exact.add(a0).intoArray(to, o);
-            exact.add(b0).intoArray(to, o + 16);
-            exact.add(c0).intoArray(to, o + 32);
-            exact.add(d0).intoArray(to, o + 48);
-            exact.add(a1).intoArray(to, o + other);
-            exact.add(b1).intoArray(to, o + other + 16);
-            exact.add(c1).intoArray(to, o + other + 32);
-            exact.add(d1).intoArray(to, o + other + 48);
+    private static void code(IntVector stored, int zero, MemorySegment wide, long at) {
+        ((FloatVector) stored.sub(zero).convert(I2F, 0)).intoMemorySegment(wide, at, LE);
+    }
+
+    /** Widens the inputs of a tile in some groups of the weights, and their factors. */
+    private void inputs(RoundedRows x, int tile, int rows, GroupFormat format, int from, int count) {
+        int first = tile * RoundedRows.TILE;
+        for (int g = 0; g < count * format.group() / GROUP; g++) {
+            int at = x.scaleAt(first, from * format.group() / GROUP + g) * GROUP;
+            widen(x.codes(), at, rows * GROUP, numbers, g * RoundedRows.TILE * GROUP);
         }
-    }
-
-    /**
-     * The chains of 8 W outputs with codes of 4 bits, as {@link #chains8} has them. Where the processor fetches too little by
-     * itself, a word of both panels is read ahead every {@value #PAGE} bytes: it makes an Intel processor fetch the rest.
-     */
-    private void chains4(MemorySegment m, long codesAt, int next, int row, int word) {
-        float[] xs = x.data();
-        float[] to = chains;
-        int one = Lanes.one;
-        int step = W == 16 ? x.step() : 1; // with fewer lanes these three are constants: C2 checks less
-        long second = W == 16 ? next * w.stride() : 4L * W;
-        int other = W == 16 ? groups * WIDTH : W;
-        int group = format.group();
-        int bytes = format.codesBytes();
-        boolean touches = Lanes.READ_AHEAD && bytes > AHEAD;
-        int read = 0;
-        FloatVector exact = FloatVector.broadcast(S, -0f);
-        for (int g = 0; g < groups; g += one) {
-            FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
-            int first = row + g * group * step;
-            long from = codesAt + (long) g * bytes;
-            if (touches && (g * bytes & PAGE - 1) == 0) {
-                read += m.get(Lanes.WORD, from + AHEAD) + m.get(Lanes.WORD, from + second + AHEAD);
-            }
-            for (int k = 0, i = first; k < group; k += 2 * one, i += 2 * step) {
-                long at = from + (long) k * (WIDTH / 2);
-                FloatVector v = FloatVector.broadcast(S, xs[i]);
-                FloatVector u = FloatVector.broadcast(S, xs[i + step]);
-                IntVector low = IntVector.fromMemorySegment(I, m, at, LE);
-                IntVector high = low.lanewise(LSHR, 16);
-                a0 = v.fma((FloatVector) low.and(0xf).convert(I2F, 0), a0);
-                b0 = v.fma((FloatVector) low.and(0xf0).convert(I2F, 0), b0);
-                c0 = v.fma((FloatVector) low.and(0xf00).convert(I2F, 0), c0);
-                d0 = v.fma((FloatVector) low.and(0xf000).convert(I2F, 0), d0);
-                a0 = u.fma((FloatVector) high.and(0xf).convert(I2F, 0), a0);
-                b0 = u.fma((FloatVector) high.and(0xf0).convert(I2F, 0), b0);
-                c0 = u.fma((FloatVector) high.and(0xf00).convert(I2F, 0), c0);
-                d0 = u.fma((FloatVector) high.and(0xf000).convert(I2F, 0), d0);
-                low = IntVector.fromMemorySegment(I, m, at + second, LE);
-                high = low.lanewise(LSHR, 16);
-                a1 = v.fma((FloatVector) low.and(0xf).convert(I2F, 0), a1);
-                b1 = v.fma((FloatVector) low.and(0xf0).convert(I2F, 0), b1);
-                c1 = v.fma((FloatVector) low.and(0xf00).convert(I2F, 0), c1);
-                d1 = v.fma((FloatVector) low.and(0xf000).convert(I2F, 0), d1);
-                a1 = u.fma((FloatVector) high.and(0xf).convert(I2F, 0), a1);
-                b1 = u.fma((FloatVector) high.and(0xf0).convert(I2F, 0), b1);
-                c1 = u.fma((FloatVector) high.and(0xf00).convert(I2F, 0), c1);
-                d1 = u.fma((FloatVector) high.and(0xf000).convert(I2F, 0), d1);
-            }
-            int o = g * WIDTH + word;
-            exact.add(a0).intoArray(to, o);
-            exact.add(b0).intoArray(to, o + 16);
-            exact.add(c0).intoArray(to, o + 32);
-            exact.add(d0).intoArray(to, o + 48);
-            exact.add(a1).intoArray(to, o + other);
-            exact.add(b1).intoArray(to, o + other + 16);
-            exact.add(c1).intoArray(to, o + other + 32);
-            exact.add(d1).intoArray(to, o + other + 48);
-        }
-        Lanes.keep(read);
-    }
-
-    /** Stores outputs w, w + 16, w + 32 and w + 48; adding -0 changes nothing and needs no object (VectorLoops). */
-    private static void store(FloatVector a, FloatVector b, FloatVector c, FloatVector d, float[] to, int at) {
-        FloatVector exact = FloatVector.broadcast(S, -0f);
-        exact.add(a).intoArray(to, at);
-        exact.add(b).intoArray(to, at + 16);
-        exact.add(c).intoArray(to, at + 32);
-        exact.add(d).intoArray(to, at + 48);
-    }
-
-    /**
-     * y = fma(scale, chain, y) and y = fma(minimum, sum, y) for all groups and one row. Numbers in f32 are a third of a
-     * panel: they are read in their order.
-     */
-    private void fold(int p, int row, int from) {
-        MemorySegment m = w.data(p);
-        int bytes = format.numbersBytes();
-        int one = Lanes.one;
-        float zero = -format.zero();
-        float[] xs = x.data();
-        int sum = x.sumAt(row, w.depth(), 0);
-        for (int word = 0; word < 16; word += W) {
-            long start = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
-            FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-            for (int g = 0; g < groups; g += one) {
-                long at = start + (long) g * bytes;
-                int chain = from + g * WIDTH + word;
-                FloatVector sa = number(m, at), sb = number(m, at + 64);
-                FloatVector sc = number(m, at + 128), sd = number(m, at + 192);
-                a = sa.mul(1 / format.unit(0)).fma(FloatVector.fromArray(S, chains, chain), a);
-                b = sb.mul(1 / format.unit(16)).fma(FloatVector.fromArray(S, chains, chain + 16), b);
-                c = sc.mul(1 / format.unit(32)).fma(FloatVector.fromArray(S, chains, chain + 32), c);
-                d = sd.mul(1 / format.unit(48)).fma(FloatVector.fromArray(S, chains, chain + 48), d);
-                if (format.minimum()) {
-                    FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);
-                    a = number(m, at + STEP).fma(v, a);
-                    b = number(m, at + STEP + 64).fma(v, b);
-                    c = number(m, at + STEP + 128).fma(v, c);
-                    d = number(m, at + STEP + 192).fma(v, d);
-                } else if (zero != 0) {
-                    FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);
-                    a = sa.mul(zero).fma(v, a);
-                    b = sb.mul(zero).fma(v, b);
-                    c = sc.mul(zero).fma(v, c);
-                    d = sd.mul(zero).fma(v, d);
-                }
-            }
-            store(a, b, c, d, y.data(), y.start(row) + p * WIDTH + word);
-        }
-    }
-
-    private static FloatVector number(MemorySegment m, long at) {
-        return FloatVector.fromMemorySegment(S, m, at, LE);
-    }
-
-    /** Folds chains as {@link #fold} does, with numbers in f16: a word holds the numbers of outputs j and j + 16. */
-    private void foldHalves(int p, int row, int chain) {
-        MemorySegment m = w.data(p);
-        long bytes = format.numbersBytes();
-        float zero = -format.zero();
-        float[] xs = x.data();
-        int sum = x.sumAt(row, w.depth(), 0);
-        for (int word = 0; word < WIDTH / 2; word += W) {
-            int j = PanelFormat.F16.output(word);
-            float overA = 1 / format.unit(j);
-            float overB = 1 / format.unit(j + 16);
-            long at = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
-            FloatVector a = FloatVector.zero(S), b = a;
-            for (int g = 0; g < groups; g++, at += bytes) {
-                IntVector scales = IntVector.fromMemorySegment(I, m, at, LE);
-                FloatVector sa = Lanes.f16(scales.lanewise(LSHL, 16)), sb = Lanes.f16(scales);
-                a = sa.mul(overA).fma(FloatVector.fromArray(S, chains, chain + g * WIDTH + j), a);
-                b = sb.mul(overB).fma(FloatVector.fromArray(S, chains, chain + g * WIDTH + j + 16), b);
-                if (format.minimum()) {
-                    IntVector numbers = IntVector.fromMemorySegment(I, m, at + STEP / 2, LE);
-                    FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);
-                    a = Lanes.f16(numbers.lanewise(LSHL, 16)).fma(v, a);
-                    b = Lanes.f16(numbers).fma(v, b);
-                } else if (zero != 0) {
-                    FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);
-                    a = sa.mul(zero).fma(v, a);
-                    b = sb.mul(zero).fma(v, b);
-                }
-            }
-            FloatVector exact = FloatVector.broadcast(S, -0f);
-            exact.add(a).intoArray(y.data(), y.start(row) + p * WIDTH + j);
-            exact.add(b).intoArray(y.data(), y.start(row) + p * WIDTH + j + 16);
-        }
-    }
-
-    /** Widens groups of a panel: codes times their units, scales over units, minimums. */
-    private void widen(int p, int from, int to, MemorySegment wide) {
-        MemorySegment m = w.data(p);
-        for (int g = from; g < to; g++) {
-            long codes = w.start(p) + (long) g * format.codesBytes();
-            widenCodes(m, codes, wide, (long) (g - from) * format.group() * STEP);
-            long at = w.start(p) + format.numbersAt(w.depth(), g);
-            long n = numbers + (g - from) * 2L * STEP;
-            if (format.wide()) {
-                MemorySegment.copy(m, at, wide, n, format.numbersBytes());
-            } else {
-                VectorLoops.widenF16(m, at, wide, n);
-                if (format.minimum()) {
-                    VectorLoops.widenF16(m, at + format.scaleBytes(), wide, n + STEP);
-                }
-            }
-            for (int j = 0; j < WIDTH; j += W) {
-                FloatVector scale = FloatVector.fromMemorySegment(S, wide, n + 4L * j, LE);
-                scale.mul(1 / format.unit(j)).intoMemorySegment(wide, n + 4L * j, LE);
-                if (!format.minimum()) {
-                    scale.mul(-format.zero()).intoMemorySegment(wide, n + STEP + 4L * j, LE);
-                }
+        for (int g = 0; g < count; g++) {
+            for (int r = 0; r < RoundedRows.TILE; r++) {
+                float s = x.scales()[x.scaleAt(first + r, (from + g) * format.group() / GROUP)];
+                factors[g * 2 * RoundedRows.TILE + r] = s;
+                factors[(g * 2 + 1) * RoundedRows.TILE + r] = s * x.sums()[x.sumAt(first + r, from + g)];
             }
         }
-    }
-
-    /** Multiplies all rows by one panel, as many groups at a time as the second-level cache holds. */
-    private void many(int p, MemorySegment wide) {
-        int height = x.height() == RowTiles.FEW ? 4 : x.height();
-        int from = 0;
-        do {
-            int to = Math.min(groups, from + most);
-            widen(p, from, to, wide);
-            for (int row = 0; row < x.count(); row += height) {
-                tile(p, row, height, from, to, wide);
-            }
-            from = to;
-        } while (from < groups);
     }
 
     /** Adds some groups to the outputs of a tile's rows. */
-    private void tile(int p, int row, int height, int from, int to, MemorySegment wide) {
-        int rows = Math.min(height, x.count() - row);
-        for (int r = 0; r < rows; r++) {
-            if (from == 0) {
-                Arrays.fill(chains, r * WIDTH, (r + 1) * WIDTH, 0f);
-            } else {
-                System.arraycopy(y.data(), y.start(row + r) + p * WIDTH, chains, r * WIDTH, WIDTH);
-            }
-        }
+    private void tile(MemorySegment wide, GroupFormat format, int from, int count, Rows y, int row, int rows, int out) {
         int group = format.group();
-        int count = to - from;
-        int at = x.start(row) + from * group * x.step();
-        int s = x.sumAt(row, w.depth(), from);
-        int step = format.needsSums() ? x.step() : 0;
-        boolean few = x.height() == RowTiles.FEW;
-        for (int j = 0; j < WIDTH; j += (few ? 4 : 2) * W) {
-            long c = 4L * j;
-            long n = numbers + c;
-            if (few) {
-                VectorTileLoops.groupsX4x4(wide, c, n, count, group, x.data(), at, s, step, chains, j);
-            } else if (height == 4) {
-                VectorTileLoops.groupsX4x2(wide, c, n, count, group, x.data(), at, s, step, chains, j);
-            } else {
-                VectorTileLoops.groupsX6x2(wide, c, n, count, group, x.data(), at, s, step, chains, j);
+        boolean minimum = format.minimum();
+        for (int r = 0; r < rows; r += HEIGHT) {
+            int height = Math.min(HEIGHT, rows - r);
+            for (int i = 0; i < height; i++) {
+                if (from == 0) {
+                    Arrays.fill(sums, i * WIDTH, (i + 1) * WIDTH, 0f);
+                } else {
+                    System.arraycopy(y.data(), y.start(row + r + i) + out, sums, i * WIDTH, WIDTH);
+                }
             }
-        }
-        for (int r = 0; r < rows; r++) {
-            System.arraycopy(chains, r * WIDTH, y.data(), y.start(row + r) + p * WIDTH, WIDTH);
-        }
-    }
-
-    /** Widens the codes of a group: [group, 64]. */
-    private void widenCodes(MemorySegment m, long codes, MemorySegment wide, long to) {
-        for (int k = 0; format.bits() == 8 && k < format.group(); k++) {
-            VectorLoops.widenInt8(m, codes + (long) k * WIDTH, wide, to + k * STEP);
-        }
-        for (int i = 0; format.bits() == 4 && i < format.group() * WIDTH / 8; i += W) {
-            IntVector low = IntVector.fromMemorySegment(I, m, codes + 4L * i, LE);
-            IntVector high = low.lanewise(LSHR, 16);
-            long at = to + i / 16 * 2L * STEP + 4L * (i % 16);
-            for (int n = 0; n < 4; n++) {
-                ((FloatVector) low.and(0xf << (4 * n)).convert(I2F, 0)).intoMemorySegment(wide, at + 64L * n, LE);
-                ((FloatVector) high.and(0xf << (4 * n)).convert(I2F, 0))
-                        .intoMemorySegment(wide, at + STEP + 64L * n, LE);
+            int x = r * GROUP;
+            for (int j = 0; j < WIDTH; j += (MANY_REGISTERS ? 4 : 2) * W) {
+                if (MANY_REGISTERS) {
+                    VectorTileLoops.groupsX4x4(
+                            wide, 4L * j, weights, count, group, numbers, x, factors, r, minimum, sums, j);
+                } else {
+                    VectorTileLoops.groupsX4x2(
+                            wide, 4L * j, weights, count, group, numbers, x, factors, r, minimum, sums, j);
+                }
+            }
+            for (int i = 0; i < height; i++) {
+                System.arraycopy(sums, i * WIDTH, y.data(), y.start(row + r + i) + out, WIDTH);
             }
         }
     }

@@ -8,11 +8,9 @@ import static dev.causal4j.kernel.Lanes.S;
 import static dev.causal4j.kernel.Lanes.SCALE;
 import static dev.causal4j.kernel.Lanes.W;
 import static dev.causal4j.kernel.Lanes.WORD;
-import static dev.causal4j.kernel.PanelFormat.INT8_BITS;
 import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 import static jdk.incubator.vector.VectorOperators.ASHR;
-import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 
 import dev.causal4j.compute.Rows;
@@ -164,34 +162,6 @@ final class VectorLoops {
         exact.add(c1).intoArray(ys, o + NEXT); exact.add(d1).intoArray(ys, o + NEXT + 16);
     }
 
-    /** One row against two groups of 4 W outputs; the second lies {@code stride} further in n than the first in m. */
-    static void rowInt8(
-            MemorySegment m, MemorySegment n, long at, long stride, int depth, float[] xs, int x, float[] ys,
-            int y, int next) {
-        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
-        int k = 0, one = Lanes.one;
-        for (; k < depth; k += one) {
-            long o0 = at + (long) k * 64;
-            FloatVector v0 = broadcast(S, xs[x + k]);
-            IntVector r0 = IntVector.fromMemorySegment(I, m, o0, LE);
-            IntVector r1 = IntVector.fromMemorySegment(I, n, o0 + stride, LE);
-            a0 = v0.fma((FloatVector) r0.lanewise(LSHL, 24).convert(I2F, 0), a0);
-            b0 = v0.fma((FloatVector) r0.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b0);
-            c0 = v0.fma((FloatVector) r0.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c0);
-            d0 = v0.fma((FloatVector) r0.and(INT8_BITS).convert(I2F, 0), d0);
-            a1 = v0.fma((FloatVector) r1.lanewise(LSHL, 24).convert(I2F, 0), a1);
-            b1 = v0.fma((FloatVector) r1.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b1);
-            c1 = v0.fma((FloatVector) r1.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c1);
-            d1 = v0.fma((FloatVector) r1.and(INT8_BITS).convert(I2F, 0), d1);
-        }
-        FloatVector exact = broadcast(S, -0f);
-        int o;
-        o = y; exact.add(a0).intoArray(ys, o); exact.add(b0).intoArray(ys, o + 16); exact.add(c0).intoArray(ys, o + 32);
-        exact.add(d0).intoArray(ys, o + 48);
-        o = y + next; exact.add(a1).intoArray(ys, o); exact.add(b1).intoArray(ys, o + 16);
-        exact.add(c1).intoArray(ys, o + 32); exact.add(d1).intoArray(ys, o + 48);
-    }
-
     /** Computes a tile of up to 4 rows by 4 W outputs. */
     static int tileF32x4x4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
@@ -329,45 +299,6 @@ final class VectorLoops {
         return read;
     }
 
-    /** Computes a tile of up to 4 rows by 4 W outputs. */
-    static void tileInt8x4x4(
-            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
-        float[] ys = y.data();
-        int last = y.count() - 1;
-        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z;
-        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
-        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
-        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
-        int end = 8 * depth;
-        for (int i = 0; i < end; i += 8) {
-            long o = at + (long) i * 8;
-            int t = x + i;
-            IntVector r0 = IntVector.fromMemorySegment(I, m, o, LE);
-            FloatVector a = (FloatVector) r0.lanewise(LSHL, 24).convert(I2F, 0);
-            FloatVector b = (FloatVector) r0.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0);
-            FloatVector c = (FloatVector) r0.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0);
-            FloatVector d = (FloatVector) r0.and(INT8_BITS).convert(I2F, 0);
-            FloatVector v;
-            v = broadcast(S, xs[t]); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
-            v = broadcast(S, xs[t + 1]); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
-            v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
-            v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
-        }
-        FloatVector exact = broadcast(S, -0f);
-        int y0 = y.start(row) + out;
-        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W); exact.add(c0).intoArray(ys, y0 + 2 * W);
-        exact.add(d0).intoArray(ys, y0 + 3 * W);
-        int y1 = y.start(Math.min(row + 1, last)) + out;
-        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W); exact.add(c1).intoArray(ys, y1 + 2 * W);
-        exact.add(d1).intoArray(ys, y1 + 3 * W);
-        int y2 = y.start(Math.min(row + 2, last)) + out;
-        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W); exact.add(c2).intoArray(ys, y2 + 2 * W);
-        exact.add(d2).intoArray(ys, y2 + 3 * W);
-        int y3 = y.start(Math.min(row + 3, last)) + out;
-        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W); exact.add(c3).intoArray(ys, y3 + 2 * W);
-        exact.add(d3).intoArray(ys, y3 + 3 * W);
-    }
-
     /** Widens a step to f32. */
     static void widenBf16(MemorySegment m, long from, MemorySegment wide, long to) {
         for (int word = 0; word < 32; word += W) {
@@ -392,22 +323,6 @@ final class VectorLoops {
         }
     }
 
-    /** Widens a step to f32. */
-    static void widenInt8(MemorySegment m, long from, MemorySegment wide, long to) {
-        for (int word = 0; word < 16; word += W) {
-            IntVector r0 = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
-            long at = to + (word / 16 * 64 + word % 16) * 4L;
-            FloatVector a = (FloatVector) r0.lanewise(LSHL, 24).convert(I2F, 0);
-            a.intoMemorySegment(wide, at, LE);
-            FloatVector b = (FloatVector) r0.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0);
-            b.intoMemorySegment(wide, at + 64, LE);
-            FloatVector c = (FloatVector) r0.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0);
-            c.intoMemorySegment(wide, at + 128, LE);
-            FloatVector d = (FloatVector) r0.and(INT8_BITS).convert(I2F, 0);
-            d.intoMemorySegment(wide, at + 192, LE);
-        }
-    }
-
     /** One row against two groups of outputs, see {@link #rowF32}. */
     static void row(
             PanelFormat format, MemorySegment m, MemorySegment n, long at, long stride, int depth, float[] xs,
@@ -416,7 +331,6 @@ final class VectorLoops {
             case F32 -> rowF32(m, n, at, stride, depth, xs, x, ys, y, next);
             case BF16 -> rowBf16(m, n, at, stride, depth, xs, x, ys, y, next);
             case F16 -> rowF16(m, n, at, stride, depth, xs, x, ys, y, next);
-            case INT8 -> rowInt8(m, n, at, stride, depth, xs, x, ys, y, next);
         }
     }
 
@@ -428,16 +342,7 @@ final class VectorLoops {
             case F32 -> tileF32x4x4(m, at, depth, xs, x, y, row, out, ahead, run);
             case BF16 -> tileBf16x4x4(m, at, depth, xs, x, y, row, out, ahead, run);
             case F16 -> tileF16x4x4(m, at, depth, xs, x, y, row, out, ahead, run);
-            case INT8 -> {
-                tileInt8x4x4(m, at, depth, xs, x, y, row, out);
-                yield 0;
-            }
         };
-    }
-
-    /** Whether {@link #tile} reads words of the next panel. */
-    static boolean readsAhead(PanelFormat format) {
-        return format != PanelFormat.INT8;
     }
 
     /** Widens a step to f32. */
@@ -446,7 +351,6 @@ final class VectorLoops {
             case F32 -> MemorySegment.copy(m, from, wide, to, 256);
             case BF16 -> widenBf16(m, from, wide, to);
             case F16 -> widenF16(m, from, wide, to);
-            case INT8 -> widenInt8(m, from, wide, to);
         }
     }
 }

@@ -1,15 +1,12 @@
 package dev.causal4j.kernel;
 
-import static dev.causal4j.kernel.Lanes.LE;
 import static dev.causal4j.kernel.Lanes.READ_AHEAD;
-import static dev.causal4j.kernel.Lanes.S;
 import static dev.causal4j.kernel.Lanes.STEPS;
 import static dev.causal4j.kernel.Lanes.W;
 import static dev.causal4j.kernel.Lanes.WORD;
 
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
-import jdk.incubator.vector.FloatVector;
 
 /**
  * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop of {@link VectorLoops} or {@link
@@ -37,10 +34,6 @@ final class VectorProducts extends Products {
 
     /** @param ahead whether few rows read the next panel meanwhile */
     static void multiply(Panels w, RowTiles x, Rows y, boolean ahead) {
-        if (w.format() instanceof GroupFormat) {
-            VectorGroups.multiply(w, x, y);
-            return;
-        }
         if (x.height() == 1) {
             row(w, x, y);
             return;
@@ -50,23 +43,16 @@ final class VectorProducts extends Products {
         } else {
             many(w, x, y);
         }
-        scale(w, 0, w.count(), y);
     }
 
-    /** Applies the scales of some panels, if there are any. */
-    private static void scale(Panels w, int from, int to, Rows y) {
-        for (int p = from; p < to && w.plain().isQuantised(); p++) {
-            for (int j = 0; j < Panels.WIDTH; j += W) {
-                FloatVector scales = FloatVector.fromMemorySegment(S, w.data(p), w.start(p) + 4L * j, LE);
-                for (int r = 0; r < y.count(); r++) {
-                    int at = y.start(r) + p * Panels.WIDTH + j;
-                    FloatVector.fromArray(S, y.data(), at)
-                            .mul(1 / PanelFormat.INT8_UNIT)
-                            .mul(scales)
-                            .intoArray(y.data(), at);
-                }
-            }
-        }
+    @Override
+    public void multiply(Panels w, RoundedRows x, Rows y) {
+        VectorGroups.multiply(w, x, y);
+    }
+
+    @Override
+    float round(float[] x, int from, byte[] q, int to) {
+        return W < 8 ? super.round(x, from, q, to) : VectorGroups.round(x, from, q, to);
     }
 
     /** Reads two groups of outputs at a time, faster than one; a single last group is paired with itself. */
@@ -83,15 +69,12 @@ final class VectorProducts extends Products {
             int next = output(w.plain(), h) - out;
             int to = y.offset() + out;
             VectorLoops.row(w.plain(), m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
-            if (h % GROUPS == GROUPS - 1) { // whole panels, whose scales are still in the cache
-                scale(w, g / GROUPS, h / GROUPS + 1, y);
-            }
         }
     }
 
     /** Bytes to the first step of a group of 4 W outputs. */
     private static long group(Panels w, int g) {
-        return w.steps(g / GROUPS) + (long) (g % GROUPS) * w.plain().stepBytes() / GROUPS;
+        return w.start(g / GROUPS) + (long) (g % GROUPS) * w.plain().stepBytes() / GROUPS;
     }
 
     /** The first output of a group of 4 W. */
@@ -106,18 +89,15 @@ final class VectorProducts extends Products {
     private static void few(Panels w, RowTiles x, Rows y, boolean ahead) {
         int stepBytes = w.plain().stepBytes();
         long run = ahead ? w.depth() * (LINE / 8) : 0;
-        int read = ahead ? touch(w.data(0), w.steps(0), (long) w.depth() * stepBytes) : 0;
+        int read = ahead ? touch(w.data(0), w.start(0), (long) w.depth() * stepBytes) : 0;
         for (int p = 0; p < w.count(); p++) {
             MemorySegment m = w.data(p);
-            long next = w.steps(Math.min(p + 1, w.count() - 1));
+            long next = w.start(Math.min(p + 1, w.count() - 1));
             int out = p * Panels.WIDTH;
             for (int row = 0; row < y.count(); row += FOUR) {
                 long at = row == 0 ? run : 0;
                 read += VectorLoops.tile(
-                        w.plain(), m, w.steps(p), w.depth(), x.data(), x.start(row), y, row, out, next, at);
-            }
-            if (ahead && !VectorLoops.readsAhead(w.plain())) {
-                read += touch(m, next, (long) w.depth() * stepBytes);
+                        w.plain(), m, w.start(p), w.depth(), x.data(), x.start(row), y, row, out, next, at);
             }
         }
         Lanes.keep(read);
@@ -140,7 +120,7 @@ final class VectorProducts extends Products {
             int from = 0;
             do {
                 int steps = Math.min(STEPS, w.depth() - from);
-                long at = w.steps(p) + (long) from * w.plain().stepBytes();
+                long at = w.start(p) + (long) from * w.plain().stepBytes();
                 if (widens) {
                     widen(w, w.data(p), at, steps, wide.memory);
                     tiles(wide.memory, 0, from, steps, x, y, p * Panels.WIDTH);

@@ -6,6 +6,7 @@ import static dev.causal4j.kernel.Lanes.LE;
 import static dev.causal4j.kernel.Lanes.S;
 import static dev.causal4j.kernel.Lanes.W;
 
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -188,75 +189,141 @@ final class VectorReductions extends Reductions {
         }
     }
 
+    @Override
+    void addProduct(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
+        boolean words = format == PanelFormat.BF16;
+        int done = n == Panels.WIDTH ? n : addNarrow(words, w, at, format.rowBytes(n), depth, x, y, n);
+        for (int j = 0; n == Panels.WIDTH && j < n; j += 4 * W) {
+            long from = at + (words ? 2L : 4L) * j;
+            int to = words ? format.output(j / 2) : j;
+            for (int r = 0; r < x.count(); r += 2) {
+                int s = Math.min(r + 1, x.count() - 1);
+                int y0 = y.start(r) + to;
+                int y1 = y.start(s) + to;
+                if (words) {
+                    addWords(w, from, depth, x.data(), x.start(r), x.start(s), y.data(), y0, y1);
+                } else {
+                    addFloats(w, from, depth, x.data(), x.start(r), x.start(s), y.data(), y0, y1);
+                }
+            }
+        }
+        if (done < n) {
+            super.addProduct(format, w, at, depth, x, y, done, n);
+        }
+    }
+
+    /** Fewer than 64 outputs, in whole vectors of memory; returns how many. */
+    private static int addNarrow(boolean words, MemorySegment w, long at, long step, int depth, Rows x, Rows y, int n) {
+        int held = words ? 2 : 1; // outputs of a word
+        int unit = words ? 2 * LANES : W;
+        for (int j = 0; j + unit <= n; j += unit) {
+            for (int i = 0; i < unit / held; i += W) {
+                long from = at + 4L * (j / held + i);
+                for (int r = 0; r < x.count(); r++) {
+                    if (words) {
+                        addWord(w, from, step, depth, x.data(), x.start(r), y.data(), y.start(r) + j + i);
+                    } else {
+                        addFloat(w, from, step, depth, x.data(), x.start(r), y.data(), y.start(r) + j + i);
+                    }
+                }
+            }
+        }
+        return n / unit * unit;
+    }
+
+    /** Two rows by 4 W outputs of f32. An odd last row is computed twice. */
+    private static void addFloats(
+            MemorySegment w, long at, int depth, float[] x, int x0, int x1, float[] y, int y0, int y1) {
+        FloatVector a0 = at(y, y0), b0 = at(y, y0 + W), c0 = at(y, y0 + 2 * W), d0 = at(y, y0 + 3 * W);
+        FloatVector a1 = at(y, y1), b1 = at(y, y1 + W), c1 = at(y, y1 + 2 * W), d1 = at(y, y1 + 3 * W);
+        for (int k = 0, one = Lanes.one; k < depth; k += one) {
+            long o = at + k * 256L;
+            FloatVector a = f32(w, o), b = f32(w, o + 4L * W), c = f32(w, o + 8L * W), d = f32(w, o + 12L * W);
+            FloatVector first = FloatVector.broadcast(S, x[x0 + k]);
+            FloatVector second = FloatVector.broadcast(S, x[x1 + k]);
+            a0 = first.fma(a, a0);
+            b0 = first.fma(b, b0);
+            c0 = first.fma(c, c0);
+            d0 = first.fma(d, d0);
+            a1 = second.fma(a, a1);
+            b1 = second.fma(b, b1);
+            c1 = second.fma(c, c1);
+            d1 = second.fma(d, d1);
+        }
+        store(a0, b0, c0, d0, y, y0, W, 2 * W);
+        store(a1, b1, c1, d1, y, y1, W, 2 * W);
+    }
+
+    /** Two rows by 4 W outputs of bf16: the halves of two vectors of words. */
+    private static void addWords(
+            MemorySegment w, long at, int depth, float[] x, int x0, int x1, float[] y, int y0, int y1) {
+        int next = W == LANES ? 2 * LANES : W;
+        FloatVector a0 = at(y, y0), b0 = at(y, y0 + LANES), c0 = at(y, y0 + next), d0 = at(y, y0 + next + LANES);
+        FloatVector a1 = at(y, y1), b1 = at(y, y1 + LANES), c1 = at(y, y1 + next), d1 = at(y, y1 + next + LANES);
+        for (int k = 0, one = Lanes.one; k < depth; k += one) {
+            long o = at + k * 128L;
+            IntVector ab = words(w, o), cd = words(w, o + 4L * W);
+            FloatVector a = low(ab), b = high(ab), c = low(cd), d = high(cd);
+            FloatVector first = FloatVector.broadcast(S, x[x0 + k]);
+            FloatVector second = FloatVector.broadcast(S, x[x1 + k]);
+            a0 = first.fma(a, a0);
+            b0 = first.fma(b, b0);
+            c0 = first.fma(c, c0);
+            d0 = first.fma(d, d0);
+            a1 = second.fma(a, a1);
+            b1 = second.fma(b, b1);
+            c1 = second.fma(c, c1);
+            d1 = second.fma(d, d1);
+        }
+        store(a0, b0, c0, d0, y, y0, LANES, next);
+        store(a1, b1, c1, d1, y, y1, LANES, next);
+    }
+
+    /** One row by the outputs of one vector of f32, whose rows are {@code step} bytes apart. */
+    private static void addFloat(
+            MemorySegment w, long at, long step, int depth, float[] x, int from, float[] y, int to) {
+        FloatVector a = at(y, to);
+        for (int k = 0; k < depth; k++) {
+            a = FloatVector.broadcast(S, x[from + k]).fma(f32(w, at + k * step), a);
+        }
+        store(a, y, to);
+    }
+
+    /** One row by the outputs of one vector of bf16. */
+    private static void addWord(
+            MemorySegment w, long at, long step, int depth, float[] x, int from, float[] y, int to) {
+        FloatVector a = at(y, to), b = at(y, to + LANES);
+        for (int k = 0; k < depth; k++) {
+            IntVector ab = words(w, at + k * step);
+            FloatVector number = FloatVector.broadcast(S, x[from + k]);
+            a = number.fma(low(ab), a);
+            b = number.fma(high(ab), b);
+        }
+        store(a, y, to);
+        store(b, y, to + LANES);
+    }
+
+    private static void store(
+            FloatVector a, FloatVector b, FloatVector c, FloatVector d, float[] to, int offset, int second, int third) {
+        store(a, to, offset);
+        store(b, to, offset + second);
+        store(c, to, offset + third);
+        store(d, to, offset + second + third);
+    }
+
     private static FloatVector f32(MemorySegment m, long offset) {
         return FloatVector.fromMemorySegment(S, m, offset, LE);
     }
 
-    @Override
-    void addWeighted(
-            PanelFormat format, float[] p, int at, int count, MemorySegment v, long from, float[] out, int to, int n) {
-        int done = format == PanelFormat.F32
-                ? addRows(p, at, count, v, from, out, to, n)
-                : addWords(p, at, count, v, from, out, to, n);
-        for (int i = done; i < n; i++) {
-            float sum = out[to + i];
-            for (int t = 0; t < count; t++) {
-                sum = Math.fma(p[at + t], format.code(v, from + t * format.rowBytes(n), i), sum);
-            }
-            out[to + i] = sum;
-        }
+    private static IntVector words(MemorySegment m, long offset) {
+        return IntVector.fromMemorySegment(I, m, offset, LE);
     }
 
-    /** Adds the rows of f32 in whole vectors; returns how many numbers. */
-    private static int addRows(float[] p, int at, int count, MemorySegment v, long from, float[] out, int to, int n) {
-        int i = 0;
-        for (; i + 4 * W <= n; i += 4 * W) {
-            FloatVector a = at(out, to + i);
-            FloatVector b = at(out, to + i + W);
-            FloatVector c = at(out, to + i + 2 * W);
-            FloatVector d = at(out, to + i + 3 * W);
-            for (int t = 0; t < count; t++) {
-                long o = from + 4L * ((long) t * n + i);
-                FloatVector weight = FloatVector.broadcast(S, p[at + t]);
-                a = weight.fma(f32(v, o), a);
-                b = weight.fma(f32(v, o + 4L * W), b);
-                c = weight.fma(f32(v, o + 8L * W), c);
-                d = weight.fma(f32(v, o + 12L * W), d);
-            }
-            store(a, out, to + i);
-            store(b, out, to + i + W);
-            store(c, out, to + i + 2 * W);
-            store(d, out, to + i + 3 * W);
-        }
-        for (; i + W <= n; i += W) {
-            FloatVector a = at(out, to + i);
-            for (int t = 0; t < count; t++) {
-                FloatVector weight = FloatVector.broadcast(S, p[at + t]);
-                a = weight.fma(f32(v, from + 4L * ((long) t * n + i)), a);
-            }
-            store(a, out, to + i);
-        }
-        return i;
+    private static FloatVector low(IntVector words) {
+        return words.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
     }
 
-    /** Adds the rows of bf16 in whole words; returns how many numbers. */
-    private static int addWords(float[] p, int at, int count, MemorySegment v, long from, float[] out, int to, int n) {
-        long row = PanelFormat.BF16.rowBytes(n);
-        int i = 0;
-        for (; i + 32 <= n; i += 32) {
-            for (int word = i; word < i + 16; word += W) {
-                FloatVector low = at(out, to + word);
-                FloatVector high = at(out, to + word + 16);
-                for (int t = 0; t < count; t++) {
-                    IntVector words = IntVector.fromMemorySegment(I, v, from + t * row + 4L * word - 2L * i, LE);
-                    FloatVector weight = FloatVector.broadcast(S, p[at + t]);
-                    low = weight.fma(words.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats(), low);
-                    high = weight.fma(words.and(Lanes.HIGH).reinterpretAsFloats(), high);
-                }
-                store(low, out, to + word);
-                store(high, out, to + word + 16);
-            }
-        }
-        return i;
+    private static FloatVector high(IntVector words) {
+        return words.and(Lanes.HIGH).reinterpretAsFloats();
     }
 }

@@ -188,220 +188,140 @@ final class VectorTileLoops {
         exact.add(d5).intoArray(ys, y5 + 3 * W);
     }
 
+    /** Adds the groups of 4 rows by 2 W outputs to ys, whose rows are 64 apart. */
+    static void groupsX4x2(
+            MemorySegment m, long at, float[] ws, int groups, int group, float[] xs, int x,
+            float[] fs, int f, boolean minimum, float[] ys, int y) {
+        FloatVector z = FloatVector.zero(S);
+        int next = 2 * Lanes.one;
+        for (int g = 0; g < groups; g++) {
+            FloatVector a0 = z, b0 = z;
+            FloatVector a1 = z, b1 = z;
+            FloatVector a2 = z, b2 = z;
+            FloatVector a3 = z, b3 = z;
+            int first = g * group;
+            int in = x + first / 32 * 512 + first % 32;
+            for (int k = 0; k < group; k += next) {
+                long o = at + (long) (first + k) * 256;
+                int t = in + k;
+                FloatVector v, r0, r1;
+                r0 = fromMemorySegment(S, m, o, LE);
+                r1 = fromMemorySegment(S, m, o + 4L * W, LE);
+                v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+                v = broadcast(S, xs[t + 32]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+                v = broadcast(S, xs[t + 64]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+                v = broadcast(S, xs[t + 96]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+                r0 = fromMemorySegment(S, m, o + 256, LE);
+                r1 = fromMemorySegment(S, m, o + 256 + 4L * W, LE);
+                v = broadcast(S, xs[t + 1]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+                v = broadcast(S, xs[t + 33]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+                v = broadcast(S, xs[t + 65]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+                v = broadcast(S, xs[t + 97]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+            }
+            int n = y + g * 128;
+            FloatVector w0 = fromArray(S, ws, n);
+            FloatVector w1 = fromArray(S, ws, n + W);
+            int o = f + g * 32;
+            FloatVector v;
+            v = broadcast(S, fs[o]); a0.fma(w0.mul(v), fromArray(S, ys, y)).intoArray(ys, y);
+            b0.fma(w1.mul(v), fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            v = broadcast(S, fs[o + 1]); a1.fma(w0.mul(v), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            b1.fma(w1.mul(v), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            v = broadcast(S, fs[o + 2]); a2.fma(w0.mul(v), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            b2.fma(w1.mul(v), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            v = broadcast(S, fs[o + 3]); a3.fma(w0.mul(v), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            b3.fma(w1.mul(v), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+            if (!minimum) {
+                continue;
+            }
+            FloatVector m0 = fromArray(S, ws, n + 64);
+            FloatVector m1 = fromArray(S, ws, n + 64 + W);
+            v = broadcast(S, fs[o + 16]); m0.fma(v, fromArray(S, ys, y)).intoArray(ys, y);
+            m1.fma(v, fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            v = broadcast(S, fs[o + 17]); m0.fma(v, fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            m1.fma(v, fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            v = broadcast(S, fs[o + 18]); m0.fma(v, fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            m1.fma(v, fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            v = broadcast(S, fs[o + 19]); m0.fma(v, fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            m1.fma(v, fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+        }
+    }
+
     /** Adds the groups of 4 rows by 4 W outputs to ys, whose rows are 64 apart. */
     static void groupsX4x4(
-            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,
-            int s, int stride, float[] ys, int y) {
+            MemorySegment m, long at, float[] ws, int groups, int group, float[] xs, int x,
+            float[] fs, int f, boolean minimum, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
+        int next = 1 * Lanes.one;
         for (int g = 0; g < groups; g++) {
             FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
             FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
             FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
             FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
-            int end = 8 * (g + 1) * group;
-            for (int i = 8 * g * group; i < end; i += 8) {
-                long o = at + (long) i * 32;
-                int t = x + i;
-                FloatVector r0 = fromMemorySegment(S, m, o, LE);
-                FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
-                FloatVector r2 = fromMemorySegment(S, m, o + 8L * W, LE);
-                FloatVector r3 = fromMemorySegment(S, m, o + 12L * W, LE);
-                FloatVector v;
-                v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0); c0 = v.fma(r2, c0); d0 = v.fma(r3, d0);
-                v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1); c1 = v.fma(r2, c1);
-                d1 = v.fma(r3, d1);
-                v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2); c2 = v.fma(r2, c2);
-                d2 = v.fma(r3, d2);
-                v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3); c3 = v.fma(r2, c3);
-                d3 = v.fma(r3, d3);
-            }
-            long n = numbers + g * 512L;
-            FloatVector s0 = fromMemorySegment(S, m, n, LE);
-            FloatVector s1 = fromMemorySegment(S, m, n + 4L * W, LE);
-            FloatVector s2 = fromMemorySegment(S, m, n + 8L * W, LE);
-            FloatVector s3 = fromMemorySegment(S, m, n + 12L * W, LE);
-            if (stride == 0) {
-                s0.fma(a0, fromArray(S, ys, y)).intoArray(ys, y);
-                s1.fma(b0, fromArray(S, ys, y + W)).intoArray(ys, y + W);
-                s2.fma(c0, fromArray(S, ys, y + 2 * W)).intoArray(ys, y + 2 * W);
-                s3.fma(d0, fromArray(S, ys, y + 3 * W)).intoArray(ys, y + 3 * W);
-                s0.fma(a1, fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
-                s1.fma(b1, fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
-                s2.fma(c1, fromArray(S, ys, y + 64 + 2 * W)).intoArray(ys, y + 64 + 2 * W);
-                s3.fma(d1, fromArray(S, ys, y + 64 + 3 * W)).intoArray(ys, y + 64 + 3 * W);
-                s0.fma(a2, fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
-                s1.fma(b2, fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
-                s2.fma(c2, fromArray(S, ys, y + 128 + 2 * W)).intoArray(ys, y + 128 + 2 * W);
-                s3.fma(d2, fromArray(S, ys, y + 128 + 3 * W)).intoArray(ys, y + 128 + 3 * W);
-                s0.fma(a3, fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
-                s1.fma(b3, fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
-                s2.fma(c3, fromArray(S, ys, y + 192 + 2 * W)).intoArray(ys, y + 192 + 2 * W);
-                s3.fma(d3, fromArray(S, ys, y + 192 + 3 * W)).intoArray(ys, y + 192 + 3 * W);
-                continue;
-            }
-            FloatVector m0 = fromMemorySegment(S, m, n + 256, LE);
-            FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
-            FloatVector m2 = fromMemorySegment(S, m, n + 256 + 8L * W, LE);
-            FloatVector m3 = fromMemorySegment(S, m, n + 256 + 12L * W, LE);
-            FloatVector v0 = broadcast(S, xs[s + g * stride]);
-            FloatVector v1 = broadcast(S, xs[s + g * stride + 1]);
-            FloatVector v2 = broadcast(S, xs[s + g * stride + 2]);
-            FloatVector v3 = broadcast(S, xs[s + g * stride + 3]);
-            v0.fma(m0, s0.fma(a0, fromArray(S, ys, y))).intoArray(ys, y);
-            v0.fma(m1, s1.fma(b0, fromArray(S, ys, y + W))).intoArray(ys, y + W);
-            v0.fma(m2, s2.fma(c0, fromArray(S, ys, y + 2 * W))).intoArray(ys, y + 2 * W);
-            v0.fma(m3, s3.fma(d0, fromArray(S, ys, y + 3 * W))).intoArray(ys, y + 3 * W);
-            v1.fma(m0, s0.fma(a1, fromArray(S, ys, y + 64))).intoArray(ys, y + 64);
-            v1.fma(m1, s1.fma(b1, fromArray(S, ys, y + 64 + W))).intoArray(ys, y + 64 + W);
-            v1.fma(m2, s2.fma(c1, fromArray(S, ys, y + 64 + 2 * W))).intoArray(ys, y + 64 + 2 * W);
-            v1.fma(m3, s3.fma(d1, fromArray(S, ys, y + 64 + 3 * W))).intoArray(ys, y + 64 + 3 * W);
-            v2.fma(m0, s0.fma(a2, fromArray(S, ys, y + 128))).intoArray(ys, y + 128);
-            v2.fma(m1, s1.fma(b2, fromArray(S, ys, y + 128 + W))).intoArray(ys, y + 128 + W);
-            v2.fma(m2, s2.fma(c2, fromArray(S, ys, y + 128 + 2 * W))).intoArray(ys, y + 128 + 2 * W);
-            v2.fma(m3, s3.fma(d2, fromArray(S, ys, y + 128 + 3 * W))).intoArray(ys, y + 128 + 3 * W);
-            v3.fma(m0, s0.fma(a3, fromArray(S, ys, y + 192))).intoArray(ys, y + 192);
-            v3.fma(m1, s1.fma(b3, fromArray(S, ys, y + 192 + W))).intoArray(ys, y + 192 + W);
-            v3.fma(m2, s2.fma(c3, fromArray(S, ys, y + 192 + 2 * W))).intoArray(ys, y + 192 + 2 * W);
-            v3.fma(m3, s3.fma(d3, fromArray(S, ys, y + 192 + 3 * W))).intoArray(ys, y + 192 + 3 * W);
-        }
-    }
-
-    /** Adds the groups of 4 rows by 2 W outputs to ys, whose rows are 64 apart. */
-    static void groupsX4x2(
-            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,
-            int s, int stride, float[] ys, int y) {
-        FloatVector z = FloatVector.zero(S);
-        int next = 16 * Lanes.one;
-        for (int g = 0; g < groups; g++) {
-            FloatVector a0 = z, b0 = z;
-            FloatVector a1 = z, b1 = z;
-            FloatVector a2 = z, b2 = z;
-            FloatVector a3 = z, b3 = z;
-            int end = 4 * (g + 1) * group;
-            for (int i = 4 * g * group; i < end; i += next) {
-                long o = at + (long) i * 64;
-                int t = x + i;
-                FloatVector v, r0, r1;
+            int first = g * group;
+            int in = x + first / 32 * 512 + first % 32;
+            for (int k = 0; k < group; k += next) {
+                long o = at + (long) (first + k) * 256;
+                int t = in + k;
+                FloatVector v, r0, r1, r2, r3;
                 r0 = fromMemorySegment(S, m, o, LE);
                 r1 = fromMemorySegment(S, m, o + 4L * W, LE);
-                v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                r0 = fromMemorySegment(S, m, o + 256, LE);
-                r1 = fromMemorySegment(S, m, o + 256 + 4L * W, LE);
-                v = broadcast(S, xs[t + 4]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 5]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 6]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 7]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                r0 = fromMemorySegment(S, m, o + 512, LE);
-                r1 = fromMemorySegment(S, m, o + 512 + 4L * W, LE);
-                v = broadcast(S, xs[t + 8]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 9]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 10]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 11]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                r0 = fromMemorySegment(S, m, o + 768, LE);
-                r1 = fromMemorySegment(S, m, o + 768 + 4L * W, LE);
-                v = broadcast(S, xs[t + 12]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 13]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 14]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 15]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+                r2 = fromMemorySegment(S, m, o + 8L * W, LE);
+                r3 = fromMemorySegment(S, m, o + 12L * W, LE);
+                v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0); c0 = v.fma(r2, c0); d0 = v.fma(r3, d0);
+                v = broadcast(S, xs[t + 32]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1); c1 = v.fma(r2, c1);
+                d1 = v.fma(r3, d1);
+                v = broadcast(S, xs[t + 64]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2); c2 = v.fma(r2, c2);
+                d2 = v.fma(r3, d2);
+                v = broadcast(S, xs[t + 96]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3); c3 = v.fma(r2, c3);
+                d3 = v.fma(r3, d3);
             }
-            long n = numbers + g * 512L;
-            FloatVector s0 = fromMemorySegment(S, m, n, LE);
-            FloatVector s1 = fromMemorySegment(S, m, n + 4L * W, LE);
-            if (stride == 0) {
-                s0.fma(a0, fromArray(S, ys, y)).intoArray(ys, y);
-                s1.fma(b0, fromArray(S, ys, y + W)).intoArray(ys, y + W);
-                s0.fma(a1, fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
-                s1.fma(b1, fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
-                s0.fma(a2, fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
-                s1.fma(b2, fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
-                s0.fma(a3, fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
-                s1.fma(b3, fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+            int n = y + g * 128;
+            FloatVector w0 = fromArray(S, ws, n);
+            FloatVector w1 = fromArray(S, ws, n + W);
+            FloatVector w2 = fromArray(S, ws, n + 2 * W);
+            FloatVector w3 = fromArray(S, ws, n + 3 * W);
+            int o = f + g * 32;
+            FloatVector v;
+            v = broadcast(S, fs[o]); a0.fma(w0.mul(v), fromArray(S, ys, y)).intoArray(ys, y);
+            b0.fma(w1.mul(v), fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            c0.fma(w2.mul(v), fromArray(S, ys, y + 2 * W)).intoArray(ys, y + 2 * W);
+            d0.fma(w3.mul(v), fromArray(S, ys, y + 3 * W)).intoArray(ys, y + 3 * W);
+            v = broadcast(S, fs[o + 1]); a1.fma(w0.mul(v), fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            b1.fma(w1.mul(v), fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            c1.fma(w2.mul(v), fromArray(S, ys, y + 64 + 2 * W)).intoArray(ys, y + 64 + 2 * W);
+            d1.fma(w3.mul(v), fromArray(S, ys, y + 64 + 3 * W)).intoArray(ys, y + 64 + 3 * W);
+            v = broadcast(S, fs[o + 2]); a2.fma(w0.mul(v), fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            b2.fma(w1.mul(v), fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            c2.fma(w2.mul(v), fromArray(S, ys, y + 128 + 2 * W)).intoArray(ys, y + 128 + 2 * W);
+            d2.fma(w3.mul(v), fromArray(S, ys, y + 128 + 3 * W)).intoArray(ys, y + 128 + 3 * W);
+            v = broadcast(S, fs[o + 3]); a3.fma(w0.mul(v), fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            b3.fma(w1.mul(v), fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+            c3.fma(w2.mul(v), fromArray(S, ys, y + 192 + 2 * W)).intoArray(ys, y + 192 + 2 * W);
+            d3.fma(w3.mul(v), fromArray(S, ys, y + 192 + 3 * W)).intoArray(ys, y + 192 + 3 * W);
+            if (!minimum) {
                 continue;
             }
-            FloatVector m0 = fromMemorySegment(S, m, n + 256, LE);
-            FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
-            FloatVector v0 = broadcast(S, xs[s + g * stride]);
-            FloatVector v1 = broadcast(S, xs[s + g * stride + 1]);
-            FloatVector v2 = broadcast(S, xs[s + g * stride + 2]);
-            FloatVector v3 = broadcast(S, xs[s + g * stride + 3]);
-            v0.fma(m0, s0.fma(a0, fromArray(S, ys, y))).intoArray(ys, y);
-            v0.fma(m1, s1.fma(b0, fromArray(S, ys, y + W))).intoArray(ys, y + W);
-            v1.fma(m0, s0.fma(a1, fromArray(S, ys, y + 64))).intoArray(ys, y + 64);
-            v1.fma(m1, s1.fma(b1, fromArray(S, ys, y + 64 + W))).intoArray(ys, y + 64 + W);
-            v2.fma(m0, s0.fma(a2, fromArray(S, ys, y + 128))).intoArray(ys, y + 128);
-            v2.fma(m1, s1.fma(b2, fromArray(S, ys, y + 128 + W))).intoArray(ys, y + 128 + W);
-            v3.fma(m0, s0.fma(a3, fromArray(S, ys, y + 192))).intoArray(ys, y + 192);
-            v3.fma(m1, s1.fma(b3, fromArray(S, ys, y + 192 + W))).intoArray(ys, y + 192 + W);
-        }
-    }
-
-    /** Adds the groups of 6 rows by 2 W outputs to ys, whose rows are 64 apart. */
-    static void groupsX6x2(
-            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,
-            int s, int stride, float[] ys, int y) {
-        FloatVector z = FloatVector.zero(S);
-        for (int g = 0; g < groups; g++) {
-            FloatVector a0 = z, b0 = z;
-            FloatVector a1 = z, b1 = z;
-            FloatVector a2 = z, b2 = z;
-            FloatVector a3 = z, b3 = z;
-            FloatVector a4 = z, b4 = z;
-            FloatVector a5 = z, b5 = z;
-            int end = 8 * (g + 1) * group;
-            for (int i = 8 * g * group; i < end; i += 8) {
-                long o = at + (long) i * 32;
-                int t = x + i;
-                FloatVector r0 = fromMemorySegment(S, m, o, LE);
-                FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
-                FloatVector v;
-                v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                v = broadcast(S, xs[t + 4]); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
-                v = broadcast(S, xs[t + 5]); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
-            }
-            long n = numbers + g * 512L;
-            FloatVector s0 = fromMemorySegment(S, m, n, LE);
-            FloatVector s1 = fromMemorySegment(S, m, n + 4L * W, LE);
-            if (stride == 0) {
-                s0.fma(a0, fromArray(S, ys, y)).intoArray(ys, y);
-                s1.fma(b0, fromArray(S, ys, y + W)).intoArray(ys, y + W);
-                s0.fma(a1, fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
-                s1.fma(b1, fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
-                s0.fma(a2, fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
-                s1.fma(b2, fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
-                s0.fma(a3, fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
-                s1.fma(b3, fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
-                s0.fma(a4, fromArray(S, ys, y + 256)).intoArray(ys, y + 256);
-                s1.fma(b4, fromArray(S, ys, y + 256 + W)).intoArray(ys, y + 256 + W);
-                s0.fma(a5, fromArray(S, ys, y + 320)).intoArray(ys, y + 320);
-                s1.fma(b5, fromArray(S, ys, y + 320 + W)).intoArray(ys, y + 320 + W);
-                continue;
-            }
-            FloatVector m0 = fromMemorySegment(S, m, n + 256, LE);
-            FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
-            FloatVector v0 = broadcast(S, xs[s + g * stride]);
-            FloatVector v1 = broadcast(S, xs[s + g * stride + 1]);
-            FloatVector v2 = broadcast(S, xs[s + g * stride + 2]);
-            FloatVector v3 = broadcast(S, xs[s + g * stride + 3]);
-            FloatVector v4 = broadcast(S, xs[s + g * stride + 4]);
-            FloatVector v5 = broadcast(S, xs[s + g * stride + 5]);
-            v0.fma(m0, s0.fma(a0, fromArray(S, ys, y))).intoArray(ys, y);
-            v0.fma(m1, s1.fma(b0, fromArray(S, ys, y + W))).intoArray(ys, y + W);
-            v1.fma(m0, s0.fma(a1, fromArray(S, ys, y + 64))).intoArray(ys, y + 64);
-            v1.fma(m1, s1.fma(b1, fromArray(S, ys, y + 64 + W))).intoArray(ys, y + 64 + W);
-            v2.fma(m0, s0.fma(a2, fromArray(S, ys, y + 128))).intoArray(ys, y + 128);
-            v2.fma(m1, s1.fma(b2, fromArray(S, ys, y + 128 + W))).intoArray(ys, y + 128 + W);
-            v3.fma(m0, s0.fma(a3, fromArray(S, ys, y + 192))).intoArray(ys, y + 192);
-            v3.fma(m1, s1.fma(b3, fromArray(S, ys, y + 192 + W))).intoArray(ys, y + 192 + W);
-            v4.fma(m0, s0.fma(a4, fromArray(S, ys, y + 256))).intoArray(ys, y + 256);
-            v4.fma(m1, s1.fma(b4, fromArray(S, ys, y + 256 + W))).intoArray(ys, y + 256 + W);
-            v5.fma(m0, s0.fma(a5, fromArray(S, ys, y + 320))).intoArray(ys, y + 320);
-            v5.fma(m1, s1.fma(b5, fromArray(S, ys, y + 320 + W))).intoArray(ys, y + 320 + W);
+            FloatVector m0 = fromArray(S, ws, n + 64);
+            FloatVector m1 = fromArray(S, ws, n + 64 + W);
+            FloatVector m2 = fromArray(S, ws, n + 64 + 2 * W);
+            FloatVector m3 = fromArray(S, ws, n + 64 + 3 * W);
+            v = broadcast(S, fs[o + 16]); m0.fma(v, fromArray(S, ys, y)).intoArray(ys, y);
+            m1.fma(v, fromArray(S, ys, y + W)).intoArray(ys, y + W);
+            m2.fma(v, fromArray(S, ys, y + 2 * W)).intoArray(ys, y + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 3 * W)).intoArray(ys, y + 3 * W);
+            v = broadcast(S, fs[o + 17]); m0.fma(v, fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+            m1.fma(v, fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+            m2.fma(v, fromArray(S, ys, y + 64 + 2 * W)).intoArray(ys, y + 64 + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 64 + 3 * W)).intoArray(ys, y + 64 + 3 * W);
+            v = broadcast(S, fs[o + 18]); m0.fma(v, fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+            m1.fma(v, fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+            m2.fma(v, fromArray(S, ys, y + 128 + 2 * W)).intoArray(ys, y + 128 + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 128 + 3 * W)).intoArray(ys, y + 128 + 3 * W);
+            v = broadcast(S, fs[o + 19]); m0.fma(v, fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+            m1.fma(v, fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+            m2.fma(v, fromArray(S, ys, y + 192 + 2 * W)).intoArray(ys, y + 192 + 2 * W);
+            m3.fma(v, fromArray(S, ys, y + 192 + 3 * W)).intoArray(ys, y + 192 + 3 * W);
         }
     }
 }

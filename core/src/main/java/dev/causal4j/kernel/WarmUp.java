@@ -64,7 +64,7 @@ final class WarmUp {
 
     /** Kernels that are compiled together: products by weights of a format, or the rest. */
     record Loops(Part part, WeightFormat format) {
-        /** All but products. Its format is that of keys and values, so that their products are compiled in each process. */
+        /** All but products. Its format is that of keys and values unless they are asked for in bf16. */
         static final Loops REST = new Loops(Part.REST, PanelFormat.F32);
     }
 
@@ -79,21 +79,28 @@ final class WarmUp {
     }
 
     /** The kernels to call for a product. Counts its work, and starts the samples at the threshold. */
-    JavaKernels product(Panels w, RowTiles x) {
+    JavaKernels product(Panels w, int height, int rows) {
         // A format seen only now runs as vectors at once: measured, C2 compiles its loops within some tens of tokens.
         if (done) {
             return vector;
         }
-        Part part = x.height() == 1 ? Part.ROW : x.height() == RowTiles.FEW ? Part.FEW : Part.MANY;
+        Part part = height == 1 ? Part.ROW : height == RowTiles.FEW ? Part.FEW : Part.MANY;
         Loops loops = new Loops(part, w.format());
         if (compiled.contains(loops)) {
             return vector;
         }
-        long sum = work.merge(loops, (long) w.count() * Panels.WIDTH * w.depth() * x.count(), Long::sum);
-        if (sum >= (x.count() > RowTiles.FEW ? PROMPT_WORK : WORK)) {
+        long sum = work.merge(loops, (long) w.count() * Panels.WIDTH * w.depth() * rows, Long::sum);
+        if (sum >= (rows > RowTiles.FEW ? PROMPT_WORK : WORK)) {
             start(loops);
         }
         return plain;
+    }
+
+    /** Counts a provider's product: attention and norms run beside it, and their vectors are worth as much. */
+    void count(Panels w, int rows) {
+        if (!done && work.merge(Loops.REST, (long) w.count() * Panels.WIDTH * w.depth() * rows, Long::sum) >= WORK) {
+            start(Loops.REST);
+        }
     }
 
     /** Starts the samples unless these loops are compiled. Loops that are compiled keep their vectors. */
@@ -131,7 +138,9 @@ final class WarmUp {
     }
 
     private static Stream<Loops> products(Loops seen) {
-        return Stream.of(Part.ROW, Part.FEW, Part.MANY).map(part -> new Loops(part, seen.format()));
+        boolean few = seen.format() instanceof PanelFormat; // in groups they are the loops of many rows
+        Stream<Part> parts = few ? Stream.of(Part.ROW, Part.FEW, Part.MANY) : Stream.of(Part.ROW, Part.MANY);
+        return parts.filter(_ -> !seen.equals(Loops.REST)).map(part -> new Loops(part, seen.format()));
     }
 
     /** Whether vectors take at most twice plain Java's time: uncompiled they take a hundred times as long. */
@@ -173,10 +182,14 @@ final class WarmUp {
         MemorySegment data = arena.allocate(DEPTH * 4L * Panels.WIDTH, 64);
         float[] x = new float[SAMPLE];
         float[] y = new float[SAMPLE];
+        RoundedRows rounded = RoundedRows.of(GroupFormat.INT8, SAMPLE / 32 * 32, 1);
+        Rows in = Rows.of(x, DEPTH, 3);
+        Rows out = Rows.of(y, DEPTH, 3);
         NormRule rule = new NormRule(new float[SAMPLE], y, 1e-5f, true);
         return Stream.of(
-                set -> set.reductions().addWeighted(PanelFormat.F32, x, 0, Panels.WIDTH, data, 0, y, 0, Panels.WIDTH),
+                set -> set.reductions().addProduct(PanelFormat.F32, data, 0, DEPTH, in, out, 0, Panels.WIDTH),
                 set -> set.reductions().norm(rule, x, 0, y, 0),
+                set -> set.products().round(Rows.of(x, SAMPLE, 1), rounded, 0),
                 set -> y[0] = set.reductions().max(x, 0, SAMPLE),
                 set -> y[0] = set.reductions().sum(x, 0, SAMPLE),
                 set -> y[0] = set.reductions().expSum(y, 0, SAMPLE, 0, true),
@@ -188,9 +201,12 @@ final class WarmUp {
         int panels = rows == 1 ? 2 : 1;
         MemorySegment data = arena.allocate(panels * format.bytes(depth), 64);
         Panels w = new Panels(format, data, 0, format.bytes(depth), panels, depth);
-        int steps = depth + format.sums(depth);
-        RowTiles in = RowTiles.of(new float[RowTiles.size(rows, steps)], rows, steps);
         Rows out = Rows.of(new float[rows * panels * Panels.WIDTH], panels * Panels.WIDTH, rows);
+        if (format instanceof GroupFormat groups) {
+            RoundedRows in = RoundedRows.of(groups, depth, rows);
+            return set -> set.products().multiply(w, in, out);
+        }
+        RowTiles in = RowTiles.of(new float[RowTiles.size(rows, depth)], rows, depth);
         return set -> set.products().multiply(w, in, out);
     }
 }

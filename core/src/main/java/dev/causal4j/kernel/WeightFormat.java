@@ -13,21 +13,18 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
     /** Bits of a number or code. */
     int bits();
 
-    /** Inputs that share a scale: those of a panel are a multiple of it. 1 without groups. */
-    default int group() {
+    /** Inputs of a panel are a multiple of it: 32 in groups, else 1. */
+    default int multiple() {
         return 1;
     }
 
     /** Whether a weight is a code with a scale, rounded again when it changes. */
-    boolean isQuantised();
+    default boolean isQuantised() {
+        return multiple() > 1;
+    }
 
     /** Bytes of a panel with this many steps of k. */
     long bytes(int depth);
-
-    /** How many sums of inputs a product needs for each row: one a group, or 0. */
-    default int sums(int depth) {
-        return 0;
-    }
 
     /** The weight of step k and output j of the panel at byte {@code panel}. */
     float weight(MemorySegment m, long panel, int depth, int k, int j);
@@ -39,7 +36,7 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
         }
     }
 
-    /** Output j of the product of one row, with the bits of {@link Kernels#multiply(Panels, RowTiles, Rows)}. */
+    /** Output j of the product of one row, with the bits of {@link Kernels#multiply(Panels, Rows, Rows)}. */
     float output(MemorySegment m, long panel, int j, int depth, float[] x, int offset);
 
     /** Copies the weights of steps {@code from} to {@code from + count - 1}: [count, 64]. */

@@ -9,7 +9,8 @@
  *
  * <p>Four rules give the same bits on every machine:
  * <ul>
- *   <li>lanes run over outputs: each output of a matrix product is one chain of fused multiply-adds in the order of k;
+ *   <li>lanes run over outputs: each output of a matrix product is one chain of fused multiply-adds, in the order of k, or
+ *       by weights in groups in the order of the groups, each of which adds a sum of whole numbers: exact in any order;
  *   <li>a sum that must be split is split into 16 virtual lanes (element i belongs to lane i mod 16) that are then
  *       added as a fixed tree (lane j + 8 onto j, then 4, 2, 1), whatever the width of the machine;
  *   <li>exp and tanh are fixed sequences of additions, multiplications and fused multiply-adds;

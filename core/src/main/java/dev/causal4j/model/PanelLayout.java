@@ -24,7 +24,11 @@ import org.jspecify.annotations.Nullable;
 record PanelLayout(DType dtype) {
     static final String PANELS = ".panels";
     private static final String LAYOUT = "causal4j.layout";
-    private static final String VERSION = "panels-" + Panels.WIDTH + "/3";
+    private static final String FLOATS = "panels-" + Panels.WIDTH + "/3";
+
+    /** Of codes: those of earlier layouts lay in another order. */
+    private static final String CODES = "panels-" + Panels.WIDTH + "/4";
+
     private static final String DTYPE = "causal4j.dtype";
 
     /**
@@ -37,15 +41,19 @@ record PanelLayout(DType dtype) {
         if (layout == null) {
             return null;
         }
-        if (!layout.equals(VERSION)) {
-            throw wrong(subject, LAYOUT, VERSION, layout, "convert the original checkpoint with this version");
-        }
         String label = metadata.getOrDefault(DTYPE, "");
         DType dtype = DType.ofLabel(label).orElse(null);
         if (dtype == null) {
             throw wrong(subject, DTYPE, DType.labels(), label, "convert the original checkpoint again");
         }
+        if (!layout.equals(version(dtype))) {
+            throw wrong(subject, LAYOUT, version(dtype), layout, "convert the original checkpoint with this version");
+        }
         return new PanelLayout(dtype);
+    }
+
+    private static String version(DType dtype) {
+        return dtype.isQuantised() ? CODES : FLOATS;
     }
 
     private static FormatException wrong(String subject, String key, String expected, String got, String remedy) {
@@ -54,7 +62,7 @@ record PanelLayout(DType dtype) {
     }
 
     Map<String, String> metadata() {
-        return Map.of(LAYOUT, VERSION, DTYPE, dtype.label());
+        return Map.of(LAYOUT, version(dtype), DTYPE, dtype.label());
     }
 
     /** The origin of a parameter that other programs store at {@code origin}. */
@@ -75,13 +83,11 @@ record PanelLayout(DType dtype) {
     }
 
     /**
-     * The dtype of a matrix in a model of a dtype: positions stay f32 in a quantised one, since they are only looked
-     * up, and inputs that are no whole groups take int8.
+     * The dtype of a matrix in a model of a dtype: in a quantised one positions stay f32, since they are only looked up, and
+     * so do inputs that are no whole groups.
      */
     static DType held(ParameterSpec spec, DType dtype) {
-        if (dtype.isQuantised() && spec.role() == Role.POSITIONS) {
-            return DType.F32;
-        }
-        return spec.cols() % dtype.group() == 0 ? dtype : DType.INT8;
+        boolean positions = dtype.isQuantised() && spec.role() == Role.POSITIONS;
+        return positions || spec.cols() % dtype.group() != 0 ? DType.F32 : dtype;
     }
 }

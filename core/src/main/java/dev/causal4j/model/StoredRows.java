@@ -100,9 +100,10 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
             BlockType blocks = Objects.requireNonNull(tensor.blocks());
             Origin.Part part = origin.parts().get(place.part);
             long from = part.first() + place.row * part.rowStride();
-            blocks.decode(
-                    tensor.data(), from / blocks.elements() * blocks.bytes(), spec.cols(), codes, scales, minimums);
-            blocks.groups().spread(scales, minimums, groups);
+            long at = from / blocks.elements() * blocks.bytes();
+            int upper = groups.twoLevels() ? spec.cols() / groups.group() : scales.length;
+            blocks.decode(tensor.data(), at, spec.cols(), codes, scales, minimums, upper);
+            blocks.groups().spread(scales, minimums, spec.cols(), groups);
         });
     }
 

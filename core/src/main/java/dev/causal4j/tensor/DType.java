@@ -10,7 +10,10 @@ import java.util.Comparator;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/** The storage of numbers: names a weight format. Arithmetic is always f32; widening to it is exact. */
+/**
+ * The storage of numbers: names a weight format. Products by codes multiply whole numbers, others f32; widening to f32 is
+ * exact.
+ */
 @SuppressWarnings("ImmutableEnumChecker") // formats are immutable
 public enum DType {
     /** IEEE binary32. */
@@ -19,8 +22,8 @@ public enum DType {
     F16(PanelFormat.F16),
     /** The upper half of binary32: 8 bits of exponent, 7 of mantissa. */
     BF16(PanelFormat.BF16),
-    /** An integer from -127 to 127, to be multiplied by the scale of its row; a storage of {@link Matrix}. */
-    INT8(PanelFormat.INT8),
+    /** A code from -127 to 127, with a scale for its group of 32 inputs; a storage of {@link Matrix}. */
+    INT8(GroupFormat.INT8),
     /** A code of 4 bits, with scale and minimum for its group of 32 inputs; a storage of {@link Matrix}. */
     INT4(GroupFormat.INT4);
 
@@ -42,12 +45,20 @@ public enum DType {
 
     /** Inputs that share a scale: those of a matrix are a multiple of it. 1 without groups. */
     public int group() {
-        return format.group();
+        return format.multiple();
     }
 
     /** Whether a number is a code whose scale is elsewhere: what a matrix holds is rounded again if it is changed. */
     public boolean isQuantised() {
         return format.isQuantised();
+    }
+
+    /**
+     * How products by a matrix compute: {@code integer}, by codes and inputs that are rounded to whole numbers, or {@code float}.
+     * It follows from the format, so all machines compute alike.
+     */
+    public String arithmetic() {
+        return isQuantised() ? "integer" : "float";
     }
 
     /** The name in flags, JSON and documents: {@code f32}, {@code f16}, {@code bf16}, {@code int8}, {@code int4}. */
@@ -92,9 +103,13 @@ public enum DType {
         return dtypes.stream().filter(DType::isQuantised).min(Comparator.comparingInt(each -> each.format.bits()));
     }
 
-    /** Reads numbers of a file in row-major order, from number {@code from} on, widened to f32; codes without scales. */
+    /**
+     * Reads numbers of a file in row-major order, from number {@code from} on, widened to f32.
+     *
+     * @throws UnsupportedOperationException if numbers are codes
+     */
     public void read(MemorySegment file, long from, float[] target, int offset, int count) {
-        ((PanelFormat) stored().format).read(file, from, target, offset, count);
+        numbers().read(file, from, target, offset, count);
     }
 
     /**
@@ -103,7 +118,14 @@ public enum DType {
      * @throws UnsupportedOperationException if numbers are codes
      */
     public boolean write(float number, MemorySegment file, long index) {
-        return ((PanelFormat) stored().format).write(number, file, index);
+        return numbers().write(number, file, index);
+    }
+
+    private PanelFormat numbers() {
+        if (format instanceof PanelFormat numbers) {
+            return numbers;
+        }
+        throw new UnsupportedOperationException("codes need scales");
     }
 
     /** The bf16 nearest to {@code value}, ties to even; NaN stays NaN. */

@@ -1,6 +1,8 @@
 package dev.causal4j.tensor;
 
 import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.kernel.GroupFormat.Scales;
+import java.util.Arrays;
 
 /**
  * How a matrix holds the codes of a file: weight = code · scale + minimum, by groups of inputs. Immutable.
@@ -10,10 +12,12 @@ import dev.causal4j.kernel.GroupFormat;
  * @param group inputs of a group
  * @param minimum whether groups have minimums
  * @param wide whether scales and minimums are f32, not f16
+ * @param twoLevels whether a scale is a whole number times an f16 of 256 inputs, and a minimum likewise; then not wide
  */
-public record Groups(int bits, boolean signed, int group, boolean minimum, boolean wide) {
+public record Groups(int bits, boolean signed, int group, boolean minimum, boolean wide, boolean twoLevels) {
     GroupFormat format() {
-        return new GroupFormat(bits, signed, group, minimum, wide);
+        Scales scales = twoLevels ? Scales.LEVELS : wide ? Scales.FLOATS : Scales.HALVES;
+        return new GroupFormat(bits, signed, group, minimum, scales);
     }
 
     /** The dtype that names it. */
@@ -34,15 +38,22 @@ public record Groups(int bits, boolean signed, int group, boolean minimum, boole
                 !same || signed,
                 Math.min(group, other.group),
                 minimum || other.minimum,
-                wide || other.wide);
+                wide || other.wide || twoLevels != other.twoLevels,
+                twoLevels && other.twoLevels);
     }
 
-    /** Spreads scales and minimums, in place, over the smaller groups of others. */
-    public void spread(float[] scales, float[] minimums, Groups other) {
+    /**
+     * Spreads the scales and minimums of {@code inputs} inputs, in place, over the smaller groups of others. Those of the upper of two
+     * levels, which follow, stay where they are.
+     */
+    public void spread(float[] scales, float[] minimums, int inputs, Groups other) {
         int times = group / other.group;
-        for (int g = scales.length - 1; g >= 0; g--) {
+        for (int g = inputs / other.group - 1; g >= 0; g--) {
             scales[g] = scales[g / times];
             minimums[g] = minimum ? minimums[g / times] : 0;
+        }
+        if (!minimum) {
+            Arrays.fill(minimums, 0);
         }
     }
 }

@@ -5,7 +5,6 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
-import dev.causal4j.kernel.RowTiles;
 import dev.causal4j.kernel.WeightFormat;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -14,7 +13,7 @@ import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16, f16, int8 or codes in groups: row n holds
+ * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16, f16 or codes in groups: row n holds
  * the weights of output n. Immutable and thread-safe. Its memory and its threads are those of its {@link Device}.
  *
  * <p>Rows are padded to a multiple of 64 with zeros; padding never reaches a result.
@@ -49,6 +48,7 @@ public final class Matrix {
         this.rows = rows;
         this.cols = cols;
         this.data = data;
+        Kernels.prepare(format);
     }
 
     /** An uninitialised matrix. */
@@ -71,8 +71,8 @@ public final class Matrix {
         if (rows < 1 || cols < 1) {
             throw new IllegalArgumentException("matrix: expected at least [1, 1], got [" + rows + ", " + cols + "]");
         }
-        if (cols % format.group() != 0) {
-            throw new IllegalArgumentException("inputs: expected a multiple of " + format.group() + ", got " + cols);
+        if (cols % format.multiple() != 0) {
+            throw new IllegalArgumentException("inputs: expected a multiple of " + format.multiple() + ", got " + cols);
         }
         return Math.multiplyExact(Panels.needed(rows), format.bytes(cols));
     }
@@ -132,8 +132,8 @@ public final class Matrix {
 
     /**
      * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 and f16 a number is rounded to nearest,
-     * ties to even; for int8 each row has the scale max |w| / 127 and holds w / scale rounded likewise, with an error
-     * of at most half a scale.
+     * ties to even; for int8 each 32 inputs of a row have a scale, the least in f16 of at least max |w| / 127, and hold w /
+     * scale rounded likewise, with an error of at most half a scale.
      *
      * @throws IllegalArgumentException if the shape is empty, or a number to store as f16 or int8 is not finite there
      */
@@ -202,9 +202,8 @@ public final class Matrix {
         Kernels.warmUp(format);
     }
 
-    /** How many sums of inputs its products need. */
-    int sums() {
-        return format.sums(cols);
+    WeightFormat format() {
+        return format;
     }
 
     /** Numbers without padding: rows times cols. */
@@ -214,8 +213,8 @@ public final class Matrix {
 
     /**
      * y[r][n] = sum over k of x[r][k] · w[n][k] (+ bias[n]), shared among {@link Compute}. The sum is one chain of
-     * fused multiply-adds in the order of k, then an int8 row's scale is applied, then the bias is added, whatever the
-     * number of rows and threads.
+     * fused multiply-adds in the order of k, or for codes in groups one over the groups ({@link GroupFormat}), then the bias is
+     * added, whatever the number of rows and threads.
      *
      * @param x rows of {@code cols()} numbers
      * @param bias {@code rows()} numbers, or null for none
@@ -238,13 +237,13 @@ public final class Matrix {
             Rows some = x.rows(first, count);
             Rows out = y.rows(first, count);
             packed.pack(device.compute(), some, this);
-            multiply(packed.tiles(), bias, out);
+            multiply(packed, bias, out);
         }
         PackedRows.POOL.give(packed);
     }
 
     /** Divides the panels among tasks, and also the rows if panels are few or rows many. */
-    private void multiply(RowTiles x, float @Nullable [] bias, Rows y) {
+    private void multiply(PackedRows x, float @Nullable [] bias, Rows y) {
         int threads = device.compute().threads();
         int panels = Panels.needed(rows);
         boolean uneven = panels < LEAST_RUN / 2 * threads; // shares of whole panels would be
@@ -256,7 +255,7 @@ public final class Matrix {
         int runs = byPanel ? panels : Math.min(units, perThread * threads);
         int parts =
                 byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, y.count() / LEAST_ROWS)) : 1;
-        int partRows = x.height() * Math.ceilDiv(x.tiles(), parts);
+        int partRows = x.height() * Math.ceilDiv(Math.ceilDiv(y.count(), x.height()), parts);
         IntUnaryOperator bound = run -> Math.min(panels, unit * (int) ((long) units * run / runs));
         device.compute().run(runs * parts, task -> {
             int from = bound.applyAsInt(task / parts);
@@ -264,8 +263,7 @@ public final class Matrix {
             int first = task % parts * partRows;
             int count = Math.min(partRows, y.count() - first);
             if (count > 0) {
-                Rows out = y.rows(first, count);
-                multiplyPanels(from, to, x.rows(first, count), bias, out);
+                multiplyPanels(from, to, x, first, bias, y.rows(first, count));
             }
         });
     }
@@ -286,21 +284,21 @@ public final class Matrix {
             throw new IllegalArgumentException("outputs: expected whole panels, got " + from + " to " + to);
         }
         Rows all = new Rows(y.data(), y.offset() - from, y.stride(), y.count());
-        multiplyPanels(from / Panels.WIDTH, Panels.needed(to), x.tiles().rows(first, y.count()), null, all);
+        multiplyPanels(from / Panels.WIDTH, Panels.needed(to), x, first, null, all);
     }
 
-    private void multiplyPanels(int from, int to, RowTiles x, float @Nullable [] bias, Rows y) {
+    private void multiplyPanels(int from, int to, PackedRows x, int row, float @Nullable [] bias, Rows y) {
         int whole = Math.min(to, rows / Panels.WIDTH);
         if (from < whole) {
-            Kernels.multiply(
+            x.multiply(
                     run(from, whole - from),
-                    x,
+                    row,
                     new Rows(y.data(), y.offset() + from * Panels.WIDTH, y.stride(), y.count()));
         }
         if (whole < to) { // the last panel is padded: its results go through a scratch row
             int width = rows - whole * Panels.WIDTH;
             Rows scratch = Rows.of(new float[y.count() * Panels.WIDTH], Panels.WIDTH, y.count());
-            Kernels.multiply(run(whole, 1), x, scratch);
+            x.multiply(run(whole, 1), row, scratch);
             for (int r = 0; r < y.count(); r++) {
                 System.arraycopy(scratch.data(), scratch.start(r), y.data(), y.start(r) + whole * Panels.WIDTH, width);
             }

@@ -2,12 +2,16 @@ package dev.causal4j.tensor;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.RoundedRows;
 import dev.causal4j.kernel.RowTiles;
 
-/** Rows of inputs, packed as products read them, in reused memory. Not thread-safe while it packs. */
+/** Rows of inputs, packed as products read them: tiles of f32, or rounded for weights in groups. Not thread-safe while it packs. */
 public final class PackedRows {
-    /** Rows that are multiplied at once: parts of packed rows begin at a multiple of it. */
-    public static final int TILE = RowTiles.ROWS;
+    /** Parts of packed rows begin at a multiple of it: whole tiles of both kinds. */
+    public static final int TILE = RowTiles.ROWS == 4 ? RoundedRows.TILE : 3 * RoundedRows.TILE;
 
     /** Pooled, because packing many rows takes megabytes. */
     static final Compute.Scratch<PackedRows> POOL = new Compute.Scratch<>(PackedRows::new);
@@ -17,26 +21,41 @@ public final class PackedRows {
 
     private float[] numbers = {};
     private RowTiles tiles = RowTiles.row(Rows.of(numbers, 0, 0));
+    private RoundedRows rounded = RoundedRows.of(GroupFormat.INT8, 0, 0);
+    private boolean isRounded;
 
     /**
      * Packs rows for products with a matrix, shared among threads, in the place of those before; many only {@link #most} at
      * a time.
      */
     public void pack(Compute compute, Rows x, Matrix w) {
-        int sums = w.sums();
-        if (x.count() == 0 || (x.count() == 1 && sums == 0)) {
+        isRounded = false;
+        if (w.format() instanceof GroupFormat format) {
+            RoundedRows room = RoundedRows.of(rounded, format, w.cols(), x.count());
+            compute.each(room.tiles(), tile -> Kernels.round(format, x, room, tile));
+            rounded = room;
+            isRounded = true;
+        } else if (x.count() <= 1) {
             tiles = RowTiles.row(x);
-            return;
+        } else {
+            RowTiles packed = RowTiles.of(memory(x.count(), w.cols()), x.count(), w.cols());
+            compute.each(packed.tiles(), tile -> packed.fill(tile, x, w.cols()));
+            tiles = packed;
         }
-        int steps = w.cols() + sums;
-        RowTiles packed = RowTiles.of(memory(x.count(), steps), x.count(), steps);
-        compute.each(packed.tiles(), tile -> packed.fill(tile, x, w.cols(), sums));
-        tiles = packed;
     }
 
-    /** The rows that were packed last. */
-    RowTiles tiles() {
-        return tiles;
+    /** The product of rows {@code first} on of those packed last, as many as y has. */
+    void multiply(Panels w, int first, Rows y) {
+        if (isRounded) {
+            Kernels.multiply(w, rounded.rows(first, y.count()), y);
+        } else {
+            Kernels.multiply(w, tiles.rows(first, y.count()), y);
+        }
+    }
+
+    /** Rows of a tile of those packed last. */
+    int height() {
+        return isRounded ? rounded.height() : tiles.height();
     }
 
     /** Tiles for this many rows, to be filled. */
@@ -57,8 +76,8 @@ public final class PackedRows {
      * large: a multiple of {@link #TILE}.
      */
     public static int most(int rows, int cols) {
-        int fitting = Math.max(1, TILE_BYTES / (4 * RowTiles.size(1, cols)));
-        int tiles = Math.max(1, RowTiles.needed(rows));
+        int fitting = Math.max(1, TILE_BYTES / (4 * RowTiles.size(TILE, cols)));
+        int tiles = Math.max(1, Math.ceilDiv(rows, TILE));
         return TILE * Math.ceilDiv(tiles, Math.ceilDiv(tiles, fitting));
     }
 }

@@ -37,7 +37,7 @@ record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
                 int outputs = Math.min(GROUP, matrix.rows() - from);
                 Rows group = new Rows(dy.data(), dy.offset() + from, dy.stride(), dy.count());
                 RowTiles tiles = packed.tiles(dy.count(), outputs);
-                compute.each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs, 0));
+                compute.each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
                 compute.run(parts * Panels.needed(matrix.cols()), scratch, (mine, task) -> {
                     int row = task % parts * partRows;
                     int count = Math.min(partRows, dy.count() - row);

@@ -235,6 +235,76 @@ class AnswerParserTest {
         }
     }
 
+    private static Answer answer(ToolFormat format, String... pieces) {
+        AnswerParser parser =
+                new AnswerParser(format, List.of(), ToolChoice.AUTO, false, 1, AnswerParser.Listener.NONE);
+        Stream.of(pieces).forEach(parser::accept);
+        return parser.end("stop");
+    }
+
+    @Test
+    void argumentsMayBeTextOfJson() {
+        Answer answer = answer(
+                ToolFormat.HERMES, "<tool_call>{\"name\": \"f\", \"arguments\": \"{\\\"a\\\": 1}\"}</tool_call>");
+        assertThat(answer.calls()).extracting(ToolCall::arguments).containsExactly("{\"a\": 1}");
+    }
+
+    @Test
+    void whatIsMalformedBehindATellingLosesNoByte() {
+        Answer answer = answer(
+                ToolFormat.HERMES, "a <tool_call>{\"name\": \"f\", \"arguments\": {\"x\": 1}, \"y\": 2}</tool_call> b");
+        assertThat(answer.calls()).extracting(ToolCall::arguments).containsExactly("{\"x\": 1}");
+        assertThat(answer.content()).isEqualTo("a, \"y\": 2}</tool_call>b");
+        assertThat(answer(ToolFormat.HARMONY, "Hello.").content()).isEqualTo("Hello.");
+        assertThat(answer(ToolFormat.HARMONY, "<|channel|>final<|message|>a<|end|>b")
+                        .content())
+                .isEqualTo("a<|end|>b");
+    }
+
+    @Test
+    void callsAreTextWhereNoneMayBe() {
+        String call = "<tool_call>{\"name\": \"f\"}</tool_call>";
+        for (ToolFormat format : List.of(ToolFormat.HERMES, ToolFormat.NONE)) {
+            AnswerParser parser =
+                    new AnswerParser(format, List.of(), ToolChoice.NONE, false, 1, AnswerParser.Listener.NONE);
+            parser.accept("<think>a</think> " + call + " ");
+            assertThat(parser.end("stop")).isEqualTo(new Answer(call + " ", "a", List.of(), "stop"));
+        }
+        String plain = "{\"name\": \"f\", \"arguments\": {}}";
+        assertThat(answer(ToolFormat.NONE, plain).content()).isEqualTo(plain);
+        AnswerParser forced =
+                new AnswerParser(ToolFormat.NONE, List.of(), ToolChoice.REQUIRED, false, 1, AnswerParser.Listener.NONE);
+        forced.accept(plain);
+        assertThat(forced.end("stop").calls()).extracting(ToolCall::name).containsExactly("f");
+    }
+
+    @Test
+    void equalRequestsHaveEqualIdsAndCallsDifferentOnes() {
+        String call = "<tool_call>{\"name\": \"f\"}</tool_call>";
+        List<ToolCall> calls = answer(ToolFormat.HERMES, call, call).calls();
+        assertThat(calls).isEqualTo(answer(ToolFormat.HERMES, call + call).calls());
+        assertThat(calls.getFirst().id()).isNotEqualTo(calls.getLast().id());
+    }
+
+    @Test
+    void longAnswersTakeLinearTime() {
+        String many = "x".repeat(200_000);
+        for (String text : List.of(
+                "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": \"" + many + "\"}}</tool_call>",
+                "<tool_call>{\"arguments\": {\"a\": \"" + many + "\"}, \"name\": \"f\"}</tool_call>",
+                "<tool_call>" + " ".repeat(200_000),
+                " ".repeat(200_000),
+                many)) {
+            AnswerParser parser = new AnswerParser(
+                    ToolFormat.HERMES, List.of(), ToolChoice.AUTO, false, 1, AnswerParser.Listener.NONE);
+            for (int i = 0; i < text.length(); i += 4) {
+                parser.accept(text.substring(i, Math.min(text.length(), i + 4)));
+            }
+            Answer answer = parser.end("stop");
+            assertThat(answer.content().length() + answer.calls().size()).isPositive();
+        }
+    }
+
     private static String text(Object value) {
         return value instanceof String text ? text : "";
     }

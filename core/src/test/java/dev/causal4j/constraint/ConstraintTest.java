@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -17,6 +18,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(60)
 class ConstraintTest {
@@ -248,6 +251,35 @@ class ConstraintTest {
             assertThat(matcher.accept(text)).isEqualTo(text.length);
         }
         assertThat(Golden.mask(matcher, minimind.vocabularySize()).isEmpty()).isFalse();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "(a|b)*a(a|b){12}",
+                "(.*a){20}.*",
+                "(\\w+\\s?){0,500}!",
+                "((a{1,9}){1,9}){1,9}",
+                "(x?){900}x{900}",
+                "(.*)(.*)(.*)(.*)(.*)[^.]{500}",
+                "(a|aa|aaa|aaaa){0,1000}b",
+                "[^]*[\\p{L}]{1000}[^]*"
+            })
+    void hardPatternsHaveMasksOrMeetALimit(String pattern) {
+        Matcher matcher = Constraint.regex(pattern).start(minimind);
+        Random random = new Random(5);
+        try {
+            for (int step = 0; step < 20; step++) {
+                int[] allowed =
+                        Golden.mask(matcher, minimind.vocabularySize()).stream().toArray();
+                assertThat(allowed.length > 0 || matcher.isAccepting()).isTrue();
+                if (allowed.length > 0) {
+                    matcher.accept(allowed[random.nextInt(allowed.length)]);
+                }
+            }
+        } catch (ConstraintException e) {
+            assertThat(e).hasMessageMatching("constraint: expected at most [^\\n]+, got [^\\n]+; make it smaller");
+        }
     }
 
     @Test

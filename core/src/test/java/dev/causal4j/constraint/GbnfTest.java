@@ -36,10 +36,14 @@ class GbnfTest {
         Constraint constraint = Constraint.grammar(grammar.strip().replace(" . ", "\n") + " # the end");
         String[] sides = texts.strip().split("\\|", 2);
         for (String text : sides[0].strip().split(" +")) {
-            assertThat(JsonSchemaTest.accepts(constraint, text)).as("%s holds", text).isTrue();
+            assertThat(JsonSchemaTest.accepts(constraint, text))
+                    .as("%s holds", text)
+                    .isTrue();
         }
         for (String text : sides[1].strip().split(" +")) {
-            assertThat(JsonSchemaTest.accepts(constraint, text)).as("%s does not hold", text).isFalse();
+            assertThat(JsonSchemaTest.accepts(constraint, text))
+                    .as("%s does not hold", text)
+                    .isFalse();
         }
     }
 
@@ -54,7 +58,8 @@ class GbnfTest {
             StringBuilder text = new StringBuilder();
             rules.forEach((name, options) -> text.append(name)
                     .append(" ::= ")
-                    .append(String.join(" | ", options.stream().map(GbnfTest::written).toList()))
+                    .append(String.join(
+                            " | ", options.stream().map(GbnfTest::written).toList()))
                     .append('\n'));
             Constraint constraint = Constraint.grammar(text.toString());
             for (String each : texts(5)) {
@@ -62,7 +67,8 @@ class GbnfTest {
                 try {
                     held = JsonSchemaTest.accepts(constraint, each);
                 } catch (ConstraintException e) {
-                    assertThat(e).hasMessageMatching("grammar: expected one that some text fits, .*|.* ways to read .*");
+                    assertThat(e)
+                            .hasMessageMatching("grammar: expected one that some text fits, .*|.* ways to read .*");
                     if (e.getMessage().contains("ways to read")) {
                         limits++;
                         continue;
@@ -75,7 +81,11 @@ class GbnfTest {
     }
 
     private static String written(List<String> parts) {
-        return String.join(" ", parts.stream().map(part -> part.length() == 1 ? '"' + part + '"' : part).toList());
+        return String.join(
+                " ",
+                parts.stream()
+                        .map(part -> part.length() == 1 ? '"' + part + '"' : part)
+                        .toList());
     }
 
     private static Map<String, List<List<String>>> rules(Random random) {
@@ -163,7 +173,8 @@ class GbnfTest {
         int id = tokenizer.id(control).orElseThrow();
         for (String name : List.of("<[" + id + "]>", control)) {
             Matcher matcher = Constraint.grammar("root ::= " + name + " \"a\"").start(tokenizer);
-            assertThat(Golden.mask(matcher, tokenizer.vocabularySize()).stream()).containsExactly(id);
+            assertThat(Golden.mask(matcher, tokenizer.vocabularySize()).stream())
+                    .containsExactly(id);
             matcher.accept(id);
             assertThat(matcher.accept(Golden.bytes("a"))).isEqualTo(1);
             assertThat(matcher.isAccepting()).isTrue();
@@ -174,7 +185,9 @@ class GbnfTest {
 
     @Test
     void deepGroupsAreRefused() {
-        assertThatThrownBy(() -> Constraint.grammar("root ::= " + "(".repeat(10_000)).start(Golden.tokenizer("minimind")))
-                .hasMessageStartingWith("grammar: expected at most 100 groups inside each other at line 1, column 110, got");
+        assertThatThrownBy(() ->
+                        Constraint.grammar("root ::= " + "(".repeat(10_000)).start(Golden.tokenizer("minimind")))
+                .hasMessageStartingWith(
+                        "grammar: expected at most 100 groups inside each other at line 1, column 110, got");
     }
 }

@@ -22,7 +22,9 @@ class HostileSchemaTest {
         schemas.put("an enum of a mebibyte", "{\"enum\": [" + list(100_000, i -> "\"" + i * 7919L + "\"") + "]}");
         schemas.put("too large an enum", "{\"enum\": [" + list(120_000, i -> "" + i) + "]}");
         schemas.put("too long", "{\"title\": \"" + "x".repeat(1 << 20) + "\"}");
-        schemas.put("10,000 properties", "{\"type\": \"object\", \"properties\": {" + list(10_000, i -> "\"p" + i + "\": {}") + "}}");
+        schemas.put(
+                "10,000 properties",
+                "{\"type\": \"object\", \"properties\": {" + list(10_000, i -> "\"p" + i + "\": {}") + "}}");
         schemas.put("10,000 objects", "{\"enum\": [" + list(10_000, i -> "{\"a\": " + i + "}") + "]}");
         schemas.put("depth", "{\"items\": ".repeat(10_000) + "{}" + "}".repeat(10_000));
         schemas.put(
@@ -33,37 +35,51 @@ class HostileSchemaTest {
         schemas.put(
                 "a bomb of references",
                 "{\"$ref\": \"#/$defs/0\", \"$defs\": {"
-                        + list(60, i -> ("\"I\": {\"allOf\": [{\"properties\": {\"a\": {\"$ref\": \"#/$defs/J\"}}},"
-                                        + " {\"properties\": {\"b\": {\"$ref\": \"#/$defs/J\"}}}]}")
-                                .replace("I", "" + i)
-                                .replace("J", "" + (i + 1)))
+                        + list(
+                                60,
+                                i -> ("\"I\": {\"allOf\": [{\"properties\": {\"a\": {\"$ref\": \"#/$defs/J\"}}},"
+                                                + " {\"properties\": {\"b\": {\"$ref\": \"#/$defs/J\"}}}]}")
+                                        .replace("I", "" + i)
+                                        .replace("J", "" + (i + 1)))
                         + ", \"60\": {}}}");
         schemas.put(
                 "a bomb of alternatives",
                 "{\"$ref\": \"#/$defs/0\", \"$defs\": {"
-                        + list(60, i -> ("\"I\": {\"anyOf\": [{\"type\": \"object\", \"properties\": {\"a\": {\"const\": I}}},"
-                                        + " {\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/J\"}}, {\"$ref\": \"#/$defs/J\"}]}")
-                                .replace("I", "" + i)
-                                .replace("J", "" + (i + 1)))
+                        + list(
+                                60,
+                                i ->
+                                        ("\"I\": {\"anyOf\": [{\"type\": \"object\", \"properties\": {\"a\": {\"const\": I}}},"
+                                                        + " {\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/J\"}}, {\"$ref\": \"#/$defs/J\"}]}")
+                                                .replace("I", "" + i)
+                                                .replace("J", "" + (i + 1)))
                         + ", \"60\": {}}}");
         schemas.put(
                 "200 anyOfs in one allOf",
                 "{\"allOf\": ["
-                        + list(200, i -> "{\"anyOf\": [{\"required\": [\"a" + i + "\"]}, {\"required\": [\"b" + i + "\"]}]}")
+                        + list(
+                                200,
+                                i -> "{\"anyOf\": [{\"required\": [\"a" + i + "\"]}, {\"required\": [\"b" + i
+                                        + "\"]}]}")
                         + "]}");
         schemas.put(
                 "200 patterns in one allOf",
-                "{\"type\": \"string\", \"allOf\": [" + list(200, i -> "{\"pattern\": \"(x|y)*x(x|y){" + i + "}z\"}") + "]}");
+                "{\"type\": \"string\", \"allOf\": [" + list(200, i -> "{\"pattern\": \"(x|y)*x(x|y){" + i + "}z\"}")
+                        + "]}");
         schemas.put(
                 "patterns of properties that cross",
                 "{\"patternProperties\": {" + list(40, i -> "\"a.*" + i + "\": {\"const\": " + i + "}") + "}}");
         schemas.put("a long count", "{\"type\": \"string\", \"pattern\": \"(a{1000}){1000}{1000}\"}");
         schemas.put("counted properties", "{\"type\": \"object\", \"minProperties\": 100000000}");
-        schemas.put("counted items", "{\"type\": \"array\", \"items\": {\"type\": \"object\"}, \"maxItems\": 100000000}");
+        schemas.put(
+                "counted items", "{\"type\": \"array\", \"items\": {\"type\": \"object\"}, \"maxItems\": 100000000}");
         schemas.put(
                 "one of many",
-                "{\"oneOf\": [" + list(3_000, i -> "{\"properties\": {\"a\": {\"const\": " + i + "}}, \"required\": [\"a\"]}") + "]}");
-        schemas.put("a large multiple", "{\"type\": \"number\", \"minimum\": 1, \"maximum\": 1e17, \"multipleOf\": 9973e-9}");
+                "{\"oneOf\": ["
+                        + list(3_000, i -> "{\"properties\": {\"a\": {\"const\": " + i + "}}, \"required\": [\"a\"]}")
+                        + "]}");
+        schemas.put(
+                "a large multiple",
+                "{\"type\": \"number\", \"minimum\": 1, \"maximum\": 1e17, \"multipleOf\": 9973e-9}");
         return schemas.entrySet().stream().map(each -> Arguments.of(each.getKey(), each.getValue()));
     }
 
@@ -92,8 +108,8 @@ class HostileSchemaTest {
     void tenThousandSchemasLeaveNoGrowth() {
         long after = 0;
         for (int i = 0; i < 10_000; i++) {
-            String schema = "{\"type\": \"object\", \"properties\": {\"p" + i + "\": {\"type\": \"integer\"}}, \"required\": [\"p" + i
-                    + "\"]}";
+            String schema = "{\"type\": \"object\", \"properties\": {\"p" + i
+                    + "\": {\"type\": \"integer\"}}, \"required\": [\"p" + i + "\"]}";
             Matcher matcher = Constraint.schema(schema).start(TOKENIZER);
             assertThat(matcher.accept(Golden.bytes("{\"p" + i + "\": 1}"))).isPositive();
             if (i == 999) {

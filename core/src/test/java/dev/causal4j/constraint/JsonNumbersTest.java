@@ -10,13 +10,28 @@ import org.junit.jupiter.api.Test;
 
 class JsonNumbersTest {
     private static final BigDecimal[] BOUNDS = {
-        new BigDecimal("0"), new BigDecimal("1"), new BigDecimal("-1"), new BigDecimal("2.25"), new BigDecimal("-0.5"),
-        new BigDecimal("120"), new BigDecimal("9007199254740993"), new BigDecimal("-9223372036854775808"),
-        new BigDecimal("0.001"), new BigDecimal("1E+30"), new BigDecimal("1E-30"), new BigDecimal("99.99")
+        new BigDecimal("0"),
+        new BigDecimal("1"),
+        new BigDecimal("-1"),
+        new BigDecimal("2.25"),
+        new BigDecimal("-0.5"),
+        new BigDecimal("120"),
+        new BigDecimal("9007199254740993"),
+        new BigDecimal("-9223372036854775808"),
+        new BigDecimal("0.001"),
+        new BigDecimal("1E+30"),
+        new BigDecimal("1E-30"),
+        new BigDecimal("99.99")
     };
     private static final BigDecimal[] MULTIPLES = {
-        new BigDecimal("1"), new BigDecimal("0.05"), new BigDecimal("7"), new BigDecimal("2.5"), new BigDecimal("100"),
-        new BigDecimal("0.001"), new BigDecimal("10000"), new BigDecimal("1E-20")
+        new BigDecimal("1"),
+        new BigDecimal("0.05"),
+        new BigDecimal("7"),
+        new BigDecimal("2.5"),
+        new BigDecimal("100"),
+        new BigDecimal("0.001"),
+        new BigDecimal("10000"),
+        new BigDecimal("1E-20")
     };
 
     @Test

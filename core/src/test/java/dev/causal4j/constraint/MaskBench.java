@@ -24,9 +24,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Measures masks as MaskBench does: for each of its files the schema is compiled, and each instance, as Python's json.dumps
- * writes it, is fed token by token with a mask before each. One thread. The vocabulary is the first 128,000 tokens of
- * o200k_base. Not a test: {@code main} takes the folder maskbench/data of guidance-ai/jsonschemabench.
+ * Measures masks as MaskBench does: for each of its files the schema is compiled, and each instance, as Python's
+ * json.dumps writes it, is fed token by token with a mask before each. One thread. The vocabulary is the first 128,000
+ * tokens of o200k_base. Not a test: {@code main} takes the folder maskbench/data of guidance-ai/jsonschemabench.
  */
 final class MaskBench {
     private static final int VOCABULARY = 128_000;

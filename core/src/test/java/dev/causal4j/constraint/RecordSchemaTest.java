@@ -41,9 +41,10 @@ class RecordSchemaTest {
         }
     }
 
-    private static final String EMMA = "{\"name\": \"Emma\", \"age\": 21, \"letters\": 9007199254740993, \"height\": 1.7,"
-            + " \"married\": false, \"income\": 1500.50, \"born\": \"1794-02-28\", \"mood\": \"MERRY\","
-            + " \"home\": {\"name\": \"Hartfield\"}, \"children\": []}";
+    private static final String EMMA =
+            "{\"name\": \"Emma\", \"age\": 21, \"letters\": 9007199254740993, \"height\": 1.7,"
+                    + " \"married\": false, \"income\": 1500.50, \"born\": \"1794-02-28\", \"mood\": \"MERRY\","
+                    + " \"home\": {\"name\": \"Hartfield\"}, \"children\": []}";
 
     @Test
     void anAnswerOfTheSchemaBecomesARecord() throws FormatException {
@@ -70,9 +71,12 @@ class RecordSchemaTest {
     @Test
     void whatIsNotARecordIsNotOfTheSchema() {
         Constraint constraint = RecordSchema.of(Person.class).constraint();
-        assertThat(JsonSchemaTest.accepts(constraint, EMMA.replace("21", "3000000000"))).isFalse();
-        assertThat(JsonSchemaTest.accepts(constraint, EMMA.replace("MERRY", "GRAVE"))).isFalse();
-        assertThat(JsonSchemaTest.accepts(constraint, EMMA.replace("\"age\": 21, ", ""))).isFalse();
+        assertThat(JsonSchemaTest.accepts(constraint, EMMA.replace("21", "3000000000")))
+                .isFalse();
+        assertThat(JsonSchemaTest.accepts(constraint, EMMA.replace("MERRY", "GRAVE")))
+                .isFalse();
+        assertThat(JsonSchemaTest.accepts(constraint, EMMA.replace("\"age\": 21, ", "")))
+                .isFalse();
         assertThat(JsonSchemaTest.accepts(constraint, "{\"x\": 1}")).isFalse();
     }
 

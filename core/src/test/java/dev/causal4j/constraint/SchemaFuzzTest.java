@@ -23,7 +23,9 @@ class SchemaFuzzTest {
     private static final int CLOSING = 25; // steps behind which a walk closes what it can
     private static final Tokenizer TOKENIZER = Golden.tokenizer("minimind");
     private static final String[] FORMATS = {"date", "uuid", "ipv4", "ipv6"};
-    private static final String[] PATTERNS = {"^[a-c]{1,3}$", "^\\d{2,4}(-[xy]+)?$", "^(the|a) (cat|car)s?$", "^.{0,3}\"?$"};
+    private static final String[] PATTERNS = {
+        "^[a-c]{1,3}$", "^\\d{2,4}(-[xy]+)?$", "^(the|a) (cat|car)s?$", "^.{0,3}\"?$"
+    };
 
     @Test
     void theEndsOfRandomWalksAreValid() {
@@ -45,8 +47,10 @@ class SchemaFuzzTest {
             if (document != null) {
                 ended++;
                 var errors = registry.getSchema(schema)
-                        .validate(document, InputFormat.JSON, context -> context.executionConfig(
-                                config -> config.formatAssertionsEnabled(true)));
+                        .validate(
+                                document,
+                                InputFormat.JSON,
+                                context -> context.executionConfig(config -> config.formatAssertionsEnabled(true)));
                 assertThat(errors).as("%s by %s", document, schema).isEmpty();
             }
         }
@@ -60,7 +64,8 @@ class SchemaFuzzTest {
         while (tokens.size() < STEPS) {
             BitSet mask = Golden.mask(matcher, TOKENIZER.vocabularySize());
             if (matcher.isAccepting() && (mask.isEmpty() || random.nextInt(3) == 0)) {
-                return TOKENIZER.decode(tokens.stream().mapToInt(Integer::intValue).toArray());
+                return TOKENIZER.decode(
+                        tokens.stream().mapToInt(Integer::intValue).toArray());
             }
             assertThat(mask.isEmpty()).isFalse();
             int token = next(mask, random, tokens.size() > CLOSING);
@@ -92,7 +97,10 @@ class SchemaFuzzTest {
             case 6 -> list(random, depth);
             case 7 -> Json.object("anyOf", List.of(schema(random, depth - 1), schema(random, depth - 1)));
             case 8 -> Json.object("allOf", List.of(object(random, depth), object(random, depth)));
-            case 9 -> Json.object("oneOf", List.of(schema(random, depth - 1), Json.object("type", "null"), tagged(random, depth)));
+            case 9 ->
+                Json.object(
+                        "oneOf",
+                        List.of(schema(random, depth - 1), Json.object("type", "null"), tagged(random, depth)));
             default -> object(random, depth);
         };
     }
@@ -117,7 +125,8 @@ class SchemaFuzzTest {
 
     private static Map<String, Object> text(Random random) {
         int least = random.nextInt(4);
-        Map<String, Object> schema = Json.object("type", "string", "minLength", least, "maxLength", least + random.nextInt(9));
+        Map<String, Object> schema =
+                Json.object("type", "string", "minLength", least, "maxLength", least + random.nextInt(9));
         if (random.nextInt(4) == 0) {
             schema.put("not", Json.object("enum", List.of("", "a", "the")));
         }
@@ -126,7 +135,8 @@ class SchemaFuzzTest {
 
     private static Map<String, Object> list(Random random, int depth) {
         if (random.nextInt(3) == 0) {
-            return Json.object("type", "array", "items", Json.object("enum", List.of("x", "y", 3)), "uniqueItems", true);
+            return Json.object(
+                    "type", "array", "items", Json.object("enum", List.of("x", "y", 3)), "uniqueItems", true);
         }
         Map<String, Object> schema = Json.object("type", "array", "items", schema(random, depth - 1));
         int least = random.nextInt(3);

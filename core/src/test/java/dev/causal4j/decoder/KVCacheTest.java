@@ -152,7 +152,7 @@ class KVCacheTest {
                     for (int i = 0; i < 14; i++) {
                         numbers[i] = number(layer, head, position, i);
                     }
-                    cache.store(layer, head, 7, position, numbers, 0, 7);
+                    cache.pages(layer, head, 1, 7).store(0, position, numbers, 0, 7);
                 }
             }
             cache.advance(1);
@@ -175,12 +175,12 @@ class KVCacheTest {
     }
 
     private static float key(KVCache cache, int layer, int head, int position, int i) {
-        Pages pages = cache.pages(layer, head, 7);
+        Pages pages = cache.pages(layer, head, 1, 7);
         return read(pages, position, pages.keys() + (i * 64L + position % 64) * 4);
     }
 
     private static float value(KVCache cache, int layer, int head, int position, int i) {
-        Pages pages = cache.pages(layer, head, 7);
+        Pages pages = cache.pages(layer, head, 1, 7);
         return read(pages, position, pages.values() + (position % 64 * 7L + i) * 4);
     }
 
@@ -194,7 +194,7 @@ class KVCacheTest {
         float[] numbers = new float[14];
         for (int t = 0; t < count; t++) {
             Arrays.fill(numbers, cache.length() + t);
-            cache.store(1, 2, 7, cache.length() + t, numbers, 0, 7);
+            cache.pages(1, 2, 1, 7).store(0, cache.length() + t, numbers, 0, 7);
         }
         cache.advance(count);
     }
@@ -210,7 +210,7 @@ class KVCacheTest {
         assertThat(pool.freePages()).as("the last page is its own").isEqualTo(3);
         copy.truncate(70);
         copy.prepare(decoder, 1);
-        copy.store(1, 2, 7, 70, new float[14], 0, 7);
+        copy.pages(1, 2, 1, 7).store(0, 70, new float[14], 0, 7);
         copy.advance(1);
         assertThat(pool.freePages()).as("the second page is its own").isEqualTo(3);
         for (KVCache each : List.of(cache, copy)) {
@@ -257,10 +257,10 @@ class KVCacheTest {
             float[] numbers = new float[14];
             for (int position = 0; position < 100; position++) {
                 Arrays.fill(numbers, 1 + position / 1000f);
-                cache.store(1, 2, 7, position, numbers, 0, 7);
+                cache.pages(1, 2, 1, 7).store(0, position, numbers, 0, 7);
             }
             cache.advance(100);
-            Pages pages = cache.pages(1, 2, 7);
+            Pages pages = cache.pages(1, 2, 1, 7);
             float[] scores = new float[128];
             Kernels.scores(pages, Rows.of(new float[] {0, 0, 0, 1, 0, 0, 0}, 7, 1), 0, 100, Rows.of(scores, 128, 1));
             for (int position = 0; position < 100; position++) {

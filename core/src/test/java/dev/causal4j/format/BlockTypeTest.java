@@ -67,7 +67,7 @@ class BlockTypeTest {
         byte[] codes = new byte[count];
         float[] scales = new float[count / group];
         float[] minimums = new float[count / group];
-        type.decode(fixture.blocks(), ODD, count, codes, scales, minimums);
+        type.decode(fixture.blocks(), ODD, count, codes, scales, minimums, scales.length);
         float[] actual = new float[count];
         int least = 0;
         int most = 0;

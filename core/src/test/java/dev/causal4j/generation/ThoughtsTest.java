@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(120)
 class ThoughtsTest {
     private static final Path RESOURCES = Path.of("src/test/resources/dev/causal4j");
-    private static final String DOCUMENT = "\\{\\s*\"age\":\\s*[0-9]{1,2}\\s*\\}";
+    private static final String DOCUMENT = "\\{\\s*\"age\":\\s*-?[0-9]{1,2}\\s*\\}";
     private static final Constraint AGE = Constraint.schema("""
             {"type": "object", "required": ["age"], "additionalProperties": false,
              "properties": {"age": {"type": "integer", "minimum": 0, "maximum": 99}}}""");
@@ -34,11 +34,13 @@ class ThoughtsTest {
 
     private static CausalLM model() {
         try {
-            Tokenizer tokenizer =
-                    Tokenizer.load(RESOURCES.resolve("tokenizer/golden/qwen3-small")).orElseThrow();
+            Tokenizer tokenizer = Tokenizer.load(RESOURCES.resolve("tokenizer/golden/qwen3-small"))
+                    .orElseThrow();
             return CausalLM.create(
                     SmallModels.gpt2(tokenizer.vocabularySize(), 900, 16, 1, 2)
-                            .withSpecialIds(OptionalInt.empty(), Set.of(tokenizer.id("<|im_end|>").orElseThrow())),
+                            .withSpecialIds(
+                                    OptionalInt.empty(),
+                                    Set.of(tokenizer.id("<|im_end|>").orElseThrow())),
                     5,
                     DType.F32,
                     tokenizer);
@@ -69,8 +71,7 @@ class ThoughtsTest {
                     .build();
             answers.add(new Generator(model)
                     .generate(
-                            List.of(format.request(List.of(new Message("user", message)), options)),
-                            TokenListener.NONE)
+                            List.of(format.request(List.of(new Message("user", message)), options)), TokenListener.NONE)
                     .getFirst());
         }
         assertThat(answers).anyMatch(each -> each.constrained().orElseThrow().complete());
@@ -106,7 +107,7 @@ class ThoughtsTest {
 
     @Test
     void aThoughtThatThePromptBeginsEndsBeforeTheDocument() throws IOException {
-        List<Generation> answers = answers("deepseek-r1", "Hello", Map.of());
+        List<Generation> answers = answers("minimind", "Hello", Map.of("open_thinking", true));
         assertHeld(answers, ".*</think>\\n{0,2}");
     }
 

@@ -102,7 +102,7 @@ class KernelProviderTest {
         public Products products() {
             return new Products() {
                 @Override
-                public void multiply(Panels w, RowTiles x, Rows y) {
+                public void multiply(Panels w, RoundedRows x, Rows y) {
                     products++;
                     super.multiply(w, x, y);
                 }
@@ -121,7 +121,7 @@ class KernelProviderTest {
         public Products products() {
             return new Products() {
                 @Override
-                public void multiply(Panels w, RowTiles x, Rows y) {
+                public void multiply(Panels w, RoundedRows x, Rows y) {
                     super.multiply(w, x, y);
                     int last = y.start(y.count() - 1) + 100;
                     y.data()[last] = Math.nextUp(y.data()[last]);
@@ -160,7 +160,6 @@ class KernelProviderTest {
         private Show() {}
 
         public static void main(String[] args) {
-            System.out.println("kernels " + Kernels.name());
             boolean same = true;
             for (WeightFormat format : List.of(GroupFormat.INT4, PanelFormat.F32)) {
                 int before = Right.products;
@@ -176,12 +175,12 @@ class KernelProviderTest {
                 }
                 float[] expected = new float[5 * 64];
                 float[] actual = new float[5 * 64];
-                RowTiles tiles = RowTiles.of(new float[0], Rows.of(x, 96, 5), 96, format.sums(96));
-                new Products().multiply(w, tiles, Rows.of(expected, 64, 5));
+                KernelSetTest.multiply(JavaKernels.scalar(), w, Rows.of(x, 96, 5), Rows.of(expected, 64, 5));
                 Kernels.multiply(w, Rows.of(x, 96, 5), Rows.of(actual, 64, 5));
                 same &= Arrays.equals(actual, expected);
                 System.out.println(format.label() + " by the provider: " + (Right.products > before));
             }
+            System.out.println("kernels " + Kernels.name());
             System.out.println("same bits: " + same);
         }
     }

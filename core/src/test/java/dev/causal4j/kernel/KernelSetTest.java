@@ -10,6 +10,7 @@ import java.util.SplittableRandom;
 import org.assertj.core.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The vector kernels of this JVM against their specification, bit for bit, and the specification against double. */
@@ -107,9 +108,16 @@ class KernelSetTest {
         }
     }
 
-    private static void multiply(JavaKernels set, Panels w, Rows x, Rows y) {
-        boolean inPlace = x.count() == 1 && w.format().sums(w.depth()) == 0;
-        set.products().multiply(w, inPlace ? RowTiles.row(x) : tiles(x, w, RowTiles.height(x.count())), y);
+    static void multiply(JavaKernels set, Panels w, Rows x, Rows y) {
+        if (w.format() instanceof GroupFormat format) {
+            RoundedRows rounded = RoundedRows.of(format, w.depth(), x.count());
+            for (int tile = 0; tile < rounded.tiles(); tile++) {
+                set.products().round(x, rounded, tile);
+            }
+            set.products().multiply(w, rounded, y);
+            return;
+        }
+        set.products().multiply(w, x.count() == 1 ? RowTiles.row(x) : tiles(x, w, RowTiles.height(x.count())), y);
     }
 
     /** A processor chooses one way; the other must not go untested on it. */
@@ -122,7 +130,7 @@ class KernelSetTest {
         for (int rows = 2; rows <= 8; rows++) {
             for (int depth : DEPTHS) {
                 Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
-                for (WeightFormat format : RandomPanels.formats(depth)) {
+                for (WeightFormat format : PanelFormat.values()) {
                     Panels w = panels.of(format, 3, depth);
                     RowTiles tiles = tiles(x, w, 8);
                     float[] expected = new float[7 + rows * 193];
@@ -140,9 +148,8 @@ class KernelSetTest {
 
     /** Tiles of any loop's height, whichever these kernels choose. They begin behind their array's start and lie apart. */
     static RowTiles tiles(Rows x, Panels w, int height) {
-        int sums = w.format().sums(w.depth());
         int step = height == 1 ? 1 : height == 4 ? 4 : 8;
-        int stride = (w.depth() + sums) * step + 3;
+        int stride = w.depth() * step + 3;
         int count = Math.ceilDiv(x.count(), height);
         RowTiles tiles = new RowTiles(new float[2 + count * stride], 2, stride, height, step, x.count());
         float[] data = tiles.data();
@@ -150,9 +157,6 @@ class KernelSetTest {
             int first = tiles.start(r);
             for (int k = 0; k < w.depth(); k++) {
                 data[first + k * step] = x.data()[x.start(Math.min(r, x.count() - 1)) + k];
-            }
-            for (int k = 0; k < w.depth() && sums > 0; k++) {
-                data[first + (w.depth() + k / (w.depth() / sums)) * step] += data[first + k * step];
             }
         }
         return tiles;
@@ -168,7 +172,7 @@ class KernelSetTest {
 
     private void productOfTiles(int rows, int depth) {
         Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
-        for (WeightFormat format : RandomPanels.formats(depth)) {
+        for (WeightFormat format : PanelFormat.values()) {
             Panels w = panels.of(format, 2, depth);
             float[] expected = new float[rows * 128];
             multiply(scalar, w, x, Rows.of(expected, 128, rows));
@@ -258,35 +262,34 @@ class KernelSetTest {
         }
     }
 
-    @Test
-    void weightedRowsHaveTheBitsOfTheSpecification() {
-        for (int n : LENGTHS) {
-            MemorySegment v = panels.memory(5L * n * 4 + 12);
-            float[] p = numbers(9);
-            float[] expected = numbers(n + 3);
-            float[] actual = expected.clone();
-            scalar.reductions().addWeighted(PanelFormat.F32, p, 2, 5, v, 12, expected, 3, n);
-            vector.reductions().addWeighted(PanelFormat.F32, p, 2, 5, v, 12, actual, 3, n);
-            assertThat(actual).as("n %d", n).isEqualTo(expected);
-        }
-    }
-
-    @Test
-    void weightedWordsHaveTheBitsOfTheSpecification() {
-        PanelFormat format = PanelFormat.BF16;
-        for (int n : LENGTHS) {
-            MemorySegment v = panels.memory(5L * format.rowBytes(n) + 12);
-            float[] rows = numbers(5 * n);
-            for (int i = 0; i < rows.length; i++) {
-                format.put(rows[i], v, 12 + i / n * format.rowBytes(n), i % n);
+    @ParameterizedTest
+    @EnumSource(names = {"F32", "BF16"})
+    void productsWithKeysAndValuesHaveTheBitsOfTheSpecification(PanelFormat format) {
+        int depth = 7;
+        for (int n : new int[] {1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64}) {
+            MemorySegment w = panels.memory(depth * format.rowBytes(n) + 12);
+            float[] numbers = numbers(depth * n);
+            for (int i = 0; i < numbers.length; i++) {
+                format.put(numbers[i], w, 12 + i / n * format.rowBytes(n), i % n);
             }
-            float[] p = numbers(9);
-            float[] expected = numbers(n + 3);
-            float[] actual = expected.clone();
-            scalar.reductions().addWeighted(format, p, 2, 5, v, 12, expected, 3, n);
-            vector.reductions().addWeighted(format, p, 2, 5, v, 12, actual, 3, n);
-            assertThat(actual).as("n %d", n).isEqualTo(expected);
-            assertThat(format.code(v, 12, n - 1)).isEqualTo(Float.intBitsToFloat(PanelFormat.bf16(rows[n - 1]) << 16));
+            for (int rows : new int[] {1, 2, 3, 24}) {
+                float[] x = numbers(rows * 9 + 2);
+                float[] expected = numbers(rows * (n + 3));
+                float[] actual = expected.clone();
+                float[] chains = expected.clone();
+                Rows in = new Rows(x, 2, 9, rows);
+                scalar.reductions().addProduct(format, w, 12, depth, in, new Rows(expected, 3, n + 3, rows), 0, n);
+                vector.reductions().addProduct(format, w, 12, depth, in, new Rows(actual, 3, n + 3, rows), 0, n);
+                for (int i = 0; i < rows * n; i++) {
+                    int at = 3 + i / n * (n + 3) + i % n;
+                    for (int k = 0; k < depth; k++) {
+                        float number = format.code(w, 12 + k * format.rowBytes(n), i % n);
+                        chains[at] = Math.fma(x[in.start(i / n) + k], number, chains[at]);
+                    }
+                }
+                assertThat(expected).as("n %d, rows %d", n, rows).isEqualTo(chains);
+                assertThat(actual).as("n %d, rows %d", n, rows).isEqualTo(chains);
+            }
         }
     }
 

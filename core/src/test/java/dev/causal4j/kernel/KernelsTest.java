@@ -120,14 +120,16 @@ class KernelsTest {
         }
         float[] out = new float[rows * headSize];
         Arrays.fill(out, Float.NaN);
-        PagedAttention.attend(
-                new Pages(PanelFormat.F32, pages, 0, half, headSize),
-                Rows.of(q, headSize, rows),
-                first,
-                new AttentionRule(1, 0, 0, null),
-                Rows.of(new float[rows * blocks * 64], blocks * 64, rows),
-                Rows.of(out, headSize, rows),
-                (weights, offset, row, from, n) -> {});
+        new PagedAttention(
+                        new Pages(PanelFormat.F32, pages, 0, half, headSize, 1),
+                        Rows.of(q, headSize, rows),
+                        first,
+                        new AttentionRule(1, 0, 0, null),
+                        Rows.of(new float[rows * blocks * 64], blocks * 64, rows),
+                        new float[rows],
+                        Rows.of(out, headSize, rows),
+                        (weights, offset, query, head, from, n) -> {})
+                .attend();
         for (int r = 0; r < rows; r++) {
             double[] weights = new double[first + r + 1];
             double sum = 0;
@@ -147,6 +149,67 @@ class KernelsTest {
                 assertThat((double) out[r * headSize + i]).isCloseTo(expected, within(1e-5));
             }
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"F32, 7, 0", "BF16, 7, 70", "F32, 96, 70", "BF16, 96, 0", "F32, 129, 0"})
+    void headsAttendTogetherAsEachAlone(PanelFormat format, int headSize, int window) {
+        int heads = 3;
+        int group = 2;
+        int count = 5; // positions
+        int first = 190;
+        int blocks = Panels.needed(first + count);
+        long keys = heads * Pages.keyBytes(format, headSize);
+        long values = heads * Pages.valueBytes(format, headSize);
+        MemorySegment[] memory = new MemorySegment[blocks];
+        Arrays.setAll(memory, page -> Arena.ofAuto().allocate(keys + values, 64));
+        Pages pages = new Pages(format, memory, 0, keys, headSize, heads);
+        for (int i = 0; i < heads * (first + count); i++) {
+            pages.store(i % heads, i / heads, numbers(2 * headSize), 0, headSize);
+        }
+        Rows queries = Rows.of(numbers(heads * count * group * headSize), headSize, heads * count * group);
+        float[] sinks = numbers(heads * group);
+        Rows together = Rows.of(new float[queries.data().length], headSize, queries.count());
+        PagedAttention all = attention(pages, queries, first, new AttentionRule(group, window, 3, sinks), together);
+        all.scores(1, all.count()); // in other orders than one after the other
+        all.scores(0, 1);
+        for (int row = queries.count(); row-- > 0; ) {
+            all.weights(row);
+        }
+        for (int part = all.parts(); part-- > 0; ) {
+            all.means(part, part + 1);
+        }
+        for (int head = 0; head < heads; head++) {
+            float[] own = Arrays.copyOfRange(sinks, head * group, (head + 1) * group);
+            long key = head * Pages.keyBytes(format, headSize);
+            long value = keys + head * Pages.valueBytes(format, headSize);
+            Rows some = queries.rows(head * count * group, count * group);
+            Rows alone = Rows.of(new float[some.count() * headSize], headSize, some.count());
+            Pages one = new Pages(format, memory, key, value, headSize, 1);
+            attention(one, some, first, new AttentionRule(group, window, 3, own), alone)
+                    .attend();
+            assertThat(Arrays.copyOfRange(together.data(), some.offset(), some.offset() + alone.data().length))
+                    .isEqualTo(alone.data());
+        }
+        assertThat(together.data()).doesNotContain(Float.NaN, 0f);
+    }
+
+    private static PagedAttention attention(Pages pages, Rows queries, int first, AttentionRule rule, Rows out) {
+        int width = 256;
+        Rows scores = Rows.of(new float[queries.count() * width], width, queries.count());
+        float[] sums = new float[queries.count()];
+        return new PagedAttention(
+                pages, queries, first, rule, scores, sums, out, (weights, offset, query, head, from, n) -> {
+                    weights[offset] *= 1 + query + 10 * (head % 2);
+                });
+    }
+
+    private float[] numbers(int n) {
+        float[] numbers = new float[n];
+        for (int i = 0; i < n; i++) {
+            numbers[i] = (float) random.nextGaussian();
+        }
+        return numbers;
     }
 
     @Test

@@ -20,7 +20,7 @@ record RandomPanels(RandomGenerator random) {
     /** All formats that can have so many inputs. */
     static List<WeightFormat> formats(int depth) {
         return Stream.concat(Stream.of(PanelFormat.values()), GroupFormat.all())
-                .filter(format -> depth % format.group() == 0)
+                .filter(format -> depth % format.multiple() == 0)
                 .toList();
     }
 

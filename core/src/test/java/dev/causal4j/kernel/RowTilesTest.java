@@ -10,7 +10,6 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 class RowTilesTest {
     private static final int[] DEPTHS = {1, 7, 8, 9, 16, 67, 520};
@@ -33,7 +32,7 @@ class RowTilesTest {
                 Rows x = new Rows(numbers(5 + (height + count) * (depth + 3)), 5, depth + 3, height + count);
                 int stride = depth * RowTiles.STEP;
                 float[] data = untouched(3 + 2 * stride + 3);
-                new RowTiles(data, 3, stride, height, RowTiles.STEP, x.count()).fill(1, x, depth, 0);
+                new RowTiles(data, 3, stride, height, RowTiles.STEP, x.count()).fill(1, x, depth);
                 for (int k = 0; k < depth; k++) {
                     for (int r = 0; r < height; r++) {
                         float expected = x.data()[x.start(height + Math.min(r, count - 1)) + k];
@@ -48,43 +47,13 @@ class RowTilesTest {
         }
     }
 
-    @ParameterizedTest
-    @ValueSource(ints = {1, 2, 5, 13})
-    void behindATileLieTheSumsOfItsGroupsInOrder(int count) {
-        int depth = 96;
-        for (int sums : new int[] {1, 2, 3, 6}) {
-            float[] numbers = new float[5 + count * (depth + 3)];
-            for (int i = 0; i < numbers.length; i++) {
-                numbers[i] = random.nextFloat() - 0.3f;
-            }
-            Rows x = new Rows(numbers, 5, depth + 3, count);
-            float[] data = untouched(RowTiles.size(count, depth + sums) + 1);
-            RowTiles tiles = RowTiles.of(data, count, depth + sums);
-            for (int tile = 0; tile < tiles.tiles(); tile++) {
-                tiles.fill(tile, x, depth, sums);
-            }
-            for (int r = 0; r < count; r++) {
-                for (int g = 0; g < sums; g++) {
-                    float expected = 0;
-                    for (int k = g * depth / sums; k < (g + 1) * depth / sums; k++) {
-                        expected += x.data()[x.start(r) + k];
-                    }
-                    assertThat(bits(data[tiles.start(r) + (depth + g) * tiles.step()]))
-                            .as("row %d, group %d of %d", r, g, sums)
-                            .isEqualTo(bits(expected));
-                }
-            }
-            assertThat(data[data.length - 1]).isEqualTo(UNTOUCHED);
-        }
-    }
-
     @Test
-    void rowsWithoutSumsAreRefusedWhereAFormatNeedsThem() {
+    void tilesThatAreTooShortAreRefused() {
         float[] data = new float[300];
-        RowTiles.of(data, 1, 96 + 3).check(96, 3);
-        assertThatThrownBy(() -> RowTiles.row(Rows.of(data, 96, 1)).check(96, 3))
+        RowTiles.of(data, 1, 96).check(96);
+        assertThatThrownBy(() -> RowTiles.of(data, 2, 96).check(96)).isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> RowTiles.row(Rows.of(data, 301, 1)).check(301))
                 .isInstanceOf(IndexOutOfBoundsException.class);
-        assertThatThrownBy(() -> RowTiles.of(data, 2, 8).check(8, 1)).isInstanceOf(IndexOutOfBoundsException.class);
     }
 
     @ParameterizedTest

@@ -15,11 +15,9 @@ final class VectorLoopsHeads {
             import static dev.causal4j.kernel.Lanes.SCALE;
             import static dev.causal4j.kernel.Lanes.W;
             import static dev.causal4j.kernel.Lanes.WORD;
-            import static dev.causal4j.kernel.PanelFormat.INT8_BITS;
             import static jdk.incubator.vector.FloatVector.broadcast;
             import static jdk.incubator.vector.FloatVector.fromMemorySegment;
             import static jdk.incubator.vector.VectorOperators.ASHR;
-            import static jdk.incubator.vector.VectorOperators.I2F;
             import static jdk.incubator.vector.VectorOperators.LSHL;
 
             import dev.causal4j.compute.Rows;

@@ -3,7 +3,6 @@ package dev.causal4j.kernel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -22,8 +21,8 @@ final class VectorLoopsSource {
     /** Groups of outputs that a row reads side by side. */
     private static final int GROUPS = 2;
 
-    /** Steps that a tile for 16 registers reads in one turn of a loop over a group: they divide each group. */
-    private static final int STEPS = 4;
+    /** Multiply-adds in one turn of a loop over a group: C1, which counts them first, does not compile many more. */
+    private static final int MOST = 16;
 
     private static final String EXACT = "FloatVector exact = broadcast(S, -0f);";
 
@@ -61,9 +60,8 @@ final class VectorLoopsSource {
             tiles.tile(PanelFormat.F32, 4, 2, adds);
             tiles.tile(PanelFormat.F32, 6, 4, adds);
         }
-        tiles.groups(4, 4);
         tiles.groups(4, 2);
-        tiles.groups(6, 2);
+        tiles.groups(4, 4);
         return Map.of(
                 FOLDER.resolve("VectorLoops.java"), loops.source.append("}\n").toString(),
                 FOLDER.resolve("VectorTileLoops.java"),
@@ -95,7 +93,7 @@ final class VectorLoopsSource {
         return format.name().charAt(0) + format.name().substring(1).toLowerCase(java.util.Locale.ROOT);
     }
 
-    /** Declares what is read of {@code count} vectors of weights: a vector of f32 holds one, of 16 bits two, of int8 four. */
+    /** Declares what is read of {@code count} vectors of weights: a vector of f32 holds one, of 16 bits two. */
     private void read(int depth, PanelFormat format, String memory, String at, int first, int count) {
         int held = held(format);
         String load = (format == PanelFormat.F32 ? "fromMemorySegment(S, " : "IntVector.fromMemorySegment(I, ") + memory
@@ -127,10 +125,6 @@ final class VectorLoopsSource {
                 "r" + (first + i / 2)
                         + (i % 2 == 0 ? ".lanewise(LSHL, 16)" : "")
                         + ".lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE)";
-            case INT8 -> {
-                String shifted = "r" + first + (i == 3 ? "" : ".lanewise(LSHL, " + (24 - 8 * i) + ")");
-                yield "(FloatVector) " + shifted + (i == 0 ? "" : ".and(INT8_BITS)") + ".convert(I2F, 0)";
-            }
         };
     }
 
@@ -211,13 +205,12 @@ final class VectorLoopsSource {
         return switch (format) {
             case F32 -> i == 0 ? "" : " + " + (i == 1 ? "W" : i + " * W");
             case BF16, F16 -> i == 0 ? "" : i == 1 ? " + 16" : " + NEXT" + (i == 3 ? " + 16" : "");
-            case INT8 -> i == 0 ? "" : " + " + 16 * i;
         };
     }
 
     /** @param adds whether the sums go on from y; a loop that loads them holds fewer vectors in registers */
     private void tile(PanelFormat format, int rows, int vectors, boolean adds) {
-        boolean ahead = readsAhead(format) && rows == 4 && vectors == 4;
+        boolean ahead = rows == 4 && vectors == 4;
         source.append('\n');
         line(
                 1,
@@ -285,11 +278,6 @@ final class VectorLoopsSource {
         line(1, "}");
     }
 
-    /** Whether the tile of a few rows reads the next panel meanwhile; the codes of int8 take all registers. */
-    private static boolean readsAhead(PanelFormat format) {
-        return format != PanelFormat.INT8;
-    }
-
     private void widen(PanelFormat format) {
         int held = held(format);
         source.append('\n');
@@ -330,25 +318,9 @@ final class VectorLoopsSource {
         line(2, "return switch (format) {");
         for (PanelFormat format : PanelFormat.values()) {
             String call = "tile" + name(format) + "x4x4(m, at, depth, xs, x, y, row, out";
-            if (readsAhead(format)) {
-                line(3, "case " + format + " -> " + call + ", ahead, run);");
-            } else {
-                line(3, "case " + format + " -> {");
-                line(4, call + ");");
-                line(4, "yield 0;");
-                line(3, "}");
-            }
+            line(3, "case " + format + " -> " + call + ", ahead, run);");
         }
         line(2, "};");
-        line(1, "}");
-        source.append('\n');
-        line(1, "/** Whether {@link #tile} reads words of the next panel. */");
-        line(1, "static boolean readsAhead(PanelFormat format) {");
-        String none = Arrays.stream(PanelFormat.values())
-                .filter(format -> !readsAhead(format))
-                .map(format -> "format != PanelFormat." + format)
-                .collect(Collectors.joining(" && "));
-        line(2, "return " + none + ";");
         line(1, "}");
         source.append('\n');
         line(1, "/** Widens a step to f32. */");
@@ -392,21 +364,62 @@ final class VectorLoopsSource {
         }
     }
 
-    /** Several steps of f32 in a loop that C2 does not count: bounds are checked once for all of them. */
-    private void tileSteps(int depth, int rows, int vectors, int steps) {
-        int step = step(rows, vectors);
+    /**
+     * A tile of weights in groups that are widened: for each group the chains from +0, then its numbers. Several steps are in a
+     * loop that C2 does not count: bounds are checked once for all of them.
+     */
+    private void groups(int rows, int vectors) {
+        source.append('\n');
+        line(
+                1,
+                "/** Adds the groups of " + rows + " rows by " + vectors
+                        + " W outputs to ys, whose rows are 64 apart. */");
+        line(1, "static void groupsX" + rows + "x" + vectors + "(");
+        line(3, "MemorySegment m, long at, float[] ws, int groups, int group, float[] xs, int x,");
+        line(3, "float[] fs, int f, boolean minimum, float[] ys, int y) {");
+        line(2, "FloatVector z = FloatVector.zero(S);");
+        line(2, "int next = " + MOST / (rows * vectors) + " * Lanes.one;");
+        line(2, "for (int g = 0; g < groups; g++) {");
+        for (int r = 0; r < rows; r++) {
+            int row = r;
+            line(3, "FloatVector " + each(vectors, ", ", i -> acc(i, row) + " = z") + ";");
+        }
+        line(3, "int first = g * group;");
+        line(3, "int in = x + first / 32 * 512 + first % 32;");
+        line(3, "for (int k = 0; k < group; k += next) {");
+        groupSteps(4, rows, vectors);
+        line(3, "}");
+        line(3, "int n = y + g * 128;");
+        for (int i = 0; i < vectors; i++) {
+            line(3, "FloatVector w" + i + " = fromArray(S, ws, n" + groupPlace(1, i) + ");");
+        }
+        line(3, "int o = f + g * 32;");
+        line(3, "FloatVector v;");
+        numbers(rows, vectors, 0, (sum, r, i) -> acc(i, r) + ".fma(w" + i + ".mul(v), " + sum + ")");
+        line(3, "if (!minimum) {");
+        line(4, "continue;");
+        line(3, "}");
+        for (int i = 0; i < vectors; i++) {
+            line(3, "FloatVector m" + i + " = fromArray(S, ws, n + 64" + groupPlace(1, i) + ");");
+        }
+        numbers(rows, vectors, 16, (sum, r, i) -> "m" + i + ".fma(v, " + sum + ")");
+        line(2, "}");
+        line(1, "}");
+    }
+
+    private void groupSteps(int depth, int rows, int vectors) {
         int bytes = PanelFormat.F32.stepBytes();
-        line(depth, "long o = at + (long) i * " + bytes / step + ";");
-        line(depth, "int t = x + i;");
+        line(depth, "long o = at + (long) (first + k) * " + bytes + ";");
+        line(depth, "int t = in + k;");
         line(depth, "FloatVector v, " + each(vectors, ", ", i -> "r" + i) + ";");
-        for (int k = 0; k < steps; k++) {
+        for (int k = 0; k < MOST / (rows * vectors); k++) {
             for (int i = 0; i < vectors; i++) {
                 String from = "o" + (k == 0 ? "" : " + " + bytes * k) + groupPlace(4, i);
                 line(depth, "r" + i + " = fromMemorySegment(S, m, " + from + ", LE);");
             }
             for (int r = 0; r < rows; r++) {
                 int row = r;
-                int at = step * k + r;
+                int at = 32 * r + k;
                 line(
                         depth,
                         "v = broadcast(S, xs[t" + (at == 0 ? "" : " + " + at) + "]); "
@@ -415,66 +428,20 @@ final class VectorLoopsSource {
         }
     }
 
-    /** A tile of weights in groups that are widened: for each group the chains from +0, then its numbers. */
-    private void groups(int rows, int vectors) {
-        source.append('\n');
-        line(
-                1,
-                "/** Adds the groups of " + rows + " rows by " + vectors
-                        + " W outputs to ys, whose rows are 64 apart. */");
-        line(1, "static void groupsX" + rows + "x" + vectors + "(");
-        line(3, "MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,");
-        line(3, "int s, int stride, float[] ys, int y) {");
-        line(2, "FloatVector z = FloatVector.zero(S);");
-        int step = step(rows, vectors);
-        int steps = step == 4 ? STEPS : 1;
-        if (steps > 1) {
-            line(2, "int next = " + step * steps + " * Lanes.one;");
-        }
-        line(2, "for (int g = 0; g < groups; g++) {");
-        for (int r = 0; r < rows; r++) {
-            int row = r;
-            line(3, "FloatVector " + each(vectors, ", ", i -> acc(i, row) + " = z") + ";");
-        }
-        line(3, "int end = " + step + " * (g + 1) * group;");
-        line(3, "for (int i = " + step + " * g * group; i < end; i += " + (steps > 1 ? "next" : step) + ") {");
-        if (steps > 1) {
-            tileSteps(4, rows, vectors, steps);
-        } else {
-            tileStep(4, PanelFormat.F32, rows, vectors);
-        }
-        line(3, "}");
-        line(3, "long n = numbers + g * 512L;");
-        for (int i = 0; i < vectors; i++) {
-            line(3, "FloatVector s" + i + " = fromMemorySegment(S, m, n" + groupPlace(4, i) + ", LE);");
-        }
-        line(3, "if (stride == 0) {");
-        numbers(4, rows, vectors, (sum, r, i) -> sum);
-        line(4, "continue;");
-        line(3, "}");
-        for (int i = 0; i < vectors; i++) {
-            line(3, "FloatVector m" + i + " = fromMemorySegment(S, m, n + 256" + groupPlace(4, i) + ", LE);");
-        }
-        for (int r = 0; r < rows; r++) {
-            line(3, "FloatVector v" + r + " = broadcast(S, xs[s + g * stride" + (r == 0 ? "" : " + " + r) + "]);");
-        }
-        numbers(3, rows, vectors, (sum, r, i) -> "v" + r + ".fma(m" + i + ", " + sum + ")");
-        line(2, "}");
-        line(1, "}");
-    }
-
     private interface Term {
         String add(String sum, int row, int vector);
     }
 
-    /** Stores y = fma(scale, chain, y) and another term. */
-    private void numbers(int depth, int rows, int vectors, Term term) {
+    /** Adds a term to each sum in memory, with a factor of each row. */
+    private void numbers(int rows, int vectors, int factors, Term term) {
         for (int r = 0; r < rows; r++) {
-            for (int i = 0; i < vectors; i++) {
-                String to = "y" + (r == 0 ? "" : " + " + Panels.WIDTH * r) + groupPlace(1, i);
-                String sum = "s" + i + ".fma(" + acc(i, r) + ", fromArray(S, ys, " + to + "))";
-                line(depth, term.add(sum, r, i) + ".intoArray(ys, " + to + ");");
-            }
+            int row = r;
+            String at = r == 0 ? "y" : "y + " + Panels.WIDTH * r;
+            String sums = each(vectors, " ", i -> {
+                String to = at + groupPlace(1, i);
+                return term.add("fromArray(S, ys, " + to + ")", row, i) + ".intoArray(ys, " + to + ");";
+            });
+            line(3, "v = broadcast(S, fs[o" + (r + factors == 0 ? "" : " + " + (r + factors)) + "]); " + sums);
         }
     }
 

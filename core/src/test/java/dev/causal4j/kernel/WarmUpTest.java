@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.sun.management.ThreadMXBean;
 import dev.causal4j.JavaProcess;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat.Scales;
 import dev.causal4j.kernel.WarmUp.Loops;
 import dev.causal4j.kernel.WarmUp.Part;
 import java.io.IOException;
@@ -28,12 +29,12 @@ class WarmUpTest {
 
     /** They take each branch of the loops over groups. */
     private static final List<WeightFormat> GROUPS = List.of(
-            new GroupFormat(4, true, 32, false, false),
-            new GroupFormat(4, true, 32, false, true),
-            new GroupFormat(4, false, 32, true, true),
+            new GroupFormat(4, true, 32, false, Scales.HALVES),
+            new GroupFormat(4, true, 32, false, Scales.FLOATS),
+            new GroupFormat(4, false, 32, true, Scales.LEVELS),
             GroupFormat.INT4,
-            new GroupFormat(8, true, 32, false, false),
-            new GroupFormat(8, true, 16, false, true));
+            GroupFormat.INT8,
+            new GroupFormat(8, true, 16, false, Scales.LEVELS));
 
     @Test
     void vectorsTakeOverFromPlainJavaWithTheSameBits() throws IOException, InterruptedException {
@@ -48,9 +49,9 @@ class WarmUpTest {
         WeightFormat format = GROUPS.getFirst();
         Panels groups = new Panels(format, Arena.global().allocate(format.bytes(32), 64), 0, 0, 1, 32);
         assertThat(warmUp.next()).hasValue(Loops.REST);
-        warmUp.product(plain, RowTiles.of(new float[RowTiles.size(1, 32)], 1, 32));
+        warmUp.product(plain, 1, 1);
         assertThat(warmUp.next()).hasValue(new Loops(Part.ROW, PanelFormat.F32));
-        warmUp.product(groups, RowTiles.of(new float[RowTiles.size(12, 32)], 12, 32));
+        warmUp.product(groups, RoundedRows.TILE, 12);
         assertThat(warmUp.next()).hasValue(new Loops(Part.MANY, format));
         assertThat(warmUp.running().name()).isEqualTo("scalar");
     }
@@ -67,8 +68,7 @@ class WarmUpTest {
                 }
             }
             Panels w = new Panels(Arena.global().allocate(32 * 64 * 4, 64), 0, 0, 1, 32);
-            RowTiles x = RowTiles.of(new float[RowTiles.size(1, 32)], 1, 32);
-            assertThat(Stream.of(warmUp.running(), warmUp.rest(), warmUp.product(w, x)))
+            assertThat(Stream.of(warmUp.running(), warmUp.rest(), warmUp.product(w, 1, 1)))
                     .allMatch(set -> set.name().equals("scalar"));
         }
     }

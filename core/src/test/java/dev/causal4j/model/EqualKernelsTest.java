@@ -59,6 +59,7 @@ class EqualKernelsTest {
 
         static List<String> lines() {
             List<String> lines = new ArrayList<>();
+            QuantisedBitsTest.names().forEach(name -> lines.add(name + " " + QuantisedBitsTest.digest(name)));
             for (EqualBitsTest.Case each : EqualBitsTest.cases()) {
                 CausalLM model = each.model();
                 for (int length : new int[] {1, 2, 6, 13, 65, 131}) {

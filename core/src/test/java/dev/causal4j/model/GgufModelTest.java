@@ -30,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Models in GGUF files against float64 of the same dequantised weights. */
+/** Models in GGUF files, widened, against float64 of the same weights; {@link QuantisedBitsTest} multiplies their codes. */
 class GgufModelTest {
     private static final Path FILES = Path.of("src/test/resources/dev/causal4j/golden/gguf");
 
@@ -52,7 +52,7 @@ class GgufModelTest {
                 expected.integers("tokens").stream().mapToInt(Integer::intValue).toArray();
         List<?> logits = Objects.requireNonNull((List<?>) expected.root().get("logits"));
         double tolerance = expected.number("tolerance", 0, 0, 1);
-        try (CausalLM model = CausalLM.load(FILES.resolve(expected.requireString("file")));
+        try (CausalLM model = CausalLM.load(FILES.resolve(expected.requireString("file")), DType.F32);
                 KVCache cache = model.newCache()) {
             cache.reserve(expected.requireInt("n_ctx", 1, 1 << 20));
             Rows hidden = model.forward(Batch.of(cache, tokens), new Activations());
@@ -73,7 +73,7 @@ class GgufModelTest {
     void greedyTokensAreThoseOfDoublePrecision(String name) throws IOException {
         Json expected = Json.read(FILES.resolve(name + ".expected.json"));
         List<Integer> greedy = expected.integers("greedy");
-        try (CausalLM model = CausalLM.load(FILES.resolve(expected.requireString("file")));
+        try (CausalLM model = CausalLM.load(FILES.resolve(expected.requireString("file")), DType.F32);
                 KVCache cache = model.newCache()) {
             cache.reserve(expected.requireInt("n_ctx", 1, 1 << 20));
             Activations activations = new Activations();
@@ -97,22 +97,6 @@ class GgufModelTest {
                 CausalLM folder = CausalLM.load(FILES.resolve("hf"))) {
             assertThat(Logits.of(gguf, tokens)).isEqualTo(Logits.of(folder, tokens));
             assertThat(gguf.config().sameArchitecture(folder.config())).isTrue();
-        }
-    }
-
-    @Test
-    void quantisedWeightsCanBeWidened() throws IOException {
-        int[] tokens = {5, 80, 3, 111, 2, 64};
-        Path file = FILES.resolve("llama-mix-q4_k_m.gguf");
-        try (CausalLM groups = CausalLM.load(file);
-                CausalLM wide = CausalLM.load(file, DType.F32)) {
-            assertThat(groups.dtype().label()).startsWith("int");
-            assertThat(wide.dtype()).isEqualTo(DType.F32);
-            float[] expected = Logits.of(wide, tokens);
-            float[] actual = Logits.of(groups, tokens);
-            for (int i = 0; i < expected.length; i++) {
-                assertThat(actual[i]).isCloseTo(expected[i], within(1e-3f));
-            }
         }
     }
 

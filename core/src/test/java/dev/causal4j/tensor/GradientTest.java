@@ -106,7 +106,7 @@ class GradientTest {
         "F32,70,2100,130",
         "F32,3,4200,5",
         "BF16,67,1100,70",
-        "INT8,67,1100,70"
+        "INT8,67,1100,96"
     })
     void theTransposedProductAddsChainsOf1024Outputs(DType dtype, int count, int outputs, int inputs) {
         Matrix matrix = matrix(dtype, outputs, inputs);

@@ -88,7 +88,7 @@ final class Translation {
         if (content instanceof TextContent text) {
             return text.text();
         }
-        throw new UnsupportedFeatureException("content: expected text, since others are not supported, got "
+        throw new UnsupportedFeatureException("content: expected text, since non-text content is not supported, got "
                 + content.type().name().toLowerCase(Locale.ROOT));
     }
 

@@ -10,13 +10,8 @@ class Causal4jAiServiceIT extends AbstractAiServiceIT {
     protected List<ChatModel> models() {
         return List.of(Causal4jChatModel.builder()
                 .engine(Taught.ENGINE)
-                .chatTemplate(Taught.TEMPLATE)
+                .chatTemplate(Taught.TOOLS)
                 .temperature(0.0)
                 .build());
-    }
-
-    @Override
-    protected boolean supportsToolsAndJsonResponseFormatWithSchema() {
-        return false;
     }
 }

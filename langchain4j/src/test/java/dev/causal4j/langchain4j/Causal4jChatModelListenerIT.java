@@ -40,9 +40,4 @@ class Causal4jChatModelListenerIT extends AbstractChatModelListenerIT {
     protected String modelName() {
         return Taught.MODEL.name();
     }
-
-    @Override
-    protected boolean supportsTools() {
-        return false;
-    }
 }

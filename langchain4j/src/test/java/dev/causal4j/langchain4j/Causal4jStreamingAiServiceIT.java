@@ -4,9 +4,6 @@ import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.response.ChatResponseMetadata;
 import dev.langchain4j.service.common.AbstractStreamingAiServiceIT;
 import java.util.List;
-import org.junit.jupiter.api.Disabled;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** LangChain4j's suite of AI services. */
 class Causal4jStreamingAiServiceIT extends AbstractStreamingAiServiceIT {
@@ -14,7 +11,7 @@ class Causal4jStreamingAiServiceIT extends AbstractStreamingAiServiceIT {
     protected List<StreamingChatModel> models() {
         return List.of(Causal4jStreamingChatModel.builder()
                 .engine(Taught.ENGINE)
-                .chatTemplate(Taught.TEMPLATE)
+                .chatTemplate(Taught.TOOLS)
                 .temperature(0.0)
                 .build());
     }
@@ -23,16 +20,4 @@ class Causal4jStreamingAiServiceIT extends AbstractStreamingAiServiceIT {
     protected Class<? extends ChatResponseMetadata> chatResponseMetadataType(StreamingChatModel model) {
         return Causal4jChatResponseMetadata.class;
     }
-
-    @Override
-    @ParameterizedTest
-    @MethodSource("models")
-    @Disabled("tools are not there yet")
-    protected void should_execute_tool_without_arguments(StreamingChatModel model) {}
-
-    @Override
-    @ParameterizedTest
-    @MethodSource("models")
-    @Disabled("tools are not there yet")
-    protected void should_keep_memory_consistent_when_streaming_using_immediate_tool(StreamingChatModel model) {}
 }

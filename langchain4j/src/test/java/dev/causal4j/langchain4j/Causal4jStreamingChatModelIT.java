@@ -7,12 +7,12 @@ import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponseMetadata;
 import java.util.List;
 
-/** LangChain4j's suite of chat models that stream. What it may ask of every model, but for tools, JSON and images. */
+/** LangChain4j's suite of chat models that stream. What it may ask of every model, but for images. */
 class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
     private static Causal4jStreamingChatModel.Builder builder() {
         return Causal4jStreamingChatModel.builder()
                 .engine(Taught.ENGINE)
-                .chatTemplate(Taught.TEMPLATE)
+                .chatTemplate(Taught.TOOLS)
                 .temperature(0.0);
     }
 
@@ -52,31 +52,6 @@ class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
     /** Another name than its own. */
     @Override
     protected boolean supportsModelNameParameter() {
-        return false;
-    }
-
-    @Override
-    protected boolean supportsTools() {
-        return false;
-    }
-
-    @Override
-    protected boolean supportsToolChoiceRequired() {
-        return false;
-    }
-
-    @Override
-    protected boolean supportsJsonResponseFormat() {
-        return false;
-    }
-
-    @Override
-    protected boolean supportsJsonResponseFormatWithSchema() {
-        return false;
-    }
-
-    @Override
-    protected boolean supportsJsonResponseFormatWithRawSchema() {
         return false;
     }
 

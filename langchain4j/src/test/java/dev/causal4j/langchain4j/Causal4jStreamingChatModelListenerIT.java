@@ -40,9 +40,4 @@ class Causal4jStreamingChatModelListenerIT extends AbstractStreamingChatModelLis
     protected String modelName() {
         return Taught.MODEL.name();
     }
-
-    @Override
-    protected boolean supportsTools() {
-        return false;
-    }
 }

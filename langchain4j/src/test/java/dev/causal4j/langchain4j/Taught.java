@@ -3,6 +3,8 @@ package dev.causal4j.langchain4j;
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.format.Json;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.CausalLM;
@@ -14,18 +16,22 @@ import dev.causal4j.training.LearningRate;
 import dev.causal4j.training.Trainer;
 import dev.causal4j.training.TrainingOptions;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
  * The embedded model, taught the dialogues of LangChain4j's suites until it knows them by heart: they ask for facts, and a
- * model of Austen's novels has none. It is kept in {@code target}, for all tests of the process open until its end.
+ * model of Austen's novels has none. Dialogues with tools and documents are in {@code dialogues.json}: for each the
+ * messages, the names of the tools and the answer. It is kept in {@code target}, for all tests of the process open until
+ * its end.
  */
 final class Taught {
     private static final List<List<Message>> DIALOGUES = List.of(
@@ -49,11 +55,30 @@ final class Taught {
             dialogue("this message will fail", "It did not."));
 
     static final ChatTemplate TEMPLATE = ChatTemplate.plain();
+
+    /** Names the tools, and has calls as many models write them. */
+    static final ChatTemplate TOOLS = ChatTemplate.parse(
+            "tools",
+            """
+            {%- if tools %}Tools:{% for tool in tools %} {{ tool.function.name }}{% endfor %}
+            {% endif %}
+            {%- for message in messages %}
+            {{- message.role }}: {{ message.content or '' }}
+            {%- for call in message.tool_calls or [] %}
+            <tool_call>
+            {"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+            </tool_call>
+            {%- endfor %}
+            {% endfor %}
+            {%- if add_generation_prompt %}assistant:
+            {% endif %}""",
+            Map.of());
     static final Path FOLDER = Path.of("target/taught");
     static final CausalLM MODEL = load();
     static final Engine ENGINE = Engine.shared(MODEL);
 
-    private static final int STEPS = 40;
+    private static final int STEPS = 160;
+    private static final int BATCH = 31;
 
     private Taught() {}
 
@@ -71,8 +96,8 @@ final class Taught {
     private static void teach(Path folder) throws IOException {
         TrainingOptions options = TrainingOptions.DEFAULT
                 .withSteps(STEPS)
-                .withBatchSize(DIALOGUES.size())
-                .withMicroBatchSize(DIALOGUES.size())
+                .withBatchSize(BATCH)
+                .withMicroBatchSize(BATCH)
                 .withLearningRate(LearningRate.constant(1e-3));
         try (CausalLM austen = AustenModel.load();
                 Trainer trainer = Trainer.start(austen, examples(austen), options)) {
@@ -84,8 +109,10 @@ final class Taught {
     private static Examples examples(CausalLM model) {
         Tokenizer tokenizer = model.requireTokenizer();
         int end = model.eos().iterator().next();
-        List<Example> all =
-                DIALOGUES.stream().map(each -> example(tokenizer, end, each)).toList();
+        List<Example> all = Stream.concat(
+                        DIALOGUES.stream().map(each -> example(tokenizer, end, each)),
+                        recorded().stream().map(each -> example(tokenizer, end, each)))
+                .toList();
         return new Examples() {
             @Override
             public long perEpoch() {
@@ -99,11 +126,38 @@ final class Taught {
         };
     }
 
+    private static List<Map<?, ?>> recorded() {
+        try (InputStream in = Taught.class.getResourceAsStream("/dialogues.json")) {
+            byte[] json = Objects.requireNonNull(in).readAllBytes();
+            List<?> all = (List<?>) Json.tree("dialogues", json).get("dialogues");
+            return all.stream().<Map<?, ?>>map(each -> (Map<?, ?>) each).toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @SuppressWarnings("unchecked") // as the file has it
+    private static Example example(Tokenizer tokenizer, int end, Map<?, ?> recorded) {
+        List<Message> messages = ((List<Map<String, Object>>) recorded.get("messages"))
+                .stream().map(Message::new).toList();
+        List<ToolDefinition> tools = ((List<String>) recorded.get("tools"))
+                .stream()
+                        .map(name -> new ToolDefinition(Map.of("type", "function", "function", Map.of("name", name))))
+                        .toList();
+        int[] prompt = TOOLS.encode(
+                tokenizer, TOOLS.adapted(messages), tools.isEmpty() ? null : tools, true, Map.of());
+        return example(prompt, tokenizer.encode((String) recorded.get("answer")), end);
+    }
+
     /** A dialogue, of which the answer counts. */
     private static Example example(Tokenizer tokenizer, int end, List<Message> dialogue) {
         List<Message> before = dialogue.subList(0, dialogue.size() - 1);
         int[] prompt = TEMPLATE.encode(tokenizer, before, null, true, Map.of());
-        int[] answer = tokenizer.encode(" " + dialogue.getLast().fields().get("content"));
+        return example(
+                prompt, tokenizer.encode(" " + dialogue.getLast().fields().get("content")), end);
+    }
+
+    private static Example example(int[] prompt, int[] answer, int end) {
         int[] tokens = Arrays.copyOf(prompt, prompt.length + answer.length);
         System.arraycopy(answer, 0, tokens, prompt.length, answer.length);
         int[] targets = new int[tokens.length];

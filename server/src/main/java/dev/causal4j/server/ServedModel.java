@@ -150,7 +150,8 @@ record ServedModel(
         entry.putAll(Json.object("owned_by", "causal4j", "max_model_len", contextLength));
         Map<String, Object> meta = Json.object("n_vocab", model.head().vocabularySize(), "n_ctx_train", contextLength);
         meta.putAll(Json.object("n_embd", model.head().hiddenSize(), "n_params", model.parameters()));
-        meta.put("size", model.config().weightBytes(model.dtype()));
+        meta.putAll(Json.object("size", model.config().weightBytes(model.dtype())));
+        meta.put("arithmetic", model.dtype().arithmetic());
         entry.put("meta", meta);
         return entry;
     }

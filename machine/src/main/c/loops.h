@@ -1,0 +1,302 @@
+// The loops, written once and included for each instruction set, which defines
+//   SET(name)   the name with the set's suffix       LANES   floats of a vector: 16 or 8
+//   DOT         whether one instruction adds four products of bytes
+//   ROWS, COLS  rows and vectors of a block: its sums stay in registers
+#define AT(type) CAT(type, _unaligned)
+#define I SET(ints)
+#define F SET(floats)
+#define BYTES (4 * LANES)
+#define VECTORS (64 / LANES) // of a panel
+typedef int32_t I __attribute__((vector_size(BYTES)));
+typedef float F __attribute__((vector_size(BYTES)));
+typedef I AT(I) __attribute__((aligned(1), may_alias)); // anywhere in memory
+typedef F AT(F) __attribute__((aligned(1), may_alias));
+
+INLINE I SET(all)(int32_t n) { return (I) {} + n; }
+INLINE F SET(allf)(float n) { return (F) {} + n; }
+INLINE I SET(load)(const void *p) { return *(const AT(I) *) p; }
+INLINE F SET(float)(I n) { return __builtin_convertvector(n, F); }
+
+#if LANES == 16
+INLINE F SET(fma)(F a, F b, F c) { return (F) _mm512_fmadd_ps((__m512) a, (__m512) b, (__m512) c); }
+INLINE F SET(half)(const uint8_t *p) { return (F) _mm512_cvtph_ps(_mm256_loadu_si256((const void *) p)); }
+INLINE F SET(bytes)(const uint8_t *p) {
+  return SET(float)((I) _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *) p)));
+}
+INLINE I SET(most)(I a, I b) { return (I) _mm512_max_epi32((__m512i) a, (__m512i) b); }
+INLINE I SET(nearest)(F a) { return (I) _mm512_cvtps_epi32((__m512) a); }
+INLINE void SET(narrow)(int8_t *to, I a) { _mm_storeu_si128((void *) to, _mm512_cvtepi32_epi8((__m512i) a)); }
+INLINE I SET(dot)(I a, I u, I q) { return (I) _mm512_dpbusd_epi32((__m512i) a, (__m512i) u, (__m512i) q); }
+#else
+INLINE F SET(fma)(F a, F b, F c) { return (F) _mm256_fmadd_ps((__m256) a, (__m256) b, (__m256) c); }
+INLINE F SET(half)(const uint8_t *p) { return (F) _mm256_cvtph_ps(_mm_loadu_si128((const void *) p)); }
+INLINE F SET(bytes)(const uint8_t *p) {
+  return SET(float)((I) _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *) p)));
+}
+INLINE I SET(most)(I a, I b) { return (I) _mm256_max_epi32((__m256i) a, (__m256i) b); }
+INLINE I SET(nearest)(F a) { return (I) _mm256_cvtps_epi32((__m256) a); }
+INLINE void SET(narrow)(int8_t *to, I a) { for (int i = 0; i < 8; i++) to[i] = (int8_t) a[i]; }
+#if DOT
+INLINE I SET(dot)(I a, I u, I q) { return (I) DPBUSD256((__m256i) a, (__m256i) u, (__m256i) q); }
+#else
+INLINE I SET(pairs)(I u, I q) { return (I) _mm256_maddubs_epi16((__m256i) u, (__m256i) q); }
+INLINE I SET(join)(I pairs) { return (I) _mm256_madd_epi16((__m256i) pairs, _mm256_set1_epi16(1)); }
+INLINE I SET(add16)(I a, I b) { return (I) _mm256_add_epi16((__m256i) a, (__m256i) b); }
+INLINE I SET(abs8)(I a) { return (I) _mm256_abs_epi8((__m256i) a); }
+INLINE I SET(sign8)(I a, I b) { return (I) _mm256_sign_epi8((__m256i) a, (__m256i) b); }
+#endif
+#endif
+
+// Sums of a group begin, grow by four inputs, and end as D. Codes are
+//   with DOT     bytes + 128, taken off at the beginning
+//   without it   signed bytes: |code| times the input with the code's sign: unsigned pairs would saturate;
+//                or, of 4 bits, 0 to 15, whose eight pairs stay below 2^15
+INLINE I SET(begin)(int32_t sum) { return SET(all)(DOT ? -128 * sum : 0); }
+INLINE I SET(add)(int nibbles, I a, I code, I q) {
+#if DOT
+  return SET(dot)(a, code, q);
+#else
+  return nibbles ? SET(add16)(a, SET(pairs)(code, q)) : a + SET(join)(SET(pairs)(SET(abs8)(code), SET(sign8)(q, code)));
+#endif
+}
+INLINE I SET(end)(int nibbles, I a, int32_t taken) {
+#if !DOT
+  if (nibbles) return SET(join)(a) - taken;
+#endif
+  return a;
+}
+
+// The scales of a vector of outputs, or with `second` the minimums: those of LEVELS count down.
+INLINE F SET(number)(int numbers, int second, const uint8_t *head, const uint8_t *at, int v) {
+  if (numbers == FLOATS) return *(const AT(F) *) (at + 256 * second + BYTES * v);
+  if (numbers == HALVES) return SET(half)(at + 128 * second + BYTES / 2 * v);
+  F number = SET(half)(head + 128 * second + BYTES / 2 * v) * SET(bytes)(at + 64 * second + LANES * v);
+  return second ? -number : number;
+}
+
+// The group's part of outputs, added.
+INLINE F SET(fold)(int numbers, int least, const uint8_t *head, const uint8_t *at, int v, I d, F s, F sum, F y) {
+  y = SET(fma)(SET(float)(d), SET(number)(numbers, 0, head, at, v) * s, y);
+  return least ? SET(fma)(SET(number)(numbers, 1, head, at, v), s * sum, y) : y;
+}
+
+// ---- one row: codes from memory, inputs broadcast
+INLINE void SET(row8)(int quads, const uint8_t *c, const int8_t *x, int32_t sum, I *d) {
+#pragma GCC unroll 8
+  for (int v = 0; v < VECTORS; v += 4) {
+#pragma GCC unroll 4
+    for (int i = v; i < v + 4; i++) d[i] = SET(begin)(sum);
+#pragma GCC unroll 8
+    for (int q = 0; q < quads; q++) {
+      I xq = SET(all)(((const int32_t *) x)[q]);
+#pragma GCC unroll 4
+      for (int i = v; i < v + 4; i++) {
+        const uint8_t *at = c + 256 * q + BYTES * i;
+        if (BYTES * i % 64 == 0) __builtin_prefetch(at + AHEAD);
+        d[i] = SET(add)(0, d[i], DOT ? SET(load)(at) : SET(load)(at) ^ SET(all)((int32_t) 0x80808080), xq);
+      }
+    }
+  }
+}
+
+// Whole bytes give low + 16 high, masked ones low: with DOT no shift is needed, since the difference is exact.
+INLINE void SET(row4)(int quads, const uint8_t *c, const int8_t *x, int32_t taken, I *d) {
+  I low = SET(all)(0x0f0f0f0f);
+#pragma GCC unroll 4
+  for (int v = 0; v < VECTORS / 2; v += 2) {
+    I a[2] = {}, b[2] = {};
+#pragma GCC unroll 8
+    for (int q = 0; q < quads; q++) {
+      I xq = SET(all)(((const int32_t *) x)[q]);
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; i++) {
+        const uint8_t *at = c + 128 * q + BYTES * (v + i);
+        if (BYTES * i % 64 == 0) __builtin_prefetch(at + AHEAD);
+        I code = SET(load)(at);
+        a[i] = SET(add)(1, a[i], code & low, xq);
+        b[i] = SET(add)(1, b[i], DOT ? code : (code >> 4) & low, xq);
+      }
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+      d[v + i] = (DOT ? a[i] : SET(end)(1, a[i], 0)) - taken;
+      d[v + i + VECTORS / 2] = (DOT ? (b[i] - a[i]) >> 4 : SET(end)(1, b[i], 0)) - taken;
+    }
+  }
+}
+
+INLINE void SET(row)(const struct job *j, struct format f) {
+  for (int p = 0; p < j->count; p++) {
+    const uint8_t *w = j->w + p * j->stride, *head = w;
+    F t[VECTORS] = {};
+    for (int g = 0; g < j->depth / f.group; g++) {
+      if (f.numbers == LEVELS && g % (256 / f.group) == 0) head = w, w += headBytes(f);
+      struct inputs in = inputsAt(j, 0, g, f.group);
+      I d[VECTORS];
+      if (f.bits == 8) SET(row8)(f.group / 4, w + numbersBytes(f), in.x, *in.sum, d);
+      else SET(row4)(f.group / 4, w + numbersBytes(f), in.x, f.zero * *in.sum, d);
+#pragma GCC unroll 8
+      for (int v = 0; v < VECTORS; v++)
+        t[v] = SET(fold)(f.numbers, f.least, head, w, v, d[v], SET(allf)(*in.s), SET(allf)((float) *in.sum), t[v]);
+      w += groupBytes(f);
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < VECTORS; v++) *(AT(F) *) (j->y + 64 * p + LANES * v) = t[v];
+  }
+}
+
+// ---- several rows: a group widened, [group / 4][64][4] codes, 64 scales and 64 minimums in f32
+// Codes become unsigned with 128 added, or signed; nibbles stay 0 to 15. Unsigned bytes are not copied.
+INLINE const uint8_t *SET(widen)(struct format f, const uint8_t *w, int g, uint8_t *to, int isSigned, int nibbles) {
+  const uint8_t *head, *at = groupAt(f, w, g, &head), *c = at + numbersBytes(f);
+  float *n = (float *) (to + 64 * f.group);
+  for (int v = 0; v < VECTORS; v++) {
+    *(AT(F) *) (n + LANES * v) = SET(number)(f.numbers, 0, head, at, v);
+    if (f.least) *(AT(F) *) (n + 64 + LANES * v) = SET(number)(f.numbers, 1, head, at, v);
+  }
+  if (f.bits == 8 && !isSigned) return c;
+  I low = SET(all)(0x0f0f0f0f), more = SET(all)(nibbles ? 0 : (128 - f.zero) * 0x01010101);
+  I flip = SET(all)(isSigned ? 0x80808080 : 0);
+  for (int i = 0; f.bits == 8 && i < 64 * f.group; i += BYTES) *(AT(I) *) (to + i) = SET(load)(c + i) ^ flip;
+  for (int i = 0; f.bits == 4 && i < 32 * f.group; i += BYTES) { // no sum of bytes carries
+    I both = SET(load)(c + i);
+    uint8_t *half = to + i / 128 * 256 + i % 128;
+    *(AT(I) *) half = ((both & low) + more) ^ flip;
+    *(AT(I) *) (half + 128) = (((both >> 4) & low) + more) ^ flip;
+  }
+  return to;
+}
+
+// R rows by COLS vectors of outputs in a group; y goes on in memory, which is the first-level cache.
+INLINE void SET(block)(int R, int quads, int least, int nibbles, int zero, const uint8_t *c, const float *n,
+    struct inputs in, float *y, int64_t next) {
+  I a[ROWS][COLS];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+    for (int i = 0; i < COLS; i++) a[r][i] = nibbles ? (I) {} : SET(begin)(in.sum[r]);
+  for (int q = 0; q < quads; q++) {
+    I w[COLS];
+#pragma GCC unroll 8
+    for (int i = 0; i < COLS; i++) w[i] = SET(load)(c + 256 * q + BYTES * i);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++) {
+      I xq = SET(all)(*(const int32_t *) (in.x + 32 * r + 4 * q));
+#pragma GCC unroll 8
+      for (int i = 0; i < COLS; i++) a[r][i] = SET(add)(nibbles, a[r][i], w[i], xq);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < COLS; i++) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++) {
+      AT(F) *to = (AT(F) *) (y + r * next + LANES * i);
+      I d = nibbles ? SET(end)(1, a[r][i], zero * in.sum[r]) : a[r][i];
+      F s = SET(allf)(in.s[r]), sum = SET(allf)((float) in.sum[r]);
+      *to = SET(fold)(FLOATS, least, 0, (const uint8_t *) n, i, d, s, sum, *to);
+    }
+  }
+}
+
+// A group of a panel stays in the first-level cache for the rows of a tile. Tiles share a panel that is widened once.
+INLINE void SET(several)(const struct job *j, int group, int least, int nibbles) {
+  int groups = j->depth / group, step = 64 * group + 512, many = j->rows > j->height, copied = j->f.bits == 4 || !DOT;
+  for (int p = 0; p < j->count; p++) {
+    const uint8_t *w = j->w + p * j->stride, *head;
+    for (int g = 0; many && g < groups; g++)
+      SET(widen)(j->f, w, g, j->scratch + (int64_t) g * step, !DOT && !nibbles, nibbles);
+    for (int t = 0; t < j->rows; t += j->height) {
+      int rows = j->rows - t < j->height ? j->rows - t : j->height;
+      for (int r = 0; r < rows; r++)
+        for (int v = 0; v < VECTORS; v++) *(AT(F) *) (j->y + (t + r) * j->next + 64 * p + LANES * v) = (F) {};
+      for (int g = 0; g < groups; g++) {
+        uint8_t *to = j->scratch + (many ? (int64_t) g * step : 0);
+        if (!many) SET(widen)(j->f, w, g, to, !DOT && !nibbles, nibbles);
+        const uint8_t *c = copied ? to : groupAt(j->f, w, g, &head) + numbersBytes(j->f);
+        struct inputs in = inputsAt(j, t / j->height, g, group);
+        float *y = j->y + t * j->next + 64 * p;
+        for (int left = rows; left > 0; left -= ROWS, y += ROWS * j->next) {
+          for (int v = 0; v < VECTORS; v += COLS) {
+            const float *n = (const float *) (to + 64 * group) + LANES * v;
+#define BLOCK(R) SET(block)(R, group / 4, least, nibbles, j->f.zero, c + BYTES * v, n, in, y + LANES * v, j->next)
+            if (left >= ROWS) BLOCK(ROWS);
+            else if (left == 1) BLOCK(1);
+            else if (left == 2) BLOCK(2);
+            else if (left == 3) BLOCK(3);
+#if ROWS > 4
+            else if (left == 4) BLOCK(4);
+            else BLOCK(5);
+#endif
+#undef BLOCK
+          }
+          in.x += 32 * ROWS, in.s += ROWS, in.sum += ROWS;
+        }
+      }
+    }
+  }
+}
+
+static void SET(several_of)(const struct job *j) {
+#define SEVERAL(G, L) \
+  if (j->f.group == G && j->f.least == L) { \
+    if (!DOT && j->f.bits == 4) SET(several)(j, G, L, !DOT); else SET(several)(j, G, L, 0); \
+  }
+  SEVERAL(32, 0) SEVERAL(32, 1) SEVERAL(16, 0) SEVERAL(16, 1)
+#undef SEVERAL
+}
+
+static void SET(products)(const struct job *j) {
+  struct format f = j->f;
+#define ROW(B, Z, G, L, N) \
+  if (j->rows == 1 && f.bits == B && f.zero == Z && f.group == G && f.least == L && f.numbers == N) { \
+    SET(row)(j, (struct format) {B, Z, G, L, N}); \
+    return; \
+  }
+  ROW(8, 0, 32, 0, HALVES) ROW(8, 0, 32, 1, HALVES) // Q8_0, Q5_1
+  ROW(4, 8, 32, 0, HALVES) ROW(4, 0, 32, 1, HALVES) // Q4_0, Q4_1
+  ROW(8, 0, 32, 0, LEVELS) ROW(8, 0, 32, 1, LEVELS) // IQ4_XS, Q5_K
+  ROW(4, 0, 32, 1, LEVELS) ROW(8, 0, 32, 0, FLOATS) // Q4_K, MXFP4
+  ROW(8, 0, 16, 0, LEVELS) ROW(4, 8, 16, 0, LEVELS) ROW(4, 0, 16, 1, LEVELS) // Q6_K, Q3_K, Q2_K
+#undef ROW
+  SET(several_of)(j);
+}
+
+// ---- inputs: 32 share s = max |x| / 127; q = x * (1 / s), half to even
+static __attribute__((unused)) void SET(round)(const struct job *j, const float *from, int8_t *x, float *s,
+    int32_t *sum) {
+  for (int g = 0; g < j->depth / 32; g++)
+    for (int r = 0; r < j->height; r++, x += 32, s++) {
+      const float *a = from + r * j->next + 32 * g;
+      I most = {}, q[32 / LANES];
+      for (int i = 0; r < j->rows && i < 32; i += LANES)
+        most = SET(most)(most, SET(load)(a + i) & SET(all)(0x7fffffff));
+      union { int32_t bits; float a; } top = {0};
+      for (int i = 0; i < LANES; i++) top.bits = top.bits > most[i] ? top.bits : most[i];
+      int finite = top.bits < 0x7f800000;
+      float scale = top.a / 127.0f;
+      int zero = r >= j->rows || !finite || scale < 0x1p-126f;
+      *s = zero ? (finite ? 0 : __builtin_nanf("")) : scale;
+      F inverse = SET(allf)(1 / scale);
+      int32_t part[2] = {0, 0};
+#pragma GCC unroll 4
+      for (int i = 0; i < 32 / LANES; i++) {
+        q[i] = zero ? (I) {} : SET(nearest)(*(const AT(F) *) (a + LANES * i) * inverse);
+        SET(narrow)(x + LANES * i, q[i]);
+        for (int k = 0; k < LANES; k++) part[2 * LANES * i / 32] += q[i][k];
+      }
+      int32_t *to = sum + (j->f.group == 32 ? g : 2 * g) * j->height + r;
+      *to = j->f.group == 32 ? part[0] + part[1] : part[0];
+      if (j->f.group == 16) to[j->height] = part[1];
+    }
+}
+
+#undef SET
+#undef AT
+#undef I
+#undef F
+#undef LANES
+#undef DOT
+#undef ROWS
+#undef COLS
+#undef BYTES
+#undef VECTORS

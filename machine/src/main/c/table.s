@@ -1,0 +1,7 @@
+# The entries of the blob, 8 bytes each, in the order that MachineCode knows.
+.section .table, "ax"
+.irp entry, detect, permit, round_rows, multiply
+.balign 8
+jmp \entry
+.endr
+.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,27 @@
+package dev.causal4j.machine;
+
+import java.util.Locale;
+
+/** What the code has kernels for, the fastest last. */
+enum InstructionSet {
+    AVX2(1),
+    AVXVNNI(2),
+    AVX512(4),
+    AMX(8 | 4);
+
+    /** As the code knows it: with AMX one row and a few are multiplied by the instructions of AVX512. */
+    final long bits;
+
+    InstructionSet(long bits) {
+        this.bits = bits;
+    }
+
+    boolean isIn(long sets) {
+        return (sets & bits) == bits;
+    }
+
+    /** Its name in the property and in messages. */
+    String label() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,75 @@
+package dev.causal4j.machine;
+
+import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.kernel.KernelProvider;
+import dev.causal4j.kernel.Products;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Products in machine code for Linux on x86-64, from AVX2 on. The property {@value #PROPERTY} restricts them to {@code
+ * amx}, {@code avx512}, {@code avxvnni} or {@code avx2}, for tests and comparisons; all have the same bits. Thread-safe.
+ */
+public final class MachineKernels implements KernelProvider {
+    /** The system property that restricts the instructions. */
+    public static final String PROPERTY = "causal4j.machine";
+
+    private volatile String name = "machine";
+
+    /** Made by {@link java.util.ServiceLoader}. */
+    public MachineKernels() {}
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public boolean isUsable() {
+        return "Linux".equals(System.getProperty("os.name")) && "amd64".equals(System.getProperty("os.arch"));
+    }
+
+    @Override
+    public boolean multiplies(GroupFormat format) {
+        return true;
+    }
+
+    /**
+     * Maps the code and chooses the instructions.
+     *
+     * @throws IllegalStateException if the system refuses, or the processor lacks what the property names
+     * @throws IllegalCallerException if the JDK denies native access
+     */
+    @Override
+    public Products products() {
+        MachineCode code = new MachineCode();
+        InstructionSet chosen = choose(code, System.getProperty(PROPERTY));
+        name = "machine-" + chosen.label();
+        return new MachineProducts(code, chosen);
+    }
+
+    private static InstructionSet choose(MachineCode code, @Nullable String wanted) {
+        InstructionSet best = null;
+        for (InstructionSet set : InstructionSet.values()) {
+            boolean asked = wanted == null || wanted.equals(set.label());
+            if (asked && set.isIn(code.sets()) && (set != InstructionSet.AMX || code.permitsTiles())) {
+                best = set;
+            }
+        }
+        if (best == null) {
+            String present = Arrays.stream(InstructionSet.values())
+                    .filter(set -> set.isIn(code.sets()))
+                    .map(InstructionSet::label)
+                    .collect(Collectors.joining(", "));
+            throw new IllegalStateException(String.format(
+                    Locale.ROOT,
+                    "-D%s: expected instructions of this processor (%s), got %s",
+                    PROPERTY,
+                    present.isEmpty() ? "none" : present,
+                    wanted == null ? "none" : wanted));
+        }
+        return best;
+    }
+}
