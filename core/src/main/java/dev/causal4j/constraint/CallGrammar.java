@@ -99,7 +99,7 @@ final class CallGrammar {
         try {
             return isJson ? json(schema) : members.of(schema);
         } catch (ConstraintException e) {
-            if (tool.strict() || !(e instanceof SchemaRefusal)) {
+            if (tool.strict() || !(e instanceof SchemaRefusal refusal && refusal.whole)) {
                 throw new ConstraintException("tool " + tool.name(), e);
             }
             LOG.log(Level.WARNING, "tool {0}, {1}; any object is allowed", tool.name(), e.getMessage());
