@@ -4,7 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.causal4j.austen.AustenModel;
+import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolCall;
+import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.RecordSchema;
 import dev.causal4j.generation.Chat;
@@ -34,6 +39,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -127,6 +133,27 @@ class ReadmeExamplesTest {
         // example: end
     }
 
+    private static void calling() {
+        // example: begin
+        Map<String, ?> day = Map.of("day", Map.of("type", "string", "format", "date"));
+        Map<String, ?> arguments = Map.of(
+                "type", "object", "properties", day, "required", List.of("day"), "additionalProperties", false);
+        Map<String, ?> function = Map.of("name", "diary", "strict", true, "parameters", arguments);
+        ToolDefinition diary = new ToolDefinition(Map.of("type", "function", "function", function));
+
+        Chat chat = Chat.of(AustenModel.load()).tools(List.of(diary));
+        chat.toolChoice(ToolChoice.named("diary")); // AUTO, unless it is set
+        Answer answer = chat.answer(List.of(new Message("user", "What did Emma do that day?")));
+        ToolCall call = answer.calls().getFirst();
+        System.out.println(call.name() + " " + call.arguments());
+
+        Map<String, ?> result = Map.of("role", "tool", "tool_call_id", call.id(), "content", "She painted.");
+        chat.toolChoice(ToolChoice.NONE);
+        Answer last = chat.answer(List.of(new Message(result)));
+        System.out.println(last.content());
+        // example: end
+    }
+
     private static void constraining() {
         // example: begin
         CausalLM model = AustenModel.load();
@@ -215,6 +242,12 @@ class ReadmeExamplesTest {
                 List.of(" on the 2nd of May true Optional[35.828774102761294]", "true -7.574125585302973"),
                 printed(ReadmeExamplesTest::constraining));
         assertEquals(List.of("0.86 of the draws, 0.34 of their weights"), printed(ReadmeExamplesTest::weighing));
+    }
+
+    @Test
+    void theExampleOfToolsPrintsACallThatObeysItsSchema() throws Exception {
+        String printed = String.join("", printed(ReadmeExamplesTest::calling));
+        assertTrue(printed.matches("diary \\{\\s*\"day\"\\s*:\\s*\"\\d{4}-\\d\\d-\\d\\d\"\\s*}.*"), printed);
     }
 
     @Test
