@@ -7,6 +7,7 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.model.CausalLM;
+import dev.langchain4j.agent.tool.Tool;
 import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.data.segment.TextSegment;
 import dev.langchain4j.memory.chat.TokenWindowChatMemory;
@@ -24,6 +25,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.LocalDate;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
@@ -93,6 +95,35 @@ class GuideTest {
         // example: end
     }
 
+    // example: begin
+    record Clock(LocalDate today) {
+        @Tool("today's date")
+        String currentDate() {
+            return today.toString();
+        }
+    }
+
+    record Person(String name, int age, double height, boolean married) {}
+
+    interface Reader {
+        Person person(String text);
+    }
+    // example: end
+
+    private static void calls(ChatModel chat) {
+        // example: begin
+        Assistant assistant = AiServices.builder(Assistant.class)
+                .chatModel(chat)
+                .tools(new Clock(LocalDate.of(2026, 11, 29)))
+                .build();
+        System.out.println(assistant.chat("What is the date today?"));
+        Reader reader = AiServices.create(Reader.class, chat);
+        Person klaus = reader.person("Extract the person's information from the following text: "
+                + "Klaus is 37 years old, 1.78m height and single");
+        System.out.println(klaus.name() + ", " + klaus.age());
+        // example: end
+    }
+
     private static void probabilities(ChatModel chat) {
         // example: begin
         ChatResponse response = chat.chat(ChatRequest.builder()
@@ -120,10 +151,10 @@ class GuideTest {
         // example: end
     }
 
-    private static ChatModel model() {
+    private static ChatModel model(ChatTemplate template) {
         return Causal4jChatModel.builder()
                 .model(Taught.MODEL)
-                .chatTemplate(Taught.TEMPLATE)
+                .chatTemplate(template)
                 .temperature(0.0)
                 .build();
     }
@@ -136,9 +167,10 @@ class GuideTest {
     @Test
     void theExamplesOfTheGuideDoWhatItSays() throws IOException {
         assertThat(printed(() -> stream(Taught.MODEL, Taught.TEMPLATE))).isEqualTo("Hello World STOP\n");
-        assertThat(printed(() -> service(Taught.MODEL, Taught.TEMPLATE, model())))
+        assertThat(printed(() -> service(Taught.MODEL, Taught.TEMPLATE, model(Taught.TEMPLATE))))
                 .isEqualTo("Hello, how are you?\n");
-        assertThat(printed(() -> probabilities(model()))).matches(" J\\w* (9\\d|100) %\n");
+        assertThat(printed(() -> calls(model(Taught.TOOLS)))).isEqualTo("That is the date.\nKlaus, 37\n");
+        assertThat(printed(() -> probabilities(model(Taught.TEMPLATE)))).matches(" J\\w* (9\\d|100) %\n");
         assertThat(printed(() -> rank(Taught.MODEL))).isEqualTo("true\n");
     }
 
