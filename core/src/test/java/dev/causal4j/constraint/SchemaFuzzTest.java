@@ -37,7 +37,7 @@ class SchemaFuzzTest {
             String schema = text(schema(random, 3));
             String document;
             try {
-                Whitespace whitespace = Whitespace.values()[random.nextInt(3)];
+                Whitespace whitespace = List.of(Whitespace.values()).get(random.nextInt(3));
                 document = walk(Constraint.schema(schema, whitespace).start(TOKENIZER), random);
             } catch (ConstraintException e) {
                 assertThat(e).hasMessageMatching("schema: expected (one that some text fits|oneOf|uniqueItems)[^\n]*");
