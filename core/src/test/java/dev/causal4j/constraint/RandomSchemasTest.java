@@ -17,7 +17,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /** Random walks along the masks of random schemas, judged by another validator. */
-class SchemaFuzzTest {
+class RandomSchemasTest {
     private static final int WALKS = 2_000;
     private static final int STEPS = 400;
     private static final int CLOSING = 25; // steps behind which a walk closes what it can

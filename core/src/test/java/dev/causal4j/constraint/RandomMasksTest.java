@@ -13,7 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Random walks along the masks of random constraints, beside the scalar twin. */
-class MaskFuzzTest {
+class RandomMasksTest {
     private static final int CONSTRAINTS = 200;
     private static final int WALKS = 3;
     private static final int STEPS = 12;
