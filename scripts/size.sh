@@ -38,11 +38,12 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 4549 format 1481 tokenizer 1581 chat 1723 constraint 14 model,families,gguf 3694 decoder 2040 \
-  generation 2319 scoring 329 head 610 training 1475 flight,causal4j 182 || failed=1
-size server server 2228 || failed=1
-size cli cli 3862 || failed=1
+size core kernel,tensor,compute 4752 format 1491 tokenizer 1592 chat 2880 constraint 4809 model,families,gguf 3697 decoder 2057 \
+  generation 2569 scoring 428 head 617 training 1475 flight,causal4j 182 || failed=1
+size machine machine 252 || failed=1
+size server server 2577 || failed=1
+size cli cli 4476 || failed=1
 size hub hub 932 || failed=1
-size langchain4j langchain4j 544 || failed=1
-size spark spark 589 || failed=1
+size langchain4j langchain4j 694 || failed=1
+size spark spark 727 || failed=1
 exit $failed

@@ -115,7 +115,12 @@ record JsonNumbers(
         }
 
         int pack() {
-            return phase.ordinal() | (negative ? 16 : 0) | (digits << 5) | ((low + 1) << 10) | ((high + 1) << 12) | (rest << 14);
+            return phase.ordinal()
+                    | (negative ? 16 : 0)
+                    | (digits << 5)
+                    | ((low + 1) << 10)
+                    | ((high + 1) << 12)
+                    | (rest << 14);
         }
     }
 

@@ -137,7 +137,8 @@ final class JsonTerms {
     }
 
     /** The same where null is every string. */
-    @Nullable Term bothOf(@Nullable Term a, @Nullable Term b) {
+    @Nullable
+    Term bothOf(@Nullable Term a, @Nullable Term b) {
         return a == null ? b : b == null ? a : both(a, b);
     }
 

@@ -225,7 +225,8 @@ final class SchemaGrammar {
         int counts = max == Terms.UNBOUNDED ? Math.max(min, 1) : max;
         Limits.check("schema, object", (counts + 1L) * (named.size() + 1), Limits.SYMBOLS, "places");
         Expression[] places = ends(other, min, max, counts);
-        for (Map.Entry<String, List<Subschema>> each : List.copyOf(named.entrySet()).reversed()) {
+        for (Map.Entry<String, List<Subschema>> each :
+                List.copyOf(named.entrySet()).reversed()) {
             boolean must = required.contains(each.getKey());
             places = before(each.getKey(), value(each.getValue()), must, places, max == Terms.UNBOUNDED);
         }

@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
@@ -32,7 +33,7 @@ class AnswerParserTest {
 
     private static Object resource(String name) throws IOException {
         try (InputStream in = AnswerParserTest.class.getResourceAsStream("calls/" + name)) {
-            return Json.value(name, in.readAllBytes());
+            return Objects.requireNonNull(Json.value(name, in.readAllBytes()));
         }
     }
 
@@ -40,7 +41,7 @@ class AnswerParserTest {
     private record Case(
             ToolFormat format, List<ToolDefinition> tools, String name, String text, boolean open, Json expect) {
         Answer read(Heard heard, List<String> pieces) {
-            return read(heard, pieces, expect.root().get("finish_reason").equals("length") ? "length" : "stop");
+            return read(heard, pieces, "length".equals(expect.root().get("finish_reason")) ? "length" : "stop");
         }
 
         Answer read(Heard heard, List<String> pieces, String finish) {
@@ -191,7 +192,7 @@ class AnswerParserTest {
                     .findFirst()
                     .orElseThrow();
             List<String> chunks = json.strings("chunks");
-            List<?> known = (List<?>) json.root().get("known");
+            List<?> known = (List<?>) Objects.requireNonNull(json.root().get("known"));
             for (int count = 1; count <= chunks.size(); count++) {
                 List<?> expected = (List<?>) known.get(count - 1);
                 Heard heard = new Heard();

@@ -6,6 +6,7 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -33,7 +34,8 @@ class GoldenMasksTest {
         for (JsonNode row : Golden.json(name)) {
             String subject = row.get("name").asString();
             byte[] prefix = Golden.bytes(row.get("prefix").asString());
-            Matcher matcher = Golden.constraint(CASES.get(subject)).start(tokenizer);
+            Matcher matcher = Golden.constraint(Objects.requireNonNull(CASES.get(subject)))
+                    .start(tokenizer);
             assertThat(matcher.accept(prefix)).as(subject).isEqualTo(prefix.length);
             BitSet expected = Golden.ids(row.get("allowed").asString(), tokenizer.vocabularySize());
             BitSet mask = Golden.mask(matcher, tokenizer.vocabularySize());
@@ -55,7 +57,8 @@ class GoldenMasksTest {
     @ParameterizedTest
     @MethodSource("texts")
     void textsAreFollowedAsFarAsTheyCanBeCompleted(JsonNode row) {
-        Constraint constraint = Golden.constraint(CASES.get(row.get("name").asString()));
+        Constraint constraint = Golden.constraint(
+                Objects.requireNonNull(CASES.get(row.get("name").asString())));
         for (JsonNode text : row.get("texts")) {
             Matcher matcher = constraint.start(Golden.tokenizer("minimind"));
             byte[] bytes = Golden.bytes(text.get("text").asString());

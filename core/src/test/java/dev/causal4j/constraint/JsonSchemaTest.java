@@ -61,7 +61,7 @@ class JsonSchemaTest {
     @ParameterizedTest
     @MethodSource("refused")
     void whatCannotBeHeldIsRefusedByItsKeyword(JsonNode group) {
-        String keyword = group.get("refuses").asString().split(" ")[0];
+        String keyword = group.get("refuses").asString().split(" ", -1)[0];
         Constraint constraint = Constraint.schema(group.get("schema").toString());
         assertThatThrownBy(() -> constraint.start(TOKENIZER))
                 .isInstanceOf(SchemaRefusal.class)
@@ -139,10 +139,10 @@ class JsonSchemaTest {
     void holdsTheseAndNotThose(String schema, String texts) {
         Constraint constraint = Constraint.schema(json(schema.strip()), Whitespace.COMPACT);
         String[] sides = texts.strip().split("\\|", 2);
-        for (String text : sides[0].strip().split(" +")) {
+        for (String text : sides[0].strip().split(" +", -1)) {
             assertThat(accepts(constraint, text)).as("%s holds", text).isTrue();
         }
-        for (String text : sides[1].strip().split(" +")) {
+        for (String text : sides[1].strip().split(" +", -1)) {
             assertThat(accepts(constraint, text)).as("%s does not hold", text).isFalse();
         }
     }

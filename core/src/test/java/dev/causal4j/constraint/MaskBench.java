@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -139,7 +140,7 @@ final class MaskBench {
             }
             matcher.accept(last);
         } catch (RuntimeException e) {
-            return e.getMessage();
+            return String.valueOf(e.getMessage());
         }
         return matcher.isAccepting() ? "" : "at the end";
     }
@@ -175,7 +176,7 @@ final class MaskBench {
             text.append(value.isEmpty() ? "[]" : "]");
         } else if (value.isFloatingPointNumber()) {
             double number = value.asDouble();
-            boolean plain = number == 0 || Math.abs(number) >= 1e-4 && Math.abs(number) < 1e16;
+            boolean plain = number == 0 || (Math.abs(number) >= 1e-4 && Math.abs(number) < 1e16);
             String digits = plain ? new BigDecimal(Double.toString(number)).toPlainString() : Double.toString(number);
             text.append(
                     plain && digits.indexOf('.') < 0
@@ -186,7 +187,7 @@ final class MaskBench {
         }
     }
 
-    private void print(Path log) throws IOException {
+    private void print(@Nullable Path log) throws IOException {
         long[] sorted = Arrays.copyOf(masks, count);
         Arrays.sort(sorted);
         long[] compile = compiles.stream().mapToLong(each -> each).sorted().toArray();
@@ -267,8 +268,9 @@ final class MaskBench {
 
     private static String inAlphabet(String bytes) {
         StringBuilder piece = new StringBuilder();
-        for (char c : bytes.toCharArray()) {
-            boolean other = c <= 0x20 || c >= 0x7f && c <= 0xa0 || c == 0xad;
+        for (int i = 0; i < bytes.length(); i++) {
+            char c = bytes.charAt(i);
+            boolean other = c <= 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0xad;
             piece.append((char) (!other ? c : c <= 0x20 ? 0x100 + c : c == 0xad ? 0x143 : 0x121 + c - 0x7f));
         }
         return piece.toString();

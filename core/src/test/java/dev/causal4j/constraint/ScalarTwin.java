@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Follows a grammar without intersections and complements by a set of derivatives, without caches, classes of bytes and
@@ -28,56 +29,56 @@ final class ScalarTwin {
     private static final Node EMPTY = new Times(NEVER, 0, 0);
 
     /** What is left to do: a node first, then expressions. */
-    private record Thread(Node node, List<Expression> then) {}
+    private record Member(Node node, List<Expression> then) {}
 
     private final Grammar grammar;
-    private final Set<Thread> threads;
+    private final Set<Member> members;
     private final boolean accepts;
 
     ScalarTwin(Grammar grammar) {
-        this(grammar, Set.of(new Thread(EMPTY, List.of(grammar.rules().getFirst()))));
+        this(grammar, Set.of(new Member(EMPTY, List.of(grammar.rules().getFirst()))));
     }
 
-    private ScalarTwin(Grammar grammar, Set<Thread> kernel) {
+    private ScalarTwin(Grammar grammar, Set<Member> kernel) {
         this.grammar = grammar;
-        this.threads = new LinkedHashSet<>();
-        Deque<Thread> open = new ArrayDeque<>(kernel);
-        Set<Thread> seen = new HashSet<>();
+        this.members = new LinkedHashSet<>();
+        Deque<Member> open = new ArrayDeque<>(kernel);
+        Set<Member> seen = new HashSet<>();
         boolean ends = false;
         while (!open.isEmpty()) {
-            Thread thread = open.pop();
-            if (!seen.add(thread) || thread.node.equals(NEVER)) {
+            Member member = open.pop();
+            if (!seen.add(member) || member.node.equals(NEVER)) {
                 continue;
             }
-            threads.add(thread);
-            if (nullable(thread.node)) {
-                if (thread.then.isEmpty()) {
+            members.add(member);
+            if (nullable(member.node)) {
+                if (member.then.isEmpty()) {
                     ends = true;
                 } else {
-                    open.addAll(expand(thread.then.getFirst(), thread.then.subList(1, thread.then.size())));
+                    open.addAll(expand(member.then.getFirst(), member.then.subList(1, member.then.size())));
                 }
             }
         }
         accepts = ends;
     }
 
-    private List<Thread> expand(Expression expression, List<Expression> then) {
+    private List<Member> expand(Expression expression, List<Expression> then) {
         return switch (expression) {
-            case Expression.Text(Term term) -> List.of(new Thread(node(term), then));
+            case Expression.Text(Term term) -> List.of(new Member(node(term), then));
             case Expression.Tokens _ -> List.of();
             case Expression.Call(int rule) -> expand(grammar.rules().get(rule), then);
-            case Expression.Sequence(List<Expression> parts) -> List.of(new Thread(EMPTY, joined(parts, then)));
+            case Expression.Sequence(List<Expression> parts) -> List.of(new Member(EMPTY, joined(parts, then)));
             case Expression.Choice(List<Expression> options) ->
                 options.stream().flatMap(each -> expand(each, then).stream()).toList();
             case Expression.Repeat(Expression part, int least, int most) -> {
-                List<Thread> ways = new ArrayList<>();
+                List<Member> ways = new ArrayList<>();
                 if (least == 0) {
-                    ways.add(new Thread(EMPTY, then));
+                    ways.add(new Member(EMPTY, then));
                 }
                 if (most > 0) {
                     Expression rest = new Expression.Repeat(
                             part, Math.max(least - 1, 0), most == Terms.UNBOUNDED ? most : most - 1);
-                    ways.add(new Thread(EMPTY, joined(List.of(part, rest), then)));
+                    ways.add(new Member(EMPTY, joined(List.of(part, rest), then)));
                 }
                 yield ways;
             }
@@ -91,15 +92,16 @@ final class ScalarTwin {
     }
 
     /** The twin behind some bytes, or null if they cannot be completed. */
+    @Nullable
     ScalarTwin next(byte[] text) {
         ScalarTwin twin = this;
         for (byte b : text) {
-            Set<Thread> kernel = new LinkedHashSet<>();
-            for (Thread thread : twin.threads) {
-                derive(thread.node, b & 255).forEach(rest -> kernel.add(new Thread(rest, thread.then)));
+            Set<Member> kernel = new LinkedHashSet<>();
+            for (Member member : twin.members) {
+                derive(member.node, b & 255).forEach(rest -> kernel.add(new Member(rest, member.then)));
             }
             twin = new ScalarTwin(grammar, kernel);
-            if (twin.threads.isEmpty()) {
+            if (twin.members.isEmpty()) {
                 return null;
             }
         }

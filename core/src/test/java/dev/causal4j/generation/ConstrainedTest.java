@@ -283,7 +283,6 @@ class ConstrainedTest extends ConstrainedFixture {
         assertThat(made.constrained().orElseThrow().complete()).isEqualTo(text.equals("x"));
     }
 
-    /** The exact distribution by enumeration, that of masks, and that of exact draws. */
     /** Where a tokenizer drops the space that a text begins with, the answer begins as a text does. */
     @Test
     void theTextOfAConstraintIsATextOfItsOwn() throws IOException {

@@ -205,7 +205,7 @@ class ExactDrawsTest extends ConstrainedFixture {
             assertThat(made.order())
                     .isEqualTo(IntStream.range(0, 3)
                             .boxed()
-                            .sorted(Comparator.comparing((Integer i) -> -sums[i]))
+                            .sorted(Comparator.comparingDouble((Integer i) -> -sums[i]))
                             .toList());
             assertThatThrownBy(() -> scorer.rankSpellings(prompt, List.of(oneOf("bcc".repeat(13)))))
                     .hasMessageStartingWith("choices: expected at most 4096 token sequences that spell them, got more");

@@ -83,7 +83,7 @@ class QuantisedBitsTest {
 
     /** A file of these weights, or of floats that are quantised. */
     static CausalLM model(String name) {
-        String[] parts = name.split(" in ");
+        String[] parts = name.split(" in ", -1);
         Path file = FILES.resolve(parts[0] + ".gguf");
         try {
             CausalLM model = parts.length == 1

@@ -93,6 +93,7 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
         private final StreamingChatResponseHandler handler;
         private final Handle handle;
         private final ToolCallBuilder call = new ToolCallBuilder();
+        private String held = ""; // handlers expect more than white space or a first brace
 
         Parts(StreamingChatResponseHandler handler, Handle handle) {
             this.handler = handler;
@@ -118,6 +119,7 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
             if (index > 0 && !handle.isCancelled()) {
                 onCompleteToolCall(handler, call.buildAndReset());
             }
+            held = "";
             call.updateIndex(index);
             call.updateId(id);
             call.updateName(name);
@@ -125,16 +127,18 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
 
         @Override
         public void arguments(int index, String piece) {
-            if (piece.isEmpty() || handle.isCancelled()) {
+            held += piece;
+            if (held.isBlank() || held.strip().equals("{") || handle.isCancelled()) {
                 return;
             }
-            call.appendArguments(piece);
+            call.appendArguments(held);
             PartialToolCall part = PartialToolCall.builder()
                     .index(index)
                     .id(call.id())
                     .name(call.name())
-                    .partialArguments(piece)
+                    .partialArguments(held)
                     .build();
+            held = "";
             onPartialToolCall(handler, part, handle);
         }
     }

@@ -57,9 +57,7 @@ final class Taught {
     static final ChatTemplate TEMPLATE = ChatTemplate.plain();
 
     /** Names the tools, and has calls as many models write them. */
-    static final ChatTemplate TOOLS = ChatTemplate.parse(
-            "tools",
-            """
+    static final ChatTemplate TOOLS = ChatTemplate.parse("tools", """
             {%- if tools %}Tools:{% for tool in tools %} {{ tool.function.name }}{% endfor %}
             {% endif %}
             {%- for message in messages %}
@@ -71,8 +69,8 @@ final class Taught {
             {%- endfor %}
             {% endfor %}
             {%- if add_generation_prompt %}assistant:
-            {% endif %}""",
-            Map.of());
+            {% endif %}""", Map.of());
+
     static final Path FOLDER = Path.of("target/taught");
     static final CausalLM MODEL = load();
     static final Engine ENGINE = Engine.shared(MODEL);
@@ -129,24 +127,26 @@ final class Taught {
     private static List<Map<?, ?>> recorded() {
         try (InputStream in = Taught.class.getResourceAsStream("/dialogues.json")) {
             byte[] json = Objects.requireNonNull(in).readAllBytes();
-            List<?> all = (List<?>) Json.tree("dialogues", json).get("dialogues");
-            return all.stream().<Map<?, ?>>map(each -> (Map<?, ?>) each).toList();
+            return elements(Json.tree("dialogues", json), "dialogues");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
     @SuppressWarnings("unchecked") // as the file has it
+    private static <T> List<T> elements(Map<?, ?> object, String name) {
+        return (List<T>) Objects.requireNonNull(object.get(name), name);
+    }
+
     private static Example example(Tokenizer tokenizer, int end, Map<?, ?> recorded) {
-        List<Message> messages = ((List<Map<String, Object>>) recorded.get("messages"))
-                .stream().map(Message::new).toList();
-        List<ToolDefinition> tools = ((List<String>) recorded.get("tools"))
-                .stream()
-                        .map(name -> new ToolDefinition(Map.of("type", "function", "function", Map.of("name", name))))
-                        .toList();
-        int[] prompt = TOOLS.encode(
-                tokenizer, TOOLS.adapted(messages), tools.isEmpty() ? null : tools, true, Map.of());
-        return example(prompt, tokenizer.encode((String) recorded.get("answer")), end);
+        List<Message> messages = Taught.<Map<String, Object>>elements(recorded, "messages").stream()
+                .map(Message::new)
+                .toList();
+        List<ToolDefinition> tools = Taught.<String>elements(recorded, "tools").stream()
+                .map(name -> new ToolDefinition(Map.of("type", "function", "function", Map.of("name", name))))
+                .toList();
+        int[] prompt = TOOLS.encode(tokenizer, TOOLS.adapted(messages), tools.isEmpty() ? null : tools, true, Map.of());
+        return example(prompt, tokenizer.encode(String.valueOf(recorded.get("answer"))), end);
     }
 
     /** A dialogue, of which the answer counts. */

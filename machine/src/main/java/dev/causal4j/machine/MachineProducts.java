@@ -74,7 +74,7 @@ final class MachineProducts extends Products {
         GroupFormat f = (GroupFormat) w.format();
         long at = (long) x.tile() * x.height() + first;
         code.multiply(
-                w.memory()[0].asSlice(w.offset() + panel * w.stride()),
+                w.memory().asSlice(w.offset() + panel * w.stride()),
                 MemorySegment.ofArray(x.codes()).asSlice(at * x.depth()),
                 MemorySegment.ofArray(x.scales()).asSlice(4 * at * (x.depth() / 32)),
                 MemorySegment.ofArray(x.sums()).asSlice(4 * at * (x.depth() / x.group())),
@@ -91,6 +91,15 @@ final class MachineProducts extends Products {
                         f.bits(),
                         f.bits() == 4 && f.signed() ? 8 : 0,
                         f.minimum() ? 1 : 0,
-                        f.scales().ordinal()));
+                        scales(f)));
+    }
+
+    /** The kind of scales as the code has it. */
+    private static int scales(GroupFormat format) {
+        return switch (format.scales()) {
+            case HALVES -> 0;
+            case FLOATS -> 1;
+            case LEVELS -> 2;
+        };
     }
 }

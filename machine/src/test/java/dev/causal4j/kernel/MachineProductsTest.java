@@ -163,7 +163,7 @@ class MachineProductsTest {
         Panels all = panels(format, 5, 96, random);
         RoundedRows x = inputs(format, 41, 96, random);
         for (int count = 1; count <= 5; count++) {
-            Panels w = new Panels(format, all.memory()[0], all.stride() * (5 - count), all.stride(), count, 96);
+            Panels w = new Panels(format, all.memory(), all.stride() * (5 - count), all.stride(), count, 96);
             compare(sets, w, x);
             compare(sets, w, x.rows(16, 9));
             compare(sets, w, x.rows(32, 9));

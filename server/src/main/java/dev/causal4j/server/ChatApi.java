@@ -46,8 +46,7 @@ record ChatApi() implements Api {
         in.refuse(List.of("best_of"));
         Tools tools = Tools.read(in);
         boolean plain = served.format().template().isPlain(); // of a model that might write nothing but white space
-        Optional<Constraints.Wanted> wanted =
-                Constraints.read(in, plain ? Whitespace.SPACED : Whitespace.FLEXIBLE);
+        Optional<Constraints.Wanted> wanted = Constraints.read(in, plain ? Whitespace.SPACED : Whitespace.FLEXIBLE);
         Conversation conversation = conversation(in, served, tools);
         Chat.Format format = conversation.format;
         Ask.Prompt prompt = conversation.prompt;

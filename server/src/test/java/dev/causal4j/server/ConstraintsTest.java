@@ -69,7 +69,8 @@ class ConstraintsTest {
                 "'grammar': ''"
             })
     void noneIsWanted(String fields) {
-        assertThat(Constraints.read(in("{" + fields + "}"), Whitespace.FLEXIBLE)).isEmpty();
+        assertThat(Constraints.read(in("{" + fields + "}"), Whitespace.FLEXIBLE))
+                .isEmpty();
     }
 
     @ParameterizedTest

@@ -28,7 +28,9 @@ class RecordedTest {
     private static final Path CALLS = Recorded.RESOURCES.resolve("chat/calls");
 
     static Stream<Path> families() throws Exception {
-        return Files.list(CALLS).filter(file -> !file.endsWith("streams.json")).sorted();
+        try (Stream<Path> files = Files.list(CALLS)) {
+            return files.filter(file -> !file.endsWith("streams.json")).sorted().toList().stream();
+        }
     }
 
     @ParameterizedTest

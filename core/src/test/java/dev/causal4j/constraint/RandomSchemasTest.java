@@ -17,7 +17,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /** Random walks along the masks of random schemas, judged by another validator. */
-class SchemaFuzzTest {
+class RandomSchemasTest {
     private static final int WALKS = 2_000;
     private static final int STEPS = 400;
     private static final int CLOSING = 25; // steps behind which a walk closes what it can
@@ -37,7 +37,7 @@ class SchemaFuzzTest {
             String schema = text(schema(random, 3));
             String document;
             try {
-                Whitespace whitespace = Whitespace.values()[random.nextInt(3)];
+                Whitespace whitespace = List.of(Whitespace.values()).get(random.nextInt(3));
                 document = walk(Constraint.schema(schema, whitespace).start(TOKENIZER), random);
             } catch (ConstraintException e) {
                 assertThat(e).hasMessageMatching("schema: expected (one that some text fits|oneOf|uniqueItems)[^\n]*");
