@@ -43,7 +43,7 @@ class ArchitectureTest {
             "scoring",
             "training");
 
-    private static final int MOST_PUBLIC_TYPES = 85;
+    private static final int MOST_PUBLIC_TYPES = 88;
     private static final int MOST_NESTED_PUBLIC_TYPES = 51;
 
     private static final JavaClasses CLASSES = new ClassFileImporter()

@@ -28,7 +28,7 @@ class GbnfTest {
             root ::= "a" dead | "b" ok . dead ::= dead "x" | dead . ok ::= "c" | dead § bc | a ac
             root ::= (("a"?)* "b"?){2} "c"                                   § c aac abac bbc | abbb
             root ::= r{2,3} "!" . r ::= "(" r? ")"                           § ()()! (())()()! | ()! ()()()()!
-            root ::= "a"{2} | [^"\\\\\\x00-\\x1F] | [+-] "1" | "q"{0} "z"    § aa b z +1 -1 | a 1+1 q
+            root ::= "a"{2} | [^"\\\\\\x00-\\x1F] | [+-] "1" | "q"{0} "z"    § aa b z +1 -1 | aaa 1+1 +11
             root ::= "\\u00e9" [\\x41-C] "\\U0001F600"                       § éA😀 éC😀 | éD😀 eA😀
             root ::= a-b a_b . a-b ::= "1" . a_b ::= ("2" | "3")+            § 12 1323 | 1 23
             root ::= . . x ::= "y"                                           § a é | aa

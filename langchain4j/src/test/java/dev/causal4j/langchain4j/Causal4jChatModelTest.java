@@ -8,12 +8,10 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
-import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.CustomMessage;
 import dev.langchain4j.data.message.TextContent;
-import dev.langchain4j.data.message.ToolExecutionResultMessage;
 import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.UnsupportedFeatureException;
@@ -21,6 +19,10 @@ import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.DefaultChatRequestParameters;
+import dev.langchain4j.model.chat.request.ResponseFormat;
+import dev.langchain4j.model.chat.request.ResponseFormatType;
+import dev.langchain4j.model.chat.request.json.JsonRawSchema;
+import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -199,14 +201,23 @@ class Causal4jChatModelTest {
         assertThatThrownBy(() -> ask(model, new OfAnotherProvider()))
                 .isExactlyInstanceOf(UnsupportedFeatureException.class)
                 .hasMessageEndingWith("since others are not supported, got OfAnotherProvider");
-        ToolExecutionRequest call =
-                ToolExecutionRequest.builder().name("add").arguments("{}").build();
-        for (ChatMessage message : List.of(
-                AiMessage.from(call), ToolExecutionResultMessage.from(call, "4"), CustomMessage.from(Map.of("a", 1)))) {
-            assertThatThrownBy(() -> model.chat(message))
-                    .isExactlyInstanceOf(UnsupportedFeatureException.class)
-                    .hasMessageContaining("not supported");
-        }
+        assertThatThrownBy(() -> model.chat(CustomMessage.from(Map.of("a", 1))))
+                .isExactlyInstanceOf(UnsupportedFeatureException.class)
+                .hasMessageContaining("not supported");
+    }
+
+    @Test
+    void aSchemaThatIsRefusedIsAnInvalidRequest() {
+        ResponseFormat format = ResponseFormat.builder()
+                .type(ResponseFormatType.JSON)
+                .jsonSchema(JsonSchema.builder()
+                        .name("refused")
+                        .rootElement(JsonRawSchema.from("{\"if\": {\"type\": \"string\"}}"))
+                        .build())
+                .build();
+        assertThatThrownBy(() -> ask(builder().build(), parameters().responseFormat(format).build()))
+                .isExactlyInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("\"if\"");
     }
 
     private static final class OfAnotherProvider extends DefaultChatRequestParameters {

@@ -60,6 +60,6 @@ class Causal4jTokenCountEstimatorTest {
         assertThatThrownBy(() ->
                         estimator.estimateTokenCountInMessage(UserMessage.from(ImageContent.from("http://a/b.png"))))
                 .isExactlyInstanceOf(UnsupportedFeatureException.class)
-                .hasMessage("content: expected text, since others are not supported, got image");
+                .hasMessage("content: expected text, since non-text content is not supported, got image");
     }
 }
