@@ -160,12 +160,12 @@ class FamilyPathsTest {
     void convertChangesNoBit(String fixture) throws Exception {
         String tokens = ids(read(fixture, "golden.json").get("tokens").get(0));
         String out = folder.resolve("converted").toString();
-        JsonNode converted = run("convert", "--model", model(fixture), "--dtype", "int8", "--out", out);
+        JsonNode converted = run("convert", "--model", model(fixture), "--dtype", "bf16", "--out", out);
         JsonNode facts = run("inspect", "--model", out);
         assertThat(facts.get("parameters")).isEqualTo(converted.get("parameters"));
-        assertThat(facts.get("dtype").stringValue()).isEqualTo("int8");
+        assertThat(facts.get("dtype").stringValue()).isEqualTo("bf16");
         assertThat(run("score", "--model", out, "--tokens", tokens))
-                .isEqualTo(run("score", "--model", model(fixture), "--tokens", tokens, "--dtype", "int8"));
+                .isEqualTo(run("score", "--model", model(fixture), "--tokens", tokens, "--dtype", "bf16"));
     }
 
     @ParameterizedTest

@@ -47,7 +47,7 @@ class MainTest {
         Program.run()
                 .refused(
                         2,
-                        "expected generate, chat, score, train, serve, inspect, bench, convert, pull, list, rm or tokenizer, got none",
+                        "expected generate, chat, score, train, serve, inspect, bench, convert, pull, list, rm, tokenizer or constraint, got none",
                         "; see causal4j --help");
         Program.run("translate").refused(2, "translate", "; see causal4j --help");
         Program.run("--json").refused(2, "--json");
@@ -57,8 +57,8 @@ class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "genrate            | or tokenizer, got \"genrate\"; did you mean generate?",
-                "translate          | or tokenizer, got \"translate\"; see causal4j --help",
+                "genrate            | or constraint, got \"genrate\"; did you mean generate?",
+                "translate          | or constraint, got \"translate\"; see causal4j --help",
                 "--debg             | option: expected one of causal4j, got \"--debg\"; did you mean --debug?",
                 "tokenizer encdoe   | got \"encdoe\"; did you mean encode?",
                 "generate --mdoel x | option: expected one of causal4j generate, got \"--mdoel\"; did you mean --model?",

@@ -167,8 +167,8 @@ class TokenizerTrainCommandTest {
         Program.run("tokenizer")
                 .refused(
                         2,
-                        "command: expected tokenizer train, tokenizer encode, tokenizer decode or"
-                                + " tokenizer render, got none; see causal4j tokenizer --help");
+                        "command: expected tokenizer train, tokenizer encode, tokenizer decode,"
+                                + " tokenizer render or tokenizer parse, got none; see causal4j tokenizer --help");
         Program.run("tokenizer", "train").refused(2, "--data", "--vocabulary-size", "--out");
         Path file = data.resolve("a.txt");
         Program.run(

@@ -67,9 +67,9 @@ public final class Kernels {
     }
 
     /** Begins, in the background, what a provider needs before it multiplies by weights of a format. */
-    public static void prepare(WeightFormat format) {
-        if (format instanceof GroupFormat groups && PREPARED.add(groups)) {
-            var _ = Provided.FOUND.thenAcceptAsync(found -> found.multiplies(groups));
+    public static void prepare(GroupFormat format) {
+        if (PREPARED.add(format)) {
+            var _ = Provided.FOUND.thenAcceptAsync(found -> found.multiplies(format));
         }
     }
 

@@ -48,7 +48,9 @@ public final class Matrix {
         this.rows = rows;
         this.cols = cols;
         this.data = data;
-        Kernels.prepare(format);
+        if (format instanceof GroupFormat groups) {
+            Kernels.prepare(groups);
+        }
     }
 
     /** An uninitialised matrix. */
