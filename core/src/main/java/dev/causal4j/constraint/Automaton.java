@@ -1,6 +1,8 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Configuration.Member;
+import dev.causal4j.constraint.Expression.Unique;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,9 +26,13 @@ final class Automaton {
     private static final int DEEPEST = 4 * Limits.OPEN;
 
     final Terms terms;
+    private static final int BEHIND_ITEM = 0;
+    private static final int BEHIND_COMMA = 1;
+
     private final Grammar grammar;
     private final Map<Frame, Frame> frames = new HashMap<>();
     private final Map<Configuration, Configuration> configurations = new HashMap<>();
+    private final Map<Unique, Unique> lists = new HashMap<>();
     private final Configuration start;
     private final long compiled; // bytes
 
@@ -36,6 +42,14 @@ final class Automaton {
     private boolean accepts;
     private int visit;
     private int ids;
+
+    /** The whole text, of which {@code read} bytes are read. */
+    byte[] text = new byte[0];
+
+    int read;
+
+    /** Grows with each transition that depends on the whole text. */
+    int looks;
 
     /** @throws ConstraintException if no text belongs to the grammar */
     Automaton(Terms terms, Grammar grammar) {
@@ -63,12 +77,13 @@ final class Automaton {
     }
 
     private Configuration compute(Configuration from, int b) {
+        int before = looks;
         begin();
         for (Member member : from.members) {
             add(terms.derivative(member.term(), b), member.then());
         }
         Configuration next = configuration();
-        from.next[from.classes.of(b)] = next;
+        from.next[from.classes.of(b)] = looks == before ? next : null;
         return next;
     }
 
@@ -80,6 +95,7 @@ final class Automaton {
     Configuration next(Configuration from, int token, byte @Nullable [] text) {
         Configuration byText = text == null ? Configuration.DEAD : from;
         for (byte b : text == null ? new byte[0] : text) {
+            this.text[read++] = b;
             byText = next(byText, b & 255);
         }
         if (!hasTokens(from)) {
@@ -179,6 +195,18 @@ final class Automaton {
                     expand(part, done == most ? parent : frame(frame.expression, done, parent));
                 }
             }
+            case Unique list
+            when position == BEHIND_ITEM -> {
+                int count = list.count() + 1;
+                if (count >= list.least()) {
+                    visit(parent);
+                }
+                if (count < list.most() && (count < list.values() || terms.live(left(list.item(), written(list))))) {
+                    add(list.comma(), frame(list, BEHIND_COMMA, parent));
+                }
+            }
+            case Unique list
+            when position == BEHIND_COMMA -> item(list.behind(list.count() + 1, written(list), read), parent);
             default -> expand(frame.expression, parent);
         }
     }
@@ -192,7 +220,28 @@ final class Automaton {
                 visit(parts.isEmpty() ? then : frame(expression, 0, then));
             case Expression.Choice(List<Expression> options) -> options.forEach(option -> expand(option, then));
             case Expression.Repeat _ -> visit(frame(expression, 0, then));
+            case Unique list -> {
+                looks++;
+                item(list.behind(0, list.known(), read), then);
+            }
         }
+    }
+
+    private void item(Unique list, @Nullable Frame then) {
+        Unique known = lists.computeIfAbsent(list, each -> each);
+        add(left(list.item(), list.known()), frame(known, BEHIND_ITEM, then));
+    }
+
+    private Term left(Term items, Term known) {
+        return terms.and(items, terms.not(known));
+    }
+
+    /** The items that are known behind the one that was read, and perhaps a comma. */
+    private Term written(Unique list) {
+        looks++;
+        String item = new String(text, list.start(), read - list.start(), StandardCharsets.UTF_8);
+        int comma = item.startsWith("\"") ? item.indexOf(',', item.lastIndexOf('"')) : item.indexOf(',');
+        return terms.or(list.known(), list.same().apply(comma < 0 ? item : item.substring(0, comma)));
     }
 
     private void add(Term term, @Nullable Frame then) {
@@ -222,6 +271,7 @@ final class Automaton {
         });
         configurations.clear();
         frames.clear();
+        lists.clear();
         terms.forget();
         return true;
     }

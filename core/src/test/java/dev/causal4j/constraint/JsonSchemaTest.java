@@ -125,6 +125,12 @@ class JsonSchemaTest {
             {'type': 'object', 'not': {'required': ['a', 'b']}, 'additionalProperties': {'const': 1}} § {} {"a":1} {"b":1,"c":1} | {"a":1,"b":1}
             {'type': 'array', 'items': {'enum': ['x', 'y', 1]}, 'uniqueItems': true, 'minItems': 1} § ["x"] ["y","x"] [1,"x","y"] | [] ["x","x"] ["x","y","x"]
             {'type': 'array', 'items': {'type': 'boolean'}, 'uniqueItems': true} § [] [true] [false,true] | [true,true] [true,false,true]
+            {'type': 'array', 'items': {'type': 'string'}, 'uniqueItems': true, 'minItems': 2} § ["a","b"] ["a","","a,","\\\\,\\""] | ["a"] ["a","a"] ["a","b","a" ["\\u001f","\\u001F" ["",""
+            {'type': 'array', 'items': {'type': ['integer', 'null']}, 'uniqueItems': true, 'maxItems': 4} § [] [1,12,-1,null] | [1,1] [0,-0] [null,null] [1,2,3,4,5] [1,12,1]
+            {'type': 'array', 'items': {'type': 'number'}, 'uniqueItems': true} § [1,1.5,10] [0.1,-0.1] | [1,1.0] [1e1] [0.5,3,0.50]
+            {'type': 'array', 'items': {'type': 'integer', 'minimum': 1, 'maximum': 40}, 'uniqueItems': true, 'minItems': 2} § [1,2] [40,4] | [4,4] [1] [41,1]
+            {'type': 'array', 'items': {'type': 'string', 'pattern': '^[a-d]{2}$'}, 'uniqueItems': true, 'minItems': 16} § ["aa","ab","ac","ad","ba","bb","bc","bd","ca","cb","cc","cd","da","db","dc","dd"] | ["aa"]
+            {'items': {'items': {'enum': [1, 2]}, 'type': 'array', 'uniqueItems': true}, 'type': 'array'} § [[1,2],[1,2]] [[2],[],[2]] | [[1,1]] [[1],[2,2]]
             {'type': 'array', 'items': {'type': 'integer'}, 'minItems': 2, 'maxItems': 3} § [1,2] [1,2,3] | [] [1] [1,2,3,4] [1,]
             {'type': 'array', 'prefixItems': [{'const': 1}, {'const': 2}], 'items': false} § [] [1] [1,2] | [2] [1,2,3] [1,1]
             {'type': 'array', 'items': [{'const': 1}], 'additionalItems': {'const': 0}, 'maxItems': 3} § [] [1] [1,0,0] | [0] [1,1] [1,0,0,0]
