@@ -25,10 +25,11 @@ final class Automaton {
     // A bracket has at most a rule, a sequence, a repetition and a choice of its own.
     private static final int DEEPEST = 4 * Limits.OPEN;
 
-    final Terms terms;
+    // Positions in a list of different items.
     private static final int BEHIND_ITEM = 0;
     private static final int BEHIND_COMMA = 1;
 
+    final Terms terms;
     private final Grammar grammar;
     private final Map<Frame, Frame> frames = new HashMap<>();
     private final Map<Configuration, Configuration> configurations = new HashMap<>();
@@ -168,11 +169,22 @@ final class Automaton {
         Frame known = frames.get(made);
         if (known == null) {
             Limits.check(SUBJECT, made.depth, DEEPEST, "open parts inside each other");
+            made.brackets = (parent == null ? 0 : parent.brackets) + (closes(expression, position) ? 1 : 0);
+            Limits.check(SUBJECT, made.brackets, Limits.OPEN, "open brackets");
             made.id = ++ids;
             frames.put(made, made);
             known = made;
         }
         return known;
+    }
+
+    /** Whether a bracket's end alone is left of a sequence. */
+    private boolean closes(Expression expression, int position) {
+        return expression instanceof Expression.Sequence(List<Expression> parts)
+                && position > 0
+                && position == parts.size() - 1
+                && parts.getLast() instanceof Expression.Text(Term end)
+                && (terms.derivative(end, ']') == terms.empty || terms.derivative(end, '}') == terms.empty);
     }
 
     private void proceed(Frame frame) {
@@ -240,8 +252,7 @@ final class Automaton {
     private Term written(Unique list) {
         looks++;
         String item = new String(text, list.start(), read - list.start(), StandardCharsets.UTF_8);
-        int comma = item.startsWith("\"") ? item.indexOf(',', item.lastIndexOf('"')) : item.indexOf(',');
-        return terms.or(list.known(), list.same().apply(comma < 0 ? item : item.substring(0, comma)));
+        return terms.or(list.known(), list.same().apply(item.replaceFirst(",\\s*$", "")));
     }
 
     private void add(Term term, @Nullable Frame then) {

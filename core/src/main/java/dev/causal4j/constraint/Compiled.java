@@ -1,6 +1,8 @@
 package dev.causal4j.constraint;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -8,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 /** A constraint for the tokens of one tokenizer. Thread-safe: its matchers share what they find out. */
 final class Compiled {
     private static final int NO_TOKEN = Integer.MAX_VALUE; // but a text
+    private static final int END = 40; // bytes of an answer that tell where it is
 
     private final Lexicon lexicon;
     private final Automaton automaton;
@@ -45,20 +48,34 @@ final class Compiled {
 
     private synchronized void mask(TextMatcher of, long[] allowed) {
         renew(of, masks.deepest);
-        masks.mask(of.at, of.begins, allowed);
+        try {
+            masks.mask(of.at, of.begins, allowed);
+        } catch (ConstraintException e) {
+            throw limit(e);
+        }
     }
 
     /** @return whether the text can be completed behind a token; if not, nothing is changed */
     private synchronized boolean accept(TextMatcher of, int token, byte @Nullable [] text) {
         renew(of, text == null ? 0 : text.length);
-        Configuration then = automaton.next(of.at, token, text);
-        if (then.isDead()) {
-            return false;
+        try {
+            Configuration then = automaton.next(of.at, token, text);
+            if (then.isDead()) {
+                return false;
+            }
+            of.at = then;
+            of.length = automaton.read;
+            of.begins = false;
+            return true;
+        } catch (ConstraintException e) {
+            throw limit(e);
         }
-        of.at = then;
-        of.length = automaton.read;
-        of.begins = false;
-        return true;
+    }
+
+    private ConstraintException limit(ConstraintException error) {
+        int begin = Math.max(0, automaton.read - END);
+        String end = new String(automaton.text, begin, automaton.read - begin, StandardCharsets.UTF_8);
+        return new ConstraintException("answer behind " + FormatException.quote(end), error);
     }
 
     /** One text. */

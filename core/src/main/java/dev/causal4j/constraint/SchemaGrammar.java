@@ -141,9 +141,9 @@ final class SchemaGrammar {
 
     /** A list of different strings, numbers and literals, in plain spelling. */
     private Expression unique(Items items, Subschema schema) {
-        boolean named = !items.first().isEmpty();
-        List<Shape> kinds = named ? List.of() : reader.read(items.rest());
-        boolean regular = !named && kinds.stream().allMatch(each -> each instanceof Scalars || each instanceof Strings);
+        List<Shape> kinds = reader.read(items.rest());
+        boolean regular = items.first().isEmpty()
+                && kinds.stream().allMatch(each -> each instanceof Scalars || each instanceof Strings);
         Term item = regular ? json.terms.or(kinds.stream().map(this::plain).toList()) : json.terms.never;
         int values = count(item, new byte[0], new HashSet<>(), new HashSet<>());
         if (!regular || values < items.min()) {
@@ -157,10 +157,12 @@ final class SchemaGrammar {
     }
 
     private Term plain(Shape shape) {
-        Term exponents = json.minus(json.number, json.plainNumber);
-        return shape instanceof Strings strings
-                ? json.quoted(json.content(strings))
-                : json.minus(((Scalars) shape).term(), exponents);
+        if (shape instanceof Strings strings) {
+            return json.quoted(json.content(strings));
+        }
+        Term term = ((Scalars) shape).term(); // a listed value has one spelling
+        boolean listed = term.shape instanceof Term.Shape.Literals;
+        return listed ? term : json.minus(term, json.minus(json.number, json.plainNumber));
     }
 
     private Term same(String text) {
@@ -173,10 +175,8 @@ final class SchemaGrammar {
 
     /** Spellings of one value are equal. */
     private static Object value(String text) {
-        return switch (JsonSchema.read(text.getBytes(StandardCharsets.UTF_8))) {
-            case Number number -> new BigDecimal(number.toString()).stripTrailingZeros();
-            case Object value -> value;
-        };
+        Object value = JsonSchema.read(text.getBytes(StandardCharsets.UTF_8));
+        return value instanceof Number number ? new BigDecimal(number.toString()).stripTrailingZeros() : value;
     }
 
     /** Counts the values of a term, up to {@link #MAX_UNIQUE} or without end; those of long spellings are left out. */
