@@ -1,6 +1,8 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Configuration.Member;
+import dev.causal4j.constraint.Expression.Unique;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -23,10 +25,15 @@ final class Automaton {
     // A bracket has at most a rule, a sequence, a repetition and a choice of its own.
     private static final int DEEPEST = 4 * Limits.OPEN;
 
+    // Positions in a list of different items.
+    private static final int BEHIND_ITEM = 0;
+    private static final int BEHIND_COMMA = 1;
+
     final Terms terms;
     private final Grammar grammar;
     private final Map<Frame, Frame> frames = new HashMap<>();
     private final Map<Configuration, Configuration> configurations = new HashMap<>();
+    private final Map<Unique, Unique> lists = new HashMap<>();
     private final Configuration start;
     private final long compiled; // bytes
 
@@ -36,6 +43,14 @@ final class Automaton {
     private boolean accepts;
     private int visit;
     private int ids;
+
+    /** The whole text, of which {@code read} bytes are read. */
+    byte[] text = new byte[0];
+
+    int read;
+
+    /** Grows with each transition that depends on the whole text. */
+    int looks;
 
     /** @throws ConstraintException if no text belongs to the grammar */
     Automaton(Terms terms, Grammar grammar) {
@@ -63,12 +78,13 @@ final class Automaton {
     }
 
     private Configuration compute(Configuration from, int b) {
+        int before = looks;
         begin();
         for (Member member : from.members) {
             add(terms.derivative(member.term(), b), member.then());
         }
         Configuration next = configuration();
-        from.next[from.classes.of(b)] = next;
+        from.next[from.classes.of(b)] = looks == before ? next : null;
         return next;
     }
 
@@ -80,6 +96,7 @@ final class Automaton {
     Configuration next(Configuration from, int token, byte @Nullable [] text) {
         Configuration byText = text == null ? Configuration.DEAD : from;
         for (byte b : text == null ? new byte[0] : text) {
+            this.text[read++] = b;
             byText = next(byText, b & 255);
         }
         if (!hasTokens(from)) {
@@ -152,11 +169,22 @@ final class Automaton {
         Frame known = frames.get(made);
         if (known == null) {
             Limits.check(SUBJECT, made.depth, DEEPEST, "open parts inside each other");
+            made.brackets = (parent == null ? 0 : parent.brackets) + (closes(expression, position) ? 1 : 0);
+            Limits.check(SUBJECT, made.brackets, Limits.OPEN, "open brackets");
             made.id = ++ids;
             frames.put(made, made);
             known = made;
         }
         return known;
+    }
+
+    /** Whether a bracket's end alone is left of a sequence. */
+    private boolean closes(Expression expression, int position) {
+        return expression instanceof Expression.Sequence(List<Expression> parts)
+                && position > 0
+                && position == parts.size() - 1
+                && parts.getLast() instanceof Expression.Text(Term end)
+                && (terms.derivative(end, ']') == terms.empty || terms.derivative(end, '}') == terms.empty);
     }
 
     private void proceed(Frame frame) {
@@ -179,6 +207,18 @@ final class Automaton {
                     expand(part, done == most ? parent : frame(frame.expression, done, parent));
                 }
             }
+            case Unique list
+            when position == BEHIND_ITEM -> {
+                int count = list.count() + 1;
+                if (count >= list.least()) {
+                    visit(parent);
+                }
+                if (count < list.most() && (count < list.values() || terms.live(left(list.item(), written(list))))) {
+                    add(list.comma(), frame(list, BEHIND_COMMA, parent));
+                }
+            }
+            case Unique list
+            when position == BEHIND_COMMA -> item(list.behind(list.count() + 1, written(list), read), parent);
             default -> expand(frame.expression, parent);
         }
     }
@@ -192,7 +232,27 @@ final class Automaton {
                 visit(parts.isEmpty() ? then : frame(expression, 0, then));
             case Expression.Choice(List<Expression> options) -> options.forEach(option -> expand(option, then));
             case Expression.Repeat _ -> visit(frame(expression, 0, then));
+            case Unique list -> {
+                looks++;
+                item(list.behind(0, list.known(), read), then);
+            }
         }
+    }
+
+    private void item(Unique list, @Nullable Frame then) {
+        Unique known = lists.computeIfAbsent(list, each -> each);
+        add(left(list.item(), list.known()), frame(known, BEHIND_ITEM, then));
+    }
+
+    private Term left(Term items, Term known) {
+        return terms.and(items, terms.not(known));
+    }
+
+    /** The items that are known behind the one that was read, and perhaps a comma. */
+    private Term written(Unique list) {
+        looks++;
+        String item = new String(text, list.start(), read - list.start(), StandardCharsets.UTF_8);
+        return terms.or(list.known(), list.same().apply(item.replaceFirst(",\\s*$", "")));
     }
 
     private void add(Term term, @Nullable Frame then) {
@@ -222,6 +282,7 @@ final class Automaton {
         });
         configurations.clear();
         frames.clear();
+        lists.clear();
         terms.forget();
         return true;
     }

@@ -1,11 +1,17 @@
 package dev.causal4j.constraint;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A constraint for the tokens of one tokenizer. Thread-safe: its matchers share what they find out. */
 final class Compiled {
+    private static final int NO_TOKEN = Integer.MAX_VALUE; // but a text
+    private static final int END = 40; // bytes of an answer that tell where it is
+
     private final Lexicon lexicon;
     private final Automaton automaton;
     private final Masks masks;
@@ -20,7 +26,7 @@ final class Compiled {
 
     /** A text that has just begun. */
     Matcher start(Tokenizer tokenizer) {
-        return new TextMatcher(tokenizer, automaton.start(), true);
+        return new TextMatcher(tokenizer, automaton.start(), true, new byte[0]);
     }
 
     /** Roughly its bytes. */
@@ -28,26 +34,48 @@ final class Compiled {
         return automaton.bytes() + masks.bytes();
     }
 
-    private void renew() {
+    private void renew(TextMatcher of, int more) {
+        if (of.length + more > of.text.length) {
+            of.text = Arrays.copyOf(of.text, 2 * (of.length + more));
+        }
+        automaton.text = of.text;
+        automaton.read = of.length;
         automaton.terms.budget().renew();
         if (automaton.forgets()) {
             masks.forget();
         }
     }
 
-    private synchronized void mask(Configuration at, boolean begins, long[] allowed) {
-        renew();
-        masks.mask(at, begins, allowed);
+    private synchronized void mask(TextMatcher of, long[] allowed) {
+        renew(of, masks.deepest);
+        try {
+            masks.mask(of.at, of.begins, allowed);
+        } catch (ConstraintException e) {
+            throw limit(e);
+        }
     }
 
-    private synchronized Configuration next(Configuration from, int token, byte @Nullable [] text) {
-        renew();
-        return automaton.next(from, token, text);
+    /** @return whether the text can be completed behind a token; if not, nothing is changed */
+    private synchronized boolean accept(TextMatcher of, int token, byte @Nullable [] text) {
+        renew(of, text == null ? 0 : text.length);
+        try {
+            Configuration then = automaton.next(of.at, token, text);
+            if (then.isDead()) {
+                return false;
+            }
+            of.at = then;
+            of.length = automaton.read;
+            of.begins = false;
+            return true;
+        } catch (ConstraintException e) {
+            throw limit(e);
+        }
     }
 
-    private synchronized Configuration next(Configuration from, byte b) {
-        renew();
-        return automaton.next(from, b & 255);
+    private ConstraintException limit(ConstraintException error) {
+        int begin = Math.max(0, automaton.read - END);
+        String end = new String(automaton.text, begin, automaton.read - begin, StandardCharsets.UTF_8);
+        return new ConstraintException("answer behind " + FormatException.quote(end), error);
     }
 
     /** One text. */
@@ -55,40 +83,37 @@ final class Compiled {
         private final Tokenizer tokenizer;
         private Configuration at;
         private boolean begins;
+        private byte[] text;
+        private int length;
 
-        TextMatcher(Tokenizer tokenizer, Configuration at, boolean begins) {
+        TextMatcher(Tokenizer tokenizer, Configuration at, boolean begins, byte[] text) {
             this.tokenizer = tokenizer;
             this.at = at;
             this.begins = begins;
+            this.text = text;
+            this.length = text.length;
         }
 
         @Override
         public void mask(long[] allowed) {
-            Compiled.this.mask(at, begins, allowed);
+            Compiled.this.mask(this, allowed);
         }
 
         @Override
         public void accept(int token) {
             byte[] inside = token < lexicon.size ? lexicon.text(token) : null;
-            Configuration then = next(at, token, begins && inside != null ? tokenizer.firstBytes(token) : inside);
-            if (then.isDead()) {
+            if (!Compiled.this.accept(this, token, begins && inside != null ? tokenizer.firstBytes(token) : inside)) {
                 throw new IllegalArgumentException("token: expected one that the constraint allows, got " + token);
             }
-            at = then;
-            begins = false;
         }
 
         @Override
         public int accept(byte[] text) {
-            for (int i = 0; i < text.length; i++) {
-                Configuration then = next(at, text[i]);
-                if (then.isDead()) {
-                    return i;
-                }
-                at = then;
-                begins = false;
+            int read = 0;
+            while (read < text.length && Compiled.this.accept(this, NO_TOKEN, new byte[] {text[read]})) {
+                read++;
             }
-            return text.length;
+            return read;
         }
 
         @Override
@@ -98,7 +123,7 @@ final class Compiled {
 
         @Override
         public Matcher copy() {
-            return new TextMatcher(tokenizer, at, begins);
+            return new TextMatcher(tokenizer, at, begins, Arrays.copyOf(text, length));
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.causal4j.constraint;
 
 import java.util.BitSet;
 import java.util.List;
+import java.util.function.Function;
 
 /** A part of a context-free grammar. */
 sealed interface Expression {
@@ -22,4 +23,29 @@ sealed interface Expression {
 
     /** A part {@code least} to {@code most} times. */
     record Repeat(Expression part, int least, int most) implements Expression {}
+
+    /**
+     * Items of different values; the text of one tells where it ends.
+     *
+     * @param values how many there are at least
+     * @param same all items of the value that a text has
+     * @param known items of the values that are written
+     * @param start of the next item, in bytes of the whole text
+     */
+    record Unique(
+            Term item,
+            Term comma,
+            int least,
+            int most,
+            int values,
+            Function<String, Term> same,
+            Term known,
+            int count,
+            int start)
+            implements Expression {
+        /** The list behind some items. */
+        Unique behind(int written, Term items, int end) {
+            return new Unique(item, comma, least, most, values, same, items, written, end);
+        }
+    }
 }

@@ -13,6 +13,7 @@ final class Frame {
     final int position; // part of a sequence, or repetitions so far; or WHOLE
     final @Nullable Frame parent; // null for the end of the text
     final int depth;
+    int brackets; // that are open
     int id;
     int visit; // the last call that came here
 

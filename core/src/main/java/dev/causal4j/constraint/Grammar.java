@@ -30,7 +30,7 @@ record Grammar(List<Expression> rules) {
     /** An expression whose rules stand behind others. */
     static Expression shifted(Expression expression, int by) {
         return switch (expression) {
-            case Expression.Text _, Expression.Tokens _ -> expression;
+            case Expression.Text _, Expression.Tokens _, Expression.Unique _ -> expression;
             case Expression.Call(int rule) -> new Expression.Call(rule + by);
             case Expression.Sequence(List<Expression> parts) -> new Expression.Sequence(shifted(parts, by));
             case Expression.Choice(List<Expression> options) -> new Expression.Choice(shifted(options, by));

@@ -23,7 +23,7 @@ record JsonSchema(String schema, Whitespace whitespace, boolean lenient) impleme
         return Rewriting.of(new SchemaGrammar(json, reader).of(document.root()), terms, "schema");
     }
 
-    private static Object read(byte[] schema) {
+    static Object read(byte[] schema) {
         try {
             Object root = Json.exactValue("schema", schema);
             return root == null ? "" : root;

@@ -27,6 +27,10 @@ final class Masks {
     private final List<Map<Term, Boolean>> covered = new ArrayList<>(); // by slice
     private final Map<Term, Boolean> contents = new HashMap<>(); // whether all characters of slices belong to it
     private final Configuration[] path;
+
+    /** Bytes that a walk puts behind a text. */
+    final int deepest;
+
     private @Nullable Allowed first;
     private @Nullable Term character;
     private long bytes;
@@ -49,7 +53,8 @@ final class Masks {
         this.lexicon = lexicon;
         this.containment = new Containment(terms);
         this.horizon = new Horizon(terms, containment, lexicon.longest);
-        this.path = new Configuration[1 + Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height)];
+        this.deepest = Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height);
+        this.path = new Configuration[1 + deepest];
         lexicon.slices.forEach(_ -> covered.add(new HashMap<>()));
     }
 
@@ -84,7 +89,11 @@ final class Masks {
     private Allowed known(Configuration configuration) {
         Allowed tokens = known.get(configuration);
         if (tokens == null) {
+            int looks = automaton.looks;
             tokens = compute(configuration, lexicon.rest);
+            if (looks != automaton.looks) {
+                return tokens; // of this text alone
+            }
             known.put(configuration, tokens);
             bytes += tokens.bytes();
             for (var eldest = known.values().iterator(); bytes > MOST_BYTES; eldest.remove()) {
@@ -141,6 +150,8 @@ final class Masks {
     private void walk(Trie trie, Configuration start, long[] mask) {
         trie.add(0, mask);
         path[0] = start;
+        int read = automaton.read;
+        byte[] text = automaton.text;
         byte[] label = trie.label;
         short[] depth = trie.depth;
         int[] token = trie.token;
@@ -148,8 +159,10 @@ final class Masks {
             int at = depth[node];
             Configuration from = path[at - 1];
             int b = label[node] & 255;
+            text[read + at - 1] = label[node];
             Configuration to = from.next[from.classes.of(b)];
             if (to == null) {
+                automaton.read = read + at;
                 to = automaton.next(from, b);
             }
             if (to.isDead()) {
@@ -162,6 +175,7 @@ final class Masks {
             }
             node++;
         }
+        automaton.read = read;
     }
 
     private boolean covers(Configuration configuration, int slice) {

@@ -6,6 +6,7 @@ import dev.causal4j.constraint.Expression.Repeat;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
 import dev.causal4j.constraint.Expression.Tokens;
+import dev.causal4j.constraint.Expression.Unique;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -86,6 +87,7 @@ final class Rewriting {
         return switch (part) {
             case Text(Term term) -> text.test(term);
             case Tokens(BitSet ids) -> tokens.test(ids);
+            case Unique list -> text.test(list.item());
             case Call(int rule) -> rules.get(rule);
             case Sequence(List<Expression> parts) -> parts.stream().allMatch(each -> holds(each, rules, text, tokens));
             case Choice(List<Expression> options) ->
@@ -114,7 +116,7 @@ final class Rewriting {
             case Choice(List<Expression> options) ->
                 new Choice(options.stream().map(to).toList());
             case Repeat(Expression inner, int least, int most) -> new Repeat(to.apply(inner), least, most);
-            case Text _, Tokens _, Call _ -> part;
+            case Text _, Tokens _, Unique _, Call _ -> part;
         };
     }
 
@@ -162,7 +164,7 @@ final class Rewriting {
     /** The rules that a part calls, or may begin with. */
     private Set<Integer> calls(Expression part, boolean first, Set<Integer> calls) {
         switch (part) {
-            case Text _, Tokens _ -> {}
+            case Text _, Tokens _, Unique _ -> {}
             case Call(int rule) -> calls.add(rule);
             case Choice(List<Expression> options) -> options.forEach(each -> calls(each, first, calls));
             case Repeat(Expression inner, int _, int _) -> calls(inner, first, calls);
@@ -257,7 +259,7 @@ final class Rewriting {
                     corners.add(new Corner(new Text(texts), EMPTY));
                 }
             }
-            case Tokens _, Call _ -> corners.add(new Corner(part, EMPTY));
+            case Tokens _, Unique _, Call _ -> corners.add(new Corner(part, EMPTY));
             case Choice(List<Expression> options) -> options.forEach(each -> corners.addAll(corners(each)));
             case Sequence(List<Expression> parts) -> {
                 for (int i = 0; i < parts.size() && (i == 0 || nullable(parts.get(i - 1), nullable)); i++) {

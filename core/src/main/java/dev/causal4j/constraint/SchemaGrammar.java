@@ -5,6 +5,7 @@ import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
+import dev.causal4j.constraint.Expression.Unique;
 import dev.causal4j.constraint.Shape.Items;
 import dev.causal4j.constraint.Shape.Members;
 import dev.causal4j.constraint.Shape.Others;
@@ -17,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * an object. Not thread-safe.
  */
 final class SchemaGrammar {
-    private static final int MAX_UNIQUE = 12; // values whose subsets are told apart
+    private static final int MAX_UNIQUE = 256; // values that are counted
     private static final int MAX_WORD = 1000;
 
     private final JsonTerms json;
@@ -137,75 +139,66 @@ final class SchemaGrammar {
         return bracketed("[]", items.min() == 0, some);
     }
 
-    /** A list of different values out of few: a rule for each set of those that are written. */
+    /** A list of different strings, numbers and literals, in plain spelling. */
     private Expression unique(Items items, Subschema schema) {
-        Map<Object, List<Term>> spellings = new LinkedHashMap<>();
-        boolean few = items.first().isEmpty();
-        for (Shape shape : few ? reader.read(items.rest()) : List.<Shape>of()) {
-            List<String> words = shape instanceof Scalars || shape instanceof Strings ? words(regular(shape)) : null;
-            few &= words != null;
-            for (String word : words == null ? List.<String>of() : words) {
-                spellings.computeIfAbsent(number(word), _ -> new ArrayList<>()).add(json.raw(word));
-            }
-        }
-        if (!few || spellings.size() > MAX_UNIQUE) {
-            reader.refuse(
-                    schema,
-                    "uniqueItems",
-                    "uniqueItems of at most " + MAX_UNIQUE + " values that are listed",
-                    "others");
+        List<Shape> kinds = reader.read(items.rest());
+        boolean regular = items.first().isEmpty()
+                && kinds.stream().allMatch(each -> each instanceof Scalars || each instanceof Strings);
+        Term item = regular ? json.terms.or(kinds.stream().map(this::plain).toList()) : json.terms.never;
+        int values = count(item, new byte[0], new HashSet<>(), new HashSet<>());
+        if (!regular || values < items.min()) {
+            String expected = "uniqueItems of enough strings, numbers, booleans and nulls";
+            reader.refuse(schema, "uniqueItems", expected, "others");
             return list(items);
         }
-        List<Term> values = spellings.values().stream().map(json.terms::or).toList();
-        Expression[] known = new Expression[1 << values.size()];
-        return bracketed("[]", items.min() == 0, unique(items, values, 0, known));
+        Term none = json.terms.never;
+        Unique list = new Unique(item, json.comma, items.min(), items.max(), values, this::same, none, 0, 0);
+        return bracketed("[]", items.min() == 0, list);
     }
 
-    private Expression unique(Items items, List<Term> values, int written, @Nullable Expression[] known) {
-        Expression rest = known[written];
-        if (rest == null) {
-            int count = Integer.bitCount(written);
-            List<Expression> options = new ArrayList<>();
-            if (count > 0 && count >= items.min()) {
-                options.add(new Sequence(List.of()));
-            }
-            for (int i = 0; i < values.size() && count < items.max(); i++) {
-                if ((written & (1 << i)) == 0) {
-                    Text item = text(count == 0 ? json.terms.empty : json.comma, values.get(i));
-                    options.add(new Sequence(List.of(item, unique(items, values, written | (1 << i), known))));
-                }
-            }
-            rest = rule(new Choice(options));
-            known[written] = rest;
+    private Term plain(Shape shape) {
+        if (shape instanceof Strings strings) {
+            return json.quoted(json.content(strings));
         }
-        return rest;
+        Term term = ((Scalars) shape).term(); // a listed value has one spelling
+        boolean listed = term.shape instanceof Term.Shape.Literals;
+        return listed ? term : json.minus(term, json.minus(json.number, json.plainNumber));
+    }
+
+    private Term same(String text) {
+        return switch (value(text)) {
+            case String string -> json.quoted(json.plain(string));
+            case BigDecimal number -> json.terms.or(json.raw(text), json.equal(number));
+            default -> json.raw(text);
+        };
     }
 
     /** Spellings of one value are equal. */
-    private static Object number(String word) {
-        return word.matches("-?\\d.*") ? new BigDecimal(word).stripTrailingZeros() : word;
+    private static Object value(String text) {
+        Object value = JsonSchema.read(text.getBytes(StandardCharsets.UTF_8));
+        return value instanceof Number number ? new BigDecimal(number.toString()).stripTrailingZeros() : value;
     }
 
-    /** The texts of a term, at most {@link #MAX_UNIQUE} and a few; null if they are more. */
-    private @Nullable List<String> words(Expression of) {
-        List<String> words = new ArrayList<>();
-        return of instanceof Text(Term term) && collect(term, new byte[0], words) ? words : null;
-    }
-
-    private boolean collect(Term term, byte[] text, List<String> words) {
-        if (term.nullable) {
-            words.add(new String(text, StandardCharsets.UTF_8));
+    /** Counts the values of a term, up to {@link #MAX_UNIQUE} or without end; those of long spellings are left out. */
+    private int count(Term term, byte[] text, Set<Object> values, Set<Term> path) {
+        if (!path.add(term)) {
+            return Terms.UNBOUNDED;
         }
-        boolean few = words.size() <= 2 * MAX_UNIQUE && text.length < MAX_WORD; // numbers have a spelling with a minus
-        for (int b = 0; b < 256 && few; b++) {
+        if (term.nullable) {
+            values.add(value(new String(text, StandardCharsets.UTF_8)));
+        }
+        int count = values.size();
+        for (int i = 0; i < 256 && count < MAX_UNIQUE && text.length < MAX_WORD; i++) {
+            int b = i ^ '"'; // an end first
             Term rest = json.terms.derivative(term, b);
             if (json.terms.live(rest)) {
                 byte[] longer = Arrays.copyOf(text, text.length + 1);
                 longer[text.length] = (byte) b;
-                few = collect(rest, longer, words);
+                count = count(rest, longer, values, path);
             }
         }
-        return few;
+        path.remove(term);
+        return count;
     }
 
     private Expression members(Members members) {

@@ -125,6 +125,12 @@ class JsonSchemaTest {
             {'type': 'object', 'not': {'required': ['a', 'b']}, 'additionalProperties': {'const': 1}} § {} {"a":1} {"b":1,"c":1} | {"a":1,"b":1}
             {'type': 'array', 'items': {'enum': ['x', 'y', 1]}, 'uniqueItems': true, 'minItems': 1} § ["x"] ["y","x"] [1,"x","y"] | [] ["x","x"] ["x","y","x"]
             {'type': 'array', 'items': {'type': 'boolean'}, 'uniqueItems': true} § [] [true] [false,true] | [true,true] [true,false,true]
+            {'type': 'array', 'items': {'type': 'string'}, 'uniqueItems': true, 'minItems': 2} § ["a","b"] ["a","","a,","\\\\,\\""] | ["a"] ["a","a"] ["a","b","a" ["\\u001f","\\u001F" ["",""
+            {'type': 'array', 'items': {'type': ['integer', 'null']}, 'uniqueItems': true, 'maxItems': 4} § [] [1,12,-1,null] | [1,1] [0,-0] [null,null] [1,2,3,4,5] [1,12,1]
+            {'type': 'array', 'items': {'type': 'number'}, 'uniqueItems': true} § [1,1.5,10] [0.1,-0.1] | [1,1.0] [1e1] [0.5,3,0.50]
+            {'type': 'array', 'items': {'type': 'integer', 'minimum': 1, 'maximum': 40}, 'uniqueItems': true, 'minItems': 2} § [1,2] [40,4] | [4,4] [1] [41,1]
+            {'type': 'array', 'items': {'type': 'string', 'pattern': '^[a-d]{2}$'}, 'uniqueItems': true, 'minItems': 16} § ["aa","ab","ac","ad","ba","bb","bc","bd","ca","cb","cc","cd","da","db","dc","dd"] | ["aa"]
+            {'items': {'items': {'enum': [1, 2]}, 'type': 'array', 'uniqueItems': true}, 'type': 'array'} § [[1,2],[1,2]] [[2],[],[2]] | [[1,1]] [[1],[2,2]]
             {'type': 'array', 'items': {'type': 'integer'}, 'minItems': 2, 'maxItems': 3} § [1,2] [1,2,3] | [] [1] [1,2,3,4] [1,]
             {'type': 'array', 'prefixItems': [{'const': 1}, {'const': 2}], 'items': false} § [] [1] [1,2] | [2] [1,2,3] [1,1]
             {'type': 'array', 'items': [{'const': 1}], 'additionalItems': {'const': 0}, 'maxItems': 3} § [] [1] [1,0,0] | [0] [1,1] [1,0,0,0]
@@ -179,6 +185,34 @@ class JsonSchemaTest {
         assertThat(matcher.isAccepting()).isTrue();
     }
 
+    /** A schema, a beginning of a document, bytes that can follow, a bar, others. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '§', quoteCharacter = '~', textBlock = """
+            {'type': 'string'}                   § "\\ud83d      § \\ud \\udE | x " \\u0041 \\ue \\ud8 \\ud7
+            {'type': 'string'}                   § "            § \\ud83d a | \\udc \\udfff
+            {'type': 'string', 'maxLength': 1}   § "\\ud83d\\ude00 § " | a \\ 😀
+            {'type': 'string', 'minLength': 2}   § "a           § b" | "
+            {'type': 'string', 'minLength': 2}   § "ab          § " c | \\x
+            {'items': {'const': 'ab'}, 'type': 'array'} § ["ab  § "] ", ","a | "} ": c
+            {'properties': {'a': {'const': 'x'}, 'b': {}}, 'type': 'object'} § {"a":"x § "} ", ","b | "] ":
+            {'properties': {'a': {'const': 'x'}}, 'type': 'object'} § {"a § ":"x | ", "} "]
+            {'items': {'const': 1}, 'type': 'array', 'minItems': 2, 'maxItems': 2} § [1   § ,1] | ] 0 }
+            {'items': {'const': 1}, 'type': 'array', 'minItems': 2, 'maxItems': 2} § [1,1 § ] | , ,1
+            """)
+    void theseCanFollowAndNotThose(String schema, String prefix, String texts) {
+        Constraint constraint = Constraint.schema(json(schema.strip()), Whitespace.COMPACT);
+        String[] sides = texts.strip().split("\\|", 2);
+        for (int side = 0; side < 2; side++) {
+            for (String text : sides[side].strip().split(" +", -1)) {
+                Matcher matcher = constraint.start(TOKENIZER);
+                byte[] bytes = bytes(prefix.strip() + text);
+                assertThat(matcher.accept(bytes) == bytes.length)
+                        .as("%s%s", prefix, text)
+                        .isEqualTo(side == 0);
+            }
+        }
+    }
+
     @Test
     void nothingFollowsADocumentButItsEnd() {
         Matcher matcher = schema("{'type': 'object'}").start(TOKENIZER);
@@ -190,10 +224,10 @@ class JsonSchemaTest {
     @Test
     void documentsNestAsDeepAsTheLimit() {
         Constraint constraint = schema("{'type': 'array', 'items': {'$ref': '#'}}");
-        assertThat(accepts(constraint, "[".repeat(200) + "]".repeat(200))).isTrue();
-        assertThatThrownBy(() -> accepts(constraint, "[".repeat(2000)))
+        assertThat(accepts(constraint, "[".repeat(256) + "]".repeat(256))).isTrue();
+        assertThatThrownBy(() -> accepts(constraint, "[".repeat(257)))
                 .isInstanceOf(ConstraintException.class)
-                .hasMessageMatching("constraint: expected at most [^\n]*");
+                .hasMessageMatching("answer behind [^\n]*, constraint: expected at most 256 open brackets[^\n]*");
     }
 
     @ParameterizedTest
