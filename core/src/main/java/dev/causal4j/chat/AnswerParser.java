@@ -68,6 +68,7 @@ public final class AnswerParser {
     final boolean readsCalls;
     private final List<String> marks; // that begin calls
     private final Pattern thought;
+    private final Pattern closing;
     private final SplittableRandom ids;
     private final Listener listener;
     private final State calls;
@@ -110,13 +111,8 @@ public final class AnswerParser {
         readsCalls = choice.kind() != Kind.NONE && !(auto && format == ToolFormat.NONE);
         marks = readsCalls ? format.marks() : List.of();
         thought = Pattern.compile("\\s*" + Pattern.quote(format.thought()));
-        calls = switch (format.syntax) {
-            case OBJECT, OBJECTS -> new ObjectCalls(this)::first;
-            case HEADED -> new HeadedCalls(this)::head;
-            case TEXTS -> new TextCalls(this)::head;
-            case LITERALS -> new LiteralCalls(this)::first;
-            case MESSAGES -> new Messages(this)::head;
-        };
+        closing = Pattern.compile("\\s*(?:" + Pattern.quote(format.close) + ")?");
+        calls = format.calls.apply(this);
         thinking = inThought;
         trims = inThought;
         state = format == ToolFormat.HARMONY ? calls : inThought ? this::thought : this::beginning;
@@ -369,28 +365,36 @@ public final class AnswerParser {
         return !mark.isEmpty() && text.indexOf(mark, at) == at;
     }
 
-    /** Before another call of a region, behind one that ended here. */
-    void another(int end) {
+    /**
+     * Behind a call of a region.
+     *
+     * @param between what comes next; it has a first group if another call follows
+     */
+    @Nullable
+    State next(Pattern between, State other) throws Malformed {
+        int end = at;
+        Optional<Matcher> found = match(between);
+        if (found.isEmpty()) {
+            return null;
+        }
+        if (found.get().group(1) == null) {
+            return this::closing;
+        }
         finish();
         text.delete(0, end);
         at -= end;
         untold = true;
+        return other;
     }
 
     /** Behind the last call of a region: white space, and the mark that ends it. */
     @Nullable
-    State closing() {
+    State closing() throws Malformed {
         finish();
         untold = false;
-        while (at < text.length() && Character.isWhitespace(text.charAt(at))) {
-            at++;
-        }
-        String rest = text.substring(at, Math.min(text.length(), at + format.close.length()));
-        if (rest.length() < format.close.length() && format.close.startsWith(rest) && !ended) {
-            return null;
-        }
-        at += format.close.startsWith(rest) ? rest.length() : 0;
         trims = true;
-        return this::content;
+        boolean known = match(closing).isPresent();
+        at = ended && format.close.startsWith(text.substring(at)) ? text.length() : at; // a part of the mark
+        return known ? this::content : null;
     }
 }

@@ -41,19 +41,6 @@ final class HeadedCalls {
         if (!arguments.isWhole() && !answer.ended && !answer.isNext(END)) {
             return null;
         }
-        return mistral ? answer::closing : this::next;
-    }
-
-    private @Nullable State next() throws Malformed {
-        int end = answer.at;
-        Optional<Matcher> found = answer.match(NEXT);
-        if (found.isEmpty()) {
-            return null;
-        }
-        if (found.get().group(1) == null) {
-            return answer::closing;
-        }
-        answer.another(end);
-        return this::head;
+        return mistral ? answer::closing : () -> answer.next(NEXT, this::head);
     }
 }

@@ -3,7 +3,6 @@ package dev.causal4j.chat;
 import dev.causal4j.FormatException;
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
-import dev.causal4j.chat.ToolFormat.Syntax;
 import dev.causal4j.format.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
@@ -32,9 +31,10 @@ final class ObjectCalls {
     private @Nullable String id;
     private boolean hasArguments;
 
-    ObjectCalls(AnswerParser answer) {
+    /** @param list whether they are in a list */
+    ObjectCalls(AnswerParser answer, boolean list) {
         this.answer = answer;
-        list = answer.format.syntax == Syntax.OBJECTS;
+        this.list = list;
         alone = answer.format.marks().isEmpty();
     }
 
@@ -58,7 +58,8 @@ final class ObjectCalls {
         }
         String next = found.get().group(1);
         if (next == null) {
-            close();
+            answer.argument(hasArguments ? "" : "{}");
+            begin(true);
             return this::next;
         }
         boolean isArguments = next.equals("arguments") || next.equals("parameters");
@@ -94,20 +95,18 @@ final class ObjectCalls {
             }
             return null;
         }
-        Object given = parsed(read.toString());
+        String given = text(read.toString());
         switch (key) {
-            case "name" -> {
-                name = text(given);
-                if (alone && !answer.isTool(name)) {
-                    throw new Malformed(false);
-                }
-            }
+            case "name" -> name = given;
             case "arguments" -> {
                 hasArguments = true;
-                answer.argument(text(given));
+                answer.argument(given);
             }
-            case "id" -> id = String.valueOf(given);
+            case "id" -> id = given;
             default -> {}
+        }
+        if (alone && name != null && !answer.isTool(name)) {
+            throw new Malformed(false);
         }
         begin(false);
         return this::member;
@@ -119,18 +118,13 @@ final class ObjectCalls {
         return answer.text.substring(from, answer.at);
     }
 
-    private static Object parsed(String json) throws Malformed {
+    private static String text(String json) throws Malformed {
         try {
-            Object value = Json.value("call", json.getBytes(StandardCharsets.UTF_8));
-            return value == null ? Json.NULL : value;
+            if (Json.value("call", json.getBytes(StandardCharsets.UTF_8)) instanceof String text) {
+                return text;
+            }
         } catch (FormatException _) {
-            throw new Malformed(false);
-        }
-    }
-
-    private static String text(Object value) throws Malformed {
-        if (value instanceof String text) {
-            return text;
+            // Malformed like a value of another type.
         }
         throw new Malformed(false);
     }
@@ -146,29 +140,7 @@ final class ObjectCalls {
         }
     }
 
-    private void close() throws Malformed {
-        if (name == null) {
-            throw new Malformed(false);
-        }
-        if (!hasArguments) {
-            answer.argument("{}");
-        }
-        begin(true);
-    }
-
     private @Nullable State next() throws Malformed {
-        if (!list && !alone) {
-            return answer::closing;
-        }
-        int end = answer.at;
-        Optional<Matcher> found = answer.match(list ? NEXT_OF_LIST : NEXT_ALONE);
-        if (found.isEmpty()) {
-            return null;
-        }
-        if (found.get().group(1) == null) {
-            return answer::closing;
-        }
-        answer.another(end);
-        return this::open;
+        return list || alone ? answer.next(list ? NEXT_OF_LIST : NEXT_ALONE, this::open) : answer::closing;
     }
 }

@@ -73,7 +73,7 @@ final class TextCalls {
         }
         isString = isString(key);
         held = "";
-        answer.argument((isFirst ? "{\"" : ", \"") + Literals.escaped(key) + "\": " + (isString ? "\"" : ""));
+        answer.argument((isFirst ? "{\"" : ", \"") + Printer.escaped(key) + "\": " + (isString ? "\"" : ""));
         isFirst = false;
         return this::value;
     }
@@ -95,9 +95,9 @@ final class TextCalls {
         }
         String rest = ends && places.lines && held.endsWith("\n") ? held.substring(0, held.length() - 1) : held;
         if (isString) {
-            answer.argument(Literals.escaped(rest) + (ends ? "\"" : ""));
+            answer.argument(Printer.escaped(rest) + (ends ? "\"" : ""));
         } else {
-            answer.argument(isJson(rest) ? rest.strip() : "\"" + Literals.escaped(rest) + "\"");
+            answer.argument(isJson(rest) ? rest.strip() : "\"" + Printer.escaped(rest) + "\"");
         }
         answer.at += ends ? places.end.length() : 0;
         return ends ? this::member : null;
@@ -106,7 +106,7 @@ final class TextCalls {
     private void piece(String piece) {
         String all = held + piece;
         int told = isString ? all.length() - (all.endsWith("\n") ? 1 : 0) : 0;
-        answer.argument(Literals.escaped(all.substring(0, told)));
+        answer.argument(Printer.escaped(all.substring(0, told)));
         held = all.substring(told);
     }
 
