@@ -1,6 +1,9 @@
 package dev.causal4j.chat;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.chat.ToolChoice.Kind;
+import dev.causal4j.format.Json;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -300,6 +303,15 @@ public final class AnswerParser {
         return Optional.of(matcher);
     }
 
+    /** The value that a text is in JSON; empty if it is none. */
+    static Optional<Object> json(String text) {
+        try {
+            return Optional.ofNullable(Json.value("call", text.getBytes(StandardCharsets.UTF_8)));
+        } catch (FormatException _) {
+            return Optional.empty();
+        }
+    }
+
     // Calls
 
     /** Whether a tool has this name, as far as is known. */
@@ -360,9 +372,10 @@ public final class AnswerParser {
         thinking = false;
     }
 
-    /** Whether a mark stands here. */
-    boolean isNext(String mark) {
-        return !mark.isEmpty() && text.indexOf(mark, at) == at;
+    /** Whether a mark stands at a place, or may be there when more comes. */
+    boolean mayBeNext(String mark, int place) {
+        String there = text.substring(place, Math.min(text.length(), place + mark.length()));
+        return !mark.isEmpty() && (ended ? mark.equals(there) : mark.startsWith(there));
     }
 
     /**

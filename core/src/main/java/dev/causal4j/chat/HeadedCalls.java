@@ -19,26 +19,25 @@ final class HeadedCalls {
 
     private final AnswerParser answer;
     private final boolean mistral;
-    private JsonScan arguments = new JsonScan();
+    private JsonScan arguments;
 
     HeadedCalls(AnswerParser answer) {
         this.answer = answer;
         mistral = answer.format == ToolFormat.MISTRAL_V11;
+        arguments = new JsonScan(answer, "");
     }
 
     @Nullable
     State head() throws Malformed {
         Optional<Matcher> found = answer.match(mistral ? MISTRAL : DEEPSEEK);
         found.ifPresent(head -> answer.begin(head.group(1), mistral ? head.group(2) : null));
-        arguments = new JsonScan();
+        arguments = new JsonScan(answer, mistral ? "" : END);
         return found.isPresent() ? this::arguments : null;
     }
 
     private @Nullable State arguments() {
-        int from = answer.at;
-        answer.at = arguments.read(answer.text, from, mistral ? "" : END, answer.ended);
-        answer.argument(answer.text.substring(from, answer.at));
-        if (!arguments.isWhole() && !answer.ended && !answer.isNext(END)) {
+        answer.argument(arguments.read());
+        if (!arguments.isWhole() && !arguments.isCut()) {
             return null;
         }
         return mistral ? answer::closing : () -> answer.next(NEXT, this::head);

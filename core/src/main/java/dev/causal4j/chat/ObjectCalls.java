@@ -1,10 +1,7 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.FormatException;
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
-import dev.causal4j.format.Json;
-import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -24,7 +21,7 @@ final class ObjectCalls {
     private final boolean list;
     private final boolean alone;
     private String key = "";
-    private JsonScan value = new JsonScan();
+    private JsonScan value;
     private final StringBuilder read = new StringBuilder(); // of a value that is needed whole
     private String space = ""; // that may be the last of arguments
     private @Nullable String name;
@@ -36,6 +33,7 @@ final class ObjectCalls {
         this.answer = answer;
         this.list = list;
         alone = answer.format.marks().isEmpty();
+        value = new JsonScan(answer, "");
     }
 
     @Nullable
@@ -62,43 +60,42 @@ final class ObjectCalls {
             begin(true);
             return this::next;
         }
-        boolean isArguments = next.equals("arguments") || next.equals("parameters");
-        key = isArguments ? "arguments" : next;
-        value = new JsonScan();
+        key = next;
+        value = new JsonScan(answer, answer.format.close);
         read.setLength(0);
         space = "";
-        return isArguments && answer.text.charAt(answer.at) == '{' ? this::arguments : this::value;
+        boolean isObject = answer.text.charAt(answer.at) == '{';
+        return isObject && (key.equals("arguments") || key.equals("parameters")) ? this::arguments : this::value;
     }
 
     private @Nullable State arguments() throws Malformed {
         hasArguments = true;
         begin(false);
-        String piece = space + scanned();
+        String piece = space + value.read();
         String body = piece.stripTrailing();
         space = piece.substring(body.length());
         answer.argument(body);
-        if (value.isWhole()) {
-            return this::member;
-        }
-        if (answer.ended || answer.isNext(answer.format.close)) {
+        if (value.isCut()) {
             begin(true);
             return answer::closing;
         }
-        return null;
+        return value.isWhole() ? this::member : null;
     }
 
     private @Nullable State value() throws Malformed {
-        read.append(scanned());
+        read.append(value.read());
+        if (value.isCut()) {
+            throw new Malformed(answer.ended);
+        }
         if (!value.isWhole()) {
-            if (answer.ended || answer.isNext(answer.format.close)) {
-                throw new Malformed(answer.ended);
-            }
             return null;
         }
-        String given = text(read.toString());
+        if (!(AnswerParser.json(read.toString()).orElse(null) instanceof String given)) {
+            throw new Malformed(false);
+        }
         switch (key) {
             case "name" -> name = given;
-            case "arguments" -> {
+            case "arguments", "parameters" -> {
                 hasArguments = true;
                 answer.argument(given);
             }
@@ -110,23 +107,6 @@ final class ObjectCalls {
         }
         begin(false);
         return this::member;
-    }
-
-    private String scanned() {
-        int from = answer.at;
-        answer.at = value.read(answer.text, from, answer.format.close, answer.ended);
-        return answer.text.substring(from, answer.at);
-    }
-
-    private static String text(String json) throws Malformed {
-        try {
-            if (Json.value("call", json.getBytes(StandardCharsets.UTF_8)) instanceof String text) {
-                return text;
-            }
-        } catch (FormatException _) {
-            // Malformed like a value of another type.
-        }
-        throw new Malformed(false);
     }
 
     /** Begins the call as soon as enough of it is known; an id may stand behind the arguments. */

@@ -1,10 +1,7 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.FormatException;
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
-import dev.causal4j.format.Json;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -97,7 +94,7 @@ final class TextCalls {
         if (isString) {
             answer.argument(Printer.escaped(rest) + (ends ? "\"" : ""));
         } else {
-            answer.argument(isJson(rest) ? rest.strip() : "\"" + Printer.escaped(rest) + "\"");
+            answer.argument(AnswerParser.json(rest).isPresent() ? rest.strip() : "\"" + Printer.escaped(rest) + "\"");
         }
         answer.at += ends ? places.end.length() : 0;
         return ends ? this::member : null;
@@ -108,13 +105,5 @@ final class TextCalls {
         int told = isString ? all.length() - (all.endsWith("\n") ? 1 : 0) : 0;
         answer.argument(Printer.escaped(all.substring(0, told)));
         held = all.substring(told);
-    }
-
-    private static boolean isJson(String text) {
-        try {
-            return Json.value("argument", text.getBytes(StandardCharsets.UTF_8)) != null;
-        } catch (FormatException _) {
-            return false;
-        }
     }
 }
