@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -44,9 +45,15 @@ public final class AnswerParser {
     /** Reads on from a place in the answer. */
     @FunctionalInterface
     interface State {
-        /** Returns where to go on, or null if more text is needed. */
+        /** Returns where to go on; null if more text is needed. */
         @Nullable
         State next() throws Malformed;
+    }
+
+    /** Goes on from what a pattern found. */
+    @FunctionalInterface
+    interface Found {
+        State next(MatchResult found) throws Malformed;
     }
 
     /** What began like a call and is none, or is not whole at the end of the answer. */
@@ -167,9 +174,11 @@ public final class AnswerParser {
 
     private @Nullable State beginning() {
         try {
-            thinking = match(thought).isPresent();
-            trims = thinking;
-            return thinking ? this::thought : null;
+            return match(thought, _ -> {
+                thinking = true;
+                trims = true;
+                return this::thought;
+            });
         } catch (Malformed _) {
             return answer();
         }
@@ -288,19 +297,20 @@ public final class AnswerParser {
         return longest;
     }
 
-    /** Steps over what a pattern finds here. Empty if more text can change it. */
+    /** Steps over what a pattern finds here, and goes on from it; null if more text can change it. */
     @SuppressWarnings("JdkObsolete") // hitEnd is for texts that are not whole yet, as here
-    Optional<Matcher> match(Pattern pattern) throws Malformed {
+    @Nullable
+    State match(Pattern pattern, Found then) throws Malformed {
         Matcher matcher = pattern.matcher(text).region(at, text.length());
         boolean found = matcher.lookingAt();
         if (matcher.hitEnd() && !ended && text.length() - at <= MOST_HELD) {
-            return Optional.empty();
+            return null;
         }
         if (!found) {
             throw new Malformed(ended && matcher.hitEnd());
         }
         at = matcher.end();
-        return Optional.of(matcher);
+        return then.next(matcher);
     }
 
     /** The value that a text is in JSON; empty if it is none. */
@@ -386,18 +396,16 @@ public final class AnswerParser {
     @Nullable
     State next(Pattern between, State other) throws Malformed {
         int end = at;
-        Optional<Matcher> found = match(between);
-        if (found.isEmpty()) {
-            return null;
-        }
-        if (found.get().group(1) == null) {
-            return this::closing;
-        }
-        finish();
-        text.delete(0, end);
-        at -= end;
-        untold = true;
-        return other;
+        return match(between, found -> {
+            if (found.group(1) == null) {
+                return this::closing;
+            }
+            finish();
+            text.delete(0, end);
+            at -= end;
+            untold = true;
+            return other;
+        });
     }
 
     /** Behind the last call of a region: white space, and the mark that ends it. */
@@ -406,8 +414,9 @@ public final class AnswerParser {
         finish();
         untold = false;
         trims = true;
-        boolean known = match(closing).isPresent();
-        at = ended && format.close.startsWith(text.substring(at)) ? text.length() : at; // a part of the mark
-        return known ? this::content : null;
+        return match(closing, _ -> {
+            at = ended && format.close.startsWith(text.substring(at)) ? text.length() : at; // a part of the mark
+            return this::content;
+        });
     }
 }

@@ -2,8 +2,6 @@ package dev.causal4j.chat;
 
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
-import java.util.Optional;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -29,10 +27,11 @@ final class HeadedCalls {
 
     @Nullable
     State head() throws Malformed {
-        Optional<Matcher> found = answer.match(mistral ? MISTRAL : DEEPSEEK);
-        found.ifPresent(head -> answer.begin(head.group(1), mistral ? head.group(2) : null));
-        arguments = new JsonScan(answer, mistral ? "" : END);
-        return found.isPresent() ? this::arguments : null;
+        return answer.match(mistral ? MISTRAL : DEEPSEEK, head -> {
+            answer.begin(head.group(1), mistral ? head.group(2) : null);
+            arguments = new JsonScan(answer, mistral ? "" : END);
+            return this::arguments;
+        });
     }
 
     private @Nullable State arguments() {

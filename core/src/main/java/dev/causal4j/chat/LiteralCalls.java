@@ -4,8 +4,7 @@ import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.regex.Matcher;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -49,25 +48,22 @@ final class LiteralCalls {
     }
 
     private @Nullable State head(Pattern pattern) throws Malformed {
-        Optional<Matcher> found = answer.match(pattern);
-        if (found.isEmpty()) {
-            return null;
-        }
-        String name = found.get().group(1);
-        if (python && !answer.isTool(name)) {
-            throw new Malformed(false);
-        }
-        answer.begin(name, null);
-        return this::token;
+        return answer.match(pattern, head -> {
+            if (python && !answer.isTool(head.group(1))) {
+                throw new Malformed(false);
+            }
+            answer.begin(head.group(1), null);
+            return this::token;
+        });
     }
 
     private @Nullable State token() throws Malformed {
-        Optional<Matcher> found = answer.match(TOKEN);
-        if (found.isEmpty()) {
-            return null;
-        }
-        String word = found.get().group(1).strip();
-        String mark = found.get().group(2);
+        return answer.match(TOKEN, this::token);
+    }
+
+    private State token(MatchResult found) {
+        String word = found.group(1).strip();
+        String mark = found.group(2);
         switch (mark) {
             case "(", "[", "{" -> {
                 boolean isList = mark.equals("[") || (mark.equals("(") && !closers.isEmpty());
@@ -117,11 +113,11 @@ final class LiteralCalls {
         List<String> marks = quote.length() == 1 ? List.of(quote, "\\") : List.of(quote);
         String mark = answer.before(marks, piece -> answer.argument(Printer.escaped(piece)));
         if (mark.equals("\\")) {
-            Optional<Matcher> escape = answer.match(Lexer.ESCAPE);
-            escape.map(Lexer::meant)
-                    .ifPresent(
-                            meant -> answer.argument(Printer.escaped(meant.equals("\\/") ? "/" : meant))); // as in JSON
-            return escape.isPresent() ? this::string : null;
+            return answer.match(Lexer.ESCAPE, escape -> {
+                String meant = Lexer.meant(escape);
+                answer.argument(Printer.escaped(meant.equals("\\/") ? "/" : meant)); // as in JSON
+                return this::string;
+            });
         }
         if (mark.isEmpty()) {
             return null;

@@ -2,8 +2,6 @@ package dev.causal4j.chat;
 
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
-import java.util.Optional;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -38,23 +36,21 @@ final class ObjectCalls {
 
     @Nullable
     State first() throws Malformed {
-        boolean ready = !(list || alone) || answer.match(list ? LIST : ALONE).isPresent();
-        return ready ? this::open : null;
+        return list || alone ? answer.match(list ? LIST : ALONE, _ -> this::open) : this::open;
     }
 
     private @Nullable State open() throws Malformed {
         name = null;
         id = null;
         hasArguments = false;
-        return answer.match(OPEN).isPresent() ? this::member : null;
+        return answer.match(OPEN, _ -> this::member);
     }
 
     private @Nullable State member() throws Malformed {
-        Optional<Matcher> found = answer.match(MEMBER);
-        if (found.isEmpty()) {
-            return null;
-        }
-        String next = found.get().group(1);
+        return answer.match(MEMBER, found -> member(found.group(1)));
+    }
+
+    private State member(@Nullable String next) throws Malformed {
         if (next == null) {
             answer.argument(hasArguments ? "" : "{}");
             begin(true);

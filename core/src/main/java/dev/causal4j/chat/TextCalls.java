@@ -4,8 +4,6 @@ import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -49,19 +47,19 @@ final class TextCalls {
 
     @Nullable
     State head() throws Malformed {
-        Optional<Matcher> found = answer.match(places.head);
-        found.ifPresent(head -> name = head.group(1));
-        isFirst = true;
-        return found.isPresent() ? this::member : null;
+        return answer.match(places.head, head -> {
+            name = head.group(1);
+            isFirst = true;
+            return this::member;
+        });
     }
 
     private @Nullable State member() throws Malformed {
-        Optional<Matcher> found = answer.match(places.member);
-        if (found.isEmpty()) {
-            return null;
-        }
-        String key = found.get().group(1);
-        if (!answer.isBegun()) {
+        return answer.match(places.member, found -> member(found.group(1)));
+    }
+
+    private State member(@Nullable String key) {
+        if (isFirst) {
             answer.begin(name, null);
         }
         if (key == null) {
