@@ -44,6 +44,6 @@ size machine machine 252 || failed=1
 size server server 2577 || failed=1
 size cli cli 4476 || failed=1
 size hub hub 932 || failed=1
-size langchain4j langchain4j 694 || failed=1
+size langchain4j langchain4j 698 || failed=1
 size spark spark 727 || failed=1
 exit $failed

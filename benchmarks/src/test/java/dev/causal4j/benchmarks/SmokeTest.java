@@ -44,7 +44,7 @@ class SmokeTest {
                         .verbosity(VerboseMode.SILENT)
                         .param("outputs", "131")
                         .param("inputs", "37")
-                        .param("hiddenSize", "36")
+                        .param("hiddenSize", "32")
                         .param("innerSize", "131")
                         .param("scores", "131")
                         .param("headSize", "12")

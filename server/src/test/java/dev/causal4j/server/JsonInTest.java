@@ -63,7 +63,7 @@ class JsonInTest {
             quoteCharacter = '`',
             value = {
                 "4.5 | invalid_value | x.y: expected a whole number from 0 to 9, got 4.5",
-                "1e999 | invalid_value | x.y: expected a whole number from 0 to 9, got Infinity",
+                "1e999 | invalid_value | x.y: expected a whole number from 0 to 9, got 1E+999",
                 "10 | invalid_value | x.y: expected a whole number from 0 to 9, got 10",
                 "'4' | invalid_type | x.y: expected a whole number from 0 to 9, got \"4\"",
                 "true | invalid_type | x.y: expected a whole number from 0 to 9, got true"
