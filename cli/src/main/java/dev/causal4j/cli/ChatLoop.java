@@ -95,8 +95,12 @@ final class ChatLoop {
                 request,
                 json ? AnswerParser.Listener.NONE : new CallPrinter((piece, _) -> out.print(Streaming.shown(piece))));
         TokenListener listener = json ? TokenListener.NONE : Streaming.to(out, true);
+        TokenListener reading = token -> {
+            parser.accept(token.text());
+            return !out.checkError();
+        };
         Generation answer = new Generator(model)
-                .generate(List.of(request), offers() ? reading(parser) : listener)
+                .generate(List.of(request), offers() ? reading : listener)
                 .getFirst();
         Answer read = parser.end(answer.finishReason().ofTurn());
         if (json) {
@@ -114,13 +118,6 @@ final class ChatLoop {
 
     private boolean offers() {
         return !format.tools().isEmpty();
-    }
-
-    private TokenListener reading(AnswerParser parser) {
-        return token -> {
-            parser.accept(token.text());
-            return !out.checkError();
-        };
     }
 
     /** Answers at a terminal, where a failure does not end the conversation. */
@@ -230,6 +227,7 @@ final class ChatLoop {
             case "/regenerate" -> {
                 called.clear();
                 chat.regenerateThrough(noting());
+                awaitResults();
             }
             case "/save", "/save!" -> {
                 save(file(rest), words[0].endsWith("!"));
@@ -257,12 +255,16 @@ final class ChatLoop {
             results.add(new Message(
                     Json.object("role", "tool", "tool_call_id", call.id(), "name", call.name(), "content", text)));
             if (called.isEmpty()) {
-                List<Message> all = List.copyOf(results);
-                results.clear();
-                chat.answerThrough(noting(), all);
+                chat.answerThrough(noting(), List.copyOf(results));
             }
         }
+        awaitResults();
+    }
+
+    /** Takes the calls of the last answer, unless results of one before are missing. */
+    private void awaitResults() {
         if (offers() && called.isEmpty()) {
+            results.clear();
             called.addAll(chat.lastAnswer().calls());
         }
         if (!called.isEmpty()) {
@@ -278,8 +280,7 @@ final class ChatLoop {
     }
 
     private String turns() {
-        int turns = chat.turns();
-        return turns + (turns == 1 ? " turn" : " turns");
+        return chat.turns() + (chat.turns() == 1 ? " turn" : " turns");
     }
 
     private void show() {

@@ -136,8 +136,8 @@ class ReadmeExamplesTest {
     private static void calling() {
         // example: begin
         Map<String, ?> day = Map.of("day", Map.of("type", "string", "format", "date"));
-        Map<String, ?> arguments = Map.of(
-                "type", "object", "properties", day, "required", List.of("day"), "additionalProperties", false);
+        Map<String, ?> arguments =
+                Map.of("type", "object", "properties", day, "required", List.of("day"), "additionalProperties", false);
         Map<String, ?> function = Map.of("name", "diary", "strict", true, "parameters", arguments);
         ToolDefinition diary = new ToolDefinition(Map.of("type", "function", "function", function));
 

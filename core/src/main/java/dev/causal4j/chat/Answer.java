@@ -24,7 +24,7 @@ public record Answer(String content, String reasoning, List<ToolCall> calls, Str
             fields.put("reasoning_content", reasoning);
         }
         if (!calls.isEmpty()) {
-            ToolCall.put(fields, calls);
+            fields.put(ToolCall.CALLS, calls.stream().map(ToolCall::fields).toList());
         }
         return new Message(fields);
     }

@@ -1,11 +1,15 @@
 package dev.causal4j.chat;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.chat.ToolChoice.Kind;
+import dev.causal4j.format.Json;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -41,9 +45,15 @@ public final class AnswerParser {
     /** Reads on from a place in the answer. */
     @FunctionalInterface
     interface State {
-        /** Returns where to go on, or null if more text is needed. */
+        /** Returns where to go on; null if more text is needed. */
         @Nullable
         State next() throws Malformed;
+    }
+
+    /** Goes on from what a pattern found. */
+    @FunctionalInterface
+    interface Found {
+        State next(MatchResult found) throws Malformed;
     }
 
     /** What began like a call and is none, or is not whole at the end of the answer. */
@@ -68,6 +78,7 @@ public final class AnswerParser {
     final boolean readsCalls;
     private final List<String> marks; // that begin calls
     private final Pattern thought;
+    private final Pattern closing;
     private final SplittableRandom ids;
     private final Listener listener;
     private final State calls;
@@ -110,13 +121,8 @@ public final class AnswerParser {
         readsCalls = choice.kind() != Kind.NONE && !(auto && format == ToolFormat.NONE);
         marks = readsCalls ? format.marks() : List.of();
         thought = Pattern.compile("\\s*" + Pattern.quote(format.thought()));
-        calls = switch (format.syntax) {
-            case OBJECT, OBJECTS -> new ObjectCalls(this)::first;
-            case HEADED -> new HeadedCalls(this)::head;
-            case TEXTS -> new TextCalls(this)::head;
-            case LITERALS -> new LiteralCalls(this)::first;
-            case MESSAGES -> new Messages(this)::head;
-        };
+        closing = Pattern.compile("\\s*(?:" + Pattern.quote(format.close) + ")?");
+        calls = format.calls.apply(this);
         thinking = inThought;
         trims = inThought;
         state = format == ToolFormat.HARMONY ? calls : inThought ? this::thought : this::beginning;
@@ -168,9 +174,11 @@ public final class AnswerParser {
 
     private @Nullable State beginning() {
         try {
-            thinking = match(thought).isPresent();
-            trims = thinking;
-            return thinking ? this::thought : null;
+            return match(thought, _ -> {
+                thinking = true;
+                trims = true;
+                return this::thought;
+            });
         } catch (Malformed _) {
             return answer();
         }
@@ -289,19 +297,29 @@ public final class AnswerParser {
         return longest;
     }
 
-    /** Steps over what a pattern finds here. Empty if more text can change it. */
+    /** Steps over what a pattern finds here, and goes on from it; null if more text can change it. */
     @SuppressWarnings("JdkObsolete") // hitEnd is for texts that are not whole yet, as here
-    Optional<Matcher> match(Pattern pattern) throws Malformed {
+    @Nullable
+    State match(Pattern pattern, Found then) throws Malformed {
         Matcher matcher = pattern.matcher(text).region(at, text.length());
         boolean found = matcher.lookingAt();
         if (matcher.hitEnd() && !ended && text.length() - at <= MOST_HELD) {
-            return Optional.empty();
+            return null;
         }
         if (!found) {
             throw new Malformed(ended && matcher.hitEnd());
         }
         at = matcher.end();
-        return Optional.of(matcher);
+        return then.next(matcher);
+    }
+
+    /** The value that a text is in JSON; empty if it is none. */
+    static Optional<Object> json(String text) {
+        try {
+            return Optional.ofNullable(Json.value("call", text.getBytes(StandardCharsets.UTF_8)));
+        } catch (FormatException _) {
+            return Optional.empty();
+        }
     }
 
     // Calls
@@ -364,33 +382,41 @@ public final class AnswerParser {
         thinking = false;
     }
 
-    /** Whether a mark stands here. */
-    boolean isNext(String mark) {
-        return !mark.isEmpty() && text.indexOf(mark, at) == at;
+    /** Whether a mark stands at a place, or may be there when more comes. */
+    boolean mayBeNext(String mark, int place) {
+        String there = text.substring(place, Math.min(text.length(), place + mark.length()));
+        return !mark.isEmpty() && (ended ? mark.equals(there) : mark.startsWith(there));
     }
 
-    /** Before another call of a region, behind one that ended here. */
-    void another(int end) {
-        finish();
-        text.delete(0, end);
-        at -= end;
-        untold = true;
+    /**
+     * Behind a call of a region.
+     *
+     * @param between what comes next; it has a first group if another call follows
+     */
+    @Nullable
+    State next(Pattern between, State other) throws Malformed {
+        int end = at;
+        return match(between, found -> {
+            if (found.group(1) == null) {
+                return this::closing;
+            }
+            finish();
+            text.delete(0, end);
+            at -= end;
+            untold = true;
+            return other;
+        });
     }
 
     /** Behind the last call of a region: white space, and the mark that ends it. */
     @Nullable
-    State closing() {
+    State closing() throws Malformed {
         finish();
         untold = false;
-        while (at < text.length() && Character.isWhitespace(text.charAt(at))) {
-            at++;
-        }
-        String rest = text.substring(at, Math.min(text.length(), at + format.close.length()));
-        if (rest.length() < format.close.length() && format.close.startsWith(rest) && !ended) {
-            return null;
-        }
-        at += format.close.startsWith(rest) ? rest.length() : 0;
         trims = true;
-        return this::content;
+        return match(closing, _ -> {
+            at = ended && format.close.startsWith(text.substring(at)) ? text.length() : at; // a part of the mark
+            return this::content;
+        });
     }
 }

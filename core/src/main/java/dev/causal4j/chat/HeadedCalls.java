@@ -2,8 +2,6 @@ package dev.causal4j.chat;
 
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
-import java.util.Optional;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -19,41 +17,28 @@ final class HeadedCalls {
 
     private final AnswerParser answer;
     private final boolean mistral;
-    private JsonScan arguments = new JsonScan();
+    private JsonScan arguments;
 
     HeadedCalls(AnswerParser answer) {
         this.answer = answer;
         mistral = answer.format == ToolFormat.MISTRAL_V11;
+        arguments = new JsonScan(answer, "");
     }
 
     @Nullable
     State head() throws Malformed {
-        Optional<Matcher> found = answer.match(mistral ? MISTRAL : DEEPSEEK);
-        found.ifPresent(head -> answer.begin(head.group(1), mistral ? head.group(2) : null));
-        arguments = new JsonScan();
-        return found.isPresent() ? this::arguments : null;
+        return answer.match(mistral ? MISTRAL : DEEPSEEK, head -> {
+            answer.begin(head.group(1), mistral ? head.group(2) : null);
+            arguments = new JsonScan(answer, mistral ? "" : END);
+            return this::arguments;
+        });
     }
 
     private @Nullable State arguments() {
-        int from = answer.at;
-        answer.at = arguments.read(answer.text, from, mistral ? "" : END, answer.ended);
-        answer.argument(answer.text.substring(from, answer.at));
-        if (!arguments.isWhole() && !answer.ended && !answer.isNext(END)) {
+        answer.argument(arguments.read());
+        if (!arguments.isWhole() && !arguments.isCut()) {
             return null;
         }
-        return mistral ? answer::closing : this::next;
-    }
-
-    private @Nullable State next() throws Malformed {
-        int end = answer.at;
-        Optional<Matcher> found = answer.match(NEXT);
-        if (found.isEmpty()) {
-            return null;
-        }
-        if (found.get().group(1) == null) {
-            return answer::closing;
-        }
-        answer.another(end);
-        return this::head;
+        return mistral ? answer::closing : () -> answer.next(NEXT, this::head);
     }
 }

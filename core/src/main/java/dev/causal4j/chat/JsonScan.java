@@ -1,22 +1,26 @@
 package dev.causal4j.chat;
 
-/** Finds the end of a JSON value, given in pieces. Not thread-safe. */
+/** Reads a JSON value of an answer, which comes in pieces. Not thread-safe. */
 final class JsonScan {
+    private final AnswerParser answer;
+    private final String close;
     private int depth;
     private boolean quoted;
     private boolean escaped;
     private boolean whole;
 
-    /**
-     * Reads on.
-     *
-     * @param close a mark that ends the value outside of its strings, though it is not whole; empty for none
-     * @param last whether no more text comes
-     * @return how far it read
-     */
-    int read(CharSequence text, int from, String close, boolean last) {
+    /** @param close a mark that ends the value outside of its strings, though it is not whole; empty for none */
+    JsonScan(AnswerParser answer, String close) {
+        this.answer = answer;
+        this.close = close;
+    }
+
+    /** Reads on, and returns what it read. */
+    String read() {
+        StringBuilder text = answer.text;
+        int from = answer.at;
         int at = from;
-        while (at < text.length() && !whole && !(!quoted && mayBe(close, text, at, last))) {
+        while (at < text.length() && !whole && (quoted || !answer.mayBeNext(close, at))) {
             char c = text.charAt(at++);
             if (escaped || (quoted && c == '\\')) {
                 escaped = !escaped;
@@ -33,19 +37,18 @@ final class JsonScan {
                 at--;
             }
         }
-        return at;
-    }
-
-    /** Whether a mark stands in the text, or may be there when more comes. */
-    private static boolean mayBe(String mark, CharSequence text, int at, boolean last) {
-        int end = Math.min(text.length(), at + mark.length());
-        return !mark.isEmpty()
-                && mark.startsWith(text.subSequence(at, end).toString())
-                && (end - at == mark.length() || !last);
+        answer.at = at;
+        return text.substring(from, at);
     }
 
     /** Whether the value has ended. */
     boolean isWhole() {
         return whole;
+    }
+
+    /** Whether no more of the value comes, though it is not whole. */
+    boolean isCut() {
+        boolean closed = !close.isEmpty() && answer.text.indexOf(close, answer.at) == answer.at;
+        return !whole && (answer.ended || closed);
     }
 }

@@ -59,7 +59,7 @@ final class Lexer {
                     + "|((?:" + TEXT + S + ")++)"
                     + "|(\\*\\*|//|[=!<>]=|[-+*/%~<>=.:|,()\\[\\]{}]))",
             Pattern.DOTALL);
-    private static final Pattern ESCAPE =
+    static final Pattern ESCAPE =
             compile("(?s)\\\\(?:[xuU]((?<=x)HH|(?<=u)HHHH|(?<=U)00(?:0H|10)HHHH)|([0-7]{1,3})|(.))"
                     .replace("H", "[0-9A-Fa-f]"));
 
@@ -155,12 +155,17 @@ final class Lexer {
     }
 
     private String unescaped(MatchResult escape) {
+        require(escape.group(3) == null || !"xuUN".contains(escape.group(3)), "a complete escape");
+        return meant(escape);
+    }
+
+    /** What an escape means; itself if it is none. */
+    static String meant(MatchResult escape) {
         String letter = escape.group(3);
         if (letter == null) {
             boolean octal = escape.group(1) == null;
             return Character.toString(Integer.parseInt(escape.group(octal ? 2 : 1), octal ? 8 : 16));
         }
-        require(!"xuUN".contains(letter), "a complete escape");
         int known = "\n\\'\"abfnrtv".indexOf(letter);
         String meant = known <= 0 ? "" : "" + "\\'\"\u0007\b\f\n\r\t\u000b".charAt(known - 1);
         return known < 0 ? escape.group() : meant;

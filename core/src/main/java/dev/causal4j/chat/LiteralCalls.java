@@ -2,12 +2,16 @@ package dev.causal4j.chat;
 
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
-import java.util.Optional;
-import java.util.regex.Matcher;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Reads calls whose arguments are {@link Literals}. Not thread-safe. */
+/**
+ * Reads calls whose arguments are literals of another language, and makes JSON of them: Python's {@code f(a=1, b='x')}, or
+ * FunctionGemma's <code>f{a:1,b:&lt;escape&gt;x&lt;escape&gt;}</code>. Not thread-safe.
+ */
 final class LiteralCalls {
     private static final String IN_PYTHON =
             "\\s*(" + ToolDefinition.NAME + ")(?=\\(\\s*(?:" + ToolDefinition.NAME + "\\s*=|\\)))";
@@ -16,14 +20,22 @@ final class LiteralCalls {
     private static final Pattern NEXT = Pattern.compile("\\s*(?:(,)|]?)");
     private static final Pattern GEMMA = Pattern.compile("call:(" + ToolDefinition.NAME + ")(?=\\{)");
 
+    // A word, perhaps an empty one, and what ends it.
+    private static final Pattern TOKEN =
+            Pattern.compile("\\s*+((?:(?!<escape>)[^()\\[\\]{},:='\"]){0,1024}+)(<escape>|[()\\[\\]{},:='\"])");
+    private static final Pattern JSON =
+            Pattern.compile("-?(?:0|[1-9][0-9]{0,400})(?:\\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,9})?|true|false|null");
+    private static final Map<String, String> WORDS = Map.of("True", "true", "False", "false", "None", "null");
+
     private final AnswerParser answer;
     private final boolean python;
-    private Literals arguments;
+    private final StringBuilder closers = new StringBuilder(); // of open brackets
+    private String comma = ""; // before the next value, if there is one
+    private String quote = ""; // of the string that is read
 
     LiteralCalls(AnswerParser answer) {
         this.answer = answer;
         python = answer.format == ToolFormat.PYTHONIC;
-        arguments = new Literals(python);
     }
 
     @Nullable
@@ -36,39 +48,82 @@ final class LiteralCalls {
     }
 
     private @Nullable State head(Pattern pattern) throws Malformed {
-        Optional<Matcher> found = answer.match(pattern);
-        if (found.isEmpty()) {
-            return null;
-        }
-        String name = found.get().group(1);
-        if (python && !answer.isTool(name)) {
-            throw new Malformed(false);
-        }
-        answer.begin(name, null);
-        arguments = new Literals(python);
-        return this::arguments;
+        return answer.match(pattern, head -> {
+            if (python && !answer.isTool(head.group(1))) {
+                throw new Malformed(false);
+            }
+            answer.begin(head.group(1), null);
+            return this::token;
+        });
     }
 
-    private @Nullable State arguments() {
-        StringBuilder json = new StringBuilder();
-        answer.at = arguments.read(answer.text, answer.at, answer.ended, json);
-        answer.argument(json.toString());
-        if (!arguments.isWhole()) {
-            return null;
-        }
-        return python ? this::next : answer::closing;
+    private @Nullable State token() throws Malformed {
+        return answer.match(TOKEN, this::token);
     }
 
-    private @Nullable State next() throws Malformed {
-        int end = answer.at;
-        Optional<Matcher> found = answer.match(NEXT);
-        if (found.isEmpty()) {
+    private State token(MatchResult found) {
+        String word = found.group(1).strip();
+        String mark = found.group(2);
+        switch (mark) {
+            case "(", "[", "{" -> {
+                boolean isList = mark.equals("[") || (mark.equals("(") && !closers.isEmpty());
+                value(isList ? "[" : "{");
+                closers.append(isList ? ']' : '}');
+            }
+            case ")", "]", "}" -> {
+                word(word, false);
+                comma = "";
+                int last = closers.length() - 1;
+                answer.argument(closers.substring(last));
+                closers.setLength(last);
+                if (last == 0) {
+                    return python ? () -> answer.next(NEXT, this::other) : answer::closing;
+                }
+            }
+            case "," -> {
+                word(word, false);
+                comma = ", ";
+            }
+            case ":", "=" -> {
+                word(word, true);
+                answer.argument(": ");
+            }
+            default -> {
+                quote = mark; // the word is a prefix such as r
+                value("\"");
+                return this::string;
+            }
+        }
+        return this::token;
+    }
+
+    private void value(String json) {
+        answer.argument(comma + json);
+        comma = "";
+    }
+
+    private void word(String word, boolean key) {
+        String value = WORDS.getOrDefault(word, word);
+        if (!word.isEmpty()) {
+            value(!key && JSON.matcher(value).matches() ? value : "\"" + Printer.escaped(value) + "\"");
+        }
+    }
+
+    private @Nullable State string() throws Malformed {
+        List<String> marks = quote.length() == 1 ? List.of(quote, "\\") : List.of(quote);
+        String mark = answer.before(marks, piece -> answer.argument(Printer.escaped(piece)));
+        if (mark.equals("\\")) {
+            return answer.match(Lexer.ESCAPE, escape -> {
+                String meant = Lexer.meant(escape);
+                answer.argument(Printer.escaped(meant.equals("\\/") ? "/" : meant)); // as in JSON
+                return this::string;
+            });
+        }
+        if (mark.isEmpty()) {
             return null;
         }
-        if (found.get().group(1) == null) {
-            return answer::closing;
-        }
-        answer.another(end);
-        return this::other;
+        answer.at += mark.length();
+        answer.argument("\"");
+        return this::token;
     }
 }

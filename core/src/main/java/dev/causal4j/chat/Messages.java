@@ -3,7 +3,6 @@ package dev.causal4j.chat;
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -29,11 +28,10 @@ final class Messages {
 
     @Nullable
     State head() throws Malformed {
-        Optional<Matcher> found = answer.match(HEAD);
-        if (found.isEmpty()) {
-            return null;
-        }
-        String head = found.get().group(1);
+        return answer.match(HEAD, found -> body(found.group(1)));
+    }
+
+    private State body(String head) {
         Matcher to = TO.matcher(head);
         if (answer.readsCalls && to.find()) {
             answer.begin(to.group(1), null);

@@ -1,13 +1,7 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.FormatException;
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
-import dev.causal4j.chat.ToolFormat.Syntax;
-import dev.causal4j.format.Json;
-import java.nio.charset.StandardCharsets;
-import java.util.Optional;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -25,114 +19,90 @@ final class ObjectCalls {
     private final boolean list;
     private final boolean alone;
     private String key = "";
-    private JsonScan value = new JsonScan();
+    private JsonScan value;
     private final StringBuilder read = new StringBuilder(); // of a value that is needed whole
     private String space = ""; // that may be the last of arguments
     private @Nullable String name;
     private @Nullable String id;
     private boolean hasArguments;
 
-    ObjectCalls(AnswerParser answer) {
+    /** @param list whether they are in a list */
+    ObjectCalls(AnswerParser answer, boolean list) {
         this.answer = answer;
-        list = answer.format.syntax == Syntax.OBJECTS;
+        this.list = list;
         alone = answer.format.marks().isEmpty();
+        value = new JsonScan(answer, "");
     }
 
     @Nullable
     State first() throws Malformed {
-        boolean ready = !(list || alone) || answer.match(list ? LIST : ALONE).isPresent();
-        return ready ? this::open : null;
+        return list || alone ? answer.match(list ? LIST : ALONE, _ -> this::open) : this::open;
     }
 
     private @Nullable State open() throws Malformed {
         name = null;
         id = null;
         hasArguments = false;
-        return answer.match(OPEN).isPresent() ? this::member : null;
+        return answer.match(OPEN, _ -> this::member);
     }
 
     private @Nullable State member() throws Malformed {
-        Optional<Matcher> found = answer.match(MEMBER);
-        if (found.isEmpty()) {
-            return null;
-        }
-        String next = found.get().group(1);
+        return answer.match(MEMBER, found -> member(found.group(1)));
+    }
+
+    private State member(@Nullable String next) throws Malformed {
         if (next == null) {
-            close();
+            answer.argument(hasArguments ? "" : "{}");
+            begin(true);
             return this::next;
         }
-        boolean isArguments = next.equals("arguments") || next.equals("parameters");
-        key = isArguments ? "arguments" : next;
-        value = new JsonScan();
+        key = next;
+        value = new JsonScan(answer, answer.format.close);
         read.setLength(0);
         space = "";
-        return isArguments && answer.text.charAt(answer.at) == '{' ? this::arguments : this::value;
+        boolean isObject = answer.text.charAt(answer.at) == '{';
+        return isObject && (key.equals("arguments") || key.equals("parameters")) ? this::arguments : this::value;
     }
 
     private @Nullable State arguments() throws Malformed {
         hasArguments = true;
         begin(false);
-        String piece = space + scanned();
+        String piece = space + value.read();
         String body = piece.stripTrailing();
         space = piece.substring(body.length());
         answer.argument(body);
-        if (value.isWhole()) {
-            return this::member;
-        }
-        if (answer.ended || answer.isNext(answer.format.close)) {
+        if (value.isCut()) {
             begin(true);
             return answer::closing;
         }
-        return null;
+        return value.isWhole() ? this::member : null;
     }
 
     private @Nullable State value() throws Malformed {
-        read.append(scanned());
+        read.append(value.read());
+        if (value.isCut()) {
+            throw new Malformed(answer.ended);
+        }
         if (!value.isWhole()) {
-            if (answer.ended || answer.isNext(answer.format.close)) {
-                throw new Malformed(answer.ended);
-            }
             return null;
         }
-        Object given = parsed(read.toString());
+        if (!(AnswerParser.json(read.toString()).orElse(null) instanceof String given)) {
+            throw new Malformed(false);
+        }
         switch (key) {
-            case "name" -> {
-                name = text(given);
-                if (alone && !answer.isTool(name)) {
-                    throw new Malformed(false);
-                }
-            }
-            case "arguments" -> {
+            case "name" -> name = given;
+            case "arguments", "parameters" -> {
                 hasArguments = true;
-                answer.argument(text(given));
+                answer.argument(given);
             }
-            case "id" -> id = String.valueOf(given);
+            case "id" -> id = given;
             default -> {}
+        }
+        if (alone && name != null && !answer.isTool(name)) {
+            throw new Malformed(false);
         }
         begin(false);
         return this::member;
-    }
-
-    private String scanned() {
-        int from = answer.at;
-        answer.at = value.read(answer.text, from, answer.format.close, answer.ended);
-        return answer.text.substring(from, answer.at);
-    }
-
-    private static Object parsed(String json) throws Malformed {
-        try {
-            Object value = Json.value("call", json.getBytes(StandardCharsets.UTF_8));
-            return value == null ? Json.NULL : value;
-        } catch (FormatException _) {
-            throw new Malformed(false);
-        }
-    }
-
-    private static String text(Object value) throws Malformed {
-        if (value instanceof String text) {
-            return text;
-        }
-        throw new Malformed(false);
     }
 
     /** Begins the call as soon as enough of it is known; an id may stand behind the arguments. */
@@ -146,29 +116,7 @@ final class ObjectCalls {
         }
     }
 
-    private void close() throws Malformed {
-        if (name == null) {
-            throw new Malformed(false);
-        }
-        if (!hasArguments) {
-            answer.argument("{}");
-        }
-        begin(true);
-    }
-
     private @Nullable State next() throws Malformed {
-        if (!list && !alone) {
-            return answer::closing;
-        }
-        int end = answer.at;
-        Optional<Matcher> found = answer.match(list ? NEXT_OF_LIST : NEXT_ALONE);
-        if (found.isEmpty()) {
-            return null;
-        }
-        if (found.get().group(1) == null) {
-            return answer::closing;
-        }
-        answer.another(end);
-        return this::open;
+        return list || alone ? answer.next(list ? NEXT_OF_LIST : NEXT_ALONE, this::open) : answer::closing;
     }
 }

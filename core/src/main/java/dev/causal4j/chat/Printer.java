@@ -17,6 +17,7 @@ record Printer(
         Rendering x, boolean json, Pattern escaped, String comma, String colon, String indent, StringBuilder out) {
     private static final Pattern PYTHON = Pattern.compile("[\\p{C}\\p{Z}\\\\&&[^ ]]");
     private static final Pattern JSON = Pattern.compile("[\\x00-\\x1f\\\\\"]");
+    private static final Pattern STRING = Pattern.compile("[\\x00-\\x1f\\\\\"\\p{Cs}]");
     private static final Pattern ASCII = Pattern.compile("[\\\\\"[^ -~]]");
 
     static String python(Rendering x, Object value) {
@@ -36,6 +37,11 @@ record Printer(
         String colon = x.text(x.item(separators, 1L));
         Pattern escaped = a.flag(0, "ensure_ascii") ? ASCII : JSON;
         return new Printer(x, true, escaped, comma, colon, indent, new StringBuilder()).print(value, flat ? "" : "\n");
+    }
+
+    /** A text as it stands in a JSON string, with lone halves of surrogate pairs as escapes. */
+    static String escaped(String text) {
+        return STRING.matcher(text).replaceAll(found -> Matcher.quoteReplacement(escape(found.group(), true)));
     }
 
     /** @param line the line break and indentation at the end of the value */
@@ -92,13 +98,15 @@ record Printer(
     private void quote(String text) {
         x.make(text.length());
         x.step(text.length() / 8);
-        String plain = escaped.matcher(text).replaceAll(found -> Matcher.quoteReplacement(escape(found.group())));
+        String plain = escaped.matcher(text).replaceAll(found -> {
+            x.make(80); // with what Java allocates meanwhile
+            return Matcher.quoteReplacement(escape(found.group(), json));
+        });
         boolean two = json || (text.contains("'") && !text.contains("\""));
         put(two ? '"' + plain + '"' : "'" + plain.replace("'", "\\'") + "'");
     }
 
-    private String escape(String c) {
-        x.make(80); // with what Java allocates meanwhile
+    private static String escape(String c, boolean json) {
         int letter = (json ? "\\\n\r\t\"\b\f" : "\\\n\r\t").indexOf(c);
         if (letter >= 0) {
             return "\\" + "\\nrt\"bf".charAt(letter);

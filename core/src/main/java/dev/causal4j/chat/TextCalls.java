@@ -1,14 +1,9 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.FormatException;
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
-import dev.causal4j.format.Json;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -52,19 +47,19 @@ final class TextCalls {
 
     @Nullable
     State head() throws Malformed {
-        Optional<Matcher> found = answer.match(places.head);
-        found.ifPresent(head -> name = head.group(1));
-        isFirst = true;
-        return found.isPresent() ? this::member : null;
+        return answer.match(places.head, head -> {
+            name = head.group(1);
+            isFirst = true;
+            return this::member;
+        });
     }
 
     private @Nullable State member() throws Malformed {
-        Optional<Matcher> found = answer.match(places.member);
-        if (found.isEmpty()) {
-            return null;
-        }
-        String key = found.get().group(1);
-        if (!answer.isBegun()) {
+        return answer.match(places.member, found -> member(found.group(1)));
+    }
+
+    private State member(@Nullable String key) {
+        if (isFirst) {
             answer.begin(name, null);
         }
         if (key == null) {
@@ -73,7 +68,7 @@ final class TextCalls {
         }
         isString = isString(key);
         held = "";
-        answer.argument((isFirst ? "{\"" : ", \"") + Literals.escaped(key) + "\": " + (isString ? "\"" : ""));
+        answer.argument((isFirst ? "{\"" : ", \"") + Printer.escaped(key) + "\": " + (isString ? "\"" : ""));
         isFirst = false;
         return this::value;
     }
@@ -95,9 +90,9 @@ final class TextCalls {
         }
         String rest = ends && places.lines && held.endsWith("\n") ? held.substring(0, held.length() - 1) : held;
         if (isString) {
-            answer.argument(Literals.escaped(rest) + (ends ? "\"" : ""));
+            answer.argument(Printer.escaped(rest) + (ends ? "\"" : ""));
         } else {
-            answer.argument(isJson(rest) ? rest.strip() : "\"" + Literals.escaped(rest) + "\"");
+            answer.argument(AnswerParser.json(rest).isPresent() ? rest.strip() : "\"" + Printer.escaped(rest) + "\"");
         }
         answer.at += ends ? places.end.length() : 0;
         return ends ? this::member : null;
@@ -106,15 +101,7 @@ final class TextCalls {
     private void piece(String piece) {
         String all = held + piece;
         int told = isString ? all.length() - (all.endsWith("\n") ? 1 : 0) : 0;
-        answer.argument(Literals.escaped(all.substring(0, told)));
+        answer.argument(Printer.escaped(all.substring(0, told)));
         held = all.substring(told);
-    }
-
-    private static boolean isJson(String text) {
-        try {
-            return Json.value("argument", text.getBytes(StandardCharsets.UTF_8)) != null;
-        } catch (FormatException _) {
-            return false;
-        }
     }
 }

@@ -16,16 +16,12 @@ import org.jspecify.annotations.Nullable;
  * @param arguments a JSON object as the model wrote it, or a part of one if the answer was cut
  */
 public record ToolCall(String id, String name, String arguments) {
-    private static final String CALLS = "tool_calls";
+    static final String CALLS = "tool_calls";
     private static final String FUNCTION = "function";
     private static final String ARGUMENTS = "arguments";
 
-    /** Adds calls to the fields of a message. */
-    static void put(Map<String, Object> message, List<ToolCall> calls) {
-        message.put(CALLS, calls.stream().map(ToolCall::fields).toList());
-    }
-
-    private Map<String, Object> fields() {
+    /** The call in a message, as in JSON. */
+    Map<String, Object> fields() {
         Map<String, Object> function = Json.object("name", name, ARGUMENTS, arguments);
         return Json.object("id", id, "type", FUNCTION, FUNCTION, function);
     }

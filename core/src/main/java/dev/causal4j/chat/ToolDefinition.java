@@ -51,22 +51,20 @@ public record ToolDefinition(Map<String, ?> fields) {
     public static void check(List<ToolDefinition> tools, ToolChoice choice) {
         Set<String> names = new LinkedHashSet<>();
         for (ToolDefinition tool : tools) {
-            if (!NAME.matcher(tool.name()).matches()) {
-                throw new IllegalArgumentException(
-                        "tools[" + names.size() + "]: expected a name of letters, digits, _, -" + " and ., got "
-                                + FormatException.quote(tool.name()));
-            }
-            if (!names.add(tool.name())) {
-                throw new IllegalArgumentException("tools[" + names.size() + "]: expected another name than the tools"
-                        + " before, got " + FormatException.quote(tool.name()));
-            }
+            String place = "tools[" + names.size() + "]: ";
+            String got = FormatException.quote(tool.name());
+            require(NAME.matcher(tool.name()).matches(), place + "expected a name of letters, digits, _, - and .", got);
+            require(names.add(tool.name()), place + "expected another name than the tools before", got);
         }
-        if (choice.kind() == Kind.NAMED && !names.contains(choice.name())) {
-            throw new IllegalArgumentException(
-                    "tool choice: expected one of " + names + ", got " + FormatException.quote(choice.name()));
-        }
-        if (choice.kind() == Kind.REQUIRED && names.isEmpty()) {
-            throw new IllegalArgumentException("tool choice: expected tools for \"required\", got none");
+        boolean known = choice.kind() != Kind.NAMED || names.contains(choice.name());
+        require(known, "tool choice: expected one of " + names, FormatException.quote(choice.name()));
+        boolean any = choice.kind() != Kind.REQUIRED || !names.isEmpty();
+        require(any, "tool choice: expected tools for \"required\"", "none");
+    }
+
+    private static void require(boolean right, String expected, String got) {
+        if (!right) {
+            throw new IllegalArgumentException(expected + ", got " + got);
         }
     }
 }

@@ -1,8 +1,10 @@
 package dev.causal4j.chat;
 
+import dev.causal4j.chat.AnswerParser.State;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -11,20 +13,19 @@ import java.util.stream.Stream;
  * How the models of a family write calls of tools. {@link #of} finds it by the marks in a chat template, {@link #named} by
  * its {@link #label}.
  */
+@SuppressWarnings("ImmutableEnumChecker") // its functions have no state, its lists are those of List.of
 public enum ToolFormat {
     /** gpt-oss: answers are messages in channels. */
     HARMONY(
-            Syntax.MESSAGES,
+            answer -> new Messages(answer)::head,
             "<\\|channel\\|>",
-            "",
-            new Form("", "", "<|channel|>commentary to=functions.$name <|constrain|>json<|message|>$arguments", "", ""),
-            new Form("", "", " to=functions.$name<|channel|>commentary json<|message|>$arguments", "", "")),
+            new Form("", "<|channel|>commentary to=functions.$name <|constrain|>json<|message|>$arguments", ""),
+            new Form("", " to=functions.$name<|channel|>commentary json<|message|>$arguments", "")),
 
     /** DeepSeek R1 and V3. */
     DEEPSEEK_R1(
-            Syntax.HEADED,
+            answer -> new HeadedCalls(answer)::head,
             "<｜tool▁sep｜>[^}]*```json",
-            "<｜tool▁calls▁end｜>",
             new Form(
                     "<｜tool▁calls▁begin｜>",
                     "",
@@ -34,9 +35,8 @@ public enum ToolFormat {
 
     /** DeepSeek V3.1. */
     DEEPSEEK(
-            Syntax.HEADED,
+            answer -> new HeadedCalls(answer)::head,
             "<｜tool▁sep｜>",
-            "<｜tool▁calls▁end｜>",
             new Form(
                     "<｜tool▁calls▁begin｜>",
                     "",
@@ -46,105 +46,72 @@ public enum ToolFormat {
 
     /** FunctionGemma. */
     FUNCTIONGEMMA(
-            Syntax.LITERALS,
+            answer -> new LiteralCalls(answer)::first,
             "<start_function_call>",
-            "<end_function_call>",
-            new Form(
-                    "<start_function_call>",
-                    "",
-                    "call:$name{$members}<end_function_call>",
-                    "<start_function_call>",
-                    "",
-                    "$key:$value",
-                    ",")),
+            new Form("<start_function_call>", "call:$name{$members}<end_function_call>", "<start_function_call>")
+                    .of("$key:$value", ",")),
 
     /** Mistral Small 3, Magistral, Devstral, Ministral 3: tokenizers of version 11 and later. */
     MISTRAL_V11(
-            Syntax.HEADED,
+            answer -> new HeadedCalls(answer)::head,
             "\\[ARGS]",
-            "",
-            new Form("[TOOL_CALLS]", "", "$name«[CALL_ID]$id»[ARGS]$arguments", "[TOOL_CALLS]", "")),
+            new Form("[TOOL_CALLS]", "$name«[CALL_ID]$id»[ARGS]$arguments", "[TOOL_CALLS]")),
 
     /** Mistral 7B v0.3, Nemo, Large 2407. */
     MISTRAL(
-            Syntax.OBJECTS,
+            answer -> new ObjectCalls(answer, true)::first,
             "\\[TOOL_CALLS]",
-            "",
-            new Form(
-                    "[TOOL_CALLS]",
-                    "[",
-                    "{\"name\": \"$name\", \"arguments\": $arguments«, \"id\": \"$id\"»}",
-                    ", ",
-                    "]")),
+            new Form("[TOOL_CALLS]", "[", Form.OBJECT.replace("}", "«, \"id\": \"$id\"»}"), ", ", "]")),
 
     /** Qwen3-Coder, Qwen 3.5. */
     QWEN3_CODER(
-            Syntax.TEXTS,
+            answer -> new TextCalls(answer)::head,
             "<function=",
-            "</tool_call>",
-            new Form(
-                    "<tool_call>",
-                    "",
-                    "\n<function=$name>\n$members</function>\n</tool_call>",
-                    "\n<tool_call>",
-                    "",
-                    "<parameter=$key>\n$value\n</parameter>\n",
-                    "")),
+            new Form("<tool_call>", "\n<function=$name>\n$members</function>\n</tool_call>", "\n<tool_call>")
+                    .of("<parameter=$key>\n$value\n</parameter>\n", "")),
 
     /** GLM 4.5. */
     GLM(
-            Syntax.TEXTS,
+            answer -> new TextCalls(answer)::head,
             "<arg_key>",
-            "</tool_call>",
-            new Form(
-                    "<tool_call>",
-                    "",
-                    "$name\n$members</tool_call>",
-                    "\n<tool_call>",
-                    "",
-                    "<arg_key>$key</arg_key>\n<arg_value>$value</arg_value>\n",
-                    "")),
+            new Form("<tool_call>", "$name\n$members</tool_call>", "\n<tool_call>")
+                    .of("<arg_key>$key</arg_key>\n<arg_value>$value</arg_value>\n", "")),
 
     /** Phi-4-mini. */
     PHI4(
-            Syntax.OBJECTS,
+            answer -> new ObjectCalls(answer, true)::first,
             "<\\|tool\\|>|<\\|/tool_call\\|>",
-            "<|/tool_call|>",
             new Form("<|tool_call|>", "[", Form.OBJECT, ", ", "]<|/tool_call|>"),
             new Form("functools[", "", Form.OBJECT, ", ", "]")),
 
     /** Granite 3. */
     GRANITE(
-            Syntax.OBJECTS,
+            answer -> new ObjectCalls(answer, true)::first,
             "<\\|tool_call\\|>|<tool_call>\\[",
-            "",
             new Form("<|tool_call|>", "[", Form.OBJECT, ", ", "]"),
             new Form("<tool_call>", "[", Form.OBJECT, ", ", "]")),
 
     /** Hermes 2 and 3, Qwen 2.5 and 3, Granite 4, SmolLM3, minimind. */
     HERMES(
-            Syntax.OBJECT,
+            answer -> new ObjectCalls(answer, false)::first,
             "<tool_call>",
-            "</tool_call>",
-            new Form("<tool_call>", "", "\n" + Form.OBJECT + "\n</tool_call>", "\n<tool_call>", "")),
+            new Form("<tool_call>", "\n" + Form.OBJECT + "\n</tool_call>", "\n<tool_call>")),
 
     /** Llama 3.2 and 4 as Python. */
     PYTHONIC(
-            Syntax.LITERALS,
+            answer -> new LiteralCalls(answer)::first,
             "func_name1?\\(param",
-            "",
-            new Form("", "[", "$name($members)", ", ", "]", "$key=$value", ", ")),
+            new Form("", "[", "$name($members)", ", ", "]").of("$key=$value", ", ")),
 
     /** Llama 3.1 to 3.3. */
     LLAMA3(
-            Syntax.OBJECT,
+            answer -> new ObjectCalls(answer, false)::first,
             "<\\|python_tag\\|>|\"parameters\": dictionary",
-            "",
-            new Form("", "", Form.PARAMETERS, "; ", ""),
-            new Form("<|python_tag|>", "", Form.PARAMETERS, "; ", "")),
+            new Form("", Form.PARAMETERS, "; "),
+            new Form("<|python_tag|>", Form.PARAMETERS, "; ")),
 
     /** Models without a format: a call is an object, and only one that must be written is looked for. */
-    NONE(Syntax.OBJECT, "", "", new Form("", "", Form.OBJECT, "; ", ""));
+    NONE(answer -> new ObjectCalls(answer, false)::first, "", new Form("", Form.OBJECT, "; "));
 
     /**
      * Calls as models write them: the mark, what begins them, a call, what stands between two of them, and the end. A call
@@ -160,43 +127,41 @@ public enum ToolFormat {
         private static final String OBJECT = "{\"name\": \"$name\", \"arguments\": $arguments}";
         private static final String PARAMETERS = "{\"name\": \"$name\", \"parameters\": $arguments}";
 
+        private static final Pattern CLOSE = Pattern.compile("<[^<]*>$|$");
+
         Form(String mark, String begin, String call, String between, String end) {
             this(mark, begin, call, between, end, "", "");
         }
+
+        /** Calls one by one. */
+        Form(String mark, String call, String between) {
+            this(mark, "", call, between, "");
+        }
+
+        private Form of(String eachMember, String betweenMembers) {
+            return new Form(mark, begin, call, between, end, eachMember, betweenMembers);
+        }
+
+        /** The mark that ends calls; empty for none. */
+        private String close() {
+            return CLOSE.matcher(call + end).results().findFirst().orElseThrow().group();
+        }
     }
 
-    /** How the text of calls is read. */
-    enum Syntax {
-        /** An object with name and arguments. */
-        OBJECT,
-        /** A list of such objects. */
-        OBJECTS,
-        /** The name in a head, then an object of arguments. */
-        HEADED,
-        /** Each argument as text between marks. */
-        TEXTS,
-        /** Each argument as a literal that is not JSON's. */
-        LITERALS,
-        /** Messages with recipients. */
-        MESSAGES
-    }
-
-    final Syntax syntax;
+    final Function<AnswerParser, State> calls;
     final String close;
     private final Pattern template;
-
-    @SuppressWarnings("ImmutableEnumChecker") // of List.of
     private final List<Form> forms;
 
     /**
+     * @param calls begins to read calls, behind a mark
      * @param template what the templates of the family contain
-     * @param close a mark that ends calls; empty for none
      */
-    ToolFormat(Syntax syntax, String template, String close, Form... forms) {
-        this.syntax = syntax;
+    ToolFormat(Function<AnswerParser, State> calls, String template, Form... forms) {
+        this.calls = calls;
         this.template = Pattern.compile(template);
-        this.close = close;
         this.forms = List.of(forms);
+        close = forms[0].close();
     }
 
     /** The format that a template writes and explains; {@link #NONE} if it knows no tools. */
