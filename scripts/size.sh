@@ -38,7 +38,7 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 4754 format 1491 tokenizer 1592 chat 2880 constraint 4809 model,families,gguf 3697 decoder 2057 \
+size core kernel,tensor,compute 4754 format 1491 tokenizer 1592 chat 2715 constraint 4894 model,families,gguf 3697 decoder 2057 \
   generation 2569 scoring 428 head 617 training 1475 flight,causal4j 182 || failed=1
 size machine machine 252 || failed=1
 size server server 2577 || failed=1

@@ -215,7 +215,8 @@ class Causal4jChatModelTest {
                         .rootElement(JsonRawSchema.from("{\"if\": {\"type\": \"string\"}}"))
                         .build())
                 .build();
-        assertThatThrownBy(() -> ask(builder().build(), parameters().responseFormat(format).build()))
+        assertThatThrownBy(() -> ask(
+                        builder().build(), parameters().responseFormat(format).build()))
                 .isExactlyInstanceOf(InvalidRequestException.class)
                 .hasMessageContaining("\"if\"");
     }
