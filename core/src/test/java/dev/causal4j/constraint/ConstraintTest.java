@@ -278,7 +278,9 @@ class ConstraintTest {
                 }
             }
         } catch (ConstraintException e) {
-            assertThat(e).hasMessageMatching("answer behind [^\\n]+, constraint: expected at most [^\\n]+, got [^\\n]+; make it smaller");
+            assertThat(e)
+                    .hasMessageMatching(
+                            "answer behind [^\\n]+, constraint: expected at most [^\\n]+, got [^\\n]+; make it smaller");
         }
     }
 
@@ -296,8 +298,8 @@ class ConstraintTest {
         byte[] deep = "[".repeat(5000).getBytes(StandardCharsets.UTF_8);
         assertThatThrownBy(() -> matcher.accept(deep))
                 .isInstanceOf(ConstraintException.class)
-                .hasMessage("answer behind \"" + "[".repeat(40) + "\", constraint: expected at most 256 open brackets, got 257;"
-                        + " make it smaller");
+                .hasMessage("answer behind \"" + "[".repeat(40)
+                        + "\", constraint: expected at most 256 open brackets, got 257;" + " make it smaller");
     }
 
     @Test
