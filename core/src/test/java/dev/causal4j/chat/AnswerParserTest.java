@@ -251,6 +251,17 @@ class AnswerParserTest {
     }
 
     @Test
+    void literalsHaveEscapesAndHalvesOfPairsKeepTheirs() {
+        String call = "[f(a='\\x41\\u00e9\\/\\ud83d\\ude00', b={'c d': (None, 1.5, x y)})]";
+        String json = "{\"a\": \"A\u00e9/\\ud83d\\ude00\", \"b\": {\"c d\": [null, 1.5, \"x y\"]}}";
+        for (List<String> pieces : List.of(List.of(call), characters(call))) {
+            Answer answer = answer(ToolFormat.PYTHONIC, pieces.toArray(String[]::new));
+            assertThat(answer.calls()).extracting(ToolCall::arguments).containsExactly(json);
+            assertThat(answer.content()).isEmpty();
+        }
+    }
+
+    @Test
     void whatIsMalformedBehindATellingLosesNoByte() {
         Answer answer = answer(
                 ToolFormat.HERMES, "a <tool_call>{\"name\": \"f\", \"arguments\": {\"x\": 1}, \"y\": 2}</tool_call> b");
