@@ -3,6 +3,9 @@ package dev.causal4j.langchain4j;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.model.CausalLM;
 import dev.langchain4j.data.segment.TextSegment;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.model.output.Response;
@@ -12,11 +15,12 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class Causal4jScoringModelTest {
-    private static final ScoringModel MODEL = new Causal4jScoringModel(Taught.ENGINE);
-    private static final String QUERY = "Who danced with Jane at the ball?";
+    private static final CausalLM AUSTEN = AustenModel.load();
+    private static final ScoringModel MODEL = new Causal4jScoringModel(Engine.shared(AUSTEN));
+    private static final String QUERY = "At the ball Mr. Bingley danced with Jane once more.";
 
     private static int count(String text) {
-        return Taught.MODEL.requireTokenizer().encode(text).length;
+        return AUSTEN.requireTokenizer().encode(text).length;
     }
 
     @Test

@@ -1,11 +1,19 @@
 package dev.causal4j.langchain4j;
 
+import static org.mockito.ArgumentMatchers.any;
+import static org.mockito.ArgumentMatchers.argThat;
+import static org.mockito.Mockito.atLeastOnce;
+
 import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.common.AbstractStreamingChatModelIT;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponseMetadata;
+import dev.langchain4j.model.chat.response.CompleteToolCall;
+import dev.langchain4j.model.chat.response.PartialToolCallContext;
+import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import java.util.List;
+import org.mockito.InOrder;
 
 /** LangChain4j's suite of chat models that stream. What it may ask of every model, but for images. */
 class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
@@ -63,5 +71,22 @@ class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
     @Override
     protected boolean supportsSingleImageInputAsPublicURL() {
         return false;
+    }
+
+    @Override
+    protected void verifyToolCallbacks(StreamingChatResponseHandler handler, InOrder order, String id) {
+        verifyCall(handler, order, complete(0, id, "getWeather", "{\"city\":\"Munich\"}"));
+    }
+
+    @Override
+    protected void verifyToolCallbacks(StreamingChatResponseHandler handler, InOrder order, String id1, String id2) {
+        verifyCall(handler, order, complete(0, id1, "getWeather", "{\"city\":\"Munich\"}"));
+        verifyCall(handler, order, complete(1, id2, "getTime", "{\"country\":\"France\"}"));
+    }
+
+    private static void verifyCall(StreamingChatResponseHandler handler, InOrder order, CompleteToolCall call) {
+        order.verify(handler, atLeastOnce())
+                .onPartialToolCall(argThat(part -> part.index() == call.index()), any(PartialToolCallContext.class));
+        order.verify(handler).onCompleteToolCall(call);
     }
 }

@@ -75,7 +75,7 @@ final class Taught {
     static final CausalLM MODEL = load();
     static final Engine ENGINE = Engine.shared(MODEL);
 
-    private static final int STEPS = 160;
+    private static final int STEPS = 120;
     private static final int BATCH = 31;
 
     private Taught() {}
