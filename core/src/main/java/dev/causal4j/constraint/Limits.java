@@ -12,7 +12,7 @@ final class Limits {
     static final int PATTERN = 4096; // characters
     static final int VALUES = 100_000; // of an enumeration
     static final Duration COMPILE = Duration.ofSeconds(2);
-    static final int MEMBERS = 2000; // of a configuration
+    static final int MEMBERS = 4096; // of a configuration
     static final int TRANSITIONS = 2_000_000; // of a mask
     static final int OPEN = 256; // brackets
 
