@@ -117,7 +117,8 @@ class BenchCommandTest {
                 .refused(
                         2,
                         "of at most the context length 256",
-                        "prompt 200", "generate 57",
+                        "prompt 200",
+                        "generate 57",
                         "see causal4j bench --help");
         Program.run("bench", "--prompt", "9", "--generate", "9", "--repeat", "0")
                 .refused(2, "repeat 0");
