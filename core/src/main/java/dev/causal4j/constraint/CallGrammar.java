@@ -33,6 +33,7 @@ final class CallGrammar {
     private final List<String> ignored;
     private final ToolFormat format;
     private final Map<ToolDefinition, Expression> arguments = new HashMap<>();
+    private final Map<String, Expression> documents = new HashMap<>(); // by schema
 
     /** @param rules receives those of the calls */
     CallGrammar(
@@ -121,7 +122,8 @@ final class CallGrammar {
     /** JSON documents of a schema. */
     Expression json(Map<String, ?> schema) {
         String text = new String(Json.write(schema), StandardCharsets.UTF_8);
-        return add(new JsonSchema(text, Whitespace.FLEXIBLE, false).compile(terms, tokenizer, ignored));
+        return documents.computeIfAbsent(
+                text, _ -> add(new JsonSchema(text, Whitespace.FLEXIBLE, false).compile(terms, tokenizer, ignored)));
     }
 
     /** A new rule, for what is used in several places. */

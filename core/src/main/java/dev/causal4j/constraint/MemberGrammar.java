@@ -95,8 +95,11 @@ final class MemberGrammar {
         }
         Expression first = new Sequence(List.of()); // the members that are left, of which none was before
         Expression rest = first; // the same behind others
+        int following = 0; // members that can come next
         for (Map.Entry<?, ?> each : List.copyOf(properties.entrySet()).reversed()) {
             boolean isRequired = required.contains(each.getKey());
+            following = isRequired ? 1 : following + 1;
+            Limits.check("schema", following, Limits.PROPERTIES, "properties that can follow at one place");
             Expression member = member((String) each.getKey(), each.getValue());
             Expression with = calls.rule(new Sequence(List.of(member, rest)));
             Expression behind = new Sequence(List.of(free.literal(form.comma()), with));

@@ -77,7 +77,10 @@ final class SchemaGrammar {
                 int rule = rule();
                 known = new Call(rule);
                 open.push(() -> rules.set(
-                        rule, choice(alternatives.stream().map(this::expression).toList())));
+                        rule,
+                        choice(alternatives.stream()
+                                .map(shape -> expression(shape, all))
+                                .toList())));
             }
             values.put(all, known);
         }
@@ -88,7 +91,7 @@ final class SchemaGrammar {
         return options.size() == 1 ? options.getFirst() : new Choice(options);
     }
 
-    private Expression expression(Shape shape) {
+    private Expression expression(Shape shape, List<Subschema> all) {
         Expression known = shapes.get(shape);
         if (known == null) {
             known = switch (shape) {
@@ -96,7 +99,7 @@ final class SchemaGrammar {
                     Subschema unique = items.unique();
                     yield unique != null && items.max() > 1 ? unique(items, unique) : list(items);
                 }
-                case Members members -> members(members);
+                case Members members -> members(members, all);
                 default -> regular(shape);
             };
             shapes.put(shape, known);
@@ -201,7 +204,7 @@ final class SchemaGrammar {
         return count;
     }
 
-    private Expression members(Members members) {
+    private Expression members(Members members, List<Subschema> all) {
         Map<String, List<Subschema>> named = new LinkedHashMap<>(members.named());
         for (String name : members.required()) {
             named.computeIfAbsent(name, _ -> reader.shapes.of(members, name));
@@ -218,9 +221,14 @@ final class SchemaGrammar {
         int counts = max == Terms.UNBOUNDED ? Math.max(min, 1) : max;
         Limits.check("schema, object", (counts + 1L) * (named.size() + 1), Limits.SYMBOLS, "places");
         Expression[] places = ends(other, min, max, counts);
+        int following = members.others().size(); // properties that can come next
+        String place = "schema, object at "
+                + (all.isEmpty() ? "the root" : all.getFirst().place());
         for (Map.Entry<String, List<Subschema>> each :
                 List.copyOf(named.entrySet()).reversed()) {
             boolean must = required.contains(each.getKey());
+            following = must ? 1 : following + 1;
+            Limits.check(place, following, Limits.PROPERTIES, "properties that can follow at one place");
             places = before(each.getKey(), value(each.getValue()), must, places, max == Terms.UNBOUNDED);
         }
         return bracketed("{}", min == 0 && required.isEmpty(), places[0]);
