@@ -48,7 +48,7 @@ final class Term {
     Term @Nullable [] next; // derivatives by class
 
     @Nullable
-    Term capped; // by Terms
+    Term capped; // by Horizon
 
     Life life = Life.UNKNOWN;
 

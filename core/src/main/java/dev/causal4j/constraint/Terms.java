@@ -1,14 +1,11 @@
 package dev.causal4j.constraint;
 
-import dev.causal4j.constraint.Term.Life;
 import dev.causal4j.constraint.Term.Shape;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
-import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -25,7 +22,6 @@ final class Terms {
     static final int UNBOUNDED = Integer.MAX_VALUE;
 
     private static final String SUBJECT = "constraint";
-    private static final int NEAR = 64; // bytes of a text that is looked for first
 
     private final Map<Shape, Term> terms = new HashMap<>();
     private final Map<ByteClasses, ByteClasses> classes = new HashMap<>();
@@ -33,6 +29,7 @@ final class Terms {
     private final ByteClasses one; // all bytes are one class
     private final CodePoints spellable;
     private final Union union = new Union(this);
+    private final Liveness liveness = new Liveness(this);
     private final Budget budget;
     private List<Term> base = List.of();
     private int ids;
@@ -454,56 +451,6 @@ final class Terms {
 
     /** Whether any text belongs to a term. */
     boolean live(Term term) {
-        if (term.plain) {
-            return term != never;
-        }
-        if (term.life == Life.UNKNOWN) {
-            search(term);
-        }
-        return term.life == Life.LIVE;
-    }
-
-    /** Looks for a derivative that has a text; what it finds holds for all on the way. */
-    private void search(Term start) {
-        Map<Term, @Nullable Term> before = new HashMap<>();
-        Term found = search(start, NEAR, before);
-        if (found == null) {
-            before.clear();
-            found = search(start, Integer.MAX_VALUE, before);
-        }
-        if (found == null) {
-            before.keySet().forEach(term -> term.life = Life.DEAD);
-        }
-        for (Term on = found; on != null; on = before.get(on)) {
-            on.life = Life.LIVE;
-        }
-    }
-
-    /** Depth first, at most so deep: counts up to some thousands would lead far away from a text that is near. */
-    private @Nullable Term search(Term start, int deepest, Map<Term, @Nullable Term> before) {
-        Deque<Term> open = new ArrayDeque<>();
-        Deque<Integer> depths = new ArrayDeque<>();
-        before.put(start, null);
-        open.push(start);
-        depths.push(0);
-        Term found = isPlainlyLive(start) ? start : null;
-        while (found == null && !open.isEmpty()) {
-            Term term = open.pop();
-            int depth = depths.pop() + 1;
-            for (int i = 0; i < term.classes.count() && found == null && depth <= deepest; i++) {
-                Term next = derivative(term, term.classes.first(i));
-                if (next != never && next.life != Life.DEAD && !before.containsKey(next)) {
-                    before.put(next, term);
-                    open.push(next);
-                    depths.push(depth);
-                    found = isPlainlyLive(next) ? next : null;
-                }
-            }
-        }
-        return found;
-    }
-
-    private boolean isPlainlyLive(Term term) {
-        return term.nullable || term.life == Life.LIVE || (term.plain && term != never);
+        return liveness.of(term);
     }
 }
