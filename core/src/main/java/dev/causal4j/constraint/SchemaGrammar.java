@@ -164,7 +164,7 @@ final class SchemaGrammar {
             return json.quoted(json.content(strings));
         }
         Term term = ((Scalars) shape).term(); // a listed value has one spelling
-        boolean listed = term.shape instanceof Term.Shape.Literals;
+        boolean listed = term.node instanceof Term.Node.Literals;
         return listed ? term : json.minus(term, json.minus(json.number, json.plainNumber));
     }
 
