@@ -4,7 +4,6 @@ import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.chat.ToolFormat.Form;
 import dev.causal4j.constraint.Expression.Call;
-import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
 import dev.causal4j.format.Json;
@@ -53,7 +52,7 @@ final class CallGrammar {
     /** Adds a grammar's rules. */
     Expression add(Grammar grammar) {
         int shift = rules.size();
-        grammar.rules().forEach(rule -> rules.add(Grammar.shifted(rule, shift)));
+        grammar.rules().forEach(rule -> rules.add(rule.renumbered(number -> number + shift)));
         return new Call(shift);
     }
 
@@ -78,7 +77,7 @@ final class CallGrammar {
                 case "$id" -> parts.add(new Text(Regex.whole(terms, "[a-zA-Z0-9]{9}", Spelling.RAW, "id")));
                 case "«" -> parts = optional;
                 default -> {
-                    all.add(optional(new Sequence(List.copyOf(optional))));
+                    all.add(Grammar.optional(new Sequence(List.copyOf(optional))));
                     optional.clear();
                     parts = all;
                 }
@@ -87,10 +86,6 @@ final class CallGrammar {
         }
         all.add(free.literal(call.substring(done)));
         return new Sequence(all);
-    }
-
-    static Expression optional(Expression expression) {
-        return new Choice(List.of(expression, new Sequence(List.of())));
     }
 
     private Expression arguments(Form form, ToolDefinition tool) {

@@ -1,5 +1,8 @@
 package dev.causal4j.constraint;
 
+import static dev.causal4j.constraint.Grammar.EMPTY;
+import static dev.causal4j.constraint.Grammar.choice;
+
 import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
@@ -87,10 +90,6 @@ final class SchemaGrammar {
         return known;
     }
 
-    private static Expression choice(List<Expression> options) {
-        return options.size() == 1 ? options.getFirst() : new Choice(options);
-    }
-
     private Expression expression(Shape shape, List<Subschema> all) {
         Expression known = shapes.get(shape);
         if (known == null) {
@@ -126,7 +125,7 @@ final class SchemaGrammar {
         int named = items.first().size();
         int max = items.max();
         int behind = Math.max(named, 1); // the first item has no comma
-        Expression inside = new Sequence(List.of());
+        Expression inside = EMPTY;
         if (max > behind) {
             int most = max == Terms.UNBOUNDED ? max : max - behind;
             Expression more = new Sequence(List.of(new Text(json.comma), value(items.rest())));
@@ -135,8 +134,7 @@ final class SchemaGrammar {
         for (int i = behind - 1; i >= 0; i--) {
             Expression item = value(items.at(i));
             Expression all = new Sequence(i == 0 ? List.of(item, inside) : List.of(new Text(json.comma), item, inside));
-            Expression none = new Sequence(List.of());
-            inside = i >= max ? none : i == 0 ? all : rule(i < items.min() ? all : new Choice(List.of(none, all)));
+            inside = i >= max ? EMPTY : i == 0 ? all : rule(i < items.min() ? all : new Choice(List.of(EMPTY, all)));
         }
         Expression some = max == 0 ? new Choice(List.of()) : inside;
         return bracketed("[]", items.min() == 0, some);
@@ -242,7 +240,7 @@ final class SchemaGrammar {
         for (int count = 0; count <= counts; count++) {
             List<Expression> options = new ArrayList<>();
             if (count > 0 && count >= min) {
-                options.add(new Sequence(List.of()));
+                options.add(EMPTY);
             }
             if (other != null && (count < counts || max == Terms.UNBOUNDED)) {
                 Call next = new Call(rules[Math.min(count + 1, counts)]);
