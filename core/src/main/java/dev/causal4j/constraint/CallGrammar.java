@@ -4,7 +4,6 @@ import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.chat.ToolFormat.Form;
 import dev.causal4j.constraint.Expression.Call;
-import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
 import dev.causal4j.format.Json;
@@ -33,6 +32,7 @@ final class CallGrammar {
     private final List<String> ignored;
     private final ToolFormat format;
     private final Map<ToolDefinition, Expression> arguments = new HashMap<>();
+    private final Map<String, Expression> documents = new HashMap<>(); // by schema
 
     /** @param rules receives those of the calls */
     CallGrammar(
@@ -52,7 +52,7 @@ final class CallGrammar {
     /** Adds a grammar's rules. */
     Expression add(Grammar grammar) {
         int shift = rules.size();
-        grammar.rules().forEach(rule -> rules.add(Grammar.shifted(rule, shift)));
+        grammar.rules().forEach(rule -> rules.add(rule.renumbered(number -> number + shift)));
         return new Call(shift);
     }
 
@@ -77,7 +77,7 @@ final class CallGrammar {
                 case "$id" -> parts.add(new Text(Regex.whole(terms, "[a-zA-Z0-9]{9}", Spelling.RAW, "id")));
                 case "«" -> parts = optional;
                 default -> {
-                    all.add(optional(new Sequence(List.copyOf(optional))));
+                    all.add(Grammar.optional(new Sequence(List.copyOf(optional))));
                     optional.clear();
                     parts = all;
                 }
@@ -86,10 +86,6 @@ final class CallGrammar {
         }
         all.add(free.literal(call.substring(done)));
         return new Sequence(all);
-    }
-
-    static Expression optional(Expression expression) {
-        return new Choice(List.of(expression, new Sequence(List.of())));
     }
 
     private Expression arguments(Form form, ToolDefinition tool) {
@@ -121,7 +117,8 @@ final class CallGrammar {
     /** JSON documents of a schema. */
     Expression json(Map<String, ?> schema) {
         String text = new String(Json.write(schema), StandardCharsets.UTF_8);
-        return add(new JsonSchema(text, Whitespace.FLEXIBLE, false).compile(terms, tokenizer, ignored));
+        return documents.computeIfAbsent(
+                text, _ -> add(new JsonSchema(text, Whitespace.FLEXIBLE, false).compile(terms, tokenizer, ignored)));
     }
 
     /** A new rule, for what is used in several places. */

@@ -5,6 +5,7 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** A constraint for the tokens of one tokenizer. Thread-safe: its matchers share what they find out. */
@@ -46,19 +47,16 @@ final class Compiled {
         }
     }
 
-    private synchronized void mask(TextMatcher of, long[] allowed) {
-        renew(of, masks.deepest);
-        try {
+    private void mask(TextMatcher of, long[] allowed) {
+        within(of, masks.deepest, () -> {
             masks.mask(of.at, of.begins, allowed);
-        } catch (ConstraintException e) {
-            throw limit(e);
-        }
+            return true;
+        });
     }
 
     /** @return whether the text can be completed behind a token; if not, nothing is changed */
-    private synchronized boolean accept(TextMatcher of, int token, byte @Nullable [] text) {
-        renew(of, text == null ? 0 : text.length);
-        try {
+    private boolean accept(TextMatcher of, int token, byte @Nullable [] text) {
+        return within(of, text == null ? 0 : text.length, () -> {
             Configuration then = automaton.next(of.at, token, text);
             if (then.isDead()) {
                 return false;
@@ -67,15 +65,19 @@ final class Compiled {
             of.length = automaton.read;
             of.begins = false;
             return true;
-        } catch (ConstraintException e) {
-            throw limit(e);
-        }
+        });
     }
 
-    private ConstraintException limit(ConstraintException error) {
-        int begin = Math.max(0, automaton.read - END);
-        String end = new String(automaton.text, begin, automaton.read - begin, StandardCharsets.UTF_8);
-        return new ConstraintException("answer behind " + FormatException.quote(end), error);
+    /** Works on a text of which {@code more} bytes may be read; errors name its end. */
+    private synchronized boolean within(TextMatcher of, int more, BooleanSupplier work) {
+        renew(of, more);
+        try {
+            return work.getAsBoolean();
+        } catch (ConstraintException e) {
+            int begin = Math.max(0, automaton.read - END);
+            String end = new String(automaton.text, begin, automaton.read - begin, StandardCharsets.UTF_8);
+            throw new ConstraintException("answer behind " + FormatException.quote(end), e);
+        }
     }
 
     /** One text. */

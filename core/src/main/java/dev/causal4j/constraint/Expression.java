@@ -3,9 +3,30 @@ package dev.causal4j.constraint;
 import java.util.BitSet;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.IntUnaryOperator;
+import java.util.function.UnaryOperator;
 
 /** A part of a context-free grammar. */
 sealed interface Expression {
+    /** The same with other parts inside. */
+    default Expression with(UnaryOperator<Expression> to) {
+        return switch (this) {
+            case Sequence(List<Expression> parts) ->
+                new Sequence(parts.stream().map(to).toList());
+            case Choice(List<Expression> options) ->
+                new Choice(options.stream().map(to).toList());
+            case Repeat(Expression part, int least, int most) -> new Repeat(to.apply(part), least, most);
+            case Text _, Tokens _, Unique _, Call _ -> this;
+        };
+    }
+
+    /** The same with other numbers of rules. */
+    default Expression renumbered(IntUnaryOperator numbers) {
+        return this instanceof Call(int rule)
+                ? new Call(numbers.applyAsInt(rule))
+                : with(each -> each.renumbered(numbers));
+    }
+
     /** A text of a term. */
     record Text(Term term) implements Expression {}
 

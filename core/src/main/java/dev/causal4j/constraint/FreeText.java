@@ -118,7 +118,7 @@ final class FreeText {
         Term begins = terms.concat(space, bytes(beginnings), terms.all);
         Term first = terms.not(terms.or(begins, containing(marks)));
         Expression more = new Sequence(List.of(tokens(others(marks)), without(marks)));
-        return new Sequence(List.of(new Text(first), new Choice(List.of(more, new Sequence(List.of())))));
+        return new Sequence(List.of(new Text(first), Grammar.optional(more)));
     }
 
     /** Texts without a mark that end with a control token which is none, any number of them. */

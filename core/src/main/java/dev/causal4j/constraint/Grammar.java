@@ -10,6 +10,9 @@ import java.util.function.Function;
  * @param rules the first is the root
  */
 record Grammar(List<Expression> rules) {
+    /** The empty text. */
+    static final Expression EMPTY = new Expression.Sequence(List.of());
+
     static Grammar of(Term term) {
         return new Grammar(List.of(new Expression.Text(term)));
     }
@@ -21,25 +24,17 @@ record Grammar(List<Expression> rules) {
         for (Grammar part : parts) {
             int shift = 1 + rules.size();
             roots.add(new Expression.Call(shift));
-            part.rules.forEach(rule -> rules.add(shifted(rule, shift)));
+            part.rules.forEach(rule -> rules.add(rule.renumbered(number -> number + shift)));
         }
         rules.addFirst(root.apply(roots));
         return new Grammar(rules);
     }
 
-    /** An expression whose rules stand behind others. */
-    static Expression shifted(Expression expression, int by) {
-        return switch (expression) {
-            case Expression.Text _, Expression.Tokens _, Expression.Unique _ -> expression;
-            case Expression.Call(int rule) -> new Expression.Call(rule + by);
-            case Expression.Sequence(List<Expression> parts) -> new Expression.Sequence(shifted(parts, by));
-            case Expression.Choice(List<Expression> options) -> new Expression.Choice(shifted(options, by));
-            case Expression.Repeat(Expression part, int least, int most) ->
-                new Expression.Repeat(shifted(part, by), least, most);
-        };
+    static Expression choice(List<Expression> options) {
+        return options.size() == 1 ? options.getFirst() : new Expression.Choice(options);
     }
 
-    private static List<Expression> shifted(List<Expression> expressions, int by) {
-        return expressions.stream().map(each -> shifted(each, by)).toList();
+    static Expression optional(Expression expression) {
+        return new Expression.Choice(List.of(expression, EMPTY));
     }
 }

@@ -1,6 +1,6 @@
 package dev.causal4j.constraint;
 
-import dev.causal4j.constraint.Term.Shape;
+import dev.causal4j.constraint.Term.Node;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,16 +26,16 @@ final class Horizon {
     /** A term that as many bytes do not tell from another. */
     Term capped(Term term) {
         if (term.capped == null) {
-            term.capped = switch (term.shape) {
-                case Shape.Concat(Term head, Term tail) -> terms.concat(capped(head), capped(tail));
-                case Shape.Or(List<Term> options) ->
+            term.capped = switch (term.node) {
+                case Node.Concat(Term head, Term tail) -> terms.concat(capped(head), capped(tail));
+                case Node.Or(List<Term> options) ->
                     terms.or(options.stream().map(this::capped).toList());
-                case Shape.Repeat(Term inner, int least, int most) ->
+                case Node.Repeat(Term inner, int least, int most) ->
                     terms.repeat(
                             inner,
                             Math.min(least, bytes + 1),
                             most == Terms.UNBOUNDED ? most : Math.min(most, bytes + 1));
-                case Shape.And(List<Term> parts)
+                case Node.And(List<Term> parts)
                 when parts.size() == 2 ->
                     unbounded(unbounded(term, parts.get(0), parts.get(1)), parts.get(1), parts.get(0));
                 default -> term;
@@ -49,7 +49,7 @@ final class Horizon {
      * shortest end of the part.
      */
     private Term unbounded(Term both, Term part, Term bound) {
-        boolean far = bound.shape instanceof Shape.Repeat(Term unit, int least, int most)
+        boolean far = bound.node instanceof Node.Repeat(Term unit, int least, int most)
                 && least == 0
                 && part.plain
                 && most >= bytes + farthest(part)
@@ -63,21 +63,21 @@ final class Horizon {
         if (known == null) {
             known = (int) Math.min(
                     FAR,
-                    switch (term.shape) {
-                        case Shape.Empty _ -> 0L;
-                        case Shape.Set _ -> 1L;
-                        case Shape.Literals(byte[][] texts, int from, int to, int depth) -> {
+                    switch (term.node) {
+                        case Node.Empty _ -> 0L;
+                        case Node.Set _ -> 1L;
+                        case Node.Literals(byte[][] texts, int from, int to, int depth) -> {
                             long longest = 0;
                             for (int i = from; i < to; i++) {
                                 longest = Math.max(longest, texts[i].length - depth);
                             }
                             yield longest;
                         }
-                        case Shape.Concat(Term head, Term tail) -> (long) farthest(head) + farthest(tail);
-                        case Shape.Or(List<Term> options) ->
+                        case Node.Concat(Term head, Term tail) -> (long) farthest(head) + farthest(tail);
+                        case Node.Or(List<Term> options) ->
                             options.stream().mapToLong(this::farthest).max().orElse(0);
-                        case Shape.Repeat(Term inner, int least, int _) -> (long) farthest(inner) * Math.max(least, 1);
-                        case Shape.And _, Shape.Not _, Shape.Machine _ -> (long) FAR;
+                        case Node.Repeat(Term inner, int least, int _) -> (long) farthest(inner) * Math.max(least, 1);
+                        case Node.And _, Node.Not _, Node.Machine _ -> (long) FAR;
                     });
             farthest.put(term, known);
         }

@@ -12,7 +12,8 @@ final class Limits {
     static final int PATTERN = 4096; // characters
     static final int VALUES = 100_000; // of an enumeration
     static final Duration COMPILE = Duration.ofSeconds(2);
-    static final int MEMBERS = 4096; // of a configuration
+    static final int MEMBERS = 2000; // of a configuration
+    static final int PROPERTIES = MEMBERS - 100; // at one place, beside the ways to end a value or an object
     static final int TRANSITIONS = 2_000_000; // of a mask
     static final int OPEN = 256; // brackets
 

@@ -2,7 +2,7 @@ package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Configuration.Member;
 import dev.causal4j.constraint.Lexicon.Slice;
-import dev.causal4j.constraint.Term.Shape;
+import dev.causal4j.constraint.Term.Node;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -198,8 +198,8 @@ final class Masks {
         if (slice.most() == 0) {
             return true;
         }
-        Term head = term.shape instanceof Shape.Concat(Term begin, Term _) ? begin : term;
-        if (head.shape instanceof Shape.Repeat(Term unit, int _, int most)
+        Term head = term.node instanceof Node.Concat(Term begin, Term _) ? begin : term;
+        if (head.node instanceof Node.Repeat(Term unit, int _, int most)
                 && most >= slice.most()
                 && contents.computeIfAbsent(unit, each -> containment.follows(each, character(), true))) {
             return true;

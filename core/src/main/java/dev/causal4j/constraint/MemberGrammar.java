@@ -93,10 +93,13 @@ final class MemberGrammar {
         if (!properties.keySet().containsAll(required)) {
             throw refusal("required properties that are described", "others");
         }
-        Expression first = new Sequence(List.of()); // the members that are left, of which none was before
+        Expression first = Grammar.EMPTY; // the members that are left, of which none was before
         Expression rest = first; // the same behind others
+        int following = 0; // members that can come next
         for (Map.Entry<?, ?> each : List.copyOf(properties.entrySet()).reversed()) {
             boolean isRequired = required.contains(each.getKey());
+            following = isRequired ? 1 : following + 1;
+            Limits.check("schema", following, Limits.PROPERTIES, "properties that can follow at one place");
             Expression member = member((String) each.getKey(), each.getValue());
             Expression with = calls.rule(new Sequence(List.of(member, rest)));
             Expression behind = new Sequence(List.of(free.literal(form.comma()), with));
@@ -151,11 +154,11 @@ final class MemberGrammar {
         int most = schema.get("maxItems") instanceof Integer number ? number : Terms.UNBOUNDED;
         Expression more = new Sequence(List.of(free.literal(","), item));
         Expression items = most == 0
-                ? new Sequence(List.of())
+                ? Grammar.EMPTY
                 : new Sequence(List.of(
                         item, new Repeat(more, Math.max(0, least - 1), most == Terms.UNBOUNDED ? most : most - 1)));
         return new Sequence(
-                List.of(free.literal("["), least > 0 ? items : CallGrammar.optional(items), free.literal("]")));
+                List.of(free.literal("["), least > 0 ? items : Grammar.optional(items), free.literal("]")));
     }
 
     private Expression json(Map<?, ?> schema) {

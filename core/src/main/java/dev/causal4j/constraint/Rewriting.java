@@ -1,5 +1,8 @@
 package dev.causal4j.constraint;
 
+import static dev.causal4j.constraint.Grammar.EMPTY;
+import static dev.causal4j.constraint.Grammar.choice;
+
 import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
@@ -20,7 +23,6 @@ import java.util.function.BiPredicate;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
-import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,8 +37,6 @@ final class Rewriting {
 
     /** To finish a rule of which a corner is written: a text of another rule. */
     private record Goal(int rule, int corner) {}
-
-    private static final Expression EMPTY = new Sequence(List.of());
 
     private final Terms terms;
     private final String subject;
@@ -104,24 +104,8 @@ final class Rewriting {
                         .map(each -> kept(each, ending))
                         .toList());
             case Repeat(Expression inner, int least, int _) when least == 0 && !ends(inner, ending) -> EMPTY;
-            default -> ends(part, ending) ? inside(part, each -> kept(each, ending)) : new Choice(List.of());
+            default -> ends(part, ending) ? part.with(each -> kept(each, ending)) : new Choice(List.of());
         };
-    }
-
-    /** The part with others inside. */
-    private static Expression inside(Expression part, UnaryOperator<Expression> to) {
-        return switch (part) {
-            case Sequence(List<Expression> parts) ->
-                new Sequence(parts.stream().map(to).toList());
-            case Choice(List<Expression> options) ->
-                new Choice(options.stream().map(to).toList());
-            case Repeat(Expression inner, int least, int most) -> new Repeat(to.apply(inner), least, most);
-            case Text _, Tokens _, Unique _, Call _ -> part;
-        };
-    }
-
-    private static Expression choice(List<Expression> options) {
-        return options.size() == 1 ? options.getFirst() : new Choice(options);
     }
 
     private static Expression sequence(Expression... parts) {
@@ -236,7 +220,7 @@ final class Rewriting {
     private Expression turned(Expression part) {
         return part instanceof Repeat(Expression inner, int _, int most) && nullable(inner, nullable)
                 ? new Repeat(withoutEmpty(inner), 0, most)
-                : inside(part, this::turned);
+                : part.with(this::turned);
     }
 
     private Expression withoutEmpty(Expression part) {
@@ -362,14 +346,8 @@ final class Rewriting {
                     order.add(called);
                 }
             }
-            kept.add(renumbered(rules.get(order.get(i)), numbers));
+            kept.add(rules.get(order.get(i)).renumbered(rule -> numbers.getOrDefault(rule, rule)));
         }
         return new Grammar(kept);
-    }
-
-    private static Expression renumbered(Expression part, Map<Integer, Integer> numbers) {
-        return part instanceof Call(int rule)
-                ? new Call(numbers.getOrDefault(rule, rule))
-                : inside(part, each -> renumbered(each, numbers));
     }
 }

@@ -1,5 +1,8 @@
 package dev.causal4j.constraint;
 
+import static dev.causal4j.constraint.Grammar.EMPTY;
+import static dev.causal4j.constraint.Grammar.choice;
+
 import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
@@ -77,18 +80,17 @@ final class SchemaGrammar {
                 int rule = rule();
                 known = new Call(rule);
                 open.push(() -> rules.set(
-                        rule, choice(alternatives.stream().map(this::expression).toList())));
+                        rule,
+                        choice(alternatives.stream()
+                                .map(shape -> expression(shape, all))
+                                .toList())));
             }
             values.put(all, known);
         }
         return known;
     }
 
-    private static Expression choice(List<Expression> options) {
-        return options.size() == 1 ? options.getFirst() : new Choice(options);
-    }
-
-    private Expression expression(Shape shape) {
+    private Expression expression(Shape shape, List<Subschema> all) {
         Expression known = shapes.get(shape);
         if (known == null) {
             known = switch (shape) {
@@ -96,7 +98,7 @@ final class SchemaGrammar {
                     Subschema unique = items.unique();
                     yield unique != null && items.max() > 1 ? unique(items, unique) : list(items);
                 }
-                case Members members -> members(members);
+                case Members members -> members(members, all);
                 default -> regular(shape);
             };
             shapes.put(shape, known);
@@ -123,7 +125,7 @@ final class SchemaGrammar {
         int named = items.first().size();
         int max = items.max();
         int behind = Math.max(named, 1); // the first item has no comma
-        Expression inside = new Sequence(List.of());
+        Expression inside = EMPTY;
         if (max > behind) {
             int most = max == Terms.UNBOUNDED ? max : max - behind;
             Expression more = new Sequence(List.of(new Text(json.comma), value(items.rest())));
@@ -132,8 +134,7 @@ final class SchemaGrammar {
         for (int i = behind - 1; i >= 0; i--) {
             Expression item = value(items.at(i));
             Expression all = new Sequence(i == 0 ? List.of(item, inside) : List.of(new Text(json.comma), item, inside));
-            Expression none = new Sequence(List.of());
-            inside = i >= max ? none : i == 0 ? all : rule(i < items.min() ? all : new Choice(List.of(none, all)));
+            inside = i >= max ? EMPTY : i == 0 ? all : rule(i < items.min() ? all : new Choice(List.of(EMPTY, all)));
         }
         Expression some = max == 0 ? new Choice(List.of()) : inside;
         return bracketed("[]", items.min() == 0, some);
@@ -161,7 +162,7 @@ final class SchemaGrammar {
             return json.quoted(json.content(strings));
         }
         Term term = ((Scalars) shape).term(); // a listed value has one spelling
-        boolean listed = term.shape instanceof Term.Shape.Literals;
+        boolean listed = term.node instanceof Term.Node.Literals;
         return listed ? term : json.minus(term, json.minus(json.number, json.plainNumber));
     }
 
@@ -201,7 +202,7 @@ final class SchemaGrammar {
         return count;
     }
 
-    private Expression members(Members members) {
+    private Expression members(Members members, List<Subschema> all) {
         Map<String, List<Subschema>> named = new LinkedHashMap<>(members.named());
         for (String name : members.required()) {
             named.computeIfAbsent(name, _ -> reader.shapes.of(members, name));
@@ -218,9 +219,14 @@ final class SchemaGrammar {
         int counts = max == Terms.UNBOUNDED ? Math.max(min, 1) : max;
         Limits.check("schema, object", (counts + 1L) * (named.size() + 1), Limits.SYMBOLS, "places");
         Expression[] places = ends(other, min, max, counts);
+        int following = members.others().size(); // properties that can come next
+        String place = "schema, object at "
+                + (all.isEmpty() ? "the root" : all.getFirst().place());
         for (Map.Entry<String, List<Subschema>> each :
                 List.copyOf(named.entrySet()).reversed()) {
             boolean must = required.contains(each.getKey());
+            following = must ? 1 : following + 1;
+            Limits.check(place, following, Limits.PROPERTIES, "properties that can follow at one place");
             places = before(each.getKey(), value(each.getValue()), must, places, max == Terms.UNBOUNDED);
         }
         return bracketed("{}", min == 0 && required.isEmpty(), places[0]);
@@ -234,7 +240,7 @@ final class SchemaGrammar {
         for (int count = 0; count <= counts; count++) {
             List<Expression> options = new ArrayList<>();
             if (count > 0 && count >= min) {
-                options.add(new Sequence(List.of()));
+                options.add(EMPTY);
             }
             if (other != null && (count < counts || max == Terms.UNBOUNDED)) {
                 Call next = new Call(rules[Math.min(count + 1, counts)]);

@@ -109,8 +109,11 @@ final class Subschema {
 
     /** Says that a keyword asserts what no mask holds. */
     SchemaRefusal refused(String keyword, String expected, String got) {
-        String place = pointer + "/" + keyword;
-        return new SchemaRefusal(
-                place, !keyword.equals("$ref"), expected + " at " + (pointer.isEmpty() ? "the root" : pointer), got);
+        return new SchemaRefusal(pointer + "/" + keyword, !keyword.equals("$ref"), expected + " at " + place(), got);
+    }
+
+    /** Its place in words. */
+    String place() {
+        return pointer.isEmpty() ? "the root" : pointer;
     }
 }

@@ -9,26 +9,26 @@ import org.jspecify.annotations.Nullable;
  */
 final class Term {
     /** How a term is made. Terms are equal if they are the same. */
-    sealed interface Shape {
-        record Empty() implements Shape {}
+    sealed interface Node {
+        record Empty() implements Node {}
 
-        record Set(Bytes bytes) implements Shape {}
+        record Set(Bytes bytes) implements Node {}
 
         /** Sorted texts from one index to another, without their first {@code depth} bytes, which they share. */
-        record Literals(byte[][] texts, int from, int to, int depth) implements Shape {}
+        record Literals(byte[][] texts, int from, int to, int depth) implements Node {}
 
-        record Concat(Term head, Term tail) implements Shape {}
+        record Concat(Term head, Term tail) implements Node {}
 
-        record Or(List<Term> options) implements Shape {}
+        record Or(List<Term> options) implements Node {}
 
-        record And(List<Term> parts) implements Shape {}
+        record And(List<Term> parts) implements Node {}
 
-        record Not(Term term) implements Shape {}
+        record Not(Term term) implements Node {}
 
         /** The texts behind which a machine accepts. */
-        record Machine(StateMachine machine, int state) implements Shape {}
+        record Machine(StateMachine machine, int state) implements Node {}
 
-        record Repeat(Term term, int least, int most) implements Shape {}
+        record Repeat(Term term, int least, int most) implements Node {}
     }
 
     enum Life {
@@ -38,7 +38,7 @@ final class Term {
     }
 
     final int id;
-    final Shape shape;
+    final Node node;
     final boolean nullable; // whether the empty text belongs to it
     final boolean plain; // whether it has neither intersections nor complements
     final int repetitions; // most of a part of it
@@ -48,13 +48,13 @@ final class Term {
     Term @Nullable [] next; // derivatives by class
 
     @Nullable
-    Term capped; // by Terms
+    Term capped; // by Horizon
 
     Life life = Life.UNKNOWN;
 
-    Term(int id, Shape shape, boolean nullable, boolean plain, int repetitions, ByteClasses classes) {
+    Term(int id, Node node, boolean nullable, boolean plain, int repetitions, ByteClasses classes) {
         this.id = id;
-        this.shape = shape;
+        this.node = node;
         this.nullable = nullable;
         this.plain = plain;
         this.repetitions = repetitions;

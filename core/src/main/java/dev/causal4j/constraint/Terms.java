@@ -1,14 +1,11 @@
 package dev.causal4j.constraint;
 
-import dev.causal4j.constraint.Term.Life;
-import dev.causal4j.constraint.Term.Shape;
+import dev.causal4j.constraint.Term.Node;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
-import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -25,14 +22,14 @@ final class Terms {
     static final int UNBOUNDED = Integer.MAX_VALUE;
 
     private static final String SUBJECT = "constraint";
-    private static final int NEAR = 64; // bytes of a text that is looked for first
 
-    private final Map<Shape, Term> terms = new HashMap<>();
+    private final Map<Node, Term> terms = new HashMap<>();
     private final Map<ByteClasses, ByteClasses> classes = new HashMap<>();
     private final Map<Long, ByteClasses> products = new HashMap<>();
     private final ByteClasses one; // all bytes are one class
     private final CodePoints spellable;
     private final Union union = new Union(this);
+    private final Liveness liveness = new Liveness(this);
     private final Budget budget;
     private List<Term> base = List.of();
     private int ids;
@@ -47,9 +44,9 @@ final class Terms {
         this.spellable = spellable;
         this.budget = budget;
         one = classes(1, _ -> 0);
-        empty = of(new Shape.Empty());
-        never = of(new Shape.Or(List.of()));
-        all = of(new Shape.Not(never));
+        empty = of(new Node.Empty());
+        never = of(new Node.Or(List.of()));
+        all = of(new Node.Not(never));
     }
 
     Budget budget() {
@@ -57,7 +54,7 @@ final class Terms {
     }
 
     Term set(Bytes bytes) {
-        return bytes.isEmpty() ? never : of(new Shape.Set(bytes));
+        return bytes.isEmpty() ? never : of(new Node.Set(bytes));
     }
 
     Term literal(byte[] text) {
@@ -76,7 +73,7 @@ final class Terms {
             return never;
         }
         boolean ends = texts[to - 1].length == depth; // all are equal
-        return ends ? empty : of(new Shape.Literals(texts, from, to, depth));
+        return ends ? empty : of(new Node.Literals(texts, from, to, depth));
     }
 
     Term concat(Term... terms) {
@@ -94,10 +91,10 @@ final class Terms {
         if (tail == never || head == empty) {
             return tail;
         }
-        if (head.shape instanceof Shape.Concat(Term first, Term rest)) {
+        if (head.node instanceof Node.Concat(Term first, Term rest)) {
             return concat(first, concat(rest, tail));
         }
-        return of(new Shape.Concat(head, tail));
+        return of(new Node.Concat(head, tail));
     }
 
     Term optional(Term term) {
@@ -115,7 +112,7 @@ final class Terms {
 
     /** A union that cannot be made simpler. */
     Term unite(List<Term> options) {
-        return options.size() == 1 ? options.getFirst() : of(new Shape.Or(sorted(options)));
+        return options.size() == 1 ? options.getFirst() : of(new Node.Or(sorted(options)));
     }
 
     Term and(Term... parts) {
@@ -125,11 +122,11 @@ final class Terms {
     Term and(Collection<Term> parts) {
         List<Term> flat = new ArrayList<>();
         for (Term part : parts) {
-            flat.addAll(part.shape instanceof Shape.And(List<Term> inner) ? inner : List.of(part));
+            flat.addAll(part.node instanceof Node.And(List<Term> inner) ? inner : List.of(part));
         }
         flat.removeIf(part -> part == all);
         for (Term part : List.copyOf(flat)) {
-            if (part.shape instanceof Shape.Repeat(Term unit, int least, int most) && least == 0 && most == UNBOUNDED) {
+            if (part.node instanceof Node.Repeat(Term unit, int least, int most) && least == 0 && most == UNBOUNDED) {
                 if (flat.stream().anyMatch(other -> other != part && Union.within(other, unit))) {
                     flat.removeIf(other -> other == part);
                 }
@@ -142,17 +139,17 @@ final class Terms {
         if (kept.contains(empty)) {
             return kept.stream().allMatch(part -> part.nullable) ? empty : never;
         }
-        return kept.isEmpty() ? all : kept.size() == 1 ? kept.getFirst() : of(new Shape.And(kept));
+        return kept.isEmpty() ? all : kept.size() == 1 ? kept.getFirst() : of(new Node.And(kept));
     }
 
     /** The texts that a machine accepts from a state on. */
     Term machine(StateMachine machine, int state) {
-        return of(new Shape.Machine(machine, state));
+        return of(new Node.Machine(machine, state));
     }
 
     /** The texts that do not belong to a term, also those that are no UTF-8. */
     Term not(Term term) {
-        return term.shape instanceof Shape.Not(Term inner) ? inner : of(new Shape.Not(term));
+        return term.node instanceof Node.Not(Term inner) ? inner : of(new Node.Not(term));
     }
 
     private static List<Term> sorted(List<Term> terms) {
@@ -171,10 +168,10 @@ final class Terms {
             return term;
         }
         int min = term.nullable ? 0 : least;
-        if (min == 0 && term.shape instanceof Shape.Or(List<Term> options) && options.contains(empty)) {
+        if (min == 0 && term.node instanceof Node.Or(List<Term> options) && options.contains(empty)) {
             return repeat(or(options.stream().filter(each -> each != empty).toList()), 0, most);
         }
-        if (term.shape instanceof Shape.Repeat(Term unit, int from, int to)) {
+        if (term.node instanceof Node.Repeat(Term unit, int from, int to)) {
             boolean star = to == UNBOUNDED && (min > 0 || from <= 1);
             if (star || from == 0) { // the counts have no gaps
                 return repeat(unit, product(from, min), star ? UNBOUNDED : product(to, most));
@@ -183,7 +180,7 @@ final class Terms {
         if (min == 0 && most == 1) {
             return or(term, empty);
         }
-        return of(new Shape.Repeat(term, min, most));
+        return of(new Node.Repeat(term, min, most));
     }
 
     private static int product(int a, int b) {
@@ -250,24 +247,24 @@ final class Terms {
         });
     }
 
-    /** The term of a shape that is in simple form. */
-    Term of(Shape shape) {
-        Term known = terms.get(shape);
+    /** The term of a node in simple form. */
+    Term of(Node node) {
+        Term known = terms.get(node);
         if (known == null) {
-            known = make(shape);
+            known = make(node);
             Limits.check(SUBJECT, terms.size() - base.size(), Limits.TERMS, "terms");
             Limits.check(SUBJECT, known.repetitions, Limits.REPETITIONS, "repetitions");
-            terms.put(shape, known);
+            terms.put(node, known);
             budget.spend();
         }
         return known;
     }
 
-    private Term make(Shape shape) {
-        return switch (shape) {
-            case Shape.Empty _ -> term(shape, true, List.of(), one);
-            case Shape.Set(Bytes bytes) -> term(shape, false, List.of(), classes(2, b -> bytes.has(b) ? 1 : 0));
-            case Shape.Literals literals -> {
+    private Term make(Node node) {
+        return switch (node) {
+            case Node.Empty _ -> term(node, true, List.of(), one);
+            case Node.Set(Bytes bytes) -> term(node, false, List.of(), classes(2, b -> bytes.has(b) ? 1 : 0));
+            case Node.Literals literals -> {
                 int[] keys = new int[256];
                 for (int i = literals.from(); i < literals.to(); i++) {
                     byte[] text = literals.texts()[i];
@@ -277,18 +274,18 @@ final class Terms {
                     }
                 }
                 boolean ends = literals.texts()[literals.from()].length == literals.depth();
-                yield term(shape, ends, List.of(), classes(257, b -> keys[b]));
+                yield term(node, ends, List.of(), classes(257, b -> keys[b]));
             }
-            case Shape.Concat(Term head, Term tail) ->
+            case Node.Concat(Term head, Term tail) ->
                 term(
-                        shape,
+                        node,
                         head.nullable && tail.nullable,
                         List.of(head, tail),
                         head.nullable ? and(head.classes, tail.classes) : head.classes);
-            case Shape.Or(List<Term> options) ->
-                term(shape, any(options, each -> each.nullable), options, joined(options));
-            case Shape.And(List<Term> parts) -> term(shape, !any(parts, each -> !each.nullable), parts, joined(parts));
-            case Shape.Machine(StateMachine machine, int state) -> {
+            case Node.Or(List<Term> options) ->
+                term(node, any(options, each -> each.nullable), options, joined(options));
+            case Node.And(List<Term> parts) -> term(node, !any(parts, each -> !each.nullable), parts, joined(parts));
+            case Node.Machine(StateMachine machine, int state) -> {
                 List<Integer> states = new ArrayList<>();
                 int[] keys = new int[256];
                 for (int b = 0; b < 256; b++) {
@@ -299,25 +296,25 @@ final class Terms {
                         states.add(next);
                     }
                 }
-                yield term(shape, machine.accepts(state), List.of(), classes(states.size(), b -> keys[b]));
+                yield term(node, machine.accepts(state), List.of(), classes(states.size(), b -> keys[b]));
             }
-            case Shape.Not(Term inner) -> term(shape, !inner.nullable, List.of(inner), inner.classes);
-            case Shape.Repeat(Term inner, int least, int most) ->
-                term(shape, least == 0, List.of(inner), inner.classes);
+            case Node.Not(Term inner) -> term(node, !inner.nullable, List.of(inner), inner.classes);
+            case Node.Repeat(Term inner, int least, int most) ->
+                term(node, least == 0, List.of(inner), inner.classes);
         };
     }
 
-    private Term term(Shape shape, boolean nullable, List<Term> parts, ByteClasses classes) {
+    private Term term(Node node, boolean nullable, List<Term> parts, ByteClasses classes) {
         int repetitions =
                 parts.stream().mapToInt(part -> part.repetitions).max().orElse(1);
-        if (shape instanceof Shape.Repeat(Term _, int least, int most)) {
+        if (node instanceof Node.Repeat(Term _, int least, int most)) {
             int count = most == UNBOUNDED ? Math.max(least, 1) : most;
             // One count is a number in a term, however large; many inside each other are as many terms.
             repetitions = repetitions == 1 ? Math.min(count, Limits.REPETITIONS) : product(repetitions, count);
         }
-        boolean plain = !(shape instanceof Shape.And || shape instanceof Shape.Not || shape instanceof Shape.Machine)
+        boolean plain = !(node instanceof Node.And || node instanceof Node.Not || node instanceof Node.Machine)
                 && !any(parts, part -> !part.plain);
-        return new Term(ids++, shape, nullable, plain, repetitions, classes);
+        return new Term(ids++, node, nullable, plain, repetitions, classes);
     }
 
     private static boolean any(List<Term> terms, Predicate<Term> test) {
@@ -373,29 +370,29 @@ final class Terms {
         Term known = next[index];
         if (known == null) {
             budget.spend();
-            known = derive(term.shape, b);
+            known = derive(term.node, b);
             next[index] = known;
         }
         return known;
     }
 
-    private Term derive(Shape shape, int b) {
-        return switch (shape) {
-            case Shape.Empty _ -> never;
-            case Shape.Set(Bytes bytes) -> bytes.has(b) ? empty : never;
-            case Shape.Literals literals -> following(literals, b);
-            case Shape.Concat(Term head, Term tail) -> {
+    private Term derive(Node node, int b) {
+        return switch (node) {
+            case Node.Empty _ -> never;
+            case Node.Set(Bytes bytes) -> bytes.has(b) ? empty : never;
+            case Node.Literals literals -> following(literals, b);
+            case Node.Concat(Term head, Term tail) -> {
                 Term rest = concat(derivative(head, b), tail);
                 yield head.nullable ? or(rest, derivative(tail, b)) : rest;
             }
-            case Shape.Or(List<Term> options) -> or(each(options, b));
-            case Shape.And(List<Term> parts) -> and(each(parts, b));
-            case Shape.Not(Term inner) -> not(derivative(inner, b));
-            case Shape.Machine(StateMachine machine, int state) -> {
+            case Node.Or(List<Term> options) -> or(each(options, b));
+            case Node.And(List<Term> parts) -> and(each(parts, b));
+            case Node.Not(Term inner) -> not(derivative(inner, b));
+            case Node.Machine(StateMachine machine, int state) -> {
                 int next = machine.next(state, b);
                 yield next < 0 ? never : machine(machine, next);
             }
-            case Shape.Repeat(Term inner, int least, int most) ->
+            case Node.Repeat(Term inner, int least, int most) ->
                 concat(
                         derivative(inner, b),
                         repeat(inner, Math.max(least - 1, 0), most == UNBOUNDED ? most : most - 1));
@@ -408,13 +405,13 @@ final class Terms {
         return derivatives;
     }
 
-    private Term following(Shape.Literals literals, int b) {
+    private Term following(Node.Literals literals, int b) {
         int from = firstAbove(literals, b - 1, literals.from());
         return literals(literals.texts(), from, firstAbove(literals, b, from), literals.depth() + 1);
     }
 
     /** The first text, at or behind an index, whose next byte is above another. */
-    private static int firstAbove(Shape.Literals literals, int b, int begin) {
+    private static int firstAbove(Node.Literals literals, int b, int begin) {
         int from = begin;
         int to = literals.to();
         while (from < to) {
@@ -447,63 +444,13 @@ final class Terms {
         products.clear();
         classes.clear();
         base.forEach(term -> {
-            terms.put(term.shape, term);
+            terms.put(term.node, term);
             classes.put(term.classes, term.classes);
         });
     }
 
     /** Whether any text belongs to a term. */
     boolean live(Term term) {
-        if (term.plain) {
-            return term != never;
-        }
-        if (term.life == Life.UNKNOWN) {
-            search(term);
-        }
-        return term.life == Life.LIVE;
-    }
-
-    /** Looks for a derivative that has a text; what it finds holds for all on the way. */
-    private void search(Term start) {
-        Map<Term, @Nullable Term> before = new HashMap<>();
-        Term found = search(start, NEAR, before);
-        if (found == null) {
-            before.clear();
-            found = search(start, Integer.MAX_VALUE, before);
-        }
-        if (found == null) {
-            before.keySet().forEach(term -> term.life = Life.DEAD);
-        }
-        for (Term on = found; on != null; on = before.get(on)) {
-            on.life = Life.LIVE;
-        }
-    }
-
-    /** Depth first, at most so deep: counts up to some thousands would lead far away from a text that is near. */
-    private @Nullable Term search(Term start, int deepest, Map<Term, @Nullable Term> before) {
-        Deque<Term> open = new ArrayDeque<>();
-        Deque<Integer> depths = new ArrayDeque<>();
-        before.put(start, null);
-        open.push(start);
-        depths.push(0);
-        Term found = isPlainlyLive(start) ? start : null;
-        while (found == null && !open.isEmpty()) {
-            Term term = open.pop();
-            int depth = depths.pop() + 1;
-            for (int i = 0; i < term.classes.count() && found == null && depth <= deepest; i++) {
-                Term next = derivative(term, term.classes.first(i));
-                if (next != never && next.life != Life.DEAD && !before.containsKey(next)) {
-                    before.put(next, term);
-                    open.push(next);
-                    depths.push(depth);
-                    found = isPlainlyLive(next) ? next : null;
-                }
-            }
-        }
-        return found;
-    }
-
-    private boolean isPlainlyLive(Term term) {
-        return term.nullable || term.life == Life.LIVE || (term.plain && term != never);
+        return liveness.of(term);
     }
 }

@@ -1,6 +1,6 @@
 package dev.causal4j.constraint;
 
-import dev.causal4j.constraint.Term.Shape;
+import dev.causal4j.constraint.Term.Node;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -20,7 +20,7 @@ final class Union {
     /** Any of the options. Those that begin alike are joined, and those that another contains are dropped. */
     Term of(Collection<Term> options) {
         Map<Term, Term> tails = new LinkedHashMap<>(); // by head
-        List<Shape.Literals> lists = new ArrayList<>();
+        List<Node.Literals> lists = new ArrayList<>();
         Bytes bytes = gather(options, tails, lists);
         boolean ends = tails.remove(terms.empty) != null;
         if (!bytes.isEmpty()) {
@@ -35,7 +35,7 @@ final class Union {
             parts.add(terms.empty);
         }
         for (Term part : List.copyOf(parts)) {
-            if (part.shape instanceof Shape.Repeat(Term unit, int least, int most)
+            if (part.node instanceof Node.Repeat(Term unit, int least, int most)
                     && least == 0
                     && most == Terms.UNBOUNDED) {
                 parts.removeIf(other -> other != part && within(other, unit));
@@ -49,26 +49,26 @@ final class Union {
     }
 
     /** Adds options by their heads; returns the bytes that are options themselves. */
-    private Bytes gather(Collection<Term> options, Map<Term, Term> tails, List<Shape.Literals> lists) {
+    private Bytes gather(Collection<Term> options, Map<Term, Term> tails, List<Node.Literals> lists) {
         Bytes bytes = Bytes.NONE;
         for (Term option : options) {
-            switch (option.shape) {
-                case Shape.Or(List<Term> inner) -> bytes = bytes.or(gather(inner, tails, lists));
-                case Shape.Concat(Term head, Term tail) -> tails.merge(head, tail, this::either);
-                case Shape.Literals literals -> lists.add(literals);
-                case Shape.Set(Bytes set) -> bytes = bytes.or(set);
+            switch (option.node) {
+                case Node.Or(List<Term> inner) -> bytes = bytes.or(gather(inner, tails, lists));
+                case Node.Concat(Term head, Term tail) -> tails.merge(head, tail, this::either);
+                case Node.Literals literals -> lists.add(literals);
+                case Node.Set(Bytes set) -> bytes = bytes.or(set);
                 default -> tails.merge(option, terms.empty, this::either);
             }
         }
         return bytes;
     }
 
-    private Term joinLists(List<Shape.Literals> lists) {
+    private Term joinLists(List<Node.Literals> lists) {
         if (lists.size() == 1) {
             return terms.of(lists.getFirst());
         }
         List<byte[]> texts = new ArrayList<>();
-        for (Shape.Literals list : lists) {
+        for (Node.Literals list : lists) {
             for (byte[] text : Arrays.asList(list.texts()).subList(list.from(), list.to())) {
                 texts.add(Arrays.copyOfRange(text, list.depth(), text.length));
             }
@@ -79,9 +79,9 @@ final class Union {
     /** Makes one repetition of two whose counts touch. */
     private Map<Term, Term> joinRepeats(Map<Term, Term> tails) {
         record Kind(Term unit, Term tail) {}
-        Map<Kind, List<Shape.Repeat>> kinds = new LinkedHashMap<>();
+        Map<Kind, List<Node.Repeat>> kinds = new LinkedHashMap<>();
         tails.forEach((head, tail) -> {
-            if (head.shape instanceof Shape.Repeat repeat) {
+            if (head.node instanceof Node.Repeat repeat) {
                 kinds.computeIfAbsent(new Kind(repeat.term(), tail), _ -> new ArrayList<>())
                         .add(repeat);
             }
@@ -93,14 +93,14 @@ final class Union {
         Map<Term, Term> joined = new LinkedHashMap<>(tails);
         kinds.forEach((kind, list) -> {
             list.forEach(each -> joined.remove(terms.of(each)));
-            list.sort(Comparator.comparingInt(Shape.Repeat::least));
-            Shape.Repeat last = list.getFirst();
-            for (Shape.Repeat next : list) {
+            list.sort(Comparator.comparingInt(Node.Repeat::least));
+            Node.Repeat last = list.getFirst();
+            for (Node.Repeat next : list) {
                 boolean touches = next.least() - 1 <= last.most();
                 if (!touches) {
                     joined.merge(terms.of(last), kind.tail, this::either);
                 }
-                last = new Shape.Repeat(
+                last = new Node.Repeat(
                         kind.unit,
                         touches ? last.least() : next.least(),
                         touches ? Math.max(last.most(), next.most()) : next.most());
@@ -113,15 +113,15 @@ final class Union {
     /** Whether a term is plainly made of the unit alone. */
     static boolean within(Term term, Term unit) {
         return term == unit
-                || switch (term.shape) {
-                    case Shape.Empty _ -> true;
-                    case Shape.Concat(Term head, Term tail) -> within(head, unit) && within(tail, unit);
-                    case Shape.Or(List<Term> options) ->
+                || switch (term.node) {
+                    case Node.Empty _ -> true;
+                    case Node.Concat(Term head, Term tail) -> within(head, unit) && within(tail, unit);
+                    case Node.Or(List<Term> options) ->
                         options.stream().allMatch(each -> within(each, unit))
-                                || (unit.shape instanceof Shape.Or(List<Term> units) && units.containsAll(options));
-                    case Shape.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
-                    case Shape.Repeat(Term inner, int _, int _) -> within(inner, unit);
-                    default -> unit.shape instanceof Shape.Or(List<Term> units) && units.contains(term);
+                                || (unit.node instanceof Node.Or(List<Term> units) && units.containsAll(options));
+                    case Node.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
+                    case Node.Repeat(Term inner, int _, int _) -> within(inner, unit);
+                    default -> unit.node instanceof Node.Or(List<Term> units) && units.contains(term);
                 };
     }
 }

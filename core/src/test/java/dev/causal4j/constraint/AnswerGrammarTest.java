@@ -180,6 +180,21 @@ class AnswerGrammarTest {
     }
 
     @Test
+    void aToolOfMoreOptionalPropertiesThanAMaskCanHoldIsRefused() {
+        StringBuilder properties = new StringBuilder("{\"properties\": {\"p\": {}");
+        for (int i = 0; i < 1900; i++) {
+            properties.append(", \"p").append(i).append("\": {}");
+        }
+        ToolDefinition large = tool("f", false, properties.append("}}").toString());
+        for (ToolFormat format : ToolFormat.values()) {
+            assertThatThrownBy(() -> matcher(format, ToolChoice.REQUIRED, large))
+                    .isInstanceOf(ConstraintException.class)
+                    .hasMessageMatching(
+                            "tool f, schema[^\n]*: expected at most 1,900 properties that can follow[^\n]*");
+        }
+    }
+
+    @Test
     void aToolWithoutParametersTakesNone() {
         ToolDefinition now = new ToolDefinition(Map.of("name", "a.now"));
         String call = "{\"name\": \"a.now\", \"arguments\": {";

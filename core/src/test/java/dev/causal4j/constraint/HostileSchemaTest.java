@@ -1,6 +1,7 @@
 package dev.causal4j.constraint;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.tokenizer.Tokenizer;
 import java.time.Duration;
@@ -102,6 +103,40 @@ class HostileSchemaTest {
         }
         assertThat(outcome).as(name).matches("held|[^\n]*: expected [^\n]*, got [^\n]*; [^\n]*");
         assertThat(Duration.ofNanos(System.nanoTime() - begin)).as(name).isLessThan(Duration.ofSeconds(20));
+    }
+
+    @Test
+    void anObjectHasAsManyOptionalPropertiesAsAMaskCanHoldOrIsRefusedWithItsPlace() {
+        String most = object(1900, false);
+        assertThat(reads(most, "{ \"p0\": true, \"p1899\": true }")).isTrue();
+        assertThatThrownBy(() -> reads("{\"items\": " + object(3000, false) + "}", "[{}]"))
+                .isInstanceOf(ConstraintException.class)
+                .hasMessage("schema, object at /items: expected at most 1,900 properties that can follow at one place,"
+                        + " got 1,901; make it smaller");
+    }
+
+    @Test
+    void anObjectHasFiveThousandRequiredProperties() {
+        String whole = "{" + list(5000, i -> "\"p" + i + "\": true") + "}";
+        assertThat(reads(object(5000, true), whole)).isTrue();
+    }
+
+    private static String object(int properties, boolean required) {
+        return "{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+                + list(properties, i -> "\"p" + i + "\": {\"type\": \"boolean\"}") + "}, \"required\": ["
+                + list(required ? properties : 0, i -> "\"p" + i + "\"") + "]}";
+    }
+
+    /** Whether a schema allows a text, with a mask before each of its bytes. */
+    private static boolean reads(String schema, String text) {
+        Matcher matcher = Constraint.schema(schema).start(TOKENIZER);
+        for (byte b : Golden.bytes(text)) {
+            matcher.mask(new long[Math.ceilDiv(TOKENIZER.vocabularySize(), Long.SIZE)]);
+            if (matcher.accept(new byte[] {b}) == 0) {
+                return false;
+            }
+        }
+        return matcher.isAccepting();
     }
 
     @Test

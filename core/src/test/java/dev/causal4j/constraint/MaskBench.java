@@ -1,20 +1,15 @@
 package dev.causal4j.constraint;
 
-import com.knuddels.jtokkit.Encodings;
+import dev.causal4j.tokenizer.Fixtures;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
 import java.math.BigDecimal;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Base64;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -52,7 +47,7 @@ final class MaskBench {
     }
 
     public static void main(String[] args) throws IOException {
-        MaskBench warm = new MaskBench(o200k());
+        MaskBench warm = new MaskBench(Fixtures.ofRanks("o200k_base", VOCABULARY - 1)); // and one token ends texts
         MaskBench bench = new MaskBench(warm.tokenizer);
         List<Path> files;
         try (Stream<Path> all = Files.list(Path.of(args[0]))) {
@@ -219,60 +214,5 @@ final class MaskBench {
                 sorted[(int) (sorted.length * 0.99)] / unit,
                 sorted[(int) (sorted.length * 0.999)] / unit,
                 sorted[sorted.length - 1] / unit);
-    }
-
-    /** GPT-2's kind of tokenizer with the first tokens of o200k_base, whose ranks are in jtokkit's jar. */
-    static Tokenizer o200k() throws IOException {
-        Map<String, Integer> ranks = new LinkedHashMap<>();
-        try (InputStream in = Encodings.class.getResourceAsStream("/com/knuddels/jtokkit/o200k_base.tiktoken")) {
-            for (String line : new String(in.readAllBytes(), StandardCharsets.US_ASCII).split("\n", VOCABULARY)) {
-                if (ranks.size() < VOCABULARY - 1) {
-                    byte[] bytes = Base64.getDecoder().decode(line.substring(0, line.indexOf(' ')));
-                    ranks.put(new String(bytes, StandardCharsets.ISO_8859_1), ranks.size());
-                }
-            }
-        }
-        Map<String, Integer> ids = new HashMap<>();
-        List<String> merges = new ArrayList<>(List.of("#version: 0.2"));
-        ranks.forEach((piece, rank) -> {
-            ids.put(inAlphabet(piece), rank);
-            if (piece.length() > 1) {
-                List<String> parts = parts(piece, ranks);
-                merges.add(inAlphabet(parts.get(0)) + " " + inAlphabet(parts.get(1)));
-            }
-        });
-        ids.put(Tokenizer.END_OF_TEXT, VOCABULARY - 1);
-        return Tokenizer.fromVocabulary(
-                "o200k",
-                JsonMapper.shared().writeValueAsBytes(ids),
-                String.join("\n", merges).getBytes(StandardCharsets.UTF_8));
-    }
-
-    /** The two parts that make a piece: what is left when all merges of lower rank are done. */
-    private static List<String> parts(String piece, Map<String, Integer> ranks) {
-        List<String> parts =
-                new ArrayList<>(piece.chars().mapToObj(Character::toString).toList());
-        while (parts.size() > 2) {
-            int best = IntStream.range(0, parts.size() - 1)
-                    .boxed()
-                    .min((a, b) -> Integer.compare(rank(parts, a, ranks), rank(parts, b, ranks)))
-                    .orElseThrow();
-            parts.set(best, parts.get(best) + parts.remove(best + 1));
-        }
-        return parts;
-    }
-
-    private static int rank(List<String> parts, int at, Map<String, Integer> ranks) {
-        return ranks.getOrDefault(parts.get(at) + parts.get(at + 1), Integer.MAX_VALUE);
-    }
-
-    private static String inAlphabet(String bytes) {
-        StringBuilder piece = new StringBuilder();
-        for (int i = 0; i < bytes.length(); i++) {
-            char c = bytes.charAt(i);
-            boolean other = c <= 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0xad;
-            piece.append((char) (!other ? c : c <= 0x20 ? 0x100 + c : c == 0xad ? 0x143 : 0x121 + c - 0x7f));
-        }
-        return piece.toString();
     }
 }

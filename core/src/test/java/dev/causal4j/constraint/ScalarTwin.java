@@ -1,6 +1,5 @@
 package dev.causal4j.constraint;
 
-import dev.causal4j.constraint.Term.Shape;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -113,10 +112,10 @@ final class ScalarTwin {
     }
 
     private static Node node(Term term) {
-        return switch (term.shape) {
-            case Shape.Empty _ -> EMPTY;
-            case Shape.Set(Bytes bytes) -> new Bits(bytes);
-            case Shape.Literals literals -> {
+        return switch (term.node) {
+            case Term.Node.Empty _ -> EMPTY;
+            case Term.Node.Set(Bytes bytes) -> new Bits(bytes);
+            case Term.Node.Literals literals -> {
                 Set<Node> texts = new LinkedHashSet<>();
                 for (int i = literals.from(); i < literals.to(); i++) {
                     byte[] text = literals.texts()[i];
@@ -128,11 +127,11 @@ final class ScalarTwin {
                 }
                 yield any(texts);
             }
-            case Shape.Concat(Term head, Term tail) -> both(node(head), node(tail));
-            case Shape.Or(List<Term> options) -> any(nodes(options));
-            case Shape.And _, Shape.Not _, Shape.Machine _ ->
+            case Term.Node.Concat(Term head, Term tail) -> both(node(head), node(tail));
+            case Term.Node.Or(List<Term> options) -> any(nodes(options));
+            case Term.Node.And _, Term.Node.Not _, Term.Node.Machine _ ->
                 throw new IllegalArgumentException("expected a plain term");
-            case Shape.Repeat(Term inner, int least, int most) -> new Times(node(inner), least, most);
+            case Term.Node.Repeat(Term inner, int least, int most) -> new Times(node(inner), least, most);
         };
     }
 

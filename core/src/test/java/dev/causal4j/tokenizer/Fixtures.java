@@ -17,7 +17,7 @@ import java.util.stream.IntStream;
 import tools.jackson.databind.json.JsonMapper;
 
 /** The tokenizers the tests use: that of the Austen model, GPT-2's own, and small ones written in the tests. */
-final class Fixtures {
+public final class Fixtures {
     private Fixtures() {}
 
     static byte[] resource(String name) {
@@ -47,17 +47,22 @@ final class Fixtures {
         return JsonMapper.shared().writeValueAsBytes(ids);
     }
 
-    /**
-     * GPT-2's real vocab.json and merges.txt, made from the ranks in jtokkit's jar: the merge that made a token is what
-     * is left of its bytes when all merges of lower rank are done.
-     */
+    /** GPT-2's real vocab.json and merges.txt. */
     static Tokenizer gpt2() throws IOException {
+        return ofRanks("r50k_base", Integer.MAX_VALUE);
+    }
+
+    /**
+     * GPT-2's kind of tokenizer with the first tokens of a vocabulary in jtokkit's jar, made from their ranks: the merge
+     * that made a token is what is left of its bytes when all merges of lower rank are done.
+     */
+    public static Tokenizer ofRanks(String vocabulary, int most) throws IOException {
         Map<String, Integer> ranks = new HashMap<>();
         List<String> pieces = new ArrayList<>();
-        try (InputStream in = Encodings.class.getResourceAsStream("/com/knuddels/jtokkit/r50k_base.tiktoken")) {
+        try (InputStream in = Encodings.class.getResourceAsStream("/com/knuddels/jtokkit/" + vocabulary + ".tiktoken")) {
             for (String line : new String(in.readAllBytes(), StandardCharsets.US_ASCII).split("\n", -1)) {
-                if (line.isEmpty()) {
-                    continue;
+                if (line.isEmpty() || pieces.size() == most) {
+                    break;
                 }
                 String[] tokenAndRank = line.split(" ", -1);
                 String piece = inAlphabet(Base64.getDecoder().decode(tokenAndRank[0]));
