@@ -117,8 +117,7 @@ public final class AnswerParser {
         this.tools = List.copyOf(tools);
         this.listener = listener;
         ids = new SplittableRandom(seed);
-        boolean auto = choice.kind() == Kind.AUTO;
-        readsCalls = choice.kind() != Kind.NONE && !(auto && format == ToolFormat.NONE);
+        readsCalls = format.mayCall(choice);
         marks = readsCalls ? format.marks() : List.of();
         thought = Pattern.compile("\\s*" + Pattern.quote(format.thought()));
         closing = Pattern.compile("\\s*(?:" + Pattern.quote(format.close) + ")?");
