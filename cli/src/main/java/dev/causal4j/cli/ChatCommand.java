@@ -7,6 +7,7 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -46,6 +47,7 @@ final class ChatCommand extends Subcommand {
     public Integer call() throws IOException {
         // Wrong usage is refused before anything is loaded.
         constraint.read();
+        UnaryOperator<Chat.Format> offering = tools.read();
         sampling.build(GenerationOptions.builder().maxNewTokens(Chat.MAX_NEW_TOKENS));
         Map<String, Object> more = variables.fields();
         Checkpoint opened = model.open();
@@ -57,7 +59,7 @@ final class ChatCommand extends Subcommand {
             stderr().println("chat template: expected one in the model's files, got none; the model gets a plain"
                     + " transcript (User: ..., Assistant: ...); give one with --template");
         }
-        Chat.Format format = tools.addTo(Chat.Format.of(loaded, chosen).withVariables(more));
+        Chat.Format format = offering.apply(Chat.Format.of(loaded, chosen).withVariables(more));
         ChatLoop loop = new ChatLoop(format, sampling, constraint, stdout(), stderr());
         loop.chat.system(system);
         if (json || terminal().isEmpty()) {

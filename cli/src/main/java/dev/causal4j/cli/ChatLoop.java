@@ -21,7 +21,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
@@ -31,6 +30,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import java.util.function.IntSupplier;
+import java.util.stream.Stream;
 
 /** Reads the messages and commands of a conversation, and prints the answers. Not thread-safe. */
 final class ChatLoop {
@@ -139,10 +139,8 @@ final class ChatLoop {
     }
 
     private Generation answer(ChatTerminal terminal, GenerationRequest request) {
-        int[] prompt = request.prompt();
-        String end = model.requireTokenizer()
-                .decode(Arrays.copyOfRange(prompt, Math.max(0, prompt.length - 8), prompt.length));
-        Thoughts thoughts = new Thoughts(out, end.stripTrailing().endsWith("<think>"), width);
+        boolean inThought = format.parser(request, AnswerParser.Listener.NONE).isThinking();
+        Thoughts thoughts = new Thoughts(out, inThought, width);
         AnswerParser parser = format.parser(request, new CallPrinter(thoughts::print));
         AtomicBoolean waits = new AtomicBoolean(true);
         AtomicBoolean stopped = new AtomicBoolean();
@@ -251,12 +249,16 @@ final class ChatLoop {
         if (called.isEmpty()) {
             chat.sendThrough(noting(), text);
         } else {
-            ToolCall call = called.removeFirst();
-            results.add(new Message(
-                    Json.object("role", "tool", "tool_call_id", call.id(), "name", call.name(), "content", text)));
-            if (called.isEmpty()) {
-                chat.answerThrough(noting(), List.copyOf(results));
+            ToolCall call = called.getFirst();
+            Message result = new Message(
+                    Json.object("role", "tool", "tool_call_id", call.id(), "name", call.name(), "content", text));
+            if (called.size() == 1) {
+                chat.answerThrough(
+                        noting(),
+                        Stream.concat(results.stream(), Stream.of(result)).toList());
             }
+            called.removeFirst(); // not if the answer failed
+            results.add(result);
         }
         awaitResults();
     }

@@ -7,7 +7,6 @@ import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.format.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -16,7 +15,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -45,16 +43,7 @@ final class ConstraintCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         Tokenizer tokenizer = tokenizers.load();
-        try (InputStream bytes = TextInput.open(lines)) {
-            LineReader reader = new LineReader(bytes, TextInput.MOST_BYTES);
-            Optional<byte[]> line = reader.nextFilled();
-            for (; line.isPresent() && !stdout().checkError(); line = reader.nextFilled()) {
-                String subject = TextInput.name(lines) + " line " + reader.number();
-                byte[] json = TextInput.bounded(subject, line.get());
-                Map<String, Object> given = Json.exactTree(subject, json);
-                stdout().println(answer(subject, given, tokenizer));
-            }
-        }
+        answerLines(lines, (subject, line) -> answer(subject, Json.exactTree(subject, line), tokenizer));
         return 0;
     }
 

@@ -5,9 +5,7 @@ import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
@@ -51,10 +49,8 @@ final class ConstraintOptions {
     /** Reads the files, and refuses what cannot be held. Returns the constraint; null for none. */
     @Nullable
     Constraint read() throws IOException {
-        Object flag = object ? true : null;
-        Object choice = choices.isEmpty() ? null : choices;
-        long kinds = Stream.of(schema, flag, regex, grammar, choice)
-                .filter(Objects::nonNull)
+        long kinds = Stream.of(schema != null, object, regex != null, grammar != null, !choices.isEmpty())
+                .filter(given -> given)
                 .count();
         Usage.refuse(
                 spec,
@@ -65,23 +61,21 @@ final class ConstraintOptions {
                 whitespace != null && schema == null && !object,
                 "whitespace: expected --json-schema or --json-object beside it, got none");
         Whitespace spaces = whitespace == null ? Whitespace.FLEXIBLE : whitespace;
-        constraint = schema != null
-                ? Constraint.schema(text(schema), spaces)
-                : object
-                        ? Constraint.schema("{\"type\": \"object\"}", spaces)
-                        : regex != null
-                                ? Constraint.regex(regex)
-                                : grammar != null
-                                        ? Constraint.grammar(text(grammar))
-                                        : choice != null ? Constraint.choice(choices) : null;
+        if (schema != null) {
+            constraint = Constraint.schema(TextInput.fileOrInput(schema), spaces);
+        } else if (object) {
+            constraint = Constraint.schema("{\"type\": \"object\"}", spaces);
+        } else if (regex != null) {
+            constraint = Constraint.regex(regex);
+        } else if (grammar != null) {
+            constraint = Constraint.grammar(TextInput.fileOrInput(grammar));
+        } else if (!choices.isEmpty()) {
+            constraint = Constraint.choice(choices);
+        }
         if (constraint != null) {
             constraint.ignored(); // throws
         }
         return constraint;
-    }
-
-    private static String text(String file) throws IOException {
-        return file.equals("-") ? TextInput.argument(file) : TextInput.file(Path.of(file));
     }
 
     /** Adds what was read; documents tell what it costs the model. */

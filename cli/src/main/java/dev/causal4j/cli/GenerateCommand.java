@@ -111,7 +111,7 @@ final class GenerateCommand extends Subcommand {
             }
             out.println(document);
         } else {
-            out.println(tries == null ? "" : generation.text());
+            out.println(tries == null ? "" : Streaming.shown(generation.text()));
             if (Progress.TERMINAL) {
                 stderr().println(status(generation));
             }

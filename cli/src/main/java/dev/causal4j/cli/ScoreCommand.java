@@ -94,8 +94,8 @@ final class ScoreCommand extends Subcommand {
                 Usage.of(spec, () -> ScoringOptions.DEFAULT.withStride(stride).withAlternatives(top));
         Constraint form = constraint.read();
         refuse(
-                form != null && (choices != null || lines.in != null || stride != 0),
-                "constraint: expected a text as TEXT, --file or --tokens, got --choices, --jsonl or --stride");
+                form != null && (choices != null || lines.in != null || stride != 0 || top != 0),
+                "constraint: expected a text as TEXT, --file or --tokens, got --choices, --jsonl, --stride or --top");
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         List<String> continuations = continuations();
@@ -112,12 +112,11 @@ final class ScoreCommand extends Subcommand {
         if (lines.in != null) {
             return scoreLines(loaded, before, options);
         }
+        int[] encoded =
+                ids != null ? ids : given.isEmpty() ? new int[0] : encode(loaded.requireTokenizer(), given, form);
         if (form != null) {
-            score(loaded, before, ids != null ? ids : alone(loaded.requireTokenizer(), given), form);
-            return 0;
-        }
-        int[] encoded = ids != null ? ids : given.isEmpty() ? new int[0] : encode(loaded.requireTokenizer(), given);
-        if (spellings) {
+            score(loaded, before, encoded, form);
+        } else if (spellings) {
             rankSpellings(loaded, encoded, continuations);
         } else if (choices != null) {
             rank(loaded, encoded, continuations, options);
@@ -127,17 +126,11 @@ final class ScoreCommand extends Subcommand {
         return 0;
     }
 
-    private int[] encode(Tokenizer tokenizer, String given) {
-        return prefix.isEmpty()
-                ? texts.encode(tokenizer, given)
-                : tokenizer.encodeContinuation(given, texts.specialTokens());
-    }
-
-    /** The tokens of a text without any before it. */
-    private int[] alone(Tokenizer tokenizer, String given) {
-        return prefix.isEmpty()
-                ? tokenizer.encode(given, texts.specialTokens())
-                : tokenizer.encodeContinuation(given, texts.specialTokens());
+    /** The tokens of a text; under a constraint and without a prefix the scorer adds the BOS token. */
+    private int[] encode(Tokenizer tokenizer, String given, @Nullable Constraint form) {
+        return !prefix.isEmpty()
+                ? tokenizer.encodeContinuation(given, texts.specialTokens())
+                : form == null ? texts.encode(tokenizer, given) : tokenizer.encode(given, texts.specialTokens());
     }
 
     private void checkUsage() {
@@ -160,7 +153,7 @@ final class ScoreCommand extends Subcommand {
         if (choices == null) {
             return List.of();
         }
-        String all = choices.equals("-") ? TextInput.argument(choices) : TextInput.file(Path.of(choices));
+        String all = TextInput.fileOrInput(choices);
         if (all.isEmpty()) {
             throw new IllegalArgumentException(choices + ": expected a choice a line, got none");
         }
@@ -253,7 +246,7 @@ final class ScoreCommand extends Subcommand {
         Tokenizer tokenizer = loaded.requireTokenizer();
         Scorer scorer = new Scorer(loaded);
         ScoreLines scoring = new ScoreLines(
-                each -> new ScoringRequest(before, encode(tokenizer, each)),
+                each -> new ScoringRequest(before, encode(tokenizer, each, null)),
                 requests -> scorer.score(requests, options, ScoringListener.NONE),
                 new ScoreDocument(loaded, totalsOnly, top),
                 lines,

@@ -1,6 +1,8 @@
 package dev.causal4j.cli;
 
 import java.io.Console;
+import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintWriter;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -31,6 +33,25 @@ abstract class Subcommand implements Callable<Integer> {
     /** Prints a result: the document with {@code --json}, else the text. */
     final void print(Document document, String text) {
         stdout().println(json ? document : text);
+    }
+
+    /** Makes a document of a line. */
+    @FunctionalInterface
+    interface Answering {
+        /** @param subject names the line in errors */
+        Document answer(String subject, byte[] line) throws IOException;
+    }
+
+    /** Prints a document for each line of a file, or of standard input for {@code -}, that is not blank. */
+    final void answerLines(String in, Answering answering) throws IOException {
+        try (InputStream bytes = TextInput.open(in)) {
+            LineReader lines = new LineReader(bytes, TextInput.MOST_BYTES);
+            Optional<byte[]> line = lines.nextFilled();
+            for (; line.isPresent() && !stdout().checkError(); line = lines.nextFilled()) {
+                String subject = TextInput.name(in) + " line " + lines.number();
+                stdout().println(answering.answer(subject, TextInput.bounded(subject, line.get())));
+            }
+        }
     }
 
     /** The terminal, if input and output are both one. */

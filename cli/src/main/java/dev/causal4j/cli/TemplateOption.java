@@ -17,6 +17,15 @@ final class TemplateOption {
         return file != null;
     }
 
+    /** The template as in {@link #read}, of a model's files. */
+    ChatTemplate require(@Nullable Path model) throws IOException {
+        ChatTemplate.Source ofModel =
+                model == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(ModelPath.of(model));
+        return read(ofModel)
+                .orElseThrow(() -> new IOException(
+                        model + ": expected a model with a chat template, got none; give one with --template"));
+    }
+
     /** The template of {@code --template} with the special tokens of the model, or else the model's own. */
     Optional<ChatTemplate> read(ChatTemplate.Source ofModel) throws IOException {
         return file == null

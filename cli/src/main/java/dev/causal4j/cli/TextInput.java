@@ -42,6 +42,11 @@ final class TextInput {
         return in.equals("-") ? STANDARD_INPUT : in;
     }
 
+    /** The text of a file, or for {@code -} that of standard input. */
+    static String fileOrInput(String in) throws IOException {
+        return in.equals("-") ? argument(in) : file(Path.of(in));
+    }
+
     /** The text of a file. */
     static String file(Path file) throws IOException {
         try (InputStream in = Files.newInputStream(requireRegular(file))) {

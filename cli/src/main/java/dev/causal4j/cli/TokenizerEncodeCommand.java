@@ -3,7 +3,6 @@ package dev.causal4j.cli;
 import dev.causal4j.format.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,7 +10,6 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -54,13 +52,13 @@ final class TokenizerEncodeCommand extends Subcommand {
                 (text == null ? 0 : 1) + (file == null ? 0 : 1) + (lines == null ? 0 : 1) != 1,
                 "text: expected one of TEXT, --file and --jsonl, got none or several");
         Tokenizer tokenizer = tokenizers.load();
-        PrintWriter out = stdout();
         if (lines != null) {
-            encodeLines(tokenizer, lines, out);
+            answerLines(lines, (subject, line) -> encoded(tokenizer, subject, line));
             return 0;
         }
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         Encoded encoded = encode(tokenizer, given);
+        PrintWriter out = stdout();
         if (json) {
             out.println(encoded.document());
             return 0;
@@ -90,18 +88,11 @@ final class TokenizerEncodeCommand extends Subcommand {
                 tokens, IntStream.of(tokens).mapToObj(tokenizer::piece).toList(), offsets);
     }
 
-    private void encodeLines(Tokenizer tokenizer, String in, PrintWriter out) throws IOException {
-        try (InputStream bytes = TextInput.open(in)) {
-            LineReader reader = new LineReader(bytes, TextInput.MOST_BYTES);
-            Optional<byte[]> line = reader.nextFilled();
-            for (; line.isPresent() && !out.checkError(); line = reader.nextFilled()) {
-                String subject = TextInput.name(in) + " line " + reader.number();
-                Object value = Json.value(subject, TextInput.bounded(subject, line.get()));
-                if (!(value instanceof Map<?, ?> object && object.get("text") instanceof String given)) {
-                    throw new IOException(subject + ": expected an object with a string \"text\", got something else");
-                }
-                out.println(encode(tokenizer, given).document());
-            }
+    private Document encoded(Tokenizer tokenizer, String subject, byte[] line) throws IOException {
+        Object value = Json.value(subject, line);
+        if (!(value instanceof Map<?, ?> object && object.get("text") instanceof String given)) {
+            throw new IOException(subject + ": expected an object with a string \"text\", got something else");
         }
+        return encode(tokenizer, given).document();
     }
 }

@@ -2,19 +2,14 @@ package dev.causal4j.cli;
 
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.AnswerParser;
-import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.ToolChoice;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -53,15 +48,7 @@ final class TokenizerParseCommand extends Subcommand {
                 "calls: expected one of --calls, --template and --model, got none or several");
         ToolFormat format = format();
         List<ToolDefinition> known = tools == null ? List.of() : ToolOptions.read(tools);
-        PrintWriter out = stdout();
-        try (InputStream bytes = TextInput.open(lines)) {
-            LineReader reader = new LineReader(bytes, TextInput.MOST_BYTES);
-            Optional<byte[]> line = reader.nextFilled();
-            for (; line.isPresent() && !out.checkError(); line = reader.nextFilled()) {
-                String subject = TextInput.name(lines) + " line " + reader.number();
-                out.println(parsed(format, known, new Json(subject, Json.tree(subject, line.get()))));
-            }
-        }
+        answerLines(lines, (subject, line) -> parsed(format, known, new Json(subject, Json.tree(subject, line))));
         return 0;
     }
 
@@ -70,10 +57,7 @@ final class TokenizerParseCommand extends Subcommand {
             String label = calls;
             return Usage.of(spec, () -> ToolFormat.named(label));
         }
-        ChatTemplate.Source ofModel =
-                model == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(ModelPath.of(model));
-        return ToolFormat.of(template.read(ofModel)
-                .orElseThrow(() -> new IOException(model + ": expected a model with a chat template, got none")));
+        return ToolFormat.of(template.require(model));
     }
 
     private static Document parsed(ToolFormat format, List<ToolDefinition> tools, Json line) throws IOException {

@@ -3,7 +3,6 @@ package dev.causal4j.cli;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolDefinition;
-import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -47,11 +46,7 @@ final class TokenizerRenderCommand extends Subcommand {
     public Integer call() throws IOException {
         Map<String, ?> more = variables.fields();
         refuse(!template.isGiven() && model == null, "template: expected --template or --model, got neither");
-        ChatTemplate.Source ofModel =
-                model == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(ModelPath.of(model));
-        ChatTemplate chosen = template.read(ofModel)
-                .orElseThrow(() -> new IOException(
-                        model + ": expected a model with a chat template, got none; give one with --template"));
+        ChatTemplate chosen = template.require(model);
         List<Message> conversation =
                 Document.list(messages).stream().map(Message::new).toList();
         List<ToolDefinition> known = tools == null ? null : ToolOptions.read(tools);

@@ -9,8 +9,12 @@ import dev.causal4j.generation.Chat;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** Options of tools that a model may call. */
 final class ToolOptions {
@@ -29,21 +33,28 @@ final class ToolOptions {
             description = "How the model writes calls, such as hermes; default: as its chat template says.")
     private @Nullable String format;
 
-    boolean areGiven() {
-        return file != null;
-    }
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec spec;
 
-    /** The format with these tools. */
-    Chat.Format addTo(Chat.Format plain) throws IOException {
-        Chat.Format chosen = format == null ? plain : plain.withToolFormat(ToolFormat.named(format));
-        return file == null ? chosen : chosen.withTools(read(file), ToolChoice.parse(choice));
+    /** Reads the tools, and refuses those that cannot be offered. Returns what adds them to a format. */
+    UnaryOperator<Chat.Format> read() throws IOException {
+        Usage.refuse(
+                spec,
+                file == null && !choice.equals("auto"),
+                "tool-choice: expected --tools beside it, got none");
+        Optional<ToolFormat> named =
+                Optional.ofNullable(format).map(label -> Usage.of(spec, () -> ToolFormat.named(label)));
+        List<ToolDefinition> tools = file == null ? List.of() : read(file);
+        ToolChoice wanted = ToolChoice.parse(choice);
+        ToolDefinition.check(tools, wanted);
+        return plain -> named.map(plain::withToolFormat).orElse(plain).withTools(tools, wanted);
     }
 
     static List<ToolDefinition> read(Path file) throws IOException {
         return Document.list(file).stream().map(ToolDefinition::new).toList();
     }
 
-    /** What an answer means; null for parts that it has not. */
+    /** Puts the parts of an answer into a document; null for those that it has not. */
     static void put(Document document, Answer answer) {
         document.put("content", answer.content().isEmpty() ? null : answer.content())
                 .put("reasoning_content", answer.reasoning().isEmpty() ? null : answer.reasoning())

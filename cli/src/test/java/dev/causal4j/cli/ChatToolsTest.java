@@ -1,8 +1,17 @@
 package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.generation.Chat;
+import dev.causal4j.model.CausalLM;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -11,6 +20,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -82,6 +92,29 @@ class ChatToolsTest {
         assertThat(prompt(answers.getLast()))
                 .startsWith("User: Where to?\n")
                 .endsWith("Tool: It rained.\n\nAssistant:");
+    }
+
+    @Test
+    void aResultIsAskedForAgainIfItsAnswerFails() throws IOException {
+        SamplingOptions sampling = CommandLine.populateCommand(new SamplingOptions(), "--seed", "1");
+        PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
+        try (CausalLM model = AustenModel.load()) {
+            Chat.Format format =
+                    Chat.Format.of(model).withTools(ToolOptions.read(Path.of(tools)), ToolChoice.named("walk"));
+            ChatLoop loop = new ChatLoop(format, sampling, new ConstraintOptions(), nowhere, nowhere);
+            loop.run(lines("Where to?\n"), false);
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> loop.run(lines("word ".repeat(600) + "\n"), false))
+                    .withMessageStartingWith("prompt: expected at most 256 tokens");
+            loop.run(lines("It rained.\n"), false);
+            assertThat(loop.chat.messages())
+                    .extracting(message -> String.valueOf(message.fields().get("role")))
+                    .containsExactly("user", "assistant", "tool", "assistant");
+        }
+    }
+
+    private static LineReader lines(String input) {
+        return new LineReader(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), TextInput.MOST_BYTES);
     }
 
     @Test

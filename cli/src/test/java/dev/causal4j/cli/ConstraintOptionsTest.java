@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.within;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -113,9 +115,7 @@ class ConstraintOptionsTest {
     }
 
     private static String[] with(String[] common, String... more) {
-        return java.util.stream.Stream.of(common, more)
-                .flatMap(java.util.Arrays::stream)
-                .toArray(String[]::new);
+        return Stream.of(common, more).flatMap(Arrays::stream).toArray(String[]::new);
     }
 
     @Test
@@ -179,7 +179,10 @@ class ConstraintOptionsTest {
                 "2 | whitespace: expected | generate x --json-object --whitespace none",
                 "2 | exact-sampling: expected a constraint | generate x --exact-sampling 3",
                 "2 | constraint: expected a text as TEXT | score --jsonl F --regex a",
+                "2 | constraint: expected a text as TEXT | score x --top 3 --regex a",
                 "2 | spellings: expected --choices | score x --spellings",
+                "2 | tool format: expected one of harmony | chat --tool-format x --model no-such-model",
+                "2 | tool-choice: expected --tools | chat --tool-choice walk --model no-such-model",
                 "1 | regex: expected | generate x --regex (a",
                 "1 | no-such-file | generate x --grammar no-such-file",
                 "2 | no-repeat-ngram-size: expected 0 beside a constraint | generate x --regex a --no-repeat-ngram-size 2"

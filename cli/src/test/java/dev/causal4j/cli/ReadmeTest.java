@@ -35,7 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Runs the examples of the documents. The Java examples of README.md and of the guides to training, to LangChain4j, to serving and
  * to structured output are, with the imports they need, those in this file, in {@link ReadmeExamplesTest} and in tests of their
  * modules; a command in a console block of README.md, of the model's card or of a guide prints what the block says, where
- * {@code ...} stands for what differs between runs.
+ * {@code ...} stands for what differs between runs. A block that stands in two documents is run once.
  */
 class ReadmeTest {
     private static final Path ROOT = Repository.root();
@@ -185,7 +185,13 @@ class ReadmeTest {
                     while (next < block.size() && !block.get(next).startsWith("$ ")) {
                         next++;
                     }
-                    shown.add(new Shown(document, block.get(i).substring(2), block.subList(i + 1, next)));
+                    String command = block.get(i).substring(2);
+                    List<String> output = block.subList(i + 1, next);
+                    if (shown.stream()
+                            .noneMatch(each -> each.command().equals(command)
+                                    && each.output().equals(output))) {
+                        shown.add(new Shown(document, command, output));
+                    }
                     i = next;
                 }
             }

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a model's answer means, as {@link AnswerParser} finds it. Immutable and thread-safe.
+ * The parts of a model's answer, as {@link AnswerParser} finds them. Immutable and thread-safe.
  *
  * @param content the text outside of thoughts and calls; empty for none
  * @param reasoning what the model thought; empty for none

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Finds thoughts, content and calls in an answer while it is written. Any cutting of the answer into pieces gives the same
- * whole. Text is held back only while it may become a mark, or is white space before one. What begins like a call and is
- * none is content, unless its name was already told. Not thread-safe.
+ * whole. Text is held back only while it may become a mark, or is white space before one. Text that begins like a call
+ * and is none is content, unless its name was already told. Not thread-safe.
  */
 public final class AnswerParser {
     /** Receives the parts of an answer. All pieces of a kind together are those of {@link Answer}. */
@@ -56,7 +56,7 @@ public final class AnswerParser {
         State next(MatchResult found) throws Malformed;
     }
 
-    /** What began like a call and is none, or is not whole at the end of the answer. */
+    /** Thrown for a text that began like a call and is none, or is not whole at the end of the answer. */
     static final class Malformed extends Exception {
         private static final long serialVersionUID = 1;
         final boolean cut;
@@ -96,7 +96,7 @@ public final class AnswerParser {
     private final StringBuilder reasoning = new StringBuilder();
     private final List<ToolCall> done = new ArrayList<>();
     private final StringBuilder arguments = new StringBuilder(); // of the call that is read
-    private boolean begun; // whether that was told
+    boolean begun; // whether the call was told
 
     /**
      * A parser of one answer.
@@ -117,8 +117,7 @@ public final class AnswerParser {
         this.tools = List.copyOf(tools);
         this.listener = listener;
         ids = new SplittableRandom(seed);
-        boolean auto = choice.kind() == Kind.AUTO;
-        readsCalls = choice.kind() != Kind.NONE && !(auto && format == ToolFormat.NONE);
+        readsCalls = format.mayCall(choice);
         marks = readsCalls ? format.marks() : List.of();
         thought = Pattern.compile("\\s*" + Pattern.quote(format.thought()));
         closing = Pattern.compile("\\s*(?:" + Pattern.quote(format.close) + ")?");
@@ -196,7 +195,7 @@ public final class AnswerParser {
         return answer();
     }
 
-    /** What follows a thought. */
+    /** Reads on behind a thought. */
     private State answer() {
         return readsCalls && marks.isEmpty() ? region(0) : this::content;
     }
@@ -214,7 +213,7 @@ public final class AnswerParser {
         return null;
     }
 
-    /** What is no call after all, with its marks. */
+    /** Tells text that is no call after all, with its marks. */
     private @Nullable State verbatim() {
         untold = false;
         finish();
@@ -329,7 +328,7 @@ public final class AnswerParser {
         return tools.isEmpty() || tools.stream().anyMatch(tool -> tool.name().equals(name));
     }
 
-    /** What may be a call from here on, behind a mark. */
+    /** Begins a text that may be a call, behind a mark. */
     private State region(int mark) {
         text.delete(0, at);
         at = mark;
@@ -361,11 +360,6 @@ public final class AnswerParser {
         }
     }
 
-    /** Whether the call that is read was told. */
-    boolean isBegun() {
-        return begun;
-    }
-
     /** Ends the call that is read; without one forgets what was read. */
     private void finish() {
         if (begun) {
@@ -382,10 +376,13 @@ public final class AnswerParser {
         thinking = false;
     }
 
-    /** Whether a mark stands at a place, or may be there when more comes. */
+    /** Whether a mark stands at a place of the text, or may be there when more comes. */
     boolean mayBeNext(String mark, int place) {
-        String there = text.substring(place, Math.min(text.length(), place + mark.length()));
-        return !mark.isEmpty() && (ended ? mark.equals(there) : mark.startsWith(there));
+        int length = Math.min(mark.length(), text.length() - place);
+        return length > 0
+                && mark.charAt(0) == text.charAt(place)
+                && (length == mark.length() || !ended)
+                && mark.startsWith(text.substring(place, place + length));
     }
 
     /**

@@ -48,7 +48,6 @@ final class JsonScan {
 
     /** Whether no more of the value comes, though it is not whole. */
     boolean isCut() {
-        boolean closed = !close.isEmpty() && answer.text.indexOf(close, answer.at) == answer.at;
-        return !whole && (answer.ended || closed);
+        return !whole && (answer.ended || (!close.isEmpty() && answer.text.indexOf(close, answer.at) == answer.at));
     }
 }

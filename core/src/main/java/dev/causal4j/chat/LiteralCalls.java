@@ -43,10 +43,6 @@ final class LiteralCalls {
         return head(python ? FIRST : GEMMA);
     }
 
-    private @Nullable State other() throws Malformed {
-        return head(OTHER);
-    }
-
     private @Nullable State head(Pattern pattern) throws Malformed {
         return answer.match(pattern, head -> {
             if (python && !answer.isTool(head.group(1))) {
@@ -77,7 +73,7 @@ final class LiteralCalls {
                 answer.argument(closers.substring(last));
                 closers.setLength(last);
                 if (last == 0) {
-                    return python ? () -> answer.next(NEXT, this::other) : answer::closing;
+                    return python ? () -> answer.next(NEXT, () -> head(OTHER)) : answer::closing;
                 }
             }
             case "," -> {

@@ -111,7 +111,7 @@ final class ObjectCalls {
             throw new Malformed(answer.ended);
         }
         boolean waits = answer.format.writesIds() && id == null;
-        if (!answer.isBegun() && name != null && (now || (hasArguments && !waits))) {
+        if (!answer.begun && name != null && (now || (hasArguments && !waits))) {
             answer.begin(name, id);
         }
     }

@@ -75,12 +75,10 @@ final class TextCalls {
 
     private boolean isString(String key) {
         return answer.tools.stream()
-                .filter(tool -> tool.name().equals(name))
-                .findFirst()
-                .filter(tool -> tool.parameters().get("properties") instanceof Map<?, ?> all
+                .anyMatch(tool -> tool.name().equals(name)
+                        && tool.parameters().get("properties") instanceof Map<?, ?> all
                         && all.get(key) instanceof Map<?, ?> schema
-                        && "string".equals(schema.get("type")))
-                .isPresent();
+                        && "string".equals(schema.get("type")));
     }
 
     private @Nullable State value() {

@@ -1,6 +1,7 @@
 package dev.causal4j.chat;
 
 import dev.causal4j.chat.AnswerParser.State;
+import dev.causal4j.chat.ToolChoice.Kind;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -222,6 +223,11 @@ public enum ToolFormat {
     /** Whether a rendered prompt ends inside a thought. */
     public boolean opensThought(String prompt) {
         return prompt.stripTrailing().endsWith(thought());
+    }
+
+    /** Whether answers may have calls; {@link #NONE} has only those that must come. */
+    public boolean mayCall(ToolChoice choice) {
+        return choice.kind() != Kind.NONE && !(this == NONE && choice.kind() == Kind.AUTO);
     }
 
     /** Whether an answer to a prompt of a template may begin with a thought. */

@@ -44,12 +44,10 @@ final class AnswerGrammar {
         this.format = format;
         this.choice = choice;
         this.content = content;
-        this.tools = choice.kind() == Kind.NONE || (choice.kind() == Kind.AUTO && format == ToolFormat.NONE)
-                ? List.of()
-                : tools.stream()
-                        .filter(tool ->
-                                choice.kind() != Kind.NAMED || tool.name().equals(choice.name()))
-                        .toList();
+        this.tools = tools.stream()
+                .filter(tool -> format.mayCall(choice)
+                        && (choice.kind() != Kind.NAMED || tool.name().equals(choice.name())))
+                .toList();
     }
 
     /** As {@link Constraint#answer}. */

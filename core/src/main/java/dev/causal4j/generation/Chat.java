@@ -360,7 +360,7 @@ public final class Chat {
         public Optional<Constraint> constraint(String prompt, Optional<Constraint> content) {
             boolean inThought = toolFormat.opensThought(prompt);
             boolean mayThink = !inThought && toolFormat.mayThink(template, prompt);
-            boolean calls = offers() && !(choice.kind() == Kind.AUTO && toolFormat == ToolFormat.NONE);
+            boolean calls = !tools.isEmpty() && toolFormat.mayCall(choice);
             return calls || (content.isPresent() && (inThought || mayThink))
                     ? Optional.of(Constraint.answer(toolFormat, tools, choice, inThought, mayThink, content))
                     : content;

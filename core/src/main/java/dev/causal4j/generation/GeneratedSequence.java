@@ -16,7 +16,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A sequence that a model continues. */
@@ -43,7 +42,6 @@ final class GeneratedSequence extends Sequence<Generation> {
     private int begun; // known tokens before this step
     private DraftSource drafts;
     private @Nullable FinishReason finish;
-    private boolean isComplete; // ended by itself
     private int prefillTokens;
     private double prefillSeconds;
     private int decodedTokens;
@@ -74,7 +72,8 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
         this.choosable = candidates.logits.length;
         this.drafts = options.rules().stream()
-                .flatMap(rule -> rule instanceof GivenTokens given ? Stream.<DraftSource>of(given) : Stream.of())
+                .filter(DraftSource.class::isInstance)
+                .map(DraftSource.class::cast)
                 .findFirst()
                 .orElse(engine.drafts);
         this.mask = options.constraint()
@@ -93,8 +92,8 @@ final class GeneratedSequence extends Sequence<Generation> {
         takesForced = mask != null
                 && sampler.hasOneRule()
                 && options.logProbabilities().isEmpty();
-        isComplete = mask != null && mask.isComplete();
-        finish = isComplete ? FinishReason.STOP : mostNewTokens == 0 ? FinishReason.LENGTH : null;
+        finish =
+                mask != null && mask.isComplete() ? FinishReason.STOP : mostNewTokens == 0 ? FinishReason.LENGTH : null;
     }
 
     /** A prompt that can be fed. */
@@ -157,7 +156,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         boolean feedsAll = decodes() || promptRows == left();
         int room = Math.min(positions - known, KVCache.STEP - promptRows);
         draft = new int[feedsAll ? Math.clamp(room, 0, engine.mostDrafted) : 0];
-        int count = mask == null || takesForced ? 0 : mask.forced(draft);
+        int count = mask == null || takesForced || drafts instanceof GivenTokens ? 0 : mask.forced(draft);
         try {
             count = count > 0 || draft.length == 0 ? count : drafts.propose(tokens, known, draft.length, draft);
         } catch (RuntimeException | Error e) {
@@ -254,7 +253,6 @@ final class GeneratedSequence extends Sequence<Generation> {
         if (finish != null && !stop.stopped()) {
             piece += rest();
         }
-        isComplete = !stop.stopped() && (finish == FinishReason.EOS || finish == FinishReason.STOP);
         if (stop.stopped()) {
             finish = FinishReason.STOP;
         }
@@ -277,6 +275,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             decode.did(engine.model().name(), decodedTokens, decodeSeconds);
             decode.commit();
         }
+        boolean endedByItself = finish == FinishReason.EOS || (finish == FinishReason.STOP && !stop.stopped());
         return new Generation(
                 Arrays.copyOf(tokens, promptLength),
                 Arrays.copyOfRange(tokens, promptLength, known),
@@ -287,6 +286,6 @@ final class GeneratedSequence extends Sequence<Generation> {
                 new Generation.Timing(cachedTokens, prefillTokens, prefillSeconds, decodedTokens, decodeSeconds),
                 Optional.ofNullable(mask)
                         .map(each -> new Generation.Constrained(
-                                isComplete, options.logProbabilities().map(_ -> each.logMasses), each.nanos)));
+                                endedByItself, options.logProbabilities().map(_ -> each.logMasses), each.nanos)));
     }
 }

@@ -64,7 +64,7 @@ final class Mask implements LogitRule {
 
     /** Measures the share that the allowed tokens have in the softmax of a row [1, V]. */
     void measure(Rows logits) {
-        float[] kept = new float[LongStream.of(allowed).mapToInt(Long::bitCount).sum()];
+        float[] kept = new float[others + (ends ? eos.size() : 0)];
         int count = 0;
         for (int word = 0; word < allowed.length; word++) {
             for (long rest = allowed[word]; rest != 0; rest &= rest - 1) {
