@@ -213,7 +213,7 @@ final class BenchCommand extends Subcommand {
                 .put("threads", Compute.shared().threads())
                 .put("dtype", model.dtype().label())
                 .put("arithmetic", model.dtype().arithmetic())
-                .put("kernels", Kernels.name())
+                .put("kernels", Kernels.name(model.dtype().isQuantised()))
                 .put("runs", runs.stream().map(Run::document).toList());
         String table = String.format("%-28s %10s %10s %10s%n", "", "median", "least", "most")
                 + line("prefill, tokens/s", runs, Run::prefill)
@@ -221,7 +221,8 @@ final class BenchCommand extends Subcommand {
                 + line("head, positions/s", runs, Run::head);
         print(
                 document,
-                table + model.dtype().label() + ", " + Kernels.name() + ", "
+                table + model.dtype().label() + ", "
+                        + Kernels.name(model.dtype().isQuantised()) + ", "
                         + Compute.shared().threads() + " threads, " + repeat + " runs; prompt of " + prompt + " after "
                         + context + ", " + generate + " new tokens, " + sequences + " at once");
     }

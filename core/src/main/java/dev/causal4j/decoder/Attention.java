@@ -1,19 +1,13 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.kernel.AttentionRule;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.PagedAttention;
 import dev.causal4j.kernel.Pages;
-import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
-import dev.causal4j.kernel.RowTiles;
-import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradients;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,11 +29,6 @@ final class Attention {
 
     /** Pages of a task of such a job: their keys are 0.1 MB and more. */
     private static final int PAGES = 4;
-
-    /** Queries of a backward computed at once; results do not depend on it. */
-    private static final int BLOCK = 64;
-
-    private static final int WIDTH = Panels.WIDTH;
 
     /** The parameters besides the projections; null for those that the layer does not have. */
     record Extras(
@@ -68,15 +57,15 @@ final class Attention {
         }
     }
 
-    private final int layer;
-    private final int heads;
-    private final int kvHeads;
-    private final int group;
-    private final int headSize;
-    private final int queryWidth; // numbers of all query heads in a row
-    private final int keyWidth; // numbers of all key heads in a row
-    private final int width; // numbers of a row: queries, keys and values
-    private final float[] scales; // [headSize], all the same: short plain loops use no vectors
+    final int layer;
+    final int heads;
+    final int kvHeads;
+    final int group;
+    final int headSize;
+    final int queryWidth; // numbers of all query heads in a row
+    final int keyWidth; // numbers of all key heads in a row
+    final int width; // numbers of a row: queries, keys and values
+    final float[] scales; // [headSize], all the same: short plain loops use no vectors
     private final AttentionConfig config;
     private final Extras extras;
     private final Linear queryKeyValue; // [width, D]
@@ -100,7 +89,7 @@ final class Attention {
     }
 
     /** The positions that the queries of some key heads see, and their sinks. */
-    private AttentionRule rule(int kvHead, int count) {
+    AttentionRule rule(int kvHead, int count) {
         float[] sinks = extras.sinks;
         float[] own = sinks == null ? null : Arrays.copyOfRange(sinks, kvHead * group, (kvHead + count) * group);
         return new AttentionRule(group, config.window(), config.softCap(), own);
@@ -202,7 +191,7 @@ final class Attention {
         int rows = tile.kvHeads * tile.count * group;
         AttentionRule rule = rule(tile.kvHead, tile.kvHeads);
         int positions = tile.position() + tile.count - rule.base(tile.position());
-        int stride = Panels.needed(positions) * WIDTH;
+        int stride = Panels.needed(positions) * Panels.WIDTH;
         scores.numbers = Activations.atLeast(scores.numbers, rows, stride);
         scores.queries = Activations.atLeast(scores.queries, rows, headSize);
         scores.results = Activations.atLeast(scores.results, rows, headSize);
@@ -240,7 +229,7 @@ final class Attention {
         out.backward(tape.attention, a.dOut, a.dAttention, step.rows(), gradients);
         float[] dPrepared = extras.queryNorm == null ? a.dQueryKeyValue : a.dPrepared;
         float[] dSinks = extras.sinks == null ? null : gradients.of(extras.sinks);
-        new Backward(step, tape, a, dPrepared).run(dSinks);
+        new AttentionBackward(this, step, tape, a, dPrepared, new float[step.parts.size() * heads]).run(dSinks);
         Rope rope = extras.rope;
         if (rope != null) {
             step.compute.each(step.rows(), row -> {
@@ -274,238 +263,5 @@ final class Attention {
                 a.dQueryKeyValue,
                 a,
                 gradients);
-    }
-
-    /**
-     * The backward between the projections: the gradients of normed, rotated and scaled queries and keys, and of
-     * values. Single use.
-     *
-     * <p>With scores S = cap(Q · Kᵀ), weights P = softmax(S), dropped weights M P and out = M P · V:
-     *
-     * <pre>
-     *   dV = (M P)ᵀ · dOut        dS = P ∘ (M (dOut · Vᵀ) - rowSum(dOut ∘ out)) ∘ (1 - (S / c)²)
-     *   dQ = dS · K               dK = dSᵀ · Q
-     * </pre>
-     *
-     * <p>The weights are recomputed for 64 queries at a time, with the bits of the forward. Each number of dK and dV is one
-     * chain over the heads of the group and their queries, each of dQ one over the keys. Columns beyond the head or the last
-     * position are multiplied too; nothing reads the results.
-     */
-    private final class Backward {
-        private final Step step;
-        private final Tape tape;
-        private final Activations a;
-        private final float[] queriesAndKeys; // [N, width]
-        private final float[] gradients; // [N, width]
-        private final float[] sinkGradients; // [parts, heads]
-
-        /** @param gradients [N, width], written */
-        Backward(Step step, Tape tape, Activations a, float[] gradients) {
-            this.step = step;
-            this.tape = tape;
-            this.a = a;
-            this.queriesAndKeys = tape.queriesAndKeys();
-            this.gradients = gradients;
-            this.sinkGradients = new float[step.parts.size() * heads];
-        }
-
-        /** @param dSinks [heads] added to, or null */
-        void run(float @Nullable [] dSinks) {
-            int longest = step.parts.stream().mapToInt(Step.Part::count).max().orElse(0);
-            int tasks = step.parts.size() * kvHeads;
-            try (Arena arena = Device.scratch()) {
-                Compute.Scratch<Head> scratch = new Compute.Scratch<>(() -> new Head(longest, arena));
-                step.compute.run(tasks, scratch, (mine, task) -> {
-                    int kvHead = task % kvHeads;
-                    mine.run(task / kvHeads, kvHead);
-                });
-            }
-            for (int i = 0; i < sinkGradients.length && dSinks != null; i++) {
-                dSinks[i % heads] += sinkGradients[i];
-            }
-        }
-
-        private Rows rows(float[] x, int first, int count, int offset) {
-            return new Rows(x, first * width + offset, width, count);
-        }
-
-        /** The backward of a key head in one sequence, with its scratch. Used by one thread at a time. */
-        private final class Head {
-            private final int parts = Panels.needed(headSize); // panels that hold the numbers of a head
-            private final long blockBytes = PanelFormat.F32.bytes(BLOCK);
-            private final long valueBytes = PanelFormat.F32.bytes(headSize);
-            private final long partBytes; // bytes of a panel of all positions
-            private final MemorySegment queries; // [parts][64 queries][64]
-            private final MemorySegment dOuts; // [parts][64 queries][64]
-            private final MemorySegment values; // [T / 64][headSize][64], lanes over positions
-            private final MemorySegment keys; // [parts][T][64], lanes over the head
-            private final MemorySegment dKeys; // [parts][T][64]
-            private final MemorySegment dValues; // [parts][T][64]
-            private final float[] weights; // [64, T]
-            private final float[] dScores; // [64, T]
-            private final float[] factors; // [T], dropout's factors of the weights of a query
-            private final float[] slopes; // [T], of the cap
-            private final float[] across; // weights or dScores [T, 64], in tiles
-            private final float[] dQueries = new float[BLOCK * parts * WIDTH]; // [64, parts · 64]
-
-            /** @param longest positions of the longest sequence */
-            Head(int longest, Arena arena) {
-                int panels = Panels.needed(longest);
-                int positions = panels * WIDTH;
-                partBytes = PanelFormat.F32.bytes(positions);
-                queries = arena.allocate(parts * blockBytes, 64);
-                dOuts = arena.allocate(parts * blockBytes, 64);
-                values = arena.allocate(panels * valueBytes, 64);
-                keys = arena.allocate(parts * partBytes, 64);
-                dKeys = arena.allocate(parts * partBytes, 64);
-                dValues = arena.allocate(parts * partBytes, 64);
-                weights = new float[BLOCK * positions];
-                dScores = new float[BLOCK * positions];
-                factors = new float[positions];
-                slopes = new float[positions];
-                across = new float[RowTiles.size(positions, BLOCK)];
-            }
-
-            /** Writes the gradients of one head's keys and values, and of its group's queries. */
-            void run(int partNumber, int kvHead) {
-                Step.Part part = step.parts.get(partNumber);
-                int key = queryWidth + kvHead * headSize;
-                int value = key + keyWidth;
-                Rows v = rows(tape.queryKeyValue, part.first(), part.count(), value); // [T, headSize]
-                for (int t = 0; t < part.count(); t++) {
-                    long to = t / WIDTH * valueBytes + t % WIDTH * 4L;
-                    for (int i = 0; i < headSize; i++) {
-                        values.set(Panels.FLOAT, to + PanelFormat.F32.bytes(i), v.data()[v.start(t) + i]);
-                    }
-                }
-                pack(rows(queriesAndKeys, part.first(), part.count(), key), keys, partBytes);
-                dKeys.fill((byte) 0);
-                dValues.fill((byte) 0);
-                AttentionRule rule = rule(kvHead, 1);
-                for (int i = 0; i < group; i++) {
-                    int head = kvHead * group + i;
-                    for (int from = 0; from < part.count(); from += BLOCK) {
-                        float dSink = queries(part, kvHead, head, from, rule, rule.sink(i));
-                        sinkGradients[partNumber * heads + head] += dSink;
-                    }
-                }
-                unpack(dKeys, rows(gradients, part.first(), part.count(), key));
-                unpack(dValues, rows(gradients, part.first(), part.count(), value));
-            }
-
-            /** A block of queries of one head; returns the gradient of its sink. */
-            private float queries(Step.Part part, int kvHead, int head, int from, AttentionRule rule, float sink) {
-                int first = part.first() + from;
-                int count = Math.min(BLOCK, part.count() - from);
-                int seen = from + count;
-                Rows someQueries = rows(queriesAndKeys, first, count, head * headSize); // scaled
-                Rows someOuts = new Rows(a.dAttention, first * queryWidth + head * headSize, queryWidth, count);
-                Rows outs = new Rows(tape.attention, someOuts.offset(), queryWidth, count);
-                Rows p = Rows.of(weights, Panels.needed(seen) * WIDTH, count);
-                Rows ds = Rows.of(dScores, p.stride(), count);
-                Rows products = Rows.of(dQueries, parts * WIDTH, count);
-                Pages pages = part.cache().pages(layer, kvHead, 1, headSize);
-                PagedAttention.Weighting dropout = step.weighting(layer, heads, head, first);
-                Kernels.scores(pages, someQueries, 0, seen, p);
-                Kernels.multiply(new Panels(values, 0, valueBytes, Panels.needed(seen), headSize), someOuts, ds);
-                float dSink = 0;
-                for (int r = 0; r < count; r++) {
-                    dSink += scores(p, r, from + r, delta(outs, someOuts, r), rule, sink, dropout);
-                }
-                Kernels.multiply(new Panels(keys, 0, partBytes, parts, seen), ds, products);
-                Rows dq = rows(gradients, first, count, head * headSize);
-                for (int r = 0; r < count; r++) {
-                    for (int i = 0; i < headSize; i++) {
-                        dq.data()[dq.start(r) + i] = dQueries[products.start(r) + i] * scales[i];
-                    }
-                }
-                addAcross(someQueries, seen, queries, ds, dKeys);
-                addAcross(someOuts, seen, dOuts, p, dValues);
-                return dSink;
-            }
-
-            /** One query: dropped weights and the gradient of its scores, 0 for masked positions; returns its sink's. */
-            private float scores(
-                    Rows p,
-                    int r,
-                    int position,
-                    float delta,
-                    AttentionRule rule,
-                    float sink,
-                    PagedAttention.Weighting dropout) {
-                int from = rule.first(position);
-                int seen = position + 1 - from;
-                int row = p.start(r);
-                int at = row + from;
-                if (rule.cap() != 0) {
-                    Kernels.cap(weights, at, seen, rule.cap());
-                    for (int i = 0; i < seen; i++) {
-                        float ratio = weights[at + i] / rule.cap();
-                        slopes[i] = Math.fma(-ratio, ratio, 1f);
-                    }
-                }
-                float sinkWeight = Kernels.softmax(weights, at, seen, sink);
-                Arrays.fill(factors, 0, seen, 1f);
-                dropout.apply(factors, 0, r, 0, from, seen);
-                Kernels.scale(factors, 0, dScores, at, seen);
-                for (int i = at; i < at + seen; i++) {
-                    dScores[i] = weights[i] * (dScores[i] - delta);
-                }
-                if (rule.cap() != 0) {
-                    Kernels.scale(slopes, 0, dScores, at, seen);
-                }
-                Kernels.scale(factors, 0, weights, at, seen);
-                for (float[] masked : new float[][] {weights, dScores}) {
-                    Arrays.fill(masked, row, at, 0f);
-                    Arrays.fill(masked, at + seen, row + p.stride(), 0f);
-                }
-                return -sinkWeight * delta;
-            }
-
-            /** The sum of dOut · out, one chain. */
-            private float delta(Rows out, Rows dOut, int row) {
-                float sum = 0;
-                for (int i = 0; i < headSize; i++) {
-                    sum = Math.fma(dOut.data()[dOut.start(row) + i], out.data()[out.start(row) + i], sum);
-                }
-                return sum;
-            }
-
-            /** sums[s] += numbers[r][s] · x[r] for all positions s that are seen, in the order of r. */
-            private void addAcross(Rows x, int seen, MemorySegment panel, Rows numbers, MemorySegment sums) {
-                pack(x, panel, blockBytes);
-                RowTiles tiles = RowTiles.in(across, seen, x.count());
-                for (int run = 0; run < RowTiles.runs(numbers); run++) {
-                    tiles.fillAcross(run, numbers);
-                }
-                for (int part = 0; part < parts; part++) {
-                    Kernels.addProduct(
-                            new Panels(panel, part * blockBytes, 0, 1, x.count()), tiles, sums, part * partBytes);
-                }
-            }
-
-            /** Copies the head's numbers to panels. */
-            private void pack(Rows x, MemorySegment panels, long bytes) {
-                for (int part = 0; part < parts; part++) {
-                    int from = part * WIDTH;
-                    int n = Math.min(WIDTH, headSize - from);
-                    for (int r = 0; r < x.count(); r++) {
-                        long to = part * bytes + PanelFormat.F32.bytes(r);
-                        MemorySegment.copy(x.data(), x.start(r) + from, panels, Panels.FLOAT, to, n);
-                    }
-                }
-            }
-
-            private void unpack(MemorySegment sums, Rows x) {
-                for (int part = 0; part < parts; part++) {
-                    int to = part * WIDTH;
-                    int n = Math.min(WIDTH, headSize - to);
-                    for (int r = 0; r < x.count(); r++) {
-                        long from = part * partBytes + PanelFormat.F32.bytes(r);
-                        MemorySegment.copy(sums, Panels.FLOAT, from, x.data(), x.start(r) + to, n);
-                    }
-                }
-            }
-        }
     }
 }

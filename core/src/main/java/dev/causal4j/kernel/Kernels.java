@@ -53,6 +53,11 @@ public final class Kernels {
         return provided().nameOver(JAVA);
     }
 
+    /** The kernels of products by weights, which are those of a provider only if weights are in groups. */
+    public static String name(boolean inGroups) {
+        return inGroups ? name() : JAVA.name();
+    }
+
     private static ProvidedKernels provided() {
         return Provided.FOUND.join();
     }
@@ -78,11 +83,12 @@ public final class Kernels {
         return provided().nameOver(WARM_UP.running());
     }
 
-    /** Begins to compile the vectors of products by weights of a format in the background, those of a prompt first. */
+    /**
+     * Begins to compile the vectors of a model with weights of a format in the background, those of a prompt's products first. Those
+     * of a provider are no vectors.
+     */
     public static void warmUp(WeightFormat format) {
-        if (!isProvided(format)) {
-            WARM_UP.start(new WarmUp.Loops(WarmUp.Part.MANY, format));
-        }
+        WARM_UP.start(isProvided(format) ? WarmUp.Loops.REST : new WarmUp.Loops(WarmUp.Part.MANY, format));
     }
 
     /** The functions to call for n numbers, which are checked. */
@@ -160,19 +166,9 @@ public final class Kernels {
         products.round(x, to, tile);
     }
 
-    /**
-     * Multiplies rows that are not packed. Callers that multiply the same rows several times pack them once.
-     */
+    /** Multiplies rows that are not packed. Callers that multiply the same rows several times pack them once. */
     public static void multiply(Panels w, Rows x, Rows y) {
         x.check(w.depth());
-        if (w.format() instanceof GroupFormat format) {
-            RoundedRows rounded = RoundedRows.of(format, w.depth(), x.count());
-            for (int tile = 0; tile < rounded.tiles(); tile++) {
-                round(format, x, rounded, tile);
-            }
-            multiply(w, rounded, y);
-            return;
-        }
         if (x.count() <= 1) {
             multiply(w, RowTiles.row(x), y);
             return;

@@ -59,14 +59,6 @@ final class Lanes {
                 .mul(SCALE);
     }
 
-    /** The high half of each word, an f16, as a float. */
-    static FloatVector f16(IntVector words) {
-        return words.lanewise(VectorOperators.ASHR, 3)
-                .and(F16)
-                .reinterpretAsFloats()
-                .mul(SCALE);
-    }
-
     /** Uses the values read ahead, so that the compiler keeps the reads. */
     static void keep(int read) {
         if (read == 1) {

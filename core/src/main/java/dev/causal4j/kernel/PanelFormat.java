@@ -46,7 +46,7 @@ public enum PanelFormat implements WeightFormat {
 
     @Override
     public long bytes(int depth) {
-        return step(depth);
+        return (long) depth * stepBytes();
     }
 
     /** Bytes of a step of k. */
@@ -57,11 +57,6 @@ public enum PanelFormat implements WeightFormat {
     /** Bytes of a row of n values in a page of keys and values. */
     public long rowBytes(int n) {
         return this == F32 ? 4L * n : Math.ceilDiv(n, 32) * 64L;
-    }
-
-    /** Bytes from the start of a panel to step k. */
-    long step(int k) {
-        return (long) k * stepBytes();
     }
 
     /** The first output of a word of a step. */
@@ -173,21 +168,21 @@ public enum PanelFormat implements WeightFormat {
 
     @Override
     public float weight(MemorySegment m, long panel, int depth, int k, int j) {
-        return code(m, panel + step(k), j);
+        return code(m, panel + bytes(k), j);
     }
 
     @Override
     public float output(MemorySegment m, long panel, int j, int depth, float[] x, int offset) {
         float sum = 0;
         for (int k = 0; k < depth; k++) {
-            sum = Math.fma(x[offset + k], code(m, panel + step(k), j), sum);
+            sum = Math.fma(x[offset + k], code(m, panel + bytes(k), j), sum);
         }
         return sum;
     }
 
     @Override
     public void steps(MemorySegment m, long panel, int depth, int from, int count, float[] target) {
-        codes(m, panel + step(from), count, target, 0, Panels.WIDTH);
+        codes(m, panel + bytes(from), count, target, 0, Panels.WIDTH);
     }
 
     @Override

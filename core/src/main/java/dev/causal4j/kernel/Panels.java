@@ -30,11 +30,6 @@ public record Panels(WeightFormat format, MemorySegment memory, long offset, lon
         this(PanelFormat.F32, data, offset, stride, count, depth);
     }
 
-    /** The segment of a panel. */
-    MemorySegment data(int panel) {
-        return memory;
-    }
-
     /** How many panels hold {@code outputs} outputs. */
     public static int needed(int outputs) {
         return Math.ceilDiv(outputs, WIDTH);
@@ -45,7 +40,7 @@ public record Panels(WeightFormat format, MemorySegment memory, long offset, lon
         return new Panels(format, memory, start(panel), stride, count, depth);
     }
 
-    /** Bytes from the start of its segment to a panel. */
+    /** Bytes from the start of the memory to a panel. */
     long start(int panel) {
         return offset + panel * stride;
     }

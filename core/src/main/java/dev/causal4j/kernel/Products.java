@@ -57,7 +57,7 @@ public class Products {
             int steps = Math.min(STEPS, w.depth() - k);
             for (int p = 0; p < w.count(); p++) {
                 long from = w.start(p) + (long) k * w.plain().stepBytes();
-                w.plain().codes(w.data(p), from, steps, codes, p * WIDTH, outputs);
+                w.plain().codes(w.memory(), from, steps, codes, p * WIDTH, outputs);
             }
             for (int r = 0; r < x.count(); r++) {
                 addSteps(x, x.start(r) + k * x.step(), steps, codes, outputs, sums, r * outputs);
@@ -161,7 +161,7 @@ public class Products {
         float[] q = new float[format.group()];
         for (int p = 0; p < w.count(); p++) {
             for (int g = 0; g < format.groups(w.depth()); g++) {
-                format.group(w.data(p), w.start(p), g, codes, scales, least);
+                format.group(w.memory(), w.start(p), g, codes, scales, least);
                 for (int r = 0; r < y.count(); r++) {
                     int at = x.scaleAt(r, g * format.group() / RoundedRows.GROUP);
                     int from = at * RoundedRows.GROUP + g * format.group() % RoundedRows.GROUP;

@@ -77,7 +77,7 @@ class Reductions {
     void addSquares(Panels w, double[] sums) {
         float[] step = new float[Panels.WIDTH];
         for (int k = 0; k < w.depth(); k++) {
-            MemorySegment.copy(w.data(0), Panels.FLOAT, w.start(0) + k * 4L * Panels.WIDTH, step, 0, Panels.WIDTH);
+            MemorySegment.copy(w.memory(), Panels.FLOAT, w.start(0) + k * 4L * Panels.WIDTH, step, 0, Panels.WIDTH);
             for (int j = 0; j < Panels.WIDTH; j++) {
                 sums[j] += (double) step[j] * step[j];
             }

@@ -137,7 +137,7 @@ final class VectorGroups {
                     settle(format, groups, count, x, r);
                 }
                 for (int i = 0; i < count; i++) {
-                    numbers(w.data(p + i), w.start(p + i), format, 0, groups);
+                    numbers(w.memory(), w.start(p + i), format, 0, groups);
                     for (int j = 0; j < WIDTH; j += 4 * W) {
                         int from = i * groups * WIDTH + j;
                         fold(format, groups, x, r, from, j, y.data(), y.start(r) + (p + i) * WIDTH + j);
@@ -172,7 +172,7 @@ final class VectorGroups {
      * that it counts it would check all bounds before each group.
      */
     private void sums8(Panels w, int p, int parts, GroupFormat format, int groups, RoundedRows x, int r) {
-        MemorySegment m = w.data(p);
+        MemorySegment m = w.memory();
         float[] xs = numbers;
         float[] to = sums;
         int one = Lanes.one;
@@ -235,7 +235,7 @@ final class VectorGroups {
      * most 15 · 127 fit, and a word's lanes hold two inputs each.
      */
     private void sums4(Panels w, int p, int parts, GroupFormat format, int groups, int r) {
-        MemorySegment m = w.data(p);
+        MemorySegment m = w.memory();
         int[] xs = pairs;
         float[] to = sums;
         int one = Lanes.one;
@@ -374,10 +374,10 @@ final class VectorGroups {
         for (int p = 0; p < w.count(); p++) {
             for (int from = 0; from < groups; from += most) {
                 int count = Math.min(most, groups - from);
-                numbers(w.data(p), w.start(p), format, from, count);
+                numbers(w.memory(), w.start(p), format, from, count);
                 for (int g = 0; g < count; g++) {
                     long codes = w.start(p) + format.codesAt(from + g);
-                    codes(w.data(p), codes, format, wide.memory, (long) g * format.group() * STEP);
+                    codes(w.memory(), codes, format, wide.memory, (long) g * format.group() * STEP);
                 }
                 for (int tile = 0; tile < x.tiles(); tile++) {
                     int rows = Math.min(RoundedRows.TILE, x.count() - tile * RoundedRows.TILE);

@@ -61,8 +61,8 @@ final class VectorProducts extends Products {
         int groups = w.count() * GROUPS;
         for (int g = 0; g < groups; g += 2) {
             int h = Math.min(g + 1, groups - 1);
-            MemorySegment m = w.data(g / GROUPS);
-            MemorySegment n = w.data(h / GROUPS);
+            MemorySegment m = w.memory();
+            MemorySegment n = w.memory();
             long at = group(w, g);
             long stride = group(w, h) - at;
             int out = output(w.plain(), g);
@@ -89,9 +89,9 @@ final class VectorProducts extends Products {
     private static void few(Panels w, RowTiles x, Rows y, boolean ahead) {
         int stepBytes = w.plain().stepBytes();
         long run = ahead ? w.depth() * (LINE / 8) : 0;
-        int read = ahead ? touch(w.data(0), w.start(0), (long) w.depth() * stepBytes) : 0;
+        int read = ahead ? touch(w.memory(), w.start(0), (long) w.depth() * stepBytes) : 0;
         for (int p = 0; p < w.count(); p++) {
-            MemorySegment m = w.data(p);
+            MemorySegment m = w.memory();
             long next = w.start(Math.min(p + 1, w.count() - 1));
             int out = p * Panels.WIDTH;
             for (int row = 0; row < y.count(); row += FOUR) {
@@ -122,10 +122,10 @@ final class VectorProducts extends Products {
                 int steps = Math.min(STEPS, w.depth() - from);
                 long at = w.start(p) + (long) from * w.plain().stepBytes();
                 if (widens) {
-                    widen(w, w.data(p), at, steps, wide.memory);
+                    widen(w, w.memory(), at, steps, wide.memory);
                     tiles(wide.memory, 0, from, steps, x, y, p * Panels.WIDTH);
                 } else {
-                    tiles(w.data(p), at, from, steps, x, y, p * Panels.WIDTH);
+                    tiles(w.memory(), at, from, steps, x, y, p * Panels.WIDTH);
                 }
                 from += steps;
             } while (from < w.depth());
@@ -182,7 +182,7 @@ final class VectorProducts extends Products {
             Rows out = Rows.of(sums, Panels.WIDTH, rows);
             int start = x.start(row);
             for (int j = 0; j < Panels.WIDTH; j += tileOutputs(x)) {
-                tile(w.data(0), w.offset() + 4L * j, w.depth(), x, start, out, 0, j, true);
+                tile(w.memory(), w.offset() + 4L * j, w.depth(), x, start, out, 0, j, true);
             }
             MemorySegment.copy(sums, 0, y, Panels.FLOAT, at, rows * Panels.WIDTH);
         }

@@ -20,10 +20,9 @@ final class VectorWidth {
      */
     static VectorSpecies<Float> floats() {
         int available = available();
-        String choice = System.getProperty(Kernels.PROPERTY);
-        int bits = choice == null || choice.equals("vector")
-                ? available
-                : Integer.parseInt(choice.substring("vector".length()));
+        String choice = System.getProperty(Kernels.PROPERTY, "");
+        String width = choice.replaceAll("[a-z]", "");
+        int bits = width.isEmpty() ? available : Integer.parseInt(width);
         if (bits > available) {
             throw new IllegalStateException("-D" + Kernels.PROPERTY + ": expected at most vector" + available
                     + " on this machine, got " + choice + "; leave it out to take the widest");

@@ -36,7 +36,7 @@ final class WarmUp {
     private final JavaKernels plain = JavaKernels.scalar();
     private final JavaKernels vector;
     /** Multiply-adds in plain Java. */
-    private final Map<Loops, Long> work = new ConcurrentHashMap<>(Map.of(Loops.REST, 0L));
+    private final Map<Loops, Long> work = new ConcurrentHashMap<>();
 
     private final Set<Loops> compiled = ConcurrentHashMap.newKeySet();
     private final long mostNanos;
@@ -132,15 +132,17 @@ final class WarmUp {
 
     /** The uncompiled loops that plain Java has spent most work on. */
     Optional<Loops> next() {
-        return Stream.concat(Stream.of(Loops.REST), work.keySet().stream().flatMap(WarmUp::products))
+        Stream<Loops> products =
+                work.keySet().stream().filter(seen -> !seen.equals(Loops.REST)).flatMap(WarmUp::products);
+        return Stream.concat(Stream.of(Loops.REST), products)
                 .filter(loops -> !compiled.contains(loops))
                 .max(Comparator.comparingLong(loops -> work.getOrDefault(loops, 0L)));
     }
 
     private static Stream<Loops> products(Loops seen) {
-        boolean few = seen.format() instanceof PanelFormat; // in groups they are the loops of many rows
-        Stream<Part> parts = few ? Stream.of(Part.ROW, Part.FEW, Part.MANY) : Stream.of(Part.ROW, Part.MANY);
-        return parts.filter(_ -> !seen.equals(Loops.REST)).map(part -> new Loops(part, seen.format()));
+        return Stream.of(Part.ROW, Part.FEW, Part.MANY)
+                .filter(part -> part != Part.FEW || seen.format() instanceof PanelFormat) // in groups few rows are many
+                .map(part -> new Loops(part, seen.format()));
     }
 
     /** Whether vectors take at most twice plain Java's time: uncompiled they take a hundred times as long. */

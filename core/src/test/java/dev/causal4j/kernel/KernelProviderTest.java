@@ -24,7 +24,7 @@ class KernelProviderTest {
     void productsWithTheBitsOfTheSpecificationTakeOverFromTheFirstCall() throws IOException, InterruptedException {
         List<String> output = run(List.of(), Right.class);
         assertThat(output).contains("kernels right+" + java(), "int4 by the provider: true", "same bits: true");
-        assertThat(output).contains("f32 by the provider: false");
+        assertThat(output).contains("f32 by the provider: false", "without groups " + java());
         assertThat(output).noneMatch(line -> line.contains("Java computes instead"));
     }
 
@@ -65,18 +65,29 @@ class KernelProviderTest {
         assertThat(run(List.of("-Dcausal4j.kernels=vector"), Right.class)).contains("int4 by the provider: false");
     }
 
+    @Test
+    void aProgramThatWaitsHasTheVectorsBesideTheProviderCompiled() throws IOException, InterruptedException {
+        assertThat(run(List.of(), Waiting.class, List.of(Right.class)))
+                .containsSubsequence("right+scalar", "right+" + java());
+    }
+
     private static String java() {
         return "vector" + VectorWidth.available();
     }
 
     private List<String> run(List<String> flags, Class<?>... providers) throws IOException, InterruptedException {
+        return run(flags, Show.class, List.of(providers));
+    }
+
+    private List<String> run(List<String> flags, Class<?> program, List<Class<?>> providers)
+            throws IOException, InterruptedException {
         Path services = Files.createDirectories(folder.resolve("META-INF/services"));
         Files.write(
                 services.resolve(KernelProvider.class.getName()),
-                Arrays.stream(providers).map(Class::getName).toList());
+                providers.stream().map(Class::getName).toList());
         List<String> all = new java.util.ArrayList<>(flags);
         all.addAll(List.of(JavaProcess.VECTORS, "-Xbootclasspath/a:" + folder)); // resources alone
-        return JavaProcess.run(0, all, Show.class);
+        return JavaProcess.run(0, all, program);
     }
 
     /** Products of int4 alone that have the bits of the specification. */
@@ -176,12 +187,37 @@ class KernelProviderTest {
                 float[] expected = new float[5 * 64];
                 float[] actual = new float[5 * 64];
                 KernelSetTest.multiply(JavaKernels.scalar(), w, Rows.of(x, 96, 5), Rows.of(expected, 64, 5));
-                Kernels.multiply(w, Rows.of(x, 96, 5), Rows.of(actual, 64, 5));
+                multiply(w, Rows.of(x, 96, 5), Rows.of(actual, 64, 5));
                 same &= Arrays.equals(actual, expected);
                 System.out.println(format.label() + " by the provider: " + (Right.products > before));
             }
-            System.out.println("kernels " + Kernels.name());
+            System.out.println("kernels " + Kernels.name(true));
+            System.out.println("without groups " + Kernels.name(false));
             System.out.println("same bits: " + same);
+        }
+
+        private static void multiply(Panels w, Rows x, Rows y) {
+            if (w.format() instanceof GroupFormat format) {
+                RoundedRows rounded = RoundedRows.of(format, w.depth(), x.count());
+                Kernels.round(format, x, rounded, 0);
+                Kernels.multiply(w, rounded, y);
+            } else {
+                Kernels.multiply(w, x, y);
+            }
+        }
+    }
+
+    static final class Waiting {
+        private Waiting() {}
+
+        public static void main(String[] args) throws InterruptedException {
+            Kernels.warmUp(GroupFormat.INT4);
+            System.out.println(Kernels.state());
+            long end = System.nanoTime() + 60_000_000_000L;
+            while (Kernels.state().endsWith("scalar") && System.nanoTime() < end) {
+                Thread.sleep(5);
+            }
+            System.out.println(Kernels.state());
         }
     }
 }

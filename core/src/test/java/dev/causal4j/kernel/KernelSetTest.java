@@ -87,7 +87,7 @@ class KernelSetTest {
         Panels w = panels.of(PanelFormat.F32, 5, depth);
         for (int n = 0; n < 5 * 64; n++) {
             long number = w.start(n / 64) + (n % depth * 64L + n % 64) * 4;
-            w.data(0).set(Panels.FLOAT, number, SPECIAL[n % SPECIAL.length]);
+            w.memory().set(Panels.FLOAT, number, SPECIAL[n % SPECIAL.length]);
         }
         float[] expected = new float[rows * 320];
         float[] actual = new float[rows * 320];
@@ -98,7 +98,7 @@ class KernelSetTest {
             for (int n = 0; n < 320; n++) {
                 float sum = 0;
                 for (int k = 0; k < depth; k++) {
-                    float weight = w.data(0).get(Panels.FLOAT, w.start(n / 64) + (k * 64L + n % 64) * 4);
+                    float weight = w.memory().get(Panels.FLOAT, w.start(n / 64) + (k * 64L + n % 64) * 4);
                     sum = Math.fma(x[r * depth + k], weight, sum);
                 }
                 assertThat(Float.floatToIntBits(expected[r * 320 + n]))
@@ -256,7 +256,7 @@ class KernelSetTest {
             float sum = 0;
             for (int k = 0; k < depth; k++) {
                 long at = w.offset() + n / 64 * w.stride() + (k * 64L + n % 64) * 4;
-                sum = Math.fma(x[k], w.data(0).get(Panels.FLOAT, at), sum);
+                sum = Math.fma(x[k], w.memory().get(Panels.FLOAT, at), sum);
             }
             assertThat(y[n]).isEqualTo(sum);
         }
@@ -404,23 +404,22 @@ class KernelSetTest {
         for (int n : LENGTHS) {
             float[] x = numbers(n + SPECIAL.length);
             System.arraycopy(SPECIAL, 0, x, n / 2, SPECIAL.length);
-            assertSameBits(x, exp(scalar), exp(vector));
-            assertSameBits(x, scalar.elementwise()::tanh, vector.elementwise()::tanh);
-            assertSameBits(x, scalar.elementwise()::gelu, vector.elementwise()::gelu);
-            assertSameBits(x, swish(scalar), swish(vector));
-            assertSameBits(x, swishBackward(scalar, x), swishBackward(vector, x));
-            assertSameBits(x, geluBackward(scalar, x), geluBackward(vector, x));
+            elementaryFunctionsHaveTheBitsOfTheSpecification(x);
         }
         float[] many = new float[1 << 20];
         for (int i = 0; i < many.length; i++) {
             many[i] = Float.intBitsToFloat(random.nextInt());
         }
-        assertSameBits(many, exp(scalar), exp(vector));
-        assertSameBits(many, scalar.elementwise()::tanh, vector.elementwise()::tanh);
-        assertSameBits(many, scalar.elementwise()::gelu, vector.elementwise()::gelu);
-        assertSameBits(many, swish(scalar), swish(vector));
-        assertSameBits(many, swishBackward(scalar, many), swishBackward(vector, many));
-        assertSameBits(many, geluBackward(scalar, many), geluBackward(vector, many));
+        elementaryFunctionsHaveTheBitsOfTheSpecification(many);
+    }
+
+    private void elementaryFunctionsHaveTheBitsOfTheSpecification(float[] x) {
+        assertSameBits(x, exp(scalar), exp(vector));
+        assertSameBits(x, scalar.elementwise()::tanh, vector.elementwise()::tanh);
+        assertSameBits(x, scalar.elementwise()::gelu, vector.elementwise()::gelu);
+        assertSameBits(x, swish(scalar), swish(vector));
+        assertSameBits(x, swishBackward(scalar, x), swishBackward(vector, x));
+        assertSameBits(x, geluBackward(scalar, x), geluBackward(vector, x));
     }
 
     private static InPlace exp(JavaKernels set) {
