@@ -110,7 +110,8 @@ function messages(turns) {
 async function fitting(asked, signal) {
 	const first = asked.findIndex(({ role }) => role === "user");
 	const fits = async () => (await tokenize(asked.map(({ content }) => content ?? "").join("\n"), false, signal)).length <= 0.75 * server.context;
-	while (asked.length > first + 1 && !(await fits())) asked = asked.toSpliced(first, 2);
+	const next = () => asked.findIndex(({ role }, i) => role === "user" && i > first); // results of calls go with the turn before
+	while (next() > 0 && !(await fits())) asked = asked.toSpliced(first, next() - first);
 	return asked;
 }
 
