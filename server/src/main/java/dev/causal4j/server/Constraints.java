@@ -17,7 +17,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.Semaphore;
 import java.util.function.Function;
 
-/** What a request wants its text to obey, in the fields of OpenAI, vLLM and llama.cpp. Used by one thread. */
+/** The constraint of a request, in the fields of OpenAI, vLLM and llama.cpp. Used by one thread. */
 final class Constraints {
     private static final String OBJECT = "{\"type\": \"object\"}";
     private static final int MOST_CHOICES = 100_000;

@@ -93,7 +93,7 @@ export function write(desk) {
 const waiting = turn => (calls(turn).length === 1 ? calls(turn)[0] : null);
 const calls = turn => turn?.tree.current.facts?.calls ?? [];
 
-/** What is said behind an answer, as a message. */
+/** A text behind an answer, as a message. */
 const said = (text, before) => (waiting(before) ? { role: "tool", tool_call_id: waiting(before).id, content: text } : { role: "user", content: text });
 
 function messages(turns) {
