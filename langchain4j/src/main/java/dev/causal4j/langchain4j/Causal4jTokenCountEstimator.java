@@ -45,7 +45,7 @@ public final class Causal4jTokenCountEstimator implements TokenCountEstimator {
     public int estimateTokenCountInMessages(Iterable<ChatMessage> messages) {
         List<Message> all = Translation.messages(messages);
         try {
-            return template.encode(tokenizer, all, null, false, Map.of()).length;
+            return template.encode(tokenizer, template.adapted(all), null, false, Map.of()).length;
         } catch (TemplateException e) {
             return all.stream()
                     .mapToInt(message -> estimateTokenCountInText(

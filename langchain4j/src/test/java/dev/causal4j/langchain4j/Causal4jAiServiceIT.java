@@ -8,10 +8,6 @@ import java.util.List;
 class Causal4jAiServiceIT extends AbstractAiServiceIT {
     @Override
     protected List<ChatModel> models() {
-        return List.of(Causal4jChatModel.builder()
-                .engine(Taught.ENGINE)
-                .chatTemplate(Taught.TOOLS)
-                .temperature(0.0)
-                .build());
+        return List.of(Taught.chat().build());
     }
 }

@@ -8,21 +8,14 @@ import java.util.List;
 
 /** LangChain4j's suite of chat models. What it may ask of every model, but for images. */
 class Causal4jChatModelIT extends AbstractChatModelIT {
-    private static Causal4jChatModel.Builder builder() {
-        return Causal4jChatModel.builder()
-                .engine(Taught.ENGINE)
-                .chatTemplate(Taught.TOOLS)
-                .temperature(0.0);
-    }
-
     @Override
     protected List<ChatModel> models() {
-        return List.of(builder().build());
+        return List.of(Taught.chat().build());
     }
 
     @Override
     protected ChatModel createModelWith(ChatRequestParameters parameters) {
-        return builder().defaultRequestParameters(parameters).build();
+        return Taught.chat().defaultRequestParameters(parameters).build();
     }
 
     @Override

@@ -9,11 +9,7 @@ import java.util.List;
 class Causal4jStreamingAiServiceIT extends AbstractStreamingAiServiceIT {
     @Override
     protected List<StreamingChatModel> models() {
-        return List.of(Causal4jStreamingChatModel.builder()
-                .engine(Taught.ENGINE)
-                .chatTemplate(Taught.TOOLS)
-                .temperature(0.0)
-                .build());
+        return List.of(Taught.streaming().build());
     }
 
     @Override

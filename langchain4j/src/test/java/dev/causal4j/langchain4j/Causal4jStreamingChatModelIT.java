@@ -17,21 +17,14 @@ import org.mockito.InOrder;
 
 /** LangChain4j's suite of chat models that stream. What it may ask of every model, but for images. */
 class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
-    private static Causal4jStreamingChatModel.Builder builder() {
-        return Causal4jStreamingChatModel.builder()
-                .engine(Taught.ENGINE)
-                .chatTemplate(Taught.TOOLS)
-                .temperature(0.0);
-    }
-
     @Override
     protected List<StreamingChatModel> models() {
-        return List.of(builder().build());
+        return List.of(Taught.streaming().build());
     }
 
     @Override
     protected StreamingChatModel createModelWith(ChatRequestParameters parameters) {
-        return builder().defaultRequestParameters(parameters).build();
+        return Taught.streaming().defaultRequestParameters(parameters).build();
     }
 
     @Override
@@ -48,7 +41,7 @@ class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
 
     @Override
     public StreamingChatModel createModelWith(ChatModelListener listener) {
-        return builder().listeners(List.of(listener)).build();
+        return Taught.streaming().listeners(List.of(listener)).build();
     }
 
     /** The test waits half a minute; {@code Causal4jStreamingChatModelTest} has a short one. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ImageContent;
 import dev.langchain4j.data.message.SystemMessage;
@@ -31,6 +32,19 @@ class Causal4jTokenCountEstimatorTest {
         assertThat(estimator.estimateTokenCountInMessages(
                         List.of(SystemMessage.from("Be kind."), UserMessage.from("hello"))))
                 .isEqualTo(tokens("System: Be kind.\n\nUser: hello\n\n"));
+    }
+
+    @Test
+    void callsCountAsTheTemplateTakesTheirArguments() {
+        ChatTemplate objects = ChatTemplate.parse(
+                "objects", "{{ messages[0].tool_calls[0].function.arguments | tojson }}", Map.of());
+        ToolExecutionRequest call = ToolExecutionRequest.builder()
+                .name("getWeather")
+                .arguments("{\"city\": \"Munich\"}")
+                .build();
+        assertThat(new Causal4jTokenCountEstimator(Taught.MODEL, objects)
+                        .estimateTokenCountInMessage(AiMessage.from(call)))
+                .isEqualTo(tokens("{\"city\": \"Munich\"}"));
     }
 
     @Test

@@ -80,6 +80,19 @@ final class Taught {
 
     private Taught() {}
 
+    /** A chat model with tools, as the suites ask it. */
+    static Causal4jChatModel.Builder chat() {
+        return Causal4jChatModel.builder().engine(ENGINE).chatTemplate(TOOLS).temperature(0.0);
+    }
+
+    /** The same in streams. */
+    static Causal4jStreamingChatModel.Builder streaming() {
+        return Causal4jStreamingChatModel.builder()
+                .engine(ENGINE)
+                .chatTemplate(TOOLS)
+                .temperature(0.0);
+    }
+
     private static CausalLM load() {
         try {
             if (!Files.exists(FOLDER.resolve("model.safetensors"))) { // which is written last

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.stream.Collectors;
 
 /** {@code /v1/chat/completions}: conversations go on. What users write is plain text, whatever tokens it spells. */
 record ChatApi() implements Api {
@@ -141,10 +142,8 @@ record ChatApi() implements Api {
     }
 
     private static List<Message> messages(JsonIn in) {
-        List<Message> messages = new ArrayList<>();
-        for (Object each : in.list("messages", MOST_MESSAGES)) {
-            messages.add(message(JsonIn.object("messages.[" + messages.size() + "]", each)));
-        }
+        List<Message> messages = new ArrayList<>(
+                in.objects("messages", MOST_MESSAGES).map(ChatApi::message).toList());
         if (messages.isEmpty()) {
             throw ApiError.value("messages", "at least one message", in.value("messages"));
         }
@@ -152,7 +151,7 @@ record ChatApi() implements Api {
     }
 
     private static Message message(JsonIn in) {
-        String role = in.string("role").orElseThrow(() -> ApiError.type(in.path("role"), "a string", null));
+        String role = in.requiredString("role");
         if (!ROLES.contains(role)) {
             throw ApiError.value(in.path("role"), "one of " + String.join(", ", ROLES), role);
         }
@@ -163,7 +162,8 @@ record ChatApi() implements Api {
         in.string("reasoning_content")
                 .or(() -> in.string("reasoning"))
                 .ifPresent(thought -> fields.put("reasoning_content", thought));
-        List<Object> calls = calls(in);
+        List<Map<String, Object>> calls =
+                in.objects("tool_calls", MOST_CALLS).map(ChatApi::call).toList();
         fields.remove("tool_calls");
         if (!calls.isEmpty()) {
             fields.put("tool_calls", calls);
@@ -171,44 +171,37 @@ record ChatApi() implements Api {
         return new Message(fields);
     }
 
-    private static List<Object> calls(JsonIn in) {
-        List<Object> calls = new ArrayList<>();
-        for (Object each : in.list("tool_calls", MOST_CALLS)) {
-            JsonIn call = JsonIn.object(in.path("tool_calls.[" + calls.size() + "]"), each);
-            if (call.has("type")) {
-                Tools.checkType(call);
-            }
-            JsonIn function = JsonIn.object(call.path("function"), call.value("function"));
-            Map<String, Object> made = Json.object("type", "function");
-            call.string("id").ifPresent(id -> made.put("id", id));
-            String name = JsonIn.text(function.path("name"), function.value("name"));
-            String arguments = JsonIn.text(function.path("arguments"), function.value("arguments"));
-            made.put("function", Json.object("name", name, "arguments", arguments));
-            calls.add(made);
+    private static Map<String, Object> call(JsonIn in) {
+        if (in.has("type")) {
+            Tools.checkType(in);
         }
-        return calls;
+        JsonIn function = in.requiredObject("function");
+        Map<String, Object> call = Json.object("type", "function");
+        in.string("id").ifPresent(id -> call.put("id", id));
+        String name = function.requiredString("name");
+        String arguments = function.requiredString("arguments");
+        call.put("function", Json.object("name", name, "arguments", arguments));
+        return call;
     }
 
     private static String content(JsonIn in) {
         if (!(in.value("content") instanceof List)) {
-            return JsonIn.text(in.path("content"), in.value("content"));
+            return in.requiredString("content");
         }
-        StringBuilder text = new StringBuilder();
-        int index = 0;
-        for (Object each : in.list("content", MOST_PARTS)) {
-            JsonIn part = JsonIn.object(in.path("content.[" + index++ + "]"), each);
-            String type = part.string("type").orElse("");
-            if (!type.equals("text")) {
-                throw new ApiError(
-                        400,
-                        "unsupported_value",
-                        part.path("type"),
-                        part.path("type") + ": expected \"text\", since this model reads nothing else, got "
-                                + Json.describe(type));
-            }
-            text.append(JsonIn.text(part.path("text"), part.value("text")));
+        return in.objects("content", MOST_PARTS).map(ChatApi::text).collect(Collectors.joining());
+    }
+
+    private static String text(JsonIn part) {
+        String type = part.string("type").orElse("");
+        if (!type.equals("text")) {
+            throw new ApiError(
+                    400,
+                    "unsupported_value",
+                    part.path("type"),
+                    part.path("type") + ": expected \"text\", since this model reads nothing else, got "
+                            + Json.describe(type));
         }
-        return text.toString();
+        return part.requiredString("text");
     }
 
     @Override

@@ -15,7 +15,6 @@ import java.util.function.Function;
 /** Tells an answer of a conversation: its text, its thoughts and its calls of tools. Not thread-safe. */
 final class ChatTeller implements Teller, AnswerParser.Listener {
     private final Ask ask;
-    private final Function<AnswerParser.Listener, Optional<AnswerParser>> reading;
     private final Optional<AnswerParser> parser; // calls this for what is told in parts
     private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
     private final List<Piece> since = new ArrayList<>(); // the last part
@@ -25,8 +24,7 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     /** @param reading begins to take the answer apart; empty if it is content alone, of which nothing is looked for */
     ChatTeller(Ask ask, Function<AnswerParser.Listener, Optional<AnswerParser>> reading) {
         this.ask = ask;
-        this.reading = reading;
-        parser = reading.apply(this);
+        parser = reading.apply(ask.form().stream() ? this : AnswerParser.Listener.NONE);
     }
 
     @Override
@@ -123,12 +121,11 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     }
 
     private Answer answer(List<Piece> pieces, String ended) {
-        Optional<AnswerParser> silent = reading.apply(AnswerParser.Listener.NONE);
-        if (silent.isEmpty()) {
+        if (parser.isEmpty()) {
             return new Answer(Piece.of(pieces).text(), "", List.of(), ended);
         }
-        pieces.forEach(piece -> read(silent.get(), piece));
-        return silent.get().end(ended);
+        pieces.forEach(piece -> read(parser.get(), piece));
+        return parser.get().end(ended);
     }
 
     @Override

@@ -17,7 +17,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.Semaphore;
 import java.util.function.Function;
 
-/** What a request wants its text to obey, in the fields of OpenAI, vLLM and llama.cpp. Used by one thread. */
+/** The constraint of a request, in the fields of OpenAI, vLLM and llama.cpp. Used by one thread. */
 final class Constraints {
     private static final String OBJECT = "{\"type\": \"object\"}";
     private static final int MOST_CHOICES = 100_000;
@@ -36,7 +36,6 @@ final class Constraints {
     record Wanted(String param, Constraint constraint) {}
 
     private final List<Wanted> wanted = new ArrayList<>();
-
     private final Whitespace whitespace;
 
     private Constraints(Whitespace whitespace) {
@@ -119,7 +118,7 @@ final class Constraints {
                 }
             }
             case "json_schema" -> {
-                JsonIn schema = JsonIn.object(format.path("json_schema"), format.value("json_schema"));
+                JsonIn schema = format.requiredObject("json_schema");
                 if (!addSchema(schema, "schema")) {
                     throw ApiError.type(schema.path("schema"), "a JSON Schema", schema.value("schema"));
                 }

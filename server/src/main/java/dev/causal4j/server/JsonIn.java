@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -88,6 +90,11 @@ record JsonIn(String path, Map<?, ?> fields) {
         return has(key) ? Optional.of(text(path(key), value(key))) : Optional.empty();
     }
 
+    /** A text that must be there. */
+    String requiredString(String key) {
+        return text(path(key), value(key));
+    }
+
     /** A value as text. */
     static String text(String path, @Nullable Object value) {
         if (!(value instanceof String text)) {
@@ -141,6 +148,11 @@ record JsonIn(String path, Map<?, ?> fields) {
         return has(key) ? Optional.of(object(path(key), value(key))) : Optional.empty();
     }
 
+    /** An object that must be there. */
+    JsonIn requiredObject(String key) {
+        return object(path(key), value(key));
+    }
+
     static JsonIn object(String path, @Nullable Object value) {
         if (!(value instanceof Map<?, ?> object)) {
             throw ApiError.type(path, "an object", value);
@@ -158,6 +170,12 @@ record JsonIn(String path, Map<?, ?> fields) {
             throw ApiError.value(path(key), "at most " + most + " values", value);
         }
         return list;
+    }
+
+    /** A list of at most so many objects, each checked when it is read; empty if it is absent. */
+    Stream<JsonIn> objects(String key, int most) {
+        List<?> list = list(key, most);
+        return IntStream.range(0, list.size()).mapToObj(i -> object(path(key) + ".[" + i + "]", list.get(i)));
     }
 
     /** A list of whole numbers, such as the ids of tokens. */

@@ -25,15 +25,14 @@ record Tools(List<ToolDefinition> offered, ToolChoice choice) {
     static Tools read(JsonIn in) {
         in.refuse(List.of("functions", "function_call"));
         SequencedMap<String, ToolDefinition> offered = new LinkedHashMap<>();
-        for (Object each : in.list("tools", MOST)) {
-            JsonIn tool = JsonIn.object(in.path("tools.[" + offered.size() + "]"), each);
+        in.objects("tools", MOST).forEachOrdered(tool -> {
             checkType(tool);
-            JsonIn function = JsonIn.object(tool.path("function"), tool.value("function"));
+            JsonIn function = tool.requiredObject("function");
             String name = name(function);
             if (offered.put(name, definition(function)) != null) {
                 throw ApiError.value(function.path("name"), "another name than the tools before have", name);
             }
-        }
+        });
         boolean parallel = in.bool("parallel_tool_calls", true);
         return new Tools(List.copyOf(offered.values()), choice(in, offered).withParallel(parallel));
     }
@@ -46,7 +45,7 @@ record Tools(List<ToolDefinition> offered, ToolChoice choice) {
     }
 
     private static String name(JsonIn function) {
-        String name = JsonIn.text(function.path("name"), function.value("name"));
+        String name = function.requiredString("name");
         if (!NAME.matcher(name).matches()) {
             throw ApiError.value(function.path("name"), "1 to 64 of A-Z a-z 0-9 _ -", name);
         }
@@ -70,10 +69,10 @@ record Tools(List<ToolDefinition> offered, ToolChoice choice) {
     private static ToolChoice choice(JsonIn in, Map<String, ToolDefinition> offered) {
         Object choice = Objects.requireNonNullElse(in.value("tool_choice"), "auto");
         if (choice instanceof Map) {
-            JsonIn named = JsonIn.object(in.path("tool_choice"), choice);
+            JsonIn named = in.requiredObject("tool_choice");
             checkType(named);
-            JsonIn function = JsonIn.object(named.path("function"), named.value("function"));
-            String name = JsonIn.text(function.path("name"), function.value("name"));
+            JsonIn function = named.requiredObject("function");
+            String name = function.requiredString("name");
             if (!offered.containsKey(name)) {
                 throw ApiError.value(function.path("name"), "the name of one of the tools", name);
             }

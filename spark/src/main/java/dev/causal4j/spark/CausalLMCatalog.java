@@ -1,6 +1,5 @@
 package dev.causal4j.spark;
 
-import dev.causal4j.constraint.Constraint;
 import dev.causal4j.spark.Operation.Arguments;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -152,13 +151,10 @@ public final class CausalLMCatalog implements FunctionCatalog {
             return switch (operation) {
                 case SCORE, LOG_PROBABILITIES -> new Arguments(text, List.of());
                 case RANK -> new Arguments(text, texts(row.getArray(1), DataTypes.StringType));
-                case GENERATE -> {
-                    GenerationSettings settings = GenerationSettings.of(options(row));
-                    yield new Arguments(text, List.of(), settings, seed(row), Optional.empty());
-                }
+                case GENERATE -> new Arguments(text, List.of(), GenerationSettings.of(options(row)), seed(row), null);
                 case EXTRACT -> {
-                    Constraint schema = Constraint.schema(row.getUTF8String(1).toString());
-                    yield new Arguments(text, List.of(), GenerationSettings.NONE, seed(row), Optional.of(schema));
+                    String schema = row.getUTF8String(1).toString();
+                    yield new Arguments(text, List.of(), GenerationSettings.NONE, seed(row), schema);
                 }
             };
         }

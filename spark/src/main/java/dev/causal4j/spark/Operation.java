@@ -15,7 +15,6 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
@@ -114,16 +113,16 @@ enum Operation {
      * The inputs of a row.
      *
      * @param text or prompt
-     * @param constraint of the new text
+     * @param schema that the new text obeys; null for any text
      */
     record Arguments(
             String text,
             List<@Nullable String> choices,
             GenerationSettings settings,
             long seed,
-            Optional<Constraint> constraint) {
+            @Nullable String schema) {
         Arguments(String text, List<@Nullable String> choices) {
-            this(text, choices, GenerationSettings.NONE, 0, Optional.empty());
+            this(text, choices, GenerationSettings.NONE, 0, null);
         }
 
         private String choice(int i) {
@@ -186,7 +185,9 @@ enum Operation {
 
     private static Generation generate(ExecutorModel executor, Arguments row, BooleanSupplier going) {
         GenerationOptions.Builder own = GenerationOptions.builder(executor.model);
-        row.constraint.ifPresent(own::constraint);
+        if (row.schema != null) {
+            own.constraint(Constraint.schema(row.schema));
+        }
         GenerationOptions options = row.settings
                 .apply(own.truncatePrompt(true).uncached().seed(row.seed))
                 .build();

@@ -6,7 +6,6 @@ import dev.causal4j.spark.Operation.Arguments;
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.stream.Stream;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
@@ -109,7 +108,7 @@ public record SparkCausalLM(
      */
     public Dataset<Row> generate(
             Dataset<Row> data, String promptColumn, GenerationSettings settings, String... keyColumns) {
-        return generate(Operation.GENERATE, data, promptColumn, settings, Optional::empty, keyColumns);
+        return generate(Operation.GENERATE, data, promptColumn, settings, null, keyColumns);
     }
 
     /**
@@ -149,19 +148,7 @@ public record SparkCausalLM(
     public Dataset<Row> extract(
             Dataset<Row> data, String promptColumn, String schema, GenerationSettings settings, String... keyColumns) {
         Constraint.schema(schema).ignored(); // refused here and not in every row
-        return generate(
-                Operation.EXTRACT,
-                data,
-                promptColumn,
-                settings,
-                () -> Optional.of(Constraint.schema(schema)),
-                keyColumns);
-    }
-
-    /** The texts that may be generated; travels to the executors. */
-    @FunctionalInterface
-    private interface Texts extends Serializable {
-        Optional<Constraint> constraint();
+        return generate(Operation.EXTRACT, data, promptColumn, settings, schema, keyColumns);
     }
 
     private Dataset<Row> generate(
@@ -169,7 +156,7 @@ public record SparkCausalLM(
             Dataset<Row> data,
             String promptColumn,
             GenerationSettings settings,
-            Texts texts,
+            @Nullable String schema,
             String... keyColumns) {
         var _ = settings.apply(GenerationOptions.builder()).build(); // refused here and not in every row
         Column[] key = (keyColumns.length == 0 ? Stream.of(promptColumn) : Arrays.stream(keyColumns))
@@ -180,11 +167,7 @@ public record SparkCausalLM(
                         data.withColumn(SEED, functions.xxhash64(key)),
                         List.of(promptColumn),
                         row -> new Arguments(
-                                row.getAs(promptColumn),
-                                List.of(),
-                                settings,
-                                row.<Long>getAs(SEED),
-                                texts.constraint()))
+                                row.getAs(promptColumn), List.of(), settings, row.<Long>getAs(SEED), schema))
                 .drop(SEED);
     }
 

@@ -44,7 +44,7 @@ function isJson(text) {
 	}
 }
 
-/** What an answer must obey, as it is written. */
+/** The schema and the tools of an answer, as they are written. */
 export const shape = () => ({ schema: fields.schema.value.trim(), tools: fields.tools.value.trim(), required: fields.required.checked });
 
 /** The same as fields of a chat's request. */

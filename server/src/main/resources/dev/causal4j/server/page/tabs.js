@@ -93,7 +93,7 @@ export function write(desk) {
 const waiting = turn => (calls(turn).length === 1 ? calls(turn)[0] : null);
 const calls = turn => turn?.tree.current.facts?.calls ?? [];
 
-/** What is said behind an answer, as a message. */
+/** A text behind an answer, as a message. */
 const said = (text, before) => (waiting(before) ? { role: "tool", tool_call_id: waiting(before).id, content: text } : { role: "user", content: text });
 
 function messages(turns) {
@@ -110,7 +110,8 @@ function messages(turns) {
 async function fitting(asked, signal) {
 	const first = asked.findIndex(({ role }) => role === "user");
 	const fits = async () => (await tokenize(asked.map(({ content }) => content ?? "").join("\n"), false, signal)).length <= 0.75 * server.context;
-	while (asked.length > first + 1 && !(await fits())) asked = asked.toSpliced(first, 2);
+	const next = () => asked.findIndex(({ role }, i) => role === "user" && i > first); // results of calls go with the turn before
+	while (next() > 0 && !(await fits())) asked = asked.toSpliced(first, next() - first);
 	return asked;
 }
 
