@@ -38,7 +38,7 @@ abstract class Subcommand implements Callable<Integer> {
     /** Makes a document of a line. */
     @FunctionalInterface
     interface Answering {
-        /** @param subject names the line in errors */
+        /** Reads the line, and answers it; the subject names it in errors. */
         Document answer(String subject, byte[] line) throws IOException;
     }
 

@@ -38,10 +38,7 @@ final class ToolOptions {
 
     /** Reads the tools, and refuses those that cannot be offered. Returns what adds them to a format. */
     UnaryOperator<Chat.Format> read() throws IOException {
-        Usage.refuse(
-                spec,
-                file == null && !choice.equals("auto"),
-                "tool-choice: expected --tools beside it, got none");
+        Usage.refuse(spec, file == null && !choice.equals("auto"), "tool-choice: expected --tools beside it, got none");
         Optional<ToolFormat> named =
                 Optional.ofNullable(format).map(label -> Usage.of(spec, () -> ToolFormat.named(label)));
         List<ToolDefinition> tools = file == null ? List.of() : read(file);

@@ -157,8 +157,7 @@ final class MemberGrammar {
                 ? Grammar.EMPTY
                 : new Sequence(List.of(
                         item, new Repeat(more, Math.max(0, least - 1), most == Terms.UNBOUNDED ? most : most - 1)));
-        return new Sequence(
-                List.of(free.literal("["), least > 0 ? items : Grammar.optional(items), free.literal("]")));
+        return new Sequence(List.of(free.literal("["), least > 0 ? items : Grammar.optional(items), free.literal("]")));
     }
 
     private Expression json(Map<?, ?> schema) {

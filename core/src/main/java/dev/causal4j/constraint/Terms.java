@@ -299,8 +299,7 @@ final class Terms {
                 yield term(node, machine.accepts(state), List.of(), classes(states.size(), b -> keys[b]));
             }
             case Node.Not(Term inner) -> term(node, !inner.nullable, List.of(inner), inner.classes);
-            case Node.Repeat(Term inner, int least, int most) ->
-                term(node, least == 0, List.of(inner), inner.classes);
+            case Node.Repeat(Term inner, int least, int most) -> term(node, least == 0, List.of(inner), inner.classes);
         };
     }
 

@@ -62,13 +62,12 @@ final class VectorProducts extends Products {
         for (int g = 0; g < groups; g += 2) {
             int h = Math.min(g + 1, groups - 1);
             MemorySegment m = w.memory();
-            MemorySegment n = w.memory();
             long at = group(w, g);
             long stride = group(w, h) - at;
             int out = output(w.plain(), g);
             int next = output(w.plain(), h) - out;
             int to = y.offset() + out;
-            VectorLoops.row(w.plain(), m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
+            VectorLoops.row(w.plain(), m, m, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
         }
     }
 

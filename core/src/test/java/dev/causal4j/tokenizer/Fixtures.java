@@ -59,7 +59,8 @@ public final class Fixtures {
     public static Tokenizer ofRanks(String vocabulary, int most) throws IOException {
         Map<String, Integer> ranks = new HashMap<>();
         List<String> pieces = new ArrayList<>();
-        try (InputStream in = Encodings.class.getResourceAsStream("/com/knuddels/jtokkit/" + vocabulary + ".tiktoken")) {
+        try (InputStream in =
+                Encodings.class.getResourceAsStream("/com/knuddels/jtokkit/" + vocabulary + ".tiktoken")) {
             for (String line : new String(in.readAllBytes(), StandardCharsets.US_ASCII).split("\n", -1)) {
                 if (line.isEmpty() || pieces.size() == most) {
                     break;

@@ -36,8 +36,8 @@ class Causal4jTokenCountEstimatorTest {
 
     @Test
     void callsCountAsTheTemplateTakesTheirArguments() {
-        ChatTemplate objects = ChatTemplate.parse(
-                "objects", "{{ messages[0].tool_calls[0].function.arguments | tojson }}", Map.of());
+        ChatTemplate objects =
+                ChatTemplate.parse("objects", "{{ messages[0].tool_calls[0].function.arguments | tojson }}", Map.of());
         ToolExecutionRequest call = ToolExecutionRequest.builder()
                 .name("getWeather")
                 .arguments("{\"city\": \"Munich\"}")
