@@ -7,18 +7,26 @@ import dev.causal4j.tensor.Gradients;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Several feed-forward layers; a router chooses some of them for each token. The tokens of an expert are gathered, so
  * that its products serve all of them; a token adds its experts in the order of their index, whatever else is in the
  * batch. Of equal logits the lower index is chosen.
  *
- * <p>out = sum over the chosen e of p_e · expert_e(x).
+ * <p>out = sum over the chosen e of s_e p_e · expert_e(x).
  *
  * @param router [experts, D]
  * @param chosen experts of a token
+ * @param scales s [experts]; null for 1
  */
-record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing routing) implements FeedForward {
+record Experts(
+        Linear router,
+        List<DenseLayer> experts,
+        int chosen,
+        Routing routing,
+        float @Nullable [] scales)
+        implements FeedForward {
     /**
      * An expert and the rows it serves.
      *
@@ -34,11 +42,21 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
 
     @Override
     public void forwardUp(Step step, Tape tape, Activations a) {
-        int d = router.weight().cols();
+        route(step, a.normed, tape);
+        up(step, tape, a);
+    }
+
+    /** Chooses experts by the rows that the router reads, [N, D]. */
+    void route(Step step, float[] x, Tape tape) {
         tape.router = Activations.atLeast(tape.router, step.rows(), experts.size());
-        tape.inner = Activations.atLeast(tape.inner, step.rows() * chosen, upWidth());
-        router.forward(a.normed, tape.router, step.rows()); // [N, experts]
+        router.forward(x, tape.router, step.rows()); // [N, experts]
         tape.routes = routes(step.rows(), tape.router);
+    }
+
+    /** Computes the first linear layers of the chosen experts from {@code a.normed}. */
+    void up(Step step, Tape tape, Activations a) {
+        int d = router.weight().cols();
+        tape.inner = Activations.atLeast(tape.inner, step.rows() * chosen, upWidth());
         Rows ins = Rows.of(a.normed, d, step.rows());
         for (Route route : tape.routes) {
             route.expert.up().forward(ins.chosen(d, route.rows), route.of(tape.inner, upWidth()));
@@ -75,7 +93,18 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
     }
 
     @Override
-    public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
+    public void backward(Step step, float[] dx, Tape tape, Activations a, Gradients gradients) {
+        float[] dRouted = backwardFrom(step, a.normed, tape, a, gradients);
+        Kernels.add(dRouted, 0, a.dNormed, 0, dRouted.length);
+    }
+
+    /**
+     * Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}.
+     *
+     * @param routed [N, D] what the router has read
+     * @return the gradient by it
+     */
+    float[] backwardFrom(Step step, float[] routed, Tape tape, Activations a, Gradients gradients) {
         int d = router.weight().cols();
         int inner = experts.getFirst().down().weight().cols();
         Rows dOuts = Rows.of(a.dOut, d, step.rows());
@@ -105,17 +134,24 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
             step.compute.each(count, i -> Kernels.add(dIn, i * d, a.dNormed, route.rows[i] * d, d));
         }
         float[] dRouted = new float[step.rows() * d];
-        softmaxBackward(step.rows(), tape.router, dWeights);
-        router.backward(a.normed, dWeights, dRouted, step.rows(), gradients);
-        Kernels.add(dRouted, 0, a.dNormed, 0, dRouted.length);
+        softmaxBackward(step.rows(), tape.router, dWeights, scales == null ? null : gradients.of(scales));
+        router.backward(routed, dWeights, dRouted, step.rows(), gradients);
+        return dRouted;
     }
 
     /** The gradients by the weights of the chosen experts become those by the router's logits. */
-    private void softmaxBackward(int rows, float[] logits, float[] dWeights) {
+    private void softmaxBackward(int rows, float[] logits, float[] dWeights, float @Nullable [] dScales) {
         int count = experts.size();
         for (int row = 0; row < rows; row++) {
             boolean[] isChosen = chosen(logits, row);
-            float[] p = weights(logits, row, isChosen);
+            float[] p = probabilities(logits, row, isChosen);
+            for (int e = 0; scales != null && e < count; e++) {
+                int at = row * count + e;
+                if (dScales != null && isChosen[e]) {
+                    dScales[e] = Math.fma(p[e], dWeights[at], dScales[e]);
+                }
+                dWeights[at] *= scales[e];
+            }
             float sum = 0;
             for (int e = 0; e < count; e++) {
                 sum = Math.fma(isChosen[e] ? p[e] : 0, dWeights[row * count + e], sum);
@@ -132,7 +168,10 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
         float[][] p = new float[rows][];
         for (int row = 0; row < rows; row++) {
             isChosen[row] = chosen(logits, row);
-            p[row] = weights(logits, row, isChosen[row]);
+            p[row] = probabilities(logits, row, isChosen[row]);
+            for (int e = 0; scales != null && e < scales.length; e++) {
+                p[row][e] *= scales[e];
+            }
         }
         List<Route> routes = new ArrayList<>();
         int[] served = new int[rows];
@@ -156,7 +195,7 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
     }
 
     /** The softmax over all logits of a row, or over the chosen ones. */
-    private float[] weights(float[] logits, int row, boolean[] isChosen) {
+    private float[] probabilities(float[] logits, int row, boolean[] isChosen) {
         int count = experts.size();
         float[] p = Arrays.copyOfRange(logits, row * count, (row + 1) * count);
         if (routing == Routing.SOFTMAX_OF_CHOSEN) {

@@ -65,6 +65,10 @@ public final class PagePool {
         this.arena = arena;
         for (BlockConfig block : decoder.config().blocks()) {
             AttentionConfig attention = block.attention();
+            if (attention.keysOf() != AttentionConfig.OWN) {
+                layers.add(layers.get(attention.keysOf())); // the same bytes
+                continue;
+            }
             Kind kind = kind(attention.window() < decoder.config().contextLength() ? attention.window() : 0);
             long from = kind.bytes;
             long values = from + attention.kvHeads() * Pages.keyBytes(format, attention.headSize());

@@ -64,16 +64,32 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         DOWN,
         /** The logits by which a token chooses its experts [experts, D]. */
         ROUTER,
-        /** A norm's gain, a vector. */
+        /** Rows that are looked up and never multiplied, one for each token [V, L p]. */
+        TABLE,
+        /** Makes inputs of each layer's own, or adds them to the stream. */
+        PER_LAYER,
+        /** The gain of a norm or of experts, a vector. */
         GAIN,
         /** A bias of a linear layer or norm, a vector. */
         BIAS,
         /** The logits of attention's sinks, a vector. */
-        SINK;
+        SINK,
+        /** A factor of the stream, a vector of one number. */
+        LAYER_SCALE;
 
         /** Whether the parameter is a vector. */
         public boolean isVector() {
-            return this == GAIN || this == BIAS || this == SINK;
+            return this == GAIN || this == BIAS || this == SINK || isBuffer();
+        }
+
+        /** Whether it is a buffer, as PyTorch says: stored, but neither counted nor trained. */
+        public boolean isBuffer() {
+            return this == LAYER_SCALE;
+        }
+
+        /** Whether it is the matrix of a product or of positions, in memory as a whole. */
+        public boolean isMatrix() {
+            return !isVector() && this != TABLE;
         }
 
         /** Whether the parameter is the weight of a linear layer inside a block, to which an adapter may be added. */

@@ -1,6 +1,7 @@
 package dev.causal4j.decoder;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Intermediate results of a block, read by its backward. In inference all blocks share one. */
 final class Tape {
@@ -14,6 +15,12 @@ final class Tape {
     List<Experts.Route> routes = List.of(); // the experts that the router chose
     float[] inner = {}; // [N, inner], before the activation
     float[] feedForwardOut = {}; // [N, D], the input of the norm after the feed-forward layer
+    float[] last = {}; // [N, D], the stream that the layer's own input is added to
+    float[] perLayerGate = {}; // [N, p], before the activation
+    float[] perLayerOut = {}; // [N, D], the input of the norm after it
+    float[] routed = {}; // [N, D], what a router with a norm of its own reads
+    float[] sideOut = {}; // [N, D], the input of the norm after one of two layers side by side
+    private @Nullable Tape beside; // of experts beside a dense layer
 
     final boolean keeps;
 
@@ -22,8 +29,16 @@ final class Tape {
         this.keeps = keeps;
     }
 
-    /** The prepared queries and keys. */
-    float[] queriesAndKeys() {
+    /** Where the second of two layers side by side keeps its results. */
+    Tape beside() {
+        if (beside == null) {
+            beside = new Tape(keeps);
+        }
+        return beside;
+    }
+
+    /** The prepared queries, keys and values. */
+    float[] prepared() {
         return prepared.length > 0 ? prepared : queryKeyValue;
     }
 }

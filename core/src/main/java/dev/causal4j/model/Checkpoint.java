@@ -3,6 +3,7 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.compute.Compute;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
@@ -186,7 +187,7 @@ public final class Checkpoint implements AutoCloseable {
         this.subject = subject;
         this.files = files;
         this.store = store;
-        this.places = places;
+        this.places = places.in(store.names());
         this.layout = PanelLayout.of(subject, store.metadata());
         this.root = root(said);
         Origin head = origin(said, said.head());
@@ -211,6 +212,10 @@ public final class Checkpoint implements AutoCloseable {
             String got = read.get().vocabularySize() + " entries";
             throw wrong("a tokenizer of at most vocab_size = " + config.vocabularySize() + " entries", got, APART);
         }
+    }
+
+    private static boolean isTable(ParameterSpec spec) {
+        return spec.role() == Role.TABLE;
     }
 
     private FormatException wrong(String expected, String got, String remedy) {
@@ -239,7 +244,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private void take(ParameterSpec spec, Origin origin) throws FormatException {
-        List<DType> dtypes = layout == null ? FLOATS : List.of(layout.stored(spec));
+        List<DType> dtypes = layout == null || isTable(spec) ? FLOATS : List.of(layout.stored(spec));
         List<TensorView> tensors = new ArrayList<>();
         for (Origin.Part part : origin.parts()) {
             boolean mayHaveBlocks = !spec.role().isVector();
@@ -275,7 +280,8 @@ public final class Checkpoint implements AutoCloseable {
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
         stored.values().forEach(each -> unused.removeAll(each.origin().names()));
-        unused.removeIf(name -> places.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
+        DecoderConfig decoder = config.decoder();
+        unused.removeIf(name -> places.isBuffer(decoder, name.startsWith(root) ? name.substring(root.length()) : name));
         for (String name : unused) {
             if (!places.mayHaveMore() || name.startsWith(root + places.names().blocks())) {
                 int last = config.decoder().blocks().size() - 1;
@@ -308,13 +314,15 @@ public final class Checkpoint implements AutoCloseable {
         }
         try (Arena scratch = Device.scratch()) {
             Map<String, LowRank> adapters = adapters(options, new Device(scratch, options.compute()));
-            closed = layout != null; // its mapping belongs to the model
             Work.Load work = new Work.Load();
             work.begin();
             long begin = System.nanoTime();
-            Device device = closed
-                    ? new Device(files, options.compute())
-                    : Device.open(options.compute(), bytesNeeded(options, dtype) + options.cacheBytes());
+            long bytes = layout != null ? 0 : bytesNeeded(options, dtype) + options.cacheBytes();
+            boolean keeps = layout != null || config.decoder().perLayer() != null; // mappings that are read later
+            Device device = keeps
+                    ? Device.in(files, options.compute(), bytes)
+                    : Device.open(options.compute(), bytes);
+            closed = keeps;
             Parameters parameters = parameters(device, dtype, adapters, options);
             CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);
             work.did(name, 0, (System.nanoTime() - begin) / 1e9);
@@ -342,6 +350,7 @@ public final class Checkpoint implements AutoCloseable {
     private long bytesNeeded(LoadOptions options, DType dtype) {
         return asStored(options)
                 ? config.specs().stream()
+                        .filter(spec -> !isTable(spec))
                         .mapToLong(spec -> stored(spec).bytes(spec))
                         .sum()
                 : config.weightBytes(dtype);
@@ -368,7 +377,9 @@ public final class Checkpoint implements AutoCloseable {
                     }
                     return Objects.requireNonNull(matrices.get(spec), spec.name());
                 },
-                spec -> stored(spec).vector(spec.rows()));
+                spec -> stored(spec).vector(spec.rows()),
+                Map.of(),
+                table -> stored(table)::row);
     }
 
     /**
@@ -378,7 +389,7 @@ public final class Checkpoint implements AutoCloseable {
     private void loadAll(Compute compute, Function<ParameterSpec, Matrix> load, Map<ParameterSpec, Matrix> to) {
         long share = bytes(config.specs(), DType.F32) / compute.threads();
         Map<Boolean, List<ParameterSpec>> large = config.specs().stream()
-                .filter(spec -> !spec.role().isVector())
+                .filter(spec -> spec.role().isMatrix())
                 .collect(Collectors.partitioningBy(spec -> bytes(List.of(spec), DType.F32) > share));
         Objects.requireNonNull(large.get(true)).forEach(spec -> to.put(spec, load.apply(spec)));
         List<ParameterSpec> others = Objects.requireNonNull(large.get(false));
@@ -395,7 +406,7 @@ public final class Checkpoint implements AutoCloseable {
         DType wanted = options.dtype();
         Set<Role> apart = isGguf() ? Set.of(Role.ROUTER, Role.POSITIONS) : Set.of(Role.ROUTER);
         Set<DType> dtypes = stored.keySet().stream()
-                .filter(spec -> !spec.role().isVector() && !apart.contains(spec.role()))
+                .filter(spec -> spec.role().isMatrix() && !apart.contains(spec.role()))
                 .flatMap(spec -> stored(spec).tensors().stream().map(TensorView::dtype))
                 .collect(Collectors.toSet());
         DType all = dtypes.size() == 1
@@ -411,7 +422,7 @@ public final class Checkpoint implements AutoCloseable {
 
     private static long bytes(List<ParameterSpec> specs, DType dtype) {
         return specs.stream()
-                .filter(spec -> !spec.role().isVector())
+                .filter(spec -> spec.role().isMatrix())
                 .mapToLong(spec -> (long) spec.rows() * spec.cols() * dtype.bytes())
                 .sum();
     }
@@ -442,11 +453,16 @@ public final class Checkpoint implements AutoCloseable {
 
     private Matrix.Source rows(ParameterSpec spec) {
         StoredRows rows = stored(spec);
-        if (layout == null || spec.role().isVector()) {
+        if (layout == null || !spec.role().isMatrix()) {
             return rows::row;
         }
         Matrix panels = matrix(spec, new Device(files, Compute.shared()), PanelLayout.held(spec, layout.dtype()), true);
         return (n, row) -> panels.row(n, row, 0);
+    }
+
+    /** The dtype of a table's numbers, which no other replaces; f32 of those in blocks. */
+    DType tableDType(ParameterSpec table) {
+        return stored(table).dtype();
     }
 
     private StoredRows stored(ParameterSpec spec) {

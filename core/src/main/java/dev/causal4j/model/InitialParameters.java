@@ -59,7 +59,8 @@ final class InitialParameters {
                 },
                 spec -> {
                     float[] vector = new float[spec.rows()];
-                    Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
+                    boolean one = spec.role() == Role.GAIN || spec.role() == Role.LAYER_SCALE;
+                    Arrays.fill(vector, one ? 1 : 0);
                     return vector;
                 });
         return CausalLM.owning(device.arena(), config.type(), config, parameters, options.cache(), text);

@@ -12,12 +12,13 @@ public sealed interface TrainingScope {
     /** Whether a parameter of a model is trained. */
     default boolean includes(ParameterSpec spec, ModelConfig model) {
         return switch (this) {
-            case All _ -> true;
+            case All _ -> !spec.role().isBuffer();
             case Head _ -> spec.role() == (model.tied() ? Role.EMBEDDING : Role.PROJECTION);
             case LastLayers(int count) ->
                 spec.layer() == ParameterSpec.NO_LAYER
-                        ? spec.role().isVector()
-                        : spec.layer() >= model.decoder().blocks().size() - count;
+                        ? spec.module().equals("norm")
+                        : !spec.role().isBuffer()
+                                && spec.layer() >= model.decoder().blocks().size() - count;
             case LowRank _ -> false;
         };
     }

@@ -162,7 +162,7 @@ public final class GgufFamily implements FileLayout {
     public List<TensorView> buffers() throws FormatException {
         List<TensorView> buffers = new ArrayList<>();
         for (String name : present) {
-            if (isBuffer(name)) {
+            if (isFactors(name)) {
                 buffers.add(tensors.tensor(name));
             }
         }
@@ -185,16 +185,21 @@ public final class GgufFamily implements FileLayout {
     }
 
     @Override
-    public boolean isBuffer(String name) {
-        return GgufKeys.factorTensors(architecture).contains(name); // read with the keys
+    public boolean isBuffer(DecoderConfig decoder, String name) {
+        return isFactors(name) || names.isUnread(decoder, name);
+    }
+
+    /** Whether a tensor is read with the keys. */
+    private boolean isFactors(String name) {
+        return GgufKeys.factorTensors(architecture).contains(name);
     }
 
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         Origin origin = names.origin(decoder, spec, root);
         if (spec.expert() != ParameterSpec.NO_EXPERT) {
-            Experts all = (Experts) decoder.blocks().get(spec.layer()).feedForward();
-            return origin.among(all.count(), spec.expert());
+            var experts = decoder.blocks().get(spec.layer()).feedForward().experts();
+            return origin.among(experts.orElseThrow().count(), spec.expert());
         }
         if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
             return origin;
