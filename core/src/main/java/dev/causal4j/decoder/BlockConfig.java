@@ -6,13 +6,14 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One block: attention and a feed-forward layer, each with norms, added to the residual stream.
+ * One block: a mixer, which looks at other positions, and a feed-forward layer, each with norms, added to the residual
+ * stream.
  *
  * @param norms places of the norms, all of the same kind
  * @param residualScale factor of both outputs before they are added
  */
 public record BlockConfig(
-        AttentionConfig attention,
+        MixerConfig mixer,
         FeedForwardConfig feedForward,
         NormConfig norm,
         NormPlaces norms,
@@ -20,7 +21,7 @@ public record BlockConfig(
         float residualScale) {
     /** Places of a block's norms. */
     public enum NormPlaces {
-        /** Inputs of attention and feed-forward layer (GPT-2, Llama). */
+        /** Inputs of mixer and feed-forward layer (GPT-2, Llama). */
         BEFORE,
         /** Outputs (OLMo 2). */
         AFTER,
@@ -30,9 +31,9 @@ public record BlockConfig(
 
     /** Input of the feed-forward layer. */
     public enum Residual {
-        /** The stream with attention's output. */
+        /** The stream with the mixer's output. */
         SEQUENTIAL,
-        /** The stream that attention read (GPT-NeoX). */
+        /** The stream that the mixer read (GPT-NeoX). */
         PARALLEL
     }
 
@@ -49,6 +50,29 @@ public record BlockConfig(
             LAYER,
             /** x / sqrt(mean of squares + epsilon), Zhang and Sennrich 2019. */
             RMS
+        }
+    }
+
+    /** The layer that looks at other positions. */
+    public sealed interface MixerConfig {
+        /** Numbers that it keeps of a sequence, whatever its length, as float32; 0 if it keeps keys and values. */
+        default int stateSize() {
+            return 0;
+        }
+
+        /**
+         * A short convolution between gates (LFM 2): with (B, C, u) = in(x), out(C ∘ conv(B ∘ u)). Its state is the last
+         * inputs of the convolution.
+         *
+         * @param channels D
+         * @param kernel inputs of an output, its own position's the last
+         * @param bias whether its linear layers and the convolution have biases
+         */
+        record ShortConv(int channels, int kernel, boolean bias) implements MixerConfig {
+            @Override
+            public int stateSize() {
+                return Math.multiplyExact(kernel - 1, channels);
+            }
         }
     }
 
@@ -75,7 +99,8 @@ public record BlockConfig(
             QueryKeyNorm queryKeyNorm,
             boolean qkvBias,
             boolean outBias,
-            boolean sinks) {
+            boolean sinks)
+            implements MixerConfig {
         /** Whether queries and keys are normed before they are rotated. */
         public enum QueryKeyNorm {
             /** Not at all. */
@@ -146,7 +171,7 @@ public record BlockConfig(
         }
     }
 
-    /** The layer after attention, applied to each token. */
+    /** The layer after the mixer, applied to each token. */
     public sealed interface FeedForwardConfig {
         /** The layer, or one of several of the same shape. */
         Dense each();

@@ -71,6 +71,13 @@ class Elementwise {
         }
     }
 
+    /** y = fma(w, x, y). */
+    void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+        for (int i = 0; i < n; i++) {
+            y[yOffset + i] = Math.fma(w[wOffset + i], x[xOffset + i], y[yOffset + i]);
+        }
+    }
+
     /** {@link AdamWStep#apply} where the numbers lie. */
     void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         int count = numbers.count();

@@ -397,4 +397,11 @@ public final class Kernels {
         Objects.checkFromIndexSize(yOffset, n, y.length);
         elementwise(x, xOffset, n).scale(x, xOffset, y, yOffset, n);
     }
+
+    /** y[i] = fma(w[i], x[i], y[i]) for n numbers. */
+    public static void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+        Objects.checkFromIndexSize(wOffset, n, w.length);
+        Objects.checkFromIndexSize(yOffset, n, y.length);
+        elementwise(x, xOffset, n).addProduct(w, wOffset, x, xOffset, y, yOffset, n);
+    }
 }

@@ -116,6 +116,17 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
+    void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+        int i = 0;
+        for (; i + W <= n; i += W) {
+            FloatVector.fromArray(S, w, wOffset + i)
+                    .fma(FloatVector.fromArray(S, x, xOffset + i), FloatVector.fromArray(S, y, yOffset + i))
+                    .intoArray(y, yOffset + i);
+        }
+        super.addProduct(w, wOffset + i, x, xOffset + i, y, yOffset + i, n - i);
+    }
+
+    @Override
     void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
         int i = 0;
         for (; i + W <= n; i += W) {

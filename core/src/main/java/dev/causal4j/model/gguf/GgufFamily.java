@@ -104,7 +104,8 @@ public final class GgufFamily implements FileLayout {
      */
     public static GgufFamily of(String subject, Architecture model) throws FormatException {
         BlockConfig block = model.decoder().blocks().getFirst();
-        boolean biased = block.attention().qkvBias() && block.attention().outBias();
+        AttentionConfig attention = model.decoder().attentions().getFirst();
+        boolean biased = attention.qkvBias() && attention.outBias();
         boolean tied = model.tied();
         Json said = new Json(
                 subject,
@@ -199,7 +200,7 @@ public final class GgufFamily implements FileLayout {
         if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
             return origin;
         }
-        AttentionConfig a = decoder.blocks().get(spec.layer()).attention();
+        AttentionConfig a = (AttentionConfig) decoder.blocks().get(spec.layer()).mixer();
         List<Origin.Part> parts = new ArrayList<>();
         int head = 0; // of queries, keys, values
         for (Origin.Part all : origin.parts()) {
@@ -230,10 +231,11 @@ public final class GgufFamily implements FileLayout {
         // Before parameters and their parts are listed the file has to have so many experts and heads.
         for (int layer = 0; layer < read.decoder().blocks().size(); layer++) {
             BlockConfig block = read.decoder().blocks().get(layer);
-            AttentionConfig a = block.attention();
-            boolean packed = present.contains(PACKED);
-            long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
-            checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
+            if (block.mixer() instanceof AttentionConfig a) {
+                boolean packed = present.contains(PACKED);
+                long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
+                checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
+            }
             if (block.feedForward() instanceof Experts experts) {
                 checkRows("num_local_experts", layer, "ffn_gate_inp", experts.count());
             }

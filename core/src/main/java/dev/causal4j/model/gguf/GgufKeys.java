@@ -364,7 +364,7 @@ final class GgufKeys {
         Map<String, Object> write() {
             DecoderConfig decoder = model.decoder();
             BlockConfig block = decoder.blocks().getFirst();
-            AttentionConfig attention = block.attention();
+            AttentionConfig attention = decoder.attentions().getFirst();
             int inner = block.feedForward().each().innerSize();
             keys.put("vocab_size", model.vocabularySize());
             keys.put("max_position_embeddings", decoder.contextLength());
@@ -398,8 +398,7 @@ final class GgufKeys {
             if (model.logitCap() > 0) {
                 keys.put("final_logit_softcapping", model.logitCap());
             }
-            decoder.blocks().stream()
-                    .map(BlockConfig::attention)
+            decoder.attentions().stream()
                     .sorted(Comparator.comparingInt(
                             AttentionConfig::window)) // the positions of full layers may be scaled
                     .forEach(this::writePositions);
