@@ -271,12 +271,20 @@ public record BlockConfig(
         record Experts(int count, int chosen, Dense each, Routing routing, boolean routerBias)
                 implements FeedForwardConfig {}
 
-        /** The weights of the chosen experts. */
-        enum Routing {
+        /**
+         * The weights of the chosen experts.
+         *
+         * @param sigmoid whether an expert's score is the sigmoid of its logit, else the softmax over all
+         * @param sumsToOne whether the weights are the chosen scores over their sum; of sigmoids, over it and 1e-6
+         * @param choiceBias whether the experts are chosen by their scores and a bias, which has no gradient
+         * @param factor of the weights
+         */
+        record Routing(boolean sigmoid, boolean sumsToOne, boolean choiceBias, float factor) {
             /** The softmax over the chosen logits. */
-            SOFTMAX_OF_CHOSEN,
+            public static final Routing SOFTMAX_OF_CHOSEN = new Routing(false, true, false, 1);
+
             /** The softmax over all logits, not made to sum to 1 again. */
-            SOFTMAX_OF_ALL
+            public static final Routing SOFTMAX_OF_ALL = new Routing(false, false, false, 1);
         }
     }
 }

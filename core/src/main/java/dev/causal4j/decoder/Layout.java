@@ -126,8 +126,11 @@ final class Layout {
                     experts.add(dense(all.each()));
                 }
                 expert = NO_EXPERT;
+                ParameterSpec choice =
+                        all.routing().choiceBias() ? add("choice.bias", Role.BUFFER, all.count(), 1) : null;
                 yield from -> new Experts(
                         router.apply(from),
+                        choice == null ? null : from.vector(choice),
                         experts.stream().map(each -> each.apply(from)).toList(),
                         all.chosen(),
                         all.routing());

@@ -369,6 +369,11 @@ public final class Kernels {
         elementwise(x, offset, n).swish(x, offset, n, scale, cube);
     }
 
+    /** Replaces n numbers by 1 / (1 + exp(-x)). */
+    public static void sigmoid(float[] x, int offset, int n) {
+        elementwise(x, offset, n).sigmoid(x, offset, n);
+    }
+
     /** Multiplies dy by the derivative of {@link #swish} at x, for the n numbers from {@code offset} on. */
     public static void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
         Objects.checkFromIndexSize(offset, n, dy.length);

@@ -39,6 +39,16 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
+    void sigmoid(float[] x, int offset, int n) {
+        FloatVector one = FloatVector.broadcast(S, 1f);
+        int i = offset;
+        for (; i + W <= offset + n; i += W) {
+            one.div(exp(FloatVector.fromArray(S, x, i).neg()).add(one)).intoArray(x, i);
+        }
+        super.sigmoid(x, i, offset + n - i);
+    }
+
+    @Override
     void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
         FloatVector one = FloatVector.broadcast(S, 1f);
         int i = offset;

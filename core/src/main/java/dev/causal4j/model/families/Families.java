@@ -29,7 +29,9 @@ public final class Families {
             new GptNeox("gpt_neox", GptNeox.NAMES),
             new Mixtral("mixtral", Mixtral.NAMES),
             new Qwen3Moe("qwen3_moe", Names.LLAMA),
-            new GptOss("gpt_oss", GptOss.NAMES));
+            new GptOss("gpt_oss", GptOss.NAMES),
+            new Lfm2("lfm2", Lfm2.NAMES),
+            new Lfm2("lfm2_moe", Lfm2.NAMES));
 
     /**
      * Reads a configuration.
