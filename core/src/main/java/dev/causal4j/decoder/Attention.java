@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * Causal self-attention. A task is a {@link Tile} of queries; its scores are the scratch of the thread that runs it. All
  * threads share a tile of one token after a long context.
  */
-final class Attention {
+final class Attention implements Mixer {
     /** Queries that share one reading of their keys, which is then of little account. */
     private static final int QUERY_ROWS = 24;
 
@@ -101,11 +101,11 @@ final class Attention {
         return new AttentionRule(group, config.window(), config.softCap(), own);
     }
 
-    /** Reads {@code a.normed} of all rows and writes the results of the wanted ones there. */
-    void forward(Step step, Step wanted, Tape tape, Activations a) {
-        tape.queryKeyValue = Activations.atLeast(tape.queryKeyValue, step.rows(), width);
-        tape.attention = Activations.atLeast(tape.attention, wanted.rows(), queryWidth);
-        project(step, tape.queryKeyValue, a); // [N, width]
+    @Override
+    public void forward(Step step, Step wanted, Tape tape, Activations a) {
+        tape.projected = Activations.atLeast(tape.projected, step.rows(), width);
+        tape.mixed = Activations.atLeast(tape.mixed, wanted.rows(), queryWidth);
+        project(step, tape.projected, a); // [N, width]
         float[] prepared = toPrepare(step, tape);
         step.compute.each(step.rows(), row -> {
             turn(prepared, row * width, heads, extras.queryNorm, step, row);
@@ -116,8 +116,13 @@ final class Attention {
                 Kernels.scale(scales, 0, prepared, row * width + head * headSize, headSize);
             }
         });
-        attend(step, wanted, prepared, tape.attention, a);
-        out.forward(tape.attention, a.normed, wanted.rows()); // [N, D]
+        attend(step, wanted, prepared, tape.mixed, a);
+        out.forward(tape.mixed, a.normed, wanted.rows()); // [N, D]
+    }
+
+    /** The normed, rotated and scaled queries, keys and values of a tape that keeps. */
+    float[] prepared(Tape tape) { // [N, width]
+        return extras.queryNorm == null ? tape.projected : tape.prepared;
     }
 
     private void project(Step step, float[] x, Activations a) {
@@ -135,10 +140,10 @@ final class Attention {
     /** The projections to be normed and rotated: a copy if the backward of a norm reads them as they were. */
     private float[] toPrepare(Step step, Tape tape) {
         if (!tape.keeps || extras.queryNorm == null) {
-            return tape.queryKeyValue;
+            return tape.projected;
         }
         tape.prepared = Activations.atLeast(tape.prepared, step.rows(), width);
-        System.arraycopy(tape.queryKeyValue, 0, tape.prepared, 0, step.rows() * width);
+        System.arraycopy(tape.projected, 0, tape.prepared, 0, step.rows() * width);
         return tape.prepared;
     }
 
@@ -244,13 +249,13 @@ final class Attention {
         }
     }
 
-    /** Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}; {@code a.normed} is what entered. */
-    void backward(Step step, Tape tape, Activations a, Gradients gradients) {
-        a.dAttention = Activations.atLeast(a.dAttention, step.rows(), queryWidth);
-        a.dQueryKeyValue = Activations.atLeast(a.dQueryKeyValue, step.rows(), width);
+    @Override
+    public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
+        a.dMixed = Activations.atLeast(a.dMixed, step.rows(), queryWidth);
+        a.dProjected = Activations.atLeast(a.dProjected, step.rows(), width);
         a.dPrepared = Activations.atLeast(a.dPrepared, extras.queryNorm == null ? 0 : step.rows(), width);
-        out.backward(tape.attention, a.dOut, a.dAttention, step.rows(), gradients);
-        float[] dPrepared = extras.queryNorm == null ? a.dQueryKeyValue : a.dPrepared;
+        out.backward(tape.mixed, a.dOut, a.dMixed, step.rows(), gradients);
+        float[] dPrepared = extras.queryNorm == null ? a.dProjected : a.dPrepared;
         float[] dSinks = extras.sinks == null ? null : gradients.of(extras.sinks);
         float[] dKeys = readsOwn() ? dPrepared : new float[step.rows() * 2 * kvHeads * headSize];
         new AttentionBackward(this, step, tape, a, dPrepared, dKeys, new float[step.parts.size() * heads]).run(dSinks);
@@ -273,11 +278,11 @@ final class Attention {
         }
         for (int row = 0; config.values() == Values.KEYS && row < step.rows(); row++) { // both paths into one projection
             int keys = row * width + queryWidth;
-            Kernels.add(a.dQueryKeyValue, keys + keyWidth, a.dQueryKeyValue, keys, keyWidth);
+            Kernels.add(a.dProjected, keys + keyWidth, a.dProjected, keys, keyWidth);
         }
         int d = queryKeyValue.weight().cols();
         queryKeyValue.backward(
-                rows(a.normed, d, step), rows(a.dQueryKeyValue, width, step), rows(a.dNormed, d, step), gradients);
+                rows(a.normed, d, step), rows(a.dProjected, width, step), rows(a.dNormed, d, step), gradients);
     }
 
     /** Adds what the layers that read these keys and values have computed of their gradients. */
@@ -292,9 +297,9 @@ final class Attention {
         for (int row = 0; row < step.rows(); row++) {
             int from = row * width;
             int passed = extras.valueNorm == null ? keyWidth : 0; // numbers without a norm
-            Arrays.fill(a.dQueryKeyValue, from, from + width, 0f);
+            Arrays.fill(a.dProjected, from, from + width, 0f);
             System.arraycopy(
-                    a.dPrepared, from + width - passed, a.dQueryKeyValue, from + width - passed, passed);
+                    a.dPrepared, from + width - passed, a.dProjected, from + width - passed, passed);
         }
         backward(extras.queryNorm, 0, queryWidth, step, tape, a, gradients);
         backward(extras.keyNorm, queryWidth, keyWidth, step, tape, a, gradients);
@@ -312,9 +317,9 @@ final class Attention {
                 step.compute,
                 step.rows() * count,
                 i -> i / count * width + offset + i % count * n,
-                tape.queryKeyValue,
+                tape.projected,
                 a.dPrepared,
-                a.dQueryKeyValue,
+                a.dProjected,
                 a,
                 gradients);
     }

@@ -146,10 +146,10 @@ record AttentionBackward(
             int first = part.first() + from;
             int count = Math.min(BLOCK, part.count() - from);
             int seen = from + count;
-            Rows someQueries = rows(tape.prepared(), first, count, head * headSize); // scaled
+            Rows someQueries = rows(attention.prepared(tape), first, count, head * headSize); // scaled
             Rows someOuts =
-                    new Rows(a.dAttention, first * attention.queryWidth + head * headSize, attention.queryWidth, count);
-            Rows outs = new Rows(tape.attention, someOuts.offset(), attention.queryWidth, count);
+                    new Rows(a.dMixed, first * attention.queryWidth + head * headSize, attention.queryWidth, count);
+            Rows outs = new Rows(tape.mixed, someOuts.offset(), attention.queryWidth, count);
             Rows p = Rows.of(weights, Panels.needed(seen) * WIDTH, count);
             Rows ds = Rows.of(dScores, p.stride(), count);
             Rows products = Rows.of(dQueries, parts * WIDTH, count);

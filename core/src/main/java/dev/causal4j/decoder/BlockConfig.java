@@ -7,13 +7,14 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One block: attention and a feed-forward layer, each with norms, added to the residual stream.
+ * One block: a mixer, which looks at other positions, and a feed-forward layer, each with norms, added to the residual
+ * stream.
  *
  * @param norms places of the norms, all of the same kind
  * @param residualScale factor of both outputs before they are added
  */
 public record BlockConfig(
-        AttentionConfig attention,
+        MixerConfig mixer,
         FeedForwardConfig feedForward,
         NormConfig norm,
         NormPlaces norms,
@@ -21,7 +22,7 @@ public record BlockConfig(
         float residualScale) {
     /** Places of a block's norms. */
     public enum NormPlaces {
-        /** Inputs of attention and feed-forward layer (GPT-2, Llama). */
+        /** Inputs of mixer and feed-forward layer (GPT-2, Llama). */
         BEFORE,
         /** Outputs (OLMo 2). */
         AFTER,
@@ -31,9 +32,9 @@ public record BlockConfig(
 
     /** Input of the feed-forward layer. */
     public enum Residual {
-        /** The stream with attention's output. */
+        /** The stream with the mixer's output. */
         SEQUENTIAL,
-        /** The stream that attention read (GPT-NeoX). */
+        /** The stream that the mixer read (GPT-NeoX). */
         PARALLEL
     }
 
@@ -50,6 +51,29 @@ public record BlockConfig(
             LAYER,
             /** x / sqrt(mean of squares + epsilon), Zhang and Sennrich 2019. */
             RMS
+        }
+    }
+
+    /** The layer that looks at other positions. */
+    public sealed interface MixerConfig {
+        /** Numbers that it keeps of a sequence, whatever its length, as float32; 0 if it keeps keys and values. */
+        default int stateSize() {
+            return 0;
+        }
+
+        /**
+         * A short convolution between gates (LFM 2): with (B, C, u) = in(x), out(C ∘ conv(B ∘ u)). Its state is the last
+         * inputs of the convolution.
+         *
+         * @param channels D
+         * @param kernel inputs of an output, its own position's the last
+         * @param bias whether its linear layers and the convolution have biases
+         */
+        record ShortConv(int channels, int kernel, boolean bias) implements MixerConfig {
+            @Override
+            public int stateSize() {
+                return Math.multiplyExact(kernel - 1, channels);
+            }
         }
     }
 
@@ -79,7 +103,8 @@ public record BlockConfig(
             boolean outBias,
             boolean sinks,
             Values values,
-            int keysOf) {
+            int keysOf)
+            implements MixerConfig {
         /** Keys and values are the layer's own. */
         public static final int OWN = -1;
 
@@ -170,7 +195,7 @@ public record BlockConfig(
         }
     }
 
-    /** The layer after attention, applied to each token. */
+    /** The layer after the mixer, applied to each token. */
     public sealed interface FeedForwardConfig {
         /** The layer for all tokens, or one of several of the same shape. */
         Dense each();
@@ -290,12 +315,20 @@ public record BlockConfig(
          */
         record Beside(Dense each, Experts routed) implements FeedForwardConfig {}
 
-        /** The weights of the chosen experts. */
-        enum Routing {
+        /**
+         * The weights of the chosen experts.
+         *
+         * @param sigmoid whether an expert's score is the sigmoid of its logit, else the softmax over all
+         * @param sumsToOne whether the weights are the chosen scores over their sum; of sigmoids, over it and 1e-6
+         * @param choiceBias whether the experts are chosen by their scores and a bias, which has no gradient
+         * @param factor of the weights
+         */
+        record Routing(boolean sigmoid, boolean sumsToOne, boolean choiceBias, float factor) {
             /** The softmax over the chosen logits. */
-            SOFTMAX_OF_CHOSEN,
+            public static final Routing SOFTMAX_OF_CHOSEN = new Routing(false, true, false, 1);
+
             /** The softmax over all logits, not made to sum to 1 again. */
-            SOFTMAX_OF_ALL
+            public static final Routing SOFTMAX_OF_ALL = new Routing(false, false, false, 1);
         }
     }
 }

@@ -59,10 +59,22 @@ final class InitialParameters {
                 },
                 spec -> {
                     float[] vector = new float[spec.rows()];
-                    boolean one = spec.role() == Role.GAIN || spec.role() == Role.LAYER_SCALE;
-                    Arrays.fill(vector, one ? 1 : 0);
+                    boolean factor = spec.role() == Role.BUFFER && spec.kind().equals("weight");
+                    Arrays.fill(vector, spec.role() == Role.GAIN || factor ? 1 : 0);
+                    if (spec.deviation() > 0) {
+                        fill(vector, numbers.of(spec, streams.getAndIncrement()));
+                    }
                     return vector;
                 });
         return CausalLM.owning(device.arena(), config.type(), config, parameters, options.cache(), text);
+    }
+
+    private static void fill(float[] vector, Matrix.PanelSource source) {
+        float[] panel = new float[Panels.WIDTH];
+        for (int from = 0; from < vector.length; from += panel.length) {
+            int width = Math.min(panel.length, vector.length - from);
+            source.fill(from, width, panel);
+            System.arraycopy(panel, 0, vector, from, width);
+        }
     }
 }

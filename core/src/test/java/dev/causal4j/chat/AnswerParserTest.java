@@ -29,7 +29,8 @@ class AnswerParserTest {
             "harmony",
             "deepseek",
             "glm",
-            "functiongemma");
+            "functiongemma",
+            "gemma4");
 
     private static Object resource(String name) throws IOException {
         try (InputStream in = AnswerParserTest.class.getResourceAsStream("calls/" + name)) {

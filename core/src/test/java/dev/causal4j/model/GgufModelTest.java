@@ -54,7 +54,7 @@ class GgufModelTest {
         double tolerance = expected.number("tolerance", 0, 0, 1);
         try (CausalLM model = CausalLM.load(FILES.resolve(expected.requireString("file")), DType.F32);
                 KVCache cache = model.newCache()) {
-            cache.reserve(expected.requireInt("n_ctx", 1, 1 << 20));
+            cache.reserve(expected.integer("n_ctx", 64, 1, 1 << 20));
             Rows hidden = model.forward(Batch.of(cache, tokens), new Activations());
             for (int t = 0; t < tokens.length; t++) {
                 float[] actual = model.head().logits(hidden, t);
@@ -75,9 +75,9 @@ class GgufModelTest {
         List<Integer> greedy = expected.integers("greedy");
         try (CausalLM model = CausalLM.load(FILES.resolve(expected.requireString("file")), DType.F32);
                 KVCache cache = model.newCache()) {
-            cache.reserve(expected.requireInt("n_ctx", 1, 1 << 20));
+            cache.reserve(expected.integer("n_ctx", 64, 1, 1 << 20));
             Activations activations = new Activations();
-            int[] next = expected.integers("tokens").stream()
+            int[] next = expected.integers(expected.has("greedy_prompt") ? "greedy_prompt" : "tokens").stream()
                     .mapToInt(Integer::intValue)
                     .toArray();
             for (int token : greedy) {

@@ -30,7 +30,9 @@ public final class Families {
             new GptNeox("gpt_neox", GptNeox.NAMES),
             new Mixtral("mixtral", Mixtral.NAMES),
             new Qwen3Moe("qwen3_moe", Names.LLAMA),
-            new GptOss("gpt_oss", GptOss.NAMES));
+            new GptOss("gpt_oss", GptOss.NAMES),
+            new Lfm2("lfm2", Lfm2.NAMES),
+            new Lfm2("lfm2_moe", Lfm2.NAMES));
 
     /** Families of the language models in multimodal ones, and of what differs by its name alone. */
     private static final Map<String, String> LANGUAGE_MODELS = Map.of(

@@ -126,9 +126,7 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
             for (int layer = 0; layer < keys.layers; layer++) {
                 AttentionConfig attention = attention(layer);
                 checkShared(attention, blocks);
-                BlockConfig block = keys.block(attention.window(), attention.rope(), feedForward(layer));
-                blocks.add(new BlockConfig(
-                        attention, block.feedForward(), block.norm(), block.norms(), block.residual(), 1));
+                blocks.add(keys.block(attention, feedForward(layer)));
             }
             return keys.model(Gemma4.this, json, blocks::get);
         }
@@ -196,7 +194,7 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
 
         private void checkShared(AttentionConfig attention, List<BlockConfig> blocks) throws FormatException {
             if (attention.keysOf() != AttentionConfig.OWN) {
-                AttentionConfig source = blocks.get(attention.keysOf()).attention();
+                AttentionConfig source = (AttentionConfig) blocks.get(attention.keysOf()).mixer();
                 boolean same = source.kvHeads() == attention.kvHeads() && source.headSize() == attention.headSize();
                 json.support("per_layer_config", same, "equal heads in layers that share keys");
             }

@@ -10,6 +10,7 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
+import dev.causal4j.decoder.BlockConfig.MixerConfig;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.BlockConfig.Residual;
@@ -129,14 +130,19 @@ final class Keys {
 
     /** Whether each layer has a window: as {@code layer_types} says, or else the family's rule. */
     List<Boolean> local(IntPredicate rule) throws FormatException {
+        return are("sliding_attention", rule);
+    }
+
+    /** Whether each layer is of a kind, not of full attention: as {@code layer_types} says, or else the family's rule. */
+    List<Boolean> are(String kind, IntPredicate rule) throws FormatException {
         List<String> types = json.strings("layer_types");
         if (types.isEmpty()) {
             return IntStream.range(0, layers).mapToObj(rule::test).toList();
         }
         json.check("layer_types", types.size() == layers, layers + " values");
-        boolean known = Set.of("full_attention", "sliding_attention").containsAll(types);
-        json.support("layer_types", known, "full_attention and sliding_attention");
-        return types.stream().map("sliding_attention"::equals).toList();
+        boolean known = Set.of("full_attention", kind).containsAll(types);
+        json.support("layer_types", known, "full_attention and " + kind);
+        return types.stream().map(kind::equals).toList();
     }
 
     /** The window of local layers; 0 for none. */
@@ -199,7 +205,11 @@ final class Keys {
                 sinks,
                 Values.PROJECTED,
                 AttentionConfig.OWN);
-        return new BlockConfig(attention, feedForward, norm, places, residual, residualScale);
+        return block(attention, feedForward);
+    }
+
+    BlockConfig block(MixerConfig mixer, FeedForwardConfig feedForward) {
+        return new BlockConfig(mixer, feedForward, norm, places, residual, residualScale);
     }
 
     /** A model of equal blocks. */

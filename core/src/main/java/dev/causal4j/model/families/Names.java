@@ -51,7 +51,8 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         String module = spec.module();
         if (module.equals("qkv") && !modules.containsKey("qkv")) {
-            AttentionConfig a = decoder.blocks().get(spec.layer()).attention();
+            AttentionConfig a =
+                    (AttentionConfig) decoder.blocks().get(spec.layer()).mixer();
             List<Integer> rows = a.projected();
             List<String> parts = Stream.of("query", "key", "value")
                     .limit(rows.size())
@@ -92,7 +93,8 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
     /** Whether a tensor, named without the root, has keys or values of a layer that reads another's. */
     public boolean isUnread(DecoderConfig decoder, String name) {
         return IntStream.range(0, decoder.blocks().size())
-                .filter(layer -> decoder.blocks().get(layer).attention().keysOf() != AttentionConfig.OWN)
+                .filter(layer -> decoder.blocks().get(layer).mixer() instanceof AttentionConfig a
+                        && a.keysOf() != AttentionConfig.OWN)
                 .boxed()
                 .flatMap(layer -> Stream.of("key", "value", "key_norm")
                         .map(module -> blocks + layer + "." + modules.get(module) + "."))

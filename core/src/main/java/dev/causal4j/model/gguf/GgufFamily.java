@@ -4,7 +4,6 @@ import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
@@ -56,16 +55,28 @@ public final class GgufFamily implements FileLayout {
                     Map.entry("router", "ffn_gate_inp"),
                     Map.entry("gate", "ffn_gate"),
                     Map.entry("up", "ffn_up"),
-                    Map.entry("down", "ffn_down")));
+                    Map.entry("down", "ffn_down"),
+                    Map.entry("expert_gate", "ffn_gate_exps"),
+                    Map.entry("expert_up", "ffn_up_exps"),
+                    Map.entry("expert_down", "ffn_down_exps"),
+                    Map.entry("router_norm", "ffn_gate_inp.scale="),
+                    Map.entry("expert_scales", "ffn_down_exps.scale="),
+                    Map.entry("dense_out_norm", "post_ffw_norm_1"),
+                    Map.entry("experts_norm", "pre_ffw_norm_2"),
+                    Map.entry("experts_out_norm", "post_ffw_norm_2"),
+                    Map.entry("per_layer_embedding", "per_layer_token_embd"),
+                    Map.entry("per_layer_inputs", "per_layer_model_proj"),
+                    Map.entry("per_layer_norm", "per_layer_proj_norm"),
+                    Map.entry("per_layer_gate", "inp_gate"),
+                    Map.entry("per_layer_projection", "proj"),
+                    Map.entry("per_layer_out_norm", "post_norm"),
+                    Map.entry("layer_scale", "layer_output_scale")));
 
     private static final String REMEDY = "this model cannot be written as GGUF";
     private static final String PACKED = "blk.0.attn_qkv.weight";
     private static final String GATE = "blk.0.ffn_gate.weight";
     private static final String ROUTER = "blk.0.ffn_gate_inp.weight";
     private static final String FUSED = "blk.0.ffn_gate_up_exps.weight";
-    private static final Map<String, String> EXPERT_NAMES =
-            Map.of("gate", "ffn_gate_exps", "up", "ffn_up_exps", "down", "ffn_down_exps");
-
     private static final MemorySegment NO_NUMBERS = MemorySegment.ofArray(new float[0]);
 
     private final Json metadata;
@@ -80,9 +91,13 @@ public final class GgufFamily implements FileLayout {
         this.tensors = tensors;
         this.present = tensors.names();
         this.architecture = GgufArchitecture.of(metadata);
-        boolean mayHave = architecture == GgufArchitecture.LLAMA || architecture.has(Trait.EXPERTS);
+        boolean mayHave = List.of(GgufArchitecture.LLAMA, GgufArchitecture.GEMMA4).contains(architecture)
+                || architecture.has(Trait.EXPERTS);
         this.hasExperts = mayHave && present.contains(ROUTER);
-        Map<String, String> own = new HashMap<>(hasExperts ? EXPERT_NAMES : Map.of());
+        Map<String, String> own = new HashMap<>();
+        if (present.contains(FUSED)) {
+            own.put("expert_gate_up", "ffn_gate_up_exps");
+        }
         if (present.contains(PACKED)) {
             own.put("qkv", "attn_qkv");
         }
@@ -104,7 +119,8 @@ public final class GgufFamily implements FileLayout {
      */
     public static GgufFamily of(String subject, Architecture model) throws FormatException {
         BlockConfig block = model.decoder().blocks().getFirst();
-        boolean biased = block.attention().qkvBias() && block.attention().outBias();
+        AttentionConfig attention = model.decoder().attentions().getFirst();
+        boolean biased = attention.qkvBias() && attention.outBias();
         boolean tied = model.tied();
         Json said = new Json(
                 subject,
@@ -124,8 +140,11 @@ public final class GgufFamily implements FileLayout {
         });
         Json metadata = new Json(subject, keys);
         Stored none = new Stored(subject, DType.F32.name(), List.of((long) model.vocabularySize(), 0L), NO_NUMBERS);
-        boolean experts = block.feedForward() instanceof Experts;
+        boolean experts = block.feedForward().experts().isPresent();
         tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? ROUTER : GATE, none);
+        if (architecture == GgufArchitecture.GEMMA4) {
+            tensors.put(FUSED, none); // as converters write it
+        }
         GgufFamily naming = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         for (ParameterSpec spec : model.specs()) {
             List<String> names = naming.origin(model.decoder(), spec, "").names();
@@ -204,7 +223,7 @@ public final class GgufFamily implements FileLayout {
         if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
             return origin;
         }
-        AttentionConfig a = decoder.blocks().get(spec.layer()).attention();
+        AttentionConfig a = (AttentionConfig) decoder.blocks().get(spec.layer()).mixer();
         List<Origin.Part> parts = new ArrayList<>();
         int head = 0; // of queries, keys, values
         for (Origin.Part all : origin.parts()) {
@@ -226,21 +245,18 @@ public final class GgufFamily implements FileLayout {
      * @throws FormatException naming the key that is missing, wrong or not supported
      */
     public Architecture read() throws FormatException {
-        if (present.contains(FUSED)) {
-            String expected = "gates and ups of experts in a tensor each";
-            throw new UnsupportedModelException(
-                    metadata.subject() + ", tensor " + FUSED, expected, "both in one", "convert the model without it");
-        }
         Architecture read = Families.read(configuration());
         // Before parameters and their parts are listed the file has to have so many experts and heads.
         for (int layer = 0; layer < read.decoder().blocks().size(); layer++) {
             BlockConfig block = read.decoder().blocks().get(layer);
-            AttentionConfig a = block.attention();
-            boolean packed = present.contains(PACKED);
-            long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
-            checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
-            if (block.feedForward() instanceof Experts experts) {
-                checkRows("num_local_experts", layer, "ffn_gate_inp", experts.count());
+            if (block.mixer() instanceof AttentionConfig a) {
+                boolean packed = present.contains(PACKED);
+                long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
+                checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
+            }
+            var experts = block.feedForward().experts();
+            if (experts.isPresent()) {
+                checkRows("num_local_experts", layer, "ffn_gate_inp", experts.get().count());
             }
         }
         return read;

@@ -2,6 +2,7 @@ package dev.causal4j.model.gguf;
 
 import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA2;
 import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA3;
+import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA4;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT2;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT_OSS;
 import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
@@ -103,6 +104,9 @@ final class GgufKeys {
      * @param type the {@code model_type}
      */
     Json configuration(String type, boolean hasExperts) throws FormatException {
+        if (architecture == GEMMA4) {
+            return new Gemma4Keys(metadata, tensors).configuration();
+        }
         String causal = key("attention.causal");
         metadata.support(causal, metadata.bool(causal, true), "true");
         json.put("model_type", type);
@@ -362,9 +366,12 @@ final class GgufKeys {
     record Writer(
             GgufArchitecture architecture, Architecture model, Map<String, Object> keys, Map<String, float[]> tensors) {
         Map<String, Object> write() {
+            if (architecture == GEMMA4) {
+                return Gemma4Keys.write(model, tensors);
+            }
             DecoderConfig decoder = model.decoder();
             BlockConfig block = decoder.blocks().getFirst();
-            AttentionConfig attention = block.attention();
+            AttentionConfig attention = decoder.attentions().getFirst();
             int inner = block.feedForward().each().innerSize();
             keys.put("vocab_size", model.vocabularySize());
             keys.put("max_position_embeddings", decoder.contextLength());
@@ -398,8 +405,7 @@ final class GgufKeys {
             if (model.logitCap() > 0) {
                 keys.put("final_logit_softcapping", model.logitCap());
             }
-            decoder.blocks().stream()
-                    .map(BlockConfig::attention)
+            decoder.attentions().stream()
                     .sorted(Comparator.comparingInt(
                             AttentionConfig::window)) // the positions of full layers may be scaled
                     .forEach(this::writePositions);
