@@ -223,7 +223,9 @@ public enum ToolFormat {
 
     /** The mark that ends a thought. */
     public String thoughtEnd() {
-        return this == GEMMA4 ? "<channel|>" : thought().charAt(0) + "/" + thought().substring(1);
+        return this == GEMMA4
+                ? "<channel|>"
+                : thought().charAt(0) + "/" + thought().substring(1);
     }
 
     /** The mark before and behind a text among members that are no JSON; empty for none. */

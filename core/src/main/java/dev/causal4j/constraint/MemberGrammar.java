@@ -64,8 +64,8 @@ final class MemberGrammar {
     Expression any(Map<?, ?> schema) {
         Map<String, Object> names = new LinkedHashMap<>();
         properties(schema).forEach((key, value) -> {
-            boolean string = !format.quote().isEmpty()
-                    || "string".equals(keywords(value).get("type"));
+            boolean string =
+                    !format.quote().isEmpty() || "string".equals(keywords(value).get("type"));
             if (KEY.matcher((String) key).matches()) {
                 names.put((String) key, string ? Map.of("type", "string") : Map.of());
             }

@@ -276,7 +276,9 @@ final class Attention implements Mixer {
         if (extras.queryNorm != null) {
             normsBackward(step, tape, a, gradients);
         }
-        for (int row = 0; config.values() == Values.KEYS && row < step.rows(); row++) { // both paths into one projection
+        for (int row = 0;
+                config.values() == Values.KEYS && row < step.rows();
+                row++) { // both paths into one projection
             int keys = row * width + queryWidth;
             Kernels.add(a.dProjected, keys + keyWidth, a.dProjected, keys, keyWidth);
         }
@@ -298,8 +300,7 @@ final class Attention implements Mixer {
             int from = row * width;
             int passed = extras.valueNorm == null ? keyWidth : 0; // numbers without a norm
             Arrays.fill(a.dProjected, from, from + width, 0f);
-            System.arraycopy(
-                    a.dPrepared, from + width - passed, a.dProjected, from + width - passed, passed);
+            System.arraycopy(a.dPrepared, from + width - passed, a.dProjected, from + width - passed, passed);
         }
         backward(extras.queryNorm, 0, queryWidth, step, tape, a, gradients);
         backward(extras.keyNorm, queryWidth, keyWidth, step, tape, a, gradients);

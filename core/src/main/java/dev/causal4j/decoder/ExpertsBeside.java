@@ -71,8 +71,7 @@ record ExpertsBeside(DenseLayer dense, Norm denseOut, Experts experts, Norm rout
     }
 
     /** {@code a.dOut} becomes the gradient by the norm's input. */
-    private static void outBackward(
-            Step step, Norm norm, Tape tape, float[] dSum, Activations a, Gradients gradients) {
+    private static void outBackward(Step step, Norm norm, Tape tape, float[] dSum, Activations a, Gradients gradients) {
         Arrays.fill(a.dOut, 0, dSum.length, 0f);
         norm.backward(step, tape.sideOut, dSum, a.dOut, a, gradients);
     }

@@ -81,8 +81,8 @@ final class Layout {
         var norm = norm("per_layer_out_norm", hiddenSize, block.norm());
         int stride = config.blocks().size() * p;
         var activation = block.feedForward().each().activation();
-        return from -> new PerLayer(
-                number, stride, activation, gate.apply(from), projection.apply(from), norm.apply(from));
+        return from ->
+                new PerLayer(number, stride, activation, gate.apply(from), projection.apply(from), norm.apply(from));
     }
 
     private Function<Parameters, Block> block(int number, BlockConfig block) {
@@ -165,8 +165,8 @@ final class Layout {
                 var dense = dense(both.each());
                 var denseOut = norm("dense_out_norm", hiddenSize, norm);
                 var routerIn = norm("router_norm", hiddenSize, norm);
-                ParameterSpec scales = add(
-                        "expert_scales.weight", Role.GAIN, both.routed().count(), 1);
+                ParameterSpec scales =
+                        add("expert_scales.weight", Role.GAIN, both.routed().count(), 1);
                 var expertsIn = norm("experts_norm", hiddenSize, norm);
                 var experts = experts(both.routed(), scales);
                 var expertsOut = norm("experts_out_norm", hiddenSize, norm);

@@ -27,7 +27,8 @@ record PerLayer(int layer, int stride, Activation activation, Linear gate, Linea
         tape.perLayerGate = Activations.atLeast(tape.perLayerGate, step.rows(), width());
         gate.forward(a.hidden, tape.perLayerGate, step.rows()); // [N, p]
         projection.forward(gated(step, tape, a), a.normed, step.rows()); // [N, D]
-        tape.perLayerOut = tape.keeps ? Activations.copied(a.normed, tape.perLayerOut, step.rows(), d) : tape.perLayerOut;
+        tape.perLayerOut =
+                tape.keeps ? Activations.copied(a.normed, tape.perLayerOut, step.rows(), d) : tape.perLayerOut;
         norm.forward(step, a.normed, a.normed);
         Kernels.add(a.normed, 0, a.hidden, 0, step.rows() * d);
     }
@@ -65,7 +66,8 @@ record PerLayer(int layer, int stride, Activation activation, Linear gate, Linea
             Kernels.scale(a.perLayer, own(row), a.dActivated, at, p);
             activation.backward(tape.perLayerGate, a.dActivated, at, p);
         });
-        gate.backward(Rows.of(tape.last, d, rows), Rows.of(a.dActivated, p, rows), Rows.of(a.dNormed, d, rows), gradients);
+        gate.backward(
+                Rows.of(tape.last, d, rows), Rows.of(a.dActivated, p, rows), Rows.of(a.dNormed, d, rows), gradients);
         Kernels.add(a.dNormed, 0, dx, 0, rows * d);
     }
 }

@@ -18,8 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param projection W [L p, D]
  * @param norm over the p numbers of a layer
  */
-record PerLayerInputs(
-        Matrix.Source rows, @Nullable Matrix table, Linear projection, Norm norm) {
+record PerLayerInputs(Matrix.Source rows, @Nullable Matrix table, Linear projection, Norm norm) {
     private static final float HALF = (float) Math.sqrt(0.5);
 
     private int stride() {

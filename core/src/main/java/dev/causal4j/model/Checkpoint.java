@@ -319,9 +319,7 @@ public final class Checkpoint implements AutoCloseable {
             long begin = System.nanoTime();
             long bytes = layout != null ? 0 : bytesNeeded(options, dtype) + options.cacheBytes();
             boolean keeps = layout != null || config.decoder().perLayer() != null; // mappings that are read later
-            Device device = keeps
-                    ? Device.in(files, options.compute(), bytes)
-                    : Device.open(options.compute(), bytes);
+            Device device = keeps ? Device.in(files, options.compute(), bytes) : Device.open(options.compute(), bytes);
             closed = keeps;
             Parameters parameters = parameters(device, dtype, adapters, options);
             CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);

@@ -140,7 +140,7 @@ class AnswerParserTest {
     @TestFactory
     Stream<DynamicTest> anAnswerMeansWhatWasWrittenDown() throws IOException {
         List<Case> cases = cases();
-        assertThat(cases).hasSize(67);
+        assertThat(cases).hasSize(78);
         return cases.stream()
                 .map(each -> DynamicTest.dynamicTest(
                         each.format.label() + ": " + each.name, () -> check(each, List.of(each.text))));

@@ -186,9 +186,8 @@ class Gemma4Test {
         Path without = variant.write(Files.createDirectory(folder.resolve("without")));
         assertThat(logits(without)).isEqualTo(logits(Golden.folder("gemma4-multimodal")));
         for (String name : List.of(prefix + "v_norm.weight", prefix.replace('4', '3') + "k_bias.weight")) {
-            Path more = Variant.of("gemma4-multimodal")
-                    .withZeros(name, 2)
-                    .write(Files.createTempDirectory(folder, "more"));
+            Path more =
+                    Variant.of("gemma4-multimodal").withZeros(name, 2).write(Files.createTempDirectory(folder, "more"));
             assertThatThrownBy(() -> Checkpoint.open(more).close())
                     .isInstanceOf(FormatException.class)
                     .hasMessageContaining(name);

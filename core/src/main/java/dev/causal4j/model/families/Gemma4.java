@@ -43,9 +43,9 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
                     "dense_out_norm", "post_feedforward_layernorm_1",
                     "experts_norm", "pre_feedforward_layernorm_2",
                     "experts_out_norm", "post_feedforward_layernorm_2",
-                    "expert_gate", "experts.#gate_proj",
-                    "expert_up", "experts.#up_proj",
-                    "expert_down", "experts.#down_proj"))
+                    "expert_gate", "#gate_proj",
+                    "expert_up", "#up_proj",
+                    "expert_down", "#down_proj"))
             .but(Map.of(
                     "per_layer_embedding", "embed_tokens_per_layer",
                     "per_layer_inputs", "per_layer_model_projection",
@@ -67,7 +67,8 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
 
     @Override
     public FileLayout in(Set<String> tensors) {
-        boolean single = tensors.stream().anyMatch(name -> name.matches(".*layers\\.\\d+\\.experts\\.\\d+\\..*"));
+        String each = ".*layers\\.\\d+\\.experts\\.\\d+\\.down_proj\\.weight";
+        boolean single = tensors.stream().anyMatch(name -> name.matches(each));
         return single ? new Gemma4(type, SINGLE, false) : this;
     }
 
@@ -91,7 +92,9 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
                 own.put(key, outer.root().get(key));
             }
         }
-        return new Json(outer.subject(), Map.of("vocab_size", 262144)).with(inner.root()).with(own);
+        return new Json(outer.subject(), Map.of("vocab_size", 262144))
+                .with(inner.root())
+                .with(own);
     }
 
     /** One reading of a configuration. */
@@ -194,7 +197,8 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
 
         private void checkShared(AttentionConfig attention, List<BlockConfig> blocks) throws FormatException {
             if (attention.keysOf() != AttentionConfig.OWN) {
-                AttentionConfig source = (AttentionConfig) blocks.get(attention.keysOf()).mixer();
+                AttentionConfig source =
+                        (AttentionConfig) blocks.get(attention.keysOf()).mixer();
                 boolean same = source.kvHeads() == attention.kvHeads() && source.headSize() == attention.headSize();
                 json.support("per_layer_config", same, "equal heads in layers that share keys");
             }

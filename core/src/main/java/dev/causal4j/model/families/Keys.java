@@ -76,7 +76,10 @@ final class Keys {
     float embeddingScale = 1;
     float hiddenScale = 1;
     float logitCap;
-    @Nullable PerLayerConfig perLayer;
+
+    @Nullable
+    PerLayerConfig perLayer;
+
     boolean scaledLayers;
     boolean tied; // if the file does not say
 
@@ -232,8 +235,8 @@ final class Keys {
                 .orElse(1);
         int contextLength = (int) Math.min(Architecture.MOST, pretrained * growth);
         List<BlockConfig> blocks = IntStream.range(0, layers).mapToObj(block).toList();
-        DecoderConfig decoder =
-new DecoderConfig(hiddenSize, contextLength, embeddingScale, false, norm, hiddenScale, perLayer, scaledLayers, blocks);
+        DecoderConfig decoder = new DecoderConfig(
+                hiddenSize, contextLength, embeddingScale, false, norm, hiddenScale, perLayer, scaledLayers, blocks);
         return Architecture.of(family, decoder, ropes, source, tied, logitCap);
     }
 }

@@ -63,7 +63,11 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
         }
         boolean ofExpert = spec.expert() != ParameterSpec.NO_EXPERT;
         if (module.equals("up")
-                && decoder.blocks().get(spec.layer()).feedForward().each(ofExpert).gated()) {
+                && decoder.blocks()
+                        .get(spec.layer())
+                        .feedForward()
+                        .each(ofExpert)
+                        .gated()) {
             if (modules.containsKey(key(spec, "gate_up"))) {
                 return Origin.tensor(name(spec, root, "gate_up"), spec);
             }

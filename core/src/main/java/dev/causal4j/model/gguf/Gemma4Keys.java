@@ -216,7 +216,8 @@ record Gemma4Keys(Json metadata, TensorStore tensors) {
         List<BlockConfig> blocks = decoder.blocks();
         List<AttentionConfig> all = decoder.attentions();
         AttentionConfig full = all.getLast();
-        AttentionConfig local = all.stream().filter(a -> a.window() > 0).findFirst().orElse(full);
+        AttentionConfig local =
+                all.stream().filter(a -> a.window() > 0).findFirst().orElse(full);
         Map<String, Object> keys = new LinkedHashMap<>();
         keys.put("vocab_size", model.vocabularySize());
         keys.put("context_length", decoder.contextLength());
@@ -258,13 +259,14 @@ record Gemma4Keys(Json metadata, TensorStore tensors) {
         keys.put(HEAD_SIZE + suffix, kind.headSize());
         keys.put(VALUE_SIZE + suffix, kind.headSize());
         keys.put("rope.dimension_count" + suffix, kind.headSize());
-        keys.put("rope.freq_base" + suffix, (float) Objects.requireNonNull(model.ropes().get(rope)).theta());
+        keys.put("rope.freq_base" + suffix, (float)
+                Objects.requireNonNull(model.ropes().get(rope)).theta());
     }
 
-    private static void writeFactors(
-            Architecture model, @Nullable RopeConfig rope, Map<String, float[]> tensors) {
+    private static void writeFactors(Architecture model, @Nullable RopeConfig rope, Map<String, float[]> tensors) {
         if (rope != null && rope.frequencies().contains(0.0)) {
-            float factor = (float) Objects.requireNonNull(model.ropes().get(rope)).factor();
+            float factor =
+                    (float) Objects.requireNonNull(model.ropes().get(rope)).factor();
             float[] factors = new float[rope.frequencies().size()];
             for (int j = 0; j < factors.length; j++) {
                 factors[j] = rope.frequencies().get(j) == 0 ? NEVER : factor;

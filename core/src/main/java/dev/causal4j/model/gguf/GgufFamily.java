@@ -91,8 +91,9 @@ public final class GgufFamily implements FileLayout {
         this.tensors = tensors;
         this.present = tensors.names();
         this.architecture = GgufArchitecture.of(metadata);
-        boolean mayHave = List.of(GgufArchitecture.LLAMA, GgufArchitecture.GEMMA4).contains(architecture)
-                || architecture.has(Trait.EXPERTS);
+        boolean mayHave =
+                List.of(GgufArchitecture.LLAMA, GgufArchitecture.GEMMA4).contains(architecture)
+                        || architecture.has(Trait.EXPERTS);
         this.hasExperts = mayHave && present.contains(ROUTER);
         Map<String, String> own = new HashMap<>();
         if (present.contains(FUSED)) {
@@ -259,7 +260,11 @@ public final class GgufFamily implements FileLayout {
             }
             var experts = block.feedForward().experts();
             if (experts.isPresent()) {
-                checkRows("num_local_experts", layer, "ffn_gate_inp", experts.get().count());
+                checkRows(
+                        "num_local_experts",
+                        layer,
+                        "ffn_gate_inp",
+                        experts.get().count());
             }
         }
         return read;

@@ -346,7 +346,8 @@ public final class GgufVocabulary {
         }
         if (isRaw(metadata.root())) { // a run of lines that is a token is taken whole
             Set<List<String>> known = Set.copyOf(merges);
-            ids(id -> !pieces.get(id).isEmpty() && pieces.get(id).replace("\n", "").isEmpty())
+            ids(id -> !pieces.get(id).isEmpty()
+                            && pieces.get(id).replace("\n", "").isEmpty())
                     .flatMap(id -> halves(pieces.get(id), ids))
                     .filter(halves -> !known.contains(halves))
                     .forEach(merges::add);
