@@ -69,7 +69,8 @@ class FamiliesTest {
                 "qwen3_moe",
                 "gpt_oss",
                 "lfm2",
-                "lfm2_moe");
+                "lfm2_moe",
+                "ministral3");
     }
 
     @ParameterizedTest

@@ -53,7 +53,11 @@ public final class GgufFamily implements FileLayout {
                     Map.entry("attention_out_norm", "post_attention_norm"),
                     Map.entry("feed_forward_norm", "ffn_norm"),
                     Map.entry("feed_forward_out_norm", "post_ffw_norm"),
+                    Map.entry("conv_in", "shortconv.in_proj"),
+                    Map.entry("conv", "shortconv.conv"),
+                    Map.entry("conv_out", "shortconv.out_proj"),
                     Map.entry("router", "ffn_gate_inp"),
+                    Map.entry("choice", "exp_probs_b"),
                     Map.entry("gate", "ffn_gate"),
                     Map.entry("up", "ffn_up"),
                     Map.entry("down", "ffn_down")));
@@ -61,7 +65,7 @@ public final class GgufFamily implements FileLayout {
     private static final String REMEDY = "this model cannot be written as GGUF";
     private static final String PACKED = "blk.0.attn_qkv.weight";
     private static final String GATE = "blk.0.ffn_gate.weight";
-    private static final String ROUTER = "blk.0.ffn_gate_inp.weight";
+    private static final String ROUTER = ".ffn_gate_inp.weight"; // in a block
     private static final String FUSED = "blk.0.ffn_gate_up_exps.weight";
     private static final Map<String, String> EXPERT_NAMES =
             Map.of("gate", "ffn_gate_exps", "up", "ffn_up_exps", "down", "ffn_down_exps");
@@ -74,6 +78,7 @@ public final class GgufFamily implements FileLayout {
     private final TensorStore tensors;
     private final Set<String> present;
     private final Names names;
+    private final Names expertNames;
 
     public GgufFamily(Json metadata, TensorStore tensors) throws FormatException {
         this.metadata = metadata;
@@ -81,8 +86,8 @@ public final class GgufFamily implements FileLayout {
         this.present = tensors.names();
         this.architecture = GgufArchitecture.of(metadata);
         boolean mayHave = architecture == GgufArchitecture.LLAMA || architecture.has(Trait.EXPERTS);
-        this.hasExperts = mayHave && present.contains(ROUTER);
-        Map<String, String> own = new HashMap<>(hasExperts ? EXPERT_NAMES : Map.of());
+        this.hasExperts = mayHave && present.stream().anyMatch(name -> name.endsWith(ROUTER));
+        Map<String, String> own = new HashMap<>();
         if (present.contains(PACKED)) {
             own.put("qkv", "attn_qkv");
         }
@@ -92,7 +97,11 @@ public final class GgufFamily implements FileLayout {
         if (architecture == GgufArchitecture.GPT_OSS) {
             own.put("feed_forward_norm", "post_attention_norm");
         }
+        if (architecture.has(Trait.CONVOLUTIONS)) {
+            own.put("norm", "token_embd_norm");
+        }
         this.names = NAMES.but(own);
+        this.expertNames = names.but(EXPERT_NAMES);
     }
 
     /**
@@ -103,7 +112,6 @@ public final class GgufFamily implements FileLayout {
      * @throws UnsupportedModelException naming what no file can say
      */
     public static GgufFamily of(String subject, Architecture model) throws FormatException {
-        BlockConfig block = model.decoder().blocks().getFirst();
         AttentionConfig attention = model.decoder().attentions().getFirst();
         boolean biased = attention.qkvBias() && attention.outBias();
         boolean tied = model.tied();
@@ -125,8 +133,8 @@ public final class GgufFamily implements FileLayout {
         });
         Json metadata = new Json(subject, keys);
         Stored none = new Stored(subject, DType.F32.name(), List.of((long) model.vocabularySize(), 0L), NO_NUMBERS);
-        boolean experts = block.feedForward() instanceof Experts;
-        tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? ROUTER : GATE, none);
+        boolean experts = model.decoder().blocks().stream().anyMatch(each -> each.feedForward() instanceof Experts);
+        tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? "blk.0" + ROUTER : GATE, none);
         GgufFamily naming = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         for (ParameterSpec spec : model.specs()) {
             List<String> names = naming.origin(model.decoder(), spec, "").names();
@@ -192,10 +200,14 @@ public final class GgufFamily implements FileLayout {
 
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        Origin origin = names.origin(decoder, spec, root);
         if (spec.expert() != ParameterSpec.NO_EXPERT) {
             Experts all = (Experts) decoder.blocks().get(spec.layer()).feedForward();
-            return origin.among(all.count(), spec.expert());
+            return expertNames.origin(decoder, spec, root).among(all.count(), spec.expert());
+        }
+        Origin origin = names.origin(decoder, spec, root);
+        if (spec.role() == Role.CONVOLUTION) {
+            int kernel = decoder.blocks().get(spec.layer()).mixer().kernel();
+            return Origin.convolution(origin.names().getFirst(), kernel, spec, false);
         }
         if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
             return origin;
