@@ -109,6 +109,7 @@ final class Attention implements Mixer {
         float[] prepared = toPrepare(step, tape);
         step.compute.each(step.rows(), row -> {
             turn(prepared, row * width, heads, extras.queryNorm, step, row);
+            grow(prepared, step, row);
             if (readsOwn()) {
                 prepareKeys(step, row, prepared);
             }
@@ -157,6 +158,14 @@ final class Attention implements Mixer {
             for (int head = 0; head < count; head++) {
                 table.forward(x, at + head * headSize, step.position(row));
             }
+        }
+    }
+
+    /** Multiplies a row's queries, or their gradients, by the factor of its position. */
+    private void grow(float[] x, Step step, int row) {
+        float factor = extras.rope == null ? 1 : extras.rope.queryFactor(step.position(row));
+        for (int i = row * width; factor != 1 && i < row * width + queryWidth; i++) {
+            x[i] *= factor;
         }
     }
 
@@ -268,6 +277,7 @@ final class Attention implements Mixer {
         if (rope != null) {
             step.compute.each(step.rows(), row -> {
                 Rope.Table table = rope.table(step.cache(row).capacity());
+                grow(dPrepared, step, row);
                 for (int head = 0; head < (queryWidth + keyWidth) / headSize; head++) {
                     table.backward(dPrepared, row * width + head * headSize, step.position(row));
                 }

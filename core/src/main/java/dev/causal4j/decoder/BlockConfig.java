@@ -61,6 +61,11 @@ public record BlockConfig(
             return 0;
         }
 
+        /** Inputs of an output of its convolution over positions; 0 if it has none. */
+        default int kernel() {
+            return 0;
+        }
+
         /**
          * A short convolution between gates (LFM 2): with (B, C, u) = in(x), out(C ∘ conv(B ∘ u)). Its state is the last
          * inputs of the convolution.
@@ -144,10 +149,24 @@ public record BlockConfig(
      * @param frequencies radians a position, width / 2 of them, after any scaling
      * @param gain factor of cosine and sine
      * @param longer frequencies of longer sequences
+     * @param growth b of the factor that queries get when they are turned, 1 + b ln(1 + floor(position / original)), see
+     *     Ministral 3; 0 for none
+     * @param original positions with the factor 1
      */
-    public record RopeConfig(int width, List<Double> frequencies, float gain, Longer longer) {
+    public record RopeConfig(
+            int width, List<Double> frequencies, float gain, Longer longer, float growth, int original) {
         public RopeConfig {
             frequencies = List.copyOf(frequencies);
+        }
+
+        /** Without a growth of queries. */
+        public RopeConfig(int width, List<Double> frequencies, float gain, Longer longer) {
+            this(width, frequencies, gain, longer, 0, 0);
+        }
+
+        /** The factor of queries. */
+        float queryFactor(int position) {
+            return growth == 0 ? 1 : (float) (1 + growth * StrictMath.log(1 + position / original));
         }
 
         /** The frequencies of a sequence that has room for {@code length} tokens, the same at all its positions. */
@@ -167,8 +186,15 @@ public record BlockConfig(
          * @param scaling the {@code rope_type}: default, linear, dynamic, llama3, yarn or longrope
          * @param factor of the scaling; 1 for default
          * @param original positions of pretraining, before scaling; 0 if that does not need them
+         * @param fast turns within these positions of the first coordinate that yarn scales; 32 for other scalings
+         * @param slow turns of the last one that it scales in part; 1 for other scalings
          */
-        public record Formula(double theta, String scaling, double factor, int original) {}
+        public record Formula(double theta, String scaling, double factor, int original, double fast, double slow) {
+            /** Without a band of yarn's own. */
+            public Formula(double theta, String scaling, double factor, int original) {
+                this(theta, scaling, factor, original, 32, 1);
+            }
+        }
 
         /** How frequencies change for sequences longer than in pretraining. */
         public sealed interface Longer {

@@ -73,7 +73,8 @@ class FamiliesTest {
                 "gemma4-e2b",
                 "gemma4-moe",
                 "lfm2",
-                "lfm2_moe");
+                "lfm2_moe",
+                "ministral3");
     }
 
     @ParameterizedTest

@@ -21,6 +21,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -97,6 +98,29 @@ class GgufModelTest {
                 CausalLM folder = CausalLM.load(FILES.resolve("hf"))) {
             assertThat(Logits.of(gguf, tokens)).isEqualTo(Logits.of(folder, tokens));
             assertThat(gguf.config().sameArchitecture(folder.config())).isTrue();
+        }
+    }
+
+    static List<String> twins() throws IOException {
+        List<String> twins = new ArrayList<>();
+        for (String name : names()) {
+            if (Json.read(FILES.resolve(name + ".expected.json")).has("fixture")) {
+                twins.add(name);
+            }
+        }
+        return twins;
+    }
+
+    @ParameterizedTest
+    @MethodSource("twins")
+    void twinsHaveTheBitsOfTheirFixtures(String name) throws IOException {
+        Json expected = Json.read(FILES.resolve(name + ".expected.json"));
+        int[] tokens =
+                expected.integers("tokens").stream().mapToInt(Integer::intValue).toArray();
+        Path fixture = Golden.folder(expected.requireString("fixture"));
+        try (CausalLM gguf = CausalLM.load(FILES.resolve(expected.requireString("file")), DType.F32);
+                CausalLM folder = CausalLM.load(fixture, DType.F32)) {
+            assertThat(Logits.of(gguf, tokens)).isEqualTo(Logits.of(folder, tokens));
         }
     }
 

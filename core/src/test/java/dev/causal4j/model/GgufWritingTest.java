@@ -159,7 +159,8 @@ class GgufWritingTest {
             assertThat(actual.eos()).isEqualTo(expected.eos());
             Tokenizer tokenizer = expected.requireTokenizer();
             Tokenizer read = actual.requireTokenizer();
-            for (String text : TEXTS) {
+            boolean isTwin = GgufModelTest.twins().contains(name); // whose vocabulary has no bytes
+            for (String text : isTwin ? List.<String>of() : TEXTS) {
                 assertThat(read.encode(text)).isEqualTo(tokenizer.encode(text));
                 assertThat(read.encode(text, SpecialTokens.PARSE))
                         .isEqualTo(tokenizer.encode(text, SpecialTokens.PARSE));

@@ -31,6 +31,7 @@ public final class Families {
             new Mixtral("mixtral", Mixtral.NAMES),
             new Qwen3Moe("qwen3_moe", Names.LLAMA),
             new GptOss("gpt_oss", GptOss.NAMES),
+            new Ministral3("ministral3", Names.LLAMA),
             new Lfm2("lfm2", Lfm2.NAMES),
             new Lfm2("lfm2_moe", Lfm2.NAMES));
 
@@ -49,6 +50,9 @@ public final class Families {
      */
     public static Architecture read(Json json) throws FormatException {
         String said = json.string("model_type", "");
+        if (said.equals("mistral3")) { // a multimodal model, whose text is one of two
+            return read(Ministral3.text(json));
+        }
         String type = LANGUAGE_MODELS.getOrDefault(said, said);
         var family = ALL.stream().filter(each -> each.type().equals(type)).findFirst();
         String known = ALL.stream().map(Family::type).collect(Collectors.joining(", "));

@@ -72,6 +72,7 @@ final class Keys {
     boolean qkvBias;
     boolean outBias;
     boolean sinks;
+    boolean growingQueries; // if the file says so
     float residualScale = 1;
     float embeddingScale = 1;
     float hiddenScale = 1;

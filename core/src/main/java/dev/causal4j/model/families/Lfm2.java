@@ -1,7 +1,6 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
@@ -103,8 +102,8 @@ record Lfm2(String type, Names names) implements Family {
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         if (spec.role() == Role.CONVOLUTION) {
-            BlockConfig block = decoder.blocks().get(spec.layer());
-            return Origin.convolution(names.name(spec, root, "conv"), ((ShortConv) block.mixer()).kernel(), spec, true);
+            int kernel = decoder.blocks().get(spec.layer()).mixer().kernel();
+            return Origin.convolution(names.name(spec, root, "conv"), kernel, spec, true);
         }
         if (spec.role() == Role.BUFFER) {
             return Origin.tensor(names.prefix(spec, root) + "feed_forward.expert_bias", spec);

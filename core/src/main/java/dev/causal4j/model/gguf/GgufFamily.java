@@ -52,7 +52,11 @@ public final class GgufFamily implements FileLayout {
                     Map.entry("attention_out_norm", "post_attention_norm"),
                     Map.entry("feed_forward_norm", "ffn_norm"),
                     Map.entry("feed_forward_out_norm", "post_ffw_norm"),
+                    Map.entry("conv_in", "shortconv.in_proj"),
+                    Map.entry("conv", "shortconv.conv"),
+                    Map.entry("conv_out", "shortconv.out_proj"),
                     Map.entry("router", "ffn_gate_inp"),
+                    Map.entry("choice", "exp_probs_b"),
                     Map.entry("gate", "ffn_gate"),
                     Map.entry("up", "ffn_up"),
                     Map.entry("down", "ffn_down"),
@@ -75,7 +79,7 @@ public final class GgufFamily implements FileLayout {
     private static final String REMEDY = "this model cannot be written as GGUF";
     private static final String PACKED = "blk.0.attn_qkv.weight";
     private static final String GATE = "blk.0.ffn_gate.weight";
-    private static final String ROUTER = "blk.0.ffn_gate_inp.weight";
+    private static final String ROUTER = ".ffn_gate_inp.weight"; // in a block
     private static final String FUSED = "blk.0.ffn_gate_up_exps.weight";
     private static final MemorySegment NO_NUMBERS = MemorySegment.ofArray(new float[0]);
 
@@ -94,7 +98,7 @@ public final class GgufFamily implements FileLayout {
         boolean mayHave =
                 List.of(GgufArchitecture.LLAMA, GgufArchitecture.GEMMA4).contains(architecture)
                         || architecture.has(Trait.EXPERTS);
-        this.hasExperts = mayHave && present.contains(ROUTER);
+        this.hasExperts = mayHave && present.stream().anyMatch(name -> name.endsWith(ROUTER));
         Map<String, String> own = new HashMap<>();
         if (present.contains(FUSED)) {
             own.put("expert_gate_up", "ffn_gate_up_exps");
@@ -108,6 +112,9 @@ public final class GgufFamily implements FileLayout {
         if (architecture == GgufArchitecture.GPT_OSS) {
             own.put("feed_forward_norm", "post_attention_norm");
         }
+        if (architecture.has(Trait.CONVOLUTIONS)) {
+            own.put("norm", "token_embd_norm");
+        }
         this.names = NAMES.but(own);
     }
 
@@ -119,7 +126,6 @@ public final class GgufFamily implements FileLayout {
      * @throws UnsupportedModelException naming what no file can say
      */
     public static GgufFamily of(String subject, Architecture model) throws FormatException {
-        BlockConfig block = model.decoder().blocks().getFirst();
         AttentionConfig attention = model.decoder().attentions().getFirst();
         boolean biased = attention.qkvBias() && attention.outBias();
         boolean tied = model.tied();
@@ -144,8 +150,9 @@ public final class GgufFamily implements FileLayout {
         });
         Json metadata = new Json(subject, keys);
         Stored none = new Stored(subject, DType.F32.name(), List.of((long) model.vocabularySize(), 0L), NO_NUMBERS);
-        boolean experts = block.feedForward().experts().isPresent();
-        tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? ROUTER : GATE, none);
+        boolean experts = model.decoder().blocks().stream()
+                .anyMatch(each -> each.feedForward().experts().isPresent());
+        tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? "blk.0" + ROUTER : GATE, none);
         if (architecture == GgufArchitecture.GEMMA4) {
             tensors.put(FUSED, none); // as converters write it
         }
@@ -219,10 +226,15 @@ public final class GgufFamily implements FileLayout {
 
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        Origin origin = names.origin(decoder, spec, root);
         if (spec.expert() != ParameterSpec.NO_EXPERT) {
             var experts = decoder.blocks().get(spec.layer()).feedForward().experts();
-            return origin.among(experts.orElseThrow().count(), spec.expert());
+            Origin all = names.origin(decoder, spec, root);
+            return all.among(experts.orElseThrow().count(), spec.expert());
+        }
+        Origin origin = names.origin(decoder, spec, root);
+        if (spec.role() == Role.CONVOLUTION) {
+            int kernel = decoder.blocks().get(spec.layer()).mixer().kernel();
+            return Origin.convolution(origin.names().getFirst(), kernel, spec, false);
         }
         if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
             return origin;

@@ -6,6 +6,7 @@ import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA4;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT2;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT_OSS;
 import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
+import static dev.causal4j.model.gguf.GgufArchitecture.MISTRAL3;
 import static dev.causal4j.model.gguf.GgufArchitecture.OLMO2;
 import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
 import static java.util.Map.entry;
@@ -18,6 +19,7 @@ import dev.causal4j.model.families.Architecture;
 import dev.causal4j.model.families.RopeKeys;
 import dev.causal4j.model.gguf.GgufArchitecture.Trait;
 import dev.causal4j.tensor.DType;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -55,6 +57,8 @@ final class GgufKeys {
             entry("num_local_experts", "expert_count"),
             entry("num_experts_per_tok", "expert_used_count"),
             entry("moe_intermediate_size", "expert_feed_forward_length"),
+            entry("num_dense_layers", "leading_dense_block_count"),
+            entry("conv_L_cache", "shortconv.l_cache"),
             entry("rope_theta", "rope.freq_base"),
             entry("rope_local_base_freq", "rope.freq_base_swa"));
 
@@ -65,6 +69,13 @@ final class GgufKeys {
     static final String FACTOR = "rope.scaling.factor";
     static final String ORIGINAL = "rope.scaling.original_context_length";
     static final String GAIN = "rope.scaling.attn_factor";
+
+    static final String SHARE = "rope.scaling.yarn_log_multiplier"; // of the gain that factors have in scores
+    static final String GROWTH = "attention.temperature_scale";
+    static final String FAST = "rope.scaling.yarn_beta_fast";
+    static final String SLOW = "rope.scaling.yarn_beta_slow";
+    static final String GATING = "expert_gating_func";
+    static final int SIGMOID = 2;
 
     // Tensors that are read with the keys.
     static final String FACTORS = "rope_freqs.weight"; // for all lengths
@@ -126,7 +137,11 @@ final class GgufKeys {
         json.put(epsilon, metadata.number(key(epsilon), 0, 0, 1));
         int inner = requireEqual("intermediate_size", layers);
         json.put("num_key_value_heads", heads);
-        if (metadata.has(key("num_key_value_heads"))) {
+        if (architecture.has(Trait.CONVOLUTIONS)) {
+            mixers("conv", layers);
+            require("conv_L_cache");
+            json.put("block_auto_adjust_ff_dim", false);
+        } else if (metadata.has(key("num_key_value_heads"))) {
             requireEqual("num_key_value_heads", layers);
         }
         if (architecture != GPT2) {
@@ -142,7 +157,8 @@ final class GgufKeys {
                 json.put("use_parallel_residual", metadata.bool(key("use_parallel_residual"), true));
                 json.put("hidden_act", layers == 44 && hiddenSize == 6144 ? "gelu_new" : "gelu");
             }
-            case GPT_OSS -> json.putIfAbsent("rope_scaling", Json.object("rope_type", "default"));
+            case LFM2_MOE -> sigmoids(layers);
+            case GPT_OSS, MISTRAL3 -> json.putIfAbsent("rope_scaling", Json.object("rope_type", "default"));
             default -> {}
         }
         architecture.rename(json);
@@ -191,6 +207,30 @@ final class GgufKeys {
         support(name, Set.copyOf(list).size() == 1, "equal numbers");
         Json one = new Json(metadata.subject(), Map.of(name, list.getFirst()));
         return put(name, one.requireInt(name, 1, Architecture.MOST));
+    }
+
+    /** Numbers of key heads, which layers of the kind have none of. */
+    private void mixers(String kind, int layers) throws FormatException {
+        String name = "num_key_value_heads";
+        List<?> counts = value(name) instanceof List<?> list ? list : List.of();
+        check(name, counts.size() == layers, "a number for each of " + layers + " layers");
+        Set<Object> others = new HashSet<>(counts);
+        others.remove(0);
+        support(name, others.size() == 1, "equal numbers, or 0");
+        Json one = new Json(metadata.subject(), Map.of(name, others.iterator().next()));
+        put(name, one.requireInt(name, 1, Architecture.MOST));
+        json.put(
+                "layer_types",
+                counts.stream()
+                        .map(count -> count.equals(0) ? kind : "full_attention")
+                        .toList());
+    }
+
+    /** Experts that sigmoids choose. */
+    private void sigmoids(int layers) throws FormatException {
+        support(GATING, metadata.integer(key(GATING), 0, 0, Architecture.MOST) == SIGMOID, "2, sigmoids");
+        int dense = put("num_dense_layers", metadata.requireInt(key("num_dense_layers"), 0, layers));
+        json.put("use_expert_bias", present.contains("blk." + dense + ".exp_probs_b.bias"));
     }
 
     private int size(String name, int whenAbsent) throws FormatException {
@@ -280,6 +320,8 @@ final class GgufKeys {
         String kind = factors ? LONG : said.equals(LINEAR) && factor == 1 ? "none" : said;
         boolean same = factors && names.size() == 1; // for all lengths
         support(GAIN, kind.equals(YARN) || (factors && !same) || gain == 1, "1");
+        double growth = architecture == MISTRAL3 ? metadata.number(key(GROWTH), 0, 0, 1e9) : 0;
+        support(GROWTH, growth == 0 || kind.equals(YARN), "0 without yarn");
         if (kind.equals("none")) {
             return;
         }
@@ -291,7 +333,8 @@ final class GgufKeys {
             scaling.put("factor", factor);
         }
         if (!kind.equals(LINEAR)) {
-            double own = kind.equals(YARN) ? RopeKeys.scale(factor, 1) : 1;
+            double share = architecture == MISTRAL3 ? metadata.number(key(SHARE), 0, 0, 1e9) : 0;
+            double own = kind.equals(YARN) ? RopeKeys.scale(factor, 1) / RopeKeys.scale(factor, share) : 1;
             scaling.put("original_max_position_embeddings", size(ORIGINAL, contextLength));
             scaling.put("attention_factor", same ? 1.0 : gain * own);
         }
@@ -300,6 +343,9 @@ final class GgufKeys {
         }
         if (architecture == GPT_OSS) {
             scaling.put("truncate", false);
+        }
+        if (architecture == MISTRAL3) {
+            scaling.put("llama_4_scaling_beta", growth);
         }
         if (architecture == PHI3) {
             phi(scaling, contextLength);
@@ -321,8 +367,8 @@ final class GgufKeys {
 
     /** Keys that converters write, and llama.cpp does not read in these architectures. */
     private void yarn(Map<String, Object> scaling, double gain) throws FormatException {
-        scaling.put("beta_fast", number("rope.scaling.yarn_beta_fast", 32));
-        scaling.put("beta_slow", number("rope.scaling.yarn_beta_slow", 1));
+        scaling.put("beta_fast", number(FAST, 32));
+        scaling.put("beta_slow", number(SLOW, 1));
         String share = "rope.scaling.yarn_ext_factor";
         support(share, number(share, 1) == 1, "1");
         String same = "rope.scaling.yarn_attn_factor";

@@ -2,6 +2,7 @@ package dev.causal4j.model.gguf;
 
 import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA3;
 import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
+import static dev.causal4j.model.gguf.GgufArchitecture.MISTRAL3;
 import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
 import static dev.causal4j.model.gguf.GgufKeys.FACTOR;
 import static dev.causal4j.model.gguf.GgufKeys.FACTORS;
@@ -51,15 +52,22 @@ record WrittenKeys(
         keys.put("num_hidden_layers", decoder.blocks().size());
         keys.put("intermediate_size", inner);
         keys.put("num_attention_heads", attention.heads());
-        keys.put("num_key_value_heads", attention.kvHeads());
+        keys.put("num_key_value_heads", architecture.has(Trait.CONVOLUTIONS) ? kvHeads() : attention.kvHeads());
         keys.put("head_dim", attention.headSize());
         keys.put(VALUE_LENGTH, attention.headSize());
         boolean layerNorms = architecture.has(Trait.LAYER_NORMS);
         keys.put(layerNorms ? "layer_norm_eps" : "rms_norm_eps", block.norm().epsilon());
-        if (block.feedForward() instanceof Experts experts) {
-            keys.put("num_local_experts", experts.count());
-            keys.put("num_experts_per_tok", experts.chosen());
-            keys.put("moe_intermediate_size", inner);
+        decoder.blocks().stream()
+                .map(BlockConfig::feedForward)
+                .filter(Experts.class::isInstance)
+                .findFirst()
+                .ifPresent(experts -> writeExperts((Experts) experts));
+        if (architecture.has(Trait.CONVOLUTIONS)) {
+            int kernel = decoder.blocks().stream()
+                    .mapToInt(each -> each.mixer().kernel())
+                    .max()
+                    .orElseThrow();
+            keys.put("conv_L_cache", Math.max(1, kernel));
         }
         if (architecture == GRANITE) {
             keys.put("attention_multiplier", attention.scale());
@@ -82,6 +90,26 @@ record WrittenKeys(
         Map<String, Object> named = new LinkedHashMap<>();
         keys.forEach((name, value) -> named.put(GgufKeys.key(architecture, name), value));
         return named;
+    }
+
+    /** Of each layer, none of a convolution. */
+    private List<Integer> kvHeads() {
+        return model.decoder().blocks().stream()
+                .map(block -> block.mixer() instanceof AttentionConfig attention ? attention.kvHeads() : 0)
+                .toList();
+    }
+
+    private void writeExperts(Experts experts) {
+        keys.put("num_local_experts", experts.count());
+        keys.put("num_experts_per_tok", experts.chosen());
+        keys.put("moe_intermediate_size", experts.each().innerSize());
+        if (experts.routing().sigmoid()) {
+            long dense = model.decoder().blocks().stream()
+                    .takeWhile(block -> !(block.feedForward() instanceof Experts))
+                    .count();
+            keys.put("num_dense_layers", (int) dense);
+            keys.put(GgufKeys.GATING, GgufKeys.SIGMOID);
+        }
     }
 
     private void writePositions(AttentionConfig layer) {
@@ -110,7 +138,14 @@ record WrittenKeys(
             keys.put(SCALING, kind);
             keys.put(FACTOR, (float) formula.factor());
         }
-        if (yarn || phi) {
+        if (yarn && architecture == MISTRAL3) {
+            double plain = RopeKeys.scale(formula.factor(), 1);
+            keys.put(ORIGINAL, formula.original());
+            keys.put(GgufKeys.SHARE, (float) (plain == 1 ? 0 : (plain / rope.gain() - 1) / (plain - 1)));
+            keys.put(GgufKeys.GROWTH, rope.growth());
+            keys.put(GgufKeys.FAST, (float) formula.fast());
+            keys.put(GgufKeys.SLOW, (float) formula.slow());
+        } else if (yarn || phi) {
             double gain = phi ? rope.gain() : rope.gain() / RopeKeys.scale(formula.factor(), 1);
             keys.put(ORIGINAL, formula.original());
             keys.put(GAIN, yarn && Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);

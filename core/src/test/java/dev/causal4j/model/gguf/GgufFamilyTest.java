@@ -417,7 +417,7 @@ class GgufFamilyTest {
         "gpt_neox, attention_bias, false, 'key \"attention_bias\": expected true of gptneox'",
         "gpt_oss, attention_bias, false, 'key \"attention_bias\": expected true of gpt-oss'",
         "gpt_neox, hidden_act, '\"gelu_new\"', 'blocks[0].feedForward.activation: expected GELU'",
-        "qwen3_moe, norm_topk_prob, false, 'blocks[0].feedForward.routing: expected SOFTMAX_OF_CHOSEN'",
+        "qwen3_moe, norm_topk_prob, false, 'blocks[0].feedForward.routing.sumsToOne: expected true'",
         "mixtral, sliding_window, 9, 'blocks[0].mixer.window: expected 0'",
         "gpt_oss, layer_types, '[\"full_attention\", \"sliding_attention\"]', 'blocks[0].mixer.window: expected 9'",
         "granite, rope_scaling, '{\"rope_type\": \"llama3\", \"factor\": 8.0}', 'blocks[0].mixer.rope.frequencies['",
