@@ -3,7 +3,6 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.compute.Compute;
-import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
@@ -214,10 +213,6 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
-    private static boolean isTable(ParameterSpec spec) {
-        return spec.role() == Role.TABLE;
-    }
-
     private FormatException wrong(String expected, String got, String remedy) {
         return new FormatException(subject, expected, got, remedy);
     }
@@ -244,7 +239,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private void take(ParameterSpec spec, Origin origin) throws FormatException {
-        List<DType> dtypes = layout == null || isTable(spec) ? FLOATS : List.of(layout.stored(spec));
+        List<DType> dtypes = layout == null || spec.role() == Role.TABLE ? FLOATS : List.of(layout.stored(spec));
         List<TensorView> tensors = new ArrayList<>();
         for (Origin.Part part : origin.parts()) {
             boolean mayHaveBlocks = !spec.role().isVector();
@@ -280,8 +275,8 @@ public final class Checkpoint implements AutoCloseable {
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
         stored.values().forEach(each -> unused.removeAll(each.origin().names()));
-        DecoderConfig decoder = config.decoder();
-        unused.removeIf(name -> places.isBuffer(decoder, name.startsWith(root) ? name.substring(root.length()) : name));
+        unused.removeIf(name ->
+                places.isBuffer(config.decoder(), name.startsWith(root) ? name.substring(root.length()) : name));
         for (String name : unused) {
             if (!places.mayHaveMore() || name.startsWith(root + places.names().blocks())) {
                 int last = config.decoder().blocks().size() - 1;
@@ -317,9 +312,10 @@ public final class Checkpoint implements AutoCloseable {
             Work.Load work = new Work.Load();
             work.begin();
             long begin = System.nanoTime();
+            // A mapping that is read later belongs to the model.
+            boolean keeps = layout != null || config.decoder().perLayer() != null;
             long bytes = layout != null ? 0 : bytesNeeded(options, dtype) + options.cacheBytes();
-            boolean keeps = layout != null || config.decoder().perLayer() != null; // mappings that are read later
-            Device device = keeps ? Device.in(files, options.compute(), bytes) : Device.open(options.compute(), bytes);
+            Device device = Device.in(keeps ? files : Device.open(options.compute()).arena(), options.compute(), bytes);
             closed = keeps;
             Parameters parameters = parameters(device, dtype, adapters, options);
             CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);
@@ -346,11 +342,9 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private long bytesNeeded(LoadOptions options, DType dtype) {
+        var held = config.specs().stream().filter(spec -> spec.role() != Role.TABLE);
         return asStored(options)
-                ? config.specs().stream()
-                        .filter(spec -> !isTable(spec))
-                        .mapToLong(spec -> stored(spec).bytes(spec))
-                        .sum()
+                ? held.mapToLong(spec -> stored(spec).bytes(spec)).sum()
                 : config.weightBytes(dtype);
     }
 
@@ -407,10 +401,8 @@ public final class Checkpoint implements AutoCloseable {
                 .filter(spec -> spec.role().isMatrix() && !apart.contains(spec.role()))
                 .flatMap(spec -> stored(spec).tensors().stream().map(TensorView::dtype))
                 .collect(Collectors.toSet());
-        DType all = dtypes.size() == 1
-                ? dtypes.iterator().next()
-                : DType.narrowest(dtypes).orElse(DType.F32);
-        DType natural = layout != null ? layout.dtype() : all;
+        dtypes = layout != null ? Set.of(layout.dtype()) : dtypes;
+        DType natural = dtypes.size() == 1 ? dtypes.iterator().next() : DType.narrowest(dtypes).orElse(DType.F32);
         if (layout != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";
             throw wrong(expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());
@@ -450,20 +442,15 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private Matrix.Source rows(ParameterSpec spec) {
-        StoredRows rows = stored(spec);
         if (layout == null || !spec.role().isMatrix()) {
-            return rows::row;
+            return stored(spec)::row;
         }
         Matrix panels = matrix(spec, new Device(files, Compute.shared()), PanelLayout.held(spec, layout.dtype()), true);
         return (n, row) -> panels.row(n, row, 0);
     }
 
-    /** The dtype of a table's numbers, which no other replaces; f32 of those in blocks. */
-    DType tableDType(ParameterSpec table) {
-        return stored(table).dtype();
-    }
-
-    private StoredRows stored(ParameterSpec spec) {
+    /** A parameter as the files have it. */
+    StoredRows stored(ParameterSpec spec) {
         return Objects.requireNonNull(stored.get(spec), spec.name());
     }
 

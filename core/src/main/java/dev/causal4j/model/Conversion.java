@@ -315,7 +315,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
             return SafeTensors.Source.of(tensor(loaded, spec, layout, root));
         }
         Origin origin = layout.origin(spec, loaded.config().origin(spec, root));
-        return StoredRows.sources(checkpoint.tableDType(spec), Map.of(origin, tensor -> {
+        return StoredRows.sources(checkpoint.stored(spec).dtype(), Map.of(origin, tensor -> {
                     Matrix.Source rows = Objects.requireNonNull(loaded.stored(spec));
                     origin.write(tensor, spec.cols(), rows, Compute.shared());
                 }))

@@ -59,6 +59,10 @@ public record ModelConfig(
         if (vocabularySize < 1) {
             throw new IllegalArgumentException("vocabulary size: expected at least 1, got " + vocabularySize);
         }
+        if (decoder.perLayer() != null && vocabularySize > decoder.perLayer().rows()) {
+            throw new IllegalArgumentException("vocabulary size: expected at most "
+                    + decoder.perLayer().rows() + ", the rows of the inputs of each layer, got " + vocabularySize);
+        }
         ropes = Map.copyOf(ropes);
         eos = Set.copyOf(eos);
         bos.ifPresent(id -> checkId("bos token id", id, vocabularySize));
