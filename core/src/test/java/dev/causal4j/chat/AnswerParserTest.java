@@ -30,7 +30,8 @@ class AnswerParserTest {
             "deepseek",
             "glm",
             "functiongemma",
-            "gemma4");
+            "gemma4",
+            "lfm2");
 
     private static Object resource(String name) throws IOException {
         try (InputStream in = AnswerParserTest.class.getResourceAsStream("calls/" + name)) {
@@ -140,7 +141,7 @@ class AnswerParserTest {
     @TestFactory
     Stream<DynamicTest> anAnswerMeansWhatWasWrittenDown() throws IOException {
         List<Case> cases = cases();
-        assertThat(cases).hasSize(78);
+        assertThat(cases).hasSize(84);
         return cases.stream()
                 .map(each -> DynamicTest.dynamicTest(
                         each.format.label() + ": " + each.name, () -> check(each, List.of(each.text))));
