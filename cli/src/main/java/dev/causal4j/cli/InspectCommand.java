@@ -1,7 +1,9 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.MixerConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
@@ -115,6 +117,8 @@ final class InspectCommand extends Subcommand {
     private static Document facts(ShapeOptions.Model model) {
         ModelConfig config = model.config();
         BlockConfig block = config.decoder().blocks().getFirst();
+        AttentionConfig attention =
+                config.decoder().attentions().stream().findFirst().orElse(null);
         int contextLength = config.decoder().contextLength();
         long saved = config.tied() ? config.embedding().size() : 0;
         boolean tokenizer = model.checkpoint().flatMap(Checkpoint::tokenizer).isPresent();
@@ -129,9 +133,9 @@ final class InspectCommand extends Subcommand {
                 .put("context_length", contextLength)
                 .put("hidden_size", config.decoder().hiddenSize())
                 .put("layers", config.decoder().blocks().size())
-                .put("heads", block.attention().heads())
-                .put("kv_heads", block.attention().kvHeads())
-                .put("head_size", block.attention().headSize())
+                .put("heads", attention == null ? null : attention.heads())
+                .put("kv_heads", attention == null ? null : attention.kvHeads())
+                .put("head_size", attention == null ? null : attention.headSize())
                 .put("inner_size", block.feedForward().each().innerSize())
                 .put("layer_kinds", kinds(config))
                 .put("weight_bytes", weights)
@@ -142,6 +146,9 @@ final class InspectCommand extends Subcommand {
                 .put("tokenizer", tokenizer)
                 .put("bos_token_id", config.bos().isPresent() ? config.bos().getAsInt() : null)
                 .put("eos_token_ids", config.eos().stream().sorted().toList());
+        if (config.stateBytes() > 0) {
+            facts.put("state_bytes", config.stateBytes());
+        }
         GenerationDefaults defaults = config.generation();
         if (!defaults.equals(GenerationDefaults.NONE)) {
             Document generation = new Document();
@@ -166,16 +173,24 @@ final class InspectCommand extends Subcommand {
 
     /** The settings in which layers may differ. */
     private static Map<String, Object> kind(ModelConfig config, BlockConfig block) {
-        int window = block.attention().window();
-        var rotation = block.attention().rope();
+        Document kind = switch (block.mixer()) {
+            case AttentionConfig attention -> attention(config, attention);
+            case MixerConfig.ShortConv conv ->
+                new Document().put("mixer", "short convolution").put("kernel", conv.kernel());
+        };
+        return kind.put("experts", block.feedForward() instanceof Experts experts ? experts(experts) : null)
+                .put("inner_size", block.feedForward().each().innerSize())
+                .fields();
+    }
+
+    private static Document attention(ModelConfig config, AttentionConfig attention) {
+        int window = attention.window();
+        var rotation = attention.rope();
         Formula rope = rotation == null ? null : config.ropes().get(rotation);
         return new Document()
                 .put("window", window > 0 ? window : null)
                 .put("positions", rope != null ? "rotary" : config.decoder().learnedPositions() ? "learned" : "none")
-                .put("rope", rope == null ? null : rope(rope))
-                .put("experts", block.feedForward() instanceof Experts experts ? experts(experts) : null)
-                .put("inner_size", block.feedForward().each().innerSize())
-                .fields();
+                .put("rope", rope == null ? null : rope(rope));
     }
 
     private static Map<String, Object> rope(Formula rope) {

@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GenerationOptions;
@@ -191,7 +192,11 @@ final class TrainCommand extends Subcommand {
         DecoderConfig decoder = config.decoder();
         BlockConfig block = decoder.blocks().getFirst();
         return config.type() + " with " + decoder.blocks().size() + " layers of " + decoder.hiddenSize()
-                + " with " + block.attention().heads() + " heads, "
+                + " with "
+                + decoder.attentions().stream()
+                        .findFirst()
+                        .map(AttentionConfig::heads)
+                        .orElse(0) + " heads, "
                 + block.feedForward().each().innerSize() + " inside and epsilon "
                 + decoder.lastNorm().epsilon() + ", " + decoder.contextLength() + " positions, "
                 + config.vocabularySize() + " tokens, " + (config.tied() ? "tied" : "untied");

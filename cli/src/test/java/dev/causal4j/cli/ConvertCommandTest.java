@@ -140,7 +140,7 @@ class ConvertCommandTest {
                         .replace("\"scale_attn_weights\": true", "\"scale_attn_weights\": false"));
         String file = folder.resolve("x.gguf").toString();
         Program.run("convert", "--to", "gguf", "--model", model.toString(), "--out", file)
-                .refused(1, model + ", blocks[0].attention.scale: expected ", "got 1.0", "cannot be written as GGUF");
+                .refused(1, model + ", blocks[0].mixer.scale: expected ", "got 1.0", "cannot be written as GGUF");
         onlyModelIsLeft();
     }
 

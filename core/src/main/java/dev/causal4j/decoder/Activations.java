@@ -33,9 +33,9 @@ public final class Activations {
     float[] dStream = {}; // [N, D], of a parallel block
     float[] dInner = {}; // [N, up]
     float[] dActivated = {}; // [N, activated]
-    float[] dAttention = {}; // [N, H n]
-    float[] dPrepared = {}; // [N, (H + 2 G) n], by normed, rotated and scaled queries and keys
-    float[] dQueryKeyValue = {}; // [N, (H + 2 G) n]
+    float[] dMixed = {}; // as the tape's, and so are the next two
+    float[] dPrepared = {};
+    float[] dProjected = {};
     private float[] moments = {};
 
     final int keepFrom;

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * Causal self-attention. A task is a {@link Tile} of queries; its scores are the scratch of the thread that runs it. All
  * threads share a tile of one token after a long context.
  */
-final class Attention {
+final class Attention implements Mixer {
     /** Queries that share one reading of their keys, which is then of little account. */
     private static final int QUERY_ROWS = 24;
 
@@ -95,31 +95,37 @@ final class Attention {
         return new AttentionRule(group, config.window(), config.softCap(), own);
     }
 
-    /** Reads {@code a.normed} of all rows and writes the results of the wanted ones there. */
-    void forward(Step step, Step wanted, Tape tape, Activations a) {
-        tape.queryKeyValue = Activations.atLeast(tape.queryKeyValue, step.rows(), width);
-        tape.attention = Activations.atLeast(tape.attention, wanted.rows(), queryWidth);
-        queryKeyValue.forward(a.normed, tape.queryKeyValue, step.rows()); // [N, width]
+    @Override
+    public void forward(Step step, Step wanted, Tape tape, Activations a) {
+        tape.projected = Activations.atLeast(tape.projected, step.rows(), width);
+        tape.mixed = Activations.atLeast(tape.mixed, wanted.rows(), queryWidth);
+        queryKeyValue.forward(a.normed, tape.projected, step.rows()); // [N, width]
         float[] prepared = toPrepare(step, tape);
         step.compute.each(step.rows(), row -> {
             turn(prepared, row * width, heads, extras.queryNorm, step, row);
+            grow(prepared, step, row);
             turn(prepared, row * width + queryWidth, kvHeads, extras.keyNorm, step, row);
             for (int head = 0; head < heads; head++) {
                 Kernels.scale(scales, 0, prepared, row * width + head * headSize, headSize);
             }
             store(step, row, prepared);
         });
-        attend(step, wanted, prepared, tape.attention, a);
-        out.forward(tape.attention, a.normed, wanted.rows()); // [N, D]
+        attend(step, wanted, prepared, tape.mixed, a);
+        out.forward(tape.mixed, a.normed, wanted.rows()); // [N, D]
+    }
+
+    /** The normed, rotated and scaled queries and keys of a tape that keeps. */
+    float[] prepared(Tape tape) { // [N, width]
+        return extras.queryNorm == null ? tape.projected : tape.prepared;
     }
 
     /** The projections to be normed and rotated: a copy if the backward of a norm reads them as they were. */
     private float[] toPrepare(Step step, Tape tape) {
         if (!tape.keeps || extras.queryNorm == null) {
-            return tape.queryKeyValue;
+            return tape.projected;
         }
         tape.prepared = Activations.atLeast(tape.prepared, step.rows(), width);
-        System.arraycopy(tape.queryKeyValue, 0, tape.prepared, 0, step.rows() * width);
+        System.arraycopy(tape.projected, 0, tape.prepared, 0, step.rows() * width);
         return tape.prepared;
     }
 
@@ -133,6 +139,14 @@ final class Attention {
             for (int head = 0; head < count; head++) {
                 table.forward(x, at + head * headSize, step.position(row));
             }
+        }
+    }
+
+    /** Multiplies a row's queries, or their gradients, by the factor of its position. */
+    private void grow(float[] x, Step step, int row) {
+        float factor = extras.rope == null ? 1 : extras.rope.queryFactor(step.position(row));
+        for (int i = row * width; factor != 1 && i < row * width + queryWidth; i++) {
+            x[i] *= factor;
         }
     }
 
@@ -221,19 +235,20 @@ final class Attention {
         }
     }
 
-    /** Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}; {@code a.normed} is what entered. */
-    void backward(Step step, Tape tape, Activations a, Gradients gradients) {
-        a.dAttention = Activations.atLeast(a.dAttention, step.rows(), queryWidth);
-        a.dQueryKeyValue = Activations.atLeast(a.dQueryKeyValue, step.rows(), width);
+    @Override
+    public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
+        a.dMixed = Activations.atLeast(a.dMixed, step.rows(), queryWidth);
+        a.dProjected = Activations.atLeast(a.dProjected, step.rows(), width);
         a.dPrepared = Activations.atLeast(a.dPrepared, extras.queryNorm == null ? 0 : step.rows(), width);
-        out.backward(tape.attention, a.dOut, a.dAttention, step.rows(), gradients);
-        float[] dPrepared = extras.queryNorm == null ? a.dQueryKeyValue : a.dPrepared;
+        out.backward(tape.mixed, a.dOut, a.dMixed, step.rows(), gradients);
+        float[] dPrepared = extras.queryNorm == null ? a.dProjected : a.dPrepared;
         float[] dSinks = extras.sinks == null ? null : gradients.of(extras.sinks);
         new AttentionBackward(this, step, tape, a, dPrepared, new float[step.parts.size() * heads]).run(dSinks);
         Rope rope = extras.rope;
         if (rope != null) {
             step.compute.each(step.rows(), row -> {
                 Rope.Table table = rope.table(step.cache(row).capacity());
+                grow(dPrepared, step, row);
                 for (int head = 0; head < heads + kvHeads; head++) {
                     table.backward(dPrepared, row * width + head * headSize, step.position(row));
                 }
@@ -242,13 +257,13 @@ final class Attention {
         if (extras.queryNorm != null && extras.keyNorm != null) {
             for (int row = 0; row < step.rows(); row++) {
                 int keys = row * width + queryWidth;
-                Arrays.fill(a.dQueryKeyValue, row * width, keys + keyWidth, 0f);
-                System.arraycopy(dPrepared, keys + keyWidth, a.dQueryKeyValue, keys + keyWidth, keyWidth);
+                Arrays.fill(a.dProjected, row * width, keys + keyWidth, 0f);
+                System.arraycopy(dPrepared, keys + keyWidth, a.dProjected, keys + keyWidth, keyWidth);
             }
             backward(extras.queryNorm, 0, queryWidth, step, tape, a, gradients);
             backward(extras.keyNorm, queryWidth, keyWidth, step, tape, a, gradients);
         }
-        queryKeyValue.backward(a.normed, a.dQueryKeyValue, a.dNormed, step.rows(), gradients);
+        queryKeyValue.backward(a.normed, a.dProjected, a.dNormed, step.rows(), gradients);
     }
 
     private void backward(Norm norm, int offset, int size, Step step, Tape tape, Activations a, Gradients gradients) {
@@ -258,9 +273,9 @@ final class Attention {
                 step.compute,
                 step.rows() * count,
                 i -> i / count * width + offset + i % count * n,
-                tape.queryKeyValue,
+                tape.projected,
                 a.dPrepared,
-                a.dQueryKeyValue,
+                a.dProjected,
                 a,
                 gradients);
     }

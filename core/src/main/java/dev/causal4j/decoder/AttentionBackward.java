@@ -102,14 +102,14 @@ record AttentionBackward(
             Step.Part part = step.parts.get(partNumber);
             int key = attention.queryWidth + kvHead * headSize;
             int value = key + attention.keyWidth;
-            Rows v = rows(tape.queryKeyValue, part.first(), part.count(), value); // [T, headSize]
+            Rows v = rows(tape.projected, part.first(), part.count(), value); // [T, headSize]
             for (int t = 0; t < part.count(); t++) {
                 long to = t / WIDTH * valueBytes + t % WIDTH * 4L;
                 for (int i = 0; i < headSize; i++) {
                     values.set(Panels.FLOAT, to + PanelFormat.F32.bytes(i), v.data()[v.start(t) + i]);
                 }
             }
-            pack(rows(tape.queriesAndKeys(), part.first(), part.count(), key), keys, partBytes);
+            pack(rows(attention.prepared(tape), part.first(), part.count(), key), keys, partBytes);
             dKeys.fill((byte) 0);
             dValues.fill((byte) 0);
             AttentionRule rule = attention.rule(kvHead, 1);
@@ -129,10 +129,10 @@ record AttentionBackward(
             int first = part.first() + from;
             int count = Math.min(BLOCK, part.count() - from);
             int seen = from + count;
-            Rows someQueries = rows(tape.queriesAndKeys(), first, count, head * headSize); // scaled
+            Rows someQueries = rows(attention.prepared(tape), first, count, head * headSize); // scaled
             Rows someOuts =
-                    new Rows(a.dAttention, first * attention.queryWidth + head * headSize, attention.queryWidth, count);
-            Rows outs = new Rows(tape.attention, someOuts.offset(), attention.queryWidth, count);
+                    new Rows(a.dMixed, first * attention.queryWidth + head * headSize, attention.queryWidth, count);
+            Rows outs = new Rows(tape.mixed, someOuts.offset(), attention.queryWidth, count);
             Rows p = Rows.of(weights, Panels.needed(seen) * WIDTH, count);
             Rows ds = Rows.of(dScores, p.stride(), count);
             Rows products = Rows.of(dQueries, parts * WIDTH, count);

@@ -9,14 +9,14 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One block: x += attention(norm(x)), then x += feedForward(norm(x)). Norms stand before or after either layer or both.
+ * One block: x += mixer(norm(x)), then x += feedForward(norm(x)). Norms stand before or after either layer or both.
  * The output of a layer may be scaled, and the second layer may read the input of the first.
  */
 record Block(
         int hiddenSize,
         int layer,
-        Norms attentionNorms,
-        Attention attention,
+        Norms mixerNorms,
+        Mixer mixer,
         Norms feedForwardNorms,
         FeedForward feedForward,
         Residual residual,
@@ -38,12 +38,12 @@ record Block(
         add(wanted, Place.FEED_FORWARD, a);
     }
 
-    /** Computes attention and the first half of the feed-forward layer; the backward may recompute this part. */
+    /** Computes the mixer and the first half of the feed-forward layer; the backward may recompute this part. */
     private void forwardToUp(Step step, Step wanted, Tape tape, Activations a) {
-        before(attentionNorms, step, a.hidden, a.normed);
-        attention.forward(step, wanted, tape, a);
+        before(mixerNorms, step, a.hidden, a.normed);
+        mixer.forward(step, wanted, tape, a);
         wanted.choose(a.hidden, hiddenSize);
-        tape.attentionOut = after(attentionNorms, wanted, a, tape, tape.attentionOut);
+        tape.mixerOut = after(mixerNorms, wanted, a, tape, tape.mixerOut);
         if (residual == Residual.PARALLEL) {
             tape.middle = copied(a.hidden, tape.middle, wanted);
         }
@@ -112,10 +112,10 @@ record Block(
                 tape.feedForwardOut = copied(a.normed, tape.feedForwardOut, step);
             }
         }
-        float[] dAttention = dx;
+        float[] dMixer = dx;
         if (residual == Residual.PARALLEL) { // both layers get the gradient by the same sum
             a.dStream = copied(dx, a.dStream, step);
-            dAttention = a.dStream;
+            dMixer = a.dStream;
         }
         dropped(step, Place.FEED_FORWARD, dx, a);
         afterBackward(feedForwardNorms, step, tape.feedForwardOut, a, gradients);
@@ -123,11 +123,11 @@ record Block(
         feedForward.backward(step, tape, a, gradients);
         beforeBackward(feedForwardNorms, step, tape.middle, dx, a, gradients);
 
-        dropped(step, Place.ATTENTION_OUT, dAttention, a);
-        afterBackward(attentionNorms, step, tape.attentionOut, a, gradients);
-        before(attentionNorms, step, input, a.normed);
-        attention.backward(step, tape, a, gradients);
-        beforeBackward(attentionNorms, step, input, dx, a, gradients);
+        dropped(step, Place.ATTENTION_OUT, dMixer, a);
+        afterBackward(mixerNorms, step, tape.mixerOut, a, gradients);
+        before(mixerNorms, step, input, a.normed);
+        mixer.backward(step, tape, a, gradients);
+        beforeBackward(mixerNorms, step, input, dx, a, gradients);
     }
 
     /** dOut = the gradient by the output of a layer, before its dropout and scale. */

@@ -6,13 +6,14 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One block: attention and a feed-forward layer, each with norms, added to the residual stream.
+ * One block: a mixer, which looks at other positions, and a feed-forward layer, each with norms, added to the residual
+ * stream.
  *
  * @param norms places of the norms, all of the same kind
  * @param residualScale factor of both outputs before they are added
  */
 public record BlockConfig(
-        AttentionConfig attention,
+        MixerConfig mixer,
         FeedForwardConfig feedForward,
         NormConfig norm,
         NormPlaces norms,
@@ -20,7 +21,7 @@ public record BlockConfig(
         float residualScale) {
     /** Places of a block's norms. */
     public enum NormPlaces {
-        /** Inputs of attention and feed-forward layer (GPT-2, Llama). */
+        /** Inputs of mixer and feed-forward layer (GPT-2, Llama). */
         BEFORE,
         /** Outputs (OLMo 2). */
         AFTER,
@@ -30,9 +31,9 @@ public record BlockConfig(
 
     /** Input of the feed-forward layer. */
     public enum Residual {
-        /** The stream with attention's output. */
+        /** The stream with the mixer's output. */
         SEQUENTIAL,
-        /** The stream that attention read (GPT-NeoX). */
+        /** The stream that the mixer read (GPT-NeoX). */
         PARALLEL
     }
 
@@ -49,6 +50,34 @@ public record BlockConfig(
             LAYER,
             /** x / sqrt(mean of squares + epsilon), Zhang and Sennrich 2019. */
             RMS
+        }
+    }
+
+    /** The layer that looks at other positions. */
+    public sealed interface MixerConfig {
+        /** Numbers that it keeps of a sequence, whatever its length, as float32; 0 if it keeps keys and values. */
+        default int stateSize() {
+            return 0;
+        }
+
+        /** Inputs of an output of its convolution over positions; 0 if it has none. */
+        default int kernel() {
+            return 0;
+        }
+
+        /**
+         * A short convolution between gates (LFM 2): with (B, C, u) = in(x), out(C ∘ conv(B ∘ u)). Its state is the last
+         * inputs of the convolution.
+         *
+         * @param channels D
+         * @param kernel inputs of an output, its own position's the last
+         * @param bias whether its linear layers and the convolution have biases
+         */
+        record ShortConv(int channels, int kernel, boolean bias) implements MixerConfig {
+            @Override
+            public int stateSize() {
+                return Math.multiplyExact(kernel - 1, channels);
+            }
         }
     }
 
@@ -75,7 +104,8 @@ public record BlockConfig(
             QueryKeyNorm queryKeyNorm,
             boolean qkvBias,
             boolean outBias,
-            boolean sinks) {
+            boolean sinks)
+            implements MixerConfig {
         /** Whether queries and keys are normed before they are rotated. */
         public enum QueryKeyNorm {
             /** Not at all. */
@@ -95,10 +125,24 @@ public record BlockConfig(
      * @param frequencies radians a position, width / 2 of them, after any scaling
      * @param gain factor of cosine and sine
      * @param longer frequencies of longer sequences
+     * @param growth b of the factor that queries get when they are turned, 1 + b ln(1 + floor(position / original)), see
+     *     Ministral 3; 0 for none
+     * @param original positions with the factor 1
      */
-    public record RopeConfig(int width, List<Double> frequencies, float gain, Longer longer) {
+    public record RopeConfig(
+            int width, List<Double> frequencies, float gain, Longer longer, float growth, int original) {
         public RopeConfig {
             frequencies = List.copyOf(frequencies);
+        }
+
+        /** Without a growth of queries. */
+        public RopeConfig(int width, List<Double> frequencies, float gain, Longer longer) {
+            this(width, frequencies, gain, longer, 0, 0);
+        }
+
+        /** The factor of queries. */
+        float queryFactor(int position) {
+            return growth == 0 ? 1 : (float) (1 + growth * StrictMath.log(1 + position / original));
         }
 
         /** The frequencies of a sequence that has room for {@code length} tokens, the same at all its positions. */
@@ -118,8 +162,15 @@ public record BlockConfig(
          * @param scaling the {@code rope_type}: default, linear, dynamic, llama3, yarn or longrope
          * @param factor of the scaling; 1 for default
          * @param original positions of pretraining, before scaling; 0 if that does not need them
+         * @param fast turns within these positions of the first coordinate that yarn scales; 32 for other scalings
+         * @param slow turns of the last one that it scales in part; 1 for other scalings
          */
-        public record Formula(double theta, String scaling, double factor, int original) {}
+        public record Formula(double theta, String scaling, double factor, int original, double fast, double slow) {
+            /** Without a band of yarn's own. */
+            public Formula(double theta, String scaling, double factor, int original) {
+                this(theta, scaling, factor, original, 32, 1);
+            }
+        }
 
         /** How frequencies change for sequences longer than in pretraining. */
         public sealed interface Longer {
@@ -146,7 +197,7 @@ public record BlockConfig(
         }
     }
 
-    /** The layer after attention, applied to each token. */
+    /** The layer after the mixer, applied to each token. */
     public sealed interface FeedForwardConfig {
         /** The layer, or one of several of the same shape. */
         Dense each();
@@ -246,12 +297,20 @@ public record BlockConfig(
         record Experts(int count, int chosen, Dense each, Routing routing, boolean routerBias)
                 implements FeedForwardConfig {}
 
-        /** The weights of the chosen experts. */
-        enum Routing {
+        /**
+         * The weights of the chosen experts.
+         *
+         * @param sigmoid whether an expert's score is the sigmoid of its logit, else the softmax over all
+         * @param sumsToOne whether the weights are the chosen scores over their sum; of sigmoids, over it and 1e-6
+         * @param choiceBias whether the experts are chosen by their scores and a bias, which has no gradient
+         * @param factor of the weights
+         */
+        record Routing(boolean sigmoid, boolean sumsToOne, boolean choiceBias, float factor) {
             /** The softmax over the chosen logits. */
-            SOFTMAX_OF_CHOSEN,
+            public static final Routing SOFTMAX_OF_CHOSEN = new Routing(false, true, false, 1);
+
             /** The softmax over all logits, not made to sum to 1 again. */
-            SOFTMAX_OF_ALL
+            public static final Routing SOFTMAX_OF_ALL = new Routing(false, false, false, 1);
         }
     }
 }

@@ -178,6 +178,7 @@ public final class Decoder implements Parameters, AutoCloseable {
         checkBackward(batch, a, dHidden, nothing ? Activations.NOTHING : lowest);
         if (!nothing) {
             Step step = a.beginBackward(batch, config.hiddenSize());
+            batch.chunks().forEach(chunk -> chunk.cache().clearState());
             float[] dx = dHidden.data();
             System.arraycopy(dx, 0, a.dOut, 0, step.rows() * config.hiddenSize());
             scale(a.dOut, step.rows(), config.hiddenScale());

@@ -1,5 +1,6 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import java.util.List;
 import java.util.Objects;
@@ -34,10 +35,19 @@ public record DecoderConfig(
         return new Layout(this).specs;
     }
 
+    /** The layers of attention, in order. */
+    public List<AttentionConfig> attentions() {
+        return blocks.stream()
+                .map(BlockConfig::mixer)
+                .filter(AttentionConfig.class::isInstance)
+                .map(AttentionConfig.class::cast)
+                .toList();
+    }
+
     /** The frequencies of all rotary positions in a sequence of this length: equal ones give equal keys. */
     public List<List<Double>> rotations(int length) {
-        return blocks.stream()
-                .map(block -> block.attention().rope())
+        return attentions().stream()
+                .map(AttentionConfig::rope)
                 .filter(Objects::nonNull)
                 .distinct()
                 .map(rope -> rope.frequencies(length))

@@ -7,18 +7,24 @@ import dev.causal4j.tensor.Gradients;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Several feed-forward layers; a router chooses some of them for each token. The tokens of an expert are gathered, so
  * that its products serve all of them; a token adds its experts in the order of their index, whatever else is in the
- * batch. Of equal logits the lower index is chosen.
+ * batch. Of equal scores the lower index is chosen.
  *
  * <p>out = sum over the chosen e of p_e · expert_e(x).
  *
  * @param router [experts, D]
+ * @param choiceBias [experts] added to the scores by which experts are chosen, or null
  * @param chosen experts of a token
  */
-record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing routing) implements FeedForward {
+record Experts(Linear router, float @Nullable [] choiceBias, List<DenseLayer> experts, int chosen, Routing routing)
+        implements FeedForward {
+    /** Added to a sum of sigmoids that weights are divided by. */
+    private static final float LEAST_SUM = 1e-6f;
+
     /**
      * An expert and the rows it serves.
      *
@@ -105,24 +111,31 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
             step.compute.each(count, i -> Kernels.add(dIn, i * d, a.dNormed, route.rows[i] * d, d));
         }
         float[] dRouted = new float[step.rows() * d];
-        softmaxBackward(step.rows(), tape.router, dWeights);
+        weightsBackward(step.rows(), tape.router, dWeights);
         router.backward(a.normed, dWeights, dRouted, step.rows(), gradients);
         Kernels.add(dRouted, 0, a.dNormed, 0, dRouted.length);
     }
 
     /** The gradients by the weights of the chosen experts become those by the router's logits. */
-    private void softmaxBackward(int rows, float[] logits, float[] dWeights) {
+    private void weightsBackward(int rows, float[] logits, float[] dWeights) {
         int count = experts.size();
         for (int row = 0; row < rows; row++) {
-            boolean[] isChosen = chosen(logits, row);
-            float[] p = weights(logits, row, isChosen);
+            float[] scores = scores(logits, row);
+            boolean[] isChosen = chosen(scores);
+            float[] p = weights(scores, isChosen);
             float sum = 0;
             for (int e = 0; e < count; e++) {
                 sum = Math.fma(isChosen[e] ? p[e] : 0, dWeights[row * count + e], sum);
             }
             for (int e = 0; e < count; e++) {
-                boolean counts = isChosen[e] || routing == Routing.SOFTMAX_OF_ALL;
-                dWeights[row * count + e] = counts ? p[e] * (dWeights[row * count + e] - sum) : 0;
+                int at = row * count + e;
+                if (routing.sigmoid()) { // p = factor s / t: dp / ds = p / s, less what the sum t takes
+                    float total = routing.sumsToOne() ? sum / routing.factor() : 0;
+                    dWeights[at] = isChosen[e] ? p[e] * (dWeights[at] - total) * (1 - scores[e]) : 0;
+                } else {
+                    boolean counts = isChosen[e] || !routing.sumsToOne();
+                    dWeights[at] = counts ? p[e] * (dWeights[at] - sum) : 0;
+                }
             }
         }
     }
@@ -131,8 +144,9 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
         boolean[][] isChosen = new boolean[rows][];
         float[][] p = new float[rows][];
         for (int row = 0; row < rows; row++) {
-            isChosen[row] = chosen(logits, row);
-            p[row] = weights(logits, row, isChosen[row]);
+            float[] scores = scores(logits, row);
+            isChosen[row] = chosen(scores);
+            p[row] = weights(scores, isChosen[row]);
         }
         List<Route> routes = new ArrayList<>();
         int[] served = new int[rows];
@@ -155,26 +169,54 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
         return routes;
     }
 
-    /** The softmax over all logits of a row, or over the chosen ones. */
-    private float[] weights(float[] logits, int row, boolean[] isChosen) {
+    /** The sigmoids of a row's logits, or the logits, of which a softmax is made. */
+    private float[] scores(float[] logits, int row) {
         int count = experts.size();
-        float[] p = Arrays.copyOfRange(logits, row * count, (row + 1) * count);
-        if (routing == Routing.SOFTMAX_OF_CHOSEN) {
-            for (int e = 0; e < count; e++) {
-                p[e] = isChosen[e] ? p[e] : Float.NEGATIVE_INFINITY;
-            }
+        float[] scores = Arrays.copyOfRange(logits, row * count, (row + 1) * count);
+        if (routing.sigmoid()) {
+            Kernels.sigmoid(scores, 0, count);
         }
-        Kernels.softmax(p, 0, count);
+        return scores;
+    }
+
+    /** The weights of a row's experts, of use for the chosen ones. */
+    private float[] weights(float[] scores, boolean[] isChosen) {
+        return routing.sigmoid() ? sigmoids(scores, isChosen) : softmax(scores, isChosen);
+    }
+
+    private float[] sigmoids(float[] scores, boolean[] isChosen) {
+        float sum = 0;
+        for (int e = 0; e < scores.length; e++) {
+            sum += isChosen[e] ? scores[e] : 0;
+        }
+        float divisor = routing.sumsToOne() ? sum + LEAST_SUM : 1;
+        float[] p = new float[scores.length];
+        for (int e = 0; e < p.length; e++) {
+            p[e] = scores[e] / divisor * routing.factor();
+        }
         return p;
     }
 
-    private boolean[] chosen(float[] logits, int row) {
-        int count = experts.size();
-        boolean[] isChosen = new boolean[count];
+    /** The softmax over all logits of a row, or over the chosen ones. */
+    private float[] softmax(float[] logits, boolean[] isChosen) {
+        float[] p = logits.clone();
+        for (int e = 0; e < p.length && routing.sumsToOne(); e++) {
+            p[e] = isChosen[e] ? p[e] : Float.NEGATIVE_INFINITY;
+        }
+        Kernels.softmax(p, 0, p.length);
+        return p;
+    }
+
+    private boolean[] chosen(float[] scores) {
+        float[] by = scores.clone();
+        if (choiceBias != null) {
+            Kernels.add(choiceBias, 0, by, 0, by.length);
+        }
+        boolean[] isChosen = new boolean[by.length];
         for (int k = 0; k < chosen; k++) {
             int best = -1;
-            for (int e = 0; e < count; e++) {
-                if (!isChosen[e] && (best < 0 || logits[row * count + e] > logits[row * count + best])) {
+            for (int e = 0; e < by.length; e++) {
+                if (!isChosen[e] && (best < 0 || by[e] > by[best])) {
                     best = e;
                 }
             }

@@ -2,7 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.tensor.Gradients;
 
-/** The layer after attention, applied to each token. */
+/** The layer after the mixer, applied to each token. */
 sealed interface FeedForward permits DenseLayer, Experts {
     /** Computes the first linear layers from {@code a.normed}; the backward may recompute this part. */
     void forwardUp(Step step, Tape tape, Activations a);

@@ -8,11 +8,12 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Keys and values of one sequence. Not thread-safe, except that a forward writes different positions or heads from
- * several threads.
+ * Keys and values of one sequence, and the state of its recurrent layers. Not thread-safe, except that a forward writes
+ * different positions, heads or parts of the state from several threads.
  *
  * <p>It takes pages from a {@link PagePool} as it grows and gives them back when they fall out of their layers' window,
- * or when it is cut or closed. Copies share pages until one of them writes.
+ * or when it is cut or closed. Copies share pages until one of them writes. The state is that behind the last position;
+ * it comes with the first page, all zeros, and goes with it. A copy has its own, since every step writes all of it.
  */
 public final class KVCache implements AutoCloseable {
     private static final int POSITIONS = PagePool.POSITIONS;
@@ -34,6 +35,8 @@ public final class KVCache implements AutoCloseable {
     private final MemorySegment[][] pages; // [kind][page]; NONE where none is held
     private final int[] firsts; // [kind], the first page that is held
     private int count; // pages taken of each kind
+    private MemorySegment state = NONE; // of recurrent layers
+    private boolean broken; // the state is that of a forward that failed
     private long promised; // bytes
     private int reserved; // positions
     private boolean reserves;
@@ -84,6 +87,7 @@ public final class KVCache implements AutoCloseable {
         }
         int rounded = PagePool.needed(positions) * POSITIONS;
         long more = (writesToShared() ? pool.pageBytes() : 0) - promised;
+        more += state.equals(NONE) ? pool.state.bytes : 0;
         for (int k = 0; k < pages.length; k++) {
             Kind kind = pool.kinds.get(k);
             boolean all = kind.window == 0 || shares;
@@ -122,6 +126,10 @@ public final class KVCache implements AutoCloseable {
             copy.firsts[k] = firsts[k];
             copy.pages[k] = Arrays.copyOf(pages[k], count);
             Arrays.stream(copy.pages[k], firsts[k], count).forEach(pool::share);
+        }
+        if (!state.equals(NONE)) {
+            copy.state = pool.take(pool.state, false).copyFrom(state);
+            copy.broken = broken;
         }
         copy.count = count;
         copy.length = length;
@@ -162,8 +170,8 @@ public final class KVCache implements AutoCloseable {
      * Forgets the positions from {@code length} on, so that the next tokens continue from there. Pages that were reserved
      * stay reserved.
      *
-     * @throws IllegalArgumentException if so many are not cached, or the next token would see positions that fell out
-     *     of a window
+     * @throws IllegalArgumentException if so many are not cached, the next token would see positions that fell out of a
+     *     window, or recurrent layers had another state there
      */
     public void truncate(int length) {
         if (length < 0 || length > this.length) {
@@ -177,8 +185,17 @@ public final class KVCache implements AutoCloseable {
                         + ", got a cache that gave them back; begin again");
             }
         }
+        if (length > 0 && length < this.length && pool.state.bytes > 0) {
+            throw new IllegalArgumentException("cache: expected to keep all " + this.length
+                    + " positions, whose state recurrent layers have, got " + length + "; begin again");
+        }
         this.length = length;
         reserved = 0;
+        if (length == 0 && !state.equals(NONE)) {
+            promised += pool.give(pool.state, state, reserves) ? pool.state.bytes : 0;
+            state = NONE;
+            broken = false;
+        }
         count = Math.min(count, PagePool.needed(length));
         for (int k = 0; k < pages.length; k++) {
             for (int page = count; page < pages[k].length; page++) {
@@ -228,6 +245,26 @@ public final class KVCache implements AutoCloseable {
             prepare(k, PagePool.needed(length + tokens));
         }
         count = PagePool.needed(length + tokens);
+        if (pool.state.bytes > 0) {
+            prepareState();
+        }
+    }
+
+    private void prepareState() {
+        if (broken && length > 0) {
+            throw new IllegalStateException("cache: expected the state of " + length
+                    + " positions, got that of a forward that failed; begin again");
+        }
+        boolean isNew = state.equals(NONE);
+        state = isNew ? take(pool.state) : state;
+        if (isNew || length == 0) {
+            clearState();
+        }
+    }
+
+    /** Makes the state that before the first position, from which a backward may compute blocks again. */
+    void clearState() {
+        state.fill((byte) 0);
     }
 
     /** Gives back what fell out of the window, copies a shared last page and takes pages up to {@code needed}. */
@@ -239,7 +276,7 @@ public final class KVCache implements AutoCloseable {
         int last = length / POSITIONS;
         if (last < count && pool.isShared(pages[k][last])) {
             MemorySegment shared = pages[k][last];
-            pages[k][last] = take(k).copyFrom(shared);
+            pages[k][last] = take(pool.kinds.get(k)).copyFrom(shared);
             pool.give(pool.kinds.get(k), shared, false);
         }
         if (needed > pages[k].length) {
@@ -248,18 +285,17 @@ public final class KVCache implements AutoCloseable {
             Arrays.fill(pages[k], held, pages[k].length, NONE);
         }
         for (int page = count; page < needed; page++) {
-            pages[k][page] = pages[k][page].equals(NONE) ? take(k) : pages[k][page];
+            pages[k][page] = pages[k][page].equals(NONE) ? take(pool.kinds.get(k)) : pages[k][page];
         }
     }
 
     /** Whether the pages that the next position goes to belong to another cache, too. */
     private boolean writesToShared() {
         int page = length / POSITIONS;
-        return page < count && pool.isShared(pages[0][page]);
+        return page < count && Arrays.stream(pages).anyMatch(kind -> pool.isShared(kind[page]));
     }
 
-    private MemorySegment take(int k) {
-        Kind kind = pool.kinds.get(k);
+    private MemorySegment take(Kind kind) {
         boolean wasPromised = promised >= kind.bytes;
         MemorySegment page = pool.take(kind, wasPromised);
         promised -= wasPromised ? kind.bytes : 0;
@@ -271,9 +307,19 @@ public final class KVCache implements AutoCloseable {
         return pool.pages(pages, layer, head, heads, headSize);
     }
 
+    /**
+     * A layer's part of the state, numbers of {@link dev.causal4j.kernel.Panels#FLOAT}: that behind the last position before
+     * a forward, which leaves the one behind its own last row there.
+     */
+    MemorySegment state(int layer) {
+        broken = true; // until the forward ends
+        return pool.state(state, layer);
+    }
+
     /** Counts positions as cached once every layer has stored them. */
     void advance(int positions) {
         begun = true;
+        broken = false;
         length += positions;
     }
 }

@@ -6,6 +6,7 @@ import static dev.causal4j.decoder.ParameterSpec.NO_LAYER;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
+import dev.causal4j.decoder.BlockConfig.MixerConfig;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
@@ -54,21 +55,42 @@ final class Layout {
         NormConfig norm = block.norm();
         boolean before = block.norms() != NormPlaces.AFTER;
         boolean after = block.norms() != NormPlaces.BEFORE;
-        var attentionNorm = norm(before, "attention_norm", hiddenSize, norm);
-        var attention = attention(number, block.attention(), norm);
-        var attentionOutNorm = norm(after, "attention_out_norm", hiddenSize, norm);
+        var mixerNorm = norm(before, "attention_norm", hiddenSize, norm);
+        var mixer = mixer(number, block.mixer(), norm);
+        var mixerOutNorm = norm(after, "attention_out_norm", hiddenSize, norm);
         var feedForwardNorm = norm(before, "feed_forward_norm", hiddenSize, norm);
         var feedForward = feedForward(block.feedForward());
         var feedForwardOutNorm = norm(after, "feed_forward_out_norm", hiddenSize, norm);
         return from -> new Block(
                 hiddenSize,
                 number,
-                new Block.Norms(attentionNorm.apply(from), attentionOutNorm.apply(from)),
-                attention.apply(from),
+                new Block.Norms(mixerNorm.apply(from), mixerOutNorm.apply(from)),
+                mixer.apply(from),
                 new Block.Norms(feedForwardNorm.apply(from), feedForwardOutNorm.apply(from)),
                 feedForward.apply(from),
                 block.residual(),
                 block.residualScale());
+    }
+
+    private Function<Parameters, ? extends Mixer> mixer(int number, MixerConfig mixer, NormConfig norm) {
+        return switch (mixer) {
+            case AttentionConfig attention -> attention(number, attention, norm);
+            case MixerConfig.ShortConv conv -> shortConvolution(number, conv);
+        };
+    }
+
+    private Function<Parameters, ShortConvolution> shortConvolution(int number, MixerConfig.ShortConv conv) {
+        int width = conv.channels();
+        var in = linear("conv_in", Role.MIXER_IN, 3 * width, hiddenSize, conv.bias());
+        var convolution = convolution("conv", width, conv.kernel(), conv.bias());
+        var out = linear("conv_out", Role.MIXER_OUT, hiddenSize, width, conv.bias());
+        return from -> new ShortConvolution(number, in.apply(from), convolution.apply(from), out.apply(from));
+    }
+
+    private Function<Parameters, CausalConv> convolution(String module, int channels, int kernel, boolean biased) {
+        ParameterSpec weight = add(module + ".weight", Role.CONVOLUTION, Math.multiplyExact(kernel, channels), 1);
+        ParameterSpec bias = biased ? add(module + ".bias", Role.BIAS, channels, 1) : null;
+        return from -> new CausalConv(from.vector(weight), bias == null ? null : from.vector(bias), kernel);
     }
 
     private Function<Parameters, Attention> attention(int number, AttentionConfig a, NormConfig norm) {
@@ -104,8 +126,11 @@ final class Layout {
                     experts.add(dense(all.each()));
                 }
                 expert = NO_EXPERT;
+                ParameterSpec choice =
+                        all.routing().choiceBias() ? add("choice.bias", Role.BUFFER, all.count(), 1) : null;
                 yield from -> new Experts(
                         router.apply(from),
+                        choice == null ? null : from.vector(choice),
                         experts.stream().map(each -> each.apply(from)).toList(),
                         all.chosen(),
                         all.routing());
@@ -140,8 +165,9 @@ final class Layout {
     }
 
     private ParameterSpec add(String name, Role role, int rows, int cols) {
-        boolean residual = role == Role.ATTENTION_OUT || role == Role.DOWN;
-        double deviation = role.isVector() ? 0 : residual ? residualDeviation : DEVIATION;
+        boolean residual = role == Role.ATTENTION_OUT || role == Role.MIXER_OUT || role == Role.DOWN;
+        boolean constant = role.isVector() && role != Role.CONVOLUTION;
+        double deviation = constant ? 0 : residual ? residualDeviation : DEVIATION;
         String block = layer == NO_LAYER ? "" : "layers." + layer + ".";
         String inside = expert == NO_EXPERT ? "" : "experts." + expert + ".";
         specs.add(new ParameterSpec(block + inside + name, role, layer, expert, rows, cols, deviation));

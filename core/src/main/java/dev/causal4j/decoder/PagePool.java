@@ -1,6 +1,7 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.MixerConfig;
 import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
@@ -13,17 +14,19 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * A bounded pool of pages for keys and values; a page holds {@value #POSITIONS} positions of all layers of one kind.
  * Layers of one kind see equally far back, so that those with windows can give pages back that others still need.
- * Memory is allocated from the arena on first use of a page, and returned pages are reused. Thread-safe.
+ * Beside pages a sequence has one block of fixed size, the state of all recurrent layers, if there are any. Memory is
+ * allocated from the arena on first use, and what is returned is reused. Thread-safe.
  */
 public final class PagePool {
     /** Positions of a page. */
     public static final int POSITIONS = Panels.WIDTH;
 
-    /** Layers that see equally far back. */
+    /** Layers that see equally far back; {@link #state} is the kind of the recurrent ones' block. */
     static final class Kind {
         final int window; // positions that a query sees, its own included; 0 for all
         long bytes; // in a page
@@ -45,9 +48,11 @@ public final class PagePool {
     final Decoder decoder;
     final PanelFormat format;
     final List<Kind> kinds = new ArrayList<>();
+    final Kind state = new Kind(0); // of no bytes without recurrent layers
     private final Arena arena;
     private final long capacity; // bytes
-    private final List<Layer> layers = new ArrayList<>();
+    private final Map<Integer, Layer> layers = new HashMap<>(); // of attention
+    private final Map<Integer, Long> states = new HashMap<>(); // where a layer's part of the state begins
     private final Map<MemorySegment, Integer> users = new HashMap<>(); // how many caches hold each page
     private long held; // bytes
     private long promised; // bytes
@@ -63,15 +68,24 @@ public final class PagePool {
         this.decoder = decoder;
         this.format = dtype == DType.F32 ? PanelFormat.F32 : PanelFormat.BF16;
         this.arena = arena;
-        for (BlockConfig block : decoder.config().blocks()) {
-            AttentionConfig attention = block.attention();
-            Kind kind = kind(attention.window() < decoder.config().contextLength() ? attention.window() : 0);
-            long from = kind.bytes;
-            long values = from + attention.kvHeads() * Pages.keyBytes(format, attention.headSize());
-            kind.bytes = values + attention.kvHeads() * Pages.valueBytes(format, attention.headSize());
-            layers.add(new Layer(kinds.indexOf(kind), from, values));
+        for (int layer = 0; layer < decoder.config().blocks().size(); layer++) {
+            MixerConfig mixer = decoder.config().blocks().get(layer).mixer();
+            states.put(layer, state.bytes);
+            state.bytes += stateBytes(mixer);
+            if (mixer instanceof AttentionConfig attention) {
+                Kind kind = kind(attention.window() < decoder.config().contextLength() ? attention.window() : 0);
+                long from = kind.bytes;
+                long values = from + attention.kvHeads() * Pages.keyBytes(format, attention.headSize());
+                kind.bytes = values + attention.kvHeads() * Pages.valueBytes(format, attention.headSize());
+                layers.put(layer, new Layer(kinds.indexOf(kind), from, values));
+            }
         }
-        this.capacity = Math.max(bytes, needed(decoder.config().contextLength()) * pageBytes());
+        this.capacity = Math.max(bytes, needed(decoder.config().contextLength()) * pageBytes() + state.bytes);
+    }
+
+    /** Bytes of a layer's part of a state, of whole cache lines. */
+    private static long stateBytes(MixerConfig mixer) {
+        return Math.ceilDiv(mixer.stateSize(), 16) * 64L;
     }
 
     private Kind kind(int window) {
@@ -91,9 +105,14 @@ public final class PagePool {
         return kinds.stream().mapToLong(kind -> kind.bytes).sum();
     }
 
+    /** Bytes of the state of a sequence's recurrent layers; 0 without such. */
+    public long stateBytes() {
+        return state.bytes;
+    }
+
     /** Pages of each kind for which there is room: neither held nor reserved. */
     public synchronized int freePages() {
-        return Math.clamp(freeBytes() / pageBytes(), 0, Integer.MAX_VALUE);
+        return Math.clamp(freeBytes() / Math.max(1, pageBytes()), 0, Integer.MAX_VALUE);
     }
 
     private long freeBytes() {
@@ -107,10 +126,16 @@ public final class PagePool {
 
     /** Keys and values of some heads in the pages of each kind. */
     Pages pages(MemorySegment[][] memory, int layer, int head, int heads, int headSize) {
-        Layer all = layers.get(layer);
+        Layer all = Objects.requireNonNull(layers.get(layer));
         long keys = all.keys + head * Pages.keyBytes(format, headSize);
         long values = all.values + head * Pages.valueBytes(format, headSize);
         return new Pages(format, memory[all.kind], keys, values, headSize, heads);
+    }
+
+    /** A layer's part of a state. */
+    MemorySegment state(MemorySegment memory, int layer) {
+        long size = 4L * decoder.config().blocks().get(layer).mixer().stateSize();
+        return memory.asSlice(Objects.requireNonNull(states.get(layer)), size);
     }
 
     /** @param bytes less than 0 to withdraw a promise */

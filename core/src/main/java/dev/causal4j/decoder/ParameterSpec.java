@@ -58,6 +58,10 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         QUERY_KEY_VALUE,
         /** From the heads back to the residual stream [D, H n]. */
         ATTENTION_OUT,
+        /** Into a mixer without attention, packed [.., D]. */
+        MIXER_IN,
+        /** From such a mixer back to the residual stream [D, ..]. */
+        MIXER_OUT,
         /** Into the feed-forward layer: [inner, D], or gate and up packed [2 inner, D]. */
         UP,
         /** Out of the feed-forward layer [D, inner]. */
@@ -69,16 +73,26 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         /** A bias of a linear layer or norm, a vector. */
         BIAS,
         /** The logits of attention's sinks, a vector. */
-        SINK;
+        SINK,
+        /** A convolution over positions, a vector of [kernel][channels], the oldest input first. */
+        CONVOLUTION,
+        /** Numbers that have no gradient, a vector. */
+        BUFFER;
 
         /** Whether the parameter is a vector. */
         public boolean isVector() {
-            return this == GAIN || this == BIAS || this == SINK;
+            return switch (this) {
+                case GAIN, BIAS, SINK, CONVOLUTION, BUFFER -> true;
+                default -> false;
+            };
         }
 
         /** Whether the parameter is the weight of a linear layer inside a block, to which an adapter may be added. */
         public boolean isLinear() {
-            return this == QUERY_KEY_VALUE || this == ATTENTION_OUT || this == UP || this == DOWN;
+            return switch (this) {
+                case QUERY_KEY_VALUE, ATTENTION_OUT, MIXER_IN, MIXER_OUT, UP, DOWN -> true;
+                default -> false;
+            };
         }
     }
 }

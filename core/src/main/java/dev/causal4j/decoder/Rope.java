@@ -29,6 +29,11 @@ final class Rope {
         this.usual = new Table(config.frequencies());
     }
 
+    /** The factor of queries at a position. */
+    float queryFactor(int position) {
+        return config.queryFactor(position);
+    }
+
     /** The sines and cosines of a sequence that has room for {@code capacity} tokens. */
     Table table(int capacity) {
         List<Double> frequencies = config.frequencies(capacity);

@@ -25,7 +25,7 @@ final class Step {
     private final int contextLength;
     private final long[] addresses; // [N]
     private final int[] sources; // [N], the rows among all of the batch
-    private final KVCache[] caches; // [N]
+    private final int[] partNumbers; // [N]
 
     /**
      * A pass over rows of a batch, which follow what its caches hold now.
@@ -39,7 +39,7 @@ final class Step {
         this.contextLength = contextLength;
         this.addresses = new long[wantedAlone ? batch.wanted() : batch.rows()];
         this.sources = new int[addresses.length];
-        this.caches = new KVCache[addresses.length];
+        this.partNumbers = new int[addresses.length];
         int all = 0;
         int row = 0;
         for (Batch.Chunk chunk : batch.chunks()) {
@@ -52,7 +52,7 @@ final class Step {
             for (int t = 0; t < count; t++, row++) {
                 addresses[row] = sequence * contextLength + position + t;
                 sources[row] = all - count + t;
-                caches[row] = chunk.cache();
+                partNumbers[row] = parts.size() - 1;
             }
         }
     }
@@ -81,9 +81,14 @@ final class Step {
         return (int) (addresses[row] % contextLength);
     }
 
+    /** The number of the part that a row belongs to. */
+    int part(int row) {
+        return partNumbers[row];
+    }
+
     /** The cache of a row's sequence. */
     KVCache cache(int row) {
-        return caches[row];
+        return parts.get(partNumbers[row]).cache();
     }
 
     /** A row's number among all sequences of an optimizer step, each of contextLength: the address of its dropout. */

@@ -5,10 +5,10 @@ import java.util.List;
 /** Intermediate results of a block, read by its backward. In inference all blocks share one. */
 final class Tape {
     float[] input = {}; // [N, D], the stream before the block; not of a shared one
-    float[] queryKeyValue = {}; // [N, (H + 2 G) n], prepared in place unless a norm reads them in the backward
-    float[] prepared = {}; // [N, (H + 2 G) n], normed, rotated and scaled; empty without such a norm
-    float[] attention = {}; // [N, H n]
-    float[] attentionOut = {}; // [N, D], the input of the norm after attention
+    float[] projected = {}; // [N, ..], what the mixer makes of its input
+    float[] prepared = {}; // [N, ..], what it makes of that before it looks at other positions
+    float[] mixed = {}; // [N, ..], what it projects back
+    float[] mixerOut = {}; // [N, D], the input of the norm after the mixer
     float[] middle = {}; // [N, D], the stream that the feed-forward layer reads
     float[] router = {}; // [N, experts]
     List<Experts.Route> routes = List.of(); // the experts that the router chose
@@ -20,10 +20,5 @@ final class Tape {
     /** @param keeps whether a backward will read it */
     Tape(boolean keeps) {
         this.keeps = keeps;
-    }
-
-    /** The prepared queries and keys. */
-    float[] queriesAndKeys() {
-        return prepared.length > 0 ? prepared : queryKeyValue;
     }
 }

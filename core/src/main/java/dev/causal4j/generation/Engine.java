@@ -96,7 +96,7 @@ public final class Engine implements AutoCloseable {
         this.model = model;
         this.options = options;
         this.drafts = drafts;
-        this.mostDrafted = mostDrafted;
+        this.mostDrafted = model.decoder().pool().stateBytes() > 0 ? 0 : mostDrafted; // no state can be taken back
         this.prefixes = new PrefixCache(model.decoder().pool(), options.prefixBytes());
         this.schedule = new Schedule(model, options, prefixes, budget);
         // Ids beyond the tokenizer belong to a padded vocabulary and are never chosen.

@@ -96,8 +96,12 @@ final class PrefixCache {
         most = Math.max(most, pages);
     }
 
-    /** Whether it keeps the pages of a sequence that begins now. */
+    /** Whether it keeps the pages of a sequence that begins now; not those of recurrent layers, whose states they lack. */
     boolean keeps(Sequence<?> sequence) {
+        return pool.stateBytes() == 0 && keepsPages(sequence);
+    }
+
+    private boolean keepsPages(Sequence<?> sequence) {
         return sequence.continued != null || sequence.followers >= 0 || (most > 0 && sequence.salt.isPresent());
     }
 

@@ -24,6 +24,13 @@ class Elementwise {
         }
     }
 
+    /** 1 / (1 + exp(-x)). */
+    void sigmoid(float[] x, int offset, int n) {
+        for (int i = offset; i < offset + n; i++) {
+            x[i] = 1f / (1f + Elementary.exp(-x[i]));
+        }
+    }
+
     /** dy *= the derivative of {@link #swish} at x: s + x s (1 - s) 2 u' with s = 1 / (1 + exp(-2 u)). */
     void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
         for (int i = offset; i < offset + n; i++) {
@@ -68,6 +75,13 @@ class Elementwise {
     void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
         for (int i = 0; i < n; i++) {
             y[yOffset + i] *= x[xOffset + i];
+        }
+    }
+
+    /** y = fma(w, x, y). */
+    void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+        for (int i = 0; i < n; i++) {
+            y[yOffset + i] = Math.fma(w[wOffset + i], x[xOffset + i], y[yOffset + i]);
         }
     }
 

@@ -369,6 +369,11 @@ public final class Kernels {
         elementwise(x, offset, n).swish(x, offset, n, scale, cube);
     }
 
+    /** Replaces n numbers by 1 / (1 + exp(-x)). */
+    public static void sigmoid(float[] x, int offset, int n) {
+        elementwise(x, offset, n).sigmoid(x, offset, n);
+    }
+
     /** Multiplies dy by the derivative of {@link #swish} at x, for the n numbers from {@code offset} on. */
     public static void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
         Objects.checkFromIndexSize(offset, n, dy.length);
@@ -396,5 +401,12 @@ public final class Kernels {
     public static void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
         Objects.checkFromIndexSize(yOffset, n, y.length);
         elementwise(x, xOffset, n).scale(x, xOffset, y, yOffset, n);
+    }
+
+    /** y[i] = fma(w[i], x[i], y[i]) for n numbers. */
+    public static void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+        Objects.checkFromIndexSize(wOffset, n, w.length);
+        Objects.checkFromIndexSize(yOffset, n, y.length);
+        elementwise(x, xOffset, n).addProduct(w, wOffset, x, xOffset, y, yOffset, n);
     }
 }

@@ -39,6 +39,16 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
+    void sigmoid(float[] x, int offset, int n) {
+        FloatVector one = FloatVector.broadcast(S, 1f);
+        int i = offset;
+        for (; i + W <= offset + n; i += W) {
+            one.div(exp(FloatVector.fromArray(S, x, i).neg()).add(one)).intoArray(x, i);
+        }
+        super.sigmoid(x, i, offset + n - i);
+    }
+
+    @Override
     void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
         FloatVector one = FloatVector.broadcast(S, 1f);
         int i = offset;
@@ -113,6 +123,17 @@ final class VectorElementwise extends Elementwise {
             sum.intoArray(y, yOffset + i);
         }
         super.add(x, xOffset + i, y, yOffset + i, n - i);
+    }
+
+    @Override
+    void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+        int i = 0;
+        for (; i + W <= n; i += W) {
+            FloatVector.fromArray(S, w, wOffset + i)
+                    .fma(FloatVector.fromArray(S, x, xOffset + i), FloatVector.fromArray(S, y, yOffset + i))
+                    .intoArray(y, yOffset + i);
+        }
+        super.addProduct(w, wOffset + i, x, xOffset + i, y, yOffset + i, n - i);
     }
 
     @Override

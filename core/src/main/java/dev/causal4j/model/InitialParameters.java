@@ -60,8 +60,20 @@ final class InitialParameters {
                 spec -> {
                     float[] vector = new float[spec.rows()];
                     Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
+                    if (spec.deviation() > 0) {
+                        fill(vector, numbers.of(spec, streams.getAndIncrement()));
+                    }
                     return vector;
                 });
         return CausalLM.owning(device.arena(), config.type(), config, parameters, options.cache(), text);
+    }
+
+    private static void fill(float[] vector, Matrix.PanelSource source) {
+        float[] panel = new float[Panels.WIDTH];
+        for (int from = 0; from < vector.length; from += panel.length) {
+            int width = Math.min(panel.length, vector.length - from);
+            source.fill(from, width, panel);
+            System.arraycopy(panel, 0, vector, from, width);
+        }
     }
 }

@@ -1,7 +1,6 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.DecoderConfig;
@@ -192,10 +191,16 @@ public record ModelConfig(
 
     /** Bytes of keys and values of one sequence in f32; layers with a window keep no more than that. */
     public long cacheBytes(int tokens) {
-        return decoder.blocks().stream()
-                .map(BlockConfig::attention)
+        return decoder.attentions().stream()
                 .mapToLong(
                         a -> 8L * a.kvHeads() * a.headSize() * (a.window() > 0 ? Math.min(a.window(), tokens) : tokens))
+                .sum();
+    }
+
+    /** Bytes of the state of one sequence's recurrent layers, whatever its length. */
+    public long stateBytes() {
+        return decoder.blocks().stream()
+                .mapToLong(block -> 4L * block.mixer().stateSize())
                 .sum();
     }
 

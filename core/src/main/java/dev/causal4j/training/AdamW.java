@@ -15,7 +15,7 @@ import dev.causal4j.kernel.AdamWStep;
  * @param beta1 decay of the mean of the gradients, from 0 to below 1
  * @param beta2 decay of the mean of their squares
  * @param epsilon added to the root
- * @param weightDecay of matrices, embeddings among them; gains and biases do not decay
+ * @param weightDecay of matrices, embeddings among them, and convolutions; gains and biases do not decay
  */
 public record AdamW(double beta1, double beta2, double epsilon, double weightDecay) {
     /** The usual values for GPT models (Brown et al. 2020). */

@@ -2,6 +2,7 @@ package dev.causal4j.training;
 
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.kernel.AdamWStep;
@@ -86,7 +87,7 @@ final class TrainableModel implements AutoCloseable {
             float[] copy = vector.clone();
             float[] gradient = gradients.track(copy);
             trainedParameters += copy.length;
-            tracked.add(() -> TrainedParameter.of(name(spec), copy, gradient));
+            tracked.add(() -> TrainedParameter.of(name(spec), spec.role() == Role.CONVOLUTION, copy, gradient));
             return copy;
         }
 

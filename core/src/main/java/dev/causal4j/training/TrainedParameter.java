@@ -17,7 +17,7 @@ import java.util.function.DoubleSupplier;
 /**
  * A parameter with its gradient and AdamW's two moments. Not thread-safe.
  *
- * @param decays whether the weights decay, as those of matrices do
+ * @param decays whether the weights decay, as those of matrices and convolutions do
  * @param squaredNorm the sum of the squares of the gradient, in double and in a fixed order
  * @param update updates the parameter and the moments
  * @param state views that a checkpoint stores and restores: the moments, and the numbers of an adapter, which the
@@ -51,13 +51,13 @@ record TrainedParameter(
                 state);
     }
 
-    /** A bias or a gain. */
-    static TrainedParameter of(String name, float[] numbers, float[] gradient) {
+    /** A bias, a gain or a convolution, which alone decays. */
+    static TrainedParameter of(String name, boolean decays, float[] numbers, float[] gradient) {
         float[] first = new float[numbers.length];
         float[] second = new float[numbers.length];
         List<Long> shape = List.of((long) numbers.length);
         return new TrainedParameter(
-                false,
+                decays,
                 () -> squaredNorm(gradient),
                 step -> step.apply(numbers, gradient, first, second, numbers.length),
                 moments(name, shape, MemorySegment.ofArray(first), MemorySegment.ofArray(second)));

@@ -11,15 +11,16 @@ import dev.causal4j.model.ModelConfig;
 public sealed interface TrainingScope {
     /** Whether a parameter of a model is trained. */
     default boolean includes(ParameterSpec spec, ModelConfig model) {
-        return switch (this) {
-            case All _ -> true;
-            case Head _ -> spec.role() == (model.tied() ? Role.EMBEDDING : Role.PROJECTION);
-            case LastLayers(int count) ->
-                spec.layer() == ParameterSpec.NO_LAYER
-                        ? spec.role().isVector()
-                        : spec.layer() >= model.decoder().blocks().size() - count;
-            case LowRank _ -> false;
-        };
+        return spec.role() != Role.BUFFER
+                && switch (this) {
+                    case All _ -> true;
+                    case Head _ -> spec.role() == (model.tied() ? Role.EMBEDDING : Role.PROJECTION);
+                    case LastLayers(int count) ->
+                        spec.layer() == ParameterSpec.NO_LAYER
+                                ? spec.role().isVector()
+                                : spec.layer() >= model.decoder().blocks().size() - count;
+                    case LowRank _ -> false;
+                };
     }
 
     /** Low-rank additions to attention and feed-forward layers, scaled by 2: alpha is twice the rank. */

@@ -1,6 +1,7 @@
 package dev.causal4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
@@ -55,7 +56,14 @@ class EqualBitsTest {
         NO_POSITIONS(SIZES + """
                 "model_type": "smollm3", "no_rope_layers": [1, 0, 1]}"""),
         PARALLEL(SIZES + """
-                "model_type": "gpt_neox", "rotary_pct": 0.4}""");
+                "model_type": "gpt_neox", "rotary_pct": 0.4}"""),
+        CONVOLUTIONS_AND_CHOICE_BY_SIGMOIDS(SIZES + """
+                "model_type": "lfm2_moe", "layer_types": ["conv", "full_attention", "conv"], "conv_L_cache": 4,
+                "conv_bias": true, "num_dense_layers": 1, "moe_intermediate_size": 37, "num_experts": 5,
+                "num_experts_per_tok": 2}"""),
+        GROWING_QUERIES(SIZES + """
+                "model_type": "ministral3", "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4,
+                "original_max_position_embeddings": 50, "llama_4_scaling_beta": 0.3}}""");
 
         private final String json;
 
@@ -137,7 +145,7 @@ class EqualBitsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 7, 64})
+    @ValueSource(ints = {1, 7, 64, 65})
     void aPromptInOnePieceAgreesWithItsChunks(int size) {
         int[] tokens = tokens(9, 150);
         KVCache cache = model.newCache();
@@ -162,6 +170,10 @@ class EqualBitsTest {
             model.forward(Batch.last(start, Arrays.copyOf(tokens, 130)), activations);
             for (int cut : new int[] {1, 63, 64, 65, 100, 127, 128, 129, 130}) {
                 try (KVCache copy = start.copy()) {
+                    if (model.config().stateBytes() > 0 && cut < 130) {
+                        assertThatThrownBy(() -> copy.truncate(cut)).hasMessageContaining("whose state");
+                        continue;
+                    }
                     copy.truncate(cut);
                     Batch rest = Batch.of(copy, Arrays.copyOfRange(tokens, cut, tokens.length));
                     float[] logits = allLogits(model, rest, model.forward(rest, activations));

@@ -45,7 +45,10 @@ class GgufArchitecturesTest {
                 "qwen3_moe | {\"num_hidden_layers\": 2, \"mlp_only_layers\": []} | 88 82 46 38 63 63 74 48 48 88 87 38",
                 "smollm3 | {\"no_rope_layers\": null} | 61 64 70 70 70 57 26 50 53 57 5 58",
                 "gpt_oss | {\"rope_scaling\": {\"rope_type\": \"default\"}} | 33 74 74 74 25 83 9 74 9 74 9 74",
-                "gpt_oss | {} | "
+                "gpt_oss | {} | ",
+                "lfm2 | {} | ",
+                "lfm2_moe | {} | ",
+                "ministral3 | {} | "
             })
     void aFileIsTheModelItWasWrittenFrom(String name, String changes, @Nullable String greedy) throws IOException {
         Path model = twin(name, changes);

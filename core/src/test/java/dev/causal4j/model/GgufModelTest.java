@@ -21,6 +21,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -54,7 +55,7 @@ class GgufModelTest {
         double tolerance = expected.number("tolerance", 0, 0, 1);
         try (CausalLM model = CausalLM.load(FILES.resolve(expected.requireString("file")), DType.F32);
                 KVCache cache = model.newCache()) {
-            cache.reserve(expected.requireInt("n_ctx", 1, 1 << 20));
+            cache.reserve(expected.integer("n_ctx", 64, 1, 1 << 20));
             Rows hidden = model.forward(Batch.of(cache, tokens), new Activations());
             for (int t = 0; t < tokens.length; t++) {
                 float[] actual = model.head().logits(hidden, t);
@@ -75,9 +76,9 @@ class GgufModelTest {
         List<Integer> greedy = expected.integers("greedy");
         try (CausalLM model = CausalLM.load(FILES.resolve(expected.requireString("file")), DType.F32);
                 KVCache cache = model.newCache()) {
-            cache.reserve(expected.requireInt("n_ctx", 1, 1 << 20));
+            cache.reserve(expected.integer("n_ctx", 64, 1, 1 << 20));
             Activations activations = new Activations();
-            int[] next = expected.integers("tokens").stream()
+            int[] next = expected.integers(expected.has("greedy_prompt") ? "greedy_prompt" : "tokens").stream()
                     .mapToInt(Integer::intValue)
                     .toArray();
             for (int token : greedy) {
@@ -97,6 +98,29 @@ class GgufModelTest {
                 CausalLM folder = CausalLM.load(FILES.resolve("hf"))) {
             assertThat(Logits.of(gguf, tokens)).isEqualTo(Logits.of(folder, tokens));
             assertThat(gguf.config().sameArchitecture(folder.config())).isTrue();
+        }
+    }
+
+    static List<String> twins() throws IOException {
+        List<String> twins = new ArrayList<>();
+        for (String name : names()) {
+            if (Json.read(FILES.resolve(name + ".expected.json")).has("fixture")) {
+                twins.add(name);
+            }
+        }
+        return twins;
+    }
+
+    @ParameterizedTest
+    @MethodSource("twins")
+    void twinsHaveTheBitsOfTheirFixtures(String name) throws IOException {
+        Json expected = Json.read(FILES.resolve(name + ".expected.json"));
+        int[] tokens =
+                expected.integers("tokens").stream().mapToInt(Integer::intValue).toArray();
+        Path fixture = Golden.folder(expected.requireString("fixture"));
+        try (CausalLM gguf = CausalLM.load(FILES.resolve(expected.requireString("file")), DType.F32);
+                CausalLM folder = CausalLM.load(fixture, DType.F32)) {
+            assertThat(Logits.of(gguf, tokens)).isEqualTo(Logits.of(folder, tokens));
         }
     }
 

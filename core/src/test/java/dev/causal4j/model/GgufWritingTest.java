@@ -159,7 +159,8 @@ class GgufWritingTest {
             assertThat(actual.eos()).isEqualTo(expected.eos());
             Tokenizer tokenizer = expected.requireTokenizer();
             Tokenizer read = actual.requireTokenizer();
-            for (String text : TEXTS) {
+            boolean isTwin = GgufModelTest.twins().contains(name); // whose vocabulary has no bytes
+            for (String text : isTwin ? List.<String>of() : TEXTS) {
                 assertThat(read.encode(text)).isEqualTo(tokenizer.encode(text));
                 assertThat(read.encode(text, SpecialTokens.PARSE))
                         .isEqualTo(tokenizer.encode(text, SpecialTokens.PARSE));
@@ -192,15 +193,15 @@ class GgufWritingTest {
 
     @ParameterizedTest
     @CsvSource({
-        "mistral, 'blocks[0].attention.window: expected 0', 'got 7'",
-        "qwen2-sliding, 'blocks[1].attention.window: expected 0', 'got 7'",
-        "phi3, 'blocks[0].attention.window: expected 0', 'got 9'",
-        "gemma2, 'blocks[0].attention.scale: expected ', 'got 0.2236068'",
-        "llama-yarn, 'blocks[0].attention.rope.frequencies[', gguf",
-        "llama-dynamic, 'blocks[0].attention.rope.longer', 'got Dynamic['",
-        "smollm3, 'blocks[1].attention.rope: expected RopeConfig', 'got null'",
+        "mistral, 'blocks[0].mixer.window: expected 0', 'got 7'",
+        "qwen2-sliding, 'blocks[1].mixer.window: expected 0', 'got 7'",
+        "phi3, 'blocks[0].mixer.window: expected 0', 'got 9'",
+        "gemma2, 'blocks[0].mixer.scale: expected ', 'got 0.2236068'",
+        "llama-yarn, 'blocks[0].mixer.rope.frequencies[', gguf",
+        "llama-dynamic, 'blocks[0].mixer.rope.longer', 'got Dynamic['",
+        "smollm3, 'blocks[1].mixer.rope: expected RopeConfig', 'got null'",
         "qwen3_moe, 'blocks[1].feedForward: expected Experts', 'got Dense'",
-        "olmo3, 'blocks[3].attention.rope.frequencies[', olmo2",
+        "olmo3, 'blocks[3].mixer.rope.frequencies[', olmo2",
         "gemma, 'model_type', 'got \"gemma\"'",
         "ministral, 'model_type', 'got \"ministral\"'"
     })

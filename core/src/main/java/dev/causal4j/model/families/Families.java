@@ -29,7 +29,10 @@ public final class Families {
             new GptNeox("gpt_neox", GptNeox.NAMES),
             new Mixtral("mixtral", Mixtral.NAMES),
             new Qwen3Moe("qwen3_moe", Names.LLAMA),
-            new GptOss("gpt_oss", GptOss.NAMES));
+            new GptOss("gpt_oss", GptOss.NAMES),
+            new Ministral3("ministral3", Names.LLAMA),
+            new Lfm2("lfm2", Lfm2.NAMES),
+            new Lfm2("lfm2_moe", Lfm2.NAMES));
 
     /**
      * Reads a configuration.
@@ -39,6 +42,9 @@ public final class Families {
      */
     public static Architecture read(Json json) throws FormatException {
         String said = json.string("model_type", "");
+        if (said.equals("mistral3")) { // a multimodal model, whose text is one of two
+            return read(Ministral3.text(json));
+        }
         String type = said.equals("gemma3") ? "gemma3_text" : said; // the language model of a multimodal one
         var family = ALL.stream().filter(each -> each.type().equals(type)).findFirst();
         String known = ALL.stream().map(Family::type).collect(Collectors.joining(", "));

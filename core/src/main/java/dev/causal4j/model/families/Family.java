@@ -27,4 +27,9 @@ public interface Family extends FileLayout {
     default boolean isBuffer(String name) {
         return name.matches("(h|layers)\\.\\d+\\.(attn|attention)\\.(bias|masked_bias)|.*rotary_emb\\.inv_freq");
     }
+
+    /** Whether a tensor belongs to the part of a multimodal model that sees images. */
+    static boolean isOfImages(String name) {
+        return name.matches("(model\\.)?(vision_tower|multi_modal_projector)\\..*");
+    }
 }

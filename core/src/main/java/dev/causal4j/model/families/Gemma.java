@@ -76,7 +76,6 @@ record Gemma(String type, Names names) implements Family {
     /** Ignores Gemma 3's vision tensors. */
     @Override
     public boolean isBuffer(String name) {
-        boolean tower = name.matches("(model\\.)?(vision_tower|multi_modal_projector)\\..*");
-        return (tower && type.equals("gemma3_text")) || Family.super.isBuffer(name);
+        return (type.equals("gemma3_text") && Family.isOfImages(name)) || Family.super.isBuffer(name);
     }
 }

@@ -73,7 +73,7 @@ record Gpt2(String type, Names names) implements Family {
     public void write(Architecture architecture, Map<String, Object> json) {
         DecoderConfig decoder = architecture.decoder();
         List<BlockConfig> blocks = decoder.blocks();
-        AttentionConfig first = blocks.getFirst().attention();
+        AttentionConfig first = decoder.attentions().getFirst();
         json.clear();
         json.put("architectures", List.of("GPT2LMHeadModel"));
         json.put("model_type", type);
@@ -87,7 +87,9 @@ record Gpt2(String type, Names names) implements Family {
         json.put("n_inner", ((Dense) blocks.getFirst().feedForward()).innerSize());
         json.put("layer_norm_epsilon", decoder.lastNorm().epsilon());
         json.put("scale_attn_weights", first.scale() == (float) (1 / Math.sqrt(first.headSize())));
-        json.put("scale_attn_by_inverse_layer_idx", blocks.getLast().attention().scale() != first.scale());
+        json.put(
+                "scale_attn_by_inverse_layer_idx",
+                decoder.attentions().getLast().scale() != first.scale());
     }
 
     @Override

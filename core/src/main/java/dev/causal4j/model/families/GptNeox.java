@@ -55,7 +55,7 @@ record GptNeox(String type, Names names) implements Family {
             return origin;
         }
         Origin.Part all = origin.parts().getFirst();
-        int heads = decoder.blocks().get(spec.layer()).attention().heads();
+        int heads = decoder.attentions().get(spec.layer()).heads();
         int n = all.rows() / (3 * heads);
         return new Origin(IntStream.range(0, 3 * heads)
                 .mapToObj(i -> all.rows((3 * (i % heads) + i / heads) * n, n, 1))

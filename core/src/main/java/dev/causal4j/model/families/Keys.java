@@ -9,6 +9,7 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
+import dev.causal4j.decoder.BlockConfig.MixerConfig;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.BlockConfig.Residual;
@@ -69,6 +70,7 @@ final class Keys {
     boolean qkvBias;
     boolean outBias;
     boolean sinks;
+    boolean growingQueries; // if the file says so
     float residualScale = 1;
     float embeddingScale = 1;
     float hiddenScale = 1;
@@ -125,14 +127,19 @@ final class Keys {
 
     /** Whether each layer has a window: as {@code layer_types} says, or else the family's rule. */
     List<Boolean> local(IntPredicate rule) throws FormatException {
+        return are("sliding_attention", rule);
+    }
+
+    /** Whether each layer is of a kind, not of full attention: as {@code layer_types} says, or else the family's rule. */
+    List<Boolean> are(String kind, IntPredicate rule) throws FormatException {
         List<String> types = json.strings("layer_types");
         if (types.isEmpty()) {
             return IntStream.range(0, layers).mapToObj(rule::test).toList();
         }
         json.check("layer_types", types.size() == layers, layers + " values");
-        boolean known = Set.of("full_attention", "sliding_attention").containsAll(types);
-        json.support("layer_types", known, "full_attention and sliding_attention");
-        return types.stream().map("sliding_attention"::equals).toList();
+        boolean known = Set.of("full_attention", kind).containsAll(types);
+        json.support("layer_types", known, "full_attention and " + kind);
+        return types.stream().map(kind::equals).toList();
     }
 
     /** The window of local layers; 0 for none. */
@@ -181,9 +188,14 @@ final class Keys {
     }
 
     BlockConfig block(int window, @Nullable RopeConfig rope, FeedForwardConfig feedForward) {
-        AttentionConfig attention = new AttentionConfig(
-                heads, kvHeads, headSize, scale, softCap, window, rope, queryKeyNorm, qkvBias, outBias, sinks);
-        return new BlockConfig(attention, feedForward, norm, places, residual, residualScale);
+        return block(
+                new AttentionConfig(
+                        heads, kvHeads, headSize, scale, softCap, window, rope, queryKeyNorm, qkvBias, outBias, sinks),
+                feedForward);
+    }
+
+    BlockConfig block(MixerConfig mixer, FeedForwardConfig feedForward) {
+        return new BlockConfig(mixer, feedForward, norm, places, residual, residualScale);
     }
 
     /** A model of equal blocks. */

@@ -12,4 +12,9 @@ record Mistral(String type, Names names) implements Family {
         json.support("layer_types", !mixed, "one type for all layers");
         return keys.model(this, keys.block(keys.window(4096)));
     }
+
+    @Override
+    public boolean isBuffer(String name) {
+        return Family.isOfImages(name) || Family.super.isBuffer(name);
+    }
 }

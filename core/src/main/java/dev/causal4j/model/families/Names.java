@@ -48,7 +48,8 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         String module = spec.module();
         if (module.equals("qkv") && !modules.containsKey("qkv")) {
-            AttentionConfig a = decoder.blocks().get(spec.layer()).attention();
+            AttentionConfig a =
+                    (AttentionConfig) decoder.blocks().get(spec.layer()).mixer();
             int keys = a.kvHeads() * a.headSize();
             List<String> parts = List.of(name(spec, root, "query"), name(spec, root, "key"), name(spec, root, "value"));
             return Origin.stacked(parts, spec, a.heads() * a.headSize(), keys, keys);

@@ -7,6 +7,7 @@ import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 
 /**
  * The place and layout of a parameter in a checkpoint, for reading and writing: rows of tensors, one part after
@@ -128,6 +129,20 @@ public record Origin(List<Part> parts, boolean plusOne) {
     public static Origin transposed(String name, ParameterSpec spec) {
         List<Long> shape = List.of((long) spec.cols(), (long) spec.rows());
         return new Origin(List.of(new Part(name, shape, spec.rows(), 0, 1, spec.rows())));
+    }
+
+    /**
+     * A convolution over positions [kernel, channels], stored by channel.
+     *
+     * @param grouped whether the tensor is [channels, 1, kernel], as torch has it, or else [channels, kernel]
+     */
+    public static Origin convolution(String name, int kernel, ParameterSpec spec, boolean grouped) {
+        int channels = spec.rows() / kernel;
+        List<Long> shape =
+                grouped ? List.of((long) channels, 1L, (long) kernel) : List.of((long) channels, (long) kernel);
+        return new Origin(IntStream.range(0, kernel)
+                .mapToObj(j -> new Part(name, shape, channels, j, kernel, 1))
+                .toList());
     }
 
     /** Tensors [rows, cols], or vectors, one after another, such as queries, keys and values. */

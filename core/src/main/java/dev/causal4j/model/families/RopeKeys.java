@@ -22,6 +22,8 @@ public final class RopeKeys {
     private final double theta;
     private double stretch = 1; // the scaling's factor
     private int originalLength; // of the context, if the scaling asks for it
+    private double fast = 32; // yarn's band, in turns
+    private double slow = 1;
 
     /** @param local whether of layers with windows, where they have positions of their own (Gemma 3, OLMo 3) */
     RopeKeys(Keys keys, boolean local) throws FormatException {
@@ -59,8 +61,15 @@ public final class RopeKeys {
             case "longrope" -> longRope();
             default -> of(this::plain, 1);
         };
-        keys.ropes.put(made, new Formula(theta, kind, stretch, originalLength));
-        return made;
+        RopeConfig grown = keys.growingQueries ? growing(made) : made;
+        keys.ropes.put(grown, new Formula(theta, kind, stretch, originalLength, fast, slow));
+        return grown;
+    }
+
+    private RopeConfig growing(RopeConfig made) throws FormatException {
+        float growth = (float) rope.number("llama_4_scaling_beta", 0, 0, 1e9);
+        int original = growth == 0 ? 0 : original(keys.pretrained);
+        return new RopeConfig(made.width(), made.frequencies(), made.gain(), made.longer(), growth, original);
     }
 
     private RopeConfig of(IntToDoubleFunction frequency, double gain) {
@@ -127,8 +136,10 @@ public final class RopeKeys {
     private RopeConfig yarn() throws FormatException {
         int original = original(keys.pretrained);
         double factor = factor((double) keys.pretrained / original);
-        double from = turns(original, rope.number("beta_fast", 32, 1e-9, 1e9));
-        double to = turns(original, rope.number("beta_slow", 1, 1e-9, 1e9));
+        fast = rope.number("beta_fast", fast, 1e-9, 1e9);
+        slow = rope.number("beta_slow", slow, 1e-9, 1e9);
+        double from = turns(original, fast);
+        double to = turns(original, slow);
         boolean truncate = rope.bool("truncate", true);
         double low = Math.max(truncate ? Math.floor(from) : from, 0);
         double high = Math.min(truncate ? Math.ceil(to) : to, width - 1);

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Where two configurations first differ.
  *
- * @param path to the value, such as {@code blocks[0].attention.window}
+ * @param path to the value, such as {@code blocks[0].mixer.window}
  */
 record Difference(String path, String one, String other) {
     /** Numbers whose relative difference is at most this are the same: files have them in f32. */

@@ -1,6 +1,7 @@
 package dev.causal4j.model.gguf;
 
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.BIASES;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.CONVOLUTIONS;
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.EXPERTS;
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.FACTORS;
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.LAYER_NORMS;
@@ -33,7 +34,10 @@ enum GgufArchitecture {
     OLMO2("olmo2", List.of("olmo2", "olmo3"), 4, UNTIED),
     GPT2("gpt2", List.of("gpt2"), 0, PACKED, LAYER_NORMS, BIASES),
     GPT_NEOX("gptneox", List.of("gpt_neox"), 0, PACKED, LAYER_NORMS, BIASES, PARTIAL, UNTIED),
-    GPT_OSS("gpt-oss", List.of("gpt_oss"), 2, EXPERTS, BIASES, UNTIED);
+    GPT_OSS("gpt-oss", List.of("gpt_oss"), 2, EXPERTS, BIASES, UNTIED),
+    MISTRAL3("mistral3", List.of("ministral3"), 0, PAIRS),
+    LFM2("lfm2", List.of("lfm2"), 0, CONVOLUTIONS),
+    LFM2_MOE("lfm2moe", List.of("lfm2_moe"), 0, CONVOLUTIONS, EXPERTS);
 
     /** A property that some architectures have. */
     enum Trait {
@@ -53,8 +57,10 @@ enum GgufArchitecture {
         PARTIAL,
         /** A file may have one tensor of factors that the frequencies of rotation are divided by. */
         FACTORS,
-        /** Every layer has experts. */
+        /** Every layer has experts, or every one but the first ones. */
         EXPERTS,
+        /** Layers without key heads are short convolutions. */
+        CONVOLUTIONS,
         /** The head is always the embedding. */
         TIED,
         /** The head is never the embedding. */
@@ -81,7 +87,11 @@ enum GgufArchitecture {
             QWEN3_MOE,
             Map.of("num_local_experts", "num_experts"),
             GPT_OSS,
-            Map.of("moe_intermediate_size", "intermediate_size"));
+            Map.of("moe_intermediate_size", "intermediate_size"),
+            LFM2,
+            Map.of("rms_norm_eps", "norm_eps"),
+            LFM2_MOE,
+            Map.of("rms_norm_eps", "norm_eps", "num_local_experts", "num_experts"));
 
     final int period; // of layers, the last of which has no window; 0 for no windows
     private final String label;

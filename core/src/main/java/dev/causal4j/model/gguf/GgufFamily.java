@@ -53,7 +53,11 @@ public final class GgufFamily implements FileLayout {
                     Map.entry("attention_out_norm", "post_attention_norm"),
                     Map.entry("feed_forward_norm", "ffn_norm"),
                     Map.entry("feed_forward_out_norm", "post_ffw_norm"),
+                    Map.entry("conv_in", "shortconv.in_proj"),
+                    Map.entry("conv", "shortconv.conv"),
+                    Map.entry("conv_out", "shortconv.out_proj"),
                     Map.entry("router", "ffn_gate_inp"),
+                    Map.entry("choice", "exp_probs_b"),
                     Map.entry("gate", "ffn_gate"),
                     Map.entry("up", "ffn_up"),
                     Map.entry("down", "ffn_down")));
@@ -61,7 +65,7 @@ public final class GgufFamily implements FileLayout {
     private static final String REMEDY = "this model cannot be written as GGUF";
     private static final String PACKED = "blk.0.attn_qkv.weight";
     private static final String GATE = "blk.0.ffn_gate.weight";
-    private static final String ROUTER = "blk.0.ffn_gate_inp.weight";
+    private static final String ROUTER = ".ffn_gate_inp.weight"; // in a block
     private static final String FUSED = "blk.0.ffn_gate_up_exps.weight";
     private static final Map<String, String> EXPERT_NAMES =
             Map.of("gate", "ffn_gate_exps", "up", "ffn_up_exps", "down", "ffn_down_exps");
@@ -74,6 +78,7 @@ public final class GgufFamily implements FileLayout {
     private final TensorStore tensors;
     private final Set<String> present;
     private final Names names;
+    private final Names expertNames;
 
     public GgufFamily(Json metadata, TensorStore tensors) throws FormatException {
         this.metadata = metadata;
@@ -81,8 +86,8 @@ public final class GgufFamily implements FileLayout {
         this.present = tensors.names();
         this.architecture = GgufArchitecture.of(metadata);
         boolean mayHave = architecture == GgufArchitecture.LLAMA || architecture.has(Trait.EXPERTS);
-        this.hasExperts = mayHave && present.contains(ROUTER);
-        Map<String, String> own = new HashMap<>(hasExperts ? EXPERT_NAMES : Map.of());
+        this.hasExperts = mayHave && present.stream().anyMatch(name -> name.endsWith(ROUTER));
+        Map<String, String> own = new HashMap<>();
         if (present.contains(PACKED)) {
             own.put("qkv", "attn_qkv");
         }
@@ -92,7 +97,11 @@ public final class GgufFamily implements FileLayout {
         if (architecture == GgufArchitecture.GPT_OSS) {
             own.put("feed_forward_norm", "post_attention_norm");
         }
+        if (architecture.has(Trait.CONVOLUTIONS)) {
+            own.put("norm", "token_embd_norm");
+        }
         this.names = NAMES.but(own);
+        this.expertNames = names.but(EXPERT_NAMES);
     }
 
     /**
@@ -103,8 +112,8 @@ public final class GgufFamily implements FileLayout {
      * @throws UnsupportedModelException naming what no file can say
      */
     public static GgufFamily of(String subject, Architecture model) throws FormatException {
-        BlockConfig block = model.decoder().blocks().getFirst();
-        boolean biased = block.attention().qkvBias() && block.attention().outBias();
+        AttentionConfig attention = model.decoder().attentions().getFirst();
+        boolean biased = attention.qkvBias() && attention.outBias();
         boolean tied = model.tied();
         Json said = new Json(
                 subject,
@@ -117,15 +126,15 @@ public final class GgufFamily implements FileLayout {
         Map<String, Stored> tensors = new LinkedHashMap<>();
         Map<String, Object> keys = Json.object(GgufArchitecture.KEY, architecture.toString());
         Map<String, float[]> factors = new LinkedHashMap<>();
-        keys.putAll(new GgufKeys.Writer(architecture, model, new LinkedHashMap<>(), factors).write());
+        keys.putAll(new WrittenKeys(architecture, model, new LinkedHashMap<>(), factors).write());
         factors.forEach((name, numbers) -> {
             List<Long> shape = List.of((long) numbers.length);
             tensors.put(name, new Stored(subject, DType.F32.name(), shape, MemorySegment.ofArray(numbers)));
         });
         Json metadata = new Json(subject, keys);
         Stored none = new Stored(subject, DType.F32.name(), List.of((long) model.vocabularySize(), 0L), NO_NUMBERS);
-        boolean experts = block.feedForward() instanceof Experts;
-        tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? ROUTER : GATE, none);
+        boolean experts = model.decoder().blocks().stream().anyMatch(each -> each.feedForward() instanceof Experts);
+        tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? "blk.0" + ROUTER : GATE, none);
         GgufFamily naming = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         for (ParameterSpec spec : model.specs()) {
             List<String> names = naming.origin(model.decoder(), spec, "").names();
@@ -191,15 +200,19 @@ public final class GgufFamily implements FileLayout {
 
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        Origin origin = names.origin(decoder, spec, root);
         if (spec.expert() != ParameterSpec.NO_EXPERT) {
             Experts all = (Experts) decoder.blocks().get(spec.layer()).feedForward();
-            return origin.among(all.count(), spec.expert());
+            return expertNames.origin(decoder, spec, root).among(all.count(), spec.expert());
+        }
+        Origin origin = names.origin(decoder, spec, root);
+        if (spec.role() == Role.CONVOLUTION) {
+            int kernel = decoder.blocks().get(spec.layer()).mixer().kernel();
+            return Origin.convolution(origin.names().getFirst(), kernel, spec, false);
         }
         if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
             return origin;
         }
-        AttentionConfig a = decoder.blocks().get(spec.layer()).attention();
+        AttentionConfig a = (AttentionConfig) decoder.blocks().get(spec.layer()).mixer();
         List<Origin.Part> parts = new ArrayList<>();
         int head = 0; // of queries, keys, values
         for (Origin.Part all : origin.parts()) {
@@ -230,10 +243,11 @@ public final class GgufFamily implements FileLayout {
         // Before parameters and their parts are listed the file has to have so many experts and heads.
         for (int layer = 0; layer < read.decoder().blocks().size(); layer++) {
             BlockConfig block = read.decoder().blocks().get(layer);
-            AttentionConfig a = block.attention();
-            boolean packed = present.contains(PACKED);
-            long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
-            checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
+            if (block.mixer() instanceof AttentionConfig a) {
+                boolean packed = present.contains(PACKED);
+                long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
+                checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
+            }
             if (block.feedForward() instanceof Experts experts) {
                 checkRows("num_local_experts", layer, "ffn_gate_inp", experts.count());
             }

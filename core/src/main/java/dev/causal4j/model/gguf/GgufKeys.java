@@ -5,19 +5,12 @@ import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA3;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT2;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT_OSS;
 import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
+import static dev.causal4j.model.gguf.GgufArchitecture.MISTRAL3;
 import static dev.causal4j.model.gguf.GgufArchitecture.OLMO2;
 import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
 import static java.util.Map.entry;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.decoder.BlockConfig;
-import dev.causal4j.decoder.BlockConfig.AttentionConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
-import dev.causal4j.decoder.BlockConfig.Residual;
-import dev.causal4j.decoder.BlockConfig.RopeConfig;
-import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
-import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
-import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
@@ -25,7 +18,7 @@ import dev.causal4j.model.families.Architecture;
 import dev.causal4j.model.families.RopeKeys;
 import dev.causal4j.model.gguf.GgufArchitecture.Trait;
 import dev.causal4j.tensor.DType;
-import java.util.Comparator;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -63,26 +56,35 @@ final class GgufKeys {
             entry("num_local_experts", "expert_count"),
             entry("num_experts_per_tok", "expert_used_count"),
             entry("moe_intermediate_size", "expert_feed_forward_length"),
+            entry("num_dense_layers", "leading_dense_block_count"),
+            entry("conv_L_cache", "shortconv.l_cache"),
             entry("rope_theta", "rope.freq_base"),
             entry("rope_local_base_freq", "rope.freq_base_swa"));
 
     // Keys without a counterpart of the same meaning.
-    private static final String VALUE_LENGTH = "attention.value_length";
-    private static final String ROTATED = "rope.dimension_count";
-    private static final String SCALING = "rope.scaling.type";
-    private static final String FACTOR = "rope.scaling.factor";
-    private static final String ORIGINAL = "rope.scaling.original_context_length";
-    private static final String GAIN = "rope.scaling.attn_factor";
+    static final String VALUE_LENGTH = "attention.value_length";
+    static final String ROTATED = "rope.dimension_count";
+    static final String SCALING = "rope.scaling.type";
+    static final String FACTOR = "rope.scaling.factor";
+    static final String ORIGINAL = "rope.scaling.original_context_length";
+    static final String GAIN = "rope.scaling.attn_factor";
+
+    static final String SHARE = "rope.scaling.yarn_log_multiplier"; // of the gain that factors have in scores
+    static final String GROWTH = "attention.temperature_scale";
+    static final String FAST = "rope.scaling.yarn_beta_fast";
+    static final String SLOW = "rope.scaling.yarn_beta_slow";
+    static final String GATING = "expert_gating_func";
+    static final int SIGMOID = 2;
 
     // Tensors that are read with the keys.
-    private static final String FACTORS = "rope_freqs.weight"; // for all lengths
-    private static final String SHORT_FACTORS = "rope_factors_short.weight";
-    private static final String LONG_FACTORS = "rope_factors_long.weight";
+    static final String FACTORS = "rope_freqs.weight"; // for all lengths
+    static final String SHORT_FACTORS = "rope_factors_short.weight";
+    static final String LONG_FACTORS = "rope_factors_long.weight";
 
     // Hugging Face's names of scalings, two of which are GGUF's too.
-    private static final String LINEAR = "linear";
-    private static final String YARN = "yarn";
-    private static final String LONG = "longrope";
+    static final String LINEAR = "linear";
+    static final String YARN = "yarn";
+    static final String LONG = "longrope";
 
     private final Json metadata;
     private final GgufArchitecture architecture;
@@ -131,7 +133,11 @@ final class GgufKeys {
         json.put(epsilon, metadata.number(key(epsilon), 0, 0, 1));
         int inner = requireEqual("intermediate_size", layers);
         json.put("num_key_value_heads", heads);
-        if (metadata.has(key("num_key_value_heads"))) {
+        if (architecture.has(Trait.CONVOLUTIONS)) {
+            mixers("conv", layers);
+            require("conv_L_cache");
+            json.put("block_auto_adjust_ff_dim", false);
+        } else if (metadata.has(key("num_key_value_heads"))) {
             requireEqual("num_key_value_heads", layers);
         }
         if (architecture != GPT2) {
@@ -147,7 +153,8 @@ final class GgufKeys {
                 json.put("use_parallel_residual", metadata.bool(key("use_parallel_residual"), true));
                 json.put("hidden_act", layers == 44 && hiddenSize == 6144 ? "gelu_new" : "gelu");
             }
-            case GPT_OSS -> json.putIfAbsent("rope_scaling", Json.object("rope_type", "default"));
+            case LFM2_MOE -> sigmoids(layers);
+            case GPT_OSS, MISTRAL3 -> json.putIfAbsent("rope_scaling", Json.object("rope_type", "default"));
             default -> {}
         }
         architecture.rename(json);
@@ -196,6 +203,30 @@ final class GgufKeys {
         support(name, Set.copyOf(list).size() == 1, "equal numbers");
         Json one = new Json(metadata.subject(), Map.of(name, list.getFirst()));
         return put(name, one.requireInt(name, 1, Architecture.MOST));
+    }
+
+    /** Numbers of key heads, which layers of the kind have none of. */
+    private void mixers(String kind, int layers) throws FormatException {
+        String name = "num_key_value_heads";
+        List<?> counts = value(name) instanceof List<?> list ? list : List.of();
+        check(name, counts.size() == layers, "a number for each of " + layers + " layers");
+        Set<Object> others = new HashSet<>(counts);
+        others.remove(0);
+        support(name, others.size() == 1, "equal numbers, or 0");
+        Json one = new Json(metadata.subject(), Map.of(name, others.iterator().next()));
+        put(name, one.requireInt(name, 1, Architecture.MOST));
+        json.put(
+                "layer_types",
+                counts.stream()
+                        .map(count -> count.equals(0) ? kind : "full_attention")
+                        .toList());
+    }
+
+    /** Experts that sigmoids choose. */
+    private void sigmoids(int layers) throws FormatException {
+        support(GATING, metadata.integer(key(GATING), 0, 0, Architecture.MOST) == SIGMOID, "2, sigmoids");
+        int dense = put("num_dense_layers", metadata.requireInt(key("num_dense_layers"), 0, layers));
+        json.put("use_expert_bias", present.contains("blk." + dense + ".exp_probs_b.bias"));
     }
 
     private int size(String name, int whenAbsent) throws FormatException {
@@ -285,6 +316,8 @@ final class GgufKeys {
         String kind = factors ? LONG : said.equals(LINEAR) && factor == 1 ? "none" : said;
         boolean same = factors && names.size() == 1; // for all lengths
         support(GAIN, kind.equals(YARN) || (factors && !same) || gain == 1, "1");
+        double growth = architecture == MISTRAL3 ? metadata.number(key(GROWTH), 0, 0, 1e9) : 0;
+        support(GROWTH, growth == 0 || kind.equals(YARN), "0 without yarn");
         if (kind.equals("none")) {
             return;
         }
@@ -296,7 +329,8 @@ final class GgufKeys {
             scaling.put("factor", factor);
         }
         if (!kind.equals(LINEAR)) {
-            double own = kind.equals(YARN) ? RopeKeys.scale(factor, 1) : 1;
+            double share = architecture == MISTRAL3 ? metadata.number(key(SHARE), 0, 0, 1e9) : 0;
+            double own = kind.equals(YARN) ? RopeKeys.scale(factor, 1) / RopeKeys.scale(factor, share) : 1;
             scaling.put("original_max_position_embeddings", size(ORIGINAL, contextLength));
             scaling.put("attention_factor", same ? 1.0 : gain * own);
         }
@@ -305,6 +339,9 @@ final class GgufKeys {
         }
         if (architecture == GPT_OSS) {
             scaling.put("truncate", false);
+        }
+        if (architecture == MISTRAL3) {
+            scaling.put("llama_4_scaling_beta", growth);
         }
         if (architecture == PHI3) {
             phi(scaling, contextLength);
@@ -326,8 +363,8 @@ final class GgufKeys {
 
     /** Keys that converters write, and llama.cpp does not read in these architectures. */
     private void yarn(Map<String, Object> scaling, double gain) throws FormatException {
-        scaling.put("beta_fast", number("rope.scaling.yarn_beta_fast", 32));
-        scaling.put("beta_slow", number("rope.scaling.yarn_beta_slow", 1));
+        scaling.put("beta_fast", number(FAST, 32));
+        scaling.put("beta_slow", number(SLOW, 1));
         String share = "rope.scaling.yarn_ext_factor";
         support(share, number(share, 1) == 1, "1");
         String same = "rope.scaling.yarn_attn_factor";
@@ -351,112 +388,5 @@ final class GgufKeys {
         return IntStream.range(0, numbers.length)
                 .mapToObj(i -> (double) numbers[i])
                 .toList();
-    }
-
-    /**
-     * Writes the keys of a model, as far as there are some for what it does.
-     *
-     * @param keys receives them by Hugging Face's names
-     * @param tensors receives the tensors that are read with the keys
-     */
-    record Writer(
-            GgufArchitecture architecture, Architecture model, Map<String, Object> keys, Map<String, float[]> tensors) {
-        Map<String, Object> write() {
-            DecoderConfig decoder = model.decoder();
-            BlockConfig block = decoder.blocks().getFirst();
-            AttentionConfig attention = block.attention();
-            int inner = block.feedForward().each().innerSize();
-            keys.put("vocab_size", model.vocabularySize());
-            keys.put("max_position_embeddings", decoder.contextLength());
-            keys.put("hidden_size", decoder.hiddenSize());
-            keys.put("num_hidden_layers", decoder.blocks().size());
-            keys.put("intermediate_size", inner);
-            keys.put("num_attention_heads", attention.heads());
-            keys.put("num_key_value_heads", attention.kvHeads());
-            keys.put("head_dim", attention.headSize());
-            keys.put(VALUE_LENGTH, attention.headSize());
-            boolean layerNorms = architecture.has(Trait.LAYER_NORMS);
-            keys.put(
-                    layerNorms ? "layer_norm_eps" : "rms_norm_eps", block.norm().epsilon());
-            if (block.feedForward() instanceof Experts experts) {
-                keys.put("num_local_experts", experts.count());
-                keys.put("num_experts_per_tok", experts.chosen());
-                keys.put("moe_intermediate_size", inner);
-            }
-            if (architecture == GRANITE) {
-                keys.put("attention_multiplier", attention.scale());
-                keys.put("embedding_multiplier", decoder.embeddingScale());
-                keys.put("residual_multiplier", block.residualScale());
-                keys.put("logits_scaling", 1 / decoder.hiddenScale());
-            }
-            if (architecture == GgufArchitecture.GPT_NEOX) {
-                keys.put("use_parallel_residual", block.residual() == Residual.PARALLEL);
-            }
-            if (attention.softCap() > 0) {
-                keys.put("attn_logit_softcapping", attention.softCap());
-            }
-            if (model.logitCap() > 0) {
-                keys.put("final_logit_softcapping", model.logitCap());
-            }
-            decoder.blocks().stream()
-                    .map(BlockConfig::attention)
-                    .sorted(Comparator.comparingInt(
-                            AttentionConfig::window)) // the positions of full layers may be scaled
-                    .forEach(this::writePositions);
-            Map<String, Object> named = new LinkedHashMap<>();
-            keys.forEach((name, value) -> named.put(key(architecture, name), value));
-            return named;
-        }
-
-        private void writePositions(AttentionConfig layer) {
-            boolean local = layer.window() > 0;
-            if (local && architecture.period > 0) {
-                keys.put("sliding_window", layer.window());
-            }
-            RopeConfig rope = layer.rope();
-            Formula formula = rope == null ? null : model.ropes().get(rope);
-            if (rope == null || formula == null) {
-                return;
-            }
-            if (local && architecture == GEMMA3) {
-                keys.put("rope_local_base_freq", (float) formula.theta());
-            } else if (keys.putIfAbsent("rope_theta", (float) formula.theta()) == null) {
-                keys.put(ROTATED, rope.width());
-                writeScaling(rope, formula);
-            }
-        }
-
-        private void writeScaling(RopeConfig rope, Formula formula) {
-            String kind = formula.scaling();
-            boolean yarn = kind.equals(YARN);
-            boolean phi = kind.equals(LONG) && architecture == PHI3;
-            if (yarn || kind.equals(LINEAR)) {
-                keys.put(SCALING, kind);
-                keys.put(FACTOR, (float) formula.factor());
-            }
-            if (yarn || phi) {
-                double gain = phi ? rope.gain() : rope.gain() / RopeKeys.scale(formula.factor(), 1);
-                keys.put(ORIGINAL, formula.original());
-                keys.put(GAIN, yarn && Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);
-            }
-            if (phi) {
-                List<Double> longer =
-                        rope.longer() instanceof Longer.Other beyond ? beyond.frequencies() : rope.frequencies();
-                tensors.put(SHORT_FACTORS, factors(formula, rope.width(), rope.frequencies()));
-                tensors.put(LONG_FACTORS, factors(formula, rope.width(), longer));
-            } else if (architecture.has(Trait.FACTORS)
-                    && List.of("llama3", LONG).contains(kind)) {
-                tensors.put(FACTORS, factors(formula, rope.width(), rope.frequencies()));
-            }
-        }
-
-        /** The numbers that frequencies are divided by. */
-        private static float[] factors(Formula formula, int width, List<Double> frequencies) {
-            float[] factors = new float[frequencies.size()];
-            for (int j = 0; j < factors.length; j++) {
-                factors[j] = (float) (RopeKeys.plain(formula.theta(), j, width) / frequencies.get(j));
-            }
-            return factors;
-        }
     }
 }

@@ -55,12 +55,12 @@ class FamilyDefaultsTest {
     }
 
     private static AttentionConfig attention(ModelConfig config, int layer) {
-        return config.decoder().blocks().get(layer).attention();
+        return config.decoder().attentions().get(layer);
     }
 
     private static List<Integer> windows(ModelConfig config) {
-        return config.decoder().blocks().stream()
-                .map(block -> block.attention().window())
+        return config.decoder().attentions().stream()
+                .map(AttentionConfig::window)
                 .toList();
     }
 
@@ -192,13 +192,13 @@ class FamilyDefaultsTest {
 
     @Test
     void smolLmTurnsAllButEachFourthLayerAndOneMeansThatItTurns() throws FormatException {
-        List<BlockConfig> absent = read(keys("smollm3")).decoder().blocks();
-        assertThat(absent.stream().map(block -> block.attention().rope() != null))
+        List<AttentionConfig> absent = read(keys("smollm3")).decoder().attentions();
+        assertThat(absent.stream().map(attention -> attention.rope() != null))
                 .containsExactly(true, true, true, false, true, true);
-        List<BlockConfig> given = read("smollm3", "no_rope_layers", "[1, 0, 0, 1, 1, 0]")
+        List<AttentionConfig> given = read("smollm3", "no_rope_layers", "[1, 0, 0, 1, 1, 0]")
                 .decoder()
-                .blocks();
-        assertThat(given.stream().map(block -> block.attention().rope() != null))
+                .attentions();
+        assertThat(given.stream().map(attention -> attention.rope() != null))
                 .containsExactly(true, false, false, true, true, false);
     }
 

@@ -66,7 +66,7 @@ class Gpt2Test {
         assertThat(decoder.hiddenSize()).isEqualTo(768);
         assertThat(decoder.blocks()).hasSize(12);
         assertThat(decoder.lastNorm().epsilon()).isEqualTo(1e-5f);
-        AttentionConfig attention = decoder.blocks().getLast().attention();
+        AttentionConfig attention = decoder.attentions().getLast();
         assertThat(attention.heads()).isEqualTo(12);
         assertThat(attention.scale()).isEqualTo(0.125f);
         assertThat(innerSize(config)).isEqualTo(3072);
@@ -152,7 +152,7 @@ class Gpt2Test {
                 "vocab_size", "16777216"));
         ModelConfig config = read();
         assertThat(innerSize(config)).isEqualTo(16_777_216);
-        assertThat(config.decoder().blocks().getFirst().attention().headSize()).isEqualTo(1);
+        assertThat(config.decoder().attentions().getFirst().headSize()).isEqualTo(1);
         assertThat(config.specs()).allMatch(spec -> spec.rows() > 0 && spec.cols() > 0);
         assertThat(config.parameters()).isPositive();
     }
@@ -219,8 +219,8 @@ class Gpt2Test {
     }
 
     private static List<Float> scales(ModelConfig config) {
-        return config.decoder().blocks().stream()
-                .map(block -> block.attention().scale())
+        return config.decoder().attentions().stream()
+                .map(AttentionConfig::scale)
                 .toList();
     }
 

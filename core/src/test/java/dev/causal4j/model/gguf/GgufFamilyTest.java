@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.format.Json;
@@ -124,7 +125,7 @@ class GgufFamilyTest {
     }
 
     private static float scale(Architecture config) {
-        return config.decoder().blocks().getFirst().attention().scale();
+        return config.decoder().attentions().getFirst().scale();
     }
 
     @Test
@@ -226,8 +227,7 @@ class GgufFamilyTest {
     }
 
     private static RopeConfig rope(Architecture config) {
-        return Objects.requireNonNull(
-                config.decoder().blocks().getFirst().attention().rope());
+        return Objects.requireNonNull(config.decoder().attentions().getFirst().rope());
     }
 
     @Test
@@ -355,8 +355,8 @@ class GgufFamilyTest {
     }
 
     private static List<Integer> windows(Architecture config) {
-        return config.decoder().blocks().stream()
-                .map(block -> block.attention().window())
+        return config.decoder().attentions().stream()
+                .map(AttentionConfig::window)
                 .toList();
     }
 
@@ -400,7 +400,7 @@ class GgufFamilyTest {
         Architecture config = Families.read(golden("qwen3-tied", "rope_scaling", scaling));
         assertThatThrownBy(() -> GgufFamily.of("x", config))
                 .isInstanceOf(UnsupportedModelException.class)
-                .hasMessageStartingWith("x, blocks[0].attention.rope.frequencies[");
+                .hasMessageStartingWith("x, blocks[0].mixer.rope.frequencies[");
     }
 
     /** llama.cpp has no keys for these, and other values in its program. */
@@ -412,10 +412,10 @@ class GgufFamilyTest {
         "gpt_neox, attention_bias, false, 'key \"attention_bias\": expected true of gptneox'",
         "gpt_oss, attention_bias, false, 'key \"attention_bias\": expected true of gpt-oss'",
         "gpt_neox, hidden_act, '\"gelu_new\"', 'blocks[0].feedForward.activation: expected GELU'",
-        "qwen3_moe, norm_topk_prob, false, 'blocks[0].feedForward.routing: expected SOFTMAX_OF_CHOSEN'",
-        "mixtral, sliding_window, 9, 'blocks[0].attention.window: expected 0'",
-        "gpt_oss, layer_types, '[\"full_attention\", \"sliding_attention\"]', 'blocks[0].attention.window: expected 9'",
-        "granite, rope_scaling, '{\"rope_type\": \"llama3\", \"factor\": 8.0}', 'blocks[0].attention.rope.frequencies['",
+        "qwen3_moe, norm_topk_prob, false, 'blocks[0].feedForward.routing.sumsToOne: expected true'",
+        "mixtral, sliding_window, 9, 'blocks[0].mixer.window: expected 0'",
+        "gpt_oss, layer_types, '[\"full_attention\", \"sliding_attention\"]', 'blocks[0].mixer.window: expected 9'",
+        "granite, rope_scaling, '{\"rope_type\": \"llama3\", \"factor\": 8.0}', 'blocks[0].mixer.rope.frequencies['",
         "olmo2, head_dim, 12, 'key \"olmo2.attention.key_length\": expected embedding_length /'"
     })
     void whatLlamaCppDoesAnotherWayIsRefused(String name, String key, String value, String told) throws IOException {

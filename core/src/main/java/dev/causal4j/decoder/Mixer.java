@@ -1,0 +1,18 @@
+package dev.causal4j.decoder;
+
+import dev.causal4j.tensor.Gradients;
+
+/**
+ * The layer of a block that looks at other positions than a row's own. What it knows of positions before the step lies in
+ * the sequence's cache: keys and values in pages, or a {@linkplain KVCache#state state} of fixed size.
+ */
+sealed interface Mixer permits Attention, ShortConvolution {
+    /**
+     * Reads {@code a.normed} of all rows and writes the results of the wanted ones there. The caches then know the rows: a
+     * state is that behind the last one, even if none is wanted.
+     */
+    void forward(Step step, Step wanted, Tape tape, Activations a);
+
+    /** Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}; {@code a.normed} is what entered. */
+    void backward(Step step, Tape tape, Activations a, Gradients gradients);
+}

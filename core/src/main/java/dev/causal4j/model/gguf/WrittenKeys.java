@@ -1,0 +1,171 @@
+package dev.causal4j.model.gguf;
+
+import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA3;
+import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
+import static dev.causal4j.model.gguf.GgufArchitecture.MISTRAL3;
+import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
+import static dev.causal4j.model.gguf.GgufKeys.FACTOR;
+import static dev.causal4j.model.gguf.GgufKeys.FACTORS;
+import static dev.causal4j.model.gguf.GgufKeys.GAIN;
+import static dev.causal4j.model.gguf.GgufKeys.LINEAR;
+import static dev.causal4j.model.gguf.GgufKeys.LONG;
+import static dev.causal4j.model.gguf.GgufKeys.LONG_FACTORS;
+import static dev.causal4j.model.gguf.GgufKeys.ORIGINAL;
+import static dev.causal4j.model.gguf.GgufKeys.ROTATED;
+import static dev.causal4j.model.gguf.GgufKeys.SCALING;
+import static dev.causal4j.model.gguf.GgufKeys.SHORT_FACTORS;
+import static dev.causal4j.model.gguf.GgufKeys.VALUE_LENGTH;
+import static dev.causal4j.model.gguf.GgufKeys.YARN;
+
+import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.Residual;
+import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
+import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.model.families.Architecture;
+import dev.causal4j.model.families.RopeKeys;
+import dev.causal4j.model.gguf.GgufArchitecture.Trait;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Writes the keys of a model, as far as there are some for what it does.
+ *
+ * @param keys receives them by Hugging Face's names
+ * @param tensors receives the tensors that are read with the keys
+ */
+record WrittenKeys(
+        GgufArchitecture architecture, Architecture model, Map<String, Object> keys, Map<String, float[]> tensors) {
+    Map<String, Object> write() {
+        DecoderConfig decoder = model.decoder();
+        BlockConfig block = decoder.blocks().getFirst();
+        AttentionConfig attention = decoder.attentions().getFirst();
+        int inner = block.feedForward().each().innerSize();
+        keys.put("vocab_size", model.vocabularySize());
+        keys.put("max_position_embeddings", decoder.contextLength());
+        keys.put("hidden_size", decoder.hiddenSize());
+        keys.put("num_hidden_layers", decoder.blocks().size());
+        keys.put("intermediate_size", inner);
+        keys.put("num_attention_heads", attention.heads());
+        keys.put("num_key_value_heads", architecture.has(Trait.CONVOLUTIONS) ? kvHeads() : attention.kvHeads());
+        keys.put("head_dim", attention.headSize());
+        keys.put(VALUE_LENGTH, attention.headSize());
+        boolean layerNorms = architecture.has(Trait.LAYER_NORMS);
+        keys.put(layerNorms ? "layer_norm_eps" : "rms_norm_eps", block.norm().epsilon());
+        decoder.blocks().stream()
+                .map(BlockConfig::feedForward)
+                .filter(Experts.class::isInstance)
+                .findFirst()
+                .ifPresent(experts -> writeExperts((Experts) experts));
+        if (architecture.has(Trait.CONVOLUTIONS)) {
+            int kernel = decoder.blocks().stream()
+                    .mapToInt(each -> each.mixer().kernel())
+                    .max()
+                    .orElseThrow();
+            keys.put("conv_L_cache", Math.max(1, kernel));
+        }
+        if (architecture == GRANITE) {
+            keys.put("attention_multiplier", attention.scale());
+            keys.put("embedding_multiplier", decoder.embeddingScale());
+            keys.put("residual_multiplier", block.residualScale());
+            keys.put("logits_scaling", 1 / decoder.hiddenScale());
+        }
+        if (architecture == GgufArchitecture.GPT_NEOX) {
+            keys.put("use_parallel_residual", block.residual() == Residual.PARALLEL);
+        }
+        if (attention.softCap() > 0) {
+            keys.put("attn_logit_softcapping", attention.softCap());
+        }
+        if (model.logitCap() > 0) {
+            keys.put("final_logit_softcapping", model.logitCap());
+        }
+        decoder.attentions().stream()
+                .sorted(Comparator.comparingInt(AttentionConfig::window)) // the positions of full layers may be scaled
+                .forEach(this::writePositions);
+        Map<String, Object> named = new LinkedHashMap<>();
+        keys.forEach((name, value) -> named.put(GgufKeys.key(architecture, name), value));
+        return named;
+    }
+
+    /** Of each layer, none of a convolution. */
+    private List<Integer> kvHeads() {
+        return model.decoder().blocks().stream()
+                .map(block -> block.mixer() instanceof AttentionConfig attention ? attention.kvHeads() : 0)
+                .toList();
+    }
+
+    private void writeExperts(Experts experts) {
+        keys.put("num_local_experts", experts.count());
+        keys.put("num_experts_per_tok", experts.chosen());
+        keys.put("moe_intermediate_size", experts.each().innerSize());
+        if (experts.routing().sigmoid()) {
+            long dense = model.decoder().blocks().stream()
+                    .takeWhile(block -> !(block.feedForward() instanceof Experts))
+                    .count();
+            keys.put("num_dense_layers", (int) dense);
+            keys.put(GgufKeys.GATING, GgufKeys.SIGMOID);
+        }
+    }
+
+    private void writePositions(AttentionConfig layer) {
+        boolean local = layer.window() > 0;
+        if (local && architecture.period > 0) {
+            keys.put("sliding_window", layer.window());
+        }
+        RopeConfig rope = layer.rope();
+        Formula formula = rope == null ? null : model.ropes().get(rope);
+        if (rope == null || formula == null) {
+            return;
+        }
+        if (local && architecture == GEMMA3) {
+            keys.put("rope_local_base_freq", (float) formula.theta());
+        } else if (keys.putIfAbsent("rope_theta", (float) formula.theta()) == null) {
+            keys.put(ROTATED, rope.width());
+            writeScaling(rope, formula);
+        }
+    }
+
+    private void writeScaling(RopeConfig rope, Formula formula) {
+        String kind = formula.scaling();
+        boolean yarn = kind.equals(YARN);
+        boolean phi = kind.equals(LONG) && architecture == PHI3;
+        if (yarn || kind.equals(LINEAR)) {
+            keys.put(SCALING, kind);
+            keys.put(FACTOR, (float) formula.factor());
+        }
+        if (yarn && architecture == MISTRAL3) {
+            double plain = RopeKeys.scale(formula.factor(), 1);
+            keys.put(ORIGINAL, formula.original());
+            keys.put(GgufKeys.SHARE, (float) (plain == 1 ? 0 : (plain / rope.gain() - 1) / (plain - 1)));
+            keys.put(GgufKeys.GROWTH, rope.growth());
+            keys.put(GgufKeys.FAST, (float) formula.fast());
+            keys.put(GgufKeys.SLOW, (float) formula.slow());
+        } else if (yarn || phi) {
+            double gain = phi ? rope.gain() : rope.gain() / RopeKeys.scale(formula.factor(), 1);
+            keys.put(ORIGINAL, formula.original());
+            keys.put(GAIN, yarn && Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);
+        }
+        if (phi) {
+            List<Double> longer =
+                    rope.longer() instanceof Longer.Other beyond ? beyond.frequencies() : rope.frequencies();
+            tensors.put(SHORT_FACTORS, factors(formula, rope.width(), rope.frequencies()));
+            tensors.put(LONG_FACTORS, factors(formula, rope.width(), longer));
+        } else if (architecture.has(Trait.FACTORS) && List.of("llama3", LONG).contains(kind)) {
+            tensors.put(FACTORS, factors(formula, rope.width(), rope.frequencies()));
+        }
+    }
+
+    /** The numbers that frequencies are divided by. */
+    private static float[] factors(Formula formula, int width, List<Double> frequencies) {
+        float[] factors = new float[frequencies.size()];
+        for (int j = 0; j < factors.length; j++) {
+            factors[j] = (float) (RopeKeys.plain(formula.theta(), j, width) / frequencies.get(j));
+        }
+        return factors;
+    }
+}
