@@ -35,7 +35,7 @@ final class LiteralCalls {
 
     LiteralCalls(AnswerParser answer) {
         this.answer = answer;
-        python = answer.format == ToolFormat.PYTHONIC;
+        python = answer.format.writesPython();
     }
 
     @Nullable
@@ -45,7 +45,7 @@ final class LiteralCalls {
 
     private @Nullable State head(Pattern pattern) throws Malformed {
         return answer.match(pattern, head -> {
-            if (python && !answer.isTool(head.group(1))) {
+            if (answer.format == ToolFormat.PYTHONIC && !answer.isTool(head.group(1))) {
                 throw new Malformed(false);
             }
             answer.begin(head.group(1), null);

@@ -98,6 +98,12 @@ public enum ToolFormat {
             "<tool_call>",
             new Form("<tool_call>", "\n" + Form.OBJECT + "\n</tool_call>", "\n<tool_call>")),
 
+    /** LFM 2 and 2.5: Python between marks. */
+    LFM2(
+            answer -> new LiteralCalls(answer)::first,
+            "<\\|tool_(?:list|call)_start\\|>|List of tools: ",
+            new Form("<|tool_call_start|>", "[", "$name($members)", ", ", "]<|tool_call_end|>").of("$key=$value", ", ")),
+
     /** Llama 3.2 and 4 as Python. */
     PYTHONIC(
             answer -> new LiteralCalls(answer)::first,
@@ -208,6 +214,11 @@ public enum ToolFormat {
     /** Whether models of the family may give calls an id, of nine letters and digits. */
     boolean writesIds() {
         return this == MISTRAL || this == MISTRAL_V11;
+    }
+
+    /** Whether arguments are literals of Python. */
+    public boolean writesPython() {
+        return this == LFM2 || this == PYTHONIC;
     }
 
     /** The mark that begins a thought. */

@@ -122,10 +122,10 @@ final class MemberGrammar {
     private Expression value(Map<?, ?> schema, String end) {
         Object type = schema.get("type");
         boolean isString = "string".equals(type);
-        if (format == ToolFormat.PYTHONIC && "boolean".equals(type) && !schema.containsKey("enum")) {
+        if (format.writesPython() && "boolean".equals(type) && !schema.containsKey("enum")) {
             return new Text(terms.or(free.bytes("True"), free.bytes("False")));
         }
-        if (format == ToolFormat.PYTHONIC && "null".equals(type)) {
+        if (format.writesPython() && "null".equals(type)) {
             return new Text(free.bytes("None"));
         }
         if (format == ToolFormat.FUNCTIONGEMMA) {
@@ -133,7 +133,7 @@ final class MemberGrammar {
                     ? new Sequence(List.of(free.literal(ESCAPE), string(schema, ESCAPE), free.literal(ESCAPE)))
                     : nested(schema);
         }
-        return isString && format != ToolFormat.PYTHONIC ? string(schema, end) : json(schema);
+        return isString && !format.writesPython() ? string(schema, end) : json(schema);
     }
 
     /** A value in FunctionGemma's form that is no string. */

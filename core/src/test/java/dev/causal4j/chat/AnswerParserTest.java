@@ -29,7 +29,8 @@ class AnswerParserTest {
             "harmony",
             "deepseek",
             "glm",
-            "functiongemma");
+            "functiongemma",
+            "lfm2");
 
     private static Object resource(String name) throws IOException {
         try (InputStream in = AnswerParserTest.class.getResourceAsStream("calls/" + name)) {
@@ -139,7 +140,7 @@ class AnswerParserTest {
     @TestFactory
     Stream<DynamicTest> anAnswerMeansWhatWasWrittenDown() throws IOException {
         List<Case> cases = cases();
-        assertThat(cases).hasSize(67);
+        assertThat(cases).hasSize(73);
         return cases.stream()
                 .map(each -> DynamicTest.dynamicTest(
                         each.format.label() + ": " + each.name, () -> check(each, List.of(each.text))));
