@@ -146,6 +146,9 @@ final class InspectCommand extends Subcommand {
                 .put("tokenizer", tokenizer)
                 .put("bos_token_id", config.bos().isPresent() ? config.bos().getAsInt() : null)
                 .put("eos_token_ids", config.eos().stream().sorted().toList());
+        if (config.lookedUpParameters() > 0) {
+            facts.put("looked_up_parameters", config.lookedUpParameters());
+        }
         if (config.stateBytes() > 0) {
             facts.put("state_bytes", config.stateBytes());
         }
@@ -178,7 +181,7 @@ final class InspectCommand extends Subcommand {
             case MixerConfig.ShortConv conv ->
                 new Document().put("mixer", "short convolution").put("kernel", conv.kernel());
         };
-        return kind.put("experts", block.feedForward() instanceof Experts experts ? experts(experts) : null)
+        return kind.put("experts", block.feedForward().experts().map(InspectCommand::experts))
                 .put("inner_size", block.feedForward().each().innerSize())
                 .fields();
     }
@@ -187,10 +190,11 @@ final class InspectCommand extends Subcommand {
         int window = attention.window();
         var rotation = attention.rope();
         Formula rope = rotation == null ? null : config.ropes().get(rotation);
-        return new Document()
+        Document kind = new Document()
                 .put("window", window > 0 ? window : null)
                 .put("positions", rope != null ? "rotary" : config.decoder().learnedPositions() ? "learned" : "none")
                 .put("rope", rope == null ? null : rope(rope));
+        return attention.keysOf() == AttentionConfig.OWN ? kind : kind.put("keys", "of another layer");
     }
 
     private static Map<String, Object> rope(Formula rope) {

@@ -2,6 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.kernel.Kernels;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -92,6 +93,7 @@ public record BlockConfig(
      * @param window positions a token sees, itself included; 0 for all
      * @param rope rotation of queries and keys; null for none
      * @param sinks whether each head has a learned logit that joins the softmax with value zero
+     * @param keysOf the layer below whose keys and values this one reads; {@link #OWN} for its own
      */
     public record AttentionConfig(
             int heads,
@@ -104,8 +106,30 @@ public record BlockConfig(
             QueryKeyNorm queryKeyNorm,
             boolean qkvBias,
             boolean outBias,
-            boolean sinks)
+            boolean sinks,
+            Values values,
+            int keysOf)
             implements MixerConfig {
+        /** Keys and values are the layer's own. */
+        public static final int OWN = -1;
+
+        /** Where values come from. */
+        public enum Values {
+            /** A projection. */
+            PROJECTED,
+            /** A projection, each head normed without a gain (Gemma 4). */
+            NORMED,
+            /** The keys before their norm and rotation, normed likewise. */
+            KEYS
+        }
+
+        /** Outputs of the projections that the layer has: of queries, then of keys, then of values. */
+        public List<Integer> projected() {
+            int keys = kvHeads * headSize;
+            List<Integer> all = List.of(heads * headSize, keys, keys);
+            return all.subList(0, keysOf != OWN ? 1 : values == Values.KEYS ? 2 : 3);
+        }
+
         /** Whether queries and keys are normed before they are rotated. */
         public enum QueryKeyNorm {
             /** Not at all. */
@@ -199,8 +223,22 @@ public record BlockConfig(
 
     /** The layer after the mixer, applied to each token. */
     public sealed interface FeedForwardConfig {
-        /** The layer, or one of several of the same shape. */
+        /** The layer for all tokens, or one of several of the same shape. */
         Dense each();
+
+        /** The layers that a router chooses of; empty for none. */
+        default Optional<Experts> experts() {
+            return switch (this) {
+                case Dense _ -> Optional.empty();
+                case Experts all -> Optional.of(all);
+                case Beside beside -> Optional.of(beside.routed);
+            };
+        }
+
+        /** The layer that a parameter of an expert belongs to, or another. */
+        default Dense each(boolean ofExpert) {
+            return ofExpert ? experts().map(Experts::each).orElseThrow() : each();
+        }
 
         /** The function between the two linear layers. */
         enum Activation {
@@ -296,6 +334,12 @@ public record BlockConfig(
          */
         record Experts(int count, int chosen, Dense each, Routing routing, boolean routerBias)
                 implements FeedForwardConfig {}
+
+        /**
+         * A dense layer and experts side by side, each with a norm behind it (Gemma 4). Experts and router read the stream
+         * through norms of their own, and each expert's output has a factor.
+         */
+        record Beside(Dense each, Experts routed) implements FeedForwardConfig {}
 
         /**
          * The weights of the chosen experts.

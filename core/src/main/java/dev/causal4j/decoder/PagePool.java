@@ -72,7 +72,9 @@ public final class PagePool {
             MixerConfig mixer = decoder.config().blocks().get(layer).mixer();
             states.put(layer, state.bytes);
             state.bytes += stateBytes(mixer);
-            if (mixer instanceof AttentionConfig attention) {
+            if (mixer instanceof AttentionConfig reader && reader.keysOf() != AttentionConfig.OWN) {
+                layers.put(layer, Objects.requireNonNull(layers.get(reader.keysOf()))); // the same bytes
+            } else if (mixer instanceof AttentionConfig attention) {
                 Kind kind = kind(attention.window() < decoder.config().contextLength() ? attention.window() : 0);
                 long from = kind.bytes;
                 long values = from + attention.kvHeads() * Pages.keyBytes(format, attention.headSize());

@@ -68,7 +68,11 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         DOWN,
         /** The logits by which a token chooses its experts [experts, D]. */
         ROUTER,
-        /** A norm's gain, a vector. */
+        /** Rows that are looked up and never multiplied, one for each token [V, L p]. */
+        TABLE,
+        /** Makes inputs of each layer's own, or adds them to the stream. */
+        PER_LAYER,
+        /** The gain of a norm or of experts, a vector. */
         GAIN,
         /** A bias of a linear layer or norm, a vector. */
         BIAS,
@@ -85,6 +89,11 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
                 case GAIN, BIAS, SINK, CONVOLUTION, BUFFER -> true;
                 default -> false;
             };
+        }
+
+        /** Whether the parameter is a matrix of products or of positions, which memory holds as a whole. */
+        public boolean isMatrix() {
+            return !isVector() && this != TABLE;
         }
 
         /** Whether the parameter is the weight of a linear layer inside a block, to which an adapter may be added. */

@@ -1,6 +1,7 @@
 package dev.causal4j.decoder;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Intermediate results of a block, read by its backward. In inference all blocks share one. */
 final class Tape {
@@ -14,11 +15,25 @@ final class Tape {
     List<Experts.Route> routes = List.of(); // the experts that the router chose
     float[] inner = {}; // [N, inner], before the activation
     float[] feedForwardOut = {}; // [N, D], the input of the norm after the feed-forward layer
+    float[] last = {}; // [N, D], the stream that the layer's own input is added to
+    float[] perLayerGate = {}; // [N, p], before the activation
+    float[] perLayerOut = {}; // [N, D], the input of the norm after it
+    float[] routed = {}; // [N, D], what a router with a norm of its own reads
+    float[] sideOut = {}; // [N, D], the input of the norm after one of two layers side by side
+    private @Nullable Tape beside; // of experts beside a dense layer
 
     final boolean keeps;
 
     /** @param keeps whether a backward will read it */
     Tape(boolean keeps) {
         this.keeps = keeps;
+    }
+
+    /** Where the second of two layers side by side keeps its results. */
+    Tape beside() {
+        if (beside == null) {
+            beside = new Tape(keeps);
+        }
+        return beside;
     }
 }

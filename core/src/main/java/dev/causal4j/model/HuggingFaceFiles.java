@@ -36,6 +36,10 @@ record HuggingFaceFiles(ModelConfig config, Function<ParameterSpec, Matrix.Sourc
             float[] vector = parameters.vector(spec);
             return (n, row) -> row[0] = vector[n];
         }
+        Matrix.Source stored = parameters.stored(spec);
+        if (stored != null) {
+            return stored;
+        }
         Matrix matrix = parameters.matrix(spec);
         LowRank adapter = parameters.adapter(spec);
         Matrix.Source rows = (n, row) -> matrix.row(n, row, 0);

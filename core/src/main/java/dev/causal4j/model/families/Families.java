@@ -21,6 +21,7 @@ public final class Families {
             new Gemma1("gemma", Names.LLAMA),
             new Gemma("gemma2", Gemma.NAMES),
             new Gemma("gemma3_text", Gemma.NAMES),
+            new Gemma4("gemma4_text"),
             new Phi3("phi3", Phi3.NAMES),
             new SmolLm3("smollm3", Names.LLAMA),
             new Olmo2("olmo2", Olmo2.NAMES),
@@ -34,6 +35,13 @@ public final class Families {
             new Lfm2("lfm2", Lfm2.NAMES),
             new Lfm2("lfm2_moe", Lfm2.NAMES));
 
+    /** Families of the language models in multimodal ones, and of what differs by its name alone. */
+    private static final Map<String, String> LANGUAGE_MODELS = Map.of(
+            "gemma3", "gemma3_text",
+            "gemma4", "gemma4_text",
+            "gemma4_unified", "gemma4_text",
+            "gemma4_unified_text", "gemma4_text");
+
     /**
      * Reads a configuration.
      *
@@ -45,7 +53,7 @@ public final class Families {
         if (said.equals("mistral3")) { // a multimodal model, whose text is one of two
             return read(Ministral3.text(json));
         }
-        String type = said.equals("gemma3") ? "gemma3_text" : said; // the language model of a multimodal one
+        String type = LANGUAGE_MODELS.getOrDefault(said, said);
         var family = ALL.stream().filter(each -> each.type().equals(type)).findFirst();
         String known = ALL.stream().map(Family::type).collect(Collectors.joining(", "));
         json.support("model_type", family.isPresent(), known);
@@ -61,6 +69,7 @@ public final class Families {
     private static final Map<String, String> ARCHITECTURES = Map.of(
             "gpt2", "GPT2LMHeadModel",
             "gemma3_text", "Gemma3ForCausalLM",
+            "gemma4_text", "Gemma4ForCausalLM",
             "smollm3", "SmolLM3ForCausalLM",
             "gpt_neox", "GPTNeoXForCausalLM");
 

@@ -75,7 +75,7 @@ record Gemma(String type, Names names) implements Family {
 
     /** Ignores Gemma 3's vision tensors. */
     @Override
-    public boolean isBuffer(String name) {
-        return (type.equals("gemma3_text") && Family.isOfImages(name)) || Family.super.isBuffer(name);
+    public boolean isBuffer(DecoderConfig decoder, String name) {
+        return (type.equals("gemma3_text") && Family.isOfImages(name)) || Family.super.isBuffer(decoder, name);
     }
 }

@@ -7,14 +7,17 @@ import dev.causal4j.decoder.ParameterSpec.Role;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * The names of tensors in checkpoints.
  *
  * @param roots prefixes that all but the head's may have, besides none
  * @param blocks the prefix of tensors in blocks, after the root
- * @param modules names by ours, where they differ; {@code #} stands for the expert. Tensors of "query", "key" and
- *     "value" are stacked unless there is one "qkv", those of "gate" and "up" unless there is one "gate_up".
+ * @param modules names by ours, where they differ; {@code #} stands for the expert, and {@code =} ends a name without a
+ *     kind. Tensors of "query", "key" and "value" are stacked unless there is one "qkv", those of "gate" and "up" unless
+ *     there is one "gate_up". Those of experts may have other names, as "expert_up".
  */
 public record Names(List<String> roots, String blocks, Map<String, String> modules) {
     /** Llama's tensor names; most families override a few. */
@@ -50,13 +53,22 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
         if (module.equals("qkv") && !modules.containsKey("qkv")) {
             AttentionConfig a =
                     (AttentionConfig) decoder.blocks().get(spec.layer()).mixer();
-            int keys = a.kvHeads() * a.headSize();
-            List<String> parts = List.of(name(spec, root, "query"), name(spec, root, "key"), name(spec, root, "value"));
-            return Origin.stacked(parts, spec, a.heads() * a.headSize(), keys, keys);
+            List<Integer> rows = a.projected();
+            List<String> parts = Stream.of("query", "key", "value")
+                    .limit(rows.size())
+                    .map(each -> name(spec, root, each))
+                    .toList();
+            return Origin.stacked(
+                    parts, spec, rows.stream().mapToInt(Integer::intValue).toArray());
         }
+        boolean ofExpert = spec.expert() != ParameterSpec.NO_EXPERT;
         if (module.equals("up")
-                && decoder.blocks().get(spec.layer()).feedForward().each().gated()) {
-            if (modules.containsKey("gate_up")) {
+                && decoder.blocks()
+                        .get(spec.layer())
+                        .feedForward()
+                        .each(ofExpert)
+                        .gated()) {
+            if (modules.containsKey(key(spec, "gate_up"))) {
                 return Origin.tensor(name(spec, root, "gate_up"), spec);
             }
             List<String> parts = List.of(name(spec, root, "gate"), name(spec, root, "up"));
@@ -65,14 +77,32 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
         return Origin.tensor(name(spec, root, module), spec);
     }
 
+    /** The key of a module's name, of its own for an expert's. */
+    private String key(ParameterSpec spec, String module) {
+        String own = "expert_" + module;
+        return spec.expert() != ParameterSpec.NO_EXPERT && modules.containsKey(own) ? own : module;
+    }
+
     /** The name of a module's tensor. */
     String name(ParameterSpec spec, String root, String module) {
         String expert = spec.expert() == ParameterSpec.NO_EXPERT ? "" : "experts." + spec.expert() + ".";
-        String name = modules.getOrDefault(module, module).replace("#", expert) + "." + spec.kind();
+        String said = modules.getOrDefault(key(spec, module), module).replace("#", expert);
+        String name = said.endsWith("=") ? said.substring(0, said.length() - 1) : said + "." + spec.kind();
         if (spec.role() == Role.PROJECTION) {
             return (root.equals("language_model.model.") ? "language_model." : "") + name;
         }
         return prefix(spec, root) + name;
+    }
+
+    /** Whether a tensor, named without the root, has keys or values of a layer that reads another's. */
+    public boolean isUnread(DecoderConfig decoder, String name) {
+        return IntStream.range(0, decoder.blocks().size())
+                .filter(layer -> decoder.blocks().get(layer).mixer() instanceof AttentionConfig a
+                        && a.keysOf() != AttentionConfig.OWN)
+                .boxed()
+                .flatMap(layer -> Stream.of("key", "value", "key_norm")
+                        .map(module -> blocks + layer + "." + modules.get(module) + "."))
+                .anyMatch(name::startsWith);
     }
 
     /** The prefix of names in the block of a parameter. */

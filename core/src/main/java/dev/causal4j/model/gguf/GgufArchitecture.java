@@ -28,6 +28,7 @@ enum GgufArchitecture {
     QWEN3_MOE("qwen3moe", List.of("qwen3_moe"), 0, EXPERTS),
     GEMMA2("gemma2", List.of("gemma2"), 2, TIED),
     GEMMA3("gemma3", List.of("gemma3_text"), 6),
+    GEMMA4("gemma4", List.of("gemma4_text"), 0, FACTORS),
     PHI3("phi3", List.of("phi3"), 0, PACKED, PARTIAL),
     GRANITE("granite", List.of("granite"), 0, PAIRS, MAY_BE_BIASED),
     SMOLLM3("smollm3", List.of("smollm3"), 0, PAIRS),

@@ -4,7 +4,6 @@ import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
@@ -60,16 +59,28 @@ public final class GgufFamily implements FileLayout {
                     Map.entry("choice", "exp_probs_b"),
                     Map.entry("gate", "ffn_gate"),
                     Map.entry("up", "ffn_up"),
-                    Map.entry("down", "ffn_down")));
+                    Map.entry("down", "ffn_down"),
+                    Map.entry("expert_gate", "ffn_gate_exps"),
+                    Map.entry("expert_up", "ffn_up_exps"),
+                    Map.entry("expert_down", "ffn_down_exps"),
+                    Map.entry("router_norm", "ffn_gate_inp.scale="),
+                    Map.entry("expert_scales", "ffn_down_exps.scale="),
+                    Map.entry("dense_out_norm", "post_ffw_norm_1"),
+                    Map.entry("experts_norm", "pre_ffw_norm_2"),
+                    Map.entry("experts_out_norm", "post_ffw_norm_2"),
+                    Map.entry("per_layer_embedding", "per_layer_token_embd"),
+                    Map.entry("per_layer_inputs", "per_layer_model_proj"),
+                    Map.entry("per_layer_norm", "per_layer_proj_norm"),
+                    Map.entry("per_layer_gate", "inp_gate"),
+                    Map.entry("per_layer_projection", "proj"),
+                    Map.entry("per_layer_out_norm", "post_norm"),
+                    Map.entry("layer_scale", "layer_output_scale")));
 
     private static final String REMEDY = "this model cannot be written as GGUF";
     private static final String PACKED = "blk.0.attn_qkv.weight";
     private static final String GATE = "blk.0.ffn_gate.weight";
     private static final String ROUTER = ".ffn_gate_inp.weight"; // in a block
     private static final String FUSED = "blk.0.ffn_gate_up_exps.weight";
-    private static final Map<String, String> EXPERT_NAMES =
-            Map.of("gate", "ffn_gate_exps", "up", "ffn_up_exps", "down", "ffn_down_exps");
-
     private static final MemorySegment NO_NUMBERS = MemorySegment.ofArray(new float[0]);
 
     private final Json metadata;
@@ -78,16 +89,20 @@ public final class GgufFamily implements FileLayout {
     private final TensorStore tensors;
     private final Set<String> present;
     private final Names names;
-    private final Names expertNames;
 
     public GgufFamily(Json metadata, TensorStore tensors) throws FormatException {
         this.metadata = metadata;
         this.tensors = tensors;
         this.present = tensors.names();
         this.architecture = GgufArchitecture.of(metadata);
-        boolean mayHave = architecture == GgufArchitecture.LLAMA || architecture.has(Trait.EXPERTS);
+        boolean mayHave =
+                List.of(GgufArchitecture.LLAMA, GgufArchitecture.GEMMA4).contains(architecture)
+                        || architecture.has(Trait.EXPERTS);
         this.hasExperts = mayHave && present.stream().anyMatch(name -> name.endsWith(ROUTER));
         Map<String, String> own = new HashMap<>();
+        if (present.contains(FUSED)) {
+            own.put("expert_gate_up", "ffn_gate_up_exps");
+        }
         if (present.contains(PACKED)) {
             own.put("qkv", "attn_qkv");
         }
@@ -101,7 +116,6 @@ public final class GgufFamily implements FileLayout {
             own.put("norm", "token_embd_norm");
         }
         this.names = NAMES.but(own);
-        this.expertNames = names.but(EXPERT_NAMES);
     }
 
     /**
@@ -126,15 +140,22 @@ public final class GgufFamily implements FileLayout {
         Map<String, Stored> tensors = new LinkedHashMap<>();
         Map<String, Object> keys = Json.object(GgufArchitecture.KEY, architecture.toString());
         Map<String, float[]> factors = new LinkedHashMap<>();
-        keys.putAll(new WrittenKeys(architecture, model, new LinkedHashMap<>(), factors).write());
+        keys.putAll(
+                architecture == GgufArchitecture.GEMMA4
+                        ? Gemma4Keys.write(model, factors)
+                        : new WrittenKeys(architecture, model, new LinkedHashMap<>(), factors).write());
         factors.forEach((name, numbers) -> {
             List<Long> shape = List.of((long) numbers.length);
             tensors.put(name, new Stored(subject, DType.F32.name(), shape, MemorySegment.ofArray(numbers)));
         });
         Json metadata = new Json(subject, keys);
         Stored none = new Stored(subject, DType.F32.name(), List.of((long) model.vocabularySize(), 0L), NO_NUMBERS);
-        boolean experts = model.decoder().blocks().stream().anyMatch(each -> each.feedForward() instanceof Experts);
+        boolean experts = model.decoder().blocks().stream()
+                .anyMatch(each -> each.feedForward().experts().isPresent());
         tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? "blk.0" + ROUTER : GATE, none);
+        if (architecture == GgufArchitecture.GEMMA4) {
+            tensors.put(FUSED, none); // as converters write it
+        }
         GgufFamily naming = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         for (ParameterSpec spec : model.specs()) {
             List<String> names = naming.origin(model.decoder(), spec, "").names();
@@ -171,7 +192,7 @@ public final class GgufFamily implements FileLayout {
     public List<TensorView> buffers() throws FormatException {
         List<TensorView> buffers = new ArrayList<>();
         for (String name : present) {
-            if (isBuffer(name)) {
+            if (isFactors(name)) {
                 buffers.add(tensors.tensor(name));
             }
         }
@@ -194,15 +215,21 @@ public final class GgufFamily implements FileLayout {
     }
 
     @Override
-    public boolean isBuffer(String name) {
-        return GgufKeys.factorTensors(architecture).contains(name); // read with the keys
+    public boolean isBuffer(DecoderConfig decoder, String name) {
+        return isFactors(name) || names.isUnread(decoder, name);
+    }
+
+    /** Whether a tensor is read with the keys. */
+    private boolean isFactors(String name) {
+        return GgufKeys.factorTensors(architecture).contains(name);
     }
 
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         if (spec.expert() != ParameterSpec.NO_EXPERT) {
-            Experts all = (Experts) decoder.blocks().get(spec.layer()).feedForward();
-            return expertNames.origin(decoder, spec, root).among(all.count(), spec.expert());
+            var experts = decoder.blocks().get(spec.layer()).feedForward().experts();
+            Origin all = names.origin(decoder, spec, root);
+            return all.among(experts.orElseThrow().count(), spec.expert());
         }
         Origin origin = names.origin(decoder, spec, root);
         if (spec.role() == Role.CONVOLUTION) {
@@ -234,11 +261,6 @@ public final class GgufFamily implements FileLayout {
      * @throws FormatException naming the key that is missing, wrong or not supported
      */
     public Architecture read() throws FormatException {
-        if (present.contains(FUSED)) {
-            String expected = "gates and ups of experts in a tensor each";
-            throw new UnsupportedModelException(
-                    metadata.subject() + ", tensor " + FUSED, expected, "both in one", "convert the model without it");
-        }
         Architecture read = Families.read(configuration());
         // Before parameters and their parts are listed the file has to have so many experts and heads.
         for (int layer = 0; layer < read.decoder().blocks().size(); layer++) {
@@ -248,8 +270,13 @@ public final class GgufFamily implements FileLayout {
                 long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
                 checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
             }
-            if (block.feedForward() instanceof Experts experts) {
-                checkRows("num_local_experts", layer, "ffn_gate_inp", experts.count());
+            var experts = block.feedForward().experts();
+            if (experts.isPresent()) {
+                checkRows(
+                        "num_local_experts",
+                        layer,
+                        "ffn_gate_inp",
+                        experts.get().count());
             }
         }
         return read;

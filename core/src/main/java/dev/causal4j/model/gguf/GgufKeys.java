@@ -2,6 +2,7 @@ package dev.causal4j.model.gguf;
 
 import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA2;
 import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA3;
+import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA4;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT2;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT_OSS;
 import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
@@ -105,6 +106,9 @@ final class GgufKeys {
      * @param type the {@code model_type}
      */
     Json configuration(String type, boolean hasExperts) throws FormatException {
+        if (architecture == GEMMA4) {
+            return new Gemma4Keys(metadata, tensors).configuration();
+        }
         String causal = key("attention.causal");
         metadata.support(causal, metadata.bool(causal, true), "true");
         json.put("model_type", type);
