@@ -15,6 +15,7 @@ final class Horizon {
     private final Terms terms;
     private final Containment containment;
     private final int bytes;
+    private final Map<Term, Term> capped = new HashMap<>();
     private final Map<Term, Integer> farthest = new HashMap<>();
 
     Horizon(Terms terms, Containment containment, int bytes) {
@@ -25,8 +26,9 @@ final class Horizon {
 
     /** A term that as many bytes do not tell from another. */
     Term capped(Term term) {
-        if (term.capped == null) {
-            term.capped = switch (term.node) {
+        Term known = capped.get(term);
+        if (known == null) {
+            known = switch (term.node) {
                 case Node.Concat(Term head, Term tail) -> terms.concat(capped(head), capped(tail));
                 case Node.Or(List<Term> options) ->
                     terms.or(options.stream().map(this::capped).toList());
@@ -40,8 +42,9 @@ final class Horizon {
                     unbounded(unbounded(term, parts.get(0), parts.get(1)), parts.get(1), parts.get(0));
                 default -> term;
             };
+            capped.put(term, known);
         }
-        return term.capped;
+        return known;
     }
 
     /**
@@ -85,6 +88,7 @@ final class Horizon {
     }
 
     void forget() {
+        capped.clear();
         farthest.clear();
     }
 }

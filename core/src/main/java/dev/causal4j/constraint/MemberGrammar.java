@@ -117,7 +117,7 @@ final class MemberGrammar {
                 List.of(free.literal(around[0]), value(keywords(schema), around[1].strip()), free.literal(around[1])));
     }
 
-    /** @param end what a text cannot contain, since it ends it */
+    /** @param end what no text or string contains, since it ends the value */
     private Expression value(Map<?, ?> schema, String end) {
         Object type = schema.get("type");
         boolean isString = "string".equals(type);
@@ -133,14 +133,14 @@ final class MemberGrammar {
                     ? new Sequence(List.of(free.literal(quote), string(schema, quote), free.literal(quote)))
                     : nested(schema);
         }
-        return isString && !format.writesPython() ? string(schema, end) : json(schema);
+        return isString && !format.writesPython() ? string(schema, end) : json(schema, end);
     }
 
     /** A value in the form of FunctionGemma and Gemma 4 that is no string. */
     private Expression nested(Map<?, ?> schema) {
         Object type = schema.get("type");
         if (PLAIN.contains(String.valueOf(type))) {
-            return json(schema);
+            return json(schema, "");
         }
         if ("object".equals(type)) {
             return new Sequence(List.of(free.literal("{"), object(schema), free.literal("}")));
@@ -160,10 +160,10 @@ final class MemberGrammar {
         return new Sequence(List.of(free.literal("["), least > 0 ? items : Grammar.optional(items), free.literal("]")));
     }
 
-    private Expression json(Map<?, ?> schema) {
+    private Expression json(Map<?, ?> schema, String end) {
         Map<String, Object> whole = new LinkedHashMap<>(definitions);
         schema.forEach((key, value) -> whole.put((String) key, value));
-        return calls.json(whole);
+        return calls.json(whole, end);
     }
 
     /** A string as it is, without quotes. */
