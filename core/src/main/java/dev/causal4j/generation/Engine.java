@@ -122,9 +122,9 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Keeps at least so many pages of prompts for others that begin alike. */
-    void keepPages(long pages) {
-        prefixes.keep(pages);
+    /** Keeps at least so many pages of prompts for others that begin alike, and so many states of recurrent layers. */
+    void keepPages(long pages, long states) {
+        prefixes.keep(pages, states);
     }
 
     /** The model it computes. */

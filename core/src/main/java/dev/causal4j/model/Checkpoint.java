@@ -315,7 +315,8 @@ public final class Checkpoint implements AutoCloseable {
             // A mapping that is read later belongs to the model.
             boolean keeps = layout != null || config.decoder().perLayer() != null;
             long bytes = layout != null ? 0 : bytesNeeded(options, dtype) + options.cacheBytes();
-            Device device = Device.in(keeps ? files : Device.open(options.compute()).arena(), options.compute(), bytes);
+            Device device =
+                    Device.in(keeps ? files : Device.open(options.compute()).arena(), options.compute(), bytes);
             closed = keeps;
             Parameters parameters = parameters(device, dtype, adapters, options);
             CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);
@@ -402,7 +403,9 @@ public final class Checkpoint implements AutoCloseable {
                 .flatMap(spec -> stored(spec).tensors().stream().map(TensorView::dtype))
                 .collect(Collectors.toSet());
         dtypes = layout != null ? Set.of(layout.dtype()) : dtypes;
-        DType natural = dtypes.size() == 1 ? dtypes.iterator().next() : DType.narrowest(dtypes).orElse(DType.F32);
+        DType natural = dtypes.size() == 1
+                ? dtypes.iterator().next()
+                : DType.narrowest(dtypes).orElse(DType.F32);
         if (layout != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";
             throw wrong(expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());
