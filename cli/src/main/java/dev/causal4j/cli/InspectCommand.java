@@ -180,6 +180,11 @@ final class InspectCommand extends Subcommand {
             case AttentionConfig attention -> attention(config, attention);
             case MixerConfig.ShortConv conv ->
                 new Document().put("mixer", "short convolution").put("kernel", conv.kernel());
+            case MixerConfig.GatedDelta delta ->
+                new Document()
+                        .put("mixer", "gated delta net")
+                        .put("heads", delta.valueHeads())
+                        .put("kernel", delta.kernel());
         };
         return kind.put("experts", block.feedForward().experts().map(InspectCommand::experts))
                 .put("inner_size", block.feedForward().each().innerSize())

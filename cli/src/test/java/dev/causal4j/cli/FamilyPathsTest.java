@@ -51,7 +51,9 @@ class FamilyPathsTest {
                 "gpt_neox",
                 "mixtral",
                 "qwen3_moe",
-                "gpt_oss");
+                "gpt_oss",
+                "qwen3_5",
+                "qwen3_5_moe");
     }
 
     @BeforeAll

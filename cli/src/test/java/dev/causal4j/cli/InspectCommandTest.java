@@ -61,6 +61,7 @@ class InspectCommandTest {
         "smollm2-360m, llama, 361821120, 81920",
         "qwen2.5-0.5b, qwen2, 494032768, 24576",
         "qwen3-0.6b, qwen3, 596049920, 229376",
+        "qwen3.5-0.8b, qwen3_5_text, 752393024, 24576",
         "llama-3.2-1b, llama, 1235814400, 65536",
         "gemma-3-270m, gemma3_text, 268098176, 36864",
         "gemma-3-1b, gemma3_text, 999885952, 53248",
@@ -75,11 +76,19 @@ class InspectCommandTest {
         assertThat(facts.get("parameters").longValue()).isEqualTo(parameters);
         assertThat(facts.get("cache_bytes_per_token").longValue()).isEqualTo(cache);
         long full = facts.get("context_length").longValue() * cache;
-        long windows = facts.at("/layer_kinds/0/window").isNull() ? 0 : 1;
+        long windows = facts.at("/layer_kinds/0/window").asLong(0) == 0 ? 0 : 1;
         assertThat(facts.get("cache_bytes").longValue()).isBetween(full / (1 + 5 * windows), full - windows);
         // Biases, gains and padding take little more than the weights.
         long held = parameters - facts.path("looked_up_parameters").asLong(0);
         assertThat(facts.at("/weight_bytes/bf16").doubleValue()).isBetween(2.0 * held, 2.01 * held);
+    }
+
+    @Test
+    void aShapeWithRecurrentLayersHasAState() throws Exception {
+        JsonNode facts =
+                Program.run("inspect", "--shape", "qwen3.5-0.8b", "--json").json();
+        assertThat(facts.get("state_bytes").longValue()).isEqualTo(18 * (1_048_576 + 73_728));
+        assertThat(facts.at("/layer_kinds/0/mixer").stringValue()).isEqualTo("gated delta net");
     }
 
     @ParameterizedTest

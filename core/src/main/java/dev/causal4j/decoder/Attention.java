@@ -66,7 +66,7 @@ final class Attention implements Mixer {
     final int headSize;
     final int queryWidth; // numbers of all query heads in a row
     final int keyWidth; // numbers of the layer's own keys in a row
-    final int width; // numbers of a row: queries, keys and values
+    final int width; // numbers of a row: queries, keys, values, and gates if there are any
     final float[] scales; // [headSize], all the same: short plain loops use no vectors
     private final AttentionConfig config;
     private final Extras extras;
@@ -82,7 +82,7 @@ final class Attention implements Mixer {
         this.headSize = config.headSize();
         this.queryWidth = heads * headSize;
         this.keyWidth = readsOwn() ? kvHeads * headSize : 0;
-        this.width = queryWidth + 2 * keyWidth;
+        this.width = queryWidth + 2 * keyWidth + (config.gated() ? queryWidth : 0);
         this.scales = new float[headSize];
         Arrays.fill(scales, config.scale());
         this.queryKeyValue = queryKeyValue;
@@ -118,7 +118,28 @@ final class Attention implements Mixer {
             }
         });
         attend(step, wanted, prepared, tape.mixed, a);
+        if (config.gated()) {
+            gate(wanted, tape);
+        }
         out.forward(tape.mixed, a.normed, wanted.rows()); // [N, D]
+    }
+
+    /** Multiplies what the heads saw by the sigmoids of their gates, which lie behind the values. */
+    private void gate(Step wanted, Tape tape) {
+        if (tape.keeps) {
+            tape.attended = Activations.atLeast(tape.attended, wanted.rows(), queryWidth);
+            System.arraycopy(tape.mixed, 0, tape.attended, 0, wanted.rows() * queryWidth);
+        }
+        wanted.compute.each(wanted.rows(), row -> {
+            int gates = (wanted.source(row) + 1) * width - queryWidth;
+            Kernels.sigmoid(tape.projected, gates, queryWidth);
+            Kernels.scale(tape.projected, gates, tape.mixed, row * queryWidth, queryWidth);
+        });
+    }
+
+    /** What the heads saw, [N, queryWidth], of a tape that keeps. */
+    float[] attended(Tape tape) {
+        return config.gated() ? tape.attended : tape.mixed;
     }
 
     /** The normed, rotated and scaled queries, keys and values of a tape that keeps. */
@@ -264,6 +285,9 @@ final class Attention implements Mixer {
         a.dProjected = Activations.atLeast(a.dProjected, step.rows(), width);
         a.dPrepared = Activations.atLeast(a.dPrepared, extras.queryNorm == null ? 0 : step.rows(), width);
         out.backward(tape.mixed, a.dOut, a.dMixed, step.rows(), gradients);
+        if (config.gated()) {
+            gateBackward(step, tape, a);
+        }
         float[] dPrepared = extras.queryNorm == null ? a.dProjected : a.dPrepared;
         float[] dSinks = extras.sinks == null ? null : gradients.of(extras.sinks);
         float[] dKeys = readsOwn() ? dPrepared : new float[step.rows() * 2 * kvHeads * headSize];
@@ -299,6 +323,19 @@ final class Attention implements Mixer {
                 rows(a.normed, d, step), rows(a.dProjected, width, step), rows(a.dNormed, d, step), gradients);
     }
 
+    /** With s the sigmoid of a gate and y = s · seen: d gate = dy · y · (1 - s), d seen = dy · s. */
+    private void gateBackward(Step step, Tape tape, Activations a) {
+        step.compute.each(step.rows(), row -> {
+            int gates = (row + 1) * width - queryWidth;
+            int at = row * queryWidth;
+            for (int i = 0; i < queryWidth; i++) {
+                float s = tape.projected[gates + i];
+                a.dProjected[gates + i] = a.dMixed[at + i] * tape.mixed[at + i] * (1 - s);
+                a.dMixed[at + i] *= s;
+            }
+        });
+    }
+
     /** Adds what the layers that read these keys and values have computed of their gradients. */
     private void addReaders(Step step, float[] dPrepared, Activations a) {
         float[] sums = a.takeKeys(layer);
@@ -309,10 +346,10 @@ final class Attention implements Mixer {
 
     private void normsBackward(Step step, Tape tape, Activations a, Gradients gradients) {
         for (int row = 0; row < step.rows(); row++) {
-            int from = row * width;
+            int values = row * width + queryWidth + keyWidth;
             int passed = extras.valueNorm == null ? keyWidth : 0; // numbers without a norm
-            Arrays.fill(a.dProjected, from, from + width, 0f);
-            System.arraycopy(a.dPrepared, from + width - passed, a.dProjected, from + width - passed, passed);
+            Arrays.fill(a.dProjected, row * width, values + keyWidth, 0f);
+            System.arraycopy(a.dPrepared, values, a.dProjected, values, passed);
         }
         backward(extras.queryNorm, 0, queryWidth, step, tape, a, gradients);
         backward(extras.keyNorm, queryWidth, keyWidth, step, tape, a, gradients);

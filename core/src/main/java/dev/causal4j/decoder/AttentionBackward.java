@@ -149,7 +149,7 @@ record AttentionBackward(
             Rows someQueries = rows(attention.prepared(tape), first, count, head * headSize); // scaled
             Rows someOuts =
                     new Rows(a.dMixed, first * attention.queryWidth + head * headSize, attention.queryWidth, count);
-            Rows outs = new Rows(tape.mixed, someOuts.offset(), attention.queryWidth, count);
+            Rows outs = new Rows(attention.attended(tape), someOuts.offset(), attention.queryWidth, count);
             Rows p = Rows.of(weights, Panels.needed(seen) * WIDTH, count);
             Rows ds = Rows.of(dScores, p.stride(), count);
             Rows products = Rows.of(dQueries, parts * WIDTH, count);

@@ -32,6 +32,20 @@ public record DecoderConfig(
         blocks = List.copyOf(blocks);
     }
 
+    /** This decoder with other blocks. */
+    public DecoderConfig withBlocks(List<BlockConfig> others) {
+        return new DecoderConfig(
+                hiddenSize,
+                contextLength,
+                embeddingScale,
+                learnedPositions,
+                lastNorm,
+                hiddenScale,
+                perLayer,
+                scaledLayers,
+                others);
+    }
+
     /**
      * Inputs of each layer's own (Gemma 4): an embedding of the token with a projection of its embedded vector.
      *

@@ -114,6 +114,7 @@ final class Layout {
         return switch (mixer) {
             case AttentionConfig attention -> attention(number, attention, norm);
             case MixerConfig.ShortConv conv -> shortConvolution(number, conv);
+            case MixerConfig.GatedDelta delta -> gatedDelta(number, delta, norm);
         };
     }
 
@@ -123,6 +124,37 @@ final class Layout {
         var convolution = convolution("conv", width, conv.kernel(), conv.bias());
         var out = linear("conv_out", Role.MIXER_OUT, hiddenSize, width, conv.bias());
         return from -> new ShortConvolution(number, in.apply(from), convolution.apply(from), out.apply(from));
+    }
+
+    private Function<Parameters, GatedDeltaNet> gatedDelta(int number, MixerConfig.GatedDelta delta, NormConfig norm) {
+        int values = delta.valueWidth();
+        var in = linear("delta_in", Role.MIXER_IN, delta.channels() + values, hiddenSize, false);
+        var gates = linear("delta_gates", Role.MIXER_IN, 2 * delta.valueHeads(), hiddenSize, false);
+        var conv = convolution("delta_conv", delta.channels(), delta.kernel(), false);
+        ParameterSpec decays = add("delta.decay", Role.DECAY, delta.valueHeads(), 1);
+        ParameterSpec steps = add("delta.bias", Role.BIAS, delta.valueHeads(), 1);
+        var deltaNorm = norm("delta_norm", delta.valueSize(), norm);
+        var out = linear("delta_out", Role.MIXER_OUT, hiddenSize, values, false);
+        double root = Math.sqrt(delta.keySize());
+        return from -> new GatedDeltaNet(
+                number,
+                delta,
+                in.apply(from),
+                gates.apply(from),
+                conv.apply(from),
+                from.vector(decays),
+                from.vector(steps),
+                unit(delta.keySize(), 1 / root),
+                unit(delta.keySize(), 1),
+                deltaNorm.apply(from),
+                out.apply(from));
+    }
+
+    /** A norm without parameters that makes the length of a vector so much: x · length / sqrt(sum of x² + 1e-6). */
+    private static Norm unit(int size, double length) {
+        float[] gain = new float[size];
+        Arrays.fill(gain, (float) (length / Math.sqrt(size)));
+        return new Norm(new NormRule(gain, new float[size], 1e-6f / size, false));
     }
 
     private Function<Parameters, CausalConv> convolution(String module, int channels, int kernel, boolean biased) {
@@ -159,10 +191,10 @@ final class Layout {
 
     private Function<Parameters, ? extends FeedForward> feedForward(FeedForwardConfig feedForward, NormConfig norm) {
         return switch (feedForward) {
-            case FeedForwardConfig.Dense dense -> dense(dense);
+            case FeedForwardConfig.Dense dense -> dense("", dense);
             case FeedForwardConfig.Experts all -> experts(all, null);
             case FeedForwardConfig.Beside both -> {
-                var dense = dense(both.each());
+                var dense = dense("", both.each());
                 var denseOut = norm("dense_out_norm", hiddenSize, norm);
                 var routerIn = norm("router_norm", hiddenSize, norm);
                 ParameterSpec scales =
@@ -178,6 +210,13 @@ final class Layout {
                         expertsIn.apply(from),
                         expertsOut.apply(from));
             }
+            case FeedForwardConfig.Shared both -> {
+                var experts = experts(both.routed(), null);
+                var shared = dense("shared_", both.shared());
+                var gate = both.gated() ? linear("shared_router", Role.ROUTER, 1, hiddenSize, false) : null;
+                yield from -> new SharedExperts(
+                        experts.apply(from), shared.apply(from), gate == null ? null : gate.apply(from));
+            }
         };
     }
 
@@ -185,7 +224,7 @@ final class Layout {
         var router = linear("router", Role.ROUTER, all.count(), hiddenSize, all.routerBias());
         List<Function<Parameters, DenseLayer>> experts = new ArrayList<>();
         for (expert = 0; expert < all.count(); expert++) {
-            experts.add(dense(all.each()));
+            experts.add(dense("", all.each()));
         }
         expert = NO_EXPERT;
         ParameterSpec choice = all.routing().choiceBias() ? add("choice.bias", Role.BUFFER, all.count(), 1) : null;
@@ -198,10 +237,10 @@ final class Layout {
                 scales == null ? null : from.vector(scales));
     }
 
-    private Function<Parameters, DenseLayer> dense(FeedForwardConfig.Dense dense) {
+    private Function<Parameters, DenseLayer> dense(String prefix, FeedForwardConfig.Dense dense) {
         int width = dense.gated() ? 2 * dense.innerSize() : dense.innerSize();
-        var up = linear("up", Role.UP, width, hiddenSize, dense.bias());
-        var down = linear("down", Role.DOWN, hiddenSize, dense.innerSize(), dense.bias());
+        var up = linear(prefix + "up", Role.UP, width, hiddenSize, dense.bias());
+        var down = linear(prefix + "down", Role.DOWN, hiddenSize, dense.innerSize(), dense.bias());
         return from -> new DenseLayer(dense.activation(), dense.gated(), up.apply(from), down.apply(from));
     }
 

@@ -167,6 +167,11 @@ public final class PagePool {
         }
     }
 
+    /** Gives back what {@link KVCache#snapshot} has copied. */
+    public void release(KVCache.Snapshot snapshot) {
+        give(state, snapshot.memory(), false);
+    }
+
     synchronized void share(MemorySegment page) {
         users.merge(page, 1, Integer::sum);
     }

@@ -54,7 +54,7 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         POSITIONS,
         /** The projection [V, D] of an untied head. */
         PROJECTION,
-        /** Queries, keys and values, packed [(H + 2 G) n, D]. */
+        /** Queries, keys, values, and gates if there are any, packed [(H + 2 G) n, D] or [(2 H + 2 G) n, D]. */
         QUERY_KEY_VALUE,
         /** From the heads back to the residual stream [D, H n]. */
         ATTENTION_OUT,
@@ -80,13 +80,15 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         SINK,
         /** A convolution over positions, a vector of [kernel][channels], the oldest input first. */
         CONVOLUTION,
+        /** The rates at which the heads of a recurrent layer forget, all below zero, a vector. */
+        DECAY,
         /** Numbers that have no gradient, a vector. */
         BUFFER;
 
         /** Whether the parameter is a vector. */
         public boolean isVector() {
             return switch (this) {
-                case GAIN, BIAS, SINK, CONVOLUTION, BUFFER -> true;
+                case GAIN, BIAS, SINK, CONVOLUTION, DECAY, BUFFER -> true;
                 default -> false;
             };
         }

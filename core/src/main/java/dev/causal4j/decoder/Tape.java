@@ -8,6 +8,8 @@ final class Tape {
     float[] input = {}; // [N, D], the stream before the block; not of a shared one
     float[] projected = {}; // [N, ..], what the mixer makes of its input
     float[] prepared = {}; // [N, ..], what it makes of that before it looks at other positions
+    float[] gates = {}; // [N, ..], what it projects beside
+    float[] attended = {}; // [N, H n], what heads saw, before their gates
     float[] mixed = {}; // [N, ..], what it projects back
     float[] mixerOut = {}; // [N, D], the input of the norm after the mixer
     float[] middle = {}; // [N, D], the stream that the feed-forward layer reads

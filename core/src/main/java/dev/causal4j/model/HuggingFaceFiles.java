@@ -64,6 +64,7 @@ record HuggingFaceFiles(ModelConfig config, Function<ParameterSpec, Matrix.Sourc
         Family family = config.family();
         Map<String, Object> json = config.toJson();
         json.putIfAbsent("architectures", List.of(Families.architecture(family)));
+        json.remove(Families.OWN_KEY); // what it says is undone
         json.remove("dtype"); // newer files have it for the next
         json.put("torch_dtype", dtype.label().replace("f", "float"));
         WholeFile.write(folder.resolve(Checkpoint.CONFIG), Json.write(json));

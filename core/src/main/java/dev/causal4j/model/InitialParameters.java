@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 final class InitialParameters {
     private InitialParameters() {}
 
+    /** The rate of the head that forgets fastest; the others' are spread below it, as those of published models are. */
+    private static final float FASTEST = 16;
+
     /** Makes the numbers of a matrix from a stream of random numbers, one for each matrix; 0 is the sampler's. */
     private interface Numbers {
         Matrix.PanelSource of(ParameterSpec spec, int stream);
@@ -74,6 +77,9 @@ final class InitialParameters {
                     float[] vector = new float[spec.rows()];
                     boolean factor = spec.role() == Role.BUFFER && spec.kind().equals("weight");
                     Arrays.fill(vector, spec.role() == Role.GAIN || factor ? 1 : 0);
+                    for (int i = 0; spec.role() == Role.DECAY && i < vector.length; i++) {
+                        vector[i] = -FASTEST * (i + 1) / vector.length;
+                    }
                     if (spec.deviation() > 0) {
                         fill(vector, numbers.of(spec, streams.getAndIncrement()));
                     }

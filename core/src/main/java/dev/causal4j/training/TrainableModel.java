@@ -96,7 +96,9 @@ final class TrainableModel implements AutoCloseable {
             float[] copy = vector.clone();
             float[] gradient = gradients.track(copy);
             trainedParameters += copy.length;
-            tracked.add(() -> TrainedParameter.of(name(spec), spec.role() == Role.CONVOLUTION, copy, gradient));
+            tracked.add(() -> spec.role() == Role.DECAY
+                    ? TrainedParameter.ofDecays(name(spec), copy, gradient)
+                    : TrainedParameter.of(name(spec), spec.role() == Role.CONVOLUTION, copy, gradient));
             return copy;
         }
 

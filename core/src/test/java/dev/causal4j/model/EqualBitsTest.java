@@ -38,7 +38,8 @@ class EqualBitsTest {
              "tie_word_embeddings": true,
             """;
 
-    private static final Set<Shape> BF16_PAGES = Set.of(Shape.WINDOWS, Shape.KEYS_OF_OTHERS);
+    private static final Set<Shape> BF16_PAGES =
+            Set.of(Shape.WINDOWS, Shape.KEYS_OF_OTHERS, Shape.DELTA_NETS_AND_A_SHARED_EXPERT);
 
     /** What differs between decoders; windows are a little longer than a page. */
     enum Shape {
@@ -73,6 +74,11 @@ class EqualBitsTest {
                 "model_type": "lfm2_moe", "layer_types": ["conv", "full_attention", "conv"], "conv_L_cache": 4,
                 "conv_bias": true, "num_dense_layers": 1, "moe_intermediate_size": 37, "num_experts": 5,
                 "num_experts_per_tok": 2}"""),
+        DELTA_NETS_AND_A_SHARED_EXPERT(SIZES + """
+                "model_type": "qwen3_5_moe_text", "partial_rotary_factor": 0.6, "linear_num_key_heads": 2,
+                "linear_num_value_heads": 4, "linear_key_head_dim": 11, "linear_value_head_dim": 45,
+                "layer_types": ["linear_attention", "full_attention", "linear_attention"], "num_experts": 5,
+                "num_experts_per_tok": 2, "moe_intermediate_size": 37, "shared_expert_intermediate_size": 41}"""),
         GROWING_QUERIES(SIZES + """
                 "model_type": "ministral3", "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4,
                 "original_max_position_embeddings": 50, "llama_4_scaling_beta": 0.3}}""");

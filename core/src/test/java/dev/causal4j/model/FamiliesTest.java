@@ -18,6 +18,7 @@ import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -43,7 +44,9 @@ class FamiliesTest {
                 "qwen2-sliding",
                 "gemma3-multimodal",
                 "gemma4-multimodal",
-                "lfm2_moe-plain"));
+                "lfm2_moe-plain",
+                "qwen3_5-long",
+                "qwen3_5-multimodal"));
         return all;
     }
 
@@ -74,7 +77,9 @@ class FamiliesTest {
                 "gemma4-moe",
                 "lfm2",
                 "lfm2_moe",
-                "ministral3");
+                "ministral3",
+                "qwen3_5",
+                "qwen3_5_moe");
     }
 
     @ParameterizedTest
@@ -151,7 +156,8 @@ class FamiliesTest {
 
     /** PyTorch's own float32 is 2e-4 off where each layer has an input of its own. */
     private static double gradientTolerance(String name) {
-        return name.equals("gemma4-e2b") ? 5e-4 : name.startsWith("gemma4") ? 5e-5 : 1e-5;
+        double recurrent = name.startsWith("qwen3_5") ? 1e-4 : 1e-5; // sums over the positions of a state
+        return name.equals("gemma4-e2b") ? 5e-4 : name.startsWith("gemma4") ? 5e-5 : recurrent;
     }
 
     private static void assertClose(float[] actual, TensorView expected, double tolerance) {
@@ -200,8 +206,14 @@ class FamiliesTest {
         }
     }
 
+    static List<String> spelledTwice() {
+        return all().stream()
+                .filter(name -> Files.exists(Golden.folder(name).resolve("config.v5.json")))
+                .toList();
+    }
+
     @ParameterizedTest
-    @MethodSource("all")
+    @MethodSource("spelledTwice")
     void theNewSpellingOfTheConfigurationGivesTheSameModel(String name) throws IOException {
         ModelConfig old = ModelConfig.read(Golden.folder(name).resolve("config.json"));
         ModelConfig current = ModelConfig.read(Golden.folder(name).resolve("config.v5.json"));
@@ -302,7 +314,7 @@ class FamiliesTest {
                     if (golden.targets()[i] != CausalLMHead.IGNORED) {
                         double nll = golden.nll()[i];
                         double tolerance = dtype == DType.F32
-                                ? Math.max(tolerance(name), 1e-5 * nll)
+                                ? Math.max(name.endsWith("long") ? 1e-4 : tolerance(name), 1e-5 * nll)
                                 : dtype == DType.INT4 ? 6 : 3; // rounding may choose other experts
                         assertThat(scores[i]).as("%s %d", name, i).isCloseTo(-nll, within(tolerance));
                     }

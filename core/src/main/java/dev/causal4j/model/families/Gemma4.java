@@ -184,6 +184,7 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
                     keys.qkvBias,
                     keys.outBias,
                     false,
+                    false,
                     keysAreValues ? Values.KEYS : Values.NORMED,
                     layer < firstShared ? AttentionConfig.OWN : source(kind));
         }

@@ -73,6 +73,7 @@ record Gpt2(String type, Names names) implements Family {
                         true,
                         true,
                         false,
+                        false,
                         Values.PROJECTED,
                         AttentionConfig.OWN))
                 .map(a -> new BlockConfig(a, feedForward, norm, NormPlaces.BEFORE, Residual.SEQUENTIAL, 1))

@@ -72,6 +72,7 @@ final class Keys {
     boolean qkvBias;
     boolean outBias;
     boolean sinks;
+    boolean gated;
     boolean growingQueries; // if the file says so
     float residualScale = 1;
     float embeddingScale = 1;
@@ -207,6 +208,7 @@ final class Keys {
                 qkvBias,
                 outBias,
                 sinks,
+                gated,
                 Values.PROJECTED,
                 AttentionConfig.OWN);
         return block(attention, feedForward);

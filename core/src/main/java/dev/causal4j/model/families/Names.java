@@ -4,6 +4,7 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -51,30 +52,47 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         String module = spec.module();
         if (module.equals("qkv") && !modules.containsKey("qkv")) {
-            AttentionConfig a =
-                    (AttentionConfig) decoder.blocks().get(spec.layer()).mixer();
-            List<Integer> rows = a.projected();
-            List<String> parts = Stream.of("query", "key", "value")
-                    .limit(rows.size())
-                    .map(each -> name(spec, root, each))
-                    .toList();
-            return Origin.stacked(
-                    parts, spec, rows.stream().mapToInt(Integer::intValue).toArray());
+            return queryKeyValue(
+                    (AttentionConfig) decoder.blocks().get(spec.layer()).mixer(), spec, root);
         }
         boolean ofExpert = spec.expert() != ParameterSpec.NO_EXPERT;
-        if (module.equals("up")
+        if (module.endsWith("up")
                 && decoder.blocks()
                         .get(spec.layer())
                         .feedForward()
                         .each(ofExpert)
                         .gated()) {
-            if (modules.containsKey(key(spec, "gate_up"))) {
-                return Origin.tensor(name(spec, root, "gate_up"), spec);
+            String prefix = module.substring(0, module.length() - 2);
+            if (modules.containsKey(key(spec, prefix + "gate_up"))) {
+                return Origin.tensor(name(spec, root, prefix + "gate_up"), spec);
             }
-            List<String> parts = List.of(name(spec, root, "gate"), name(spec, root, "up"));
+            List<String> parts = List.of(name(spec, root, prefix + "gate"), name(spec, root, module));
             return Origin.stacked(parts, spec, spec.rows() / 2, spec.rows() / 2);
         }
         return Origin.tensor(name(spec, root, module), spec);
+    }
+
+    /** Queries, keys, values and then gates, which lie behind each head's queries in their tensor. */
+    private Origin queryKeyValue(AttentionConfig a, ParameterSpec spec, String root) {
+        List<Integer> rows = a.projected();
+        List<String> parts = Stream.of("query", "key", "value")
+                .limit(rows.size())
+                .map(each -> name(spec, root, each))
+                .toList();
+        Origin origin = Origin.stacked(
+                parts, spec, rows.stream().mapToInt(Integer::intValue).toArray());
+        if (!a.gated()) {
+            return origin;
+        }
+        Origin.Part all = origin.parts().getFirst();
+        List<Origin.Part> gated = new ArrayList<>(origin.parts().subList(1, 3));
+        for (int head = a.heads() - 1; head >= 0; head--) {
+            gated.addFirst(all.rows(2 * head * a.headSize(), a.headSize(), 1));
+        }
+        for (int head = 0; head < a.heads(); head++) {
+            gated.add(all.rows((2 * head + 1) * a.headSize(), a.headSize(), 1));
+        }
+        return new Origin(gated);
     }
 
     /** The key of a module's name, of its own for an expert's. */

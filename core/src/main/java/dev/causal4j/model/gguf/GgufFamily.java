@@ -4,6 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
@@ -12,10 +13,12 @@ import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.model.families.Architecture;
+import dev.causal4j.model.families.DeltaTensors;
 import dev.causal4j.model.families.Families;
 import dev.causal4j.model.families.FileLayout;
 import dev.causal4j.model.families.Names;
 import dev.causal4j.model.families.Origin;
+import dev.causal4j.model.families.Origin.Heads;
 import dev.causal4j.model.gguf.GgufArchitecture.Trait;
 import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
@@ -55,6 +58,10 @@ public final class GgufFamily implements FileLayout {
                     Map.entry("conv_in", "shortconv.in_proj"),
                     Map.entry("conv", "shortconv.conv"),
                     Map.entry("conv_out", "shortconv.out_proj"),
+                    Map.entry("shared_router", "ffn_gate_inp_shexp"),
+                    Map.entry("shared_gate", "ffn_gate_shexp"),
+                    Map.entry("shared_up", "ffn_up_shexp"),
+                    Map.entry("shared_down", "ffn_down_shexp"),
                     Map.entry("router", "ffn_gate_inp"),
                     Map.entry("choice", "exp_probs_b"),
                     Map.entry("gate", "ffn_gate"),
@@ -89,6 +96,7 @@ public final class GgufFamily implements FileLayout {
     private final TensorStore tensors;
     private final Set<String> present;
     private final Names names;
+    private final int layers; // without those that guess further tokens
 
     public GgufFamily(Json metadata, TensorStore tensors) throws FormatException {
         this.metadata = metadata;
@@ -103,19 +111,20 @@ public final class GgufFamily implements FileLayout {
         if (present.contains(FUSED)) {
             own.put("expert_gate_up", "ffn_gate_up_exps");
         }
-        if (present.contains(PACKED)) {
+        if (isPacked()) {
             own.put("qkv", "attn_qkv");
         }
         if (!present.contains(GATE) && !hasExperts) {
             own.put("gate_up", "ffn_up");
         }
-        if (architecture == GgufArchitecture.GPT_OSS) {
+        if (architecture == GgufArchitecture.GPT_OSS || architecture.has(Trait.DELTA)) {
             own.put("feed_forward_norm", "post_attention_norm");
         }
         if (architecture.has(Trait.CONVOLUTIONS)) {
             own.put("norm", "token_embd_norm");
         }
         this.names = NAMES.but(own);
+        this.layers = new GgufKeys(metadata, architecture, tensors).layers();
     }
 
     /**
@@ -167,7 +176,7 @@ public final class GgufFamily implements FileLayout {
         }
         GgufFamily family = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         Architecture read = Families.read(family.configuration());
-        Difference other = Difference.of("", model.decoder(), read.decoder())
+        Difference other = Difference.of("", asStored(model.decoder()), asStored(read.decoder()))
                 .or(() -> Difference.of("logitCap", model.logitCap(), read.logitCap()))
                 .orElse(null);
         if (other != null) {
@@ -177,8 +186,21 @@ public final class GgufFamily implements FileLayout {
         return family;
     }
 
+    /** Whether queries, keys and values of attention are one tensor. */
+    private boolean isPacked() {
+        return present.contains(PACKED) && !architecture.has(Trait.DELTA);
+    }
+
+    /** A decoder with the order of value heads that files have; parameters are written in it. */
+    private static DecoderConfig asStored(DecoderConfig decoder) {
+        return decoder.withBlocks(decoder.blocks().stream()
+                .map(block -> block.mixer() instanceof GatedDelta delta ? block.with(delta.asInterleaved()) : block)
+                .toList());
+    }
+
     private static boolean hasBias(GgufArchitecture architecture, ParameterSpec spec) {
         return architecture.has(Trait.BIASES)
+                || spec.module().equals("delta")
                 || (architecture.has(Trait.MAY_BE_BIASED) && spec.expert() == ParameterSpec.NO_EXPERT)
                 || (architecture.has(Trait.QKV_BIASES) && spec.module().equals("qkv"));
     }
@@ -216,7 +238,9 @@ public final class GgufFamily implements FileLayout {
 
     @Override
     public boolean isBuffer(DecoderConfig decoder, String name) {
-        return isFactors(name) || names.isUnread(decoder, name);
+        return isFactors(name)
+                || names.isUnread(decoder, name)
+                || (architecture.has(Trait.DELTA) && block(name) >= layers);
     }
 
     /** Whether a tensor is read with the keys. */
@@ -224,14 +248,30 @@ public final class GgufFamily implements FileLayout {
         return GgufKeys.factorTensors(architecture).contains(name);
     }
 
+    /** The block of a tensor; -1 for none. */
+    private static int block(String name) {
+        return name.matches("blk\\.\\d{1,5}\\..*") ? Integer.parseInt(name.split("\\.", -1)[1]) : -1;
+    }
+
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
+        if (spec.module().startsWith("delta")) {
+            GatedDelta delta = (GatedDelta) decoder.blocks().get(spec.layer()).mixer();
+            int group = delta.valueHeads() / delta.keyHeads();
+            boolean moves = !delta.equals(delta.asInterleaved());
+            Heads heads = moves ? new Heads(delta.keyHeads(), group, delta.valueSize()) : null;
+            return DeltaTensors.GGUF.origin(delta, heads, spec, names.blocks() + spec.layer() + ".");
+        }
         if (spec.expert() != ParameterSpec.NO_EXPERT) {
             var experts = decoder.blocks().get(spec.layer()).feedForward().experts();
             Origin all = names.origin(decoder, spec, root);
             return all.among(experts.orElseThrow().count(), spec.expert());
         }
         Origin origin = names.origin(decoder, spec, root);
+        if (spec.module().equals("shared_router")) { // a vector
+            String name = origin.names().getFirst();
+            return new Origin(List.of(new Origin.Part(name, List.of((long) spec.cols()), 1, 0, spec.cols(), 1)));
+        }
         if (spec.role() == Role.CONVOLUTION) {
             int kernel = decoder.blocks().get(spec.layer()).mixer().kernel();
             return Origin.convolution(origin.names().getFirst(), kernel, spec, false);
@@ -266,9 +306,12 @@ public final class GgufFamily implements FileLayout {
         for (int layer = 0; layer < read.decoder().blocks().size(); layer++) {
             BlockConfig block = read.decoder().blocks().get(layer);
             if (block.mixer() instanceof AttentionConfig a) {
-                boolean packed = present.contains(PACKED);
-                long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
-                checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
+                long heads = (a.gated() ? 2L : 1L) * a.heads() + (isPacked() ? 2L * a.kvHeads() : 0);
+                checkRows("num_attention_heads", layer, isPacked() ? "attn_qkv" : "attn_q", heads * a.headSize());
+            }
+            if (block.mixer() instanceof GatedDelta delta) {
+                checkRows("linear_num_value_heads", layer, "attn_qkv", delta.channels());
+                checkRows("linear_num_key_heads", layer, "ssm_alpha", delta.valueHeads());
             }
             var experts = block.feedForward().experts();
             if (experts.isPresent()) {

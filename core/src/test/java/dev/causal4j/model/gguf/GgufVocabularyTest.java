@@ -89,10 +89,27 @@ class GgufVocabularyTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "gpt-2", "phi-2", "olmo", "smollm", "starcoder", "command-r", "llama-bpe", "llama3", "llama-v3",
-                        "falcon3",
-                "dbrx", "smaug-bpe", "glm4", "qwen2", "deepseek-r1-qwen", "stablelm2", "tekken", "gpt-4o", "llama4",
-                        "default"
+                "gpt-2",
+                "phi-2",
+                "olmo",
+                "smollm",
+                "starcoder",
+                "command-r",
+                "llama-bpe",
+                "llama3",
+                "llama-v3",
+                "falcon3",
+                "dbrx",
+                "smaug-bpe",
+                "glm4",
+                "qwen2",
+                "qwen35",
+                "deepseek-r1-qwen",
+                "stablelm2",
+                "tekken",
+                "gpt-4o",
+                "llama4",
+                "default"
             })
     void everyWayToSplitGivesTheTextBack(String name) throws FormatException {
         bytes();
@@ -115,6 +132,20 @@ class GgufVocabularyTest {
             splitting(each.getKey());
             assertThat(tokenizer("gpt2").encode("1234")).as(each.getKey()).hasSize(each.getValue());
         }
+    }
+
+    /** A letter and a vowel above it are a word: a merge joins the last byte of one and the first of the other. */
+    @Test
+    void marksJoinWordsInQwen35Only() throws FormatException {
+        bytes();
+        String before = TokenizerGoldenTest.pieceOf((byte) 0x99);
+        String behind = TokenizerGoldenTest.pieceOf((byte) 0xe0);
+        add(before + behind, NORMAL, 0);
+        merges.add(before + " " + behind);
+        splitting("qwen35");
+        assertThat(tokenizer("gpt2").encode("\u0e19\u0e35")).hasSize(5);
+        splitting("qwen2");
+        assertThat(tokenizer("gpt2").encode("\u0e19\u0e35")).hasSize(6);
     }
 
     @Test
