@@ -90,7 +90,8 @@ final class Attention implements Mixer {
         this.extras = extras;
     }
 
-    private boolean readsOwn() {
+    /** Whether keys and values are the layer's own. */
+    boolean readsOwn() {
         return config.keysOf() == AttentionConfig.OWN;
     }
 
