@@ -90,7 +90,7 @@ final class Attention implements Mixer {
         this.extras = extras;
     }
 
-    private boolean readsOwn() {
+    boolean readsOwn() {
         return config.keysOf() == AttentionConfig.OWN;
     }
 

@@ -119,7 +119,7 @@ record AttentionBackward(
                 }
             }
             int size = attention.kvHeads * headSize;
-            boolean own = keyGradients == gradients;
+            boolean own = attention.readsOwn();
             int stride = own ? attention.width : 2 * size;
             int at = part.first() * stride + (own ? attention.queryWidth : 0) + kvHead * headSize;
             unpack(dKeys, new Rows(keyGradients, at, stride, part.count()));

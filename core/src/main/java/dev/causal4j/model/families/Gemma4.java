@@ -104,7 +104,6 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
         private final List<String> kinds;
         private final int firstShared;
         private final Dense dense;
-        private final Map<String, RopeConfig> ropes = new LinkedHashMap<>();
 
         Reading(Json said) throws FormatException {
             json = said;
