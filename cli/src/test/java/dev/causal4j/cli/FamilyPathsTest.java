@@ -50,7 +50,10 @@ class FamilyPathsTest {
                 "gpt_neox",
                 "mixtral",
                 "qwen3_moe",
-                "gpt_oss");
+                "gpt_oss",
+                "lfm2",
+                "lfm2_moe",
+                "ministral3");
     }
 
     @BeforeAll
@@ -198,6 +201,7 @@ class FamilyPathsTest {
             return JsonMapper.shared().readTree(header).properties().stream()
                     .filter(tensor -> tensor.getValue().has("shape"))
                     .filter(tensor -> !tied || !tensor.getKey().equals("lm_head.weight"))
+                    .filter(tensor -> !tensor.getKey().matches(".*\\.(layer_scalar|expert_bias)")) // no parameters
                     .mapToLong(tensor -> tensor.getValue()
                             .get("shape")
                             .valueStream()

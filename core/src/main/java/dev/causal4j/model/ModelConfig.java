@@ -5,6 +5,7 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.families.Architecture;
 import dev.causal4j.model.families.Families;
@@ -177,7 +178,10 @@ public record ModelConfig(
 
     /** Number of parameters; a tied embedding counts once. */
     public long parameters() {
-        return specs().stream().mapToLong(ParameterSpec::size).sum();
+        return specs().stream()
+                .filter(spec -> spec.role() != Role.BUFFER)
+                .mapToLong(ParameterSpec::size)
+                .sum();
     }
 
     /** Bytes of all parameters in memory, padding and scales included. */

@@ -61,7 +61,9 @@ class ChatGoldenTest {
     Stream<DynamicTest> aConversationRendersAsInTransformers() throws IOException {
         Map<String, Object> cases = Json.tree("cases", resource("cases.json"));
         List<DynamicTest> tests = new ArrayList<>();
-        for (Map.Entry<?, ?> template : map(cases.get("templates")).entrySet()) {
+        Map<String, Object> templates = named(cases.get("templates"));
+        templates.putAll(named(Json.tree("cases2", resource("cases2.json")).get("templates")));
+        for (Map.Entry<String, Object> template : templates.entrySet()) {
             String name = template.getKey() + ".jinja";
             String source = new String(resource(name), StandardCharsets.UTF_8);
             ChatTemplate parsed = ChatTemplate.parse(name, source, Map.of()).withClock(CLOCK);
@@ -74,7 +76,7 @@ class ChatGoldenTest {
                         () -> check(map(expected), () -> render(parsed, golden, conversation))));
             }
         }
-        assertThat(tests).hasSize(22 * 32);
+        assertThat(tests).hasSize(25 * 32);
         return tests.stream();
     }
 

@@ -117,14 +117,18 @@ class EngineTest extends EngineFixture {
         }
     }
 
-    /** A window of 70 positions in each second layer, and so few free pages that sequences wait and kept pages go. */
-    @Test
-    void windowsAndAFullPoolChangeNoBit() {
+    /** So few free pages that sequences wait and kept pages go. A window is of 70 positions in each second layer. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "\"model_type\": \"gemma2\", \"head_dim\": 12, \"sliding_window\": 70",
+                "\"model_type\": \"lfm2\", \"layer_types\": [\"conv\", \"full_attention\"]"
+            })
+    void windowsStatesAndAFullPoolChangeNoBit(String family) {
         try (CausalLM windowed = CausalLM.create(SmallModels.config("""
-                {"model_type": "gemma2", "vocab_size": 301, "hidden_size": 24, "num_hidden_layers": 2, "head_dim": 12,
-                 "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 40, "sliding_window": 70,
-                 "max_position_embeddings": 2048}
-                """), 3, DType.F32)) {
+                {"vocab_size": 301, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+                 "num_key_value_heads": 1, "intermediate_size": 40, "max_position_embeddings": 2048,
+                """ + family + "}"), 3, DType.F32)) {
             int[] begin = prompt(1, 900);
             List<int[]> ends =
                     IntStream.range(0, 6).mapToObj(i -> prompt(10 + i, 60)).toList();
