@@ -149,6 +149,9 @@ final class InspectCommand extends Subcommand {
                 .put("tokenizer", tokenizer)
                 .put("bos_token_id", config.bos().isPresent() ? config.bos().getAsInt() : null)
                 .put("eos_token_ids", config.eos().stream().sorted().toList());
+        if (config.lookedUpParameters() > 0) {
+            facts.put("looked_up_parameters", config.lookedUpParameters());
+        }
         GenerationDefaults defaults = config.generation();
         if (!defaults.equals(GenerationDefaults.NONE)) {
             Document generation = new Document();
@@ -177,8 +180,13 @@ final class InspectCommand extends Subcommand {
             case AttentionConfig attention -> attention(config, attention);
             case MixerConfig.ShortConv conv ->
                 new Document().put("mixer", "short convolution").put("kernel", conv.kernel());
+            case MixerConfig.GatedDelta delta ->
+                new Document()
+                        .put("mixer", "gated delta net")
+                        .put("heads", delta.valueHeads())
+                        .put("kernel", delta.kernel());
         };
-        return kind.put("experts", block.feedForward() instanceof Experts experts ? experts(experts) : null)
+        return kind.put("experts", block.feedForward().experts().map(InspectCommand::experts))
                 .put("inner_size", block.feedForward().each().innerSize())
                 .fields();
     }
@@ -187,10 +195,11 @@ final class InspectCommand extends Subcommand {
         int window = attention.window();
         var rotation = attention.rope();
         Formula rope = rotation == null ? null : config.ropes().get(rotation);
-        return new Document()
+        Document kind = new Document()
                 .put("window", window > 0 ? window : null)
                 .put("positions", rope != null ? "rotary" : config.decoder().learnedPositions() ? "learned" : "none")
                 .put("rope", rope == null ? null : rope(rope));
+        return attention.keysOf() == AttentionConfig.OWN ? kind : kind.put("keys", "of another layer");
     }
 
     private static Map<String, Object> rope(Formula rope) {

@@ -42,6 +42,7 @@ class FamilyPathsTest {
                 "gemma",
                 "gemma2",
                 "gemma3",
+                "gemma4-e2b",
                 "phi3",
                 "smollm3",
                 "olmo2",
@@ -53,7 +54,9 @@ class FamilyPathsTest {
                 "gpt_oss",
                 "lfm2",
                 "lfm2_moe",
-                "ministral3");
+                "ministral3",
+                "qwen3_5",
+                "qwen3_5_moe");
     }
 
     @BeforeAll
@@ -215,6 +218,7 @@ class FamilyPathsTest {
     @MethodSource("fixtures")
     void trainBeginsANewModelThatLearns(String fixture) throws Exception {
         ObjectNode config = (ObjectNode) read(fixture, "config.json");
+        config.replace("vocab_size_per_layer_input", config.numberNode(300));
         config.put("vocab_size", 300).remove(List.of("bos_token_id", "eos_token_id"));
         Path file = Files.writeString(folder.resolve("config.json"), config.toString());
         String out = folder.resolve("out").toString();

@@ -61,9 +61,11 @@ class InspectCommandTest {
         "smollm2-360m, llama, 361821120, 81920",
         "qwen2.5-0.5b, qwen2, 494032768, 24576",
         "qwen3-0.6b, qwen3, 596049920, 229376",
+        "qwen3.5-0.8b, qwen3_5_text, 752393024, 24576",
         "llama-3.2-1b, llama, 1235814400, 65536",
         "gemma-3-270m, gemma3_text, 268098176, 36864",
         "gemma-3-1b, gemma3_text, 999885952, 53248",
+        "gemma-4-e2b, gemma4_text, 4628569344, 36864",
         "gpt2-small, gpt2, 124439808, 73728",
         "gpt2-5m, gpt2, 4801280, 10240",
         "llama-5m, llama, 4721408, 5120",
@@ -81,7 +83,16 @@ class InspectCommandTest {
         long state = shape.equals("lfm2-1.2b") ? 163840 : shape.equals("lfm2-5m") ? 6144 : 0;
         assertThat(facts.path("state_bytes").asLong(0)).isEqualTo(state);
         // Biases, gains and padding take little more than the weights.
-        assertThat(facts.at("/weight_bytes/bf16").doubleValue()).isBetween(2.0 * parameters, 2.01 * parameters);
+        long held = parameters - facts.path("looked_up_parameters").asLong(0);
+        assertThat(facts.at("/weight_bytes/bf16").doubleValue()).isBetween(2.0 * held, 2.01 * held);
+    }
+
+    @Test
+    void aShapeWithRecurrentLayersHasAState() throws Exception {
+        JsonNode facts =
+                Program.run("inspect", "--shape", "qwen3.5-0.8b", "--json").json();
+        assertThat(facts.get("state_bytes").longValue()).isEqualTo(18 * (1_048_576 + 73_728));
+        assertThat(facts.at("/layer_kinds/0/mixer").stringValue()).isEqualTo("gated delta net");
     }
 
     @ParameterizedTest

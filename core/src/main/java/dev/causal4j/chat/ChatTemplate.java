@@ -113,8 +113,8 @@ public final class ChatTemplate {
     private static final int MAX_CONFIG = 16_000_000;
 
     // Tokens that end a turn in the formats of known families; the files of some models do not name theirs.
-    private static final List<String> TURN_ENDS =
-            List.of(("<|im_end|> <|eot_id|> <|eom_id|> <end_of_turn> <turn|> <|end|> <|return|> <|call|> </s>"
+    private static final List<String> TURN_ENDS = List.of(
+            ("<|im_end|> <|eot_id|> <|eom_id|> <end_of_turn> <turn|> <|tool_response> <|end|> <|return|> <|call|> </s>"
                             + " <\uff5cend\u2581of\u2581sentence\uff5c> <|endoftext|>")
                     .split(" "));
 

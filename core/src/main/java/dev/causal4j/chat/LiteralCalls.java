@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Reads calls whose arguments are literals of another language, and makes JSON of them: Python's {@code f(a=1, b='x')}, or
- * FunctionGemma's <code>f{a:1,b:&lt;escape&gt;x&lt;escape&gt;}</code>. Not thread-safe.
+ * FunctionGemma's <code>f{a:1,b:&lt;escape&gt;x&lt;escape&gt;}</code> and Gemma 4's with another mark around texts. Not
+ * thread-safe.
  */
 final class LiteralCalls {
     private static final String IN_PYTHON =
@@ -20,9 +21,10 @@ final class LiteralCalls {
     private static final Pattern NEXT = Pattern.compile("\\s*(?:(,)|]?)");
     private static final Pattern GEMMA = Pattern.compile("call:(" + ToolDefinition.NAME + ")(?=\\{)");
 
+    private static final String MARK = "<escape>|<\\|\"\\|>"; // around texts
     // A word, perhaps an empty one, and what ends it.
     private static final Pattern TOKEN =
-            Pattern.compile("\\s*+((?:(?!<escape>)[^()\\[\\]{},:='\"]){0,1024}+)(<escape>|[()\\[\\]{},:='\"])");
+            Pattern.compile("\\s*+((?:(?!" + MARK + ")[^()\\[\\]{},:='\"]){0,1024}+)(" + MARK + "|[()\\[\\]{},:='\"])");
     private static final Pattern JSON =
             Pattern.compile("-?(?:0|[1-9][0-9]{0,400})(?:\\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,9})?|true|false|null");
     private static final Map<String, String> WORDS = Map.of("True", "true", "False", "false", "None", "null");

@@ -52,6 +52,12 @@ public enum ToolFormat {
             new Form("<start_function_call>", "call:$name{$members}<end_function_call>", "<start_function_call>")
                     .of("$key:$value", ",")),
 
+    /** Gemma 4. */
+    GEMMA4(
+            answer -> new LiteralCalls(answer)::first,
+            "<\\|tool_call>",
+            new Form("<|tool_call>", "call:$name{$members}<tool_call|>", "<|tool_call>").of("$key:$value", ",")),
+
     /** Mistral Small 3, Magistral, Devstral, Ministral 3: tokenizers of version 11 and later. */
     MISTRAL_V11(
             answer -> new HeadedCalls(answer)::head,
@@ -223,12 +229,23 @@ public enum ToolFormat {
 
     /** The mark that begins a thought. */
     public String thought() {
-        return writesIds() ? "[THINK]" : "<think>";
+        return this == GEMMA4 ? "<|channel>thought" : writesIds() ? "[THINK]" : "<think>";
     }
 
     /** The mark that ends a thought. */
     public String thoughtEnd() {
-        return thought().charAt(0) + "/" + thought().substring(1);
+        return this == GEMMA4
+                ? "<channel|>"
+                : thought().charAt(0) + "/" + thought().substring(1);
+    }
+
+    /** The mark before and behind a text among members that are no JSON; empty for none. */
+    public String quote() {
+        return switch (this) {
+            case FUNCTIONGEMMA -> "<escape>";
+            case GEMMA4 -> "<|\"|>";
+            default -> "";
+        };
     }
 
     /** Whether a rendered prompt ends inside a thought. */

@@ -68,12 +68,13 @@ final class AnswerGrammar {
         return new GrammarConstraint("answer", key, (terms, tokenizer, ignored) -> {
             List<Expression> rules = new ArrayList<>();
             rules.add(new Choice(List.of())); // the root's place
+            List<String> names = new ArrayList<>(List.of(""));
             FreeText free = new FreeText(terms, tokenizer);
-            CallGrammar calls = new CallGrammar(free, tokenizer, format, rules, ignored);
+            CallGrammar calls = new CallGrammar(free, tokenizer, format, rules, names, ignored);
             Expression root = document.map(part -> calls.add(part.source.compile(terms, tokenizer, ignored)))
                     .orElse(null);
             rules.set(0, new AnswerGrammar(free, calls, format, tools, choice, root).root(inThought, mayThink));
-            return new Grammar(List.copyOf(rules));
+            return new Grammar(List.copyOf(rules), names);
         });
     }
 

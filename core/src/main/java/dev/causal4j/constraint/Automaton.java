@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -253,6 +254,31 @@ final class Automaton {
         looks++;
         String item = new String(text, list.start(), read - list.start(), StandardCharsets.UTF_8);
         return terms.or(list.known(), list.same().apply(item.replaceFirst(",\\s*$", "")));
+    }
+
+    /** The rule that a configuration is in, for errors; empty for none. */
+    String place(Configuration configuration) {
+        Map<Expression, String> places = new IdentityHashMap<>();
+        for (int i = 0; i < grammar.rules().size(); i++) {
+            name(grammar.rules().get(i), grammar.names().get(i), places);
+        }
+        for (Member member : configuration.members) {
+            for (Frame frame = member.then(); frame != null; frame = frame.parent) {
+                String place = places.getOrDefault(frame.expression, "");
+                if (!place.isEmpty()) {
+                    return place;
+                }
+            }
+        }
+        return grammar.names().getFirst();
+    }
+
+    private static void name(Expression part, String name, Map<Expression, String> places) {
+        places.putIfAbsent(part, name);
+        part.with(each -> {
+            name(each, name, places);
+            return each;
+        });
     }
 
     private void add(Term term, @Nullable Frame then) {

@@ -29,23 +29,29 @@ final class CallGrammar {
     private final Terms terms;
     private final @Nullable Tokenizer tokenizer;
     private final List<Expression> rules;
+    private final List<String> names; // of the rules
     private final List<String> ignored;
     private final ToolFormat format;
     private final Map<ToolDefinition, Expression> arguments = new HashMap<>();
-    private final Map<String, Expression> documents = new HashMap<>(); // by schema
+    private final Map<String, Expression> documents = new HashMap<>(); // by schema and end
 
-    /** @param rules receives those of the calls */
+    /**
+     * @param rules receives those of the calls
+     * @param names receives the names of these
+     */
     CallGrammar(
             FreeText free,
             @Nullable Tokenizer tokenizer,
             ToolFormat format,
             List<Expression> rules,
+            List<String> names,
             List<String> ignored) {
         this.free = free;
         this.terms = free.terms;
         this.tokenizer = tokenizer;
         this.format = format;
         this.rules = rules;
+        this.names = names;
         this.ignored = ignored;
     }
 
@@ -53,6 +59,7 @@ final class CallGrammar {
     Expression add(Grammar grammar) {
         int shift = rules.size();
         grammar.rules().forEach(rule -> rules.add(rule.renumbered(number -> number + shift)));
+        names.addAll(grammar.names());
         return new Call(shift);
     }
 
@@ -93,13 +100,13 @@ final class CallGrammar {
         boolean isJson = form.member().isEmpty();
         MemberGrammar members = new MemberGrammar(this, free, format, form);
         try {
-            return isJson ? json(schema) : members.of(schema);
+            return isJson ? json(schema, "") : members.of(schema);
         } catch (ConstraintException e) {
             if (tool.strict() || !(e instanceof SchemaRefusal refusal && refusal.whole)) {
                 throw new ConstraintException("tool " + tool.name(), e);
             }
             LOG.log(Level.WARNING, "tool {0}, {1}; any object is allowed", tool.name(), e.getMessage());
-            return isJson ? json(Map.of("type", "object")) : members.any(schema);
+            return isJson ? json(Map.of("type", "object"), "") : members.any(schema);
         }
     }
 
@@ -114,16 +121,18 @@ final class CallGrammar {
         return schema;
     }
 
-    /** JSON documents of a schema. */
-    Expression json(Map<String, ?> schema) {
+    /** JSON documents of a schema, without the text that ends them. */
+    Expression json(Map<String, ?> schema, String end) {
         String text = new String(Json.write(schema), StandardCharsets.UTF_8);
         return documents.computeIfAbsent(
-                text, _ -> add(new JsonSchema(text, Whitespace.FLEXIBLE, false).compile(terms, tokenizer, ignored)));
+                text + end,
+                _ -> add(new JsonSchema(text, Whitespace.FLEXIBLE, false, end).compile(terms, tokenizer, ignored)));
     }
 
     /** A new rule, for what is used in several places. */
     Expression rule(Expression expression) {
         rules.add(expression);
+        names.add("");
         return new Call(rules.size() - 1);
     }
 }

@@ -76,7 +76,9 @@ final class Compiled {
         } catch (ConstraintException e) {
             int begin = Math.max(0, automaton.read - END);
             String end = new String(automaton.text, begin, automaton.read - begin, StandardCharsets.UTF_8);
-            throw new ConstraintException("answer behind " + FormatException.quote(end), e);
+            String place = automaton.place(of.at);
+            String in = place.isEmpty() ? "" : " in " + place;
+            throw new ConstraintException("answer behind " + FormatException.quote(end) + in, e);
         }
     }
 

@@ -73,7 +73,7 @@ public interface Constraint {
         return new GrammarConstraint(
                 "schema",
                 List.of(json, whitespace.name(), Boolean.toString(lenient)),
-                new JsonSchema(json, whitespace, lenient));
+                new JsonSchema(json, whitespace, lenient, ""));
     }
 
     /** Any JSON object, with flexible white space. */

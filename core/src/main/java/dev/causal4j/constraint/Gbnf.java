@@ -83,7 +83,8 @@ record Gbnf(String grammar) implements Source {
                 }
                 bodies.add(choice(rule.options));
             });
-            return new Grammar(bodies);
+            return new Grammar(
+                    bodies, rules.keySet().stream().map(name -> "rule " + name).toList());
         }
 
         private Rule rule(String name) {

@@ -15,6 +15,7 @@ final class Horizon {
     private final Terms terms;
     private final Containment containment;
     private final int bytes;
+    private final Map<Term, Term> capped = new HashMap<>();
     private final Map<Term, Integer> farthest = new HashMap<>();
 
     Horizon(Terms terms, Containment containment, int bytes) {
@@ -25,8 +26,9 @@ final class Horizon {
 
     /** A term that as many bytes do not tell from another. */
     Term capped(Term term) {
-        if (term.capped == null) {
-            term.capped = switch (term.node) {
+        Term known = capped.get(term);
+        if (known == null) {
+            known = switch (term.node) {
                 case Node.Concat(Term head, Term tail) -> terms.concat(capped(head), capped(tail));
                 case Node.Or(List<Term> options) ->
                     terms.or(options.stream().map(this::capped).toList());
@@ -40,21 +42,23 @@ final class Horizon {
                     unbounded(unbounded(term, parts.get(0), parts.get(1)), parts.get(1), parts.get(0));
                 default -> term;
             };
+            capped.put(term, known);
         }
-        return term.capped;
+        return known;
     }
 
     /**
-     * The part alone, if the bound is a length that no text reaches: behind as many bytes there is room for the
-     * shortest end of the part.
+     * The part with the least length alone, if the bound is one that no text reaches: behind as many bytes, and behind the
+     * least length, there is room for the shortest end of the part.
      */
     private Term unbounded(Term both, Term part, Term bound) {
-        boolean far = bound.node instanceof Node.Repeat(Term unit, int least, int most)
-                && least == 0
+        if (bound.node instanceof Node.Repeat(Term unit, int least, int most)
                 && part.plain
-                && most >= bytes + farthest(part)
-                && containment.contains(terms.repeat(unit, 0, Terms.UNBOUNDED), part);
-        return far ? capped(part) : both;
+                && most >= Math.max(bytes, least) + farthest(part)
+                && containment.contains(terms.repeat(unit, 0, Terms.UNBOUNDED), part)) {
+            return terms.and(capped(part), terms.repeat(unit, Math.min(least, bytes + 1), Terms.UNBOUNDED));
+        }
+        return both;
     }
 
     /** At least the bytes of the shortest end of any beginning of a text. */
@@ -85,6 +89,7 @@ final class Horizon {
     }
 
     void forget() {
+        capped.clear();
         farthest.clear();
     }
 }

@@ -11,14 +11,15 @@ import org.jspecify.annotations.Nullable;
  * The documents that a JSON Schema allows, with its properties in their order.
  *
  * @param lenient whether what cannot be held exactly is dropped, and listed, instead of refused
+ * @param end what stands behind a document and in none of its strings; empty for nothing
  */
-record JsonSchema(String schema, Whitespace whitespace, boolean lenient) implements Source {
+record JsonSchema(String schema, Whitespace whitespace, boolean lenient, String end) implements Source {
     @Override
     public Grammar compile(Terms terms, @Nullable Tokenizer tokenizer, List<String> ignored) {
         byte[] bytes = schema.getBytes(StandardCharsets.UTF_8);
         Limits.check("schema", bytes.length, Limits.SOURCE_BYTES, "bytes");
         SchemaDocument document = new SchemaDocument(read(bytes));
-        JsonTerms json = new JsonTerms(terms, whitespace);
+        JsonTerms json = new JsonTerms(terms, whitespace, end);
         SchemaReader reader = new SchemaReader(document, json, lenient, ignored);
         return Rewriting.of(new SchemaGrammar(json, reader).of(document.root()), terms, "schema");
     }

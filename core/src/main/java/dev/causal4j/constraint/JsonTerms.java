@@ -45,12 +45,14 @@ final class JsonTerms {
     final Term comma;
     final Term colon;
     private final Term quotation;
+    private final Term inside; // quotes
     private final Term character;
     private final Term freeCharacter;
     private final Map<String, Term> patterns = new HashMap<>();
     private final Map<String, Term> formats = new HashMap<>();
 
-    JsonTerms(Terms terms, Whitespace whitespace) {
+    /** @param end what no string contains, as it would end the document; empty for nothing */
+    JsonTerms(Terms terms, Whitespace whitespace, String end) {
         this.terms = terms;
         nothing = raw("null");
         either = terms.or(raw("true"), raw("false"));
@@ -59,6 +61,7 @@ final class JsonTerms {
         integer = numbers(new JsonNumbers(true, null, null, null));
         whole = numbers(new JsonNumbers(false, null, null, new Multiple(1, 0)));
         quotation = raw("\"");
+        inside = end.isEmpty() ? terms.all : Marks.without(terms, end);
         character = terms.characters(CodePoints.ALL, Spelling.PLAIN);
         strings = terms.repeat(character, 0, Terms.UNBOUNDED);
         space = whitespace == Whitespace.FLEXIBLE ? Regex.whole(terms, FLEXIBLE, Spelling.RAW, SUBJECT) : terms.empty;
@@ -94,7 +97,7 @@ final class JsonTerms {
 
     /** A string with its quotes. */
     Term quoted(Term content) {
-        return terms.concat(quotation, content, quotation);
+        return terms.concat(quotation, terms.and(content, inside), quotation);
     }
 
     /** A string of exactly this text, without quotes. */

@@ -1,7 +1,6 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Configuration.Member;
-import dev.causal4j.constraint.Lexicon.Slice;
 import dev.causal4j.constraint.Term.Node;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -23,8 +22,8 @@ final class Masks {
     private final Lexicon lexicon;
     private final Containment containment;
     private final Horizon horizon;
+    private final List<Part> parts = new ArrayList<>(); // of the vocabulary: the slices, then the rest
     private final Map<Configuration, Allowed> known = new LinkedHashMap<>(16, 0.75f, true);
-    private final List<Map<Term, Boolean>> covered = new ArrayList<>(); // by slice
     private final Map<Term, Boolean> contents = new HashMap<>(); // whether all characters of slices belong to it
     private final Configuration[] path;
 
@@ -47,6 +46,15 @@ final class Masks {
         }
     }
 
+    /**
+     * A part of the vocabulary.
+     *
+     * @param most characters of a token of a slice; -1 for what is none
+     * @param horizon of its tokens
+     * @param covered whether all its tokens can follow, by term
+     */
+    private record Part(Trie trie, int most, Horizon horizon, Map<Term, Boolean> covered) {}
+
     Masks(Automaton automaton, Lexicon lexicon) {
         this.automaton = automaton;
         this.terms = automaton.terms;
@@ -55,14 +63,23 @@ final class Masks {
         this.horizon = new Horizon(terms, containment, lexicon.longest);
         this.deepest = Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height);
         this.path = new Configuration[1 + deepest];
-        lexicon.slices.forEach(_ -> covered.add(new HashMap<>()));
+        lexicon.slices.forEach(slice -> parts.add(part(slice.trie(), slice.most())));
+        parts.add(part(lexicon.rest, -1));
+    }
+
+    private Part part(Trie trie, int most) {
+        return new Part(trie, most, new Horizon(terms, containment, trie.height), new HashMap<>());
     }
 
     /** Sets the bits of the tokens that can follow. */
     void mask(Configuration configuration, boolean begins, long[] allowed) {
         Allowed tokens;
         if (begins && lexicon.first != null) {
-            first = first == null ? compute(configuration, lexicon.first) : first;
+            if (first == null) {
+                long[] mask = new long[Math.ceilDiv(lexicon.size, Long.SIZE)];
+                walk(lexicon.first, configuration, mask);
+                first = allowed(configuration, 0, mask);
+            }
             tokens = first;
         } else {
             tokens = known(capped(configuration));
@@ -90,7 +107,7 @@ final class Masks {
         Allowed tokens = known.get(configuration);
         if (tokens == null) {
             int looks = automaton.looks;
-            tokens = compute(configuration, lexicon.rest);
+            tokens = compute(configuration);
             if (looks != automaton.looks) {
                 return tokens; // of this text alone
             }
@@ -106,29 +123,36 @@ final class Masks {
     /** The configuration that has the same mask, with counts that no token exceeds. */
     private Configuration capped(Configuration configuration) {
         if (configuration.capped == null) {
-            List<Member> members = new ArrayList<>();
-            for (Member member : configuration.members) {
-                Term term = horizon.capped(member.term());
-                members.add(new Member(term, member.tokens(), member.then()));
-            }
-            configuration.capped = automaton.of(members, configuration.accepts);
+            configuration.capped = capped(configuration, horizon);
         }
         return configuration.capped;
     }
 
-    private Allowed compute(Configuration configuration, Trie trie) {
+    private Configuration capped(Configuration configuration, Horizon horizon) {
+        List<Member> members = new ArrayList<>();
+        for (Member member : configuration.members) {
+            members.add(new Member(horizon.capped(member.term()), member.tokens(), member.then()));
+        }
+        return automaton.of(members, configuration.accepts);
+    }
+
+    private Allowed compute(Configuration configuration) {
         long[] mask = new long[Math.ceilDiv(lexicon.size, Long.SIZE)];
         int slices = 0;
-        if (trie == lexicon.rest) {
-            int whole = 0;
-            while (whole < lexicon.slices.size() && covers(configuration, whole)) {
-                slices |= 1 << whole++;
-            }
-            for (Slice slice : lexicon.slices.subList(whole, lexicon.slices.size())) { // of longer texts, so neither
-                walk(slice.trie(), configuration, mask);
+        boolean whole = true;
+        for (Part part : parts) {
+            Configuration from = capped(configuration, part.horizon);
+            whole &= covers(from, part); // those behind it are of longer texts
+            if (whole) {
+                slices = slices << 1 | 1;
+            } else {
+                walk(part.trie, from, mask);
             }
         }
-        walk(trie, configuration, mask);
+        return allowed(configuration, slices, mask);
+    }
+
+    private static Allowed allowed(Configuration configuration, int slices, long[] mask) {
         for (Member member : configuration.members) {
             if (member.tokens() != null) {
                 add(member.tokens().ids().toLongArray(), mask);
@@ -178,13 +202,12 @@ final class Masks {
         automaton.read = read;
     }
 
-    private boolean covers(Configuration configuration, int slice) {
-        Map<Term, Boolean> answers = covered.get(slice);
+    private boolean covers(Configuration configuration, Part part) {
         for (Member member : configuration.members) {
-            Boolean answer = answers.get(member.term());
+            Boolean answer = part.covered.get(member.term());
             if (answer == null) {
-                answer = covers(member.term(), lexicon.slices.get(slice));
-                answers.put(member.term(), answer);
+                answer = covers(member.term(), part.most);
+                part.covered.put(member.term(), answer);
             }
             if (answer) {
                 return true;
@@ -193,18 +216,18 @@ final class Masks {
         return false;
     }
 
-    /** Whether every text of a slice begins a text of a term. */
-    private boolean covers(Term term, Slice slice) {
-        if (slice.most() == 0) {
-            return true;
+    /** Whether every text of so many characters of slices begins a text of a term. */
+    private boolean covers(Term term, int count) {
+        if (count <= 0) {
+            return count == 0;
         }
         Term head = term.node instanceof Node.Concat(Term begin, Term _) ? begin : term;
         if (head.node instanceof Node.Repeat(Term unit, int _, int most)
-                && most >= slice.most()
-                && contents.computeIfAbsent(unit, each -> containment.follows(each, character(), true))) {
+                && most >= count
+                && contents.computeIfAbsent(unit, each -> containment.contains(each, character()))) {
             return true;
         }
-        return containment.follows(term, terms.repeat(character(), 1, slice.most()), false);
+        return containment.follows(term, character(), count);
     }
 
     private Term character() {
@@ -221,7 +244,10 @@ final class Masks {
     /** Forgets what belongs to configurations. */
     void forget() {
         known.clear();
-        covered.forEach(Map::clear);
+        parts.forEach(part -> {
+            part.horizon.forget();
+            part.covered.clear();
+        });
         contents.clear();
         containment.forget();
         horizon.forget();

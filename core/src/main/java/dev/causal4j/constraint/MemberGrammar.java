@@ -17,7 +17,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Arguments that stand one by one, each as text between marks, as a literal of Python or in FunctionGemma's form. Values of
+ * Arguments that stand one by one, each as text between marks, as a literal of Python or in the form of FunctionGemma and Gemma 4. Values of
  * other types than string are JSON. Not thread-safe.
  */
 final class MemberGrammar {
@@ -38,7 +38,6 @@ final class MemberGrammar {
     private static final Set<String> LIST = Set.of("type", "items", "minItems", "maxItems");
     private static final Set<String> PLAIN = Set.of("integer", "number", "boolean", "null");
     private static final Pattern KEY = Pattern.compile("[\\p{L}_][\\p{L}\\p{N}_.-]{0,255}");
-    private static final String ESCAPE = "<escape>";
 
     private final CallGrammar calls;
     private final FreeText free;
@@ -65,8 +64,8 @@ final class MemberGrammar {
     Expression any(Map<?, ?> schema) {
         Map<String, Object> names = new LinkedHashMap<>();
         properties(schema).forEach((key, value) -> {
-            boolean string = format == ToolFormat.FUNCTIONGEMMA
-                    || "string".equals(keywords(value).get("type"));
+            boolean string =
+                    !format.quote().isEmpty() || "string".equals(keywords(value).get("type"));
             if (KEY.matcher((String) key).matches()) {
                 names.put((String) key, string ? Map.of("type", "string") : Map.of());
             }
@@ -118,7 +117,7 @@ final class MemberGrammar {
                 List.of(free.literal(around[0]), value(keywords(schema), around[1].strip()), free.literal(around[1])));
     }
 
-    /** @param end what a text cannot contain, since it ends it */
+    /** @param end what no text or string contains, since it ends the value */
     private Expression value(Map<?, ?> schema, String end) {
         Object type = schema.get("type");
         boolean isString = "string".equals(type);
@@ -128,19 +127,20 @@ final class MemberGrammar {
         if (format.writesPython() && "null".equals(type)) {
             return new Text(free.bytes("None"));
         }
-        if (format == ToolFormat.FUNCTIONGEMMA) {
+        String quote = format.quote();
+        if (!quote.isEmpty()) {
             return isString
-                    ? new Sequence(List.of(free.literal(ESCAPE), string(schema, ESCAPE), free.literal(ESCAPE)))
+                    ? new Sequence(List.of(free.literal(quote), string(schema, quote), free.literal(quote)))
                     : nested(schema);
         }
-        return isString && !format.writesPython() ? string(schema, end) : json(schema);
+        return isString && !format.writesPython() ? string(schema, end) : json(schema, end);
     }
 
-    /** A value in FunctionGemma's form that is no string. */
+    /** A value in the form of FunctionGemma and Gemma 4 that is no string. */
     private Expression nested(Map<?, ?> schema) {
         Object type = schema.get("type");
         if (PLAIN.contains(String.valueOf(type))) {
-            return json(schema);
+            return json(schema, "");
         }
         if ("object".equals(type)) {
             return new Sequence(List.of(free.literal("{"), object(schema), free.literal("}")));
@@ -160,10 +160,10 @@ final class MemberGrammar {
         return new Sequence(List.of(free.literal("["), least > 0 ? items : Grammar.optional(items), free.literal("]")));
     }
 
-    private Expression json(Map<?, ?> schema) {
+    private Expression json(Map<?, ?> schema, String end) {
         Map<String, Object> whole = new LinkedHashMap<>(definitions);
         schema.forEach((key, value) -> whole.put((String) key, value));
-        return calls.json(whole);
+        return calls.json(whole, end);
     }
 
     /** A string as it is, without quotes. */

@@ -44,6 +44,8 @@ final class Rewriting {
     /** As they come; new ones are put behind them. */
     private final List<Expression> rules;
 
+    private final List<String> names;
+
     /** The bodies that corners are taken of. */
     private List<Expression> bodies = List.of();
 
@@ -53,15 +55,16 @@ final class Rewriting {
     private final Map<Goal, Call> goals = new HashMap<>();
     private final Deque<Runnable> open = new ArrayDeque<>();
 
-    private Rewriting(List<Expression> rules, Terms terms, String subject) {
-        this.rules = new ArrayList<>(rules);
+    private Rewriting(Grammar grammar, Terms terms, String subject) {
+        this.rules = new ArrayList<>(grammar.rules());
+        this.names = new ArrayList<>(grammar.names());
         this.terms = terms;
         this.subject = subject;
     }
 
     /** @throws ConstraintException if no text belongs to the grammar */
     static Grammar of(Grammar grammar, Terms terms, String subject) {
-        Rewriting rewriting = new Rewriting(grammar.rules(), terms, subject);
+        Rewriting rewriting = new Rewriting(grammar, terms, subject);
         rewriting.dropEndless();
         rewriting.turnRecursion();
         return rewriting.reachable();
@@ -269,15 +272,16 @@ final class Rewriting {
         if (!circular.get(rule) && !nullable.get(rule)) {
             return new Call(rule);
         }
-        return create(nonempty, rule, () -> circular.get(rule) ? begin(rule) : withoutEmpty(bodies.get(rule)));
+        return create(nonempty, rule, rule, () -> circular.get(rule) ? begin(rule) : withoutEmpty(bodies.get(rule)));
     }
 
-    private <K> Call create(Map<K, Call> known, K key, Supplier<Expression> body) {
+    private <K> Call create(Map<K, Call> known, K key, int of, Supplier<Expression> body) {
         Call call = known.get(key);
         if (call == null) {
             int rule = rules.size();
             Limits.check(subject, rule, Limits.SYMBOLS, "rules");
             rules.add(EMPTY);
+            names.add(names.get(of));
             call = new Call(rule);
             known.put(key, call);
             open.push(() -> rules.set(rule, body.get()));
@@ -299,7 +303,7 @@ final class Rewriting {
     }
 
     private Call goal(int rule, int corner) {
-        return create(goals, new Goal(rule, corner), () -> {
+        return create(goals, new Goal(rule, corner), rule, () -> {
             List<Expression> options = new ArrayList<>();
             if (rule == corner) {
                 options.add(EMPTY);
@@ -348,6 +352,6 @@ final class Rewriting {
             }
             kept.add(rules.get(order.get(i)).renumbered(rule -> numbers.getOrDefault(rule, rule)));
         }
-        return new Grammar(kept);
+        return new Grammar(kept, order.stream().map(names::get).toList());
     }
 }

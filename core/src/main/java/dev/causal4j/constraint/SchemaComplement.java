@@ -8,6 +8,7 @@ import dev.causal4j.constraint.Shape.Members;
 import dev.causal4j.constraint.Shape.Scalars;
 import dev.causal4j.constraint.Shape.Strings;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -26,6 +27,7 @@ final class SchemaComplement {
     private final SchemaDocument document;
     private final JsonTerms json;
     private final Shapes shapes;
+    private final Map<Object, Subschema> negations = new IdentityHashMap<>();
 
     SchemaComplement(SchemaReader reader, SchemaDocument document, JsonTerms json) {
         this.reader = reader;
@@ -68,8 +70,9 @@ final class SchemaComplement {
             case "properties" -> {
                 List<List<Shape>> outside = new ArrayList<>();
                 schema.object(keyword)
-                        .forEach((name, value) -> outside.add(List.of(reader.members(
-                                Map.of((String) name, List.of(schema.saying("not", value))), Set.of((String) name)))));
+                        .forEach((name, value) -> outside.add(List.of(
+                                reader.members(Map.of((String) name, List.of(not(schema, value))), Set.of((String)
+                                        name)))));
                 yield outside;
             }
             default -> throw schema.refused(keyword, "no " + quote(keyword) + " inside of not", "one");
@@ -89,6 +92,11 @@ final class SchemaComplement {
                         .map(reader::complement)
                         .reduce(shapes.any, shapes::meet));
         };
+    }
+
+    /** The same one of a schema each time, so that recursion ends. */
+    private Subschema not(Subschema schema, Object value) {
+        return negations.computeIfAbsent(value, _ -> schema.saying("not", value));
     }
 
     private static List<Shape> count(int min, int max) {

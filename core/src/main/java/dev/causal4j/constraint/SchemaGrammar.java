@@ -39,6 +39,8 @@ final class SchemaGrammar {
     private final JsonTerms json;
     private final SchemaReader reader;
     private final List<Expression> rules = new ArrayList<>();
+    private final List<String> names = new ArrayList<>(); // of the rules
+    private String place = ""; // that is written
     private final Map<List<Subschema>, Expression> values = new HashMap<>();
     private final Map<Shape, Expression> shapes = new HashMap<>();
     private final Deque<Runnable> open = new ArrayDeque<>();
@@ -49,17 +51,19 @@ final class SchemaGrammar {
     }
 
     Grammar of(Subschema root) {
+        place = root.place();
         int rule = rule();
         rules.set(rule, value(List.of(root)));
         while (!open.isEmpty()) {
             open.pop().run();
         }
-        return new Grammar(List.copyOf(rules));
+        return new Grammar(List.copyOf(rules), names);
     }
 
     private int rule() {
         Limits.check("schema", rules.size(), Limits.SYMBOLS, "places in lists and objects");
         rules.add(new Choice(List.of()));
+        names.add("the schema at " + place);
         return rules.size() - 1;
     }
 
@@ -79,18 +83,19 @@ final class SchemaGrammar {
             } else {
                 int rule = rule();
                 known = new Call(rule);
-                open.push(() -> rules.set(
-                        rule,
-                        choice(alternatives.stream()
-                                .map(shape -> expression(shape, all))
-                                .toList())));
+                open.push(() -> {
+                    place = all.isEmpty() ? SchemaDocument.ANY.place() : all.getFirst().place();
+                    List<Expression> options = new ArrayList<>();
+                    alternatives.forEach(shape -> options.add(expression(shape)));
+                    rules.set(rule, choice(options));
+                });
             }
             values.put(all, known);
         }
         return known;
     }
 
-    private Expression expression(Shape shape, List<Subschema> all) {
+    private Expression expression(Shape shape) {
         Expression known = shapes.get(shape);
         if (known == null) {
             known = switch (shape) {
@@ -98,7 +103,7 @@ final class SchemaGrammar {
                     Subschema unique = items.unique();
                     yield unique != null && items.max() > 1 ? unique(items, unique) : list(items);
                 }
-                case Members members -> members(members, all);
+                case Members members -> members(members);
                 default -> regular(shape);
             };
             shapes.put(shape, known);
@@ -202,7 +207,7 @@ final class SchemaGrammar {
         return count;
     }
 
-    private Expression members(Members members, List<Subschema> all) {
+    private Expression members(Members members) {
         Map<String, List<Subschema>> named = new LinkedHashMap<>(members.named());
         for (String name : members.required()) {
             named.computeIfAbsent(name, _ -> reader.shapes.of(members, name));
@@ -220,13 +225,11 @@ final class SchemaGrammar {
         Limits.check("schema, object", (counts + 1L) * (named.size() + 1), Limits.SYMBOLS, "places");
         Expression[] places = ends(other, min, max, counts);
         int following = members.others().size(); // properties that can come next
-        String place = "schema, object at "
-                + (all.isEmpty() ? "the root" : all.getFirst().place());
         for (Map.Entry<String, List<Subschema>> each :
                 List.copyOf(named.entrySet()).reversed()) {
             boolean must = required.contains(each.getKey());
             following = must ? 1 : following + 1;
-            Limits.check(place, following, Limits.PROPERTIES, "properties that can follow at one place");
+            Limits.check("schema, object at " + place, following, Limits.PROPERTIES, "properties that can follow at one place");
             places = before(each.getKey(), value(each.getValue()), must, places, max == Terms.UNBOUNDED);
         }
         return bracketed("{}", min == 0 && required.isEmpty(), places[0]);

@@ -33,6 +33,7 @@ final class SchemaReader {
     private static final int MAX_REFERENCES = 200; // one behind the other, without a value between
     private static final int MAX_DEPENDENT = 8;
     private static final int MAX_DIVISIONS = 1000;
+    private static final int MAX_OUTSIDE = 20; // shapes of what one alternative excludes; they are multiplied
 
     /** Assertions that are not held. */
     private static final Set<String> REFUSED = words("if then else contains minContains maxContains dependentSchemas"
@@ -173,31 +174,53 @@ final class SchemaReader {
         return children;
     }
 
+    /** Values of exactly one alternative: those that share values are taken out of each other. */
     private List<Shape> oneOf(Subschema schema, List<Shape> base) {
-        List<List<Shape>> options = new ArrayList<>();
-        for (List<Shape> option : readAll(schema, "oneOf")) {
-            List<Shape> part = shapes.meet(base, option);
-            if (!options.stream().allMatch(before -> shapes.disjoint(before, part))) {
-                throw schema.refused("oneOf", "oneOf with alternatives that are seen to exclude each other", "others");
+        List<Subschema> children = children(schema, "oneOf");
+        List<List<Shape>> options =
+                children.stream().map(child -> shapes.meet(base, read(child))).toList();
+        List<List<Shape>> alone = new ArrayList<>(options);
+        for (int i = 1; i < options.size(); i++) {
+            for (int other = 0; other < i; other++) {
+                if (!shapes.disjoint(options.get(i), options.get(other))) {
+                    alone.set(i, shapes.meet(alone.get(i), outside(schema, children.get(other))));
+                    alone.set(other, shapes.meet(alone.get(other), outside(schema, children.get(i))));
+                }
             }
-            options.add(part);
         }
-        return shapes.union(options);
+        return shapes.union(alone);
     }
 
-    /** Names that require others: objects without the name, or with all. */
+    private List<Shape> outside(Subschema schema, Subschema alternative) {
+        String expected = "oneOf with alternatives that exclude each other, or can be taken out of each other";
+        try {
+            List<Shape> outside = complement(alternative);
+            if (outside.size() <= MAX_OUTSIDE) {
+                return outside;
+            }
+        } catch (SchemaRefusal _) {
+            // said better here
+        }
+        throw schema.refused("oneOf", expected, "others");
+    }
+
+    /** Names that require others, or a schema of the object: objects without the name, or with all. */
     private List<Shape> dependent(Subschema schema, String keyword) {
         Map<?, ?> dependent = schema.object(keyword);
-        if (dependent.size() > MAX_DEPENDENT || !dependent.values().stream().allMatch(List.class::isInstance)) {
-            String expected = "at most " + MAX_DEPENDENT + " names with lists in \"" + keyword + "\"";
+        if (dependent.size() > MAX_DEPENDENT) {
+            String expected = "at most " + MAX_DEPENDENT + " names in \"" + keyword + "\"";
             throw schema.refused(keyword, expected, Json.describe(dependent));
         }
         List<Shape> all = shapes.any;
         for (Map.Entry<?, ?> each : dependent.entrySet()) {
             String name = (String) each.getKey();
+            boolean names = each.getValue() instanceof List;
             Set<String> required = new LinkedHashSet<>(List.of(name));
-            required.addAll(schema.texts(keyword + "/" + name, each.getValue()));
+            required.addAll(names ? schema.texts(keyword + "/" + name, each.getValue()) : List.of());
             List<Shape> with = List.of(members(Map.of(), required));
+            if (!names) {
+                with = shapes.meet(with, read(document.child(schema, keyword, name)));
+            }
             all = shapes.meet(all, shapes.union(List.of(shapes.other(Members.class), without(name), with)));
         }
         return all;

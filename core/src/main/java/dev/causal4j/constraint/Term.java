@@ -1,5 +1,6 @@
 package dev.causal4j.constraint;
 
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -15,7 +16,26 @@ final class Term {
         record Set(Bytes bytes) implements Node {}
 
         /** Sorted texts from one index to another, without their first {@code depth} bytes, which they share. */
-        record Literals(byte[][] texts, int from, int to, int depth) implements Node {}
+        record Literals(byte[][] texts, int from, int to, int depth) implements Node {
+            /** Whether all texts of another are among these. */
+            boolean has(Literals others) {
+                int at = from;
+                for (int i = others.from; i < others.to; i++) {
+                    byte[] text = others.texts[i];
+                    while (at < to && compare(at, text, others.depth) < 0) {
+                        at++;
+                    }
+                    if (at == to || compare(at, text, others.depth) > 0) {
+                        return false;
+                    }
+                }
+                return true;
+            }
+
+            private int compare(int index, byte[] text, int begin) {
+                return Arrays.compareUnsigned(texts[index], depth, texts[index].length, text, begin, text.length);
+            }
+        }
 
         record Concat(Term head, Term tail) implements Node {}
 
@@ -46,9 +66,6 @@ final class Term {
 
     @Nullable
     Term @Nullable [] next; // derivatives by class
-
-    @Nullable
-    Term capped; // by Horizon
 
     Life life = Life.UNKNOWN;
 

@@ -94,7 +94,24 @@ final class Terms {
         if (head.node instanceof Node.Concat(Term first, Term rest)) {
             return concat(first, concat(rest, tail));
         }
+        Term next = tail.node instanceof Node.Concat(Term first, Term _) ? first : tail;
+        if (isStar(next) && absorbs(next, head)) {
+            return tail;
+        }
+        if (isStar(head) && absorbs(head, next)) {
+            return tail.node instanceof Node.Concat(Term _, Term rest) ? concat(head, rest) : head;
+        }
         return of(new Node.Concat(head, tail));
+    }
+
+    /** Whether any number of something, and a term beside it, are the same without the term. */
+    private boolean absorbs(Term star, Term term) {
+        return term.nullable && union.within(term, ((Node.Repeat) star.node).term());
+    }
+
+    /** Whether a term is any number of something. */
+    static boolean isStar(Term term) {
+        return term.node instanceof Node.Repeat(Term _, int least, int most) && least == 0 && most == UNBOUNDED;
     }
 
     Term optional(Term term) {
@@ -126,8 +143,9 @@ final class Terms {
         }
         flat.removeIf(part -> part == all);
         for (Term part : List.copyOf(flat)) {
-            if (part.node instanceof Node.Repeat(Term unit, int least, int most) && least == 0 && most == UNBOUNDED) {
-                if (flat.stream().anyMatch(other -> other != part && Union.within(other, unit))) {
+            if (isStar(part)) {
+                Term unit = ((Node.Repeat) part.node).term();
+                if (flat.stream().anyMatch(other -> other != part && union.within(other, unit))) {
                     flat.removeIf(other -> other == part);
                 }
             }
@@ -435,13 +453,11 @@ final class Terms {
 
     /** Forgets what was found out since the compilation. Terms that are in use stay sound. */
     void forget() {
-        terms.values().forEach(term -> {
-            term.next = null;
-            term.capped = null;
-        });
+        terms.values().forEach(term -> term.next = null);
         terms.clear();
         products.clear();
         classes.clear();
+        union.forget();
         base.forEach(term -> {
             terms.put(term.node, term);
             classes.put(term.classes, term.classes);

@@ -5,13 +5,17 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** Makes unions of terms in simple form: without it the derivatives of a term would be too many. Not thread-safe. */
 final class Union {
     private final Terms terms;
+    private final Map<Set<Node.Literals>, Term> joined = new HashMap<>(); // as equal lists of texts are not known
+    private final Map<Long, Boolean> made = new HashMap<>(); // whether a term is of units, by both
 
     Union(Terms terms) {
         this.terms = terms;
@@ -34,14 +38,25 @@ final class Union {
         if (ends && parts.stream().noneMatch(part -> part.nullable)) {
             parts.add(terms.empty);
         }
-        for (Term part : List.copyOf(parts)) {
-            if (part.node instanceof Node.Repeat(Term unit, int least, int most)
-                    && least == 0
-                    && most == Terms.UNBOUNDED) {
-                parts.removeIf(other -> other != part && within(other, unit));
-            }
-        }
+        List.copyOf(parts).forEach(part -> dropWhatComesTo(part, parts));
         return parts.contains(terms.all) ? terms.all : terms.unite(parts);
+    }
+
+    /** Drops parts, and ends behind any number of something, of which all texts are made of it and of another end. */
+    private void dropWhatComesTo(Term part, List<Term> parts) {
+        Term head = part.node instanceof Node.Concat(Term begin, Term _) ? begin : part;
+        if (!parts.contains(part) || !(Terms.isStar(head) && head.node instanceof Node.Repeat(Term unit, int _, int _))) {
+            return;
+        }
+        Term tail = part.node instanceof Node.Concat(Term _, Term end) ? end : terms.empty;
+        List<Term> ends = tail.node instanceof Node.Or(List<Term> options) ? options : List.of(tail);
+        parts.removeIf(other -> other != part && ends.stream().anyMatch(end -> comesTo(other, unit, end)));
+        List<Term> kept = ends.stream()
+                .filter(each -> ends.stream().noneMatch(end -> end != each && comesTo(each, unit, end)))
+                .toList();
+        if (kept.size() < ends.size()) {
+            parts.set(parts.indexOf(part), terms.concat(head, terms.unite(kept)));
+        }
     }
 
     private Term either(Term a, Term b) {
@@ -64,16 +79,25 @@ final class Union {
     }
 
     private Term joinLists(List<Node.Literals> lists) {
-        if (lists.size() == 1) {
-            return terms.of(lists.getFirst());
-        }
-        List<byte[]> texts = new ArrayList<>();
         for (Node.Literals list : lists) {
-            for (byte[] text : Arrays.asList(list.texts()).subList(list.from(), list.to())) {
-                texts.add(Arrays.copyOfRange(text, list.depth(), text.length));
+            if (lists.stream().allMatch(list::has)) {
+                return terms.of(list);
             }
         }
-        return terms.literals(texts);
+        return joined.computeIfAbsent(Set.copyOf(lists), _ -> {
+            List<byte[]> texts = new ArrayList<>();
+            for (Node.Literals list : lists) {
+                for (byte[] text : Arrays.asList(list.texts()).subList(list.from(), list.to())) {
+                    texts.add(Arrays.copyOfRange(text, list.depth(), text.length));
+                }
+            }
+            return terms.literals(texts);
+        });
+    }
+
+    void forget() {
+        joined.clear();
+        made.clear();
     }
 
     /** Makes one repetition of two whose counts touch. */
@@ -110,18 +134,51 @@ final class Union {
         return joined;
     }
 
+    /** Whether a term is plainly made of the unit, and of a tail behind it. */
+    private boolean comesTo(Term term, Term unit, Term tail) {
+        Term rest = term;
+        while (rest != tail && rest.node instanceof Node.Concat(Term head, Term end) && within(head, unit)) {
+            rest = end;
+        }
+        return rest == tail || (tail == terms.empty && within(rest, unit));
+    }
+
     /** Whether a term is plainly made of the unit alone. */
-    static boolean within(Term term, Term unit) {
-        return term == unit
-                || switch (term.node) {
-                    case Node.Empty _ -> true;
-                    case Node.Concat(Term head, Term tail) -> within(head, unit) && within(tail, unit);
-                    case Node.Or(List<Term> options) ->
-                        options.stream().allMatch(each -> within(each, unit))
-                                || (unit.node instanceof Node.Or(List<Term> units) && units.containsAll(options));
-                    case Node.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
-                    case Node.Repeat(Term inner, int _, int _) -> within(inner, unit);
-                    default -> unit.node instanceof Node.Or(List<Term> units) && units.contains(term);
-                };
+    boolean within(Term term, Term unit) {
+        long pair = (long) term.id << 32 | unit.id;
+        Boolean known = made.get(pair);
+        if (known == null) {
+            known = isPlainlyIn(term, unit)
+                    || switch (term.node) {
+                        case Node.Empty _ -> true;
+                        case Node.Concat(Term head, Term tail) -> within(head, unit) && within(tail, unit);
+                        case Node.Or(List<Term> options) -> options.stream().allMatch(each -> within(each, unit));
+                        case Node.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
+                        case Node.Repeat(Term inner, int _, int _) -> within(inner, unit);
+                        default -> false;
+                    };
+            made.put(pair, known);
+        }
+        return known;
+    }
+
+    /** Whether the texts of a term are some of another's, option by option and part by part. */
+    private static boolean isPlainlyIn(Term term, Term other) {
+        if (term == other) {
+            return true;
+        }
+        if (term.node instanceof Node.Or(List<Term> options)) {
+            return options.stream().allMatch(each -> isPlainlyIn(each, other));
+        }
+        return switch (other.node) {
+            case Node.Or(List<Term> options) -> options.stream().anyMatch(each -> isPlainlyIn(term, each));
+            case Node.Set(Bytes all) -> term.node instanceof Node.Set(Bytes some) && some.and(all).equals(some);
+            case Node.Concat(Term head, Term tail) ->
+                term.node instanceof Node.Concat(Term first, Term rest)
+                        && isPlainlyIn(first, head)
+                        && isPlainlyIn(rest, tail);
+            case Node.Literals all -> term.node instanceof Node.Literals some && all.has(some);
+            default -> false;
+        };
     }
 }

@@ -2,8 +2,11 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.Kernels;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,7 +39,10 @@ public final class Activations {
     float[] dMixed = {}; // as the tape's, and so are the next two
     float[] dPrepared = {};
     float[] dProjected = {};
+    float[] perLayer = {}; // [N, L p], inputs of each layer's own
+    float[] dPerLayer = {}; // [N, L p]
     private float[] moments = {};
+    private final Map<Integer, float[]> dKeys = new HashMap<>(); // by layer: [N, 2 G n], of layers that read its keys
 
     final int keepFrom;
     final Keep keep;
@@ -104,6 +110,7 @@ public final class Activations {
         }
         dOut = atLeast(dOut, step.rows(), hiddenSize);
         dNormed = atLeast(dNormed, step.rows(), hiddenSize);
+        dKeys.clear();
         return step;
     }
 
@@ -124,10 +131,29 @@ public final class Activations {
         }
     }
 
+    /** Adds gradients by keys and values to those of a layer, which takes them when its turn comes. */
+    void addKeys(int layer, float[] gradients) {
+        float[] sums = dKeys.putIfAbsent(layer, gradients);
+        if (sums != null) {
+            Kernels.add(gradients, 0, sums, 0, gradients.length);
+        }
+    }
+
+    float @Nullable [] takeKeys(int layer) {
+        return dKeys.remove(layer);
+    }
+
     /** Scratch, two numbers a row. */
     float[] moments(int rows) {
         moments = atLeast(moments, rows, 2);
         return moments;
+    }
+
+    /** A copy of rows, in this memory if it is long enough. */
+    static float[] copied(float[] x, float[] memory, int rows, int width) {
+        float[] copy = atLeast(memory, rows, width);
+        System.arraycopy(x, 0, copy, 0, rows * width);
+        return copy;
     }
 
     static float[] atLeast(float[] array, int rows, int width) {

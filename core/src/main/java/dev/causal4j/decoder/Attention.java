@@ -2,6 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
 import dev.causal4j.kernel.AttentionRule;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.PagedAttention;
@@ -35,6 +36,7 @@ final class Attention implements Mixer {
             @Nullable Rope rope,
             @Nullable Norm queryNorm,
             @Nullable Norm keyNorm,
+            @Nullable Norm valueNorm,
             float @Nullable [] sinks) {}
 
     /** A thread's scratch. */
@@ -63,12 +65,12 @@ final class Attention implements Mixer {
     final int group;
     final int headSize;
     final int queryWidth; // numbers of all query heads in a row
-    final int keyWidth; // numbers of all key heads in a row
-    final int width; // numbers of a row: queries, keys and values
+    final int keyWidth; // numbers of the layer's own keys in a row
+    final int width; // numbers of a row: queries, keys, values, and gates if there are any
     final float[] scales; // [headSize], all the same: short plain loops use no vectors
     private final AttentionConfig config;
     private final Extras extras;
-    private final Linear queryKeyValue; // [width, D]
+    private final Linear queryKeyValue; // [width, D]; without values that are keys
     private final Linear out; // [D, queryWidth]
 
     Attention(int layer, AttentionConfig config, Linear queryKeyValue, Linear out, Extras extras) {
@@ -79,13 +81,17 @@ final class Attention implements Mixer {
         this.group = heads / kvHeads;
         this.headSize = config.headSize();
         this.queryWidth = heads * headSize;
-        this.keyWidth = kvHeads * headSize;
-        this.width = queryWidth + 2 * keyWidth;
+        this.keyWidth = readsOwn() ? kvHeads * headSize : 0;
+        this.width = queryWidth + 2 * keyWidth + (config.gated() ? queryWidth : 0);
         this.scales = new float[headSize];
         Arrays.fill(scales, config.scale());
         this.queryKeyValue = queryKeyValue;
         this.out = out;
         this.extras = extras;
+    }
+
+    private boolean readsOwn() {
+        return config.keysOf() == AttentionConfig.OWN;
     }
 
     /** The positions that the queries of some key heads see, and their sinks. */
@@ -99,24 +105,58 @@ final class Attention implements Mixer {
     public void forward(Step step, Step wanted, Tape tape, Activations a) {
         tape.projected = Activations.atLeast(tape.projected, step.rows(), width);
         tape.mixed = Activations.atLeast(tape.mixed, wanted.rows(), queryWidth);
-        queryKeyValue.forward(a.normed, tape.projected, step.rows()); // [N, width]
+        project(step, tape.projected, a); // [N, width]
         float[] prepared = toPrepare(step, tape);
         step.compute.each(step.rows(), row -> {
             turn(prepared, row * width, heads, extras.queryNorm, step, row);
             grow(prepared, step, row);
-            turn(prepared, row * width + queryWidth, kvHeads, extras.keyNorm, step, row);
+            if (readsOwn()) {
+                prepareKeys(step, row, prepared);
+            }
             for (int head = 0; head < heads; head++) {
                 Kernels.scale(scales, 0, prepared, row * width + head * headSize, headSize);
             }
-            store(step, row, prepared);
         });
         attend(step, wanted, prepared, tape.mixed, a);
+        if (config.gated()) {
+            gate(wanted, tape);
+        }
         out.forward(tape.mixed, a.normed, wanted.rows()); // [N, D]
     }
 
-    /** The normed, rotated and scaled queries and keys of a tape that keeps. */
+    /** Multiplies what the heads saw by the sigmoids of their gates, which lie behind the values. */
+    private void gate(Step wanted, Tape tape) {
+        if (tape.keeps) {
+            tape.attended = Activations.atLeast(tape.attended, wanted.rows(), queryWidth);
+            System.arraycopy(tape.mixed, 0, tape.attended, 0, wanted.rows() * queryWidth);
+        }
+        wanted.compute.each(wanted.rows(), row -> {
+            int gates = (wanted.source(row) + 1) * width - queryWidth;
+            Kernels.sigmoid(tape.projected, gates, queryWidth);
+            Kernels.scale(tape.projected, gates, tape.mixed, row * queryWidth, queryWidth);
+        });
+    }
+
+    /** What the heads saw, [N, queryWidth], of a tape that keeps. */
+    float[] attended(Tape tape) {
+        return config.gated() ? tape.attended : tape.mixed;
+    }
+
+    /** The normed, rotated and scaled queries, keys and values of a tape that keeps. */
     float[] prepared(Tape tape) { // [N, width]
         return extras.queryNorm == null ? tape.projected : tape.prepared;
+    }
+
+    private void project(Step step, float[] x, Activations a) {
+        queryKeyValue.forward(rows(a.normed, queryKeyValue.weight().cols(), step), rows(x, width, step));
+        for (int row = 0; config.values() == Values.KEYS && row < step.rows(); row++) {
+            int keys = row * width + queryWidth;
+            System.arraycopy(x, keys, x, keys + keyWidth, keyWidth);
+        }
+    }
+
+    private static Rows rows(float[] x, int stride, Step step) {
+        return Rows.of(x, stride, step.rows());
     }
 
     /** The projections to be normed and rotated: a copy if the backward of a norm reads them as they were. */
@@ -150,8 +190,12 @@ final class Attention implements Mixer {
         }
     }
 
-    /** Stores a row's keys and values in its cache. */
-    private void store(Step step, int row, float[] prepared) {
+    /** Norms and rotates a row's keys and values, and stores them in its cache. */
+    private void prepareKeys(Step step, int row, float[] prepared) {
+        turn(prepared, row * width + queryWidth, kvHeads, extras.keyNorm, step, row);
+        if (extras.valueNorm != null) {
+            extras.valueNorm.forward(prepared, row * width + queryWidth + keyWidth, keyWidth);
+        }
         Pages pages = step.cache(row).pages(layer, 0, kvHeads, headSize);
         for (int head = 0; head < kvHeads; head++) {
             int key = row * width + queryWidth + head * headSize;
@@ -241,32 +285,80 @@ final class Attention implements Mixer {
         a.dProjected = Activations.atLeast(a.dProjected, step.rows(), width);
         a.dPrepared = Activations.atLeast(a.dPrepared, extras.queryNorm == null ? 0 : step.rows(), width);
         out.backward(tape.mixed, a.dOut, a.dMixed, step.rows(), gradients);
+        if (config.gated()) {
+            gateBackward(step, tape, a);
+        }
         float[] dPrepared = extras.queryNorm == null ? a.dProjected : a.dPrepared;
         float[] dSinks = extras.sinks == null ? null : gradients.of(extras.sinks);
-        new AttentionBackward(this, step, tape, a, dPrepared, new float[step.parts.size() * heads]).run(dSinks);
+        float[] dKeys = readsOwn() ? dPrepared : new float[step.rows() * 2 * kvHeads * headSize];
+        new AttentionBackward(this, step, tape, a, dPrepared, dKeys, new float[step.parts.size() * heads]).run(dSinks);
+        if (readsOwn()) {
+            addReaders(step, dPrepared, a);
+        } else {
+            a.addKeys(config.keysOf(), dKeys);
+        }
         Rope rope = extras.rope;
         if (rope != null) {
             step.compute.each(step.rows(), row -> {
                 Rope.Table table = rope.table(step.cache(row).capacity());
                 grow(dPrepared, step, row);
-                for (int head = 0; head < heads + kvHeads; head++) {
+                for (int head = 0; head < (queryWidth + keyWidth) / headSize; head++) {
                     table.backward(dPrepared, row * width + head * headSize, step.position(row));
                 }
             });
         }
-        if (extras.queryNorm != null && extras.keyNorm != null) {
-            for (int row = 0; row < step.rows(); row++) {
-                int keys = row * width + queryWidth;
-                Arrays.fill(a.dProjected, row * width, keys + keyWidth, 0f);
-                System.arraycopy(dPrepared, keys + keyWidth, a.dProjected, keys + keyWidth, keyWidth);
-            }
-            backward(extras.queryNorm, 0, queryWidth, step, tape, a, gradients);
-            backward(extras.keyNorm, queryWidth, keyWidth, step, tape, a, gradients);
+        if (extras.queryNorm != null) {
+            normsBackward(step, tape, a, gradients);
         }
-        queryKeyValue.backward(a.normed, a.dProjected, a.dNormed, step.rows(), gradients);
+        if (config.values() == Values.KEYS) {
+            step.compute.each(step.rows(), row -> { // both paths lead into one projection
+                int keys = row * width + queryWidth;
+                Kernels.add(a.dProjected, keys + keyWidth, a.dProjected, keys, keyWidth);
+            });
+        }
+        int d = queryKeyValue.weight().cols();
+        queryKeyValue.backward(
+                rows(a.normed, d, step), rows(a.dProjected, width, step), rows(a.dNormed, d, step), gradients);
     }
 
-    private void backward(Norm norm, int offset, int size, Step step, Tape tape, Activations a, Gradients gradients) {
+    /** With s the sigmoid of a gate and y = s · seen: d gate = dy · y · (1 - s), d seen = dy · s. */
+    private void gateBackward(Step step, Tape tape, Activations a) {
+        step.compute.each(step.rows(), row -> {
+            int gates = (row + 1) * width - queryWidth;
+            int at = row * queryWidth;
+            for (int i = 0; i < queryWidth; i++) {
+                float s = tape.projected[gates + i];
+                a.dProjected[gates + i] = a.dMixed[at + i] * tape.mixed[at + i] * (1 - s);
+                a.dMixed[at + i] *= s;
+            }
+        });
+    }
+
+    /** Adds what the layers that read these keys and values have computed of their gradients. */
+    private void addReaders(Step step, float[] dPrepared, Activations a) {
+        float[] sums = a.takeKeys(layer);
+        for (int row = 0; sums != null && row < step.rows(); row++) {
+            Kernels.add(sums, row * 2 * keyWidth, dPrepared, row * width + queryWidth, 2 * keyWidth);
+        }
+    }
+
+    private void normsBackward(Step step, Tape tape, Activations a, Gradients gradients) {
+        for (int row = 0; row < step.rows(); row++) {
+            int values = row * width + queryWidth + keyWidth;
+            int passed = extras.valueNorm == null ? keyWidth : 0; // numbers without a norm
+            Arrays.fill(a.dProjected, row * width, values + keyWidth, 0f);
+            System.arraycopy(a.dPrepared, values, a.dProjected, values, passed);
+        }
+        backward(extras.queryNorm, 0, queryWidth, step, tape, a, gradients);
+        backward(extras.keyNorm, queryWidth, keyWidth, step, tape, a, gradients);
+        backward(extras.valueNorm, queryWidth + keyWidth, keyWidth, step, tape, a, gradients);
+    }
+
+    private void backward(
+            @Nullable Norm norm, int offset, int size, Step step, Tape tape, Activations a, Gradients gradients) {
+        if (norm == null) {
+            return;
+        }
         int n = norm.gain().length;
         int count = size / n;
         norm.backward(

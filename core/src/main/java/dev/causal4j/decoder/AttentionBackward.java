@@ -30,11 +30,18 @@ import org.jspecify.annotations.Nullable;
  * chain over the heads of the group and their queries, each of dQ one over the keys. Columns beyond the head or the last
  * position are multiplied too; nothing reads the results.
  *
- * @param gradients [N, width], written
+ * @param gradients [N, width], written: of the queries, and of the layer's own keys and values
+ * @param keyGradients the same array; [N, 2 G n], written, where keys and values are another layer's
  * @param sinkGradients scratch: [parts, heads], zeros
  */
 record AttentionBackward(
-        Attention attention, Step step, Tape tape, Activations a, float[] gradients, float[] sinkGradients) {
+        Attention attention,
+        Step step,
+        Tape tape,
+        Activations a,
+        float[] gradients,
+        float[] keyGradients,
+        float[] sinkGradients) {
     /** Queries computed at once; results do not depend on it. */
     private static final int BLOCK = 64;
 
@@ -100,16 +107,7 @@ record AttentionBackward(
         /** Writes the gradients of one head's keys and values, and of its group's queries. */
         void run(int partNumber, int kvHead) {
             Step.Part part = step.parts.get(partNumber);
-            int key = attention.queryWidth + kvHead * headSize;
-            int value = key + attention.keyWidth;
-            Rows v = rows(tape.projected, part.first(), part.count(), value); // [T, headSize]
-            for (int t = 0; t < part.count(); t++) {
-                long to = t / WIDTH * valueBytes + t % WIDTH * 4L;
-                for (int i = 0; i < headSize; i++) {
-                    values.set(Panels.FLOAT, to + PanelFormat.F32.bytes(i), v.data()[v.start(t) + i]);
-                }
-            }
-            pack(rows(attention.prepared(tape), part.first(), part.count(), key), keys, partBytes);
+            load(part, kvHead);
             dKeys.fill((byte) 0);
             dValues.fill((byte) 0);
             AttentionRule rule = attention.rule(kvHead, 1);
@@ -120,8 +118,27 @@ record AttentionBackward(
                     sinkGradients[partNumber * attention.heads + head] += dSink;
                 }
             }
-            unpack(dKeys, rows(gradients, part.first(), part.count(), key));
-            unpack(dValues, rows(gradients, part.first(), part.count(), value));
+            int size = attention.kvHeads * headSize;
+            boolean own = keyGradients == gradients;
+            int stride = own ? attention.width : 2 * size;
+            int at = part.first() * stride + (own ? attention.queryWidth : 0) + kvHead * headSize;
+            unpack(dKeys, new Rows(keyGradients, at, stride, part.count()));
+            unpack(dValues, new Rows(keyGradients, at + size, stride, part.count()));
+        }
+
+        /** Reads the head's keys and values, which may be another layer's, from the cache. */
+        private void load(Step.Part part, int kvHead) {
+            Pages pages = part.cache().pages(attention.layer, kvHead, 1, headSize);
+            Rows both = Rows.of(new float[part.count() * 2 * headSize], 2 * headSize, part.count());
+            for (int t = 0; t < part.count(); t++) {
+                int value = both.start(t) + headSize;
+                pages.load(0, t, both.data(), both.start(t), value);
+                long to = t / WIDTH * valueBytes + t % WIDTH * 4L;
+                for (int i = 0; i < headSize; i++) {
+                    values.set(Panels.FLOAT, to + PanelFormat.F32.bytes(i), both.data()[value + i]);
+                }
+            }
+            pack(both, keys, partBytes);
         }
 
         /** A block of queries of one head; returns the gradient of its sink. */
@@ -132,7 +149,7 @@ record AttentionBackward(
             Rows someQueries = rows(attention.prepared(tape), first, count, head * headSize); // scaled
             Rows someOuts =
                     new Rows(a.dMixed, first * attention.queryWidth + head * headSize, attention.queryWidth, count);
-            Rows outs = new Rows(tape.mixed, someOuts.offset(), attention.queryWidth, count);
+            Rows outs = new Rows(attention.attended(tape), someOuts.offset(), attention.queryWidth, count);
             Rows p = Rows.of(weights, Panels.needed(seen) * WIDTH, count);
             Rows ds = Rows.of(dScores, p.stride(), count);
             Rows products = Rows.of(dQueries, parts * WIDTH, count);

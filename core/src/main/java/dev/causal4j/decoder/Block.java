@@ -11,6 +11,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * One block: x += mixer(norm(x)), then x += feedForward(norm(x)). Norms stand before or after either layer or both.
  * The output of a layer may be scaled, and the second layer may read the input of the first.
+ *
+ * @param perLayer adds an input of the layer's own behind both, or null
+ * @param scale multiplies the stream at the end
  */
 record Block(
         int hiddenSize,
@@ -20,7 +23,9 @@ record Block(
         Norms feedForwardNorms,
         FeedForward feedForward,
         Residual residual,
-        float residualScale) {
+        float residualScale,
+        @Nullable PerLayer perLayer,
+        float scale) {
     /** The norms around a layer; null for none. */
     record Norms(@Nullable Norm before, @Nullable Norm after) {}
 
@@ -33,9 +38,17 @@ record Block(
         Tape tape = a.tape(layer);
         a.keepInput(layer, step.rows() * hiddenSize);
         forwardToUp(step, wanted, tape, a);
-        feedForward.forwardDown(wanted, tape, a);
-        tape.feedForwardOut = after(feedForwardNorms, wanted, a, tape, tape.feedForwardOut);
-        add(wanted, Place.FEED_FORWARD, a);
+        forwardFromUp(wanted, tape, a);
+        scale(wanted, a.hidden, scale);
+    }
+
+    private void forwardFromUp(Step step, Tape tape, Activations a) {
+        feedForward.forwardDown(step, tape, a);
+        tape.feedForwardOut = after(feedForwardNorms, step, a, tape, tape.feedForwardOut);
+        add(step, Place.FEED_FORWARD, a);
+        if (perLayer != null) {
+            perLayer.forward(step, tape, a);
+        }
     }
 
     /** Computes the mixer and the first half of the feed-forward layer; the backward may recompute this part. */
@@ -43,6 +56,9 @@ record Block(
         before(mixerNorms, step, a.hidden, a.normed);
         mixer.forward(step, wanted, tape, a);
         wanted.choose(a.hidden, hiddenSize);
+        if (perLayer != null) {
+            wanted.choose(a.perLayer, perLayer.stride());
+        }
         tape.mixerOut = after(mixerNorms, wanted, a, tape, tape.mixerOut);
         if (residual == Residual.PARALLEL) {
             tape.middle = copied(a.hidden, tape.middle, wanted);
@@ -69,19 +85,17 @@ record Block(
         if (norms.after != null) {
             norms.after.forward(step, a.normed, a.normed);
         }
-        scale(step, a.normed);
+        scale(step, a.normed, residualScale);
         return kept;
     }
 
     private float[] copied(float[] x, float[] memory, Step step) {
-        float[] copy = Activations.atLeast(memory, step.rows(), hiddenSize);
-        System.arraycopy(x, 0, copy, 0, step.rows() * hiddenSize);
-        return copy;
+        return Activations.copied(x, memory, step.rows(), hiddenSize);
     }
 
-    private void scale(Step step, float[] x) {
-        for (int i = 0; residualScale != 1 && i < step.rows() * hiddenSize; i++) {
-            x[i] *= residualScale;
+    private void scale(Step step, float[] x, float factor) {
+        for (int i = 0; factor != 1 && i < step.rows() * hiddenSize; i++) {
+            x[i] *= factor;
         }
     }
 
@@ -107,10 +121,13 @@ record Block(
         if (a.keep == Activations.Keep.INPUTS) {
             System.arraycopy(input, 0, a.hidden, 0, size);
             forwardToUp(step, step, tape, a);
-            if (feedForwardNorms.after != null) {
-                feedForward.forwardDown(step, tape, a);
-                tape.feedForwardOut = copied(a.normed, tape.feedForwardOut, step);
+            if (feedForwardNorms.after != null || perLayer != null) {
+                forwardFromUp(step, tape, a);
             }
+        }
+        scale(step, dx, scale);
+        if (perLayer != null) {
+            perLayer.backward(step, dx, tape, a, gradients);
         }
         float[] dMixer = dx;
         if (residual == Residual.PARALLEL) { // both layers get the gradient by the same sum
@@ -120,7 +137,7 @@ record Block(
         dropped(step, Place.FEED_FORWARD, dx, a);
         afterBackward(feedForwardNorms, step, tape.feedForwardOut, a, gradients);
         before(feedForwardNorms, step, tape.middle, a.normed);
-        feedForward.backward(step, tape, a, gradients);
+        feedForward.backward(step, dx, tape, a, gradients);
         beforeBackward(feedForwardNorms, step, tape.middle, dx, a, gradients);
 
         dropped(step, Place.ATTENTION_OUT, dMixer, a);
@@ -138,7 +155,7 @@ record Block(
             System.arraycopy(dx, from, a.dOut, from, hiddenSize);
             mask.apply(a.dOut, from, hiddenSize, step.address(row) * hiddenSize);
         });
-        scale(step, a.dOut);
+        scale(step, a.dOut, residualScale);
     }
 
     /** {@code a.dOut} becomes the gradient by the norm's input. */

@@ -1,7 +1,9 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.kernel.DeltaRule;
 import dev.causal4j.kernel.Kernels;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +21,11 @@ public record BlockConfig(
         NormPlaces norms,
         Residual residual,
         float residualScale) {
+    /** This block with another mixer. */
+    public BlockConfig with(MixerConfig other) {
+        return new BlockConfig(other, feedForward, norm, norms, residual, residualScale);
+    }
+
     /** Places of a block's norms. */
     public enum NormPlaces {
         /** Inputs of mixer and feed-forward layer (GPT-2, Llama). */
@@ -79,6 +86,57 @@ public record BlockConfig(
                 return Math.multiplyExact(kernel - 1, channels);
             }
         }
+
+        /**
+         * A gated delta net (Yang et al. 2024; Qwen 3.5): a convolution over queries, keys and values, then the rule of
+         * {@link DeltaRule} for each value head. Its state is the last inputs of the convolution, then S [value head][block of
+         * 32 columns][keySize][32].
+         *
+         * @param keyHeads each is read by valueHeads / keyHeads value heads
+         * @param keySize numbers of a query and a key
+         * @param valueSize numbers of a value
+         * @param kernel inputs of an output of the convolution
+         * @param interleaved whether the value heads that read a key head lie keyHeads apart, as in GGUF files, not side by
+         *     side
+         */
+        record GatedDelta(int keyHeads, int valueHeads, int keySize, int valueSize, int kernel, boolean interleaved)
+                implements MixerConfig {
+            /** This one with the value heads of a key head apart. */
+            public GatedDelta asInterleaved() {
+                boolean differs = keyHeads > 1 && keyHeads < valueHeads;
+                return new GatedDelta(keyHeads, valueHeads, keySize, valueSize, kernel, differs);
+            }
+
+            /** The key head that a value head reads. */
+            int keyHead(int valueHead) {
+                return interleaved ? valueHead % keyHeads : valueHead * keyHeads / valueHeads;
+            }
+
+            /** Numbers that the convolution reads of a position: queries, keys and values of all heads. */
+            public int channels() {
+                return 2 * keyHeads * keySize + valueWidth();
+            }
+
+            /** Numbers of all value heads. */
+            public int valueWidth() {
+                return valueHeads * valueSize;
+            }
+
+            /** Blocks of columns of a head's S. */
+            int blocks() {
+                return Math.ceilDiv(valueSize, DeltaRule.COLUMNS);
+            }
+
+            /** Where S begins in the state: at a whole cache line. */
+            int convolutionSize() {
+                return Math.ceilDiv((kernel - 1) * channels(), 16) * 16;
+            }
+
+            @Override
+            public int stateSize() {
+                return convolutionSize() + valueHeads * blocks() * keySize * DeltaRule.COLUMNS;
+            }
+        }
     }
 
     /**
@@ -92,6 +150,8 @@ public record BlockConfig(
      * @param window positions a token sees, itself included; 0 for all
      * @param rope rotation of queries and keys; null for none
      * @param sinks whether each head has a learned logit that joins the softmax with value zero
+     * @param gated whether each head's output is multiplied by the sigmoid of a gate, which is projected beside its query
+     * @param keysOf the layer below whose keys and values this one reads; {@link #OWN} for its own
      */
     public record AttentionConfig(
             int heads,
@@ -104,8 +164,31 @@ public record BlockConfig(
             QueryKeyNorm queryKeyNorm,
             boolean qkvBias,
             boolean outBias,
-            boolean sinks)
+            boolean sinks,
+            boolean gated,
+            Values values,
+            int keysOf)
             implements MixerConfig {
+        /** Keys and values are the layer's own. */
+        public static final int OWN = -1;
+
+        /** Where values come from. */
+        public enum Values {
+            /** A projection. */
+            PROJECTED,
+            /** A projection, each head normed without a gain (Gemma 4). */
+            NORMED,
+            /** The keys before their norm and rotation, normed likewise. */
+            KEYS
+        }
+
+        /** Outputs of the projections that the layer has: of queries and their gates, then of keys, then of values. */
+        public List<Integer> projected() {
+            int keys = kvHeads * headSize;
+            List<Integer> all = List.of((gated ? 2 : 1) * heads * headSize, keys, keys);
+            return all.subList(0, keysOf != OWN ? 1 : values == Values.KEYS ? 2 : 3);
+        }
+
         /** Whether queries and keys are normed before they are rotated. */
         public enum QueryKeyNorm {
             /** Not at all. */
@@ -199,8 +282,23 @@ public record BlockConfig(
 
     /** The layer after the mixer, applied to each token. */
     public sealed interface FeedForwardConfig {
-        /** The layer, or one of several of the same shape. */
+        /** The layer for all tokens, or one of several of the same shape. */
         Dense each();
+
+        /** The layers that a router chooses of; empty for none. */
+        default Optional<Experts> experts() {
+            return switch (this) {
+                case Dense _ -> Optional.empty();
+                case Experts all -> Optional.of(all);
+                case Shared shared -> Optional.of(shared.routed);
+                case Beside beside -> Optional.of(beside.routed);
+            };
+        }
+
+        /** The layer that a parameter of an expert belongs to, or another. */
+        default Dense each(boolean ofExpert) {
+            return ofExpert ? experts().map(Experts::each).orElseThrow() : each();
+        }
 
         /** The function between the two linear layers. */
         enum Activation {
@@ -296,6 +394,24 @@ public record BlockConfig(
          */
         record Experts(int count, int chosen, Dense each, Routing routing, boolean routerBias)
                 implements FeedForwardConfig {}
+
+        /**
+         * Experts and a layer for all tokens, added.
+         *
+         * @param gated whether the layer for all is multiplied by a sigmoid of the token (Qwen 3.5)
+         */
+        record Shared(Experts routed, Dense shared, boolean gated) implements FeedForwardConfig {
+            @Override
+            public Dense each() {
+                return routed.each;
+            }
+        }
+
+        /**
+         * A dense layer and experts side by side, each with a norm behind it (Gemma 4). Experts and router read the stream
+         * through norms of their own, and each expert's output has a factor.
+         */
+        record Beside(Dense each, Experts routed) implements FeedForwardConfig {}
 
         /**
          * The weights of the chosen experts.

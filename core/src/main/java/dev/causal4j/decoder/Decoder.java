@@ -4,6 +4,7 @@ import dev.causal4j.MemoryLimitException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Dropout.Place;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.DType;
@@ -33,12 +34,14 @@ public final class Decoder implements Parameters, AutoCloseable {
     private final DecoderConfig config;
     private final List<ParameterSpec> specs;
     private final Map<ParameterSpec, Matrix> matrices = new HashMap<>();
+    private final Map<ParameterSpec, Matrix.Source> stored = new HashMap<>();
     private final Map<ParameterSpec, float[]> vectors = new HashMap<>();
     private final Map<ParameterSpec, LowRank> adapters = new HashMap<>();
     private final Compute compute;
     private final Arena pages;
     private final PagePool pool;
     private final @Nullable Matrix positions;
+    private final @Nullable PerLayerInputs perLayer;
     private final List<Block> blocks;
     private final Norm lastNorm;
 
@@ -57,6 +60,7 @@ public final class Decoder implements Parameters, AutoCloseable {
         this.compute = matrices.values().iterator().next().device().compute();
         this.pages = Device.open(compute, cached.bytes()).arena();
         this.pool = new PagePool(this, cached.dtype(), pages, cached.bytes());
+        this.perLayer = layout.perLayer == null ? null : layout.perLayer.apply(this);
         this.blocks = layout.blocks.stream().map(block -> block.apply(this)).toList();
         this.lastNorm = layout.lastNorm.apply(this);
     }
@@ -66,6 +70,11 @@ public final class Decoder implements Parameters, AutoCloseable {
             float[] vector = parameters.vector(spec);
             spec.check(vector.length, 1);
             vectors.put(spec, vector);
+            return;
+        }
+        Matrix.Source rows = spec.role() == Role.TABLE ? parameters.stored(spec) : null;
+        if (rows != null) {
+            stored.put(spec, rows);
             return;
         }
         Matrix matrix = parameters.matrix(spec);
@@ -91,6 +100,11 @@ public final class Decoder implements Parameters, AutoCloseable {
     @Override
     public Matrix matrix(ParameterSpec spec) {
         return Objects.requireNonNull(matrices.get(spec), spec.name());
+    }
+
+    @Override
+    public Matrix.@Nullable Source stored(ParameterSpec table) {
+        return stored.get(table);
     }
 
     @Override
@@ -126,6 +140,9 @@ public final class Decoder implements Parameters, AutoCloseable {
         Step step = a.begin(batch, config, compute);
         Step wanted = step.wanted();
         embed(step, a);
+        if (perLayer != null) {
+            perLayer.forward(step, a);
+        }
         for (Block block : blocks) {
             block.forward(step, block.layer() == blocks.size() - 1 ? wanted : step, a);
         }
@@ -183,12 +200,15 @@ public final class Decoder implements Parameters, AutoCloseable {
             System.arraycopy(dx, 0, a.dOut, 0, step.rows() * config.hiddenSize());
             scale(a.dOut, step.rows(), config.hiddenScale());
             Arrays.fill(dx, 0, step.rows() * config.hiddenSize(), 0f);
+            if (perLayer != null) {
+                perLayer.beginBackward(step, a);
+            }
             lastNorm.backward(step, a.input(blocks.size()), a.dOut, dx, a, gradients);
             for (Block block : blocks.subList(lowest, blocks.size()).reversed()) {
                 block.backward(step, dx, a, gradients);
             }
-            if (embedding || trainsPositions(gradients)) {
-                embedBackward(step, dx, gradients);
+            if (trainsInputs(embedding, gradients)) {
+                embedBackward(step, dx, a, gradients);
             }
         }
         batch.chunks().forEach(chunk -> chunk.cache().truncate(0));
@@ -213,13 +233,19 @@ public final class Decoder implements Parameters, AutoCloseable {
         }
     }
 
-    private boolean trainsPositions(Gradients gradients) {
-        return positions != null && gradients.of(positions) != null;
+    /** Whether anything below the blocks is trained. */
+    private boolean trainsInputs(boolean embedding, Gradients gradients) {
+        return embedding
+                || (positions != null && gradients.of(positions) != null)
+                || (perLayer != null && perLayer.isTrained(gradients));
     }
 
     /** dx becomes the gradient by the embedded tokens; the positions get theirs. */
-    private void embedBackward(Step step, float[] dx, Gradients gradients) {
+    private void embedBackward(Step step, float[] dx, Activations a, Gradients gradients) {
         int d = config.hiddenSize();
+        if (perLayer != null) {
+            perLayer.backward(step, dx, a, gradients);
+        }
         DropoutMask mask = step.mask(Place.EMBEDDING, 0);
         step.compute.each(step.rows(), r -> mask.apply(dx, r * d, d, step.address(r) * d));
         Gradient dPositions = positions == null ? null : gradients.of(positions);
@@ -238,7 +264,7 @@ public final class Decoder implements Parameters, AutoCloseable {
      * @param embedding whether the gradient by the embedded tokens is wanted
      */
     public int lowestTrained(boolean embedding, Gradients gradients) {
-        if (embedding || trainsPositions(gradients)) {
+        if (trainsInputs(embedding, gradients)) {
             return 0;
         }
         return specs.stream()

@@ -4,6 +4,7 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The shape of a decoder, resolved for each block at load. Families differ only in these values. Immutable.
@@ -14,6 +15,8 @@ import java.util.Objects;
  * @param learnedPositions whether a table of positions is added to them
  * @param lastNorm the norm after the last block
  * @param hiddenScale factor of hidden vectors before the head: 1 / what logits are divided by
+ * @param perLayer inputs of each layer's own; null for none
+ * @param scaledLayers whether a stored number multiplies the stream after each block
  */
 public record DecoderConfig(
         int hiddenSize,
@@ -22,10 +25,34 @@ public record DecoderConfig(
         boolean learnedPositions,
         NormConfig lastNorm,
         float hiddenScale,
+        @Nullable PerLayerConfig perLayer,
+        boolean scaledLayers,
         List<BlockConfig> blocks) {
     public DecoderConfig {
         blocks = List.copyOf(blocks);
     }
+
+    /** This decoder with other blocks. */
+    public DecoderConfig withBlocks(List<BlockConfig> others) {
+        return new DecoderConfig(
+                hiddenSize,
+                contextLength,
+                embeddingScale,
+                learnedPositions,
+                lastNorm,
+                hiddenScale,
+                perLayer,
+                scaledLayers,
+                others);
+    }
+
+    /**
+     * Inputs of each layer's own (Gemma 4): an embedding of the token with a projection of its embedded vector.
+     *
+     * @param rows of the table, one for each token
+     * @param width p, numbers of a layer
+     */
+    public record PerLayerConfig(int rows, int width) {}
 
     /**
      * The parameters, in the order of the forward. Weights begin from N(0, 0.02²), those of projections back into the

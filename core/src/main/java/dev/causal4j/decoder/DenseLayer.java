@@ -26,7 +26,7 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
     }
 
     @Override
-    public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
+    public void backward(Step step, float[] dx, Tape tape, Activations a, Gradients gradients) {
         activate(step, step.rows(), tape, 0, a);
         a.dActivated =
                 Activations.atLeast(a.dActivated, step.rows(), down.weight().cols());

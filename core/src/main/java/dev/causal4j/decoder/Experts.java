@@ -14,13 +14,20 @@ import org.jspecify.annotations.Nullable;
  * that its products serve all of them; a token adds its experts in the order of their index, whatever else is in the
  * batch. Of equal scores the lower index is chosen.
  *
- * <p>out = sum over the chosen e of p_e · expert_e(x).
+ * <p>out = sum over the chosen e of s_e p_e · expert_e(x).
  *
  * @param router [experts, D]
  * @param choiceBias [experts] added to the scores by which experts are chosen, or null
  * @param chosen experts of a token
+ * @param scales s [experts]; null for 1
  */
-record Experts(Linear router, float @Nullable [] choiceBias, List<DenseLayer> experts, int chosen, Routing routing)
+record Experts(
+        Linear router,
+        float @Nullable [] choiceBias,
+        List<DenseLayer> experts,
+        int chosen,
+        Routing routing,
+        float @Nullable [] scales)
         implements FeedForward {
     /** Added to a sum of sigmoids that weights are divided by. */
     private static final float LEAST_SUM = 1e-6f;
@@ -40,11 +47,21 @@ record Experts(Linear router, float @Nullable [] choiceBias, List<DenseLayer> ex
 
     @Override
     public void forwardUp(Step step, Tape tape, Activations a) {
-        int d = router.weight().cols();
+        route(step, a.normed, tape);
+        up(step, tape, a);
+    }
+
+    /** Chooses experts by the rows that the router reads, [N, D]. */
+    void route(Step step, float[] x, Tape tape) {
         tape.router = Activations.atLeast(tape.router, step.rows(), experts.size());
-        tape.inner = Activations.atLeast(tape.inner, step.rows() * chosen, upWidth());
-        router.forward(a.normed, tape.router, step.rows()); // [N, experts]
+        router.forward(x, tape.router, step.rows()); // [N, experts]
         tape.routes = routes(step.rows(), tape.router);
+    }
+
+    /** Computes the first linear layers of the chosen experts from {@code a.normed}. */
+    void up(Step step, Tape tape, Activations a) {
+        int d = router.weight().cols();
+        tape.inner = Activations.atLeast(tape.inner, step.rows() * chosen, upWidth());
         Rows ins = Rows.of(a.normed, d, step.rows());
         for (Route route : tape.routes) {
             route.expert.up().forward(ins.chosen(d, route.rows), route.of(tape.inner, upWidth()));
@@ -81,7 +98,18 @@ record Experts(Linear router, float @Nullable [] choiceBias, List<DenseLayer> ex
     }
 
     @Override
-    public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
+    public void backward(Step step, float[] dx, Tape tape, Activations a, Gradients gradients) {
+        float[] dRouted = backwardFrom(step, a.normed, tape, a, gradients);
+        Kernels.add(dRouted, 0, a.dNormed, 0, dRouted.length);
+    }
+
+    /**
+     * Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}.
+     *
+     * @param routed [N, D] what the router has read
+     * @return the gradient by it
+     */
+    float[] backwardFrom(Step step, float[] routed, Tape tape, Activations a, Gradients gradients) {
         int d = router.weight().cols();
         int inner = experts.getFirst().down().weight().cols();
         Rows dOuts = Rows.of(a.dOut, d, step.rows());
@@ -111,18 +139,25 @@ record Experts(Linear router, float @Nullable [] choiceBias, List<DenseLayer> ex
             step.compute.each(count, i -> Kernels.add(dIn, i * d, a.dNormed, route.rows[i] * d, d));
         }
         float[] dRouted = new float[step.rows() * d];
-        weightsBackward(step.rows(), tape.router, dWeights);
-        router.backward(a.normed, dWeights, dRouted, step.rows(), gradients);
-        Kernels.add(dRouted, 0, a.dNormed, 0, dRouted.length);
+        weightsBackward(step.rows(), tape.router, dWeights, scales == null ? null : gradients.of(scales));
+        router.backward(routed, dWeights, dRouted, step.rows(), gradients);
+        return dRouted;
     }
 
     /** The gradients by the weights of the chosen experts become those by the router's logits. */
-    private void weightsBackward(int rows, float[] logits, float[] dWeights) {
+    private void weightsBackward(int rows, float[] logits, float[] dWeights, float @Nullable [] dScales) {
         int count = experts.size();
         for (int row = 0; row < rows; row++) {
             float[] scores = scores(logits, row);
             boolean[] isChosen = chosen(scores);
             float[] p = weights(scores, isChosen);
+            for (int e = 0; scales != null && e < count; e++) {
+                int at = row * count + e;
+                if (dScales != null && isChosen[e]) {
+                    dScales[e] = Math.fma(p[e], dWeights[at], dScales[e]);
+                }
+                dWeights[at] *= scales[e];
+            }
             float sum = 0;
             for (int e = 0; e < count; e++) {
                 sum = Math.fma(isChosen[e] ? p[e] : 0, dWeights[row * count + e], sum);
@@ -147,6 +182,9 @@ record Experts(Linear router, float @Nullable [] choiceBias, List<DenseLayer> ex
             float[] scores = scores(logits, row);
             isChosen[row] = chosen(scores);
             p[row] = weights(scores, isChosen[row]);
+            for (int e = 0; scales != null && e < scales.length; e++) {
+                p[row][e] *= scales[e];
+            }
         }
         List<Route> routes = new ArrayList<>();
         int[] served = new int[rows];

@@ -6,6 +6,7 @@ import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Keys and values of one sequence, and the state of its recurrent layers. Not thread-safe, except that a forward writes
@@ -147,6 +148,31 @@ public final class KVCache implements AutoCloseable {
                 Arrays.stream(pages).map(kind -> kind[page]).toList();
         ofKinds.forEach(pool::share);
         return new Page(ofKinds);
+    }
+
+    /** The state of recurrent layers behind a position; kept until it is {@linkplain PagePool#release released}. */
+    public record Snapshot(MemorySegment memory) {}
+
+    /** A copy of the state behind the last position; null if there is no room for it, or no recurrent layer. */
+    public @Nullable Snapshot snapshot() {
+        boolean copies = !state.equals(NONE) && !broken && pool.promise(pool.state.bytes);
+        return copies ? new Snapshot(pool.take(pool.state, true).copyFrom(state)) : null;
+    }
+
+    /** Reserves room for the state of recurrent layers; false if there is none. */
+    public boolean reserveState() {
+        boolean isThere = promised >= pool.state.bytes || pool.promise(pool.state.bytes);
+        promised = isThere ? Math.max(promised, pool.state.bytes) : promised;
+        return isThere;
+    }
+
+    /**
+     * Begins an empty cache as {@link #adopt(List, int)} does, with the state behind the last of the positions, for which
+     * room was {@linkplain #reserveState reserved}.
+     */
+    public void adopt(List<Page> filled, int positions, Snapshot snapshot) {
+        state = take(pool.state).copyFrom(snapshot.memory);
+        adopt(filled, positions);
     }
 
     /**

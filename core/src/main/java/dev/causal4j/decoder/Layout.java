@@ -5,17 +5,22 @@ import static dev.causal4j.decoder.ParameterSpec.NO_LAYER;
 
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
 import dev.causal4j.decoder.BlockConfig.MixerConfig;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.DecoderConfig.PerLayerConfig;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.kernel.NormRule;
+import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +33,7 @@ final class Layout {
 
     final List<ParameterSpec> specs = new ArrayList<>();
     final @Nullable ParameterSpec positions;
+    final @Nullable Function<Parameters, PerLayerInputs> perLayer;
     final List<Function<Parameters, Block>> blocks = new ArrayList<>();
     final Function<Parameters, Norm> lastNorm;
     private final DecoderConfig config;
@@ -44,11 +50,39 @@ final class Layout {
         this.positions = config.learnedPositions()
                 ? add("positions.weight", Role.POSITIONS, config.contextLength(), hiddenSize)
                 : null;
+        this.perLayer = config.perLayer() == null ? null : perLayerInputs(config.perLayer());
         for (layer = 0; layer < config.blocks().size(); layer++) {
             blocks.add(block(layer, config.blocks().get(layer)));
         }
         layer = NO_LAYER;
         this.lastNorm = norm("norm", hiddenSize, config.lastNorm());
+    }
+
+    private Function<Parameters, PerLayerInputs> perLayerInputs(PerLayerConfig perLayer) {
+        int stride = config.blocks().size() * perLayer.width();
+        ParameterSpec table = add("per_layer_embedding.weight", Role.TABLE, perLayer.rows(), stride);
+        var projection = linear("per_layer_inputs", Role.PER_LAYER, stride, hiddenSize, false);
+        var norm = norm("per_layer_norm", perLayer.width(), config.lastNorm());
+        return from -> {
+            Matrix.Source stored = from.stored(table);
+            Matrix matrix = stored == null ? from.matrix(table) : null;
+            Matrix.Source rows = matrix == null ? Objects.requireNonNull(stored) : (n, row) -> matrix.row(n, row, 0);
+            return new PerLayerInputs(rows, matrix, projection.apply(from), norm.apply(from));
+        };
+    }
+
+    private Function<Parameters, ? extends @Nullable PerLayer> perLayer(int number, BlockConfig block) {
+        if (config.perLayer() == null) {
+            return _ -> null;
+        }
+        int p = config.perLayer().width();
+        var gate = linear("per_layer_gate", Role.PER_LAYER, p, hiddenSize, false);
+        var projection = linear("per_layer_projection", Role.PER_LAYER, hiddenSize, p, false);
+        var norm = norm("per_layer_out_norm", hiddenSize, block.norm());
+        int stride = config.blocks().size() * p;
+        var activation = block.feedForward().each().activation();
+        return from ->
+                new PerLayer(number, stride, activation, gate.apply(from), projection.apply(from), norm.apply(from));
     }
 
     private Function<Parameters, Block> block(int number, BlockConfig block) {
@@ -59,8 +93,10 @@ final class Layout {
         var mixer = mixer(number, block.mixer(), norm);
         var mixerOutNorm = norm(after, "attention_out_norm", hiddenSize, norm);
         var feedForwardNorm = norm(before, "feed_forward_norm", hiddenSize, norm);
-        var feedForward = feedForward(block.feedForward());
+        var feedForward = feedForward(block.feedForward(), norm);
         var feedForwardOutNorm = norm(after, "feed_forward_out_norm", hiddenSize, norm);
+        var perLayer = perLayer(number, block);
+        ParameterSpec scale = config.scaledLayers() ? add("layer_scale.weight", Role.BUFFER, 1, 1) : null;
         return from -> new Block(
                 hiddenSize,
                 number,
@@ -69,13 +105,16 @@ final class Layout {
                 new Block.Norms(feedForwardNorm.apply(from), feedForwardOutNorm.apply(from)),
                 feedForward.apply(from),
                 block.residual(),
-                block.residualScale());
+                block.residualScale(),
+                perLayer.apply(from),
+                scale == null ? 1 : from.vector(scale)[0]);
     }
 
     private Function<Parameters, ? extends Mixer> mixer(int number, MixerConfig mixer, NormConfig norm) {
         return switch (mixer) {
             case AttentionConfig attention -> attention(number, attention, norm);
             case MixerConfig.ShortConv conv -> shortConvolution(number, conv);
+            case MixerConfig.GatedDelta delta -> gatedDelta(number, delta, norm);
         };
     }
 
@@ -87,6 +126,37 @@ final class Layout {
         return from -> new ShortConvolution(number, in.apply(from), convolution.apply(from), out.apply(from));
     }
 
+    private Function<Parameters, GatedDeltaNet> gatedDelta(int number, MixerConfig.GatedDelta delta, NormConfig norm) {
+        int values = delta.valueWidth();
+        var in = linear("delta_in", Role.MIXER_IN, delta.channels() + values, hiddenSize, false);
+        var gates = linear("delta_gates", Role.MIXER_IN, 2 * delta.valueHeads(), hiddenSize, false);
+        var conv = convolution("delta_conv", delta.channels(), delta.kernel(), false);
+        ParameterSpec decays = add("delta.decay", Role.DECAY, delta.valueHeads(), 1);
+        ParameterSpec steps = add("delta.bias", Role.BIAS, delta.valueHeads(), 1);
+        var deltaNorm = norm("delta_norm", delta.valueSize(), norm);
+        var out = linear("delta_out", Role.MIXER_OUT, hiddenSize, values, false);
+        double root = Math.sqrt(delta.keySize());
+        return from -> new GatedDeltaNet(
+                number,
+                delta,
+                in.apply(from),
+                gates.apply(from),
+                conv.apply(from),
+                from.vector(decays),
+                from.vector(steps),
+                unit(delta.keySize(), 1 / root),
+                unit(delta.keySize(), 1),
+                deltaNorm.apply(from),
+                out.apply(from));
+    }
+
+    /** A norm without parameters that makes the length of a vector so much: x · length / sqrt(sum of x² + 1e-6). */
+    private static Norm unit(int size, double length) {
+        float[] gain = new float[size];
+        Arrays.fill(gain, (float) (length / Math.sqrt(size)));
+        return new Norm(new NormRule(gain, new float[size], 1e-6f / size, false));
+    }
+
     private Function<Parameters, CausalConv> convolution(String module, int channels, int kernel, boolean biased) {
         ParameterSpec weight = add(module + ".weight", Role.CONVOLUTION, Math.multiplyExact(kernel, channels), 1);
         ParameterSpec bias = biased ? add(module + ".bias", Role.BIAS, channels, 1) : null;
@@ -96,11 +166,13 @@ final class Layout {
     private Function<Parameters, Attention> attention(int number, AttentionConfig a, NormConfig norm) {
         int keys = a.kvHeads() * a.headSize();
         int queries = a.heads() * a.headSize();
+        int projected = a.projected().stream().mapToInt(Integer::intValue).sum();
+        boolean own = a.keysOf() == AttentionConfig.OWN;
         boolean norms = a.queryKeyNorm() != QueryKeyNorm.NONE;
         boolean all = a.queryKeyNorm() == QueryKeyNorm.ALL;
-        var qkv = linear("qkv", Role.QUERY_KEY_VALUE, queries + 2 * keys, hiddenSize, a.qkvBias());
+        var qkv = linear("qkv", Role.QUERY_KEY_VALUE, projected, hiddenSize, a.qkvBias());
         var queryNorm = norm(norms, "query_norm", all ? queries : a.headSize(), norm);
-        var keyNorm = norm(norms, "key_norm", all ? keys : a.headSize(), norm);
+        var keyNorm = norm(norms && own, "key_norm", all ? keys : a.headSize(), norm);
         ParameterSpec sinks = a.sinks() ? add("sinks.weight", Role.SINK, a.heads(), 1) : null;
         var out = linear("attention_out", Role.ATTENTION_OUT, hiddenSize, queries, a.outBias());
         RopeConfig rope = a.rope();
@@ -113,35 +185,62 @@ final class Layout {
                         rope == null ? null : ropes.computeIfAbsent(rope, r -> new Rope(r, config.contextLength())),
                         queryNorm.apply(from),
                         keyNorm.apply(from),
+                        own && a.values() != Values.PROJECTED ? plain(a.headSize(), norm) : null,
                         sinks == null ? null : from.vector(sinks)));
     }
 
-    private Function<Parameters, ? extends FeedForward> feedForward(FeedForwardConfig feedForward) {
+    private Function<Parameters, ? extends FeedForward> feedForward(FeedForwardConfig feedForward, NormConfig norm) {
         return switch (feedForward) {
-            case FeedForwardConfig.Dense dense -> dense(dense);
-            case FeedForwardConfig.Experts all -> {
-                var router = linear("router", Role.ROUTER, all.count(), hiddenSize, all.routerBias());
-                List<Function<Parameters, DenseLayer>> experts = new ArrayList<>();
-                for (expert = 0; expert < all.count(); expert++) {
-                    experts.add(dense(all.each()));
-                }
-                expert = NO_EXPERT;
-                ParameterSpec choice =
-                        all.routing().choiceBias() ? add("choice.bias", Role.BUFFER, all.count(), 1) : null;
-                yield from -> new Experts(
-                        router.apply(from),
-                        choice == null ? null : from.vector(choice),
-                        experts.stream().map(each -> each.apply(from)).toList(),
-                        all.chosen(),
-                        all.routing());
+            case FeedForwardConfig.Dense dense -> dense("", dense);
+            case FeedForwardConfig.Experts all -> experts(all, null);
+            case FeedForwardConfig.Beside both -> {
+                var dense = dense("", both.each());
+                var denseOut = norm("dense_out_norm", hiddenSize, norm);
+                var routerIn = norm("router_norm", hiddenSize, norm);
+                ParameterSpec scales =
+                        add("expert_scales.weight", Role.GAIN, both.routed().count(), 1);
+                var expertsIn = norm("experts_norm", hiddenSize, norm);
+                var experts = experts(both.routed(), scales);
+                var expertsOut = norm("experts_out_norm", hiddenSize, norm);
+                yield from -> new ExpertsBeside(
+                        dense.apply(from),
+                        denseOut.apply(from),
+                        experts.apply(from),
+                        routerIn.apply(from),
+                        expertsIn.apply(from),
+                        expertsOut.apply(from));
+            }
+            case FeedForwardConfig.Shared both -> {
+                var experts = experts(both.routed(), null);
+                var shared = dense("shared_", both.shared());
+                var gate = both.gated() ? linear("shared_router", Role.ROUTER, 1, hiddenSize, false) : null;
+                yield from -> new SharedExperts(
+                        experts.apply(from), shared.apply(from), gate == null ? null : gate.apply(from));
             }
         };
     }
 
-    private Function<Parameters, DenseLayer> dense(FeedForwardConfig.Dense dense) {
+    private Function<Parameters, Experts> experts(FeedForwardConfig.Experts all, @Nullable ParameterSpec scales) {
+        var router = linear("router", Role.ROUTER, all.count(), hiddenSize, all.routerBias());
+        List<Function<Parameters, DenseLayer>> experts = new ArrayList<>();
+        for (expert = 0; expert < all.count(); expert++) {
+            experts.add(dense("", all.each()));
+        }
+        expert = NO_EXPERT;
+        ParameterSpec choice = all.routing().choiceBias() ? add("choice.bias", Role.BUFFER, all.count(), 1) : null;
+        return from -> new Experts(
+                router.apply(from),
+                choice == null ? null : from.vector(choice),
+                experts.stream().map(each -> each.apply(from)).toList(),
+                all.chosen(),
+                all.routing(),
+                scales == null ? null : from.vector(scales));
+    }
+
+    private Function<Parameters, DenseLayer> dense(String prefix, FeedForwardConfig.Dense dense) {
         int width = dense.gated() ? 2 * dense.innerSize() : dense.innerSize();
-        var up = linear("up", Role.UP, width, hiddenSize, dense.bias());
-        var down = linear("down", Role.DOWN, hiddenSize, dense.innerSize(), dense.bias());
+        var up = linear(prefix + "up", Role.UP, width, hiddenSize, dense.bias());
+        var down = linear(prefix + "down", Role.DOWN, hiddenSize, dense.innerSize(), dense.bias());
         return from -> new DenseLayer(dense.activation(), dense.gated(), up.apply(from), down.apply(from));
     }
 
@@ -162,6 +261,13 @@ final class Layout {
         boolean centered = norm.kind() == NormConfig.Kind.LAYER;
         return from -> new Norm(new NormRule(
                 from.vector(gain), bias == null ? new float[size] : from.vector(bias), norm.epsilon(), centered));
+    }
+
+    /** A norm without parameters. */
+    private static Norm plain(int size, NormConfig norm) {
+        float[] ones = new float[size];
+        Arrays.fill(ones, 1);
+        return new Norm(new NormRule(ones, new float[size], norm.epsilon(), norm.kind() == NormConfig.Kind.LAYER));
     }
 
     private ParameterSpec add(String name, Role role, int rows, int cols) {

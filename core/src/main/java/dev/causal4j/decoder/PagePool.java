@@ -72,7 +72,9 @@ public final class PagePool {
             MixerConfig mixer = decoder.config().blocks().get(layer).mixer();
             states.put(layer, state.bytes);
             state.bytes += stateBytes(mixer);
-            if (mixer instanceof AttentionConfig attention) {
+            if (mixer instanceof AttentionConfig reader && reader.keysOf() != AttentionConfig.OWN) {
+                layers.put(layer, Objects.requireNonNull(layers.get(reader.keysOf()))); // the same bytes
+            } else if (mixer instanceof AttentionConfig attention) {
                 Kind kind = kind(attention.window() < decoder.config().contextLength() ? attention.window() : 0);
                 long from = kind.bytes;
                 long values = from + attention.kvHeads() * Pages.keyBytes(format, attention.headSize());
@@ -163,6 +165,11 @@ public final class PagePool {
         for (int k = 0; k < kinds.size(); k++) {
             give(kinds.get(k), page.ofKinds().get(k), false);
         }
+    }
+
+    /** Gives back what {@link KVCache#snapshot} has copied. */
+    public void release(KVCache.Snapshot snapshot) {
+        give(state, snapshot.memory(), false);
     }
 
     synchronized void share(MemorySegment page) {

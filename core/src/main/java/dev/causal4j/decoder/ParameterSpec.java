@@ -54,7 +54,7 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         POSITIONS,
         /** The projection [V, D] of an untied head. */
         PROJECTION,
-        /** Queries, keys and values, packed [(H + 2 G) n, D]. */
+        /** Queries, keys, values, and gates if there are any, packed [(H + 2 G) n, D] or [(2 H + 2 G) n, D]. */
         QUERY_KEY_VALUE,
         /** From the heads back to the residual stream [D, H n]. */
         ATTENTION_OUT,
@@ -68,7 +68,11 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         DOWN,
         /** The logits by which a token chooses its experts [experts, D]. */
         ROUTER,
-        /** A norm's gain, a vector. */
+        /** Rows that are looked up and never multiplied, one for each token [V, L p]. */
+        TABLE,
+        /** Makes inputs of each layer's own, or adds them to the stream. */
+        PER_LAYER,
+        /** The gain of a norm or of experts, a vector. */
         GAIN,
         /** A bias of a linear layer or norm, a vector. */
         BIAS,
@@ -76,15 +80,22 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         SINK,
         /** A convolution over positions, a vector of [kernel][channels], the oldest input first. */
         CONVOLUTION,
+        /** The rates at which the heads of a recurrent layer forget, all below zero, a vector. */
+        DECAY,
         /** Numbers that have no gradient, a vector. */
         BUFFER;
 
         /** Whether the parameter is a vector. */
         public boolean isVector() {
             return switch (this) {
-                case GAIN, BIAS, SINK, CONVOLUTION, BUFFER -> true;
+                case GAIN, BIAS, SINK, CONVOLUTION, DECAY, BUFFER -> true;
                 default -> false;
             };
+        }
+
+        /** Whether the parameter is a matrix of products or of positions, which memory holds as a whole. */
+        public boolean isMatrix() {
+            return !isVector() && this != TABLE;
         }
 
         /** Whether the parameter is the weight of a linear layer inside a block, to which an adapter may be added. */

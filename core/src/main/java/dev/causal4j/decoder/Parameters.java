@@ -13,6 +13,11 @@ public interface Parameters {
     /** The vector [spec.rows]. */
     float[] vector(ParameterSpec spec);
 
+    /** The rows of a table that stay where a file has them; null if {@link #matrix} has it. Thread-safe. */
+    default Matrix.@Nullable Source stored(ParameterSpec table) {
+        return null;
+    }
+
     /** The adapter of this weight's linear layer, or null. */
     default @Nullable LowRank adapter(ParameterSpec weight) {
         return null;
@@ -28,6 +33,15 @@ public interface Parameters {
             Function<ParameterSpec, Matrix> matrices,
             Function<ParameterSpec, float[]> vectors,
             Map<String, LowRank> adapters) {
+        return of(matrices, vectors, adapters, _ -> null);
+    }
+
+    /** Parameters from functions of their specs, those of tables with rows that stay in a file. */
+    static Parameters of(
+            Function<ParameterSpec, Matrix> matrices,
+            Function<ParameterSpec, float[]> vectors,
+            Map<String, LowRank> adapters,
+            Function<ParameterSpec, Matrix.@Nullable Source> stored) {
         return new Parameters() {
             @Override
             public Matrix matrix(ParameterSpec spec) {
@@ -37,6 +51,11 @@ public interface Parameters {
             @Override
             public float[] vector(ParameterSpec spec) {
                 return vectors.apply(spec);
+            }
+
+            @Override
+            public Matrix.@Nullable Source stored(ParameterSpec table) {
+                return stored.apply(table);
             }
 
             @Override

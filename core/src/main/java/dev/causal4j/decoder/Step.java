@@ -67,6 +67,11 @@ final class Step {
         return addresses.length;
     }
 
+    /** A row's number among all of the batch's. */
+    int source(int row) {
+        return sources[row];
+    }
+
     /** Moves these rows to the front of an array [all rows, width] of the batch's. */
     void choose(float[] x, int width) {
         for (int row = 0; row < sources.length; row++) {

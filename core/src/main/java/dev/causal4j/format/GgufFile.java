@@ -131,7 +131,8 @@ final class GgufFile {
             throw wrong("rows of a multiple of " + type.elements() + " numbers of type " + type, "rows of " + row);
         }
         // Some writers give more dimensions, of 1.
-        List<Long> used = Arrays.stream(shape).dropWhile(size -> size == 1).toList();
+        List<Long> several = Arrays.stream(shape).dropWhile(size -> size == 1).toList();
+        List<Long> used = several.isEmpty() ? List.of(1L) : several;
         return new Declared(name, type, used, elements / type.elements() * type.bytes(), header.getLong());
     }
 

@@ -37,6 +37,9 @@ public final class Chat {
     /** Most new tokens of an answer, unless the options say it. */
     public static final int MAX_NEW_TOKENS = 1024;
 
+    /** States of recurrent layers that are kept: behind the last turns, and where an earlier one may be changed. */
+    private static final int STATES = 4;
+
     private final Engine engine;
     private Format format;
     private Answer last = new Answer("", "", List.of(), "stop");
@@ -65,7 +68,7 @@ public final class Chat {
     /** A chat that the engine shared by all callers of the model computes; it keeps pages for one context from now on. */
     public static Chat of(Format format) {
         Engine engine = Engine.shared(format.model);
-        engine.keepPages(PagePool.needed(format.model.decoder().config().contextLength()));
+        engine.keepPages(PagePool.needed(format.model.decoder().config().contextLength()), STATES);
         return new Chat(engine, format);
     }
 

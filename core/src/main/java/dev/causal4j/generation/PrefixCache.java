@@ -14,9 +14,11 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedSet;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -27,9 +29,17 @@ import org.jspecify.annotations.Nullable;
  * page depends on all tokens before it, so pages form chains; tokens are compared, not hashed. With a page are the
  * predictions of its tokens, once they were scored. Exact, since keys, values and predictions have the same bits however
  * they were computed. Not thread-safe.
+ *
+ * <p>Of a model with recurrent layers a sequence can go on only where there is a snapshot of their state. A snapshot is as
+ * large as many pages, so only some pages have one: every {@value #DISTANCE} positions, the last full page of a prompt, and
+ * the end of a sequence. What lies behind the deepest one is computed again. Pages without one at or behind them are of no
+ * use and are given back.
  */
 final class PrefixCache {
     private static final int POSITIONS = PagePool.POSITIONS;
+
+    /** Positions from a snapshot to the next. */
+    static final int DISTANCE = 512;
 
     /** Fewest tokens for which a page is copied. */
     static final int LEAST = 8;
@@ -47,6 +57,7 @@ final class PrefixCache {
         private final KVCache.Page page;
         private final @Nullable Prediction[] predictions = new Prediction[POSITIONS]; // of its tokens
         private int users; // sequences that have it in their chain
+        private KVCache.@Nullable Snapshot snapshot; // behind its last token
 
         private Node(Object before, IntBuffer tokens, KVCache.Page page) {
             this.before = before;
@@ -81,28 +92,32 @@ final class PrefixCache {
     }
 
     private final PagePool pool;
-    private volatile long most; // unused pages
+    private final long pageBytes; // of a page with its predictions
+    private volatile long most; // bytes of unused pages and of snapshots
     private final Map<Object, NavigableMap<IntBuffer, Node>> pages = new HashMap<>(); // behind a page or root
     private final SequencedSet<Node> unused = new LinkedHashSet<>(); // without users, the least recently used first
+    private final SequencedSet<Node> snapshots = new LinkedHashSet<>(); // with one, the least recently used first
     private final Deque<Sequence<?>> pinned = new ArrayDeque<>(); // ended, but others still continue them
 
     PrefixCache(PagePool pool, long bytes) {
         this.pool = pool;
-        this.most = bytes / (pool.pageBytes() + PREDICTION_BYTES);
+        this.pageBytes = pool.pageBytes() + PREDICTION_BYTES;
+        this.most = bytes;
     }
 
-    /** Keeps at least so many pages from now on. May be called by any thread. */
-    synchronized void keep(long pages) {
-        most = Math.max(most, pages);
+    /** Keeps at least so many pages and so many snapshots from now on. May be called by any thread. */
+    synchronized void keep(long pages, long states) {
+        most = Math.max(most, pages * pageBytes + states * pool.stateBytes());
     }
 
-    /** Whether it keeps the pages of a sequence that begins now; not those of recurrent layers, whose states they lack. */
+    /** Whether it keeps the pages of a sequence that begins now. */
     boolean keeps(Sequence<?> sequence) {
-        return pool.stateBytes() == 0 && keepsPages(sequence);
+        boolean asked = most >= pageBytes + pool.stateBytes() && sequence.salt.isPresent();
+        return sequence.continued != null || sequence.followers >= 0 || asked;
     }
 
-    private boolean keepsPages(Sequence<?> sequence) {
-        return sequence.continued != null || sequence.followers >= 0 || (most > 0 && sequence.salt.isPresent());
+    private boolean isRecurrent() {
+        return pool.stateBytes() > 0;
     }
 
     /** Gives a sequence, whose cache is empty, the known pages and predictions of its beginning. */
@@ -112,31 +127,65 @@ final class PrefixCache {
         for (Optional<Node> next = next(sequence, sequence.root, 0); next.isPresent(); ) {
             Node node = next.get();
             int more = node.common(sequence, common);
-            for (int i = 0; i < more; i++) {
-                sequence.take(common + i, node.predictions[i]);
-            }
             found.add(node);
             common += more;
             next = more < POSITIONS ? Optional.empty() : next(sequence, node, common);
         }
         // The prediction behind the last row is not known: if it is wanted, the row is computed again.
         int length = common == 0 ? 0 : common - sequence.wanted(common - 1, common);
+        boolean hasRoom = isRecurrent() && sequence.cache.reserveState();
+        List<Node> adopted = hasRoom
+                ? withSnapshot(sequence, found, length)
+                : found.subList(0, isRecurrent() ? 0 : PagePool.needed(length));
+        if (isRecurrent()) {
+            length = adopted.isEmpty()
+                    ? 0
+                    : (adopted.size() - 1) * POSITIONS
+                            + adopted.getLast().tokens.limit();
+        }
+        for (int token = 0; token < Math.min(length + 1, common); token++) {
+            sequence.take(token, found.get(token / POSITIONS).predictions[token % POSITIONS]);
+        }
         int full = length / POSITIONS;
-        found.stream().skip(full).filter(unused::remove).forEach(unused::add); // used just now, the last page in part
-        found.stream().limit(full).forEach(node -> use(sequence, node));
-        sequence.cache.adopt(
-                found.stream()
-                        .limit(PagePool.needed(length))
-                        .map(node -> node.page)
-                        .toList(),
-                length);
+        // Used just now, the last page in part; a page is older than those before it.
+        found.subList(full, found.size()).reversed().stream()
+                .filter(unused::remove)
+                .forEach(unused::add);
+        adopted.stream().limit(full).forEach(node -> use(sequence, node));
+        List<KVCache.Page> known = adopted.stream().map(node -> node.page).toList();
+        KVCache.Snapshot snapshot = adopted.isEmpty() ? null : adopted.getLast().snapshot;
+        if (hasRoom && snapshot != null) {
+            snapshots.remove(adopted.getLast()); // used just now
+            snapshots.add(adopted.getLast());
+            sequence.cache.adopt(known, length, snapshot);
+        } else {
+            sequence.cache.adopt(known, length);
+        }
+    }
+
+    /** The pages of the most positions, up to some, behind which there is a snapshot. */
+    private List<Node> withSnapshot(Sequence<?> sequence, List<Node> found, int most) {
+        for (int page = most / POSITIONS; page >= 0; page--) {
+            Object before = page == 0 ? sequence.root : found.get(page - 1);
+            Map<IntBuffer, Node> behind = pages.getOrDefault(before, new TreeMap<>());
+            int from = page * POSITIONS;
+            for (int count = Math.min(POSITIONS, most - from); count > 0; count--) {
+                Node node = behind.get(tokens(sequence, from, count));
+                if (node != null && node.snapshot != null) {
+                    List<Node> adopted = new ArrayList<>(found.subList(0, page));
+                    adopted.add(node);
+                    return adopted;
+                }
+            }
+        }
+        return List.of();
     }
 
     /** The page behind another whose tokens are most like a sequence's next ones: a neighbour in their order. */
     private Optional<Node> next(Sequence<?> sequence, Object before, int from) {
         IntBuffer tokens = tokens(sequence, from, Math.min(POSITIONS, sequence.known - from));
         NavigableMap<IntBuffer, Node> behind = pages.getOrDefault(before, new TreeMap<>());
-        int least = sequence.continued == null ? LEAST : 1;
+        int least = sequence.continued == null && !isRecurrent() ? LEAST : 1; // no page is copied without a snapshot
         return Stream.concat(
                         behind.headMap(tokens, true).descendingMap().values().stream()
                                 .limit(1),
@@ -151,10 +200,35 @@ final class PrefixCache {
         sequence.chain.add(node);
     }
 
-    /** Adds the full pages of a sequence that are not in its chain yet. */
+    /** Adds the full pages of a sequence that are not in its chain yet, and a snapshot where there is to be one. */
     void add(Sequence<?> sequence) {
         while (sequence.shares && (sequence.chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
             keep(sequence, POSITIONS);
+        }
+        boolean isThere = sequence.shares && sequence.failure == null && !sequence.chain.isEmpty();
+        if (isRecurrent()
+                && isThere
+                && sequence.cache.length() == sequence.snapshotBehind(sequence.cache.length() - 1)) {
+            addSnapshot(sequence, sequence.chain.getLast(), false);
+        }
+    }
+
+    /**
+     * Adds the state of a sequence to the page that ends where it is, for which older ones may go.
+     *
+     * @param always even if no more is kept
+     */
+    private void addSnapshot(Sequence<?> sequence, Node node, boolean always) {
+        boolean fits = pool.stateBytes() <= most;
+        while (fits && !snapshots.isEmpty() && (snapshots.size() + 1) * pool.stateBytes() > most) {
+            removeSnapshot(_ -> true);
+        }
+        if (node.snapshot == null && (fits || always)) {
+            node.snapshot = sequence.cache.snapshot();
+        }
+        if (node.snapshot != null) {
+            snapshots.remove(node);
+            snapshots.add(node);
         }
     }
 
@@ -173,8 +247,12 @@ final class PrefixCache {
     void end(Sequence<?> sequence) {
         int rest = sequence.cache.length() - sequence.chain.size() * POSITIONS;
         boolean leads = sequence.followers > 0 && sequence.finished();
-        if (sequence.shares && sequence.failure == null && rest >= (leads ? 1 : LEAST)) {
+        if (sequence.shares && sequence.failure == null && rest >= (leads || isRecurrent() ? 1 : LEAST)) {
             keep(sequence, rest);
+            rest = 0;
+        }
+        if (isRecurrent() && sequence.shares && sequence.failure == null && rest == 0 && !sequence.chain.isEmpty()) {
+            addSnapshot(sequence, sequence.chain.getLast(), leads);
         }
         if (leads) {
             pinned.add(sequence);
@@ -189,31 +267,74 @@ final class PrefixCache {
 
     /** Ends a sequence's use of its pages, the last first: an unused page is always older than those before it. */
     void release(Sequence<?> sequence) {
-        for (Node node : sequence.chain.reversed()) {
+        List<Node> chain = List.copyOf(sequence.chain);
+        sequence.chain.clear();
+        for (Node node : chain.reversed()) {
             if (--node.users == 0) {
                 unused.add(node);
             }
         }
-        sequence.chain.clear();
-        while (unused.size() > most) {
-            evict();
+        if (!chain.isEmpty()) {
+            removeUseless(chain.getLast());
+        }
+        while (bytes() > most && evictUnused()) {}
+    }
+
+    private long bytes() {
+        return unused.size() * pageBytes + snapshots.size() * pool.stateBytes();
+    }
+
+    /** Gives back what was not used for longest, or releases the pages of a sequence that has ended; false if there is nothing. */
+    boolean evict() {
+        if (evictUnused() || removeSnapshot(_ -> true)) {
+            return true;
+        }
+        Optional<Sequence<?>> oldest = Optional.ofNullable(pinned.poll());
+        oldest.ifPresent(this::release);
+        return oldest.isPresent();
+    }
+
+    private boolean evictUnused() {
+        if (removeSnapshot(node -> node.users == 0)) {
+            return true;
+        }
+        boolean isThere = !unused.isEmpty();
+        if (isThere) {
+            remove(unused.getFirst());
+        }
+        return isThere;
+    }
+
+    /** Gives the oldest snapshot of some pages back, and the pages that are useless without it; false if there is none. */
+    private boolean removeSnapshot(Predicate<Node> which) {
+        Optional<Node> oldest = snapshots.stream().filter(which).findFirst();
+        oldest.ifPresent(node -> {
+            snapshots.remove(node);
+            pool.release(Objects.requireNonNull(node.snapshot));
+            node.snapshot = null;
+            removeUseless(node);
+        });
+        return oldest.isPresent();
+    }
+
+    /** Gives back a page and those before it, as far as no sequence can go on from them. */
+    private void removeUseless(Node last) {
+        for (Object at = last; isRecurrent() && at instanceof Node node; at = node.before) {
+            if (node.users > 0 || node.snapshot != null || pages.containsKey(node)) {
+                return;
+            }
+            remove(node);
         }
     }
 
-    /** Gives the oldest unused page back, or releases those of a sequence that has ended; false if there is none. */
-    boolean evict() {
-        if (unused.isEmpty()) {
-            Optional<Sequence<?>> oldest = Optional.ofNullable(pinned.poll());
-            oldest.ifPresent(this::release);
-            return oldest.isPresent();
-        }
-        Node oldest = unused.removeFirst();
-        pages.computeIfPresent(oldest.before, (_, behind) -> {
-            behind.remove(oldest.tokens);
+    /** Gives back an unused page without a snapshot. */
+    private void remove(Node node) {
+        unused.remove(node);
+        pages.computeIfPresent(node.before, (_, behind) -> {
+            behind.remove(node.tokens);
             return behind.isEmpty() ? null : behind;
         });
-        pool.release(oldest.page);
-        return true;
+        pool.release(node.page);
     }
 
     private static IntBuffer tokens(Sequence<?> sequence, int from, int count) {

@@ -238,7 +238,7 @@ final class Schedule {
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
             int share = Math.clamp(room / (prompts.size() - i), StepBudget.LEAST_ROWS, KVCache.STEP);
-            prompt.promptRows = Math.min(Math.min(share, room), prompt.left());
+            prompt.promptRows = prompt.rows(Math.min(share, room));
             prompt.fed = ++clock;
             turn(prompt).fed = clock;
             room -= prompt.promptRows;

@@ -172,7 +172,22 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     /** Whether this one computes pages that another begins with, and has not computed them all yet. */
     boolean computesFor(Sequence<?> next) {
-        return common(next) / PagePool.POSITIONS > chain.size();
+        boolean recurrent = engine.model().decoder().pool().stateBytes() > 0;
+        int behind = chain.size() * PagePool.POSITIONS;
+        return common(next) >= (recurrent ? snapshotBehind(behind) : behind + PagePool.POSITIONS);
+    }
+
+    /** The next position, behind one, where recurrent layers' states are kept; a prompt is cut there. */
+    int snapshotBehind(int position) {
+        int next = (position / PrefixCache.DISTANCE + 1) * PrefixCache.DISTANCE;
+        int last = (known - 1) / PagePool.POSITIONS * PagePool.POSITIONS; // the last token's row is computed again
+        return position < last && !decodes() ? Math.min(next, last) : next;
+    }
+
+    /** Prompt tokens to feed in a step, at most so many. */
+    int rows(int most) {
+        boolean cuts = shares && engine.model().decoder().pool().stateBytes() > 0;
+        return Math.min(Math.min(most, left()), cuts ? snapshotBehind(cache.length()) - cache.length() : most);
     }
 
     void fail(Throwable thrown) {

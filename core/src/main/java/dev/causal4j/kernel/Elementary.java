@@ -40,6 +40,9 @@ final class Elementary {
     static final float TAIL_6 = 0.05644233f;
     static final float DENSITY = 0.3989423f; // 1 / sqrt(2 pi)
 
+    /** From here on softplus(x) is x. */
+    static final float SOFTPLUS_LINEAR = 20f;
+
     static final float GELU_SCALE = 0x1.988454p-1f; // sqrt(2 / pi)
     static final float GELU_CUBE = 0.044715f;
 
@@ -75,6 +78,11 @@ final class Elementary {
         float magnitude = a < TANH_SMALL ? small : large;
         int sign = Float.floatToRawIntBits(x) & 0x80000000;
         return Float.intBitsToFloat(Float.floatToRawIntBits(magnitude) | sign);
+    }
+
+    /** ln(1 + exp(x)). */
+    static float softplus(float x) {
+        return x > SOFTPLUS_LINEAR ? x : (float) StrictMath.log1p(exp(x));
     }
 
     /** Φ(x), the standard normal distribution. */

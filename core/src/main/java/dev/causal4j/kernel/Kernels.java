@@ -360,6 +360,22 @@ public final class Kernels {
         }
     }
 
+    /** ln(1 + exp(x)); x itself from 20 on. */
+    public static float softplus(float x) {
+        return Elementary.softplus(x);
+    }
+
+    /** exp(rate · softplus(x)). */
+    public static float decay(float x, float rate) {
+        return Elementary.exp(rate * Elementary.softplus(x));
+    }
+
+    /** Moves a head's state over the next positions, see {@link DeltaRule}. */
+    public static void delta(DeltaRule rule) {
+        rule.check();
+        WARM_UP.rest().recurrences().delta(rule);
+    }
+
     /**
      * Replaces n numbers by x · sigmoid(2 u) with u = scale · (x + cube · x³), computed as x / (1 + exp(-2 u)). With
      * scale sqrt(2 / pi) and cube 0.044715 that is the tanh form of GELU (Hendrycks and Gimpel 2016) without its

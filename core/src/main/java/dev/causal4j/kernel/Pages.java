@@ -76,6 +76,22 @@ public record Pages(PanelFormat format, MemorySegment[] memory, long keys, long 
         }
     }
 
+    /** Reads what {@link #store} has stored, as the format has rounded it. */
+    public void load(int head, int position, float[] to, int key, int value) {
+        MemorySegment page = memory[position / Panels.WIDTH];
+        int slot = position % Panels.WIDTH;
+        long from = keys + head * keyBytes(format, headSize);
+        for (int i = 0; i < headSize; i++) {
+            to[key + i] = format.code(page, from + (long) i * format.stepBytes(), slot);
+        }
+        for (int part = 0; part < parts(); part++) {
+            long row = value(head, part) + slot * format.rowBytes(width(part));
+            for (int i = 0; i < width(part); i++) {
+                to[value + part * Panels.WIDTH + i] = format.code(page, row, i);
+            }
+        }
+    }
+
     /** Bytes from the start of a page to a part of a head's values. */
     private long value(int head, int part) {
         return values + head * valueBytes(format, headSize) + part * valueBytes(format, Panels.WIDTH);

@@ -188,9 +188,11 @@ final class WarmUp {
         Rows in = Rows.of(x, DEPTH, 3);
         Rows out = Rows.of(y, DEPTH, 3);
         NormRule rule = new NormRule(new float[SAMPLE], y, 1e-5f, true);
+        DeltaRule delta = new DeltaRule(data, 0, DEPTH, DeltaRule.COLUMNS, in, in, in, in, in, out);
         return Stream.of(
                 set -> set.reductions().addProduct(PanelFormat.F32, data, 0, DEPTH, in, out, 0, Panels.WIDTH),
                 set -> set.reductions().norm(rule, x, 0, y, 0),
+                set -> set.recurrences().delta(delta),
                 set -> set.products().round(Rows.of(x, SAMPLE, 1), rounded, 0),
                 set -> y[0] = set.reductions().max(x, 0, SAMPLE),
                 set -> y[0] = set.reductions().sum(x, 0, SAMPLE),

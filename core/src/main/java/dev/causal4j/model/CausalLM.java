@@ -174,7 +174,9 @@ public final class CausalLM implements Parameters, AutoCloseable {
                     spec -> spec.equals(other.embedding())
                             ? resized.embedding()
                             : spec.equals(other.head()) ? resized.projection() : matrix(spec),
-                    this::vector);
+                    this::vector,
+                    Map.of(),
+                    this::stored);
             return new CausalLM(name, other, parameters, cached, text, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
@@ -197,7 +199,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         Device device = Device.open(head.compute());
         try {
             Map<String, LowRank> adapters = AdapterFiles.read(folder, config, device);
-            Parameters adapted = Parameters.of(this::matrix, this::vector, adapters);
+            Parameters adapted = Parameters.of(this::matrix, this::vector, adapters, this::stored);
             return new CausalLM(name, config, adapted, cached, text, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
@@ -228,7 +230,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     public CausalLM merged() {
         Device device = Device.open(head.compute());
         Parameters copies = Parameters.of(
-                spec -> adapter(spec) == null
+                spec -> adapter(spec) == null && stored(spec) == null
                         ? matrix(spec).widened(device)
                         : Matrix.of(device, DType.F32, spec.rows(), spec.cols(), HuggingFaceFiles.rows(this, spec)),
                 spec -> vector(spec).clone());
@@ -313,7 +315,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     private Stream<Matrix> matrices() {
-        return config.specs().stream().filter(spec -> !spec.role().isVector()).map(this::matrix);
+        return config.specs().stream().filter(spec -> spec.role().isMatrix()).map(this::matrix);
     }
 
     /** Number of parameters, adapters included; a tied embedding counts once. */
@@ -333,6 +335,11 @@ public final class CausalLM implements Parameters, AutoCloseable {
             case PROJECTION -> head.projection();
             default -> decoder.matrix(spec);
         };
+    }
+
+    @Override
+    public Matrix.@Nullable Source stored(ParameterSpec table) {
+        return decoder.stored(table);
     }
 
     @Override

@@ -186,7 +186,7 @@ public final class Checkpoint implements AutoCloseable {
         this.subject = subject;
         this.files = files;
         this.store = store;
-        this.places = places;
+        this.places = places.in(store.names());
         this.layout = PanelLayout.of(subject, store.metadata());
         this.root = root(said);
         Origin head = origin(said, said.head());
@@ -239,7 +239,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private void take(ParameterSpec spec, Origin origin) throws FormatException {
-        List<DType> dtypes = layout == null ? FLOATS : List.of(layout.stored(spec));
+        List<DType> dtypes = layout == null || spec.role() == Role.TABLE ? FLOATS : List.of(layout.stored(spec));
         List<TensorView> tensors = new ArrayList<>();
         for (Origin.Part part : origin.parts()) {
             boolean mayHaveBlocks = !spec.role().isVector();
@@ -275,7 +275,8 @@ public final class Checkpoint implements AutoCloseable {
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
         stored.values().forEach(each -> unused.removeAll(each.origin().names()));
-        unused.removeIf(name -> places.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
+        unused.removeIf(name ->
+                places.isBuffer(config.decoder(), name.startsWith(root) ? name.substring(root.length()) : name));
         for (String name : unused) {
             if (!places.mayHaveMore() || name.startsWith(root + places.names().blocks())) {
                 int last = config.decoder().blocks().size() - 1;
@@ -308,13 +309,15 @@ public final class Checkpoint implements AutoCloseable {
         }
         try (Arena scratch = Device.scratch()) {
             Map<String, LowRank> adapters = adapters(options, new Device(scratch, options.compute()));
-            closed = layout != null; // its mapping belongs to the model
             Work.Load work = new Work.Load();
             work.begin();
             long begin = System.nanoTime();
-            Device device = closed
-                    ? new Device(files, options.compute())
-                    : Device.open(options.compute(), bytesNeeded(options, dtype) + options.cacheBytes());
+            // A mapping that is read later belongs to the model.
+            boolean keeps = layout != null || config.decoder().perLayer() != null;
+            long bytes = layout != null ? 0 : bytesNeeded(options, dtype) + options.cacheBytes();
+            Device device =
+                    Device.in(keeps ? files : Device.open(options.compute()).arena(), options.compute(), bytes);
+            closed = keeps;
             Parameters parameters = parameters(device, dtype, adapters, options);
             CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);
             work.did(name, 0, (System.nanoTime() - begin) / 1e9);
@@ -340,10 +343,9 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private long bytesNeeded(LoadOptions options, DType dtype) {
+        var held = config.specs().stream().filter(spec -> spec.role() != Role.TABLE);
         return asStored(options)
-                ? config.specs().stream()
-                        .mapToLong(spec -> stored(spec).bytes(spec))
-                        .sum()
+                ? held.mapToLong(spec -> stored(spec).bytes(spec)).sum()
                 : config.weightBytes(dtype);
     }
 
@@ -368,7 +370,9 @@ public final class Checkpoint implements AutoCloseable {
                     }
                     return Objects.requireNonNull(matrices.get(spec), spec.name());
                 },
-                spec -> stored(spec).vector(spec.rows()));
+                spec -> stored(spec).vector(spec.rows()),
+                Map.of(),
+                table -> stored(table)::row);
     }
 
     /**
@@ -378,7 +382,7 @@ public final class Checkpoint implements AutoCloseable {
     private void loadAll(Compute compute, Function<ParameterSpec, Matrix> load, Map<ParameterSpec, Matrix> to) {
         long share = bytes(config.specs(), DType.F32) / compute.threads();
         Map<Boolean, List<ParameterSpec>> large = config.specs().stream()
-                .filter(spec -> !spec.role().isVector())
+                .filter(spec -> spec.role().isMatrix())
                 .collect(Collectors.partitioningBy(spec -> bytes(List.of(spec), DType.F32) > share));
         Objects.requireNonNull(large.get(true)).forEach(spec -> to.put(spec, load.apply(spec)));
         List<ParameterSpec> others = Objects.requireNonNull(large.get(false));
@@ -395,13 +399,13 @@ public final class Checkpoint implements AutoCloseable {
         DType wanted = options.dtype();
         Set<Role> apart = isGguf() ? Set.of(Role.ROUTER, Role.POSITIONS) : Set.of(Role.ROUTER);
         Set<DType> dtypes = stored.keySet().stream()
-                .filter(spec -> !spec.role().isVector() && !apart.contains(spec.role()))
+                .filter(spec -> spec.role().isMatrix() && !apart.contains(spec.role()))
                 .flatMap(spec -> stored(spec).tensors().stream().map(TensorView::dtype))
                 .collect(Collectors.toSet());
-        DType all = dtypes.size() == 1
+        dtypes = layout != null ? Set.of(layout.dtype()) : dtypes;
+        DType natural = dtypes.size() == 1
                 ? dtypes.iterator().next()
                 : DType.narrowest(dtypes).orElse(DType.F32);
-        DType natural = layout != null ? layout.dtype() : all;
         if (layout != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";
             throw wrong(expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());
@@ -411,7 +415,7 @@ public final class Checkpoint implements AutoCloseable {
 
     private static long bytes(List<ParameterSpec> specs, DType dtype) {
         return specs.stream()
-                .filter(spec -> !spec.role().isVector())
+                .filter(spec -> spec.role().isMatrix())
                 .mapToLong(spec -> (long) spec.rows() * spec.cols() * dtype.bytes())
                 .sum();
     }
@@ -441,15 +445,15 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private Matrix.Source rows(ParameterSpec spec) {
-        StoredRows rows = stored(spec);
-        if (layout == null || spec.role().isVector()) {
-            return rows::row;
+        if (layout == null || !spec.role().isMatrix()) {
+            return stored(spec)::row;
         }
         Matrix panels = matrix(spec, new Device(files, Compute.shared()), PanelLayout.held(spec, layout.dtype()), true);
         return (n, row) -> panels.row(n, row, 0);
     }
 
-    private StoredRows stored(ParameterSpec spec) {
+    /** A parameter as the files have it. */
+    StoredRows stored(ParameterSpec spec) {
         return Objects.requireNonNull(stored.get(spec), spec.name());
     }
 

@@ -2,8 +2,10 @@ package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
@@ -13,6 +15,7 @@ import dev.causal4j.model.families.Origin;
 import dev.causal4j.model.gguf.GgufFiles;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -22,6 +25,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -100,7 +104,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
                     byte[] config = Json.write(loaded.config().toJson());
                     WholeFile.write(folder.resolve(Checkpoint.CONFIG), config);
                 }
-                writePanels(loaded, folder);
+                writePanels(checkpoint, loaded, folder);
             });
         }
     }
@@ -288,11 +292,11 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         return json;
     }
 
-    private void writePanels(CausalLM loaded, Path folder) throws IOException {
+    private void writePanels(Checkpoint checkpoint, CausalLM loaded, Path folder) throws IOException {
         PanelLayout layout = new PanelLayout(loaded.dtype());
         String root = loaded.config().family().names().roots().getFirst();
         List<SafeTensors.Source> tensors = loaded.config().specs().stream()
-                .map(spec -> SafeTensors.Source.of(tensor(loaded, spec, layout, root)))
+                .map(spec -> source(checkpoint, loaded, spec, layout, root))
                 .toList();
         long total = tensors.stream().mapToLong(SafeTensors.Source::bytes).sum();
         Path file = folder.resolve(TensorStore.SINGLE);
@@ -302,6 +306,21 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
                 layout.metadata(),
                 true,
                 bytes -> options.progress().accept(bytes, total));
+    }
+
+    /** The tensors of parameters in panels; a table keeps its numbers, those of blocks in f32. */
+    private static SafeTensors.Source source(
+            Checkpoint checkpoint, CausalLM loaded, ParameterSpec spec, PanelLayout layout, String root) {
+        if (spec.role() != Role.TABLE) {
+            return SafeTensors.Source.of(tensor(loaded, spec, layout, root));
+        }
+        Origin origin = layout.origin(spec, loaded.config().origin(spec, root));
+        return StoredRows.sources(checkpoint.stored(spec).dtype(), Map.of(origin, tensor -> {
+                    Matrix.Source rows = Objects.requireNonNull(loaded.stored(spec));
+                    origin.write(tensor, spec.cols(), rows, Compute.shared());
+                }))
+                .iterator()
+                .next();
     }
 
     private static TensorView tensor(CausalLM loaded, ParameterSpec spec, PanelLayout layout, String root) {

@@ -36,6 +36,10 @@ record HuggingFaceFiles(ModelConfig config, Function<ParameterSpec, Matrix.Sourc
             float[] vector = parameters.vector(spec);
             return (n, row) -> row[0] = vector[n];
         }
+        Matrix.Source stored = parameters.stored(spec);
+        if (stored != null) {
+            return stored;
+        }
         Matrix matrix = parameters.matrix(spec);
         LowRank adapter = parameters.adapter(spec);
         Matrix.Source rows = (n, row) -> matrix.row(n, row, 0);
@@ -60,6 +64,7 @@ record HuggingFaceFiles(ModelConfig config, Function<ParameterSpec, Matrix.Sourc
         Family family = config.family();
         Map<String, Object> json = config.toJson();
         json.putIfAbsent("architectures", List.of(Families.architecture(family)));
+        json.remove(Families.OWN_KEY); // what it says is undone
         json.remove("dtype"); // newer files have it for the next
         json.put("torch_dtype", dtype.label().replace("f", "float"));
         WholeFile.write(folder.resolve(Checkpoint.CONFIG), Json.write(json));

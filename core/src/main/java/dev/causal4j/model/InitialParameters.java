@@ -9,13 +9,19 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** The parameters of new models, of seeded random numbers. Stateless and thread-safe. */
 final class InitialParameters {
     private InitialParameters() {}
+
+    /** The rate of the head that forgets fastest; the others' are spread below it, as those of published models are. */
+    private static final float FASTEST = 16;
 
     /** Makes the numbers of a matrix from a stream of random numbers, one for each matrix; 0 is the sampler's. */
     private interface Numbers {
@@ -24,7 +30,7 @@ final class InitialParameters {
 
     /** A model to train; see {@link CausalLM#create}. */
     static CausalLM normal(ModelConfig config, long seed, LoadOptions options, TextFiles text) {
-        return model(config, options, text, (spec, stream) -> (from, width, wide) -> {
+        return model(config, options, text, _ -> null, (spec, stream) -> (from, width, wide) -> {
             for (int n = 0; n < width; n++) {
                 for (int k = 0; k < spec.cols(); k++) {
                     long index = (long) (from + n) * spec.cols() + k;
@@ -35,20 +41,30 @@ final class InitialParameters {
         });
     }
 
-    /** A model to measure speed with; see {@link CausalLM#random}. */
+    /** A model to measure speed with; see {@link CausalLM#random}. Tables, which files keep, take no memory. */
     static CausalLM uniform(ModelConfig config, long seed, LoadOptions options) {
-        return model(config, options, TextFiles.of(null), (spec, stream) -> (from, width, wide) -> {
-            SplittableRandom random = new SplittableRandom(seed + ((long) stream << 32) + from);
-            float unit = (float) (spec.deviation() * Math.sqrt(3) / (1 << 15));
-            long bits = 0;
-            for (int i = 0; i < wide.length; i++, bits >>>= 16) {
-                bits = i % 4 == 0 ? random.nextLong() : bits;
-                wide[i] = i % Panels.WIDTH < width ? unit * (short) bits : 0;
-            }
+        Function<ParameterSpec, Matrix.@Nullable Source> tables =
+                spec -> (n, row) -> uniform(new SplittableRandom(seed + n), spec, row, Panels.WIDTH);
+        return model(config, options, TextFiles.of(null), tables, (spec, stream) -> (from, width, wide) -> {
+            uniform(new SplittableRandom(seed + ((long) stream << 32) + from), spec, wide, width);
         });
     }
 
-    private static CausalLM model(ModelConfig config, LoadOptions options, TextFiles text, Numbers numbers) {
+    private static void uniform(SplittableRandom random, ParameterSpec spec, float[] wide, int width) {
+        float unit = (float) (spec.deviation() * Math.sqrt(3) / (1 << 15));
+        long bits = 0;
+        for (int i = 0; i < wide.length; i++, bits >>>= 16) {
+            bits = i % 4 == 0 ? random.nextLong() : bits;
+            wide[i] = i % Panels.WIDTH < width ? unit * (short) bits : 0;
+        }
+    }
+
+    private static CausalLM model(
+            ModelConfig config,
+            LoadOptions options,
+            TextFiles text,
+            Function<ParameterSpec, Matrix.@Nullable Source> tables,
+            Numbers numbers) {
         DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
         Device device = Device.open(options.compute(), config.weightBytes(dtype) + options.cacheBytes());
         AtomicInteger streams = new AtomicInteger(1);
@@ -59,12 +75,18 @@ final class InitialParameters {
                 },
                 spec -> {
                     float[] vector = new float[spec.rows()];
-                    Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
+                    boolean factor = spec.role() == Role.BUFFER && spec.kind().equals("weight");
+                    Arrays.fill(vector, spec.role() == Role.GAIN || factor ? 1 : 0);
+                    for (int i = 0; spec.role() == Role.DECAY && i < vector.length; i++) {
+                        vector[i] = -FASTEST * (i + 1) / vector.length;
+                    }
                     if (spec.deviation() > 0) {
                         fill(vector, numbers.of(spec, streams.getAndIncrement()));
                     }
                     return vector;
-                });
+                },
+                Map.of(),
+                tables);
         return CausalLM.owning(device.arena(), config.type(), config, parameters, options.cache(), text);
     }
 

@@ -1,6 +1,7 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.DecoderConfig;
@@ -57,6 +58,10 @@ public record ModelConfig(
     public ModelConfig {
         if (vocabularySize < 1) {
             throw new IllegalArgumentException("vocabulary size: expected at least 1, got " + vocabularySize);
+        }
+        if (decoder.perLayer() != null && vocabularySize > decoder.perLayer().rows()) {
+            throw new IllegalArgumentException("vocabulary size: expected at most "
+                    + decoder.perLayer().rows() + ", the rows of the inputs of each layer, got " + vocabularySize);
         }
         ropes = Map.copyOf(ropes);
         eos = Set.copyOf(eos);
@@ -184,18 +189,29 @@ public record ModelConfig(
                 .sum();
     }
 
-    /** Bytes of all parameters in memory, padding and scales included. */
+    /** Number of parameters that are only looked up, whose rows stay in their file. */
+    public long lookedUpParameters() {
+        return specs().stream()
+                .filter(spec -> spec.role() == Role.TABLE)
+                .mapToLong(ParameterSpec::size)
+                .sum();
+    }
+
+    /** Bytes of all parameters in memory, padding and scales included; not of tables that are only looked up. */
     public long weightBytes(DType dtype) {
         return specs().stream()
+                .filter(spec -> spec.role() != Role.TABLE)
                 .mapToLong(spec -> spec.role().isVector()
                         ? 4L * spec.rows()
                         : Matrix.bytes(PanelLayout.held(spec, dtype), spec.rows(), spec.cols()))
                 .sum();
     }
 
-    /** Bytes of keys and values of one sequence in f32; layers with a window keep no more than that. */
+    /** Bytes of keys and values of one sequence in f32; layers with a window keep no more than that, those that
+     * read others' keys none. */
     public long cacheBytes(int tokens) {
         return decoder.attentions().stream()
+                .filter(a -> a.keysOf() == AttentionConfig.OWN)
                 .mapToLong(
                         a -> 8L * a.kvHeads() * a.headSize() * (a.window() > 0 ? Math.min(a.window(), tokens) : tokens))
                 .sum();

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, steps, 64], the bytes of the
  * dtype's panels as {@link DType#stored}: scales lie in them as further steps. Rows are outputs also where Hugging Face
- * stores [in, out]. Vectors keep their names and are F32. The metadata names the layout with its version, and the dtype
+ * stores [in, out]. Vectors keep their names and are F32, tables that are only looked up keep names, rows and numbers. The metadata names the layout with its version, and the dtype
  * of the matrices.
  *
  * @param dtype of all matrices but the positions, which are f32 in a quantised model
@@ -68,7 +68,7 @@ record PanelLayout(DType dtype) {
     /** The origin of a parameter that other programs store at {@code origin}. */
     Origin origin(ParameterSpec spec, Origin origin) {
         String name = origin.label(spec);
-        if (spec.role().isVector()) {
+        if (!spec.role().isMatrix()) {
             return Origin.tensor(name, spec);
         }
         DType held = held(spec, dtype);
@@ -87,7 +87,7 @@ record PanelLayout(DType dtype) {
      * so do inputs that are no whole groups.
      */
     static DType held(ParameterSpec spec, DType dtype) {
-        boolean positions = dtype.isQuantised() && spec.role() == Role.POSITIONS;
-        return positions || spec.cols() % dtype.group() != 0 ? DType.F32 : dtype;
+        boolean lookedUp = dtype.isQuantised() && (spec.role() == Role.POSITIONS || spec.role() == Role.TABLE);
+        return lookedUp || spec.cols() % dtype.group() != 0 ? DType.F32 : dtype;
     }
 }

@@ -123,16 +123,25 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
     void row(int row, float[] target) {
         Place place = place(row);
         copy(origin.parts().get(place.part), tensors.get(place.part), place.row, 0, target, target.length);
-        if (origin.plusOne()) {
-            target[0] = 1 + target[0]; // a gain
+        if (origin.columns() != null) {
+            System.arraycopy(origin.columns().inOrder(target), 0, target, 0, target.length);
         }
+        target[0] =
+                origin.form() == Origin.Form.SAME ? target[0] : origin.form().read(target[0]);
     }
 
     /** The parameter as a matrix. */
     Matrix matrix(Device device, DType dtype, ParameterSpec spec) {
         return Matrix.of(device, dtype, spec.rows(), spec.cols(), (from, width, wide) -> {
+            float[] numbers = new float[origin.columns() == null ? 0 : spec.cols()];
+            for (int n = 0; numbers.length > 0 && n < width; n++) {
+                row(from + n, numbers);
+                for (int k = 0; k < numbers.length; k++) {
+                    wide[k * Panels.WIDTH + n] = numbers[k];
+                }
+            }
             int row = 0; // of the parameter, where a part begins
-            for (int i = 0; i < tensors.size(); i++) {
+            for (int i = 0; numbers.length == 0 && i < tensors.size(); i++) {
                 Origin.Part part = origin.parts().get(i);
                 int first = Math.max(from, row);
                 int count = Math.min(from + width, row + part.rows()) - first;

@@ -72,10 +72,19 @@ final class TrainableModel implements AutoCloseable {
 
         @Override
         public Matrix matrix(ParameterSpec spec) {
-            Matrix matrix = source.matrix(spec);
-            return scope.includes(spec, source.config())
-                    ? track(name(spec), false, MutableMatrix.copyOf(device, matrix))
-                    : matrix;
+            if (!scope.includes(spec, source.config())) {
+                return source.matrix(spec);
+            }
+            Matrix.Source rows = source.stored(spec);
+            MutableMatrix copy = rows == null
+                    ? MutableMatrix.copyOf(device, source.matrix(spec))
+                    : MutableMatrix.of(device, spec.rows(), spec.cols(), rows);
+            return track(name(spec), false, copy);
+        }
+
+        @Override
+        public Matrix.@Nullable Source stored(ParameterSpec table) {
+            return scope.includes(table, source.config()) ? null : source.stored(table);
         }
 
         @Override
@@ -87,7 +96,9 @@ final class TrainableModel implements AutoCloseable {
             float[] copy = vector.clone();
             float[] gradient = gradients.track(copy);
             trainedParameters += copy.length;
-            tracked.add(() -> TrainedParameter.of(name(spec), spec.role() == Role.CONVOLUTION, copy, gradient));
+            tracked.add(() -> spec.role() == Role.DECAY
+                    ? TrainedParameter.ofDecays(name(spec), copy, gradient)
+                    : TrainedParameter.of(name(spec), spec.role() == Role.CONVOLUTION, copy, gradient));
             return copy;
         }
 

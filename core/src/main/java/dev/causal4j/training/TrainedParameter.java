@@ -4,6 +4,7 @@ import dev.causal4j.format.TensorView;
 import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
@@ -61,6 +62,25 @@ record TrainedParameter(
                 () -> squaredNorm(gradient),
                 step -> step.apply(numbers, gradient, first, second, numbers.length),
                 moments(name, shape, MemorySegment.ofArray(first), MemorySegment.ofArray(second)));
+    }
+
+    /** Rates of decay, whose logarithms are trained; the gradient is by these. */
+    static TrainedParameter ofDecays(String name, float[] rates, float[] gradient) {
+        float[] logarithms = rates.clone();
+        TrainedParameter each = of(name, false, logarithms, gradient);
+        return new TrainedParameter(
+                false,
+                each.squaredNorm,
+                step -> {
+                    for (int i = 0; i < rates.length; i++) {
+                        logarithms[i] = Origin.Form.LOGARITHM.write(rates[i]);
+                    }
+                    each.update.accept(step);
+                    for (int i = 0; i < rates.length; i++) {
+                        rates[i] = Origin.Form.LOGARITHM.read(logarithms[i]);
+                    }
+                },
+                each.state);
     }
 
     private static double squaredNorm(float[] gradient) {

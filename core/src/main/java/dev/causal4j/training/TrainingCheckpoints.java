@@ -9,6 +9,7 @@ import dev.causal4j.format.TensorView;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -175,7 +176,12 @@ final class TrainingCheckpoints {
             return model.vector(spec);
         }
         float[] row = new float[spec.cols()];
-        model.matrix(spec).row(0, row, 0);
+        Matrix.Source stored = model.stored(spec);
+        if (stored != null) {
+            stored.row(0, row);
+        } else {
+            model.matrix(spec).row(0, row, 0);
+        }
         return row;
     }
 

@@ -17,7 +17,7 @@ public sealed interface TrainingScope {
                     case Head _ -> spec.role() == (model.tied() ? Role.EMBEDDING : Role.PROJECTION);
                     case LastLayers(int count) ->
                         spec.layer() == ParameterSpec.NO_LAYER
-                                ? spec.role().isVector()
+                                ? spec.module().equals("norm")
                                 : spec.layer() >= model.decoder().blocks().size() - count;
                     case LowRank _ -> false;
                 };

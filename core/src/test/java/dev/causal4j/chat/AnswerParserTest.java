@@ -30,6 +30,7 @@ class AnswerParserTest {
             "deepseek",
             "glm",
             "functiongemma",
+            "gemma4",
             "lfm2");
 
     private static Object resource(String name) throws IOException {
@@ -140,7 +141,7 @@ class AnswerParserTest {
     @TestFactory
     Stream<DynamicTest> anAnswerMeansWhatWasWrittenDown() throws IOException {
         List<Case> cases = cases();
-        assertThat(cases).hasSize(73);
+        assertThat(cases).hasSize(84);
         return cases.stream()
                 .map(each -> DynamicTest.dynamicTest(
                         each.format.label() + ": " + each.name, () -> check(each, List.of(each.text))));

@@ -195,6 +195,22 @@ class AnswerGrammarTest {
     }
 
     @Test
+    void aStringOfAListBetweenTagsDoesNotEndIt() {
+        ToolDefinition list = tool("f", true, """
+                {"type": "object", "properties": {"p": {"type": "array", "items": {"type": "string"}}, "o": {}}}""");
+        String qwen = "<tool_call>\n<function=f>\n<parameter=p>\n[\"a <b> ";
+        Matcher coder = matcher(ToolFormat.QWEN3_CODER, ToolChoice.REQUIRED, list);
+        assertThat(reach(coder.copy(), qwen + "</parameter>")).isEqualTo((qwen + "</parameter").length());
+        assertThat(reach(coder.copy(), qwen + "<\\/parameter> </arg_value>\"]\n</parameter>\n</function>\n</tool_call>"))
+                .isEqualTo(-1);
+        String glm = "<tool_call>f\n<arg_key>o</arg_key>\n<arg_value>{\"";
+        Matcher key = matcher(ToolFormat.GLM, ToolChoice.REQUIRED, list);
+        assertThat(reach(key.copy(), glm + "</arg_value>")).isEqualTo((glm + "</arg_value").length());
+        assertThat(reach(key.copy(), glm + "</parameter>\": 1}</arg_value>\n</tool_call>"))
+                .isEqualTo(-1);
+    }
+
+    @Test
     void aToolWithoutParametersTakesNone() {
         ToolDefinition now = new ToolDefinition(Map.of("name", "a.now"));
         String call = "{\"name\": \"a.now\", \"arguments\": {";

@@ -23,7 +23,9 @@ class JsonSchemaTest {
     }
 
     static Stream<JsonNode> refused() {
-        return Golden.schemas("suite-refused").valueStream();
+        return Golden.schemas("suite-refused")
+                .valueStream()
+                .filter(group -> !group.get("refuses").asString().equals("oneOf"));
     }
 
     static Stream<JsonNode> bench() {
@@ -118,6 +120,14 @@ class JsonSchemaTest {
             {'oneOf': [{'properties': {'t': {'const': 1}, 'x': {'type': 'string'}}, 'required': ['t']}, {'properties': {'t': {'const': 2}}, 'required': ['t']}], 'type': 'object'} § {"t":1,"x":"a"} {"t":2} | {"t":3} {} {"t":1,"x":1}
             {'oneOf': [{'type': 'integer', 'maximum': 3}, {'type': 'number', 'exclusiveMinimum': 3}]} § 3 3.5 -1 | "a" 2.5
             {'oneOf': [{'type': 'string', 'maxLength': 3}, {'type': 'string', 'minLength': 4}, {'type': 'null'}]} § "" "abcd" null | 1
+            {'oneOf': [{'type': 'integer'}, {'minimum': 2}]}         § 1 2.5 "a" {} | 3 1.5
+            {'type': 'string', 'oneOf': [{'minLength': 2}, {'maxLength': 4}]} § "foobar" "a" | "foo" 3
+            {'oneOf': [{'type': 'number'}, {}]}                      § "foo" [] | 123
+            {'oneOf': [{'properties': {'bar': {'type': 'integer'}}, 'required': ['bar']}, {'properties': {'foo': {'type': 'string'}}, 'required': ['foo']}]} § {"bar":2} {"foo":"a"} {"bar":2,"foo":5} | {} {"bar":2,"foo":"a"} {"foo":2,"bar":"a"}
+            {'type': 'object', 'oneOf': [{'required': ['foo', 'bar']}, {'required': ['foo', 'baz']}]} § {"foo":1,"bar":2} {"foo":1,"baz":3} | {"foo":1} {"foo":1,"bar":2,"baz":3} {"bar":2}
+            {'oneOf': [{'properties': {'bar': true, 'baz': true}, 'required': ['bar']}, {'properties': {'foo': true}, 'required': ['foo']}]} § {"bar":8} {"foo":"a"} | {"foo":"a","bar":8} {"baz":"a"}
+            {'oneOf': [{'required': ['a']}, {'required': ['b']}, {'required': ['c']}], 'additionalProperties': {'const': 1}, 'type': 'object'} § {"a":1} {"b":1,"d":1} {"c":1} | {} {"d":1} {"a":1,"b":1} {"b":1,"c":1} {"a":1,"b":1,"c":1}
+            {'dependencies': {'a': {'required': ['b']}}, 'type': 'object'} § {} {"c":1} {"a":1,"b":2} | {"a":1}
             {'not': {'type': 'string'}, 'type': ['string', 'null']}  § null | "a"
             {'type': 'string', 'not': {'enum': ['a', 'b']}}          § "" "c" "ab" | "a" "b"
             {'type': 'number', 'not': {'const': 1}}                  § 0 1.5 11 | 1 1.0 1.00
@@ -227,7 +237,7 @@ class JsonSchemaTest {
         assertThat(accepts(constraint, "[".repeat(256) + "]".repeat(256))).isTrue();
         assertThatThrownBy(() -> accepts(constraint, "[".repeat(257)))
                 .isInstanceOf(ConstraintException.class)
-                .hasMessageMatching("answer behind [^\n]*, constraint: expected at most 256 open brackets[^\n]*");
+                .hasMessageMatching("answer behind [^\n]* in the schema at the root, constraint: expected at most 256 open [^\n]*");
     }
 
     @ParameterizedTest
@@ -251,7 +261,7 @@ class JsonSchemaTest {
                 "{'multipleOf': 0}",
                 "{'minimum': 1e999999999}",
                 "{'type': 'string', 'pattern': '(?=a)'}",
-                "{'oneOf': [{'type': 'number'}, {'type': 'integer'}]}",
+                "{'oneOf': [{'items': {'const': 1}}, {}]}",
                 "{'type': 'array', 'uniqueItems': true}",
             })
     void whatIsWrongIsOneLine(String schema) {

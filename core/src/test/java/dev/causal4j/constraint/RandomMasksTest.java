@@ -82,11 +82,12 @@ class RandomMasksTest {
         Expression member = new Expression.Choice(List.of(new Expression.Text(text), new Expression.Call(0)));
         Expression comma = new Expression.Text(terms.literal(Golden.bytes(",")));
         Expression more = new Expression.Repeat(new Expression.Sequence(List.of(comma, member)), 0, 2);
-        return new Grammar(List.of(new Expression.Sequence(List.of(
+        Expression list = new Expression.Sequence(List.of(
                 new Expression.Text(terms.literal(Golden.bytes("["))),
                 member,
                 more,
-                new Expression.Text(terms.literal(Golden.bytes("]")))))));
+                new Expression.Text(terms.literal(Golden.bytes("]")))));
+        return new Grammar(List.of(list), List.of(""));
     }
 
     @ParameterizedTest

@@ -117,18 +117,26 @@ class EngineTest extends EngineFixture {
         }
     }
 
-    /** So few free pages that sequences wait and kept pages go. A window is of 70 positions in each second layer. */
+    /**
+     * A window of 70 positions in each second layer, and so few free pages that sequences wait and kept pages go. Gemma
+     * 4's last layers read the pages of others.
+     */
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "\"model_type\": \"gemma2\", \"head_dim\": 12, \"sliding_window\": 70",
-                "\"model_type\": \"lfm2\", \"layer_types\": [\"conv\", \"full_attention\"]"
+                "\"model_type\": \"gemma2\", \"num_hidden_layers\": 2",
+                "\"model_type\": \"lfm2\", \"num_hidden_layers\": 2, \"layer_types\": [\"conv\", \"full_attention\"]",
+                "\"model_type\": \"gemma4_text\", \"num_hidden_layers\": 4, \"num_kv_shared_layers\": 2,"
+                        + " \"global_head_dim\": 12, \"layer_types\": [\"sliding_attention\", \"full_attention\","
+                        + " \"sliding_attention\", \"full_attention\"], \"hidden_size_per_layer_input\": 6,"
+                        + " \"vocab_size_per_layer_input\": 301"
             })
-    void windowsStatesAndAFullPoolChangeNoBit(String family) {
+    void windowsAndAFullPoolChangeNoBit(String family) {
         try (CausalLM windowed = CausalLM.create(SmallModels.config("""
-                {"vocab_size": 301, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
-                 "num_key_value_heads": 1, "intermediate_size": 40, "max_position_embeddings": 2048,
-                """ + family + "}"), 3, DType.F32)) {
+                {%s, "vocab_size": 301, "hidden_size": 24, "head_dim": 12,
+                 "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 40, "sliding_window": 70,
+                 "max_position_embeddings": 2048}
+                """.formatted(family)), 3, DType.F32)) {
             int[] begin = prompt(1, 900);
             List<int[]> ends =
                     IntStream.range(0, 6).mapToObj(i -> prompt(10 + i, 60)).toList();

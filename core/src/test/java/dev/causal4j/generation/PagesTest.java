@@ -84,7 +84,7 @@ class PagesTest {
             for (int round = 0; round < 3; round++) {
                 try (Engine engine = new Engine(windowed)) {
                     Generation made = engine.submit(request, _ -> {
-                                engine.keepPages(100);
+                                engine.keepPages(100, 0);
                                 return true;
                             })
                             .join();

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
@@ -37,6 +38,9 @@ class EqualBitsTest {
              "tie_word_embeddings": true,
             """;
 
+    private static final Set<Shape> BF16_PAGES =
+            Set.of(Shape.WINDOWS, Shape.KEYS_OF_OTHERS, Shape.DELTA_NETS_AND_A_SHARED_EXPERT);
+
     /** What differs between decoders; windows are a little longer than a page. */
     enum Shape {
         PLAIN("""
@@ -53,6 +57,15 @@ class EqualBitsTest {
         SINKS_AND_EXPERTS(SIZES + """
                 "model_type": "gpt_oss", "sliding_window": 65, "num_local_experts": 5, "num_experts_per_tok": 2,
                 "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 50}}"""),
+        KEYS_OF_OTHERS(SIZES + """
+                "model_type": "gemma4_text", "sliding_window": 67, "global_head_dim": 22, "attention_k_eq_v": true,
+                "num_global_key_value_heads": 1, "hidden_size_per_layer_input": 10, "vocab_size_per_layer_input": 523,
+                "num_kv_shared_layers": 1, "use_double_wide_mlp": true,
+                "layer_types": ["sliding_attention", "full_attention", "full_attention"]}"""),
+        EXPERTS_BESIDE(SIZES + """
+                "model_type": "gemma4_text", "sliding_window": 65, "global_head_dim": 18,
+                "hidden_size_per_layer_input": 0, "enable_moe_block": true, "num_experts": 5, "top_k_experts": 2,
+                "moe_intermediate_size": 33}"""),
         NO_POSITIONS(SIZES + """
                 "model_type": "smollm3", "no_rope_layers": [1, 0, 1]}"""),
         PARALLEL(SIZES + """
@@ -61,6 +74,11 @@ class EqualBitsTest {
                 "model_type": "lfm2_moe", "layer_types": ["conv", "full_attention", "conv"], "conv_L_cache": 4,
                 "conv_bias": true, "num_dense_layers": 1, "moe_intermediate_size": 37, "num_experts": 5,
                 "num_experts_per_tok": 2}"""),
+        DELTA_NETS_AND_A_SHARED_EXPERT(SIZES + """
+                "model_type": "qwen3_5_moe_text", "partial_rotary_factor": 0.6, "linear_num_key_heads": 2,
+                "linear_num_value_heads": 4, "linear_key_head_dim": 11, "linear_value_head_dim": 45,
+                "layer_types": ["linear_attention", "full_attention", "linear_attention"], "num_experts": 5,
+                "num_experts_per_tok": 2, "moe_intermediate_size": 37, "shared_expert_intermediate_size": 41}"""),
         GROWING_QUERIES(SIZES + """
                 "model_type": "ministral3", "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4,
                 "original_max_position_embeddings": 50, "llama_4_scaling_beta": 0.3}}""");
@@ -105,7 +123,7 @@ class EqualBitsTest {
         }
         for (Shape shape : Shape.values()) {
             if (shape != Shape.PLAIN && shape != Shape.GROUPS) {
-                cases.add(new Case(shape, DType.F32, shape == Shape.WINDOWS ? DType.BF16 : DType.F32));
+                cases.add(new Case(shape, DType.F32, BF16_PAGES.contains(shape) ? DType.BF16 : DType.F32));
             }
         }
         return cases;

@@ -18,6 +18,7 @@ import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -42,7 +43,10 @@ class FamiliesTest {
                 "gpt_neox-sequential",
                 "qwen2-sliding",
                 "gemma3-multimodal",
-                "lfm2_moe-plain"));
+                "gemma4-multimodal",
+                "lfm2_moe-plain",
+                "qwen3_5-long",
+                "qwen3_5-multimodal"));
         return all;
     }
 
@@ -68,9 +72,14 @@ class FamiliesTest {
                 "mixtral",
                 "qwen3_moe",
                 "gpt_oss",
+                "gemma4",
+                "gemma4-e2b",
+                "gemma4-moe",
                 "lfm2",
                 "lfm2_moe",
-                "ministral3");
+                "ministral3",
+                "qwen3_5",
+                "qwen3_5_moe");
     }
 
     @ParameterizedTest
@@ -84,8 +93,8 @@ class FamiliesTest {
             for (int i = 0; i < unscaled.length; i++) {
                 unscaled[i] /= scale;
             }
-            assertClose(unscaled, golden.hidden());
-            assertClose(logits(model, hidden), golden.logits());
+            assertClose(unscaled, golden.hidden(), tolerance(name));
+            assertClose(logits(model, hidden), golden.logits(), tolerance(name));
         }
     }
 
@@ -106,7 +115,7 @@ class FamiliesTest {
             int layers = model.decoder().config().blocks().size();
             List<float[]> streams = Residuals.of(activations, layers, hidden.count(), hidden.stride());
             for (int layer = 0; layer <= layers; layer++) {
-                assertClose(streams.get(layer), golden.expected().tensor("residual." + layer));
+                assertClose(streams.get(layer), golden.expected().tensor("residual." + layer), tolerance(name));
             }
         }
     }
@@ -140,7 +149,18 @@ class FamiliesTest {
         return logits.data();
     }
 
-    private static void assertClose(float[] actual, TensorView expected) {
+    /** Relative to the largest number. PyTorch's own float32 is 5e-5 off where each layer has an input of its own. */
+    private static double tolerance(String name) {
+        return List.of("gemma4-e2b", "gemma4-multimodal").contains(name) ? 1.5e-4 : 2e-5;
+    }
+
+    /** PyTorch's own float32 is 2e-4 off where each layer has an input of its own. */
+    private static double gradientTolerance(String name) {
+        double recurrent = name.startsWith("qwen3_5") ? 1e-4 : 1e-5; // sums over the positions of a state
+        return name.equals("gemma4-e2b") ? 5e-4 : name.startsWith("gemma4") ? 5e-5 : recurrent;
+    }
+
+    private static void assertClose(float[] actual, TensorView expected, double tolerance) {
         float[] truth = expected.toArray();
         assertThat(actual).hasSameSizeAs(truth);
         double worst = 0;
@@ -149,7 +169,7 @@ class FamiliesTest {
             worst = Math.max(worst, Math.abs((double) actual[i] - truth[i]));
             largest = Math.max(largest, Math.abs(truth[i]));
         }
-        assertThat(worst / largest).as(expected.name()).isLessThanOrEqualTo(2e-5);
+        assertThat(worst / largest).as(expected.name()).isLessThanOrEqualTo(tolerance);
     }
 
     /** The edges of windows lie inside chunks and at their ends. */
@@ -186,8 +206,14 @@ class FamiliesTest {
         }
     }
 
+    static List<String> spelledTwice() {
+        return all().stream()
+                .filter(name -> Files.exists(Golden.folder(name).resolve("config.v5.json")))
+                .toList();
+    }
+
     @ParameterizedTest
-    @MethodSource("all")
+    @MethodSource("spelledTwice")
     void theNewSpellingOfTheConfigurationGivesTheSameModel(String name) throws IOException {
         ModelConfig old = ModelConfig.read(Golden.folder(name).resolve("config.json"));
         ModelConfig current = ModelConfig.read(Golden.folder(name).resolve("config.v5.json"));
@@ -200,7 +226,7 @@ class FamiliesTest {
     @MethodSource("trained")
     void everyGradientIsThatOfDoublePrecision(String name) throws IOException {
         Golden golden = Golden.load(name);
-        try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
+        try (CausalLM model = inMemory(golden)) {
             Pass pass = Pass.of(model, golden.tokens(), golden.targets());
             assertThat(pass.loss()).isCloseTo(golden.loss(), within(2e-6 * golden.loss()));
             Set<String> compared = new HashSet<>();
@@ -209,12 +235,19 @@ class FamiliesTest {
                     continue;
                 }
                 Origin origin = model.config().origin(spec, root(golden));
-                compare(golden, spec, origin, pass.gradient(spec.name()));
+                compare(golden, spec, origin, pass.gradient(spec.name()), gradientTolerance(name));
                 origin.names().forEach(each -> compared.add("grad." + each));
             }
             Set<String> expected = new HashSet<>(golden.expected().names());
             expected.removeIf(each -> !each.startsWith("grad."));
             assertThat(compared).isEqualTo(expected);
+        }
+    }
+
+    /** A model all of whose parameters can be trained: none stays in a file. */
+    private static CausalLM inMemory(Golden golden) throws IOException {
+        try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
+            return model.merged();
         }
     }
 
@@ -226,7 +259,8 @@ class FamiliesTest {
                 .orElse("");
     }
 
-    private static void compare(Golden golden, ParameterSpec spec, Origin origin, float[] actual) throws IOException {
+    private static void compare(Golden golden, ParameterSpec spec, Origin origin, float[] actual, double tolerance)
+            throws IOException {
         int row = 0;
         double largest = 0;
         double worst = 0;
@@ -243,14 +277,14 @@ class FamiliesTest {
             }
         }
         assertThat(row).isEqualTo(spec.rows());
-        assertThat(worst).as(spec.name()).isLessThanOrEqualTo(1e-5 * largest);
+        assertThat(worst).as(spec.name()).isLessThanOrEqualTo(tolerance * largest);
     }
 
     @ParameterizedTest
     @MethodSource("trained")
     void recomputedBlocksGiveTheSameGradients(String name) throws IOException {
         Golden golden = Golden.load(name);
-        try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
+        try (CausalLM model = inMemory(golden)) {
             Dropout dropout = new Dropout(0.1, 0.2, 0.3, 7, 11, 5);
             Pass kept = pass(model, golden, Activations.Keep.BLOCKS, dropout);
             Pass recomputed = pass(model, golden, Activations.Keep.INPUTS, dropout);
@@ -280,7 +314,7 @@ class FamiliesTest {
                     if (golden.targets()[i] != CausalLMHead.IGNORED) {
                         double nll = golden.nll()[i];
                         double tolerance = dtype == DType.F32
-                                ? Math.max(2e-5, 1e-5 * nll)
+                                ? Math.max(name.endsWith("long") ? 1e-4 : tolerance(name), 1e-5 * nll)
                                 : dtype == DType.INT4 ? 6 : 3; // rounding may choose other experts
                         assertThat(scores[i]).as("%s %d", name, i).isCloseTo(-nll, within(tolerance));
                     }

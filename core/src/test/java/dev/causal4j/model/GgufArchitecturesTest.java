@@ -48,7 +48,10 @@ class GgufArchitecturesTest {
                 "gpt_oss | {} | ",
                 "lfm2 | {} | ",
                 "lfm2_moe | {} | ",
-                "ministral3 | {} | "
+                "ministral3 | {} | ",
+                "gemma4 | {} | ",
+                "gemma4-moe | {} | ",
+                "gemma4-multimodal | {} | "
             })
     void aFileIsTheModelItWasWrittenFrom(String name, String changes, @Nullable String greedy) throws IOException {
         Path model = twin(name, changes);

@@ -101,10 +101,12 @@ class GgufModelTest {
         }
     }
 
+    /** Without those whose sums have another order, as {@link Qwen35Test} says. */
     static List<String> twins() throws IOException {
         List<String> twins = new ArrayList<>();
         for (String name : names()) {
-            if (Json.read(FILES.resolve(name + ".expected.json")).has("fixture")) {
+            if (!name.startsWith("qwen3_5")
+                    && Json.read(FILES.resolve(name + ".expected.json")).has("fixture")) {
                 twins.add(name);
             }
         }

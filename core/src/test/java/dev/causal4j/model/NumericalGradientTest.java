@@ -61,8 +61,12 @@ class NumericalGradientTest {
     /** A fixture's model with all its experts chosen: the choice of a few is no smooth function. */
     private static CausalLM smooth(Path folder) throws IOException {
         String json = Files.readString(folder.resolve("config.json"));
-        String all = json.replaceAll("(?s)(.*_experts\": )(\\d+)(.*_per_tok\": )\\d+", "$1$2$3$2");
-        return CausalLM.of("smooth", SmallModels.config(all), CausalLM.load(folder, DType.F32), null);
+        String all = json.replaceAll("(?s)(.*_experts\": )(\\d+)(.*(_per_tok|top_k_experts)\": )\\d+", "$1$2$3$2");
+        return CausalLM.of(
+                "smooth",
+                SmallModels.config(all),
+                CausalLM.load(folder, DType.F32).merged(),
+                null);
     }
 
     /** The model with an adapter in each linear layer. */

@@ -6,6 +6,7 @@ import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.head.Loss;
 import dev.causal4j.head.LossOptions;
 import dev.causal4j.tensor.Device;
@@ -48,6 +49,9 @@ record Pass(double loss, Map<String, float[]> gradients) {
     static Map<String, Object> parts(CausalLM model) {
         Map<String, Object> parts = new LinkedHashMap<>();
         for (ParameterSpec spec : model.config().specs()) {
+            if (spec.role() == Role.BUFFER) {
+                continue; // it has no gradient
+            }
             parts.put(spec.name(), spec.role().isVector() ? model.vector(spec) : model.matrix(spec));
             LowRank adapter = model.adapter(spec);
             if (adapter != null) {

@@ -45,7 +45,8 @@ class StoredRowsTest {
                         List.of(
                                 new Origin.Part("w", three, ROWS / 2, 2 * rows * cols, 2, rows),
                                 new Origin.Part("w", three, ROWS / 2, 2 * rows * cols + 1, 2, rows)),
-                        false);
+                        Origin.Form.SAME,
+                        null);
         };
     }
 
@@ -89,7 +90,7 @@ class StoredRowsTest {
         ParameterSpec gain = new ParameterSpec("norm", Role.GAIN, 0, ParameterSpec.NO_EXPERT, 2, 1, 0);
         TensorView tensor = TensorView.allocate("norm", DType.F32, List.of(2L), Arena.ofAuto());
         tensor.set(0, 0.25f);
-        Origin origin = new Origin(Origin.tensor("norm", gain).parts(), true);
+        Origin origin = new Origin(Origin.tensor("norm", gain).parts(), Origin.Form.LESS_ONE, null);
         assertThat(new StoredRows(origin, List.of(tensor)).vector(2)).containsExactly(1.25f, 1);
     }
 }

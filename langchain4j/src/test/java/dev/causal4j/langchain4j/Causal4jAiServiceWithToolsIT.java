@@ -4,8 +4,10 @@ import dev.langchain4j.data.image.Image;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.service.common.AbstractAiServiceWithToolsIT;
 import java.util.List;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** LangChain4j's suite of AI services with tools. */
+@EnabledIfSystemProperty(named = "causal4j.suites.whole", matches = "true")
 class Causal4jAiServiceWithToolsIT extends AbstractAiServiceWithToolsIT {
     @Override
     protected List<ChatModel> models() {

@@ -2,6 +2,7 @@ package dev.causal4j.langchain4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
@@ -146,7 +147,7 @@ class GuideTest {
                 TextSegment.from("The carriage was at the door, and the horses were tired."),
                 TextSegment.from("At the ball Mr. Bingley danced with Jane twice."));
         List<Double> scores =
-                scoring.scoreAll(texts, "Who danced with Jane at the ball?").content();
+                scoring.scoreAll(texts, "With whom did Mr. Bingley dance?").content();
         System.out.println(scores.get(1) > scores.get(0));
         // example: end
     }
@@ -171,7 +172,9 @@ class GuideTest {
                 .isEqualTo("Hello, how are you?\n");
         assertThat(printed(() -> calls(model(Taught.TOOLS)))).isEqualTo("That is the date.\nKlaus, 37\n");
         assertThat(printed(() -> probabilities(model(Taught.TEMPLATE)))).matches(" J\\w* (9\\d|100) %\n");
-        assertThat(printed(() -> rank(Taught.MODEL))).isEqualTo("true\n");
+        try (CausalLM austen = AustenModel.load()) { // knows the order of words better than one that learned by heart
+            assertThat(printed(() -> rank(austen))).isEqualTo("true\n");
+        }
     }
 
     private static String printed(Example example) throws IOException {

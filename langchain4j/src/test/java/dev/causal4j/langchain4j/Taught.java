@@ -29,8 +29,9 @@ import java.util.stream.Stream;
 
 /**
  * The embedded model, taught the dialogues of LangChain4j's suites until it knows them by heart: they ask for facts, and a
- * model of Austen's novels has none. Dialogues with tools and documents are in {@code dialogues.json}: for each the
- * messages, the names of the tools and the answer. It is kept in {@code target}, for all tests of the process open until
+ * model of Austen's novels has none. Dialogues with tools and documents are in {@code dialogues.json}, and those of the
+ * suites of services in {@code services.json}, which take most of the time and are taught only when suites run whole: for
+ * each the messages, the names of the tools and the answer. It is kept in {@code target}, for all tests of the process open until
  * its end.
  */
 final class Taught {
@@ -71,12 +72,15 @@ final class Taught {
             {%- if add_generation_prompt %}assistant:
             {% endif %}""", Map.of());
 
-    static final Path FOLDER = Path.of("target/taught");
+    private static final boolean WHOLE = Boolean.getBoolean("causal4j.suites.whole");
+
+    private static final int STEPS = WHOLE ? 100 : 60;
+
+    private static final int BATCH = 31;
+
+    static final Path FOLDER = Path.of(WHOLE ? "target/taught-whole" : "target/taught");
     static final CausalLM MODEL = load();
     static final Engine ENGINE = Engine.shared(MODEL);
-
-    private static final int STEPS = 120;
-    private static final int BATCH = 31;
 
     private Taught() {}
 
@@ -109,7 +113,7 @@ final class Taught {
                 .withSteps(STEPS)
                 .withBatchSize(BATCH)
                 .withMicroBatchSize(BATCH)
-                .withLearningRate(LearningRate.constant(1e-3));
+                .withLearningRate(new LearningRate(2e-3, 1e-4, 5, STEPS));
         try (CausalLM austen = AustenModel.load();
                 Trainer trainer = Trainer.start(austen, examples(austen), options)) {
             trainer.run(_ -> true);
@@ -122,7 +126,10 @@ final class Taught {
         int end = model.eos().iterator().next();
         List<Example> all = Stream.concat(
                         DIALOGUES.stream().map(each -> example(tokenizer, end, each)),
-                        recorded().stream().map(each -> example(tokenizer, end, each)))
+                        Stream.of("dialogues", "services")
+                                .limit(WHOLE ? 2 : 1)
+                                .flatMap(name -> recorded(name).stream())
+                                .map(each -> example(tokenizer, end, each)))
                 .toList();
         return new Examples() {
             @Override
@@ -137,10 +144,10 @@ final class Taught {
         };
     }
 
-    private static List<Map<?, ?>> recorded() {
-        try (InputStream in = Taught.class.getResourceAsStream("/dialogues.json")) {
+    private static List<Map<?, ?>> recorded(String name) {
+        try (InputStream in = Taught.class.getResourceAsStream("/" + name + ".json")) {
             byte[] json = Objects.requireNonNull(in).readAllBytes();
-            return elements(Json.tree("dialogues", json), "dialogues");
+            return elements(Json.tree(name, json), "dialogues");
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -21,6 +21,7 @@ public final class Families {
             new Gemma1("gemma", Names.LLAMA),
             new Gemma("gemma2", Gemma.NAMES),
             new Gemma("gemma3_text", Gemma.NAMES),
+            new Gemma4("gemma4_text"),
             new Phi3("phi3", Phi3.NAMES),
             new SmolLm3("smollm3", Names.LLAMA),
             new Olmo2("olmo2", Olmo2.NAMES),
@@ -32,7 +33,21 @@ public final class Families {
             new GptOss("gpt_oss", GptOss.NAMES),
             new Ministral3("ministral3", Names.LLAMA),
             new Lfm2("lfm2", Lfm2.NAMES),
-            new Lfm2("lfm2_moe", Lfm2.NAMES));
+            new Lfm2("lfm2_moe", Lfm2.NAMES),
+            new Qwen35("qwen3_5_text"),
+            new Qwen35("qwen3_5_moe_text"));
+
+    /** A key of configurations that other programs do not know: value heads lie as in GGUF files. */
+    public static final String OWN_KEY = Qwen35.INTERLEAVED;
+
+    /** Families of the language models in multimodal ones, and of what differs by its name alone. */
+    private static final Map<String, String> LANGUAGE_MODELS = Map.of(
+            "gemma3", "gemma3_text",
+            "gemma4", "gemma4_text",
+            "gemma4_unified", "gemma4_text",
+            "gemma4_unified_text", "gemma4_text",
+            "qwen3_5", "qwen3_5_text",
+            "qwen3_5_moe", "qwen3_5_moe_text");
 
     /**
      * Reads a configuration.
@@ -45,7 +60,7 @@ public final class Families {
         if (said.equals("mistral3")) { // a multimodal model, whose text is one of two
             return read(Ministral3.text(json));
         }
-        String type = said.equals("gemma3") ? "gemma3_text" : said; // the language model of a multimodal one
+        String type = LANGUAGE_MODELS.getOrDefault(said, said);
         var family = ALL.stream().filter(each -> each.type().equals(type)).findFirst();
         String known = ALL.stream().map(Family::type).collect(Collectors.joining(", "));
         json.support("model_type", family.isPresent(), known);
@@ -61,6 +76,9 @@ public final class Families {
     private static final Map<String, String> ARCHITECTURES = Map.of(
             "gpt2", "GPT2LMHeadModel",
             "gemma3_text", "Gemma3ForCausalLM",
+            "qwen3_5_text", "Qwen3_5ForCausalLM",
+            "qwen3_5_moe_text", "Qwen3_5MoeForCausalLM",
+            "gemma4_text", "Gemma4ForCausalLM",
             "smollm3", "SmolLM3ForCausalLM",
             "gpt_neox", "GPTNeoXForCausalLM");
 

@@ -1,6 +1,7 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
 import java.util.Map;
 
@@ -24,7 +25,7 @@ public interface Family extends FileLayout {
 
     /** Causal masks and frequencies, which old programs stored as if they were parameters. */
     @Override
-    default boolean isBuffer(String name) {
+    default boolean isBuffer(DecoderConfig decoder, String name) {
         return name.matches("(h|layers)\\.\\d+\\.(attn|attention)\\.(bias|masked_bias)|.*rotary_emb\\.inv_freq");
     }
 

@@ -2,6 +2,7 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
+import java.util.Set;
 
 /** The names and places of a model's parameters in its files. */
 public interface FileLayout {
@@ -21,6 +22,11 @@ public interface FileLayout {
         return false;
     }
 
-    /** Whether a tensor, named without the root, is no parameter although files have it. */
-    boolean isBuffer(String name);
+    /** Whether a tensor, named without the root, is no parameter of the model although files have it. */
+    boolean isBuffer(DecoderConfig decoder, String name);
+
+    /** The layout in a file with these tensors, where there are several. */
+    default FileLayout in(Set<String> tensors) {
+        return this;
+    }
 }

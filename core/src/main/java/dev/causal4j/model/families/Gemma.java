@@ -70,12 +70,13 @@ record Gemma(String type, Names names) implements Family {
 
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        return new Origin(names.origin(decoder, spec, root).parts(), spec.role() == Role.GAIN);
+        Origin origin = names.origin(decoder, spec, root);
+        return spec.role() == Role.GAIN ? origin.in(Origin.Form.LESS_ONE) : origin;
     }
 
     /** Ignores Gemma 3's vision tensors. */
     @Override
-    public boolean isBuffer(String name) {
-        return (type.equals("gemma3_text") && Family.isOfImages(name)) || Family.super.isBuffer(name);
+    public boolean isBuffer(DecoderConfig decoder, String name) {
+        return (type.equals("gemma3_text") && Family.isOfImages(name)) || Family.super.isBuffer(decoder, name);
     }
 }

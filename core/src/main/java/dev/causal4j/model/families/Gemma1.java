@@ -28,6 +28,7 @@ record Gemma1(String type, Names names) implements Family {
 
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        return new Origin(names.origin(decoder, spec, root).parts(), spec.role() == Role.GAIN);
+        Origin origin = names.origin(decoder, spec, root);
+        return spec.role() == Role.GAIN ? origin.in(Origin.Form.LESS_ONE) : origin;
     }
 }

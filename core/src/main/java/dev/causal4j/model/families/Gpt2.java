@@ -4,6 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
@@ -61,11 +62,24 @@ record Gpt2(String type, Names names) implements Family {
         List<BlockConfig> blocks = IntStream.range(0, json.requireInt("n_layer", 1, Architecture.MOST_LAYERS))
                 .mapToObj(layer -> (float) (byLayer ? scale / (layer + 1) : scale))
                 .map(s -> new AttentionConfig(
-                        heads, heads, headSize, s, 0, 0, null, QueryKeyNorm.NONE, true, true, false))
+                        heads,
+                        heads,
+                        headSize,
+                        s,
+                        0,
+                        0,
+                        null,
+                        QueryKeyNorm.NONE,
+                        true,
+                        true,
+                        false,
+                        false,
+                        Values.PROJECTED,
+                        AttentionConfig.OWN))
                 .map(a -> new BlockConfig(a, feedForward, norm, NormPlaces.BEFORE, Residual.SEQUENTIAL, 1))
                 .toList();
         int contextLength = json.requireInt("n_positions", 1, Architecture.MOST);
-        DecoderConfig decoder = new DecoderConfig(hiddenSize, contextLength, 1, true, norm, 1, blocks);
+        DecoderConfig decoder = new DecoderConfig(hiddenSize, contextLength, 1, true, norm, 1, null, false, blocks);
         return Architecture.of(this, decoder, Map.of(), json, true, 0);
     }
 

@@ -4,6 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
@@ -16,6 +17,7 @@ import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.decoder.DecoderConfig.PerLayerConfig;
 import dev.causal4j.format.Json;
 import java.util.HashMap;
 import java.util.List;
@@ -57,8 +59,8 @@ final class Keys {
     final int pretrained; // positions
     final int headSize;
     final Map<RopeConfig, Formula> ropes = new HashMap<>(); // formulas of the positions that were read
-    private final int heads;
-    private final int kvHeads;
+    final int heads;
+    final int kvHeads;
 
     // Llama's choices. A family changes them before it makes blocks.
     NormConfig norm;
@@ -70,11 +72,17 @@ final class Keys {
     boolean qkvBias;
     boolean outBias;
     boolean sinks;
+    boolean gated;
     boolean growingQueries; // if the file says so
     float residualScale = 1;
     float embeddingScale = 1;
     float hiddenScale = 1;
     float logitCap;
+
+    @Nullable
+    PerLayerConfig perLayer;
+
+    boolean scaledLayers;
     boolean tied; // if the file does not say
 
     Keys(Json json, Absent absent) throws FormatException {
@@ -188,10 +196,22 @@ final class Keys {
     }
 
     BlockConfig block(int window, @Nullable RopeConfig rope, FeedForwardConfig feedForward) {
-        return block(
-                new AttentionConfig(
-                        heads, kvHeads, headSize, scale, softCap, window, rope, queryKeyNorm, qkvBias, outBias, sinks),
-                feedForward);
+        AttentionConfig attention = new AttentionConfig(
+                heads,
+                kvHeads,
+                headSize,
+                scale,
+                softCap,
+                window,
+                rope,
+                queryKeyNorm,
+                qkvBias,
+                outBias,
+                sinks,
+                gated,
+                Values.PROJECTED,
+                AttentionConfig.OWN);
+        return block(attention, feedForward);
     }
 
     BlockConfig block(MixerConfig mixer, FeedForwardConfig feedForward) {
@@ -218,8 +238,8 @@ final class Keys {
                 .orElse(1);
         int contextLength = (int) Math.min(Architecture.MOST, pretrained * growth);
         List<BlockConfig> blocks = IntStream.range(0, layers).mapToObj(block).toList();
-        DecoderConfig decoder =
-                new DecoderConfig(hiddenSize, contextLength, embeddingScale, false, norm, hiddenScale, blocks);
+        DecoderConfig decoder = new DecoderConfig(
+                hiddenSize, contextLength, embeddingScale, false, norm, hiddenScale, perLayer, scaledLayers, blocks);
         return Architecture.of(family, decoder, ropes, source, tied, logitCap);
     }
 }

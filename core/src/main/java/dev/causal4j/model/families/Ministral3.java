@@ -1,6 +1,7 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -12,8 +13,20 @@ import java.util.Map;
  */
 record Ministral3(String type, Names names) implements Family {
     private static final Map<String, Object> YARN = Json.object(
-            "rope_type", "yarn", "rope_theta", 1e6, "factor", 16.0, "original_max_position_embeddings", 16384,
-            "mscale", 1.0, "mscale_all_dim", 1.0, "llama_4_scaling_beta", 0.1);
+            "rope_type",
+            "yarn",
+            "rope_theta",
+            1e6,
+            "factor",
+            16.0,
+            "original_max_position_embeddings",
+            16384,
+            "mscale",
+            1.0,
+            "mscale_all_dim",
+            1.0,
+            "llama_4_scaling_beta",
+            0.1);
 
     @Override
     public Architecture read(Json given) throws FormatException {
@@ -43,7 +56,7 @@ record Ministral3(String type, Names names) implements Family {
     }
 
     @Override
-    public boolean isBuffer(String name) {
-        return Family.isOfImages(name) || Family.super.isBuffer(name);
+    public boolean isBuffer(DecoderConfig decoder, String name) {
+        return Family.isOfImages(name) || Family.super.isBuffer(decoder, name);
     }
 }

@@ -1,6 +1,7 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
 
 /** Mistral (Jiang et al. 2023): Llama with a window in every layer. */
@@ -14,7 +15,7 @@ record Mistral(String type, Names names) implements Family {
     }
 
     @Override
-    public boolean isBuffer(String name) {
-        return Family.isOfImages(name) || Family.super.isBuffer(name);
+    public boolean isBuffer(DecoderConfig decoder, String name) {
+        return Family.isOfImages(name) || Family.super.isBuffer(decoder, name);
     }
 }

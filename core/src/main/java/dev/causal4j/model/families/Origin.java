@@ -8,21 +8,107 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The place and layout of a parameter in a checkpoint, for reading and writing: rows of tensors, one part after
  * another.
  *
- * @param plusOne whether the parameter is what is stored plus one
+ * @param form how numbers are stored
+ * @param columns where the columns of a row lie, or null where they lie in order
  */
-public record Origin(List<Part> parts, boolean plusOne) {
+public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
     public Origin {
         parts = List.copyOf(parts);
     }
 
     /** The origin of a parameter that is stored as it is. */
     public Origin(List<Part> parts) {
-        this(parts, false);
+        this(parts, Form.SAME, null);
+    }
+
+    /**
+     * Heads that lie in another order: head a · inner + b is stored as b · outer + a.
+     *
+     * @param size numbers of a head
+     */
+    public record Heads(int outer, int inner, int size) {
+        private int stored(int head) {
+            return head % inner * outer + head / inner;
+        }
+
+        private float[] moved(float[] numbers) {
+            float[] moved = new float[numbers.length];
+            for (int head = 0; head < outer * inner; head++) {
+                System.arraycopy(numbers, head * size, moved, stored(head) * size, size);
+            }
+            return moved;
+        }
+
+        /** The heads of stored numbers, in order. */
+        public float[] inOrder(float[] stored) {
+            return new Heads(inner, outer, size).moved(stored);
+        }
+    }
+
+    /** This origin, of which the last rows of its last part are heads in another order. */
+    public Origin with(Heads heads) {
+        Part all = parts.getLast();
+        int first = all.rows - heads.outer * heads.inner * heads.size;
+        List<Part> moved = new ArrayList<>(parts.subList(0, parts.size() - 1));
+        if (first > 0) {
+            moved.add(all.rows(0, first, 1));
+        }
+        for (int head = 0; head < heads.outer * heads.inner; head++) {
+            moved.add(all.rows(first + heads.stored(head) * heads.size, heads.size, 1));
+        }
+        return new Origin(moved, form, columns);
+    }
+
+    /** Parts of several origins, one after another, in the form of the first. */
+    public static Origin of(List<Origin> origins) {
+        List<Part> all = origins.stream().flatMap(each -> each.parts.stream()).toList();
+        return new Origin(all, origins.getFirst().form, null);
+    }
+
+    /** How the numbers of a vector are stored. */
+    public enum Form {
+        /** As they are. */
+        SAME,
+        /** Less one, as gains. */
+        LESS_ONE,
+        /** As the logarithm of their negative, as rates of decay. */
+        LOGARITHM;
+
+        /** The number of what is stored. */
+        public float read(float stored) {
+            return switch (this) {
+                case SAME -> stored;
+                case LESS_ONE -> 1 + stored;
+                case LOGARITHM -> (float) -StrictMath.exp(stored);
+            };
+        }
+
+        /** What is stored of a number. Of the logarithms near it the first that gives the number again is taken. */
+        public float write(float number) {
+            return switch (this) {
+                case SAME -> number;
+                case LESS_ONE -> number - 1;
+                case LOGARITHM -> {
+                    float near = (float) StrictMath.log(-number);
+                    yield Stream.of(near, Math.nextUp(near), Math.nextDown(near))
+                            .filter(stored -> read(stored) == number)
+                            .findFirst()
+                            .orElse(near);
+                }
+            };
+        }
+    }
+
+    /** This origin of numbers that are stored in another form. */
+    public Origin in(Form other) {
+        return new Origin(parts, other, columns);
     }
 
     /** The names of its tensors. */
@@ -101,10 +187,9 @@ public record Origin(List<Part> parts, boolean plusOne) {
                 compute.each(part.rows, n -> {
                     float[] numbers = new float[cols];
                     rows.row(first + n, numbers);
-                    if (plusOne) {
-                        numbers[0] -= 1; // a gain
-                    }
-                    target.row(part.first + n * part.rowStride, part.colStride, numbers);
+                    numbers[0] = form == Form.SAME ? numbers[0] : form.write(numbers[0]);
+                    float[] moved = columns == null ? numbers : columns.moved(numbers);
+                    target.row(part.first + n * part.rowStride, part.colStride, moved);
                 });
             }
             row += part.rows;

@@ -2,6 +2,7 @@ package dev.causal4j.model.gguf;
 
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.BIASES;
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.CONVOLUTIONS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.DELTA;
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.EXPERTS;
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.FACTORS;
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.LAYER_NORMS;
@@ -28,6 +29,7 @@ enum GgufArchitecture {
     QWEN3_MOE("qwen3moe", List.of("qwen3_moe"), 0, EXPERTS),
     GEMMA2("gemma2", List.of("gemma2"), 2, TIED),
     GEMMA3("gemma3", List.of("gemma3_text"), 6),
+    GEMMA4("gemma4", List.of("gemma4_text"), 0, FACTORS),
     PHI3("phi3", List.of("phi3"), 0, PACKED, PARTIAL),
     GRANITE("granite", List.of("granite"), 0, PAIRS, MAY_BE_BIASED),
     SMOLLM3("smollm3", List.of("smollm3"), 0, PAIRS),
@@ -37,7 +39,9 @@ enum GgufArchitecture {
     GPT_OSS("gpt-oss", List.of("gpt_oss"), 2, EXPERTS, BIASES, UNTIED),
     MISTRAL3("mistral3", List.of("ministral3"), 0, PAIRS),
     LFM2("lfm2", List.of("lfm2"), 0, CONVOLUTIONS),
-    LFM2_MOE("lfm2moe", List.of("lfm2_moe"), 0, CONVOLUTIONS, EXPERTS);
+    LFM2_MOE("lfm2moe", List.of("lfm2_moe"), 0, CONVOLUTIONS, EXPERTS),
+    QWEN35("qwen35", List.of("qwen3_5_text"), 0, DELTA, PARTIAL),
+    QWEN35_MOE("qwen35moe", List.of("qwen3_5_moe_text"), 0, DELTA, PARTIAL, EXPERTS);
 
     /** A property that some architectures have. */
     enum Trait {
@@ -61,6 +65,11 @@ enum GgufArchitecture {
         EXPERTS,
         /** Layers without key heads are short convolutions. */
         CONVOLUTIONS,
+        /**
+         * Some layers are gated delta nets, whose value heads are {@linkplain
+         * dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta#interleaved interleaved}; attention is gated.
+         */
+        DELTA,
         /** The head is always the embedding. */
         TIED,
         /** The head is never the embedding. */
@@ -91,7 +100,9 @@ enum GgufArchitecture {
             LFM2,
             Map.of("rms_norm_eps", "norm_eps"),
             LFM2_MOE,
-            Map.of("rms_norm_eps", "norm_eps", "num_local_experts", "num_experts"));
+            Map.of("rms_norm_eps", "norm_eps", "num_local_experts", "num_experts"),
+            QWEN35_MOE,
+            Map.of("num_local_experts", "num_experts"));
 
     final int period; // of layers, the last of which has no window; 0 for no windows
     private final String label;

@@ -4,7 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
@@ -13,10 +13,12 @@ import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.model.families.Architecture;
+import dev.causal4j.model.families.DeltaTensors;
 import dev.causal4j.model.families.Families;
 import dev.causal4j.model.families.FileLayout;
 import dev.causal4j.model.families.Names;
 import dev.causal4j.model.families.Origin;
+import dev.causal4j.model.families.Origin.Heads;
 import dev.causal4j.model.gguf.GgufArchitecture.Trait;
 import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
@@ -56,20 +58,36 @@ public final class GgufFamily implements FileLayout {
                     Map.entry("conv_in", "shortconv.in_proj"),
                     Map.entry("conv", "shortconv.conv"),
                     Map.entry("conv_out", "shortconv.out_proj"),
+                    Map.entry("shared_router", "ffn_gate_inp_shexp"),
+                    Map.entry("shared_gate", "ffn_gate_shexp"),
+                    Map.entry("shared_up", "ffn_up_shexp"),
+                    Map.entry("shared_down", "ffn_down_shexp"),
                     Map.entry("router", "ffn_gate_inp"),
                     Map.entry("choice", "exp_probs_b"),
                     Map.entry("gate", "ffn_gate"),
                     Map.entry("up", "ffn_up"),
-                    Map.entry("down", "ffn_down")));
+                    Map.entry("down", "ffn_down"),
+                    Map.entry("expert_gate", "ffn_gate_exps"),
+                    Map.entry("expert_up", "ffn_up_exps"),
+                    Map.entry("expert_down", "ffn_down_exps"),
+                    Map.entry("router_norm", "ffn_gate_inp.scale="),
+                    Map.entry("expert_scales", "ffn_down_exps.scale="),
+                    Map.entry("dense_out_norm", "post_ffw_norm_1"),
+                    Map.entry("experts_norm", "pre_ffw_norm_2"),
+                    Map.entry("experts_out_norm", "post_ffw_norm_2"),
+                    Map.entry("per_layer_embedding", "per_layer_token_embd"),
+                    Map.entry("per_layer_inputs", "per_layer_model_proj"),
+                    Map.entry("per_layer_norm", "per_layer_proj_norm"),
+                    Map.entry("per_layer_gate", "inp_gate"),
+                    Map.entry("per_layer_projection", "proj"),
+                    Map.entry("per_layer_out_norm", "post_norm"),
+                    Map.entry("layer_scale", "layer_output_scale")));
 
     private static final String REMEDY = "this model cannot be written as GGUF";
     private static final String PACKED = "blk.0.attn_qkv.weight";
     private static final String GATE = "blk.0.ffn_gate.weight";
     private static final String ROUTER = ".ffn_gate_inp.weight"; // in a block
     private static final String FUSED = "blk.0.ffn_gate_up_exps.weight";
-    private static final Map<String, String> EXPERT_NAMES =
-            Map.of("gate", "ffn_gate_exps", "up", "ffn_up_exps", "down", "ffn_down_exps");
-
     private static final MemorySegment NO_NUMBERS = MemorySegment.ofArray(new float[0]);
 
     private final Json metadata;
@@ -78,30 +96,35 @@ public final class GgufFamily implements FileLayout {
     private final TensorStore tensors;
     private final Set<String> present;
     private final Names names;
-    private final Names expertNames;
+    private final int layers; // without those that guess further tokens
 
     public GgufFamily(Json metadata, TensorStore tensors) throws FormatException {
         this.metadata = metadata;
         this.tensors = tensors;
         this.present = tensors.names();
         this.architecture = GgufArchitecture.of(metadata);
-        boolean mayHave = architecture == GgufArchitecture.LLAMA || architecture.has(Trait.EXPERTS);
+        boolean mayHave =
+                List.of(GgufArchitecture.LLAMA, GgufArchitecture.GEMMA4).contains(architecture)
+                        || architecture.has(Trait.EXPERTS);
         this.hasExperts = mayHave && present.stream().anyMatch(name -> name.endsWith(ROUTER));
         Map<String, String> own = new HashMap<>();
-        if (present.contains(PACKED)) {
+        if (present.contains(FUSED)) {
+            own.put("expert_gate_up", "ffn_gate_up_exps");
+        }
+        if (isPacked()) {
             own.put("qkv", "attn_qkv");
         }
         if (!present.contains(GATE) && !hasExperts) {
             own.put("gate_up", "ffn_up");
         }
-        if (architecture == GgufArchitecture.GPT_OSS) {
+        if (architecture == GgufArchitecture.GPT_OSS || architecture.has(Trait.DELTA)) {
             own.put("feed_forward_norm", "post_attention_norm");
         }
         if (architecture.has(Trait.CONVOLUTIONS)) {
             own.put("norm", "token_embd_norm");
         }
         this.names = NAMES.but(own);
-        this.expertNames = names.but(EXPERT_NAMES);
+        this.layers = new GgufKeys(metadata, architecture, tensors).layers();
     }
 
     /**
@@ -126,15 +149,22 @@ public final class GgufFamily implements FileLayout {
         Map<String, Stored> tensors = new LinkedHashMap<>();
         Map<String, Object> keys = Json.object(GgufArchitecture.KEY, architecture.toString());
         Map<String, float[]> factors = new LinkedHashMap<>();
-        keys.putAll(new WrittenKeys(architecture, model, new LinkedHashMap<>(), factors).write());
+        keys.putAll(
+                architecture == GgufArchitecture.GEMMA4
+                        ? Gemma4Keys.write(model, factors)
+                        : new WrittenKeys(architecture, model, new LinkedHashMap<>(), factors).write());
         factors.forEach((name, numbers) -> {
             List<Long> shape = List.of((long) numbers.length);
             tensors.put(name, new Stored(subject, DType.F32.name(), shape, MemorySegment.ofArray(numbers)));
         });
         Json metadata = new Json(subject, keys);
         Stored none = new Stored(subject, DType.F32.name(), List.of((long) model.vocabularySize(), 0L), NO_NUMBERS);
-        boolean experts = model.decoder().blocks().stream().anyMatch(each -> each.feedForward() instanceof Experts);
+        boolean experts = model.decoder().blocks().stream()
+                .anyMatch(each -> each.feedForward().experts().isPresent());
         tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? "blk.0" + ROUTER : GATE, none);
+        if (architecture == GgufArchitecture.GEMMA4) {
+            tensors.put(FUSED, none); // as converters write it
+        }
         GgufFamily naming = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         for (ParameterSpec spec : model.specs()) {
             List<String> names = naming.origin(model.decoder(), spec, "").names();
@@ -146,7 +176,7 @@ public final class GgufFamily implements FileLayout {
         }
         GgufFamily family = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         Architecture read = Families.read(family.configuration());
-        Difference other = Difference.of("", model.decoder(), read.decoder())
+        Difference other = Difference.of("", asStored(model.decoder()), asStored(read.decoder()))
                 .or(() -> Difference.of("logitCap", model.logitCap(), read.logitCap()))
                 .orElse(null);
         if (other != null) {
@@ -156,8 +186,21 @@ public final class GgufFamily implements FileLayout {
         return family;
     }
 
+    /** Whether queries, keys and values of attention are one tensor. */
+    private boolean isPacked() {
+        return present.contains(PACKED) && !architecture.has(Trait.DELTA);
+    }
+
+    /** A decoder with the order of value heads that files have; parameters are written in it. */
+    private static DecoderConfig asStored(DecoderConfig decoder) {
+        return decoder.withBlocks(decoder.blocks().stream()
+                .map(block -> block.mixer() instanceof GatedDelta delta ? block.with(delta.asInterleaved()) : block)
+                .toList());
+    }
+
     private static boolean hasBias(GgufArchitecture architecture, ParameterSpec spec) {
         return architecture.has(Trait.BIASES)
+                || spec.module().equals("delta")
                 || (architecture.has(Trait.MAY_BE_BIASED) && spec.expert() == ParameterSpec.NO_EXPERT)
                 || (architecture.has(Trait.QKV_BIASES) && spec.module().equals("qkv"));
     }
@@ -171,7 +214,7 @@ public final class GgufFamily implements FileLayout {
     public List<TensorView> buffers() throws FormatException {
         List<TensorView> buffers = new ArrayList<>();
         for (String name : present) {
-            if (isBuffer(name)) {
+            if (isFactors(name)) {
                 buffers.add(tensors.tensor(name));
             }
         }
@@ -194,17 +237,41 @@ public final class GgufFamily implements FileLayout {
     }
 
     @Override
-    public boolean isBuffer(String name) {
-        return GgufKeys.factorTensors(architecture).contains(name); // read with the keys
+    public boolean isBuffer(DecoderConfig decoder, String name) {
+        return isFactors(name)
+                || names.isUnread(decoder, name)
+                || (architecture.has(Trait.DELTA) && block(name) >= layers);
+    }
+
+    /** Whether a tensor is read with the keys. */
+    private boolean isFactors(String name) {
+        return GgufKeys.factorTensors(architecture).contains(name);
+    }
+
+    /** The block of a tensor; -1 for none. */
+    private static int block(String name) {
+        return name.matches("blk\\.\\d{1,5}\\..*") ? Integer.parseInt(name.split("\\.", -1)[1]) : -1;
     }
 
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
+        if (spec.module().startsWith("delta")) {
+            GatedDelta delta = (GatedDelta) decoder.blocks().get(spec.layer()).mixer();
+            int group = delta.valueHeads() / delta.keyHeads();
+            boolean moves = !delta.equals(delta.asInterleaved());
+            Heads heads = moves ? new Heads(delta.keyHeads(), group, delta.valueSize()) : null;
+            return DeltaTensors.GGUF.origin(delta, heads, spec, names.blocks() + spec.layer() + ".");
+        }
         if (spec.expert() != ParameterSpec.NO_EXPERT) {
-            Experts all = (Experts) decoder.blocks().get(spec.layer()).feedForward();
-            return expertNames.origin(decoder, spec, root).among(all.count(), spec.expert());
+            var experts = decoder.blocks().get(spec.layer()).feedForward().experts();
+            Origin all = names.origin(decoder, spec, root);
+            return all.among(experts.orElseThrow().count(), spec.expert());
         }
         Origin origin = names.origin(decoder, spec, root);
+        if (spec.module().equals("shared_router")) { // a vector
+            String name = origin.names().getFirst();
+            return new Origin(List.of(new Origin.Part(name, List.of((long) spec.cols()), 1, 0, spec.cols(), 1)));
+        }
         if (spec.role() == Role.CONVOLUTION) {
             int kernel = decoder.blocks().get(spec.layer()).mixer().kernel();
             return Origin.convolution(origin.names().getFirst(), kernel, spec, false);
@@ -234,22 +301,25 @@ public final class GgufFamily implements FileLayout {
      * @throws FormatException naming the key that is missing, wrong or not supported
      */
     public Architecture read() throws FormatException {
-        if (present.contains(FUSED)) {
-            String expected = "gates and ups of experts in a tensor each";
-            throw new UnsupportedModelException(
-                    metadata.subject() + ", tensor " + FUSED, expected, "both in one", "convert the model without it");
-        }
         Architecture read = Families.read(configuration());
         // Before parameters and their parts are listed the file has to have so many experts and heads.
         for (int layer = 0; layer < read.decoder().blocks().size(); layer++) {
             BlockConfig block = read.decoder().blocks().get(layer);
             if (block.mixer() instanceof AttentionConfig a) {
-                boolean packed = present.contains(PACKED);
-                long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
-                checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
+                long heads = (a.gated() ? 2L : 1L) * a.heads() + (isPacked() ? 2L * a.kvHeads() : 0);
+                checkRows("num_attention_heads", layer, isPacked() ? "attn_qkv" : "attn_q", heads * a.headSize());
             }
-            if (block.feedForward() instanceof Experts experts) {
-                checkRows("num_local_experts", layer, "ffn_gate_inp", experts.count());
+            if (block.mixer() instanceof GatedDelta delta) {
+                checkRows("linear_num_value_heads", layer, "attn_qkv", delta.channels());
+                checkRows("linear_num_key_heads", layer, "ssm_alpha", delta.valueHeads());
+            }
+            var experts = block.feedForward().experts();
+            if (experts.isPresent()) {
+                checkRows(
+                        "num_local_experts",
+                        layer,
+                        "ffn_gate_inp",
+                        experts.get().count());
             }
         }
         return read;

@@ -2,12 +2,14 @@ package dev.causal4j.model.gguf;
 
 import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA2;
 import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA3;
+import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA4;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT2;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT_OSS;
 import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
 import static dev.causal4j.model.gguf.GgufArchitecture.MISTRAL3;
 import static dev.causal4j.model.gguf.GgufArchitecture.OLMO2;
 import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
+import static dev.causal4j.model.gguf.GgufArchitecture.QWEN35_MOE;
 import static java.util.Map.entry;
 
 import dev.causal4j.FormatException;
@@ -15,6 +17,7 @@ import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.model.families.Architecture;
+import dev.causal4j.model.families.Families;
 import dev.causal4j.model.families.RopeKeys;
 import dev.causal4j.model.gguf.GgufArchitecture.Trait;
 import dev.causal4j.tensor.DType;
@@ -58,6 +61,11 @@ final class GgufKeys {
             entry("moe_intermediate_size", "expert_feed_forward_length"),
             entry("num_dense_layers", "leading_dense_block_count"),
             entry("conv_L_cache", "shortconv.l_cache"),
+            entry("shared_expert_intermediate_size", "expert_shared_feed_forward_length"),
+            entry("linear_conv_kernel_dim", "ssm.conv_kernel"),
+            entry("linear_key_head_dim", "ssm.state_size"),
+            entry("linear_num_key_heads", "ssm.group_count"),
+            entry("linear_num_value_heads", "ssm.time_step_rank"),
             entry("rope_theta", "rope.freq_base"),
             entry("rope_local_base_freq", "rope.freq_base_swa"));
 
@@ -75,6 +83,11 @@ final class GgufKeys {
     static final String SLOW = "rope.scaling.yarn_beta_slow";
     static final String GATING = "expert_gating_func";
     static final int SIGMOID = 2;
+    static final String VALUES = "ssm.inner_size";
+    static final String RECURRENT = "attention.recurrent_layers";
+    static final String INTERVAL = "full_attention_interval";
+    static final String SECTIONS = "rope.dimension_sections";
+    static final String GUESSERS = "nextn_predict_layers";
 
     // Tensors that are read with the keys.
     static final String FACTORS = "rope_freqs.weight"; // for all lengths
@@ -105,6 +118,9 @@ final class GgufKeys {
      * @param type the {@code model_type}
      */
     Json configuration(String type, boolean hasExperts) throws FormatException {
+        if (architecture == GEMMA4) {
+            return new Gemma4Keys(metadata, tensors).configuration();
+        }
         String causal = key("attention.causal");
         metadata.support(causal, metadata.bool(causal, true), "true");
         json.put("model_type", type);
@@ -112,7 +128,7 @@ final class GgufKeys {
         json.put("tie_word_embeddings", !present.contains("output.weight") && !architecture.has(Trait.UNTIED));
         json.put("attention_bias", present.contains("blk.0.attn_output.bias"));
         json.put("mlp_bias", present.contains("blk.0.ffn_down.bias"));
-        int layers = require("num_hidden_layers");
+        int layers = put("num_hidden_layers", layers());
         check("num_hidden_layers", layers <= present.size(), "at most one block for each tensor");
         int heads = requireEqual("num_attention_heads", layers);
         int hiddenSize = require("hidden_size");
@@ -131,7 +147,9 @@ final class GgufKeys {
         String epsilon = architecture.has(Trait.LAYER_NORMS) ? "layer_norm_eps" : "rms_norm_eps";
         check(epsilon, metadata.has(key(epsilon)), "a number");
         json.put(epsilon, metadata.number(key(epsilon), 0, 0, 1));
-        int inner = requireEqual("intermediate_size", layers);
+        int inner = architecture == QWEN35_MOE
+                ? require("moe_intermediate_size")
+                : requireEqual("intermediate_size", layers);
         json.put("num_key_value_heads", heads);
         if (architecture.has(Trait.CONVOLUTIONS)) {
             mixers("conv", layers);
@@ -154,11 +172,22 @@ final class GgufKeys {
                 json.put("hidden_act", layers == 44 && hiddenSize == 6144 ? "gelu_new" : "gelu");
             }
             case LFM2_MOE -> sigmoids(layers);
+            case QWEN35 -> delta(layers);
+            case QWEN35_MOE -> {
+                delta(layers);
+                require("shared_expert_intermediate_size");
+            }
             case GPT_OSS, MISTRAL3 -> json.putIfAbsent("rope_scaling", Json.object("rope_type", "default"));
             default -> {}
         }
         architecture.rename(json);
         return new Json(metadata.subject(), json);
+    }
+
+    /** Layers without those that guess further tokens, which are the last. */
+    int layers() throws FormatException {
+        int all = metadata.requireInt(key("num_hidden_layers"), 1, Architecture.MOST);
+        return architecture.has(Trait.DELTA) ? all - metadata.integer(key(GUESSERS), 0, 0, all - 1) : all;
     }
 
     private String key(String name) {
@@ -272,6 +301,33 @@ final class GgufKeys {
                 size("moe_intermediate_size", Math.max(1, inner / chosen));
             }
         }
+    }
+
+    /** Delta nets, whose norm of queries and keys has the epsilon of the others in llama.cpp, but 1e-6 in the model. */
+    private void delta(int layers) throws FormatException {
+        double epsilon = metadata.number(key("rms_norm_eps"), 0, 0, 1);
+        support("rms_norm_eps", (float) epsilon == 1e-6f, "1e-6, which queries and keys are normed with");
+        require("linear_conv_kernel_dim");
+        require("linear_num_key_heads");
+        int heads = require("linear_num_value_heads");
+        int size = require("linear_key_head_dim");
+        json.put("linear_value_head_dim", size);
+        long values = metadata.requireInt(key(VALUES), 1, Architecture.MOST);
+        support(VALUES, values == (long) heads * size, "values as wide as keys, ssm.time_step_rank * ssm.state_size");
+        json.put(Families.OWN_KEY, true);
+        List<?> listed = value(RECURRENT) instanceof List<?> list ? list : List.of();
+        boolean fits = listed.isEmpty()
+                || (listed.size() >= layers && Set.of(true, false).containsAll(listed));
+        check(RECURRENT, fits, "true or false for each of " + layers + " layers");
+        int interval = metadata.integer(key(INTERVAL), 4, 1, Architecture.MOST_LAYERS);
+        json.put(
+                "layer_types",
+                IntStream.range(0, layers)
+                        .mapToObj(layer -> listed.isEmpty()
+                                ? (layer + 1) % interval != 0
+                                : listed.get(layer).equals(true))
+                        .map(is -> is ? "linear_attention" : "full_attention")
+                        .toList());
     }
 
     private void granite(int headSize) throws FormatException {

@@ -26,6 +26,9 @@ import java.util.TreeMap;
 record GgufTokens(Json file, Json tokenizer, int rows) {
     private static final String PRE = "pre_tokenizer";
 
+    /** The pattern by which Gemma 4 splits text. */
+    private static final String LINES = "[^\\n]+|[\\n]+";
+
     static GgufTokens of(Json file, Tokenizer tokenizer, int rows) throws FormatException {
         return new GgufTokens(file, new Json("", Json.tree("", tokenizer.toJson())), rows);
     }
@@ -35,7 +38,9 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         if (of.kind().equals("unigram")) {
             throw refused("model", "byte pairs", "a unigram model");
         }
-        boolean scored = scored();
+        boolean plain = plain(); // text, not bytes
+        boolean raw = plain && file.string("general.architecture", "").equals("gemma4");
+        boolean scored = plain && !raw;
         int unknown = of.id(model().string("unk_token", "")).orElse(-1);
         List<String> pieces = new ArrayList<>();
         List<Integer> kinds = new ArrayList<>();
@@ -44,23 +49,23 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
             String piece = id < of.vocabularySize() ? of.piece(id) : "";
             pieces.add(piece.isEmpty() ? "[PAD" + id + "]" : piece);
             if (added.containsKey(id)) {
-                int control = scored && id == unknown ? GgufVocabulary.UNKNOWN : GgufVocabulary.CONTROL;
+                int control = plain && id == unknown ? GgufVocabulary.UNKNOWN : GgufVocabulary.CONTROL;
                 kinds.add(of.isSpecial(id) ? control : GgufVocabulary.OWN);
             } else if (piece.isEmpty()) {
                 kinds.add(GgufVocabulary.UNUSED);
             } else {
-                kinds.add(scored && isByte(piece) ? GgufVocabulary.BYTE : GgufVocabulary.NORMAL);
+                kinds.add(plain && isByte(piece) ? GgufVocabulary.BYTE : GgufVocabulary.NORMAL);
             }
         }
         Map<String, Integer> ids = new LinkedHashMap<>(special);
-        if (scored && unknown >= 0) {
+        if (plain && unknown >= 0) {
             ids.put("unknown", unknown);
         }
         List<?> order = scored
                 ? scores(of)
                 : merges().stream().map(pair -> String.join(" ", pair)).toList();
         boolean begins = of.withPrefix(new int[0]).length > 0;
-        Map<String, Object> metadata = GgufVocabulary.metadata(way(scored), pieces, kinds, order, ids, begins);
+        Map<String, Object> metadata = GgufVocabulary.metadata(way(scored, raw), pieces, kinds, order, ids, begins);
         Tokenizer again = new GgufVocabulary(file.with(metadata), rows).tokenizer();
         same("post_processor", Arrays.equals(of.withPrefix(new int[0]), again.withPrefix(new int[0])));
         check(of(file, again, rows));
@@ -75,20 +80,32 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         return tokenizer.section("model");
     }
 
-    /** Whether it is of SentencePiece's kind. */
-    private boolean scored() throws FormatException {
+    /** Whether it merges text as it is, as SentencePiece and Gemma 4 do, and not bytes. */
+    private boolean plain() throws FormatException {
         return steps(tokenizer.section(PRE)).stream()
                 .noneMatch(step -> "ByteLevel".equals(step.root().get("type")));
     }
 
-    private Map<String, Object> way(boolean scored) throws FormatException {
+    private Map<String, Object> way(boolean scored, boolean raw) throws FormatException {
         List<Object> own = way(tokenizer);
-        for (Map<String, Object> each : GgufVocabulary.ways(scored)) {
-            if (way(GgufVocabulary.rules(new Json("", each))).equals(own)) {
+        for (Map<String, Object> each : GgufVocabulary.ways(scored, raw)) {
+            List<Object> other = way(GgufVocabulary.rules(new Json("", each)));
+            if (raw && keepsLines()) { // then it does not matter whether texts are split there
+                other.remove(LINES);
+                own.remove(LINES);
+            }
+            if (other.equals(own)) {
                 return each;
             }
         }
         throw refused(PRE, "a way to split texts that has a name", own.toString());
+    }
+
+    /** Whether no merge joins the end of a line to something else. */
+    private boolean keepsLines() throws FormatException {
+        return merges().stream()
+                .map(pair -> String.join("", pair))
+                .allMatch(made -> !made.contains("\n") || made.replace("\n", "").isEmpty());
     }
 
     /** How texts are normalized and split: equal for settings that do the same, whatever they call it. */
@@ -163,7 +180,7 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
     /** All that has to come back, by its key. */
     private Map<String, Object> meaning() throws FormatException {
         Map<String, Object> meaning = Json.object("merges", groups(), "added_tokens", added());
-        if (scored()) {
+        if (plain()) {
             boolean bytes = model().section("vocab").root().keySet().stream().anyMatch(GgufTokens::isByte);
             meaning.put("fuse_unk", model().bool("fuse_unk", false));
             meaning.put("unk_token", model().string("unk_token", ""));

@@ -47,6 +47,8 @@ public final class GgufVocabulary {
     private static final String ID = "_token_id";
     private static final String SCORED = "llama"; // the kind of tokenizer
     private static final String BYTES = "gpt2";
+    private static final String RAW = "gemma4"; // merges of plain text, whose spaces are marks
+    private static final String KINDS_KNOWN = "gpt2, llama or gemma4";
     static final String MARK = "\u2581"; // SentencePiece's for a space
 
     // Kinds of tokens.
@@ -74,10 +76,10 @@ public final class GgufVocabulary {
         this.metadata = metadata;
         String model = metadata.requireString(MODEL);
         scored = model.equals(SCORED);
-        supported = scored || model.equals(BYTES);
+        supported = scored || model.equals(BYTES) || model.equals(RAW);
         boolean known =
                 supported || RULES.section("unsupported").strings("models").contains(model);
-        metadata.check(MODEL, known, "gpt2 or llama");
+        metadata.check(MODEL, known, KINDS_KNOWN);
         List<String> tokens = metadata.strings(TOKENS);
         boolean fits = tokens.size() == rows || (!supported && tokens.isEmpty());
         metadata.check(TOKENS, fits, rows + " tokens, one for each row of the embedding");
@@ -158,14 +160,15 @@ public final class GgufVocabulary {
      * @throws dev.causal4j.UnsupportedModelException if the tokenizer is of a kind that is not supported
      */
     private Json settings() throws FormatException {
-        metadata.support(MODEL, supported, "gpt2 or llama");
+        metadata.support(MODEL, supported, KINDS_KNOWN);
         Json rules = rules(metadata);
         Json model = rules.section("model");
-        if (scored) {
+        boolean raw = isRaw(metadata.root());
+        if (scored || (raw && metadata.has(KEYS + "unknown" + ID))) {
             int unknown = metadata.integer(KEYS + "unknown" + ID, 0, 0, pieces.size() - 1);
             model = model.with(Map.of("unk_token", pieces.get(unknown)));
         }
-        boolean begins = metadata.bool(BEGINS, way(metadata).bool("bos", scored));
+        boolean begins = raw || metadata.bool(BEGINS, way(metadata).bool("bos", scored));
         boolean ends = metadata.bool(KEYS + "add_eos_token", false);
         Object around = around(begins ? bos() : OptionalInt.empty(), ends ? eos() : OptionalInt.empty());
         Map<String, Object> more =
@@ -176,7 +179,8 @@ public final class GgufVocabulary {
     /** The settings that metadata mean for the kind of tokenizer and for the way to split texts. */
     static Json rules(Json metadata) throws FormatException {
         Json own = way(metadata);
-        Json rules = RULES.section(isScored(metadata.root()) ? SCORED : BYTES)
+        boolean raw = isRaw(metadata.root());
+        Json rules = RULES.section(isScored(metadata.root()) ? SCORED : raw ? RAW : BYTES)
                 .with(own.section("settings").root());
         Json model = rules.section("model").with(own.section("model").root());
         return rules.with(Map.of("model", model.root()));
@@ -185,6 +189,9 @@ public final class GgufVocabulary {
     private static Json way(Json metadata) throws FormatException {
         if (isScored(metadata.root())) {
             return RULES.section(metadata.bool(PREFIXED, true) ? "llama_with_prefix" : "llama_without_prefix");
+        }
+        if (isRaw(metadata.root())) {
+            return new Json(RAW, Map.of());
         }
         String name = metadata.string(SPLITTING, "default");
         for (Json each : RULES.objects("splitting")) {
@@ -203,8 +210,12 @@ public final class GgufVocabulary {
      * The metadata of all ways to split texts, whose {@link #rules} differ.
      *
      * @param scored whether of SentencePiece's kind, else of bytes
+     * @param raw whether of plain text
      */
-    static List<Map<String, Object>> ways(boolean scored) throws FormatException {
+    static List<Map<String, Object>> ways(boolean scored, boolean raw) throws FormatException {
+        if (raw) {
+            return List.of(Json.object(MODEL, RAW));
+        }
         List<Map<String, Object>> ways = new ArrayList<>();
         for (Json each : RULES.objects("splitting")) {
             ways.add(Json.object(MODEL, BYTES, SPLITTING, each.strings("names").getFirst()));
@@ -243,6 +254,11 @@ public final class GgufVocabulary {
     /** Whether a file says that its vocabulary is of SentencePiece's kind, with scores. */
     static boolean isScored(Map<?, ?> metadata) {
         return SCORED.equals(metadata.get(MODEL));
+    }
+
+    /** Whether its vocabulary is of Gemma 4's kind, with merges of plain text. */
+    private static boolean isRaw(Map<?, ?> metadata) {
+        return RAW.equals(metadata.get(MODEL));
     }
 
     /** The metadata of a file without vocabulary, whose model takes token ids alone. */
@@ -327,6 +343,14 @@ public final class GgufVocabulary {
             if (ids.containsKey(left) && ids.containsKey(right) && ids.containsKey(left + right)) {
                 merges.add(List.of(left, right));
             }
+        }
+        if (isRaw(metadata.root())) { // a run of lines that is a token is taken whole
+            Set<List<String>> known = Set.copyOf(merges);
+            ids(id -> !pieces.get(id).isEmpty()
+                            && pieces.get(id).replace("\n", "").isEmpty())
+                    .flatMap(id -> halves(pieces.get(id), ids))
+                    .filter(halves -> !known.contains(halves))
+                    .forEach(merges::add);
         }
         return merges;
     }

@@ -17,9 +17,12 @@ import static dev.causal4j.model.gguf.GgufKeys.SHORT_FACTORS;
 import static dev.causal4j.model.gguf.GgufKeys.VALUE_LENGTH;
 import static dev.causal4j.model.gguf.GgufKeys.YARN;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Shared;
+import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
@@ -28,10 +31,12 @@ import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.model.families.Architecture;
 import dev.causal4j.model.families.RopeKeys;
 import dev.causal4j.model.gguf.GgufArchitecture.Trait;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * Writes the keys of a model, as far as there are some for what it does.
@@ -41,7 +46,7 @@ import java.util.Map;
  */
 record WrittenKeys(
         GgufArchitecture architecture, Architecture model, Map<String, Object> keys, Map<String, float[]> tensors) {
-    Map<String, Object> write() {
+    Map<String, Object> write() throws FormatException {
         DecoderConfig decoder = model.decoder();
         BlockConfig block = decoder.blocks().getFirst();
         AttentionConfig attention = decoder.attentions().getFirst();
@@ -59,9 +64,15 @@ record WrittenKeys(
         keys.put(layerNorms ? "layer_norm_eps" : "rms_norm_eps", block.norm().epsilon());
         decoder.blocks().stream()
                 .map(BlockConfig::feedForward)
-                .filter(Experts.class::isInstance)
+                .flatMap(each -> each.experts().stream())
                 .findFirst()
-                .ifPresent(experts -> writeExperts((Experts) experts));
+                .ifPresent(this::writeExperts);
+        if (block.feedForward() instanceof Shared all) {
+            keys.put("shared_expert_intermediate_size", all.shared().innerSize());
+        }
+        if (architecture.has(Trait.DELTA)) {
+            writeDelta();
+        }
         if (architecture.has(Trait.CONVOLUTIONS)) {
             int kernel = decoder.blocks().stream()
                     .mapToInt(each -> each.mixer().kernel())
@@ -90,6 +101,30 @@ record WrittenKeys(
         Map<String, Object> named = new LinkedHashMap<>();
         keys.forEach((name, value) -> named.put(GgufKeys.key(architecture, name), value));
         return named;
+    }
+
+    /** Of layers without delta nets all are equal, and nothing says how those would be. */
+    private void writeDelta() throws FormatException {
+        List<Boolean> recurrent = new ArrayList<>();
+        for (BlockConfig block : model.decoder().blocks()) {
+            recurrent.add(block.mixer() instanceof GatedDelta);
+            if (block.mixer() instanceof GatedDelta delta) {
+                keys.put("linear_conv_kernel_dim", delta.kernel());
+                keys.put("linear_key_head_dim", delta.keySize());
+                keys.put("linear_num_key_heads", delta.keyHeads());
+                keys.put("linear_num_value_heads", delta.valueHeads());
+                keys.put(GgufKeys.VALUES, delta.valueWidth());
+            }
+        }
+        keys.put(GgufKeys.RECURRENT, recurrent);
+        List<Integer> said = model.source().section("rope_parameters").integers("mrope_section");
+        int turned =
+                Objects.requireNonNull(model.decoder().attentions().getFirst().rope())
+                                .width()
+                        / 2;
+        List<Integer> sections = new ArrayList<>(said.size() == 3 ? said : List.of(turned, 0, 0));
+        sections.add(0);
+        keys.put(GgufKeys.SECTIONS, sections); // of pictures and films; llama.cpp asks for them
     }
 
     /** Of each layer, none of a convolution. */

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -18,7 +19,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 public class GgufTokensTest {
     /** What comes back, for a model with more rows than tokens. */
     public static Tokenizer again(String name, Tokenizer tokenizer) throws IOException {
-        String architecture = name.startsWith("phi3") ? "phi3" : "llama";
+        return again(name, tokenizer, name.startsWith("phi3") ? "phi3" : "llama");
+    }
+
+    private static Tokenizer again(String name, Tokenizer tokenizer, String architecture) throws IOException {
         int rows = tokenizer.vocabularySize() + 3;
         Map<String, Integer> special = new HashMap<>();
         Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(id -> special.put("bos", id));
@@ -40,6 +44,13 @@ public class GgufTokensTest {
             })
     void idsAndTextsStayThoseOfHuggingFace(String name) throws IOException {
         TokenizerGoldenTest.compare(name, again(name, TokenizerGoldenTest.tokenizer(name)));
+    }
+
+    /** Its merges stay as they are, whatever their order. */
+    @Test
+    void gemmasTokenizerIsOfGemma4sKindInItsFiles() throws IOException {
+        Tokenizer tokenizer = TokenizerGoldenTest.tokenizer("gemma-style");
+        TokenizerGoldenTest.compare("gemma-style", again("gemma-style", tokenizer, "gemma4"));
     }
 
     @ParameterizedTest

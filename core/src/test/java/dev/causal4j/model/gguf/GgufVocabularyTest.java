@@ -61,13 +61,55 @@ class GgufVocabularyTest {
         keys.put("tokenizer.ggml.pre", name);
     }
 
+    /** Merges are of plain text, whose spaces are marks; what no token has is bytes. */
+    @Test
+    void gemma4MergesPlainTextBetweenLines() throws FormatException {
+        add("<bos>", CONTROL, 0);
+        int eAcute = IntStream.range(0, 256)
+                .map(b -> add("<0x%02X>".formatted(b), 6, 0))
+                .skip(0xc3)
+                .findFirst()
+                .orElseThrow();
+        for (String token : List.of("h", "i", "\u2581", "\n", "\n\n", "\n\n\n", "hi", "\u2581hi")) {
+            add(token, NORMAL, 0);
+        }
+        merges.addAll(List.of("h i", "\u2581 hi"));
+        keys.put("tokenizer.ggml.bos_token_id", 0);
+        keys.put("tokenizer.ggml.add_bos_token", false);
+        Tokenizer tokenizer = tokenizer("gemma4");
+        int hi = tokens.indexOf("hi");
+        int marked = tokens.indexOf("\u2581hi");
+        assertThat(tokenizer.encode("hi hi")).containsExactly(hi, marked);
+        assertThat(tokenizer.encode("hi\n\n\n hi")).containsExactly(hi, tokens.indexOf("\n\n\n"), marked);
+        assertThat(tokenizer.encode("\u00e9")).containsExactly(eAcute, eAcute + 0xa9 - 0xc3);
+        assertThat(tokenizer.decode(tokenizer.encode("hi \u00e9\n\n\n\n\n hi"))).isEqualTo("hi \u00e9\n\n\n\n\n hi");
+        assertThat(tokenizer.withPrefix(new int[] {5})).containsExactly(0, 5); // whatever the key says
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "gpt-2", "phi-2", "olmo", "smollm", "starcoder", "command-r", "llama-bpe", "llama3", "llama-v3",
-                        "falcon3",
-                "dbrx", "smaug-bpe", "glm4", "qwen2", "deepseek-r1-qwen", "stablelm2", "tekken", "gpt-4o", "llama4",
-                        "default"
+                "gpt-2",
+                "phi-2",
+                "olmo",
+                "smollm",
+                "starcoder",
+                "command-r",
+                "llama-bpe",
+                "llama3",
+                "llama-v3",
+                "falcon3",
+                "dbrx",
+                "smaug-bpe",
+                "glm4",
+                "qwen2",
+                "qwen35",
+                "deepseek-r1-qwen",
+                "stablelm2",
+                "tekken",
+                "gpt-4o",
+                "llama4",
+                "default"
             })
     void everyWayToSplitGivesTheTextBack(String name) throws FormatException {
         bytes();
@@ -90,6 +132,20 @@ class GgufVocabularyTest {
             splitting(each.getKey());
             assertThat(tokenizer("gpt2").encode("1234")).as(each.getKey()).hasSize(each.getValue());
         }
+    }
+
+    /** A letter and a vowel above it are a word: a merge joins the last byte of one and the first of the other. */
+    @Test
+    void marksJoinWordsInQwen35Only() throws FormatException {
+        bytes();
+        String before = TokenizerGoldenTest.pieceOf((byte) 0x99);
+        String behind = TokenizerGoldenTest.pieceOf((byte) 0xe0);
+        add(before + behind, NORMAL, 0);
+        merges.add(before + " " + behind);
+        splitting("qwen35");
+        assertThat(tokenizer("gpt2").encode("\u0e19\u0e35")).hasSize(5);
+        splitting("qwen2");
+        assertThat(tokenizer("gpt2").encode("\u0e19\u0e35")).hasSize(6);
     }
 
     @Test

@@ -1,0 +1,174 @@
+package dev.causal4j.decoder;
+
+import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * The backward of the delta rule of {@link GatedDeltaNet}, for sequences that begin in the step. With h = g S before a
+ * position, d = b (v - hᵀ k), S after it and dS the gradient by that, from the last position to the first:
+ *
+ * <pre>
+ *   dq = S dy        dS += q dyᵀ        dd = dSᵀ k        db = dd · (v - hᵀ k)        dv = de = b dd
+ *   dk = dS d - h de        dh = dS - k deᵀ        dg = ⟨dh, S before⟩        dS = g dh
+ * </pre>
+ *
+ * <p>Each number is one chain. Of the states only each 64th is kept; those between are computed again.
+ *
+ * @param active [N, channels], normed queries and keys, and values
+ * @param gates [N, 2 value heads], rates and decays
+ * @param dOut [N, value width]
+ * @param dActive [N, channels], zeros; written
+ * @param dGates [N, 2 value heads], written
+ */
+record GatedDeltaBackward(
+        GatedDelta config, float[] active, float[] gates, float[] dOut, float[] dActive, float[] dGates) {
+    /** Positions from a state that is kept to the next. */
+    private static final int EACH = 64;
+
+    /** A task is a key head in a sequence: its value heads add to the gradients of its queries and keys. */
+    void run(Step step) {
+        step.compute.run(step.parts.size() * config.keyHeads(), task -> {
+            Step.Part part = step.parts.get(task / config.keyHeads());
+            for (int head = 0; head < config.valueHeads(); head++) {
+                if (config.keyHead(head) == task % config.keyHeads()) {
+                    new Head(part, task % config.keyHeads(), head).run();
+                }
+            }
+        });
+    }
+
+    /** The backward of a value head in a sequence. Used by one thread. */
+    private final class Head {
+        private final int n = config.keySize();
+        private final int m = config.valueSize();
+        private final int keyHead;
+        private final int head;
+        private final int first; // row
+        private final int count;
+        private final float[] dState = new float[n * m];
+        private final float[] known = new float[m];
+        private final float[] change = new float[m]; // d
+        private final float[] dChange = new float[m]; // dd, then de
+
+        Head(Step.Part part, int keyHead, int head) {
+            this.keyHead = keyHead;
+            this.head = head;
+            this.first = part.first();
+            this.count = part.count();
+        }
+
+        void run() {
+            List<float[]> kept = new ArrayList<>();
+            float[] state = new float[n * m];
+            for (int t = 0; t < count; t++) {
+                if (t % EACH == 0) {
+                    kept.add(state.clone());
+                }
+                move(state, first + t);
+            }
+            for (int i = kept.size() - 1; i >= 0; i--) {
+                int from = i * EACH;
+                List<float[]> states = new ArrayList<>(List.of(kept.get(i)));
+                for (int t = from; t < Math.min(count, from + EACH); t++) {
+                    states.add(states.getLast().clone());
+                    move(states.getLast(), first + t);
+                }
+                for (int t = states.size() - 2; t >= 0; t--) {
+                    backward(states.get(t), states.get(t + 1), first + from + t);
+                }
+            }
+        }
+
+        private int query(int row) {
+            return row * config.channels() + keyHead * n;
+        }
+
+        private int key(int row) {
+            return query(row) + config.keyHeads() * n;
+        }
+
+        private int value(int row) {
+            return row * config.channels() + 2 * config.keyHeads() * n + head * m;
+        }
+
+        private int rate(int row) {
+            return row * 2 * config.valueHeads() + head;
+        }
+
+        private int decay(int row) {
+            return rate(row) + config.valueHeads();
+        }
+
+        /** Known = hᵀ k and d. */
+        private void changes(float[] before, int row) {
+            float decay = gates[decay(row)];
+            Arrays.fill(known, 0);
+            for (int i = 0; i < n; i++) {
+                float k = active[key(row) + i];
+                for (int c = 0; c < m; c++) {
+                    known[c] = Math.fma(decay * before[i * m + c], k, known[c]);
+                }
+            }
+            for (int c = 0; c < m; c++) {
+                change[c] = (active[value(row) + c] - known[c]) * gates[rate(row)];
+            }
+        }
+
+        private void move(float[] state, int row) {
+            changes(state, row);
+            for (int i = 0; i < n; i++) {
+                float k = active[key(row) + i];
+                for (int c = 0; c < m; c++) {
+                    state[i * m + c] = Math.fma(k, change[c], gates[decay(row)] * state[i * m + c]);
+                }
+            }
+        }
+
+        private void backward(float[] before, float[] after, int row) {
+            int dy = row * config.valueWidth() + head * m;
+            changes(before, row);
+            Arrays.fill(dChange, 0);
+            for (int i = 0; i < n; i++) {
+                float q = active[query(row) + i];
+                float k = active[key(row) + i];
+                float dq = 0;
+                for (int c = 0; c < m; c++) {
+                    dq = Math.fma(after[i * m + c], dOut[dy + c], dq);
+                    dState[i * m + c] = Math.fma(q, dOut[dy + c], dState[i * m + c]);
+                    dChange[c] = Math.fma(dState[i * m + c], k, dChange[c]);
+                }
+                dActive[query(row) + i] += dq;
+            }
+            float dRate = 0;
+            for (int c = 0; c < m; c++) {
+                dRate = Math.fma(dChange[c], active[value(row) + c] - known[c], dRate);
+                dChange[c] *= gates[rate(row)];
+                dActive[value(row) + c] = dChange[c];
+            }
+            dGates[rate(row)] = dRate;
+            dGates[decay(row)] = stateBackward(before, row);
+        }
+
+        /** dk, and dS of the state before; returns dg. */
+        private float stateBackward(float[] before, int row) {
+            float decay = gates[decay(row)];
+            float dDecay = 0;
+            for (int i = 0; i < n; i++) {
+                float k = active[key(row) + i];
+                float dk = 0;
+                for (int c = 0; c < m; c++) {
+                    int at = i * m + c;
+                    dk = Math.fma(dState[at], change[c], dk);
+                    dk = Math.fma(-decay * before[at], dChange[c], dk);
+                    float dh = Math.fma(-k, dChange[c], dState[at]);
+                    dDecay = Math.fma(dh, before[at], dDecay);
+                    dState[at] = decay * dh;
+                }
+                dActive[key(row) + i] += dk;
+            }
+            return dDecay;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+package dev.causal4j.decoder;
+
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.tensor.Gradients;
+import java.util.Arrays;
+
+/**
+ * The input of a layer's own, added behind the block's two layers (Gemma 4): x += norm(projection(act(gate x) · e)), with e
+ * this layer's part of {@link PerLayerInputs}.
+ *
+ * @param layer its number i of the L layers
+ * @param stride L p, numbers of all layers
+ * @param gate [p, D]
+ * @param projection [D, p]
+ */
+record PerLayer(int layer, int stride, Activation activation, Linear gate, Linear projection, Norm norm) {
+    private int width() {
+        return gate.weight().rows();
+    }
+
+    /** Adds to {@code a.hidden}. */
+    void forward(Step step, Tape tape, Activations a) {
+        int d = gate.weight().cols();
+        tape.last = tape.keeps ? Activations.copied(a.hidden, tape.last, step.rows(), d) : tape.last;
+        tape.perLayerGate = Activations.atLeast(tape.perLayerGate, step.rows(), width());
+        gate.forward(a.hidden, tape.perLayerGate, step.rows()); // [N, p]
+        projection.forward(gated(step, tape, a), a.normed, step.rows()); // [N, D]
+        tape.perLayerOut =
+                tape.keeps ? Activations.copied(a.normed, tape.perLayerOut, step.rows(), d) : tape.perLayerOut;
+        norm.forward(step, a.normed, a.normed);
+        Kernels.add(a.normed, 0, a.hidden, 0, step.rows() * d);
+    }
+
+    /** act(gate) · e, [N, p]. */
+    private float[] gated(Step step, Tape tape, Activations a) {
+        a.activated = Activations.copied(tape.perLayerGate, a.activated, step.rows(), width());
+        step.compute.each(step.rows(), row -> {
+            activation.apply(a.activated, row * width(), width());
+            Kernels.scale(a.perLayer, own(row), a.activated, row * width(), width());
+        });
+        return a.activated;
+    }
+
+    /** Where this layer's numbers of a row begin among those of all layers. */
+    private int own(int row) {
+        return row * stride + layer * width();
+    }
+
+    /** Adds the gradients by the parameters, by the layer's own input and by the stream. */
+    void backward(Step step, float[] dx, Tape tape, Activations a, Gradients gradients) {
+        int rows = step.rows();
+        int p = width();
+        int d = gate.weight().cols();
+        Arrays.fill(a.dOut, 0, rows * d, 0f);
+        norm.backward(step, tape.perLayerOut, dx, a.dOut, a, gradients);
+        a.dActivated = Activations.atLeast(a.dActivated, rows, p);
+        projection.backward(gated(step, tape, a), a.dOut, a.dActivated, rows, gradients);
+        System.arraycopy(tape.perLayerGate, 0, a.activated, 0, rows * p);
+        step.compute.each(rows, row -> {
+            int at = row * p;
+            activation.apply(a.activated, at, p);
+            Kernels.scale(a.dActivated, at, a.activated, at, p);
+            Kernels.add(a.activated, at, a.dPerLayer, own(row), p);
+            Kernels.scale(a.perLayer, own(row), a.dActivated, at, p);
+            activation.backward(tape.perLayerGate, a.dActivated, at, p);
+        });
+        gate.backward(
+                Rows.of(tape.last, d, rows), Rows.of(a.dActivated, p, rows), Rows.of(a.dNormed, d, rows), gradients);
+        Kernels.add(a.dNormed, 0, dx, 0, rows * d);
+    }
+}

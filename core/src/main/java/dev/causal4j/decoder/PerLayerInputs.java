@@ -1,0 +1,100 @@
+package dev.causal4j.decoder;
+
+import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.tensor.Gradient;
+import dev.causal4j.tensor.Gradients;
+import dev.causal4j.tensor.Matrix;
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Inputs of each layer's own (Gemma 4): e = (norm(W x / sqrt(D)) + sqrt(p) T[token]) / sqrt(2), of which a layer reads p
+ * numbers. x is the embedded token.
+ *
+ * @param rows of the table T [V, L p]
+ * @param table the same in memory, which can be trained; null if the rows stay in a file
+ * @param projection W [L p, D]
+ * @param norm over the p numbers of a layer
+ */
+record PerLayerInputs(Matrix.Source rows, @Nullable Matrix table, Linear projection, Norm norm) {
+    private static final float HALF = (float) Math.sqrt(0.5);
+
+    private int stride() {
+        return projection.weight().rows();
+    }
+
+    private float lookedUp() {
+        return (float) Math.sqrt(norm.gain().length);
+    }
+
+    /** Computes {@code a.perLayer} [N, L p] from the embedded tokens in {@code a.hidden}. */
+    void forward(Step step, Activations a) {
+        int[] tokens = step.batch.tokens();
+        a.perLayer = Activations.atLeast(a.perLayer, step.rows(), stride());
+        project(step, a.hidden, a.perLayer);
+        step.compute.each(step.rows(), row -> {
+            float[] own = new float[stride()];
+            rows.row(tokens[row], own);
+            int at = row * stride();
+            norm.forward(a.perLayer, at, stride());
+            for (int i = 0; i < own.length; i++) {
+                a.perLayer[at + i] = HALF * Math.fma(lookedUp(), own[i], a.perLayer[at + i]);
+            }
+        });
+    }
+
+    /** W x / sqrt(D), [N, L p]. */
+    private void project(Step step, float[] x, float[] y) {
+        projection.forward(x, y, step.rows());
+        scale(y, step.rows() * stride(), scale());
+    }
+
+    private float scale() {
+        return (float) (1 / Math.sqrt(projection.weight().cols()));
+    }
+
+    private static void scale(float[] x, int n, float factor) {
+        for (int i = 0; i < n; i++) {
+            x[i] *= factor;
+        }
+    }
+
+    /** Makes {@code a.dPerLayer} zero, to which the layers add. */
+    void beginBackward(Step step, Activations a) {
+        a.dPerLayer = Activations.atLeast(a.dPerLayer, step.rows(), stride());
+        Arrays.fill(a.dPerLayer, 0, step.rows() * stride(), 0f);
+    }
+
+    boolean isTrained(Gradients gradients) {
+        return gradients.of(norm.gain()) != null
+                || Stream.of(projection.weight(), table).anyMatch(each -> each != null && gradients.of(each) != null);
+    }
+
+    /**
+     * Adds the gradients from {@code a.dPerLayer}, which changes.
+     *
+     * @param dx [N, D] the gradient by the embedded tokens, added to
+     */
+    void backward(Step step, float[] dx, Activations a, Gradients gradients) {
+        int rows = step.rows();
+        int n = rows * stride();
+        int d = projection.weight().cols();
+        scale(a.dPerLayer, n, HALF);
+        Gradient dTable = table == null ? null : gradients.of(table);
+        if (dTable != null) {
+            float[] looked = Arrays.copyOf(a.dPerLayer, n);
+            scale(looked, n, lookedUp());
+            dTable.addRows(step.batch.tokens(), Rows.of(looked, stride(), rows));
+        }
+        float[] projected = new float[n];
+        project(step, a.input(0), projected);
+        float[] dProjected = new float[n];
+        int p = norm.gain().length;
+        norm.backward(step.compute, n / p, i -> i * p, projected, a.dPerLayer, dProjected, a, gradients);
+        scale(dProjected, n, scale());
+        projection.backward(a.input(0), dProjected, a.dNormed, rows, gradients);
+        Kernels.add(a.dNormed, 0, dx, 0, rows * d);
+    }
+}

@@ -1,0 +1,43 @@
+package dev.causal4j.kernel;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Recurrences over positions in plain Java: the specification. {@link VectorRecurrences} is the twin with equal bits;
+ * {@link Kernels} has checked every argument. Thread-safe.
+ */
+class Recurrences {
+    /** The formulas of {@link DeltaRule}. */
+    void delta(DeltaRule rule) {
+        int size = rule.depth() * DeltaRule.COLUMNS;
+        float[] state = new float[size];
+        MemorySegment.copy(rule.state(), Panels.FLOAT, rule.at(), state, 0, size);
+        for (int t = 0; t < rule.count(); t++) {
+            for (int column = 0; column < rule.columns(); column++) {
+                step(rule, state, t, column);
+            }
+        }
+        MemorySegment.copy(state, 0, rule.state(), Panels.FLOAT, rule.at(), size);
+    }
+
+    private static void step(DeltaRule rule, float[] state, int t, int column) {
+        float[] q = rule.queries().data();
+        float[] k = rule.keys().data();
+        int query = rule.queries().start(t);
+        int key = rule.keys().start(t);
+        float decay = rule.decays().data()[rule.decays().start(t)];
+        float rate = rule.rates().data()[rule.rates().start(t)];
+        float known = 0;
+        for (int i = 0; i < rule.depth(); i++) {
+            known = Math.fma(decay * state[i * DeltaRule.COLUMNS + column], k[key + i], known);
+        }
+        float d = (rule.values().data()[rule.values().start(t) + column] - known) * rate;
+        float y = 0;
+        for (int i = 0; i < rule.depth(); i++) {
+            int at = i * DeltaRule.COLUMNS + column;
+            state[at] = Math.fma(k[key + i], d, decay * state[at]);
+            y = Math.fma(q[query + i], state[at], y);
+        }
+        rule.out().data()[rule.out().start(t) + column] = y;
+    }
+}

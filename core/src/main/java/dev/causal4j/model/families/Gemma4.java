@@ -1,0 +1,265 @@
+package dev.causal4j.model.families;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Beside;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
+import dev.causal4j.decoder.BlockConfig.NormPlaces;
+import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
+import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.decoder.DecoderConfig.PerLayerConfig;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.format.Json;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Gemma 4 (2026), its text model, also inside multimodal checkpoints: gains w; values normed, in full layers perhaps the
+ * keys themselves; heads of two sizes; last layers that read others' keys; inputs of each layer's own; experts beside the
+ * dense layer.
+ *
+ * @param fused whether a tensor holds all experts of a layer
+ */
+record Gemma4(String type, Names names, boolean fused) implements Family {
+    private static final Names SINGLE = Gemma.NAMES
+            .but(Map.of(
+                    "router", "router.proj",
+                    "router_norm", "router.scale=",
+                    "expert_scales", "router.per_expert_scale=",
+                    "dense_out_norm", "post_feedforward_layernorm_1",
+                    "experts_norm", "pre_feedforward_layernorm_2",
+                    "experts_out_norm", "post_feedforward_layernorm_2",
+                    "expert_gate", "#gate_proj",
+                    "expert_up", "#up_proj",
+                    "expert_down", "#down_proj"))
+            .but(Map.of(
+                    "per_layer_embedding", "embed_tokens_per_layer",
+                    "per_layer_inputs", "per_layer_model_projection",
+                    "per_layer_norm", "per_layer_projection_norm",
+                    "per_layer_gate", "per_layer_input_gate",
+                    "per_layer_out_norm", "post_per_layer_input_norm",
+                    "layer_scale", "layer_scalar="));
+
+    private static final Names FUSED =
+            SINGLE.but(Map.of("expert_gate_up", "experts.gate_up_proj=", "expert_down", "experts.down_proj="));
+
+    private static final String SLIDING = "sliding_attention";
+    private static final String FULL = "full_attention";
+    private static final String BIDIRECTIONAL = "use_bidirectional_attention";
+
+    Gemma4(String type) {
+        this(type, FUSED, true);
+    }
+
+    @Override
+    public FileLayout in(Set<String> tensors) {
+        String each = ".*layers\\.\\d+\\.experts\\.\\d+\\.down_proj\\.weight";
+        boolean single = tensors.stream().anyMatch(name -> name.matches(each));
+        return single ? new Gemma4(type, SINGLE, false) : this;
+    }
+
+    @Override
+    public Architecture read(Json outer) throws FormatException {
+        Json said = outer.has("text_config") ? text(outer) : outer;
+        boolean images = List.of("", "vision").contains(said.string(BIDIRECTIONAL, "")); // text alone is causal
+        said.support(BIDIRECTIONAL, images, "null or vision");
+        return new Reading(said).architecture();
+    }
+
+    /** The language model's part of a multimodal configuration. */
+    private static Json text(Json outer) throws FormatException {
+        Json inner = outer.section("text_config");
+        boolean unified = outer.string("model_type", "").contains("unified");
+        Map<String, Object> own = new LinkedHashMap<>();
+        own.put("model_type", unified ? "gemma4_unified_text" : "gemma4_text");
+        own.put("architectures", List.of("Gemma4ForCausalLM"));
+        for (String key : List.of("tie_word_embeddings", "eos_token_id")) { // of the whole model, if it has them
+            if (outer.has(key)) {
+                own.put(key, outer.root().get(key));
+            }
+        }
+        return new Json(outer.subject(), Map.of("vocab_size", 262144))
+                .with(inner.root())
+                .with(own);
+    }
+
+    /** One reading of a configuration. */
+    private final class Reading {
+        private final Json json;
+        private final Keys keys;
+        private final List<String> kinds;
+        private final int firstShared;
+        private final Dense dense;
+        private final Map<String, RopeConfig> ropes = new LinkedHashMap<>();
+
+        Reading(Json said) throws FormatException {
+            json = said;
+            keys = new Keys(said.with(Map.of(BIDIRECTIONAL, false)), new Keys.Absent(0, 4, 256, 1e4, 1e-6));
+            keys.tied = true;
+            keys.places = NormPlaces.BEFORE_AND_AFTER;
+            keys.queryKeyNorm = QueryKeyNorm.HEAD;
+            keys.scale = 1;
+            keys.embeddingScale = (float) Math.sqrt(keys.hiddenSize);
+            keys.logitCap = (float) json.number("final_logit_softcapping", 0, 1e-9, 1e9);
+            keys.scaledLayers = true;
+            keys.perLayer = perLayer();
+            kinds = kinds();
+            int shared = json.integer("num_kv_shared_layers", 0, 0, keys.layers - 1);
+            firstShared = keys.layers - shared;
+            Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
+            dense = keys.dense("intermediate_size", activation, true, false);
+        }
+
+        Architecture architecture() throws FormatException {
+            List<BlockConfig> blocks = new ArrayList<>();
+            for (int layer = 0; layer < keys.layers; layer++) {
+                AttentionConfig attention = attention(layer);
+                checkShared(attention, blocks);
+                blocks.add(keys.block(attention, feedForward(layer)));
+            }
+            return keys.model(Gemma4.this, json, blocks::get);
+        }
+
+        /** The last layer is full whatever the list says. */
+        private List<String> kinds() throws FormatException {
+            List<Boolean> local = keys.local(layer -> (layer + 1) % 6 != 0);
+            return IntStream.range(0, keys.layers)
+                    .mapToObj(layer -> local.get(layer) && layer < keys.layers - 1 ? SLIDING : FULL)
+                    .toList();
+        }
+
+        private @Nullable PerLayerConfig perLayer() throws FormatException {
+            boolean unified = json.string("model_type", "").startsWith("gemma4_unified");
+            int most = Architecture.MOST / keys.layers;
+            int width = json.integer("hidden_size_per_layer_input", unified ? 0 : 256, 0, most);
+            if (width == 0) {
+                return null;
+            }
+            String key = "vocab_size_per_layer_input";
+            int rows = json.integer(key, 262144, 1, Architecture.MOST);
+            int size = json.requireInt("vocab_size", 1, Architecture.MOST);
+            json.support(key, rows >= size, "at least vocab_size = " + size);
+            return new PerLayerConfig(rows, width);
+        }
+
+        private AttentionConfig attention(int layer) throws FormatException {
+            String kind = kinds.get(layer);
+            boolean full = kind.equals(FULL);
+            boolean keysAreValues = full && json.bool("attention_k_eq_v", false);
+            Json each = json.section("per_layer_config");
+            boolean listed = json.has("per_layer_config");
+            Json own = each.section(String.valueOf(layer));
+            int usual = full && !listed ? json.integer("global_head_dim", 512, 1, Architecture.MOST) : keys.headSize;
+            int headSize = own.integer("head_dim", usual, 1, Architecture.MOST);
+            int others = keysAreValues && !listed
+                    ? json.integer("num_global_key_value_heads", keys.kvHeads, 1, keys.heads)
+                    : keys.kvHeads;
+            int kvHeads = own.integer("num_key_value_heads", others, 1, keys.heads);
+            boolean fits = (long) keys.heads * headSize <= Architecture.MOST;
+            json.check(full ? "global_head_dim" : "head_dim", fits, "heads of at most 2^24 numbers in all");
+            json.check("num_attention_heads", keys.heads % kvHeads == 0, "a multiple of key heads, " + kvHeads);
+            return new AttentionConfig(
+                    keys.heads,
+                    kvHeads,
+                    headSize,
+                    keys.scale,
+                    0,
+                    full ? 0 : keys.window(512),
+                    rope(kind, headSize),
+                    keys.queryKeyNorm,
+                    keys.qkvBias,
+                    keys.outBias,
+                    false,
+                    false,
+                    keysAreValues ? Values.KEYS : Values.NORMED,
+                    layer < firstShared ? AttentionConfig.OWN : source(kind));
+        }
+
+        /** The last layer of a kind that has keys of its own. */
+        private int source(String kind) throws FormatException {
+            int source = kinds.subList(0, firstShared).lastIndexOf(kind);
+            json.support("num_kv_shared_layers", source >= 0, "a layer of kind " + kind + " before those that share");
+            return source;
+        }
+
+        private void checkShared(AttentionConfig attention, List<BlockConfig> blocks) throws FormatException {
+            if (attention.keysOf() != AttentionConfig.OWN) {
+                AttentionConfig source =
+                        (AttentionConfig) blocks.get(attention.keysOf()).mixer();
+                boolean same = source.kvHeads() == attention.kvHeads() && source.headSize() == attention.headSize();
+                json.support("per_layer_config", same, "equal heads in layers that share keys");
+            }
+        }
+
+        private FeedForwardConfig feedForward(int layer) throws FormatException {
+            boolean wide = layer >= firstShared && json.bool("use_double_wide_mlp", false);
+            Dense each = wide ? new Dense(2 * dense.innerSize(), dense.activation(), true, false) : dense;
+            if (!json.bool("enable_moe_block", false)) {
+                return each;
+            }
+            Dense expert = keys.dense("moe_intermediate_size", dense.activation(), true, false);
+            int chosen = json.requireInt("top_k_experts", 1, Architecture.MOST_EXPERTS);
+            Experts all = keys.experts("num_experts", 0, chosen, expert, Routing.SOFTMAX_OF_CHOSEN, false);
+            json.check("top_k_experts", chosen <= all.count(), "at most num_experts = " + all.count());
+            return new Beside(each, all);
+        }
+
+        /**
+         * Rotation of a kind of layers. The proportional one turns the first pairs of the whole head, with exponents over
+         * its size, and leaves the others.
+         */
+        private RopeConfig rope(String kind, int headSize) throws FormatException {
+            Json all = json.section("rope_parameters");
+            boolean proportionalIfAbsent = kind.equals(FULL) && !all.has(kind);
+            Json rope = all.section(kind);
+            String type = rope.string("rope_type", proportionalIfAbsent ? "proportional" : "default");
+            boolean proportional = type.equals("proportional");
+            rope.support("rope_type", proportional || type.equals("default"), "default or proportional");
+            json.check("head_dim", headSize % 2 == 0, "an even number");
+            double theta = rope.number("rope_theta", kind.equals(FULL) ? 1e6 : 1e4, 1e-9, 1e300);
+            double share = rope.number("partial_rotary_factor", proportionalIfAbsent ? 0.25 : 1, 0, 1);
+            double factor = proportional ? rope.number("factor", 1, 1e-9, 1e9) : 1;
+            rope.support("partial_rotary_factor", proportional || share == 1, "1 of rope_type default");
+            int turned = (int) Math.floor(share * headSize / 2);
+            List<Double> frequencies = IntStream.range(0, headSize / 2)
+                    .mapToObj(j -> j < turned ? RopeKeys.plain(theta, j, headSize) / factor : 0.0)
+                    .toList();
+            RopeConfig made = new RopeConfig(headSize, frequencies, 1, new Longer.Same());
+            keys.ropes.put(made, new Formula(theta, type, factor, 0));
+            return made;
+        }
+    }
+
+    @Override
+    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
+        Origin origin = names.origin(decoder, spec, root);
+        boolean ofAll = fused && spec.expert() != ParameterSpec.NO_EXPERT;
+        if (!ofAll) {
+            return origin;
+        }
+        var experts = decoder.blocks().get(spec.layer()).feedForward().experts();
+        return origin.among(experts.orElseThrow().count(), spec.expert());
+    }
+
+    /** Ignores the tensors of vision and audio, and keys and values that are never read. */
+    @Override
+    public boolean isBuffer(DecoderConfig decoder, String name) {
+        return name.matches("(model\\.)?(vision_tower|audio_tower|embed_vision|embed_audio|vision_embedder)\\..*")
+                || names.isUnread(decoder, name)
+                || Family.super.isBuffer(decoder, name);
+    }
+}
