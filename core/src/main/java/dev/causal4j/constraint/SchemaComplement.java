@@ -70,9 +70,8 @@ final class SchemaComplement {
             case "properties" -> {
                 List<List<Shape>> outside = new ArrayList<>();
                 schema.object(keyword)
-                        .forEach((name, value) -> outside.add(List.of(
-                                reader.members(Map.of((String) name, List.of(not(schema, value))), Set.of((String)
-                                        name)))));
+                        .forEach((name, value) -> outside.add(List.of(reader.members(
+                                Map.of((String) name, List.of(not(schema, value))), Set.of((String) name)))));
                 yield outside;
             }
             default -> throw schema.refused(keyword, "no " + quote(keyword) + " inside of not", "one");

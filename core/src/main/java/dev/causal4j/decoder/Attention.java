@@ -311,10 +311,12 @@ final class Attention implements Mixer {
             normsBackward(step, tape, a, gradients);
         }
         if (config.values() == Values.KEYS) {
-            step.compute.each(step.rows(), row -> { // both paths lead into one projection
-                int keys = row * width + queryWidth;
-                Kernels.add(a.dProjected, keys + keyWidth, a.dProjected, keys, keyWidth);
-            });
+            step.compute.each(
+                    step.rows(),
+                    row -> { // both paths lead into one projection
+                        int keys = row * width + queryWidth;
+                        Kernels.add(a.dProjected, keys + keyWidth, a.dProjected, keys, keyWidth);
+                    });
         }
         int d = queryKeyValue.weight().cols();
         queryKeyValue.backward(

@@ -28,7 +28,8 @@ class StateTest {
     private final PagePool pool = new PagePool(decoder, DType.F32, Arena.ofAuto(), 8 * PAGE + 2 * STATE);
 
     private float[] hidden(KVCache cache, int... tokens) {
-        return Arrays.copyOf(model.forward(Batch.of(cache, tokens), new Activations()).data(), tokens.length * 18);
+        return Arrays.copyOf(
+                model.forward(Batch.of(cache, tokens), new Activations()).data(), tokens.length * 18);
     }
 
     @Test

@@ -438,8 +438,8 @@ class FamilyDefaultsTest {
 
     @Test
     void queriesOfMinistralGrowFromTheLengthOfPretrainingOn() throws FormatException {
-        RopeConfig absent = Objects.requireNonNull(
-                attention(read(keys("ministral3")), 0).rope());
+        RopeConfig absent =
+                Objects.requireNonNull(attention(read(keys("ministral3")), 0).rope());
         assertThat(List.of(absent.growth(), absent.gain())).containsExactly(0.1f, 1f);
         assertThat(absent.original()).isEqualTo(16384);
         ModelConfig given = changed("ministral3", "{'rope_parameters': {'rope_type': 'default', 'rope_theta': 1e6}}");
