@@ -27,7 +27,7 @@ final class SchemaComplement {
     private final SchemaDocument document;
     private final JsonTerms json;
     private final Shapes shapes;
-    private final Map<Object, Subschema> negations = new IdentityHashMap<>();
+    private final IdentityHashMap<Object, Subschema> negations = new IdentityHashMap<>();
 
     SchemaComplement(SchemaReader reader, SchemaDocument document, JsonTerms json) {
         this.reader = reader;
