@@ -102,6 +102,7 @@ class InspectCommandTest {
                 "gemma3   | window 7; positions rotary; rope theta 3000.0; scaling default; factor 1.0; inner size 44",
                 "gemma3   | positions rotary; rope theta 200000.0; scaling linear; factor 8.0; inner size 44",
                 "smollm3  | layers 1; positions none; inner size 52",
+                "gemma4-e2b | rope theta 200000.0; scaling proportional; factor 1.0; keys of another layer; inner size 88",
                 "qwen3_moe| layers 1; positions rotary; rope theta 6000.0; scaling default; factor 1.0; inner size 36",
                 "qwen3_moe| layers 2; positions rotary; rope theta 6000.0; scaling default; factor 1.0;"
                         + " experts count 5; chosen 2; inner size 20",

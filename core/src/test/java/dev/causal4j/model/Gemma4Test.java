@@ -2,6 +2,7 @@ package dev.causal4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
@@ -139,7 +140,7 @@ class Gemma4Test {
     }
 
     private static float[] logits(Path model) throws IOException {
-        int[] tokens = {5, 80, 3, 41, 2, 64, 7, 9, 30, 31, 32};
+        int[] tokens = {5, 60, 3, 41, 2, 63, 7, 9, 30, 31, 32};
         try (CausalLM loaded = CausalLM.load(model)) {
             return Logits.of(loaded, tokens);
         }
@@ -227,6 +228,39 @@ class Gemma4Test {
             Objects.requireNonNull(whole.stored(table)).row(7, same);
             assertThat(row).isEqualTo(same);
             assertThat(model.config().lookedUpParameters()).isEqualTo(103L * 8 * 6);
+        }
+    }
+
+    /** In a converted folder its rows are the numbers that the blocks stand for. */
+    @Test
+    void aTableInBlocksIsDequantisedByTheRow() throws IOException {
+        ModelConfig config = SmallModels.config("""
+                {"model_type": "gemma4_text", "vocab_size": 64, "vocab_size_per_layer_input": 64, "hidden_size": 32,
+                 "num_hidden_layers": 4, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16,
+                 "global_head_dim": 16, "hidden_size_per_layer_input": 8, "intermediate_size": 32}""");
+        Path original = Files.createDirectory(folder.resolve("original"));
+        Path file = folder.resolve("blocks.gguf");
+        Path panels = folder.resolve("panels");
+        try (CausalLM model = CausalLM.create(config, 5, DType.F32)) {
+            model.save(original, DType.F32);
+        }
+        Conversion.of(original).toGguf(file, GgufType.Q8_0);
+        Conversion.of(file)
+                .withOptions(LoadOptions.DEFAULT.withDtype(DType.INT8))
+                .toPanels(panels);
+        float[] whole = row(original);
+        float[] blocks = row(file);
+        assertThat(blocks).isNotEqualTo(whole);
+        assertThat(blocks).containsExactly(whole, within(1e-3f));
+        assertThat(row(panels)).isEqualTo(blocks);
+    }
+
+    private static float[] row(Path path) throws IOException {
+        try (CausalLM model = CausalLM.load(path)) {
+            var table = SmallModels.spec(model, "per_layer_embedding.weight");
+            float[] row = new float[table.cols()];
+            Objects.requireNonNull(model.stored(table)).row(41, row);
+            return row;
         }
     }
 
