@@ -45,7 +45,8 @@ final class Union {
     /** Drops parts, and ends behind any number of something, of which all texts are made of it and of another end. */
     private void dropWhatComesTo(Term part, List<Term> parts) {
         Term head = part.node instanceof Node.Concat(Term begin, Term _) ? begin : part;
-        if (!parts.contains(part) || !(Terms.isStar(head) && head.node instanceof Node.Repeat(Term unit, int _, int _))) {
+        if (!parts.contains(part)
+                || !(Terms.isStar(head) && head.node instanceof Node.Repeat(Term unit, int _, int _))) {
             return;
         }
         Term tail = part.node instanceof Node.Concat(Term _, Term end) ? end : terms.empty;
@@ -172,7 +173,8 @@ final class Union {
         }
         return switch (other.node) {
             case Node.Or(List<Term> options) -> options.stream().anyMatch(each -> isPlainlyIn(term, each));
-            case Node.Set(Bytes all) -> term.node instanceof Node.Set(Bytes some) && some.and(all).equals(some);
+            case Node.Set(Bytes all) ->
+                term.node instanceof Node.Set(Bytes some) && some.and(all).equals(some);
             case Node.Concat(Term head, Term tail) ->
                 term.node instanceof Node.Concat(Term first, Term rest)
                         && isPlainlyIn(first, head)
