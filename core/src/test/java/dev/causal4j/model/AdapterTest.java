@@ -107,7 +107,7 @@ class AdapterTest {
     @MethodSource("fixtures")
     void whatIsSavedAndLoadedComputesTheSameBits(String fixture) throws IOException {
         CausalLM model = load(fixture);
-        boolean experts = List.of("gpt_oss", "gemma4-moe").contains(fixture);
+        boolean experts = List.of("gpt_oss", "gemma4-moe", "qwen3_5_moe").contains(fixture);
         CausalLM adapted = adapted(model, spec -> !experts || spec.expert() == ParameterSpec.NO_EXPERT);
         float[] expected = Logits.of(adapted, TOKENS);
         assertThat(expected).isNotEqualTo(Logits.of(model, TOKENS));
@@ -131,7 +131,7 @@ class AdapterTest {
     @ParameterizedTest
     @MethodSource("fixtures")
     void anAdapterMergedByLoadingOrConvertingGivesTheBitsOfTheMergedModel(String fixture) throws IOException {
-        boolean experts = List.of("gpt_oss", "gemma4-moe").contains(fixture);
+        boolean experts = List.of("gpt_oss", "gemma4-moe", "qwen3_5_moe").contains(fixture);
         CausalLM adapted = adapted(load(fixture), spec -> !experts || spec.expert() == ParameterSpec.NO_EXPERT);
         adapted.saveAdapter(adapter);
         LoadOptions options = LoadOptions.DEFAULT.withMerged(adapter);

@@ -48,7 +48,11 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
 
         /** The heads of stored numbers, in order. */
         public float[] inOrder(float[] stored) {
-            return new Heads(inner, outer, size).moved(stored);
+            float[] ordered = new float[stored.length];
+            for (int head = 0; head < outer * inner; head++) {
+                System.arraycopy(stored, stored(head) * size, ordered, head * size, size);
+            }
+            return ordered;
         }
     }
 
