@@ -108,7 +108,8 @@ public enum ToolFormat {
     LFM2(
             answer -> new LiteralCalls(answer)::first,
             "<\\|tool_(?:list|call)_start\\|>|List of tools: ",
-            new Form("<|tool_call_start|>", "[", "$name($members)", ", ", "]<|tool_call_end|>").of("$key=$value", ", ")),
+            new Form("<|tool_call_start|>", "[", "$name($members)", ", ", "]<|tool_call_end|>")
+                    .of("$key=$value", ", ")),
 
     /** Llama 3.2 and 4 as Python. */
     PYTHONIC(

@@ -258,7 +258,7 @@ final class Automaton {
 
     /** The rule that a configuration is in, for errors; empty for none. */
     String place(Configuration configuration) {
-        Map<Expression, String> places = new IdentityHashMap<>();
+        IdentityHashMap<Expression, String> places = new IdentityHashMap<>();
         for (int i = 0; i < grammar.rules().size(); i++) {
             name(grammar.rules().get(i), grammar.names().get(i), places);
         }
@@ -273,7 +273,7 @@ final class Automaton {
         return grammar.names().getFirst();
     }
 
-    private static void name(Expression part, String name, Map<Expression, String> places) {
+    private static void name(Expression part, String name, IdentityHashMap<Expression, String> places) {
         places.putIfAbsent(part, name);
         part.with(each -> {
             name(each, name, places);

@@ -11,7 +11,7 @@ import java.util.Set;
 
 /** Compares the texts of terms by walking both at once. Gives up early: its answers only save work. Not thread-safe. */
 final class Containment {
-    private static final int MOST_PAIRS = 4000; // more take longer than a walk of the vocabulary
+    private static final int MOST_PAIRS = 2000; // more take longer than a walk of the vocabulary
 
     private final Terms terms;
     private final Map<Term, Map<Term, Boolean>> answers = new HashMap<>(); // by both terms

@@ -48,16 +48,17 @@ final class Horizon {
     }
 
     /**
-     * The part alone, if the bound is a length that no text reaches: behind as many bytes there is room for the
-     * shortest end of the part.
+     * The part with the least length alone, if the bound is one that no text reaches: behind as many bytes, and behind the
+     * least length, there is room for the shortest end of the part.
      */
     private Term unbounded(Term both, Term part, Term bound) {
-        boolean far = bound.node instanceof Node.Repeat(Term unit, int least, int most)
-                && least == 0
+        if (bound.node instanceof Node.Repeat(Term unit, int least, int most)
                 && part.plain
-                && most >= bytes + farthest(part)
-                && containment.contains(terms.repeat(unit, 0, Terms.UNBOUNDED), part);
-        return far ? capped(part) : both;
+                && most >= Math.max(bytes, least) + farthest(part)
+                && containment.contains(terms.repeat(unit, 0, Terms.UNBOUNDED), part)) {
+            return terms.and(capped(part), terms.repeat(unit, Math.min(least, bytes + 1), Terms.UNBOUNDED));
+        }
+        return both;
     }
 
     /** At least the bytes of the shortest end of any beginning of a text. */

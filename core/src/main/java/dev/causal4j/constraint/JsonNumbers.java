@@ -51,6 +51,11 @@ record JsonNumbers(
             return k == whole.length() ? order : Integer.signum(k - whole.length());
         }
 
+        /** Whether more digits lead away from it: its size is less than one of so many digits and such an order. */
+        private boolean isBelow(int digits, int order) {
+            return digits > whole.length() || (digits == whole.length() && order > 0);
+        }
+
         /** How the number that ends at a place compares with this one. */
         private int compare(Place place, int order) {
             boolean fractional = place.phase == Phase.FRACTION;
@@ -170,12 +175,15 @@ record JsonNumbers(
         return null;
     }
 
-    private Place whole(Place place, Phase phase, int digit) {
+    private @Nullable Place whole(Place place, Phase phase, int digit) {
         int k = place.digits;
         int lower = low == null ? 0 : low.with(place.low, low.whole, k, digit);
         int upper = high == null ? 0 : high.with(place.high, high.whole, k, digit);
-        return new Place(
-                phase, place.negative, k + 1, lower, upper, multiple == null ? 0 : multiple.with(place.rest, digit));
+        int rest = multiple == null ? 0 : multiple.with(place.rest, digit);
+        Place next = new Place(phase, place.negative, k + 1, lower, upper, rest);
+        boolean above = high != null && !place.negative && high.isBelow(k + 1, upper);
+        boolean below = low != null && place.negative && low.isBelow(k + 1, lower);
+        return above || below ? null : next;
     }
 
     private @Nullable Place fraction(Place place, int digit) {

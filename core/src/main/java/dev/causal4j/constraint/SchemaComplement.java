@@ -27,7 +27,7 @@ final class SchemaComplement {
     private final SchemaDocument document;
     private final JsonTerms json;
     private final Shapes shapes;
-    private final Map<Object, Subschema> negations = new IdentityHashMap<>();
+    private final IdentityHashMap<Object, Subschema> negations = new IdentityHashMap<>();
 
     SchemaComplement(SchemaReader reader, SchemaDocument document, JsonTerms json) {
         this.reader = reader;
@@ -70,9 +70,8 @@ final class SchemaComplement {
             case "properties" -> {
                 List<List<Shape>> outside = new ArrayList<>();
                 schema.object(keyword)
-                        .forEach((name, value) -> outside.add(List.of(
-                                reader.members(Map.of((String) name, List.of(not(schema, value))), Set.of((String)
-                                        name)))));
+                        .forEach((name, value) -> outside.add(List.of(reader.members(
+                                Map.of((String) name, List.of(not(schema, value))), Set.of((String) name)))));
                 yield outside;
             }
             default -> throw schema.refused(keyword, "no " + quote(keyword) + " inside of not", "one");

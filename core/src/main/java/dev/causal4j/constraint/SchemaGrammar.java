@@ -84,7 +84,9 @@ final class SchemaGrammar {
                 int rule = rule();
                 known = new Call(rule);
                 open.push(() -> {
-                    place = all.isEmpty() ? SchemaDocument.ANY.place() : all.getFirst().place();
+                    place = all.isEmpty()
+                            ? SchemaDocument.ANY.place()
+                            : all.getFirst().place();
                     List<Expression> options = new ArrayList<>();
                     alternatives.forEach(shape -> options.add(expression(shape)));
                     rules.set(rule, choice(options));
@@ -229,7 +231,11 @@ final class SchemaGrammar {
                 List.copyOf(named.entrySet()).reversed()) {
             boolean must = required.contains(each.getKey());
             following = must ? 1 : following + 1;
-            Limits.check("schema, object at " + place, following, Limits.PROPERTIES, "properties that can follow at one place");
+            Limits.check(
+                    "schema, object at " + place,
+                    following,
+                    Limits.PROPERTIES,
+                    "properties that can follow at one place");
             places = before(each.getKey(), value(each.getValue()), must, places, max == Terms.UNBOUNDED);
         }
         return bracketed("{}", min == 0 && required.isEmpty(), places[0]);

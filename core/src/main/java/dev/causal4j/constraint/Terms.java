@@ -105,8 +105,8 @@ final class Terms {
     }
 
     /** Whether any number of something, and a term beside it, are the same without the term. */
-    private static boolean absorbs(Term star, Term term) {
-        return term.nullable && Union.within(term, ((Node.Repeat) star.node).term());
+    private boolean absorbs(Term star, Term term) {
+        return term.nullable && union.within(term, ((Node.Repeat) star.node).term());
     }
 
     /** Whether a term is any number of something. */
@@ -145,7 +145,7 @@ final class Terms {
         for (Term part : List.copyOf(flat)) {
             if (isStar(part)) {
                 Term unit = ((Node.Repeat) part.node).term();
-                if (flat.stream().anyMatch(other -> other != part && Union.within(other, unit))) {
+                if (flat.stream().anyMatch(other -> other != part && union.within(other, unit))) {
                     flat.removeIf(other -> other == part);
                 }
             }

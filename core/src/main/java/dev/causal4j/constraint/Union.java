@@ -15,6 +15,7 @@ import java.util.Set;
 final class Union {
     private final Terms terms;
     private final Map<Set<Node.Literals>, Term> joined = new HashMap<>(); // as equal lists of texts are not known
+    private final Map<Long, Boolean> made = new HashMap<>(); // whether a term is of units, by both
 
     Union(Terms terms) {
         this.terms = terms;
@@ -44,7 +45,8 @@ final class Union {
     /** Drops parts, and ends behind any number of something, of which all texts are made of it and of another end. */
     private void dropWhatComesTo(Term part, List<Term> parts) {
         Term head = part.node instanceof Node.Concat(Term begin, Term _) ? begin : part;
-        if (!parts.contains(part) || !(Terms.isStar(head) && head.node instanceof Node.Repeat(Term unit, int _, int _))) {
+        if (!parts.contains(part)
+                || !(Terms.isStar(head) && head.node instanceof Node.Repeat(Term unit, int _, int _))) {
             return;
         }
         Term tail = part.node instanceof Node.Concat(Term _, Term end) ? end : terms.empty;
@@ -96,6 +98,7 @@ final class Union {
 
     void forget() {
         joined.clear();
+        made.clear();
     }
 
     /** Makes one repetition of two whose counts touch. */
@@ -142,16 +145,22 @@ final class Union {
     }
 
     /** Whether a term is plainly made of the unit alone. */
-    static boolean within(Term term, Term unit) {
-        return isPlainlyIn(term, unit)
-                || switch (term.node) {
-                    case Node.Empty _ -> true;
-                    case Node.Concat(Term head, Term tail) -> within(head, unit) && within(tail, unit);
-                    case Node.Or(List<Term> options) -> options.stream().allMatch(each -> within(each, unit));
-                    case Node.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
-                    case Node.Repeat(Term inner, int _, int _) -> within(inner, unit);
-                    default -> false;
-                };
+    boolean within(Term term, Term unit) {
+        long pair = (long) term.id << 32 | unit.id;
+        Boolean known = made.get(pair);
+        if (known == null) {
+            known = isPlainlyIn(term, unit)
+                    || switch (term.node) {
+                        case Node.Empty _ -> true;
+                        case Node.Concat(Term head, Term tail) -> within(head, unit) && within(tail, unit);
+                        case Node.Or(List<Term> options) -> options.stream().allMatch(each -> within(each, unit));
+                        case Node.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
+                        case Node.Repeat(Term inner, int _, int _) -> within(inner, unit);
+                        default -> false;
+                    };
+            made.put(pair, known);
+        }
+        return known;
     }
 
     /** Whether the texts of a term are some of another's, option by option and part by part. */
@@ -164,7 +173,8 @@ final class Union {
         }
         return switch (other.node) {
             case Node.Or(List<Term> options) -> options.stream().anyMatch(each -> isPlainlyIn(term, each));
-            case Node.Set(Bytes all) -> term.node instanceof Node.Set(Bytes some) && some.and(all).equals(some);
+            case Node.Set(Bytes all) ->
+                term.node instanceof Node.Set(Bytes some) && some.and(all).equals(some);
             case Node.Concat(Term head, Term tail) ->
                 term.node instanceof Node.Concat(Term first, Term rest)
                         && isPlainlyIn(first, head)

@@ -310,11 +310,13 @@ final class Attention implements Mixer {
         if (extras.queryNorm != null) {
             normsBackward(step, tape, a, gradients);
         }
-        for (int row = 0;
-                config.values() == Values.KEYS && row < step.rows();
-                row++) { // both paths into one projection
-            int keys = row * width + queryWidth;
-            Kernels.add(a.dProjected, keys + keyWidth, a.dProjected, keys, keyWidth);
+        if (config.values() == Values.KEYS) {
+            step.compute.each(
+                    step.rows(),
+                    row -> { // both paths lead into one projection
+                        int keys = row * width + queryWidth;
+                        Kernels.add(a.dProjected, keys + keyWidth, a.dProjected, keys, keyWidth);
+                    });
         }
         int d = queryKeyValue.weight().cols();
         queryKeyValue.backward(

@@ -183,28 +183,18 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Scores continuations of a prompt, which is computed once.
+     * Scores continuations of a prompt. What several begin with is computed once.
      *
      * @param prompt at least one token; with a continuation at most one more than the context length
      * @return the predictions of each continuation's tokens, as {@link #score}
      */
     public List<CompletableFuture<List<Prediction>>> scoreContinuations(
             int[] prompt, List<int[]> continuations, int alternatives) {
-        Optional<String> salt = Optional.of("");
-        Requester requester = Requester.of("");
-        int longest = continuations.stream().mapToInt(each -> each.length).max().orElse(0);
-        int positions = prompt.length + longest - 1; // equal for all, and so are their rotations
-        ScoredSequence whole = new ScoredSequence(this, requester, prompt, prompt.length, 0, salt, positions, null);
-        List<ScoredSequence> all = new ArrayList<>(List.of(whole));
-        for (int[] continuation : continuations) {
-            int[] tokens = Arrays.copyOf(prompt, prompt.length + continuation.length);
-            System.arraycopy(continuation, 0, tokens, prompt.length, continuation.length);
-            all.add(new ScoredSequence(this, requester, tokens, prompt.length, alternatives, salt, positions, whole));
-        }
+        Continuations all = new Continuations(this, prompt, continuations, alternatives);
         if (!continuations.isEmpty()) {
-            start(all);
+            start(all.sequences);
         }
-        return all.stream().skip(1).map(each -> each.result).toList();
+        return Arrays.stream(all.ends).map(each -> each.result).toList();
     }
 
     GeneratedSequence generating(GenerationRequest request, Requester requester, int index, TokenListener listener) {

@@ -53,8 +53,7 @@ public final class Checkpoint implements AutoCloseable {
     static final String CONFIG = "config.json";
 
     /** Dtypes of row-major tensors. */
-    static final List<DType> FLOATS =
-            Stream.of(DType.values()).filter(dtype -> !dtype.isQuantised()).toList();
+    static final List<DType> FLOATS = List.of(DType.F32, DType.F16, DType.BF16);
 
     static final String APART = "they do not belong together";
 
@@ -312,8 +311,7 @@ public final class Checkpoint implements AutoCloseable {
             Work.Load work = new Work.Load();
             work.begin();
             long begin = System.nanoTime();
-            // A mapping that is read later belongs to the model.
-            boolean keeps = layout != null || config.decoder().perLayer() != null;
+            boolean keeps = layout != null || config.decoder().perLayer() != null; // a mapping that is read later
             long bytes = layout != null ? 0 : bytesNeeded(options, dtype) + options.cacheBytes();
             Device device =
                     Device.in(keeps ? files : Device.open(options.compute()).arena(), options.compute(), bytes);
@@ -403,9 +401,8 @@ public final class Checkpoint implements AutoCloseable {
                 .flatMap(spec -> stored(spec).tensors().stream().map(TensorView::dtype))
                 .collect(Collectors.toSet());
         dtypes = layout != null ? Set.of(layout.dtype()) : dtypes;
-        DType natural = dtypes.size() == 1
-                ? dtypes.iterator().next()
-                : DType.narrowest(dtypes).orElse(DType.F32);
+        DType narrowest = DType.narrowest(dtypes).orElse(DType.F32);
+        DType natural = dtypes.size() == 1 ? dtypes.iterator().next() : narrowest;
         if (layout != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";
             throw wrong(expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());

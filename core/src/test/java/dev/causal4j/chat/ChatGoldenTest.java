@@ -60,8 +60,11 @@ class ChatGoldenTest {
     @TestFactory
     Stream<DynamicTest> aConversationRendersAsInTransformers() throws IOException {
         Map<String, Object> cases = Json.tree("cases", resource("cases.json"));
+        Map<String, Object> more = Json.tree("cases2", resource("cases2.json")); // of the same conversations
+        Map<Object, Object> templates = new LinkedHashMap<>(map(cases.get("templates")));
+        templates.putAll(map(more.get("templates")));
         List<DynamicTest> tests = new ArrayList<>();
-        for (Map.Entry<?, ?> template : map(cases.get("templates")).entrySet()) {
+        for (Map.Entry<?, ?> template : templates.entrySet()) {
             String name = template.getKey() + ".jinja";
             String source = new String(resource(name), StandardCharsets.UTF_8);
             ChatTemplate parsed = ChatTemplate.parse(name, source, Map.of()).withClock(CLOCK);
@@ -74,7 +77,7 @@ class ChatGoldenTest {
                         () -> check(map(expected), () -> render(parsed, golden, conversation))));
             }
         }
-        assertThat(tests).hasSize(22 * 32);
+        assertThat(tests).hasSize(25 * 32);
         return tests.stream();
     }
 

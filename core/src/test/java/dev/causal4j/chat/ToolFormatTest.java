@@ -38,6 +38,10 @@ class ToolFormatTest {
         "deepseek-v3.1, deepseek",
         "glm-4.5, glm",
         "own-gemma, none",
+        "own-gemma4, gemma4",
+        "granite-4.0, hermes",
+        "granite-4.1, hermes",
+        "ministral-3-reasoning, mistral-v11",
         "phi-3.5-mini, none",
         "zephyr-7b-beta, none",
         "own-chatml, none",
@@ -65,6 +69,24 @@ class ToolFormatTest {
                 List.of(new Message("user", "Hi"), new Answer("", "", List.of(call), "tool_calls").message());
         return template.render(template.adapted(messages), null, false, Map.of())
                 .text();
+    }
+
+    /** A thought is a channel; without one the prompt has an empty one. */
+    @Test
+    void gemma4ThinksWhereItIsAskedTo() throws IOException {
+        ChatTemplate template = template("own-gemma4");
+        ToolFormat format = ToolFormat.of(template);
+        List<Message> messages = List.of(new Message("user", "Hi"));
+        String plain = template.render(messages, null, true, Map.of()).text();
+        String thinking = template.render(messages, null, true, Map.of("enable_thinking", true))
+                .text();
+        assertThat(plain).endsWith("<|turn>model\n<|channel>thought\n<channel|>");
+        assertThat(format.mayThink(template, plain)).isFalse();
+        assertThat(format.mayThink(template, thinking)).isTrue();
+        assertThat(format.opensThought(plain)).isFalse();
+        assertThat(format.opensThought(thinking + "<|channel>thought\n")).isTrue();
+        assertThat(rendered("own-gemma4", "{\"city\": \"Paris\"}"))
+                .contains("<|tool_call>call:get_weather{city:<|\"|>Paris<|\"|>}<tool_call|>");
     }
 
     @Test

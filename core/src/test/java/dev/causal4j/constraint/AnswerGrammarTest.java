@@ -201,7 +201,8 @@ class AnswerGrammarTest {
         String qwen = "<tool_call>\n<function=f>\n<parameter=p>\n[\"a <b> ";
         Matcher coder = matcher(ToolFormat.QWEN3_CODER, ToolChoice.REQUIRED, list);
         assertThat(reach(coder.copy(), qwen + "</parameter>")).isEqualTo((qwen + "</parameter").length());
-        assertThat(reach(coder.copy(), qwen + "<\\/parameter> </arg_value>\"]\n</parameter>\n</function>\n</tool_call>"))
+        assertThat(reach(
+                        coder.copy(), qwen + "<\\/parameter> </arg_value>\"]\n</parameter>\n</function>\n</tool_call>"))
                 .isEqualTo(-1);
         String glm = "<tool_call>f\n<arg_key>o</arg_key>\n<arg_value>{\"";
         Matcher key = matcher(ToolFormat.GLM, ToolChoice.REQUIRED, list);

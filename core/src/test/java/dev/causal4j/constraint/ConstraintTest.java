@@ -299,7 +299,8 @@ class ConstraintTest {
         assertThatThrownBy(() -> matcher.accept(deep))
                 .isInstanceOf(ConstraintException.class)
                 .hasMessage("answer behind \"" + "[".repeat(40)
-                        + "\" in brackets, constraint: expected at most 256 open brackets, got 257;" + " make it smaller");
+                        + "\" in brackets, constraint: expected at most 256 open brackets, got 257;"
+                        + " make it smaller");
     }
 
     @Test
@@ -307,8 +308,8 @@ class ConstraintTest {
         Terms terms = new Terms(CodePoints.ALL, new Budget());
         Expression item = new Expression.Text(terms.text("ab", Spelling.RAW, "list"));
         Expression rest = new Expression.Choice(List.of(new Expression.Call(0), new Expression.Sequence(List.of())));
-        Automaton automaton = new Automaton(
-                terms, new Grammar(List.of(new Expression.Sequence(List.of(item, rest))), List.of("")));
+        Automaton automaton =
+                new Automaton(terms, new Grammar(List.of(new Expression.Sequence(List.of(item, rest))), List.of("")));
         Configuration once = automaton.next(automaton.next(automaton.start(), 'a'), 'b');
         Configuration twice = automaton.next(automaton.next(once, 'a'), 'b');
         assertThat(twice).isSameAs(once);

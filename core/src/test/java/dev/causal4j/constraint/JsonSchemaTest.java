@@ -237,7 +237,8 @@ class JsonSchemaTest {
         assertThat(accepts(constraint, "[".repeat(256) + "]".repeat(256))).isTrue();
         assertThatThrownBy(() -> accepts(constraint, "[".repeat(257)))
                 .isInstanceOf(ConstraintException.class)
-                .hasMessageMatching("answer behind [^\n]* in the schema at the root, constraint: expected at most 256 open [^\n]*");
+                .hasMessageMatching(
+                        "answer behind [^\n]* in the schema at the root, constraint: expected at most 256 open [^\n]*");
     }
 
     @ParameterizedTest

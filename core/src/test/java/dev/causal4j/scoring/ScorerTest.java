@@ -247,6 +247,25 @@ class ScorerTest {
     }
 
     @Test
+    void choicesThatBeginAlikeScoreAsEachAlone() {
+        int[] longest = tokens(2, 9);
+        List<int[]> choices = new ArrayList<>(List.of(tokens(5, 3), longest, longest));
+        for (int common : new int[] {1, 4, 5, 8}) {
+            choices.add(Arrays.copyOf(longest, common));
+            choices.add(IntStream.concat(Arrays.stream(longest, 0, common), Arrays.stream(tokens(common, 1)))
+                    .toArray());
+        }
+        for (int promptLength : new int[] {1, 31, 66}) {
+            int[] prompt = tokens(1, promptLength);
+            Ranking ranking = scorer.rank(prompt, choices, ScoringOptions.DEFAULT, ScoringListener.NONE);
+            for (int i = 0; i < choices.size(); i++) {
+                Score alone = score(new ScoringRequest(prompt, choices.get(i)), ScoringOptions.DEFAULT);
+                assertThat(ranking.choices().get(i).predictions()).isEqualTo(alone.predictions());
+            }
+        }
+    }
+
+    @Test
     void equalChoicesKeepTheirOrder() {
         int[] choice = tokens(2, 4);
         Ranking ranking = scorer.rank(

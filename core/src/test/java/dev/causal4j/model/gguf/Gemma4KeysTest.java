@@ -8,6 +8,8 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.format.Gguf;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.model.Conversion;
+import dev.causal4j.model.GgufType;
 import dev.causal4j.model.families.Architecture;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -19,8 +21,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class Gemma4KeysTest {
     private static final String FACTORS = "rope_freqs.weight";
@@ -77,6 +81,33 @@ class Gemma4KeysTest {
 
     private static Object json(String value) throws FormatException {
         return Objects.requireNonNull(Json.value("x", value.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Files of llama.cpp's converter have the same keys and tensors, and others that are never read. */
+    @ParameterizedTest
+    @ValueSource(strings = {"gemma4", "gemma4-moe", "gemma4-multimodal"})
+    void aFileIsWrittenAsLlamaCppWritesIt(String name, @TempDir Path folder) throws IOException {
+        Gguf twin = file(name);
+        Path written = folder.resolve("x.gguf");
+        Path fixture = Path.of("src/test/resources/dev/causal4j/golden", name);
+        Conversion.of(fixture).toGguf(written, GgufType.F32);
+        Gguf own = Gguf.open(written, Arena.ofAuto());
+        twin.metadata().root().forEach((key, value) -> {
+            if (((String) key).startsWith("gemma4.")) {
+                assertThat(own.metadata().root().get(key)).as("%s", key).isEqualTo(value);
+            }
+        });
+        for (String tensor : own.tensors().names()) {
+            assertThat(own.tensors().tensor(tensor).shape())
+                    .as(tensor)
+                    .isEqualTo(twin.tensors().tensor(tensor).shape());
+            assertThat(own.tensors().tensor(tensor).toArray())
+                    .as(tensor)
+                    .isEqualTo(twin.tensors().tensor(tensor).toArray());
+        }
+        assertThat(twin.tensors().names().stream()
+                        .filter(tensor -> !own.tensors().names().contains(tensor)))
+                .allMatch(tensor -> tensor.matches("blk\\.[45]\\.attn_(k|v|k_norm)\\.weight"));
     }
 
     @ParameterizedTest
