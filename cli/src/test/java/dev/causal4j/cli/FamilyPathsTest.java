@@ -52,6 +52,9 @@ class FamilyPathsTest {
                 "mixtral",
                 "qwen3_moe",
                 "gpt_oss",
+                "lfm2",
+                "lfm2_moe",
+                "ministral3",
                 "qwen3_5",
                 "qwen3_5_moe");
     }

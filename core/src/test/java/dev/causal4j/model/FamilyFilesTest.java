@@ -18,6 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.node.ObjectNode;
 
 /** The ways the files of a family may be written, and those that are refused. */
 class FamilyFilesTest {
@@ -149,6 +150,19 @@ class FamilyFilesTest {
         for (String misspelt : List.of("vision_towel.weight", "multi_modal_projectors.norm", "language_model.norm")) {
             refused(Variant.of(fixture).withZeros(misspelt, 2, 2), '"' + misspelt + '"');
         }
+    }
+
+    @Test
+    void mistralsWrapperHasNamesAndTensorsOfItsOwn() throws IOException {
+        float[] expected = logits(Variant.of("ministral3"), "text");
+        Variant wrapped = Variant.of("ministral3")
+                .renamed(name -> "language_model." + name)
+                .withZeros("vision_tower.ln_pre.weight", 2)
+                .withZeros("multi_modal_projector.linear_1.weight", 2, 2);
+        ObjectNode text = wrapped.config().deepCopy();
+        wrapped.config().removeAll();
+        wrapped.config().put("model_type", "mistral3").set("text_config", text);
+        assertThat(logits(wrapped, "wrapped")).isEqualTo(expected);
     }
 
     @ParameterizedTest
