@@ -89,7 +89,7 @@ public record BlockConfig(
 
         /**
          * A gated delta net (Yang et al. 2024; Qwen 3.5): a convolution over queries, keys and values, then the rule of
-         * {@link DeltaRule} for each value head. 
+         * {@link DeltaRule} for each value head.
          *
          * @param keyHeads each is read by valueHeads / keyHeads value heads
          * @param keySize numbers of a query and a key

@@ -112,8 +112,7 @@ record Mamba2(
         new RecurrenceBackward(heads, active, tape.gates, dy, dActive, dGates).run(step);
         skipsBackward(rows, active, dy, dActive, gradients);
         step.compute.each(
-                rows,
-                row -> Kernels.swishBackward(tape.prepared, dActive, row * channels, channels, 0.5f, 0));
+                rows, row -> Kernels.swishBackward(tape.prepared, dActive, row * channels, channels, 0.5f, 0));
         Rows dInputs = inputs(a.dProjected, rows);
         conv.backward(step, inputs(tape.projected, rows), Rows.of(dActive, channels, rows), dInputs, gradients);
         gatesBackward(rows, tape, a, dGates, gradients);

@@ -163,7 +163,8 @@ class RecurrencesTest {
     void aDecayIsThatOfSoftplus() {
         for (float x : new float[] {-90, -3, -0.1f, 0, 0.5f, 7, 19.9f, 20.1f, 60}) {
             double expected = Math.exp(-0.3f * Math.log1p(Math.exp(x)));
-            assertThat((double) Kernels.exp(-0.3f * Kernels.softplus(x))).isCloseTo(expected, Offset.offset(1e-6 * expected + 1e-30));
+            assertThat((double) Kernels.exp(-0.3f * Kernels.softplus(x)))
+                    .isCloseTo(expected, Offset.offset(1e-6 * expected + 1e-30));
         }
         assertThat(Kernels.softplus(Float.NaN)).isNaN();
     }

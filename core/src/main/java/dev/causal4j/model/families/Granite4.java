@@ -62,7 +62,8 @@ record Granite4(String type, Names names) implements Family {
         boolean rotates = json.string(positions, "nope").equals("rope");
         json.support(positions, rotates || json.string(positions, "nope").equals("nope"), "rope or nope");
         BlockConfig attention = keys.block(0, rotates ? keys.rope() : null, feedForward);
-        return keys.model(this, said, layer -> space != null && isMamba.get(layer) ? keys.block(space, feedForward) : attention);
+        return keys.model(
+                this, said, layer -> space != null && isMamba.get(layer) ? keys.block(space, feedForward) : attention);
     }
 
     private static FeedForwardConfig feedForward(Keys keys) throws FormatException {

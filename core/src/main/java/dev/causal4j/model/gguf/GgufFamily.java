@@ -110,10 +110,9 @@ public final class GgufFamily implements FileLayout {
         this.tensors = tensors;
         this.present = tensors.names();
         this.architecture = GgufArchitecture.of(metadata);
-        boolean mayHave =
-                List.of(GgufArchitecture.LLAMA, GgufArchitecture.GEMMA4, GgufArchitecture.GRANITE_HYBRID)
-                                .contains(architecture)
-                        || architecture.has(Trait.EXPERTS);
+        boolean mayHave = List.of(GgufArchitecture.LLAMA, GgufArchitecture.GEMMA4, GgufArchitecture.GRANITE_HYBRID)
+                        .contains(architecture)
+                || architecture.has(Trait.EXPERTS);
         this.hasExperts = mayHave && present.stream().anyMatch(name -> name.endsWith(ROUTER));
         Map<String, String> own = new HashMap<>();
         if (present.contains(FUSED)) {
@@ -313,7 +312,6 @@ public final class GgufFamily implements FileLayout {
         return switch (spec.module()) {
             case "shared_router" -> List.of((long) spec.cols());
             case "mamba_decay", "mamba_skip" -> List.of((long) spec.rows(), 1L);
-            case "mamba_norm" -> List.of(1L, (long) spec.rows()); // by groups, of which there is one
             default -> List.of();
         };
     }

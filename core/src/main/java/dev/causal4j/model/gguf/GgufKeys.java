@@ -254,9 +254,7 @@ final class GgufKeys {
         put(name, one.requireInt(name, 1, Architecture.MOST));
         json.put(
                 "layer_types",
-                counts.stream()
-                        .map(count -> count.equals(0) ? kind : attention)
-                        .toList());
+                counts.stream().map(count -> count.equals(0) ? kind : attention).toList());
     }
 
     /** Experts that sigmoids choose. */
