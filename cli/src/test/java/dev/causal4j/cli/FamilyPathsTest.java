@@ -53,7 +53,8 @@ class FamilyPathsTest {
                 "qwen3_moe",
                 "gpt_oss",
                 "qwen3_5",
-                "qwen3_5_moe");
+                "qwen3_5_moe",
+                "granite4-h");
     }
 
     @BeforeAll
