@@ -140,17 +140,17 @@ final class InspectCommand extends Subcommand {
                 .put("layer_kinds", kinds(config))
                 .put("weight_bytes", weights)
                 .put("cache_bytes_per_token", config.cacheBytes(1))
-                .put("cache_bytes", config.cacheBytes(contextLength))
-                .put("dtype", model.dtype().label())
+                .put("cache_bytes", config.cacheBytes(contextLength));
+        if (config.stateBytes() > 0) {
+            facts.put("state_bytes", config.stateBytes());
+        }
+        facts.put("dtype", model.dtype().label())
                 .put("arithmetic", model.dtype().arithmetic())
                 .put("tokenizer", tokenizer)
                 .put("bos_token_id", config.bos().isPresent() ? config.bos().getAsInt() : null)
                 .put("eos_token_ids", config.eos().stream().sorted().toList());
         if (config.lookedUpParameters() > 0) {
             facts.put("looked_up_parameters", config.lookedUpParameters());
-        }
-        if (config.stateBytes() > 0) {
-            facts.put("state_bytes", config.stateBytes());
         }
         GenerationDefaults defaults = config.generation();
         if (!defaults.equals(GenerationDefaults.NONE)) {
@@ -185,6 +185,11 @@ final class InspectCommand extends Subcommand {
                         .put("mixer", "gated delta net")
                         .put("heads", delta.valueHeads())
                         .put("kernel", delta.kernel());
+            case MixerConfig.StateSpace space ->
+                new Document()
+                        .put("mixer", "state space")
+                        .put("heads", space.heads())
+                        .put("kernel", space.kernel());
         };
         return kind.put("experts", block.feedForward().experts().map(InspectCommand::experts))
                 .put("inner_size", block.feedForward().each().innerSize())

@@ -52,8 +52,12 @@ class FamilyPathsTest {
                 "mixtral",
                 "qwen3_moe",
                 "gpt_oss",
+                "lfm2",
+                "lfm2_moe",
+                "ministral3",
                 "qwen3_5",
-                "qwen3_5_moe");
+                "qwen3_5_moe",
+                "granite4-h");
     }
 
     @BeforeAll

@@ -66,9 +66,12 @@ class InspectCommandTest {
         "gemma-3-270m, gemma3_text, 268098176, 36864",
         "gemma-3-1b, gemma3_text, 999885952, 53248",
         "gemma-4-e2b, gemma4_text, 4628569344, 36864",
+        "granite-4-h-1b, granitemoehybrid, 1461538368, 16384",
         "gpt2-small, gpt2, 124439808, 73728",
         "gpt2-5m, gpt2, 4801280, 10240",
-        "llama-5m, llama, 4721408, 5120"
+        "llama-5m, llama, 4721408, 5120",
+        "lfm2-1.2b, lfm2, 1170340608, 24576",
+        "lfm2-5m, lfm2, 4920576, 2048"
     })
     void aShapeHasTheSizesOfTheRealModel(String shape, String family, long parameters, long cache) throws Exception {
         JsonNode facts = Program.run("inspect", "--shape", shape, "--json").json();
@@ -78,6 +81,8 @@ class InspectCommandTest {
         long full = facts.get("context_length").longValue() * cache;
         long windows = facts.at("/layer_kinds/0/window").asLong(0) == 0 ? 0 : 1;
         assertThat(facts.get("cache_bytes").longValue()).isBetween(full / (1 + 5 * windows), full - windows);
+        long state = shape.equals("lfm2-1.2b") ? 163840 : shape.equals("lfm2-5m") ? 6144 : 0;
+        assertThat(facts.path("state_bytes").asLong(0)).isEqualTo(state);
         // Biases, gains and padding take little more than the weights.
         long held = parameters - facts.path("looked_up_parameters").asLong(0);
         assertThat(facts.at("/weight_bytes/bf16").doubleValue()).isBetween(2.0 * held, 2.01 * held);
@@ -106,6 +111,8 @@ class InspectCommandTest {
                 "olmo3    | layers 3; window 7; positions rotary; rope theta 4000.0; scaling default; factor 1.0;",
                 "olmo3    | layers 1; positions rotary; rope theta 4000.0; scaling yarn; factor 4.0;",
                 "gpt_oss  | rope theta 1000.0; scaling yarn; factor 4.0",
+                "lfm2     | layers 3; mixer short convolution; kernel 3; inner size 64",
+                "ministral3 | rope theta 1000.0; scaling yarn; factor 8.0",
                 "llama-dynamic | scaling dynamic; factor 3.0",
                 "llama-llama3  | scaling llama3; factor 8.0",
             })

@@ -11,7 +11,7 @@ import java.util.Set;
 
 /** Compares the texts of terms by walking both at once. Gives up early: its answers only save work. Not thread-safe. */
 final class Containment {
-    private static final int MOST_PAIRS = 2000; // more take longer than a walk of the vocabulary
+    private static final int MOST_PAIRS = 1000;
 
     private final Terms terms;
     private final Map<Term, Map<Term, Boolean>> answers = new HashMap<>(); // by both terms
@@ -84,8 +84,9 @@ final class Containment {
      *
      * @param character any of the characters, of which none begins another
      * @param most how many there are
+     * @param pairs that are looked at before it gives up
      */
-    boolean follows(Term term, Term character, int most) {
+    boolean follows(Term term, Term character, int most, int pairs) {
         Map<Long, Integer> left = new HashMap<>(Map.of(pair(term, character), most)); // characters, at most
         Deque<Term> open = new ArrayDeque<>(List.of(term, character)); // pairs
         while (!open.isEmpty()) {
@@ -97,7 +98,7 @@ final class Containment {
                 Term text = terms.derivative(of, classes.first(i));
                 if (text != terms.never) {
                     Term rest = terms.derivative(from, classes.first(i));
-                    if (!terms.live(rest) || left.size() > MOST_PAIRS) {
+                    if (!terms.live(rest) || left.size() > pairs) {
                         return false;
                     }
                     Term then = text == terms.empty ? character : text;

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Masks {
     private static final long MOST_BYTES = 16 << 20;
+    private static final int PAIR_NODES = 20; // of a walk of a slice, which take as long as a pair of terms
 
     private final Automaton automaton;
     private final Terms terms;
@@ -206,7 +207,7 @@ final class Masks {
         for (Member member : configuration.members) {
             Boolean answer = part.covered.get(member.term());
             if (answer == null) {
-                answer = covers(member.term(), part.most);
+                answer = covers(member.term(), part);
                 part.covered.put(member.term(), answer);
             }
             if (answer) {
@@ -216,18 +217,18 @@ final class Masks {
         return false;
     }
 
-    /** Whether every text of so many characters of slices begins a text of a term. */
-    private boolean covers(Term term, int count) {
-        if (count <= 0) {
-            return count == 0;
+    /** Whether every text of a slice begins a text of a term. */
+    private boolean covers(Term term, Part part) {
+        if (part.most <= 0) {
+            return part.most == 0;
         }
         Term head = term.node instanceof Node.Concat(Term begin, Term _) ? begin : term;
         if (head.node instanceof Node.Repeat(Term unit, int _, int most)
-                && most >= count
+                && most >= part.most
                 && contents.computeIfAbsent(unit, each -> containment.contains(each, character()))) {
             return true;
         }
-        return containment.follows(term, character(), count);
+        return containment.follows(term, character(), part.most, part.trie.label.length / PAIR_NODES);
     }
 
     private Term character() {

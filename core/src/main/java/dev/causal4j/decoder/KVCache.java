@@ -123,14 +123,14 @@ public final class KVCache implements AutoCloseable {
     public KVCache copy() {
         reserved = 0; // the next write takes a page that was shared
         KVCache copy = new KVCache(pool);
+        if (!state.equals(NONE)) {
+            copy.state = pool.take(pool.state, false).copyFrom(state); // the only step that may fail
+            copy.broken = broken;
+        }
         for (int k = 0; k < pages.length; k++) {
             copy.firsts[k] = firsts[k];
             copy.pages[k] = Arrays.copyOf(pages[k], count);
             Arrays.stream(copy.pages[k], firsts[k], count).forEach(pool::share);
-        }
-        if (!state.equals(NONE)) {
-            copy.state = pool.take(pool.state, false).copyFrom(state);
-            copy.broken = broken;
         }
         copy.count = count;
         copy.length = length;

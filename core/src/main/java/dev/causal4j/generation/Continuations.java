@@ -3,15 +3,18 @@ package dev.causal4j.generation;
 import dev.causal4j.generation.Engine.Requester;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Continuations of a prompt as a tree: what several of them begin with is a sequence that they continue. */
 final class Continuations {
+    private static final int END = -1; // no token
+
     private final Engine engine;
     private final int[] prompt;
     private final List<int[]> continuations;
@@ -33,7 +36,10 @@ final class Continuations {
                 + continuations.stream().mapToInt(each -> each.length).max().orElse(0)
                 - 1;
         ends = new ScoredSequence[continuations.size()];
-        branch(IntStream.range(0, ends.length).boxed().toList(), 0, add(new int[0], null));
+        ScoredSequence whole = add(new int[0], null);
+        if (ends.length > 0) {
+            branch(IntStream.range(0, ends.length).boxed().toList(), 0, whole);
+        }
     }
 
     private ScoredSequence add(int[] continuation, @Nullable ScoredSequence continued) {
@@ -54,36 +60,32 @@ final class Continuations {
 
     /** Adds continuations of which a sequence has so many tokens. */
     private void branch(List<Integer> some, int depth, ScoredSequence continued) {
-        Map<Integer, List<Integer>> byNext = new LinkedHashMap<>(); // by the next token; -1 for none
-        for (int i : some) {
-            int[] tokens = continuations.get(i);
-            int next = tokens.length == depth ? -1 : tokens[depth];
-            byNext.computeIfAbsent(next, _ -> new ArrayList<>()).add(i);
+        int common = depth;
+        Map<Integer, List<Integer>> byNext = byNext(some, common);
+        while (byNext.size() == 1 && !byNext.containsKey(END)) {
+            byNext = byNext(some, ++common);
         }
+        int all = common;
+        int[] longest = some.stream()
+                .map(continuations::get)
+                .max(Comparator.comparingInt(each -> each.length))
+                .orElseThrow();
+        // One token more, as the last one is not fed.
+        ScoredSequence shared =
+                all == depth ? continued : add(Arrays.copyOf(longest, Math.min(all + 1, longest.length)), continued);
         byNext.forEach((next, group) -> {
-            if (group.size() == 1 || next < 0) {
-                group.forEach(i -> ends[i] = add(continuations.get(i), continued));
+            if (next == END || group.size() == 1) {
+                group.forEach(i -> ends[i] = add(continuations.get(i), shared));
             } else {
-                int common = common(group);
-                int[] longer = group.stream()
-                        .map(continuations::get)
-                        .filter(each -> each.length > common)
-                        .findFirst()
-                        .orElse(continuations.get(group.getFirst()));
-                // The last token is not fed.
-                int[] shared = Arrays.copyOf(longer, Math.min(common + 1, longer.length));
-                branch(group, common, add(shared, continued));
+                branch(group, all, shared);
             }
         });
     }
 
-    /** The tokens that all of a group begin with. */
-    private int common(List<Integer> group) {
-        int[] first = continuations.get(group.getFirst());
-        return group.stream()
-                .map(continuations::get)
-                .mapToInt(each -> Arrays.mismatch(first, each) < 0 ? first.length : Arrays.mismatch(first, each))
-                .min()
-                .orElse(0);
+    private Map<Integer, List<Integer>> byNext(List<Integer> some, int depth) {
+        return some.stream().collect(Collectors.groupingBy(i -> {
+            int[] tokens = continuations.get(i);
+            return tokens.length == depth ? END : tokens[depth];
+        }));
     }
 }

@@ -55,7 +55,7 @@ public sealed interface TrainingScope {
      *
      * @param rank at least 1
      * @param alpha the addition is scaled by alpha / rank
-     * @param attention whether attention's layers get one
+     * @param attention whether layers of attention, or of what stands in its place, get one
      * @param feedForward whether feed-forward layers get one
      */
     record LowRank(int rank, double alpha, boolean attention, boolean feedForward) implements TrainingScope {
@@ -74,7 +74,7 @@ public sealed interface TrainingScope {
         /** Whether the linear layer of a weight gets an addition. */
         boolean adapts(ParameterSpec weight) {
             return switch (weight.role()) {
-                case QUERY_KEY_VALUE, ATTENTION_OUT -> attention;
+                case QUERY_KEY_VALUE, ATTENTION_OUT, MIXER_IN, MIXER_OUT -> attention;
                 case UP, DOWN -> feedForward;
                 default -> false;
             };

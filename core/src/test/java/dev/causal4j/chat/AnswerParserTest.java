@@ -253,6 +253,15 @@ class AnswerParserTest {
     }
 
     @Test
+    void theFirstClosingTagEndsAValueAlsoInsideAString() {
+        String qwen = "<tool_call>\n<function=f>\n<parameter=p>\n[\"a</parameter>\n</function>\n</tool_call>";
+        String glm = "<tool_call>f\n<arg_key>p</arg_key>\n<arg_value>[\"a</arg_value>\n</tool_call>";
+        for (Answer answer : List.of(answer(ToolFormat.QWEN3_CODER, qwen), answer(ToolFormat.GLM, glm))) {
+            assertThat(answer.calls()).extracting(ToolCall::arguments).containsExactly("{\"p\": \"[\\\"a\"}");
+        }
+    }
+
+    @Test
     void literalsHaveEscapesAndHalvesOfPairsKeepTheirs() {
         String call = "[f(a='\\x41\\u00e9\\/\\ud83d\\ude00', b={'c d': (None, 1.5, x y)})]";
         String json = "{\"a\": \"A\u00e9/\\ud83d\\ude00\", \"b\": {\"c d\": [null, 1.5, \"x y\"]}}";

@@ -185,6 +185,14 @@ class GbnfTest {
     }
 
     @Test
+    void aLimitNamesItsRule() {
+        Matcher matcher = Constraint.grammar("root ::= \"x\" list\nlist ::= \"[\" list* \"]\"")
+                .start(Golden.tokenizer("minimind"));
+        assertThatThrownBy(() -> matcher.accept(Golden.bytes("x" + "[".repeat(300))))
+                .hasMessageMatching("answer behind [^\n]+ in rule list, constraint: expected at most 256 [^\n]+");
+    }
+
+    @Test
     void deepGroupsAreRefused() {
         assertThatThrownBy(() ->
                         Constraint.grammar("root ::= " + "(".repeat(10_000)).start(Golden.tokenizer("minimind")))

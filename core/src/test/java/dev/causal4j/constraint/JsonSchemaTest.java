@@ -101,6 +101,7 @@ class JsonSchemaTest {
             {'type': 'number', 'multipleOf': 0.05}                   § 0.05 0.1 0.15 0.30 1 12.35 -0.05 0 0.350 | 0.01 0.12 1e1 0.051
             {'type': 'number', 'multipleOf': 0.1}                    § 0.3 0.7 1.1 | 0.35 0.01
             {'type': 'integer', 'multipleOf': 7}                     § 0 7 14 -21 700 | 1 8 13 70.0
+            {'type': 'integer', 'multipleOf': 13, 'not': {'anyOf': [{'multipleOf': 2}, {'multipleOf': 3}, {'multipleOf': 5}, {'multipleOf': 7}, {'multipleOf': 11}]}, 'exclusiveMinimum': 100, 'exclusiveMaximum': 1000} § 169 221 | 13 104 117 1001
             {'type': 'integer', 'multipleOf': 2.5}                   § 0 5 10 | 2 3 7
             {'type': 'number'}                                       § 1e5 1E-10 1.5e+3 -0 | 1e100 01 .5 1.
             {'type': 'string', 'format': 'date'}                     § "2000-02-29" "2024-02-29" "1999-12-31" | "1900-02-29" "2023-02-29" "2024-13-01"

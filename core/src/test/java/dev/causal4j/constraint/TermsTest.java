@@ -4,8 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -41,6 +45,32 @@ class TermsTest {
                 .isEqualTo(Pattern.compile(pattern).matcher(other).find());
         assertThat(matches(search(pattern), matching))
                 .isEqualTo(Pattern.compile(pattern).matcher(matching).find());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                ".+:.+(:.+)?",
+                "EN(.*,.*,.*)",
+                ".*",
+                "^\\S+@\\S+$",
+                "(https?://([-\\w\\.]+)+(/([\\w]*(\\?\\S+)?)?)?)"
+            })
+    void aSearchInAStringHasFewStates(String pattern) {
+        Term string =
+                terms.concat(Regex.search(terms, pattern, Spelling.PLAIN, "regex"), terms.literal(new byte[] {'"'}));
+        Deque<Term> open = new ArrayDeque<>(List.of(string));
+        Set<Term> states = new HashSet<>();
+        while (!open.isEmpty() && states.size() < 200) {
+            Term term = open.remove();
+            for (int i = 0; i < term.classes.count(); i++) {
+                Term next = terms.derivative(term, term.classes.first(i));
+                if (states.add(next)) {
+                    open.add(next);
+                }
+            }
+        }
+        assertThat(states).hasSizeLessThan(120);
     }
 
     @ParameterizedTest

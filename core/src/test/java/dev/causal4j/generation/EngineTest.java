@@ -125,6 +125,7 @@ class EngineTest extends EngineFixture {
     @ValueSource(
             strings = {
                 "\"model_type\": \"gemma2\", \"num_hidden_layers\": 2",
+                "\"model_type\": \"lfm2\", \"num_hidden_layers\": 2, \"layer_types\": [\"conv\", \"full_attention\"]",
                 "\"model_type\": \"gemma4_text\", \"num_hidden_layers\": 4, \"num_kv_shared_layers\": 2,"
                         + " \"global_head_dim\": 12, \"layer_types\": [\"sliding_attention\", \"full_attention\","
                         + " \"sliding_attention\", \"full_attention\"], \"hidden_size_per_layer_input\": 6,"

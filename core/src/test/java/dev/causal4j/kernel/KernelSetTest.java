@@ -420,6 +420,8 @@ class KernelSetTest {
         assertSameBits(x, swish(scalar), swish(vector));
         assertSameBits(x, swishBackward(scalar, x), swishBackward(vector, x));
         assertSameBits(x, geluBackward(scalar, x), geluBackward(vector, x));
+        assertSameBits(x, scalar.elementwise()::sigmoid, vector.elementwise()::sigmoid);
+        assertSameBits(x, addProduct(scalar, x), addProduct(vector, x));
     }
 
     private static InPlace exp(JavaKernels set) {
@@ -433,6 +435,10 @@ class KernelSetTest {
     private static InPlace swishBackward(JavaKernels set, float[] x) {
         return (dy, offset, n) ->
                 set.elementwise().swishBackward(x, dy, offset, n, Elementary.GELU_SCALE, Elementary.GELU_CUBE);
+    }
+
+    private static InPlace addProduct(JavaKernels set, float[] x) {
+        return (y, offset, n) -> set.elementwise().addProduct(x, x.length - n, x, 0, y, offset, n);
     }
 
     private static InPlace geluBackward(JavaKernels set, float[] x) {

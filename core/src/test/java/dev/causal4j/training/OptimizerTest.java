@@ -36,7 +36,8 @@ class OptimizerTest {
     }
 
     /** Steps for which PyTorch in single precision stays as near to double precision; later ones grow apart. */
-    private static final Map<String, Integer> STEADY = Map.of("gemma4", 5, "gemma4-moe", 3, "gemma4-e2b", 1);
+    private static final Map<String, Integer> STEADY =
+            Map.of("gemma4", 5, "gemma4-moe", 3, "gemma4-e2b", 1, "qwen3_5", 4, "qwen3_5_moe", 2);
 
     private static void train(String name, int partSize, int steady, double lossTolerance, double normTolerance)
             throws Exception {

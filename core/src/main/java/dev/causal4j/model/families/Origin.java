@@ -48,7 +48,7 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
 
         /** The heads of stored numbers, in order. */
         public float[] inOrder(float[] stored) {
-            return new Heads(inner, outer, size).moved(stored);
+            return new Heads(/* outer= */ inner, /* inner= */ outer, size).moved(stored);
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.causal4j.model.families;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
@@ -10,6 +11,7 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
+import dev.causal4j.decoder.BlockConfig.MixerConfig.ShortConv;
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.DecoderConfig;
@@ -40,6 +42,9 @@ class FamilyDefaultsTest {
                 .put("intermediate_size", 48);
         if (family.equals("qwen3_moe")) {
             keys.put("num_experts", 8).put("moe_intermediate_size", 20);
+        }
+        if (family.equals("lfm2_moe")) {
+            keys.put("moe_intermediate_size", 20);
         }
         return keys;
     }
@@ -82,7 +87,10 @@ class FamilyDefaultsTest {
         "gpt_neox,    32,  32,  10000, 1e-5, false,    0,    0",
         "mixtral,      8,  32,    1e6, 1e-5, false,    0,    0",
         "qwen3_moe,    4,  32,  10000, 1e-6, false,    0,    0",
-        "gpt_oss,      8,  64, 150000, 1e-5, false,  128,    0"
+        "gpt_oss,      8,  64, 150000, 1e-5, false,  128,    0",
+        "lfm2,         8,  32,    1e6, 1e-5, true,     0,    0",
+        "lfm2_moe,     8,  32,    1e6, 1e-5, true,     0,    0",
+        "ministral3,   8, 128,    1e6, 1e-5, false,    0,    0"
     })
     void whatIsAbsentHasTheDefaultOfItsFamily(
             String family, int kvHeads, int headSize, double theta, float epsilon, boolean tied, int even, int last)
@@ -119,7 +127,9 @@ class FamilyDefaultsTest {
         "granite, 32",
         "mixtral, 32",
         "qwen3_moe, 32",
-        "gpt_oss, 32"
+        "gpt_oss, 32",
+        "lfm2, 32",
+        "ministral3, 32"
     })
     void nullKeyHeadsAreAsManyAsHeads(String family, int heads) throws FormatException {
         assertThat(attention(read(family, "num_key_value_heads", "null"), 0).kvHeads())
@@ -362,5 +372,91 @@ class FamilyDefaultsTest {
         assertThat(rope.frequencies().get(1)).isCloseTo(StrictMath.pow(1e6, -2.0 / 32), within(1e-12));
         assertThat(read("llama", "rope_scaling", "null").decoder())
                 .isEqualTo(read(keys("llama")).decoder());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "lfm2     | {} | 256", // two thirds of 48, in multiples of 256
+                "lfm2     | {'block_ff_dim': 12288} | 8192",
+                "lfm2     | {'block_ff_dim': 12288, 'block_auto_adjust_ff_dim': false} | 12288",
+                "lfm2     | {'block_ff_dim': 12289, 'block_ffn_dim_multiplier': null} | 8192",
+                "lfm2     | {'block_ff_dim': 12288, 'block_ffn_dim_multiplier': 1.3} | 10752",
+                "lfm2     | {'block_ff_dim': 90, 'block_multiple_of': 8} | 64",
+                "lfm2     | {'intermediate_size': 12288} | 8192",
+                "lfm2_moe | {'block_ff_dim': 90} | 90",
+                "lfm2_moe | {} | 48"
+            })
+    void theInnerSizeOfLfmIsTwoThirdsOfItsOldKey(String family, String changes, int expected) throws FormatException {
+        assertThat(changed(family, changes)
+                        .decoder()
+                        .blocks()
+                        .getFirst()
+                        .feedForward()
+                        .each()
+                        .innerSize())
+                .isEqualTo(expected);
+    }
+
+    private static ModelConfig changed(String family, String changes) throws FormatException {
+        ObjectNode keys = keys(family);
+        keys.setAll((ObjectNode) JsonMapper.shared().readTree(changes.replace('\'', '"')));
+        return read(keys);
+    }
+
+    @Test
+    void lfmHasAttentionWhereItIsListed() throws FormatException {
+        for (String changes : List.of(
+                "{'full_attn_idxs': [2, 5], 'conv_L_cache': 4, 'conv_bias': true}",
+                "{'layer_types': ['conv', 'conv', 'full_attention', 'conv', 'conv', 'full_attention'],"
+                        + " 'full_attn_idxs': [1], 'conv_L_cache': 4, 'conv_bias': true}")) {
+            List<BlockConfig> blocks = changed("lfm2", changes).decoder().blocks();
+            assertThat(blocks.stream().map(block -> block.mixer() instanceof AttentionConfig))
+                    .containsExactly(false, false, true, false, false, true);
+            assertThat(blocks.getFirst().mixer()).isEqualTo(new ShortConv(1024, 4, true));
+            assertThat(blocks.getFirst().mixer().stateSize()).isEqualTo(3 * 1024);
+        }
+        assertThat(changed("lfm2", "{'tie_embedding': false, 'tie_word_embeddings': true}")
+                        .tied())
+                .isFalse();
+    }
+
+    @Test
+    void sigmoidsOfLfmSumToOneAndAreChosenByABiasUnlessToldOtherwise() throws FormatException {
+        List<BlockConfig> blocks = read(keys("lfm2_moe")).decoder().blocks();
+        assertThat(blocks.stream().map(block -> block.feedForward() instanceof Experts))
+                .containsExactly(false, false, true, true, true, true);
+        Experts absent = (Experts) blocks.getLast().feedForward();
+        assertThat(absent.routing()).isEqualTo(new Routing(true, true, true, 1));
+        assertThat(List.of(absent.count(), absent.chosen())).containsExactly(32, 4);
+        ModelConfig given = changed(
+                "lfm2_moe", "{'norm_topk_prob': false, 'use_expert_bias': false, 'routed_scaling_factor': 1.5}");
+        assertThat(((Experts) given.decoder().blocks().getLast().feedForward()).routing())
+                .isEqualTo(new Routing(true, false, false, 1.5f));
+    }
+
+    @Test
+    void queriesOfMinistralGrowFromTheLengthOfPretrainingOn() throws FormatException {
+        RopeConfig absent =
+                Objects.requireNonNull(attention(read(keys("ministral3")), 0).rope());
+        assertThat(List.of(absent.growth(), absent.gain())).containsExactly(0.1f, 1f);
+        assertThat(absent.original()).isEqualTo(16384);
+        ModelConfig given = changed("ministral3", "{'rope_parameters': {'rope_type': 'default', 'rope_theta': 1e6}}");
+        assertThat(Objects.requireNonNull(attention(given, 0).rope()).growth()).isZero();
+    }
+
+    @Test
+    void mistralsWrapperHoldsOneOfTwoTexts() throws FormatException {
+        for (String type : List.of("ministral3", "mistral")) {
+            ObjectNode text = keys(type).put("tie_word_embeddings", false);
+            ObjectNode outer = JsonMapper.shared().createObjectNode().put("model_type", "mistral3");
+            outer.put("tie_word_embeddings", true).set("text_config", text);
+            ModelConfig read = read(outer);
+            assertThat(read.type()).isEqualTo(type);
+            assertThat(read.tied()).isTrue();
+            outer.putObject("quantization_config").put("quant_method", "fp8");
+            assertThatThrownBy(() -> read(outer)).hasMessageContaining("quantization_config");
+        }
     }
 }

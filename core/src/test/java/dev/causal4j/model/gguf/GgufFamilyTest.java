@@ -419,6 +419,10 @@ class GgufFamilyTest {
         "gpt_neox, hidden_act, '\"gelu_new\"', 'blocks[0].feedForward.activation: expected GELU'",
         "qwen3_moe, norm_topk_prob, false, 'blocks[0].feedForward.routing.sumsToOne: expected true'",
         "mixtral, sliding_window, 9, 'blocks[0].mixer.window: expected 0'",
+        "lfm2_moe, norm_topk_prob, false, 'blocks[1].feedForward.routing.sumsToOne: expected true'",
+        "lfm2_moe, routed_scaling_factor, 1.5, 'blocks[1].feedForward.routing.factor: expected 1.0'",
+        "lfm2, conv_bias, true, 'tensor blk.0.shortconv.in_proj.bias: expected none'",
+        "ministral3, sliding_window, 9, 'blocks[0].mixer.window: expected 0'",
         "gpt_oss, layer_types, '[\"full_attention\", \"sliding_attention\"]', 'blocks[0].mixer.window: expected 9'",
         "granite, rope_scaling, '{\"rope_type\": \"llama3\", \"factor\": 8.0}', 'blocks[0].mixer.rope.frequencies['",
         "olmo2, head_dim, 12, 'key \"olmo2.attention.key_length\": expected embedding_length /'"
