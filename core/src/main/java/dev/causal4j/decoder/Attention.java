@@ -90,6 +90,7 @@ final class Attention implements Mixer {
         this.extras = extras;
     }
 
+    /** Whether keys and values are the layer's own. */
     boolean readsOwn() {
         return config.keysOf() == AttentionConfig.OWN;
     }
