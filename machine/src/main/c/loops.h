@@ -1,12 +1,14 @@
 // The loops, written once and included for each instruction set, which defines
-//   SET(name)   the name with the set's suffix       LANES   floats of a vector: 16 or 8
-//   DOT         whether one instruction adds four products of bytes
+//   SET(name)   the name with the set's suffix
+//   LANES       floats of a vector: 16, 8 or 4
+//   DOT         whether one instruction adds four products of bytes: 1 with unsigned codes, 2 with signed ones, 0 none
 //   ROWS, COLS  rows and vectors of a block: its sums stay in registers
 #define AT(type) CAT(type, _unaligned)
 #define I SET(ints)
 #define F SET(floats)
 #define BYTES (4 * LANES)
 #define VECTORS (64 / LANES) // of a panel
+#define PLAIN (DOT == 1) // codes of 8 bits are taken as they are stored
 typedef int32_t I __attribute__((vector_size(BYTES)));
 typedef float F __attribute__((vector_size(BYTES)));
 typedef I AT(I) __attribute__((aligned(1), may_alias)); // anywhere in memory
@@ -27,7 +29,7 @@ INLINE I SET(most)(I a, I b) { return (I) _mm512_max_epi32((__m512i) a, (__m512i
 INLINE I SET(nearest)(F a) { return (I) _mm512_cvtps_epi32((__m512) a); }
 INLINE void SET(narrow)(int8_t *to, I a) { _mm_storeu_si128((void *) to, _mm512_cvtepi32_epi8((__m512i) a)); }
 INLINE I SET(dot)(I a, I u, I q) { return (I) _mm512_dpbusd_epi32((__m512i) a, (__m512i) u, (__m512i) q); }
-#else
+#elif LANES == 8
 INLINE F SET(fma)(F a, F b, F c) { return (F) _mm256_fmadd_ps((__m256) a, (__m256) b, (__m256) c); }
 INLINE F SET(half)(const uint8_t *p) { return (F) _mm256_cvtph_ps(_mm_loadu_si128((const void *) p)); }
 INLINE F SET(bytes)(const uint8_t *p) {
@@ -45,13 +47,24 @@ INLINE I SET(add16)(I a, I b) { return (I) _mm256_add_epi16((__m256i) a, (__m256
 INLINE I SET(abs8)(I a) { return (I) _mm256_abs_epi8((__m256i) a); }
 INLINE I SET(sign8)(I a, I b) { return (I) _mm256_sign_epi8((__m256i) a, (__m256i) b); }
 #endif
+#else
+INLINE F SET(fma)(F a, F b, F c) { return (F) vfmaq_f32((float32x4_t) c, (float32x4_t) a, (float32x4_t) b); }
+INLINE F SET(half)(const uint8_t *p) { return (F) vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))); }
+INLINE F SET(bytes)(const uint8_t *p) {
+  return SET(float)((I) {(int8_t) p[0], (int8_t) p[1], (int8_t) p[2], (int8_t) p[3]});
+}
+INLINE I SET(most)(I a, I b) { return (I) vmaxq_s32((int32x4_t) a, (int32x4_t) b); }
+INLINE I SET(nearest)(F a) { return (I) vcvtnq_s32_f32((float32x4_t) a); }
+INLINE void SET(narrow)(int8_t *to, I a) { for (int i = 0; i < 4; i++) to[i] = (int8_t) a[i]; }
+INLINE I SET(dot)(I a, I c, I q) { return (I) vdotq_s32((int32x4_t) a, (int8x16_t) c, (int8x16_t) q); }
 #endif
 
 // Sums of a group begin, grow by four inputs, and end as D. Codes are
-//   with DOT     bytes + 128, taken off at the beginning
-//   without it   signed bytes: |code| times the input with the code's sign: unsigned pairs would saturate;
+//   PLAIN        bytes + 128, taken off at the beginning
+//   with DOT 2   signed bytes
+//   without DOT  signed bytes: |code| times the input with the code's sign: unsigned pairs would saturate;
 //                or, of 4 bits, 0 to 15, whose eight pairs stay below 2^15
-INLINE I SET(begin)(int32_t sum) { return SET(all)(DOT ? -128 * sum : 0); }
+INLINE I SET(begin)(int32_t sum) { return SET(all)(PLAIN ? -128 * sum : 0); }
 INLINE I SET(add)(int nibbles, I a, I code, I q) {
 #if DOT
   return SET(dot)(a, code, q);
@@ -93,13 +106,13 @@ INLINE void SET(row8)(int quads, const uint8_t *c, const int8_t *x, int32_t sum,
       for (int i = v; i < v + 4; i++) {
         const uint8_t *at = c + 256 * q + BYTES * i;
         if (BYTES * i % 64 == 0) __builtin_prefetch(at + AHEAD);
-        d[i] = SET(add)(0, d[i], DOT ? SET(load)(at) : SET(load)(at) ^ SET(all)((int32_t) 0x80808080), xq);
+        d[i] = SET(add)(0, d[i], PLAIN ? SET(load)(at) : SET(load)(at) ^ SET(all)((int32_t) 0x80808080), xq);
       }
     }
   }
 }
 
-// Whole bytes give low + 16 high, masked ones low: with DOT no shift is needed, since the difference is exact.
+// Whole bytes give low + 16 high, masked ones low: PLAIN needs no shift, since the difference is exact.
 INLINE void SET(row4)(int quads, const uint8_t *c, const int8_t *x, int32_t taken, I *d) {
   I low = SET(all)(0x0f0f0f0f);
 #pragma GCC unroll 4
@@ -114,13 +127,13 @@ INLINE void SET(row4)(int quads, const uint8_t *c, const int8_t *x, int32_t take
         if (BYTES * i % 64 == 0) __builtin_prefetch(at + AHEAD);
         I code = SET(load)(at);
         a[i] = SET(add)(1, a[i], code & low, xq);
-        b[i] = SET(add)(1, b[i], DOT ? code : (code >> 4) & low, xq);
+        b[i] = SET(add)(1, b[i], PLAIN ? code : (code >> 4) & low, xq);
       }
     }
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++) {
-      d[v + i] = (DOT ? a[i] : SET(end)(1, a[i], 0)) - taken;
-      d[v + i + VECTORS / 2] = (DOT ? (b[i] - a[i]) >> 4 : SET(end)(1, b[i], 0)) - taken;
+      d[v + i] = SET(end)(1, a[i], 0) - taken;
+      d[v + i + VECTORS / 2] = (PLAIN ? (b[i] - a[i]) >> 4 : SET(end)(1, b[i], 0)) - taken;
     }
   }
 }
@@ -200,18 +213,18 @@ INLINE void SET(block)(int R, int quads, int least, int nibbles, int zero, const
 
 // A group of a panel stays in the first-level cache for the rows of a tile. Tiles share a panel that is widened once.
 INLINE void SET(several)(const struct job *j, int group, int least, int nibbles) {
-  int groups = j->depth / group, step = 64 * group + 512, many = j->rows > j->height, copied = j->f.bits == 4 || !DOT;
+  int groups = j->depth / group, step = 64 * group + 512, many = j->rows > j->height, copied = j->f.bits == 4 || !PLAIN;
   for (int p = 0; p < j->count; p++) {
     const uint8_t *w = j->w + p * j->stride, *head;
     for (int g = 0; many && g < groups; g++)
-      SET(widen)(j->f, w, g, j->scratch + (int64_t) g * step, !DOT && !nibbles, nibbles);
+      SET(widen)(j->f, w, g, j->scratch + (int64_t) g * step, !PLAIN && !nibbles, nibbles);
     for (int t = 0; t < j->rows; t += j->height) {
       int rows = j->rows - t < j->height ? j->rows - t : j->height;
       for (int r = 0; r < rows; r++)
         for (int v = 0; v < VECTORS; v++) *(AT(F) *) (j->y + (t + r) * j->next + 64 * p + LANES * v) = (F) {};
       for (int g = 0; g < groups; g++) {
         uint8_t *to = j->scratch + (many ? (int64_t) g * step : 0);
-        if (!many) SET(widen)(j->f, w, g, to, !DOT && !nibbles, nibbles);
+        if (!many) SET(widen)(j->f, w, g, to, !PLAIN && !nibbles, nibbles);
         const uint8_t *c = copied ? to : groupAt(j->f, w, g, &head) + numbersBytes(j->f);
         struct inputs in = inputsAt(j, t / j->height, g, group);
         float *y = j->y + t * j->next + 64 * p;
@@ -300,3 +313,4 @@ static __attribute__((unused)) void SET(round)(const struct job *j, const float 
 #undef COLS
 #undef BYTES
 #undef VECTORS
+#undef PLAIN

@@ -1,7 +1,10 @@
 // Compares the kernels with the arithmetic written plainly, and measures them.
 //   check                                                 all formats, sets and 1 to 50 rows
+// With -DBLOB='"FILE"' the kernels are those of a blob, otherwise kernels.c is compiled beside this. An AArch64 program runs
+// under qemu-aarch64.
 //   decode|few|prefill gpt2|smollm2|qwen3 SET             two threads share the panels of a model's matrices
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
@@ -9,13 +12,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <time.h>
 
 struct shape { int64_t stride, count, depth, height, rows, next, set, group, bits, zero, least, numbers; };
-int64_t detect(void);
+#ifdef BLOB
+static uint8_t *blob; // a table of jumps of 8 bytes
+#define detect ((int64_t (*)(int64_t)) blob)
+#define round_rows ((void (*)(const float *, int8_t *, float *, int32_t *, const struct shape *)) (blob + 16))
+#define multiply ((void (*)(const uint8_t *, const int8_t *, const float *, const int32_t *, float *, float *, const struct shape *)) (blob + 24))
+#else
+int64_t detect(int64_t hwcap);
 void round_rows(const float *from, int8_t *x, float *s, int32_t *sum, const struct shape *k);
 void multiply(const uint8_t *w, const int8_t *x, const float *s, const int32_t *sum, float *y, float *scratch, const struct shape *k);
+#endif
 
 static uint64_t seed = 1;
 static uint32_t rnd(void) { seed = seed * 6364136223846793005ull + 1442695040888963407ull; return seed >> 33; }
@@ -87,7 +98,7 @@ static void plainRound(struct shape k, const float *from, int8_t *x, float *s, i
 }
 static int same(float a, float b) { return !memcmp(&a, &b, 4) || (a != a && b != b); }
 static int check(void) {
-  int64_t have = detect(), failed = 0;
+  int64_t have = detect(getauxval(AT_HWCAP)), failed = 0;
 #ifdef EMULATED_TILES
   have |= 8;
 #endif
@@ -95,7 +106,7 @@ static int check(void) {
   have |= 2;
 #endif
   printf("sets %d\n", (int) have);
-  for (int set = 1; set <= 8; set *= 2)
+  for (int set = 1; set <= 16; set *= 2)
     for (int i = 0; i < 24 && (have & set); i++) {
       int least = i & 1;
       struct shape k = {.count = 2, .set = set == 8 ? 12 : set, .bits = i & 2 ? 8 : 4, .group = i & 4 ? 32 : 16, .least = least, .numbers = i / 8, .depth = 8 * 96};
@@ -190,6 +201,9 @@ static void measure(const char *what, const char *model, int rows, int set, int 
   munmap(w, bytes + 4096); free(codes); free(scales); free(sums); free(ys);
 }
 int main(int n, char **v) {
+#ifdef BLOB
+  blob = mmap(0, 1 << 20, PROT_READ | PROT_EXEC, MAP_PRIVATE, open(BLOB, O_RDONLY), 0);
+#endif
   if (n < 4) return check();
   int few[] = {1, 2, 4, 8, 16}, many[] = {512}, one[] = {1}, *rows = *v[1] == 'f' ? few : *v[1] == 'p' ? many : one;
   for (int i = 0; i < (rows == few ? 5 : 1); i++) {

@@ -185,6 +185,11 @@ final class InspectCommand extends Subcommand {
                         .put("mixer", "gated delta net")
                         .put("heads", delta.valueHeads())
                         .put("kernel", delta.kernel());
+            case MixerConfig.StateSpace space ->
+                new Document()
+                        .put("mixer", "state space")
+                        .put("heads", space.heads())
+                        .put("kernel", space.kernel());
         };
         return kind.put("experts", block.feedForward().experts().map(InspectCommand::experts))
                 .put("inner_size", block.feedForward().each().innerSize())

@@ -15,10 +15,10 @@ import picocli.CommandLine.Spec;
 
 /** Options that name a model without weights: a configuration of any family. */
 final class ShapeOptions {
-    /** Resources of this package; the last five have about the sizes of the embedded model. */
+    /** Resources of this package; the last six have about the sizes of the embedded model. */
     private static final String SHAPES = "smollm2-135m, smollm2-360m, qwen2.5-0.5b, qwen3-0.6b, qwen3.5-0.8b,"
-            + " llama-3.2-1b, gemma-3-270m, gemma-3-1b, gemma-4-e2b, lfm2-1.2b, gpt2-small, gpt2-5m, llama-5m,"
-            + " gemma4-5m, qwen3.5-5m or lfm2-5m";
+            + " llama-3.2-1b, gemma-3-270m, gemma-3-1b, gemma-4-e2b, lfm2-1.2b, granite-4-h-1b, gpt2-small,"
+            + " gpt2-5m, llama-5m, gemma4-5m, qwen3.5-5m, lfm2-5m or granite4-5m";
 
     @Option(
             names = "--config",

@@ -103,7 +103,7 @@ class BenchCommandTest {
                 .refused(
                         2,
                         "shape: expected smollm2-135m, ",
-                        "gpt2-small, gpt2-5m, llama-5m, gemma4-5m, qwen3.5-5m or lfm2-5m, got \"gpt5\"; see");
+                        "gpt2-small, gpt2-5m, llama-5m, gemma4-5m, qwen3.5-5m, lfm2-5m or granite4-5m, got \"gpt5\"; see");
         Program.run("bench", "--shape", "gpt2-5m", "--model", "x").refused(2, "expected --model or --shape, got both");
         Program.run("bench", "--shape", "gpt2-5m", "--config", "x")
                 .refused(2, "expected --config or --shape, got both");

@@ -56,7 +56,8 @@ class FamilyPathsTest {
                 "lfm2_moe",
                 "ministral3",
                 "qwen3_5",
-                "qwen3_5_moe");
+                "qwen3_5_moe",
+                "granite4-h");
     }
 
     @BeforeAll

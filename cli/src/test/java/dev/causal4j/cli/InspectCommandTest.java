@@ -66,6 +66,7 @@ class InspectCommandTest {
         "gemma-3-270m, gemma3_text, 268098176, 36864, 0",
         "gemma-3-1b, gemma3_text, 999885952, 53248, 0",
         "gemma-4-e2b, gemma4_text, 4628569344, 36864, 0",
+        "granite-4-h-1b, granitemoehybrid, 1461538368, 16384, 58060800",
         "gpt2-small, gpt2, 124439808, 73728, 0",
         "gpt2-5m, gpt2, 4801280, 10240, 0",
         "llama-5m, llama, 4721408, 5120, 0",

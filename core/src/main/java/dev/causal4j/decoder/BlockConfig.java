@@ -89,8 +89,7 @@ public record BlockConfig(
 
         /**
          * A gated delta net (Yang et al. 2024; Qwen 3.5): a convolution over queries, keys and values, then the rule of
-         * {@link DeltaRule} for each value head. Its state is the last inputs of the convolution, then S [value head][block of
-         * 32 columns][keySize][32].
+         * {@link DeltaRule} for each value head.
          *
          * @param keyHeads each is read by valueHeads / keyHeads value heads
          * @param keySize numbers of a query and a key
@@ -107,11 +106,6 @@ public record BlockConfig(
                 return new GatedDelta(keyHeads, valueHeads, keySize, valueSize, kernel, differs);
             }
 
-            /** The key head that a value head reads. */
-            int keyHead(int valueHead) {
-                return interleaved ? valueHead % keyHeads : valueHead * keyHeads / valueHeads;
-            }
-
             /** Numbers that the convolution reads of a position: queries, keys and values of all heads. */
             public int channels() {
                 return 2 * keyHeads * keySize + valueWidth();
@@ -122,19 +116,69 @@ public record BlockConfig(
                 return valueHeads * valueSize;
             }
 
-            /** Blocks of columns of a head's S. */
-            int blocks() {
-                return Math.ceilDiv(valueSize, DeltaRule.COLUMNS);
-            }
-
-            /** Where S begins in the state: at a whole cache line. */
-            int convolutionSize() {
-                return Math.ceilDiv((kernel - 1) * channels(), 16) * 16;
+            /** Queries, keys and values, one after another. */
+            RecurrentHeads recurrence() {
+                int keys = keyHeads * keySize;
+                return new RecurrentHeads(
+                        true,
+                        keyHeads,
+                        valueHeads,
+                        keySize,
+                        valueSize,
+                        interleaved,
+                        channels(),
+                        0,
+                        keys,
+                        2 * keys,
+                        kernel);
             }
 
             @Override
             public int stateSize() {
-                return convolutionSize() + valueHeads * blocks() * keySize * DeltaRule.COLUMNS;
+                return recurrence().stateSize();
+            }
+        }
+
+        /**
+         * A state space layer, Mamba 2 (Dao and Gu 2024): a convolution over inputs x, B and C, then S [depth, headSize] of each
+         * head moves by S = exp(A dt) S + B (dt x)ᵀ and gives Sᵀ C + D x.
+         *
+         * @param headSize numbers of x
+         * @param groups of heads, which share B and C
+         * @param depth numbers of B and C
+         * @param kernel inputs of an output of the convolution
+         * @param kernelBias whether the convolution has a bias
+         * @param bias whether the linear layers have biases
+         * @param shortest dt is at least this
+         * @param longest dt is at most this
+         */
+        record StateSpace(
+                int heads,
+                int headSize,
+                int groups,
+                int depth,
+                int kernel,
+                boolean kernelBias,
+                boolean bias,
+                float shortest,
+                float longest)
+                implements MixerConfig {
+            /** Numbers of x, of all heads. */
+            public int width() {
+                return heads * headSize;
+            }
+
+            /** x, B and C, one after another. */
+            RecurrentHeads recurrence() {
+                int all = groups * depth;
+                int channels = width() + 2 * all;
+                return new RecurrentHeads(
+                        false, groups, heads, depth, headSize, false, channels, width() + all, width(), 0, kernel);
+            }
+
+            @Override
+            public int stateSize() {
+                return recurrence().stateSize();
             }
         }
     }

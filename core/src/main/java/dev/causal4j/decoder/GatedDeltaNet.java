@@ -2,12 +2,9 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
-import dev.causal4j.kernel.DeltaRule;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.Gradients;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.List;
 
 /**
  * A gated delta net (Yang et al. 2024): (q, k, v) = silu(conv(in(x))), normed queries and keys, the {@link DeltaRule} for each
@@ -24,6 +21,7 @@ import java.util.List;
 record GatedDeltaNet(
         int layer,
         GatedDelta config,
+        RecurrentHeads heads,
         Linear in,
         Linear gates,
         CausalConv conv,
@@ -53,7 +51,7 @@ record GatedDeltaNet(
             Kernels.swish(active, row * channels, channels, 0.5f, 0);
             norm(active, gated, row);
         });
-        move(step, active, gated, tape.mixed);
+        heads.move(step, layer, active, gated, tape.mixed);
         tape.attended = tape.keeps ? tape.mixed.clone() : tape.attended;
         float[] z = tape.keeps ? tape.projected.clone() : tape.projected;
         step.compute.each(rows, row -> {
@@ -77,47 +75,8 @@ record GatedDeltaNet(
         Kernels.sigmoid(gated, gate, heads);
         for (int head = 0; head < heads; head++) {
             int decay = gate + heads + head;
-            gated[decay] = Kernels.decay(gated[decay] + steps[head], decays[head]);
+            gated[decay] = Kernels.exp(decays[head] * Kernels.softplus(gated[decay] + steps[head]));
         }
-    }
-
-    /** Moves the states over the rows; a task is a block of columns of a head in a sequence. */
-    private void move(Step step, float[] active, float[] gated, float[] y) {
-        int blocks = config.blocks();
-        int each = config.valueHeads() * blocks;
-        List<MemorySegment> states =
-                step.parts.stream().map(part -> part.cache().state(layer)).toList();
-        step.compute.each(step.parts.size() * each, task -> {
-            Step.Part part = step.parts.get(task / each);
-            int block = task % each;
-            Kernels.delta(rule(states.get(task / each), part, active, gated, y, block / blocks, block % blocks));
-        });
-    }
-
-    private DeltaRule rule(
-            MemorySegment state, Step.Part part, float[] active, float[] gated, float[] y, int head, int block) {
-        int n = config.keySize();
-        int channels = config.channels();
-        int heads = config.valueHeads();
-        int values = config.valueWidth();
-        int key = config.keyHead(head) * n;
-        int column = head * config.valueSize() + block * DeltaRule.COLUMNS;
-        int keys = config.keyHeads() * n;
-        return new DeltaRule(
-                state,
-                4L * config.convolutionSize() + (head * config.blocks() + block) * DeltaRule.bytes(n),
-                n,
-                Math.min(DeltaRule.COLUMNS, config.valueSize() - block * DeltaRule.COLUMNS),
-                rows(active, part, channels, key),
-                rows(active, part, channels, keys + key),
-                rows(active, part, channels, 2 * keys + column),
-                rows(gated, part, 2 * heads, heads + head),
-                rows(gated, part, 2 * heads, head),
-                rows(y, part, values, column));
-    }
-
-    private static Rows rows(float[] x, Step.Part part, int width, int offset) {
-        return new Rows(x, part.first() * width + offset, width, part.count());
     }
 
     @Override
@@ -140,7 +99,7 @@ record GatedDeltaNet(
         step.compute.each(rows, row -> norm(normed, gated, row));
         float[] dNormed = new float[rows * channels];
         float[] dGates = new float[gated.length];
-        new GatedDeltaBackward(config, normed, gated, dSeen, dNormed, dGates).run(step);
+        new RecurrenceBackward(heads, normed, gated, dSeen, dNormed, dGates).run(step);
 
         float[] dActive = new float[rows * channels];
         step.compute.each(rows, row -> {

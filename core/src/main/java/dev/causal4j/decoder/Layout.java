@@ -115,6 +115,7 @@ final class Layout {
             case AttentionConfig attention -> attention(number, attention, norm);
             case MixerConfig.ShortConv conv -> shortConvolution(number, conv);
             case MixerConfig.GatedDelta delta -> gatedDelta(number, delta, norm);
+            case MixerConfig.StateSpace space -> stateSpace(number, space, norm);
         };
     }
 
@@ -139,6 +140,7 @@ final class Layout {
         return from -> new GatedDeltaNet(
                 number,
                 delta,
+                delta.recurrence(),
                 in.apply(from),
                 gates.apply(from),
                 conv.apply(from),
@@ -147,6 +149,29 @@ final class Layout {
                 unit(delta.keySize(), 1 / root),
                 unit(delta.keySize(), 1),
                 deltaNorm.apply(from),
+                out.apply(from));
+    }
+
+    private Function<Parameters, Mamba2> stateSpace(int number, MixerConfig.StateSpace space, NormConfig norm) {
+        RecurrentHeads heads = space.recurrence();
+        int width = space.width() + heads.width() + space.heads();
+        var in = linear("mamba_in", Role.MIXER_IN, width, hiddenSize, space.bias());
+        var conv = convolution("mamba_conv", heads.width(), space.kernel(), space.kernelBias());
+        ParameterSpec decays = add("mamba_decay.weight", Role.DECAY, space.heads(), 1);
+        ParameterSpec steps = add("mamba_step.bias", Role.BIAS, space.heads(), 1);
+        ParameterSpec skips = add("mamba_skip.weight", Role.GAIN, space.heads(), 1);
+        var mambaNorm = norm("mamba_norm", space.width(), norm);
+        var out = linear("mamba_out", Role.MIXER_OUT, hiddenSize, space.width(), space.bias());
+        return from -> new Mamba2(
+                number,
+                space,
+                heads,
+                in.apply(from),
+                conv.apply(from),
+                from.vector(decays),
+                from.vector(steps),
+                from.vector(skips),
+                mambaNorm.apply(from),
                 out.apply(from));
     }
 

@@ -6,7 +6,7 @@ import dev.causal4j.tensor.Gradients;
  * The layer of a block that looks at other positions than a row's own. What it knows of positions before the step lies in
  * the sequence's cache: keys and values in pages, or a {@linkplain KVCache#state state} of fixed size.
  */
-sealed interface Mixer permits Attention, ShortConvolution, GatedDeltaNet {
+sealed interface Mixer permits Attention, ShortConvolution, GatedDeltaNet, Mamba2 {
     /**
      * Reads {@code a.normed} of all rows and writes the results of the wanted ones there. The caches then know the rows: a
      * state is that behind the last one, even if none is wanted.

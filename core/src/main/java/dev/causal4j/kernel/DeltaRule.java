@@ -6,8 +6,8 @@ import java.util.Objects;
 
 /**
  * The gated delta rule (Yang et al. 2024) over the next positions of a head, for up to {@value #COLUMNS} columns of its
- * state S [depth, columns]. Positions follow one another; columns never meet. At a position, i ascending, each line one
- * rounding:
+ * state S [depth, columns]; without the correction it is Mamba 2's state space (Dao and Gu 2024). Positions follow one
+ * another; columns never meet. At a position, i ascending, each line one rounding:
  *
  * <pre>
  *   h_i = g S_i        a = fma(h_i, k_i, a) from 0        d = (v - a) b, two roundings
@@ -17,6 +17,7 @@ import java.util.Objects;
  * @param state S [depth][32], from byte {@code at} on: read and written
  * @param depth numbers of a key
  * @param columns numbers of a value
+ * @param corrects whether a changes d; else a is 0
  * @param queries q [T, depth]
  * @param keys k [T, depth]
  * @param values v [T, columns]
@@ -29,6 +30,7 @@ public record DeltaRule(
         long at,
         int depth,
         int columns,
+        boolean corrects,
         Rows queries,
         Rows keys,
         Rows values,

@@ -365,9 +365,9 @@ public final class Kernels {
         return Elementary.softplus(x);
     }
 
-    /** exp(rate · softplus(x)). */
-    public static float decay(float x, float rate) {
-        return Elementary.exp(rate * Elementary.softplus(x));
+    /** exp(x). */
+    public static float exp(float x) {
+        return Elementary.exp(x);
     }
 
     /** Moves a head's state over the next positions, see {@link DeltaRule}. */

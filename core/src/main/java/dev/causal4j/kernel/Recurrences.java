@@ -28,7 +28,7 @@ class Recurrences {
         float decay = rule.decays().data()[rule.decays().start(t)];
         float rate = rule.rates().data()[rule.rates().start(t)];
         float known = 0;
-        for (int i = 0; i < rule.depth(); i++) {
+        for (int i = 0; rule.corrects() && i < rule.depth(); i++) {
             known = Math.fma(decay * state[i * DeltaRule.COLUMNS + column], k[key + i], known);
         }
         float d = (rule.values().data()[rule.values().start(t) + column] - known) * rate;

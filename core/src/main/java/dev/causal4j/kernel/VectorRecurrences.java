@@ -43,7 +43,8 @@ final class VectorRecurrences extends Recurrences {
         int value = rule.values().start(t) + j;
         FloatVector g = FloatVector.broadcast(S, decay);
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-        for (int i = 0, one = Lanes.one; i < rule.depth(); i += one) {
+        int depth = rule.corrects() ? rule.depth() : 0;
+        for (int i = 0, one = Lanes.one; i < depth; i += one) {
             long o = rule.at() + 4L * (i * DeltaRule.COLUMNS + j);
             FloatVector x = FloatVector.broadcast(S, k[key + i]);
             a = f32(s, o).mul(g).fma(x, a);

@@ -188,7 +188,7 @@ final class WarmUp {
         Rows in = Rows.of(x, DEPTH, 3);
         Rows out = Rows.of(y, DEPTH, 3);
         NormRule rule = new NormRule(new float[SAMPLE], y, 1e-5f, true);
-        DeltaRule delta = new DeltaRule(data, 0, DEPTH, DeltaRule.COLUMNS, in, in, in, in, in, out);
+        DeltaRule delta = new DeltaRule(data, 0, DEPTH, DeltaRule.COLUMNS, true, in, in, in, in, in, out);
         return Stream.of(
                 set -> set.reductions().addProduct(PanelFormat.F32, data, 0, DEPTH, in, out, 0, Panels.WIDTH),
                 set -> set.reductions().norm(rule, x, 0, y, 0),

@@ -33,6 +33,8 @@ class ToolFormatTest {
         "mistral-nemo, mistral",
         "mistral-small-3.2, mistral-v11",
         "granite-3.3, granite",
+        "granite-4.0, hermes",
+        "granite-4.1, hermes",
         "gpt-oss, harmony",
         "deepseek-r1, deepseek-r1",
         "deepseek-v3.1, deepseek",

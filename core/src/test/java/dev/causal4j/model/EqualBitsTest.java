@@ -79,6 +79,10 @@ class EqualBitsTest {
                 "linear_num_value_heads": 4, "linear_key_head_dim": 11, "linear_value_head_dim": 45,
                 "layer_types": ["linear_attention", "full_attention", "linear_attention"], "num_experts": 5,
                 "num_experts_per_tok": 2, "moe_intermediate_size": 37, "shared_expert_intermediate_size": 41}"""),
+        STATE_SPACES(SIZES + """
+                "model_type": "granitemoehybrid", "mamba_n_heads": 4, "mamba_d_head": 45, "mamba_expand": 3,
+                "mamba_n_groups": 2, "mamba_d_state": 11, "time_step_limit": [0.001, 0.9], "num_local_experts": 0,
+                "layer_types": ["mamba", "attention", "mamba"], "shared_intermediate_size": 41}"""),
         GROWING_QUERIES(SIZES + """
                 "model_type": "ministral3", "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4,
                 "original_max_position_embeddings": 50, "llama_4_scaling_beta": 0.3}}""");

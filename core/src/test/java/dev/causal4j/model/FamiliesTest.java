@@ -46,7 +46,8 @@ class FamiliesTest {
                 "gemma4-multimodal",
                 "lfm2_moe-plain",
                 "qwen3_5-long",
-                "qwen3_5-multimodal"));
+                "qwen3_5-multimodal",
+                "granite4-dense"));
         return all;
     }
 
@@ -79,7 +80,9 @@ class FamiliesTest {
                 "lfm2_moe",
                 "ministral3",
                 "qwen3_5",
-                "qwen3_5_moe");
+                "qwen3_5_moe",
+                "granite4-h",
+                "granite4-moe");
     }
 
     @ParameterizedTest

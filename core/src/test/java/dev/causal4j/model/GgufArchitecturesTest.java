@@ -51,7 +51,9 @@ class GgufArchitecturesTest {
                 "ministral3 | {} | ",
                 "gemma4 | {} | ",
                 "gemma4-moe | {} | ",
-                "gemma4-multimodal | {} | "
+                "gemma4-multimodal | {} | ",
+                "granite4-moe | {} | ",
+                "granite4-dense | {} | "
             })
     void aFileIsTheModelItWasWrittenFrom(String name, String changes, @Nullable String greedy) throws IOException {
         Path model = twin(name, changes);

@@ -2,8 +2,9 @@ package dev.causal4j.machine;
 
 import java.util.Locale;
 
-/** What the code has kernels for, the fastest last. */
+/** What the code has kernels for, the fastest of an architecture last. */
 enum InstructionSet {
+    DOTPROD(16),
     AVX2(1),
     AVXVNNI(2),
     AVX512(4),

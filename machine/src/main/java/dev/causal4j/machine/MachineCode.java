@@ -10,24 +10,33 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The mapped code and its entries, for the life of the process. The system's {@code mmap} and {@code mprotect} are the
- * only symbols it needs; memory is never writable and executable at once. Arguments may be arrays of the heap: a
- * collection waits for the end of a call. Thread-safe.
+ * The mapped code and its entries, for the life of the process. The system's {@code mmap}, {@code mprotect} and {@code
+ * getauxval} are the only symbols it needs; memory is never writable and executable at once. Arguments may be arrays of
+ * the heap: a collection waits for the end of a call. Thread-safe.
  */
 final class MachineCode {
-    private static final String BLOB = "kernels-x86_64.bin";
+    /** The architecture that the blob is for, or null if there is none. */
+    static final @Nullable String ARCHITECTURE = "Linux".equals(System.getProperty("os.name"))
+            ? Map.of("amd64", "x86_64", "aarch64", "aarch64").get(System.getProperty("os.arch"))
+            : null;
 
-    /** Bytes from an entry of the table at the start of the code to the next, in the order of {@code table.s}. */
+    /** Bytes from an entry of the table at the start of the code to the next, in the order of {@code table.S}. */
     private static final int ENTRY = 8;
 
     private static final int READ_WRITE = 1 | 2;
     private static final int READ_EXECUTE = 1 | 4;
     private static final int PRIVATE_ANONYMOUS = 0x22;
     private static final int PAGE = 4096;
+
+    /** What {@code getauxval} is asked for: what Linux knows of the processor. */
+    private static final long HWCAP = 16;
 
     private final long sets;
     private final MethodHandle permit;
@@ -43,12 +52,9 @@ final class MachineCode {
     MachineCode() {
         byte[] code = blob();
         Linker linker = Linker.nativeLinker();
-        MethodHandle mmap = symbol(
-                linker,
-                "mmap",
-                FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
-        MethodHandle mprotect =
-                symbol(linker, "mprotect", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT));
+        MethodHandle mmap =
+                symbol(linker, "mmap", ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
+        MethodHandle mprotect = symbol(linker, "mprotect", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
         long size = Math.ceilDiv(code.length, PAGE) * (long) PAGE;
         try {
             MemorySegment at =
@@ -61,9 +67,11 @@ final class MachineCode {
             if ((int) mprotect.invokeExact(at, size, READ_EXECUTE) != 0) {
                 throw new IllegalStateException("mprotect: expected memory that executes, got a refusal");
             }
-            FunctionDescriptor question = FunctionDescriptor.of(JAVA_LONG);
-            sets = (long) linker.downcallHandle(mapped, question).invokeExact();
-            permit = linker.downcallHandle(mapped.asSlice(ENTRY), question);
+            long known =
+                    (long) symbol(linker, "getauxval", JAVA_LONG, JAVA_LONG).invokeExact(HWCAP);
+            FunctionDescriptor ask = FunctionDescriptor.of(JAVA_LONG, JAVA_LONG);
+            sets = (long) linker.downcallHandle(mapped, ask).invokeExact(known);
+            permit = linker.downcallHandle(mapped.asSlice(ENTRY), FunctionDescriptor.of(JAVA_LONG));
             round = critical(linker, mapped.asSlice(2 * ENTRY), 5);
             multiply = critical(linker, mapped.asSlice(3 * ENTRY), 7);
         } catch (Throwable e) {
@@ -72,9 +80,10 @@ final class MachineCode {
     }
 
     private static byte[] blob() {
-        try (InputStream in = MachineCode.class.getResourceAsStream(BLOB)) {
+        String name = "kernels-" + ARCHITECTURE + ".bin";
+        try (InputStream in = MachineCode.class.getResourceAsStream(name)) {
             if (in == null) {
-                throw new IllegalStateException("causal4j-machine: expected " + BLOB + ", got a jar without it");
+                throw new IllegalStateException("causal4j-machine: expected " + name + ", got a jar without it");
             }
             return in.readAllBytes();
         } catch (IOException e) {
@@ -82,8 +91,9 @@ final class MachineCode {
         }
     }
 
-    private static MethodHandle symbol(Linker linker, String name, FunctionDescriptor function) {
-        return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), function);
+    private static MethodHandle symbol(Linker linker, String name, MemoryLayout result, MemoryLayout... arguments) {
+        MemorySegment at = linker.defaultLookup().findOrThrow(name);
+        return linker.downcallHandle(at, FunctionDescriptor.of(result, arguments));
     }
 
     private static MethodHandle critical(Linker linker, MemorySegment entry, int arguments) {

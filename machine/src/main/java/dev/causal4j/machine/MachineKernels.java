@@ -4,13 +4,13 @@ import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.KernelProvider;
 import dev.causal4j.kernel.Products;
 import java.util.Arrays;
-import java.util.Locale;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Products in machine code for Linux on x86-64, from AVX2 on. The property {@value #PROPERTY} restricts them to {@code
- * amx}, {@code avx512}, {@code avxvnni} or {@code avx2}, for tests and comparisons; all have the same bits. Thread-safe.
+ * Products in machine code for Linux, on x86-64 from AVX2 on, on AArch64 with SDOT. The property {@value #PROPERTY}
+ * restricts them to {@code amx}, {@code avx512}, {@code avxvnni}, {@code avx2} or {@code dotprod}, for tests and
+ * comparisons; all have the same bits. Thread-safe.
  */
 public final class MachineKernels implements KernelProvider {
     /** The system property that restricts the instructions. */
@@ -28,7 +28,7 @@ public final class MachineKernels implements KernelProvider {
 
     @Override
     public boolean isUsable() {
-        return "Linux".equals(System.getProperty("os.name")) && "amd64".equals(System.getProperty("os.arch"));
+        return MachineCode.ARCHITECTURE != null;
     }
 
     @Override
@@ -63,12 +63,8 @@ public final class MachineKernels implements KernelProvider {
                     .filter(set -> set.isIn(code.sets()))
                     .map(InstructionSet::label)
                     .collect(Collectors.joining(", "));
-            throw new IllegalStateException(String.format(
-                    Locale.ROOT,
-                    "-D%s: expected instructions of this processor (%s), got %s",
-                    PROPERTY,
-                    present.isEmpty() ? "none" : present,
-                    wanted == null ? "none" : wanted));
+            throw new IllegalStateException("-D" + PROPERTY + ": expected instructions of this processor ("
+                    + (present.isEmpty() ? "none" : present) + "), got " + (wanted == null ? "none" : wanted));
         }
         return best;
     }

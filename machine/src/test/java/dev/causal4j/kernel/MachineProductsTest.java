@@ -56,7 +56,7 @@ class MachineProductsTest {
     /** The products of each set of instructions that this processor has. */
     private static List<Products> sets() {
         List<Products> found = new ArrayList<>();
-        for (String set : List.of("avx2", "avxvnni", "avx512", "amx")) {
+        for (String set : List.of("avx2", "avxvnni", "avx512", "amx", "dotprod")) {
             System.setProperty(MachineKernels.PROPERTY, set);
             try {
                 found.add(new MachineKernels().products());

@@ -34,6 +34,7 @@ public final class Families {
             new Ministral3("ministral3", Names.LLAMA),
             new Lfm2("lfm2", Lfm2.NAMES),
             new Lfm2("lfm2_moe", Lfm2.NAMES),
+            new Granite4("granitemoehybrid", Granite4.NAMES),
             new Qwen35("qwen3_5_text"),
             new Qwen35("qwen3_5_moe_text"));
 
@@ -79,6 +80,7 @@ public final class Families {
             "qwen3_5_text", "Qwen3_5ForCausalLM",
             "qwen3_5_moe_text", "Qwen3_5MoeForCausalLM",
             "gemma4_text", "Gemma4ForCausalLM",
+            "granitemoehybrid", "GraniteMoeHybridForCausalLM",
             "smollm3", "SmolLM3ForCausalLM",
             "gpt_neox", "GPTNeoXForCausalLM");
 

@@ -32,6 +32,7 @@ enum GgufArchitecture {
     GEMMA4("gemma4", List.of("gemma4_text"), 0, FACTORS),
     PHI3("phi3", List.of("phi3"), 0, PACKED, PARTIAL),
     GRANITE("granite", List.of("granite"), 0, PAIRS, MAY_BE_BIASED),
+    GRANITE_HYBRID("granitehybrid", List.of("granitemoehybrid"), 0, PAIRS),
     SMOLLM3("smollm3", List.of("smollm3"), 0, PAIRS),
     OLMO2("olmo2", List.of("olmo2", "olmo3"), 4, UNTIED),
     GPT2("gpt2", List.of("gpt2"), 0, PACKED, LAYER_NORMS, BIASES),
@@ -102,7 +103,14 @@ enum GgufArchitecture {
             LFM2_MOE,
             Map.of("rms_norm_eps", "norm_eps", "num_local_experts", "num_experts"),
             QWEN35_MOE,
-            Map.of("num_local_experts", "num_experts"));
+            Map.of("num_local_experts", "num_experts"),
+            GRANITE_HYBRID,
+            Map.of(
+                    "shared_expert_intermediate_size", "shared_intermediate_size",
+                    "linear_conv_kernel_dim", "mamba_d_conv",
+                    "linear_key_head_dim", "mamba_d_state",
+                    "linear_num_key_heads", "mamba_n_groups",
+                    "linear_num_value_heads", "mamba_n_heads"));
 
     final int period; // of layers, the last of which has no window; 0 for no windows
     private final String label;

@@ -58,6 +58,13 @@ public final class GgufFamily implements FileLayout {
                     Map.entry("conv_in", "shortconv.in_proj"),
                     Map.entry("conv", "shortconv.conv"),
                     Map.entry("conv_out", "shortconv.out_proj"),
+                    Map.entry("mamba_in", "ssm_in"),
+                    Map.entry("mamba_conv", "ssm_conv1d"),
+                    Map.entry("mamba_decay", "ssm_a="),
+                    Map.entry("mamba_step", "ssm_dt"),
+                    Map.entry("mamba_skip", "ssm_d="),
+                    Map.entry("mamba_norm", "ssm_norm"),
+                    Map.entry("mamba_out", "ssm_out"),
                     Map.entry("shared_router", "ffn_gate_inp_shexp"),
                     Map.entry("shared_gate", "ffn_gate_shexp"),
                     Map.entry("shared_up", "ffn_up_shexp"),
@@ -103,9 +110,9 @@ public final class GgufFamily implements FileLayout {
         this.tensors = tensors;
         this.present = tensors.names();
         this.architecture = GgufArchitecture.of(metadata);
-        boolean mayHave =
-                List.of(GgufArchitecture.LLAMA, GgufArchitecture.GEMMA4).contains(architecture)
-                        || architecture.has(Trait.EXPERTS);
+        boolean mayHave = List.of(GgufArchitecture.LLAMA, GgufArchitecture.GEMMA4, GgufArchitecture.GRANITE_HYBRID)
+                        .contains(architecture)
+                || architecture.has(Trait.EXPERTS);
         this.hasExperts = mayHave && present.stream().anyMatch(name -> name.endsWith(ROUTER));
         Map<String, String> own = new HashMap<>();
         if (present.contains(FUSED)) {
@@ -135,13 +142,17 @@ public final class GgufFamily implements FileLayout {
      * @throws UnsupportedModelException naming what no file can say
      */
     public static GgufFamily of(String subject, Architecture model) throws FormatException {
-        AttentionConfig attention = model.decoder().attentions().getFirst();
-        boolean biased = attention.qkvBias() && attention.outBias();
+        List<AttentionConfig> attentions = model.decoder().attentions();
+        boolean biased = attentions.stream().allMatch(each -> each.qkvBias() && each.outBias());
         boolean tied = model.tied();
         Json said = new Json(
                 subject,
                 Json.object("model_type", model.family(), "tie_word_embeddings", tied, "attention_bias", biased));
-        GgufArchitecture architecture = GgufArchitecture.of(said, model.family());
+        said.support("layer_types", !attentions.isEmpty(), "a layer of attention, which GGUF has the heads of");
+        GgufArchitecture named = GgufArchitecture.of(said, model.family());
+        boolean plain = named == GgufArchitecture.GRANITE_HYBRID
+                && attentions.size() == model.decoder().blocks().size();
+        GgufArchitecture architecture = plain ? GgufArchitecture.GRANITE : named;
         boolean fits = tied ? !architecture.has(Trait.UNTIED) : !architecture.has(Trait.TIED);
         said.support("tie_word_embeddings", fits, !tied + " of " + architecture + " in GGUF");
         said.support(
@@ -200,7 +211,7 @@ public final class GgufFamily implements FileLayout {
 
     private static boolean hasBias(GgufArchitecture architecture, ParameterSpec spec) {
         return architecture.has(Trait.BIASES)
-                || spec.module().equals("delta")
+                || List.of("delta", "mamba_conv", "mamba_step").contains(spec.module())
                 || (architecture.has(Trait.MAY_BE_BIASED) && spec.expert() == ParameterSpec.NO_EXPERT)
                 || (architecture.has(Trait.QKV_BIASES) && spec.module().equals("qkv"));
     }
@@ -268,9 +279,10 @@ public final class GgufFamily implements FileLayout {
             return all.among(experts.orElseThrow().count(), spec.expert());
         }
         Origin origin = names.origin(decoder, spec, root);
-        if (spec.module().equals("shared_router")) { // a vector
+        List<Long> shape = shape(spec);
+        if (!shape.isEmpty()) {
             String name = origin.names().getFirst();
-            return new Origin(List.of(new Origin.Part(name, List.of((long) spec.cols()), 1, 0, spec.cols(), 1)));
+            return new Origin(List.of(new Origin.Part(name, shape, spec.rows(), 0, spec.cols(), 1)));
         }
         if (spec.role() == Role.CONVOLUTION) {
             int kernel = decoder.blocks().get(spec.layer()).mixer().kernel();
@@ -293,6 +305,15 @@ public final class GgufFamily implements FileLayout {
             }
         }
         return new Origin(parts);
+    }
+
+    /** The shape of a tensor that has one of its own; empty for others. */
+    private static List<Long> shape(ParameterSpec spec) {
+        return switch (spec.module()) {
+            case "shared_router" -> List.of((long) spec.cols());
+            case "mamba_decay", "mamba_skip" -> List.of((long) spec.rows(), 1L);
+            default -> List.of();
+        };
     }
 
     /**

@@ -6,6 +6,7 @@ import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA4;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT2;
 import static dev.causal4j.model.gguf.GgufArchitecture.GPT_OSS;
 import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
+import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE_HYBRID;
 import static dev.causal4j.model.gguf.GgufArchitecture.MISTRAL3;
 import static dev.causal4j.model.gguf.GgufArchitecture.OLMO2;
 import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
@@ -87,6 +88,7 @@ final class GgufKeys {
     static final String RECURRENT = "attention.recurrent_layers";
     static final String INTERVAL = "full_attention_interval";
     static final String SECTIONS = "rope.dimension_sections";
+    static final String ROTATES = "rope.scaling.finetuned";
     static final String GUESSERS = "nextn_predict_layers";
 
     // Tensors that are read with the keys.
@@ -152,9 +154,11 @@ final class GgufKeys {
                 : requireEqual("intermediate_size", layers);
         json.put("num_key_value_heads", heads);
         if (architecture.has(Trait.CONVOLUTIONS)) {
-            mixers("conv", layers);
+            mixers("conv", "full_attention", layers);
             require("conv_L_cache");
             json.put("block_auto_adjust_ff_dim", false);
+        } else if (architecture == GRANITE_HYBRID) {
+            mixers("mamba", "attention", layers);
         } else if (metadata.has(key("num_key_value_heads"))) {
             requireEqual("num_key_value_heads", layers);
         }
@@ -167,6 +171,10 @@ final class GgufKeys {
             case GEMMA2 -> gemma(layers == 46 ? hiddenSize / heads : headSize);
             case GEMMA3 -> gemma(layers == 62 ? hiddenSize / heads : headSize);
             case GRANITE -> granite(headSize);
+            case GRANITE_HYBRID -> {
+                granite(headSize);
+                mamba(hiddenSize, inner, hasExperts);
+            }
             case GPT_NEOX -> {
                 json.put("use_parallel_residual", metadata.bool(key("use_parallel_residual"), true));
                 json.put("hidden_act", layers == 44 && hiddenSize == 6144 ? "gelu_new" : "gelu");
@@ -235,7 +243,7 @@ final class GgufKeys {
     }
 
     /** Numbers of key heads, which layers of the kind have none of. */
-    private void mixers(String kind, int layers) throws FormatException {
+    private void mixers(String kind, String attention, int layers) throws FormatException {
         String name = "num_key_value_heads";
         List<?> counts = value(name) instanceof List<?> list ? list : List.of();
         check(name, counts.size() == layers, "a number for each of " + layers + " layers");
@@ -246,9 +254,7 @@ final class GgufKeys {
         put(name, one.requireInt(name, 1, Architecture.MOST));
         json.put(
                 "layer_types",
-                counts.stream()
-                        .map(count -> count.equals(0) ? kind : "full_attention")
-                        .toList());
+                counts.stream().map(count -> count.equals(0) ? kind : attention).toList());
     }
 
     /** Experts that sigmoids choose. */
@@ -331,12 +337,31 @@ final class GgufKeys {
     }
 
     private void granite(int headSize) throws FormatException {
-        String rotates = key("rope.scaling.finetuned");
-        metadata.support(rotates, metadata.bool(rotates, true), "true");
+        boolean rotates = metadata.bool(key(ROTATES), true);
+        support(ROTATES, rotates || architecture == GRANITE_HYBRID, "true");
         number("attention_multiplier", 1 / Math.sqrt(headSize));
         number("embedding_multiplier", 1);
         number("residual_multiplier", 1);
         number("logits_scaling", 1);
+    }
+
+    private void mamba(int hiddenSize, int inner, boolean hasExperts) throws FormatException {
+        json.put("position_embedding_type", metadata.bool(key(ROTATES), true) ? "rope" : "nope");
+        require("linear_conv_kernel_dim");
+        require("linear_key_head_dim");
+        require("linear_num_value_heads");
+        String groups = "linear_num_key_heads";
+        support(groups, require(groups) == 1, "1, since llama.cpp norms each group by itself");
+        int width = metadata.requireInt(key(VALUES), 1, Architecture.MOST);
+        support(VALUES, width % hiddenSize == 0, "a multiple of embedding_length = " + hiddenSize);
+        json.put("mamba_expand", width / hiddenSize);
+        json.put("mamba_conv_bias", present.stream().anyMatch(name -> name.endsWith(".ssm_conv1d.bias")));
+        if (hasExperts) {
+            require("shared_expert_intermediate_size");
+        } else {
+            json.put("num_local_experts", 0);
+            json.put("shared_intermediate_size", inner);
+        }
     }
 
     private void gemma(int scalar) throws FormatException {

@@ -2,6 +2,7 @@ package dev.causal4j.model.gguf;
 
 import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA3;
 import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
+import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE_HYBRID;
 import static dev.causal4j.model.gguf.GgufArchitecture.MISTRAL3;
 import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
 import static dev.causal4j.model.gguf.GgufKeys.FACTOR;
@@ -22,7 +23,9 @@ import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Shared;
+import dev.causal4j.decoder.BlockConfig.MixerConfig;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
+import dev.causal4j.decoder.BlockConfig.MixerConfig.StateSpace;
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
@@ -57,7 +60,8 @@ record WrittenKeys(
         keys.put("num_hidden_layers", decoder.blocks().size());
         keys.put("intermediate_size", inner);
         keys.put("num_attention_heads", attention.heads());
-        keys.put("num_key_value_heads", architecture.has(Trait.CONVOLUTIONS) ? kvHeads() : attention.kvHeads());
+        boolean listed = architecture.has(Trait.CONVOLUTIONS) || architecture == GRANITE_HYBRID;
+        keys.put("num_key_value_heads", listed ? kvHeads() : attention.kvHeads());
         keys.put("head_dim", attention.headSize());
         keys.put(VALUE_LENGTH, attention.headSize());
         boolean layerNorms = architecture.has(Trait.LAYER_NORMS);
@@ -80,7 +84,8 @@ record WrittenKeys(
                     .orElseThrow();
             keys.put("conv_L_cache", Math.max(1, kernel));
         }
-        if (architecture == GRANITE) {
+        decoder.blocks().forEach(each -> writeStateSpace(each.mixer(), attention));
+        if (architecture == GRANITE || architecture == GRANITE_HYBRID) {
             keys.put("attention_multiplier", attention.scale());
             keys.put("embedding_multiplier", decoder.embeddingScale());
             keys.put("residual_multiplier", block.residualScale());
@@ -127,7 +132,19 @@ record WrittenKeys(
         keys.put(GgufKeys.SECTIONS, sections); // of pictures and films; llama.cpp asks for them
     }
 
-    /** Of each layer, none of a convolution. */
+    /** All such layers are equal. */
+    private void writeStateSpace(MixerConfig mixer, AttentionConfig attention) {
+        if (mixer instanceof StateSpace space) {
+            keys.put("linear_conv_kernel_dim", space.kernel());
+            keys.put("linear_key_head_dim", space.depth());
+            keys.put("linear_num_key_heads", space.groups());
+            keys.put("linear_num_value_heads", space.heads());
+            keys.put(GgufKeys.VALUES, space.width());
+            keys.put(GgufKeys.ROTATES, attention.rope() != null);
+        }
+    }
+
+    /** Of each layer, none of one without attention. */
     private List<Integer> kvHeads() {
         return model.decoder().blocks().stream()
                 .map(block -> block.mixer() instanceof AttentionConfig attention ? attention.kvHeads() : 0)

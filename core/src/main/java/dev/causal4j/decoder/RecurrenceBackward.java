@@ -1,12 +1,11 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
 /**
- * The backward of the delta rule of {@link GatedDeltaNet}, for sequences that begin in the step. With h = g S before a
+ * The backward of {@link RecurrentHeads#move} for sequences that begin in the step. With h = g S before a
  * position, d = b (v - hᵀ k), S after it and dS the gradient by that, from the last position to the first:
  *
  * <pre>
@@ -14,26 +13,26 @@ import java.util.List;
  *   dk = dS d - h de        dh = dS - k deᵀ        dg = ⟨dh, S before⟩        dS = g dh
  * </pre>
  *
- * <p>Each number is one chain. Of the states only each 64th is kept; those between are computed again.
+ * <p>Without the correction de is 0 in dk and dh. Each number is one chain. Of the states only each 64th is kept; those between are computed again.
  *
- * @param active [N, channels], normed queries and keys, and values
+ * @param active [N, width], queries, keys and values
  * @param gates [N, 2 value heads], rates and decays
  * @param dOut [N, value width]
- * @param dActive [N, channels], zeros; written
+ * @param dActive [N, width], zeros; written
  * @param dGates [N, 2 value heads], written
  */
-record GatedDeltaBackward(
-        GatedDelta config, float[] active, float[] gates, float[] dOut, float[] dActive, float[] dGates) {
+record RecurrenceBackward(
+        RecurrentHeads heads, float[] active, float[] gates, float[] dOut, float[] dActive, float[] dGates) {
     /** Positions from a state that is kept to the next. */
     private static final int EACH = 64;
 
     /** A task is a key head in a sequence: its value heads add to the gradients of its queries and keys. */
     void run(Step step) {
-        step.compute.run(step.parts.size() * config.keyHeads(), task -> {
-            Step.Part part = step.parts.get(task / config.keyHeads());
-            for (int head = 0; head < config.valueHeads(); head++) {
-                if (config.keyHead(head) == task % config.keyHeads()) {
-                    new Head(part, task % config.keyHeads(), head).run();
+        step.compute.run(step.parts.size() * heads.keyHeads(), task -> {
+            Step.Part part = step.parts.get(task / heads.keyHeads());
+            for (int head = 0; head < heads.valueHeads(); head++) {
+                if (heads.keyHead(head) == task % heads.keyHeads()) {
+                    new Head(part, task % heads.keyHeads(), head).run();
                 }
             }
         });
@@ -41,8 +40,8 @@ record GatedDeltaBackward(
 
     /** The backward of a value head in a sequence. Used by one thread. */
     private final class Head {
-        private final int n = config.keySize();
-        private final int m = config.valueSize();
+        private final int n = heads.keySize();
+        private final int m = heads.valueSize();
         private final int keyHead;
         private final int head;
         private final int first; // row
@@ -82,30 +81,30 @@ record GatedDeltaBackward(
         }
 
         private int query(int row) {
-            return row * config.channels() + keyHead * n;
+            return row * heads.width() + heads.queries() + keyHead * n;
         }
 
         private int key(int row) {
-            return query(row) + config.keyHeads() * n;
+            return row * heads.width() + heads.keys() + keyHead * n;
         }
 
         private int value(int row) {
-            return row * config.channels() + 2 * config.keyHeads() * n + head * m;
+            return row * heads.width() + heads.values() + head * m;
         }
 
         private int rate(int row) {
-            return row * 2 * config.valueHeads() + head;
+            return row * 2 * heads.valueHeads() + head;
         }
 
         private int decay(int row) {
-            return rate(row) + config.valueHeads();
+            return rate(row) + heads.valueHeads();
         }
 
         /** Known = hᵀ k and d. */
         private void changes(float[] before, int row) {
             float decay = gates[decay(row)];
             Arrays.fill(known, 0);
-            for (int i = 0; i < n; i++) {
+            for (int i = 0; heads.corrects() && i < n; i++) {
                 float k = active[key(row) + i];
                 for (int c = 0; c < m; c++) {
                     known[c] = Math.fma(decay * before[i * m + c], k, known[c]);
@@ -127,7 +126,7 @@ record GatedDeltaBackward(
         }
 
         private void backward(float[] before, float[] after, int row) {
-            int dy = row * config.valueWidth() + head * m;
+            int dy = row * heads.valueWidth() + head * m;
             changes(before, row);
             Arrays.fill(dChange, 0);
             for (int i = 0; i < n; i++) {
@@ -146,6 +145,9 @@ record GatedDeltaBackward(
                 dRate = Math.fma(dChange[c], active[value(row) + c] - known[c], dRate);
                 dChange[c] *= gates[rate(row)];
                 dActive[value(row) + c] = dChange[c];
+            }
+            if (!heads.corrects()) {
+                Arrays.fill(dChange, 0);
             }
             dGates[rate(row)] = dRate;
             dGates[decay(row)] = stateBackward(before, row);
