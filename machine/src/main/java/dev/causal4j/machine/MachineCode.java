@@ -91,9 +91,8 @@ final class MachineCode {
         }
     }
 
-    private static MethodHandle symbol(Linker linker, String name, MemoryLayout result, MemoryLayout... arguments) {
-        MemorySegment at = linker.defaultLookup().findOrThrow(name);
-        return linker.downcallHandle(at, FunctionDescriptor.of(result, arguments));
+    private static MethodHandle symbol(Linker linker, String name, MemoryLayout result, MemoryLayout... args) {
+        return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), FunctionDescriptor.of(result, args));
     }
 
     private static MethodHandle critical(Linker linker, MemorySegment entry, int arguments) {
