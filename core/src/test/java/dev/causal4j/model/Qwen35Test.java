@@ -247,7 +247,7 @@ class Qwen35Test {
                     .root()
                     .forEach((key, value) ->
                             metadata.put((String) key, value instanceof Double number ? number.floatValue() : value));
-            int layers = (int) metadata.get("qwen35.block_count");
+            int layers = (int) Objects.requireNonNull(metadata.get("qwen35.block_count"));
             metadata.put("qwen35.block_count", layers + 1);
             metadata.put("qwen35.nextn_predict_layers", 1);
             List<GgufWriter.Source> tensors = new ArrayList<>();
