@@ -173,6 +173,11 @@ class NumericalGradientTest {
                 direction[i] = (float) (direction[i] / size + gradient[i] / Math.max(steepness, 1e-6));
                 slope += (double) direction[i] * gradient[i];
             }
+            if (name.contains("decay") && named.getValue() instanceof float[] rates) { // the gradient is by logarithms
+                for (int i = 0; i < direction.length; i++) {
+                    direction[i] *= rates[i];
+                }
+            }
             double step = STEP / (1 + steepness);
             double wide = slope(model, named.getValue(), direction, step, tokens, targets);
             double narrow = slope(model, named.getValue(), direction, step / 2, tokens, targets);
