@@ -7,8 +7,8 @@ import dev.causal4j.tensor.Gradients;
 import java.util.Arrays;
 
 /**
- * A gated delta net (Yang et al. 2024): (q, k, v) = silu(conv(in(x))), normed queries and keys, the {@link DeltaRule} for each
- * value head with decay g = exp(-exp(A) softplus(a + dt)) and rate b = sigmoid(b), then out(norm(y) ∘ silu(z)).
+ * A gated delta net (Yang et al. 2024): (q, k, v) = silu(conv(in(x))), normed queries and keys, the rule of {@link
+ * RecurrentHeads} with decay g = exp(-exp(A) softplus(a + dt)) and rate b = sigmoid(b), then out(norm(y) ∘ silu(z)).
  *
  * @param in queries, keys, values and z [channels + value width, D]
  * @param gates b and a [2 value heads, D]
