@@ -173,9 +173,10 @@ record AdapterFiles(
         return StoredRows.tensor(subject, store, name, shape, Checkpoint.FLOATS, false);
     }
 
-    /** Whether a parameter's tensors are weights of modules: those of gpt-oss's experts are not. */
+    /** Whether a parameter's tensors are weights of modules: those of several experts are not. */
     private static boolean areModules(Origin origin) {
-        return origin.names().stream().allMatch(name -> name.endsWith(WEIGHT));
+        return origin.parts().stream()
+                .allMatch(part -> part.name().endsWith(WEIGHT) && part.shape().size() == 2);
     }
 
     private static String module(String weight) {
