@@ -38,12 +38,12 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 4754 format 1491 tokenizer 1592 chat 2715 constraint 4894 model,families,gguf 3697 decoder 2057 \
-  generation 2569 scoring 428 head 617 training 1475 flight,causal4j 182 || failed=1
+size core kernel,tensor,compute 4974 format 1492 tokenizer 1592 chat 2733 constraint 5112 model,families,gguf 5136 decoder 3536 \
+  generation 2736 scoring 428 head 617 training 1508 flight,causal4j 182 || failed=1
 size machine machine 252 || failed=1
-size server server 2577 || failed=1
-size cli cli 4476 || failed=1
+size server server 2574 || failed=1
+size cli cli 4499 || failed=1
 size hub hub 932 || failed=1
 size langchain4j langchain4j 698 || failed=1
-size spark spark 727 || failed=1
+size spark spark 712 || failed=1
 exit $failed
