@@ -35,7 +35,10 @@ class OptimizerTest {
         train(name, 2, STEADY.getOrDefault(name, 10), 5e-5, 1e-3);
     }
 
-    /** Steps for which PyTorch in single precision stays as near to double precision; later ones grow apart. */
+    /**
+     * Steps before rounding shows: of Gemma 4 PyTorch in single precision leaves double precision as early, of Qwen 3.5
+     * weights that differ in last bits grow apart as fast (the norm of step 6 by 6 %).
+     */
     private static final Map<String, Integer> STEADY =
             Map.of("gemma4", 5, "gemma4-moe", 3, "gemma4-e2b", 1, "qwen3_5", 4, "qwen3_5_moe", 2);
 
