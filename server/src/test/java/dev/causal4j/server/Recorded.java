@@ -30,7 +30,7 @@ final class Recorded {
     static final ChatTemplate TEMPLATE = ChatTemplate.parse(
             "recorded",
             "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
-                    + "assistant: {% if thinks %}<think>\n{% endif %}",
+                    + "assistant: {% if thinks == '<think>' %}<think>\n{% elif thinks %}<|channel>thought\n{% endif %}",
             Map.of());
 
     private static final int CONTEXT = 1024;
@@ -47,9 +47,14 @@ final class Recorded {
         }
     }
 
-    /** The tokens of a prompt of {@link #USER}. */
-    static int[] prompt(boolean thinks) {
-        return TOKENIZER.encode("user: " + USER + "\nassistant: " + (thinks ? "<think>\n" : ""), SpecialTokens.PARSE);
+    /**
+     * The tokens of a prompt of {@link #USER}.
+     *
+     * @param thinks the mark of a thought that it ends in, or an empty text
+     */
+    static int[] prompt(String thinks) {
+        String end = thinks.isEmpty() ? "" : thinks + "\n";
+        return TOKENIZER.encode("user: " + USER + "\nassistant: " + end, SpecialTokens.PARSE);
     }
 
     static int[] tokens(String text) {

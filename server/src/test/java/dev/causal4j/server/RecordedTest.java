@@ -59,7 +59,7 @@ class RecordedTest {
         Path folder = Files.createDirectories(
                 Path.of("target/recorded").resolve(family.get("family").stringValue()));
         try (CausalLM model =
-                Recorded.model(Recorded.prompt(false), answer.get("text").stringValue())) {
+                Recorded.model(Recorded.prompt(""), answer.get("text").stringValue())) {
             model.save(folder, DType.BF16);
         }
         Recorded.TEMPLATE.save(folder);
@@ -71,18 +71,16 @@ class RecordedTest {
     /** Whether a recorded answer is told; false if the grammar does not let the model say it. */
     private static boolean isTold(JsonNode family, JsonNode answer) throws Exception {
         String text = answer.get("text").stringValue();
-        boolean thinks = answer.path("reasoning_open").asBoolean(false);
+        ToolFormat format = ToolFormat.named(family.get("family").stringValue());
+        String thinks = answer.path("reasoning_open").asBoolean(false) ? format.thought() : "";
         boolean cut = answer.get("expect").has("incomplete");
         int[] tokens = Recorded.tokens(text);
         String ask = "{\"messages\": [{\"role\": \"user\", \"content\": \"" + Recorded.USER + "\"}], \"tools\": "
                 + family.get("tools") + ", \"temperature\": 0, \"return_token_ids\": true, \"chat_template_kwargs\": {"
-                + "\"thinks\": " + thinks + "}, \"max_tokens\": " + (cut ? tokens.length : tokens.length + 1);
+                + "\"thinks\": \"" + thinks + "\"}, \"max_tokens\": " + (cut ? tokens.length : tokens.length + 1);
         try (CausalLM model = Recorded.model(Recorded.prompt(thinks), text);
-                Server server = Server.start(
-                        Chat.Format.of(model, Recorded.TEMPLATE)
-                                .withToolFormat(
-                                        ToolFormat.named(family.get("family").stringValue())),
-                        OPTIONS)) {
+                Server server =
+                        Server.start(Chat.Format.of(model, Recorded.TEMPLATE).withToolFormat(format), OPTIONS)) {
             JsonNode response =
                     JsonMapper.shared().readTree(send(server, CHAT, ask + "}").body());
             JsonNode choice = response.get("choices").get(0);

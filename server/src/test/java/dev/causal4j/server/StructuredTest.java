@@ -172,7 +172,7 @@ class StructuredTest {
     void earlierCallsAndTheirResultsAreInThePrompt() throws Exception {
         Path file = Recorded.RESOURCES.resolve("chat/qwen2.5-instruct.jinja");
         ChatTemplate template = ChatTemplate.parse("qwen", Files.readString(file), Map.of());
-        try (CausalLM model = Recorded.model(Recorded.prompt(false), "Good.");
+        try (CausalLM model = Recorded.model(Recorded.prompt(""), "Good.");
                 Server server = Server.start(model, template, OPTIONS)) {
             String prompt = rendered(server, "'content': null, ", "'tool_call_id': 'call_1', 'content': 'Sent.'");
             assertThat(prompt)
@@ -257,7 +257,7 @@ class StructuredTest {
         String brackets = "(".repeat(900);
         String body = "{'messages': [{'role': 'user', 'content': '" + Recorded.USER + "'}], 'temperature': 0, %s}";
         String grammar = "'grammar': 'root ::= (\\'(\\' (root | \\'y\\')? \\')\\'){1,3}'";
-        try (CausalLM model = Recorded.model(Recorded.prompt(false), brackets);
+        try (CausalLM model = Recorded.model(Recorded.prompt(""), brackets);
                 Server server = Server.start(model, Recorded.TEMPLATE, OPTIONS)) {
             CompletableFuture<HttpResponse<String>> beside = Served.CLIENT.sendAsync(
                     request(server, CHAT, body.formatted("'n': 1").replace('\'', '"')), BodyHandlers.ofString());
