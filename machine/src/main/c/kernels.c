@@ -3,7 +3,7 @@
 // dev.causal4j.kernel:
 //   per group, in order:  y = fma((float) D, w * s, y), and with a minimum then y = fma(n, s * (float) X, y)
 // D is exact however it is summed; all else has one order. Compiled without contraction and without -ffast-math.
-// What an architecture has is in a file of its own: it includes the loops for its sets of instructions, and defines
+// Each architecture has a file of its own: it includes the loops for its sets of instructions, and defines
 // detect, permit, round_set and multiply_set.
 #include <stdint.h>
 

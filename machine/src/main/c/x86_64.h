@@ -1,4 +1,4 @@
-// What x86-64 has: sets of instructions from AVX2 on, tiles, and the questions which of them may be used.
+// The part of x86-64: sets of instructions from AVX2 on, tiles, and the questions which of them may be used.
 #include <immintrin.h>
 #include <cpuid.h>
 

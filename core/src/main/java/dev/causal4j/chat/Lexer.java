@@ -159,7 +159,7 @@ final class Lexer {
         return meant(escape);
     }
 
-    /** What an escape means; itself if it is none. */
+    /** The character that an escape stands for; itself if it is none. */
     static String meant(MatchResult escape) {
         String letter = escape.group(3);
         if (letter == null) {

@@ -138,7 +138,7 @@ final class Attention implements Mixer {
         });
     }
 
-    /** What the heads saw, [N, queryWidth], of a tape that keeps. */
+    /** The outputs of the heads before their gates, [N, queryWidth], of a tape that keeps. */
     float[] attended(Tape tape) {
         return config.gated() ? tape.attended : tape.mixed;
     }

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Several feed-forward layers; a router chooses some of them for each token. The tokens of an expert are gathered, so
  * that its products serve all of them; a token adds its experts in the order of their index, whatever else is in the
- * batch. Of equal scores the lower index is chosen.
+ * batch. The lower index of equal scores is chosen.
  *
  * <p>out = sum over the chosen e of s_e p_e · expert_e(x).
  *

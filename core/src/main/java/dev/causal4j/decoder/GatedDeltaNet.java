@@ -119,7 +119,7 @@ record GatedDeltaNet(
         Kernels.add(dGated, 0, a.dNormed, 0, rows * in.weight().cols());
     }
 
-    /** Of norm(y) ∘ silu(z), with {@code a.dMixed}: the gradients by y, written to dy, and by z. */
+    /** Writes the gradients of norm(y) ∘ silu(z) by y, to dy, and by z, from {@code a.dMixed}. */
     private void gateBackward(Step step, Tape tape, Activations a, float[] dy, Gradients gradients) {
         int values = config.valueWidth();
         int width = config.channels() + values;
@@ -164,7 +164,7 @@ record GatedDeltaNet(
     }
 
     /**
-     * The gradients by rates and decays become those by what they are made of. That by a decay is by its logarithm: with ln g
+     * The gradients by rates and decays become those by what they are made of. A decay's is by its logarithm: with ln g
      * = -exp(A) softplus(x) it is ln g · d ln g.
      */
     private void ratesBackward(int rows, Tape tape, float[] gated, float[] dGates, Gradients gradients) {

@@ -288,7 +288,7 @@ public final class KVCache implements AutoCloseable {
         }
     }
 
-    /** Makes the state that before the first position, from which a backward may compute blocks again. */
+    /** Sets the state to that before the first position. A backward computes blocks again from there. */
     void clearState() {
         state.fill((byte) 0);
     }

@@ -119,7 +119,7 @@ record Mamba2(
         in.backward(a.normed, a.dProjected, a.dNormed, rows, gradients);
     }
 
-    /** Of norm(y ∘ silu(z)), with {@code a.dMixed}: the gradients by y, written to dy, and by z. */
+    /** Writes the gradients of norm(y ∘ silu(z)) by y, to dy, and by z, from {@code a.dMixed}. */
     private void gateBackward(Step step, Tape tape, Activations a, float[] dy, Gradients gradients) {
         int width = heads.valueWidth();
         float[] gates = new float[dy.length];
@@ -156,7 +156,7 @@ record Mamba2(
         }
     }
 
-    /** The gradient by a decay is by its logarithm: A dt d. That by a step that a limit holds is 0. */
+    /** The gradient by a decay is by its logarithm: A dt d. A step that a limit holds has none. */
     private void gatesBackward(int rows, Tape tape, Activations a, float[] dGates, Gradients gradients) {
         int count = config.heads();
         float[] dDecays = gradients.of(decays);

@@ -3,8 +3,8 @@ package dev.causal4j.decoder;
 import dev.causal4j.tensor.Gradients;
 
 /**
- * The layer of a block that looks at other positions than a row's own. What it knows of positions before the step lies in
- * the sequence's cache: keys and values in pages, or a {@linkplain KVCache#state state} of fixed size.
+ * The layer of a block that looks at other positions than a row's own. The sequence's cache has what it knows of
+ * positions before the step: keys and values in pages, or a {@linkplain KVCache#state state} of fixed size.
  */
 sealed interface Mixer permits Attention, ShortConvolution, GatedDeltaNet, Mamba2 {
     /**

@@ -13,7 +13,7 @@ import java.util.List;
  *   dk = dS d - h de        dh = dS - k deᵀ        dg = ⟨dh, S before⟩        dS = g dh
  * </pre>
  *
- * <p>Without the correction de is 0 in dk and dh. Each number is one chain. Of the states only each 64th is kept; those between are computed again.
+ * <p>Without the correction de is 0 in dk and dh. Each number is one chain. Each 64th state is kept; the others are computed again.
  *
  * @param active [N, width], queries, keys and values
  * @param gates [N, 2 value heads], rates and decays

@@ -24,7 +24,7 @@ final class Continuations {
     /** All, each behind the one that it continues. */
     final List<ScoredSequence> sequences = new ArrayList<>();
 
-    /** Those of the continuations. */
+    /** The scores of the continuations. */
     final ScoredSequence[] ends;
 
     Continuations(Engine engine, int[] prompt, List<int[]> continuations, int alternatives) {

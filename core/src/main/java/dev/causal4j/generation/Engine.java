@@ -183,7 +183,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Scores continuations of a prompt. What several begin with is computed once.
+     * Scores continuations of a prompt. Common beginnings are computed once.
      *
      * @param prompt at least one token; with a continuation at most one more than the context length
      * @return the predictions of each continuation's tokens, as {@link #score}

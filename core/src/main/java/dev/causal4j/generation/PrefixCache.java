@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Of a model with recurrent layers a sequence can go on only where there is a snapshot of their state. A snapshot is as
  * large as many pages, so only some pages have one: every {@value #DISTANCE} positions, the last full page of a prompt, and
- * the end of a sequence. What lies behind the deepest one is computed again. Pages without one at or behind them are of no
+ * the end of a sequence. Positions behind the deepest one are computed again. Pages without one at or behind them are of no
  * use and are given back.
  */
 final class PrefixCache {

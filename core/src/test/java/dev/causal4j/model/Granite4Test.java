@@ -24,7 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is Granite 4's own, besides the arithmetic that {@link FamiliesTest} compares. */
+/** Granite 4's own rules; {@link FamiliesTest} compares the arithmetic. */
 class Granite4Test {
     private static final int[] TOKENS = {5, 80, 3, 41, 2, 64, 7, 9, 30, 31, 32};
     private static final float OPEN = Float.POSITIVE_INFINITY;

@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What is Qwen 3.5's own, besides the arithmetic that {@link FamiliesTest} compares. */
+/** Qwen 3.5's own rules; {@link FamiliesTest} compares the arithmetic. */
 class Qwen35Test {
     private static final int[] TOKENS = {5, 80, 3, 41, 2, 64, 7, 9, 30, 31, 32};
     private static final String SIZES = """
@@ -62,7 +62,7 @@ class Qwen35Test {
         assertThat(config("").stateBytes()).isEqualTo(6 * 4 * (3 * 8192 + 32 * 128 * 128));
     }
 
-    /** Of positions in pictures and films; those of a text are equal. */
+    /** Sections of positions in pictures and films; in a text all three positions are equal. */
     @Test
     void sectionsOfPositionsChangeNothing() throws FormatException {
         String sections = ", \"rope_parameters\": {\"rope_type\": \"default\", \"mrope_interleaved\": true,"

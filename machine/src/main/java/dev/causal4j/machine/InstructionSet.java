@@ -2,7 +2,7 @@ package dev.causal4j.machine;
 
 import java.util.Locale;
 
-/** What the code has kernels for, the fastest of an architecture last. */
+/** The sets of instructions that the code has kernels for, the fastest of an architecture last. */
 enum InstructionSet {
     DOTPROD(16),
     AVX2(1),

@@ -18,7 +18,7 @@ import java.util.stream.Stream;
  * @param blocks the prefix of tensors in blocks, after the root
  * @param modules names by ours, where they differ; {@code #} stands for the expert, and {@code =} ends a name without a
  *     kind. Tensors of "query", "key" and "value" are stacked unless there is one "qkv", those of "gate" and "up" unless
- *     there is one "gate_up". Those of experts may have other names, as "expert_up".
+ *     there is one "gate_up". Experts may have other names, as "expert_up".
  */
 public record Names(List<String> roots, String blocks, Map<String, String> modules) {
     /** Llama's tensor names; most families override a few. */

@@ -90,7 +90,7 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
             };
         }
 
-        /** What is stored of a number. Of the logarithms near it the first that gives the number again is taken. */
+        /** The stored form of a number; of logarithms the first nearby that gives the number again. */
         public float write(float number) {
             return switch (this) {
                 case SAME -> number;

@@ -24,7 +24,7 @@ record Gemma4Keys(Json metadata, TensorStore tensors) {
     private static final String FACTORS = "rope_freqs.weight";
     private static final String TABLE = "per_layer_token_embd.weight";
 
-    /** What the frequency of a pair that is not turned is divided by, at least. */
+    /** A pair whose frequency is divided by so much or more is not turned. */
     private static final float NEVER = 1e30f;
 
     private static final String HEADS = "attention.head_count";

@@ -108,7 +108,7 @@ record WrittenKeys(
         return named;
     }
 
-    /** Of layers without delta nets all are equal, and nothing says how those would be. */
+    /** All delta nets are equal; a model without them says nothing of their sizes. */
     private void writeDelta() throws FormatException {
         List<Boolean> recurrent = new ArrayList<>();
         for (BlockConfig block : model.decoder().blocks()) {
@@ -144,7 +144,7 @@ record WrittenKeys(
         }
     }
 
-    /** Of each layer, none of one without attention. */
+    /** Key heads of each layer, 0 for one without attention. */
     private List<Integer> kvHeads() {
         return model.decoder().blocks().stream()
                 .map(block -> block.mixer() instanceof AttentionConfig attention ? attention.kvHeads() : 0)
