@@ -132,8 +132,8 @@ final class Layout {
         var in = linear("delta_in", Role.MIXER_IN, delta.channels() + values, hiddenSize, false);
         var gates = linear("delta_gates", Role.MIXER_IN, 2 * delta.valueHeads(), hiddenSize, false);
         var conv = convolution("delta_conv", delta.channels(), delta.kernel(), false);
-        ParameterSpec decays = add("delta.decay", Role.DECAY, delta.valueHeads(), 1);
-        ParameterSpec steps = add("delta.bias", Role.BIAS, delta.valueHeads(), 1);
+        ParameterSpec decays = add("delta_decay.weight", Role.DECAY, delta.valueHeads(), 1);
+        ParameterSpec steps = add("delta_step.bias", Role.BIAS, delta.valueHeads(), 1);
         var deltaNorm = norm("delta_norm", delta.valueSize(), norm);
         var out = linear("delta_out", Role.MIXER_OUT, hiddenSize, values, false);
         double root = Math.sqrt(delta.keySize());
