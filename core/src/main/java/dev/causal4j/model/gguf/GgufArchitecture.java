@@ -29,7 +29,7 @@ enum GgufArchitecture {
     QWEN3_MOE("qwen3moe", List.of("qwen3_moe"), 0, EXPERTS),
     GEMMA2("gemma2", List.of("gemma2"), 2, TIED),
     GEMMA3("gemma3", List.of("gemma3_text"), 6),
-    GEMMA4("gemma4", List.of("gemma4_text"), 0, FACTORS),
+    GEMMA4("gemma4", List.of("gemma4_text"), 6, FACTORS),
     PHI3("phi3", List.of("phi3"), 0, PACKED, PARTIAL),
     GRANITE("granite", List.of("granite"), 0, PAIRS, MAY_BE_BIASED),
     GRANITE_HYBRID("granitehybrid", List.of("granitemoehybrid"), 0, PAIRS),
@@ -104,6 +104,8 @@ enum GgufArchitecture {
             Map.of("rms_norm_eps", "norm_eps", "num_local_experts", "num_experts"),
             QWEN35_MOE,
             Map.of("num_local_experts", "num_experts"),
+            GEMMA4,
+            Map.of("num_local_experts", "num_experts", "num_experts_per_tok", "top_k_experts"),
             GRANITE_HYBRID,
             Map.of(
                     "shared_expert_intermediate_size", "shared_intermediate_size",

@@ -169,10 +169,7 @@ public final class GgufFamily implements FileLayout {
         Map<String, Stored> tensors = new LinkedHashMap<>();
         Map<String, Object> keys = Json.object(GgufArchitecture.KEY, architecture.toString());
         Map<String, float[]> factors = new LinkedHashMap<>();
-        keys.putAll(
-                architecture == GgufArchitecture.GEMMA4
-                        ? Gemma4Keys.write(model, factors)
-                        : new WrittenKeys(architecture, model, new LinkedHashMap<>(), factors).write());
+        keys.putAll(new WrittenKeys(architecture, model, new LinkedHashMap<>(), factors).write());
         factors.forEach((name, numbers) -> {
             List<Long> shape = List.of((long) numbers.length);
             tensors.put(name, new Stored(subject, DType.F32.name(), shape, MemorySegment.ofArray(numbers)));
