@@ -106,8 +106,10 @@ record GatedDeltaNet(
             int value = row * channels + 2 * keys;
             System.arraycopy(dNormed, value, dActive, value, values);
         });
-        headsBackward(queryNorm, step, config.keyHeads(), channels, 0, active, dNormed, dActive, a, gradients);
-        headsBackward(keyNorm, step, config.keyHeads(), channels, keys, active, dNormed, dActive, a, gradients);
+        Norm.Heads queryHeads = new Norm.Heads(channels, 0, config.keyHeads());
+        queryNorm.backward(step, queryHeads, active, dNormed, dActive, a, gradients);
+        Norm.Heads keyHeads = new Norm.Heads(channels, keys, config.keyHeads());
+        keyNorm.backward(step, keyHeads, active, dNormed, dActive, a, gradients);
         step.compute.each(
                 rows, row -> Kernels.swishBackward(tape.prepared, dActive, row * channels, channels, 0.5f, 0));
         Rows dIn = new Rows(a.dProjected, 0, width, rows);
@@ -136,31 +138,8 @@ record GatedDeltaNet(
             Kernels.scale(a.dMixed, at, a.dProjected, z, values);
             Kernels.swishBackward(tape.projected, a.dProjected, z, values, 0.5f, 0);
         });
-        headsBackward(norm, step, config.valueHeads(), values, 0, tape.attended, dNormed, dy, a, gradients);
-    }
-
-    /** Adds the gradients of a norm of some heads of each row. */
-    private static void headsBackward(
-            Norm norm,
-            Step step,
-            int heads,
-            int width,
-            int offset,
-            float[] x,
-            float[] dy,
-            float[] dx,
-            Activations a,
-            Gradients gradients) {
-        int n = norm.gain().length;
-        norm.backward(
-                step.compute,
-                step.rows() * heads,
-                i -> i / heads * width + offset + i % heads * n,
-                x,
-                dy,
-                dx,
-                a,
-                gradients);
+        Norm.Heads all = new Norm.Heads(values, 0, config.valueHeads());
+        norm.backward(step, all, tape.attended, dNormed, dy, a, gradients);
     }
 
     /**

@@ -228,19 +228,21 @@ final class Layout {
                 var experts = experts(both.routed(), scales);
                 var expertsOut = norm("experts_out_norm", hiddenSize, norm);
                 yield from -> new ExpertsBeside(
-                        dense.apply(from),
-                        denseOut.apply(from),
                         experts.apply(from),
-                        routerIn.apply(from),
-                        expertsIn.apply(from),
-                        expertsOut.apply(from));
+                        dense.apply(from),
+                        null,
+                        new ExpertsBeside.Norms(
+                                routerIn.apply(from),
+                                expertsIn.apply(from),
+                                expertsOut.apply(from),
+                                denseOut.apply(from)));
             }
             case FeedForwardConfig.Shared both -> {
                 var experts = experts(both.routed(), null);
                 var shared = dense("shared_", both.shared());
                 var gate = both.gated() ? linear("shared_router", Role.ROUTER, 1, hiddenSize, false) : null;
-                yield from -> new SharedExperts(
-                        experts.apply(from), shared.apply(from), gate == null ? null : gate.apply(from));
+                yield from -> new ExpertsBeside(
+                        experts.apply(from), shared.apply(from), gate == null ? null : gate.apply(from), null);
             }
         };
     }

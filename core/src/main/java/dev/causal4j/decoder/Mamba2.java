@@ -129,7 +129,7 @@ record Mamba2(
         });
         float[] product = gates.clone();
         Kernels.scale(tape.attended, 0, product, 0, product.length);
-        norm.backward(step.compute, step.rows(), row -> row * width, product, a.dMixed, dy, a, gradients);
+        norm.backward(step, product, a.dMixed, dy, a, gradients);
         step.compute.each(step.rows(), row -> {
             int z = row * projected();
             System.arraycopy(dy, row * width, a.dProjected, z, width);
