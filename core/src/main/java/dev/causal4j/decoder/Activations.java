@@ -29,6 +29,7 @@ public final class Activations {
     float[] hidden = {}; // [N, D], the residual stream
     float[] normed = {}; // [N, D], what enters a layer and what leaves it
     float[] activated = {}; // [N, activated], what enters the down projection in training
+    float[] beside = {}; // [N, D], what leaves one of two layers side by side
     final Compute.Scratch<Attention.Scores> scores = new Compute.Scratch<>(Attention.Scores::new);
 
     float[] dOut = {}; // [N, D], the gradient by what half a block adds to the stream

@@ -35,21 +35,20 @@ record ExpertsBeside(DenseLayer dense, Norm denseOut, Experts experts, Norm rout
 
     @Override
     public void forwardDown(Step step, Tape tape, Activations a) {
-        int n = step.rows() * hiddenSize();
-        Tape beside = tape.beside();
         dense.forwardDown(step, tape, a);
-        float[] sum = out(step, denseOut, tape, a);
-        experts.forwardDown(step, beside, a);
-        Kernels.add(out(step, expertsOut, beside, a), 0, sum, 0, n);
-        System.arraycopy(sum, 0, a.normed, 0, n);
+        out(step, denseOut, tape, a);
+        a.beside = Activations.copied(a.normed, a.beside, step.rows(), hiddenSize());
+        experts.forwardDown(step, tape.beside(), a);
+        out(step, expertsOut, tape.beside(), a);
+        Kernels.add(a.beside, 0, a.normed, 0, step.rows() * hiddenSize());
     }
 
-    /** The normed output of one of both; the backward reads it as it was. */
-    private float[] out(Step step, Norm norm, Tape tape, Activations a) {
-        tape.sideOut = Activations.copied(a.normed, tape.sideOut, step.rows(), hiddenSize());
-        float[] normed = new float[step.rows() * hiddenSize()];
-        norm.forward(step, a.normed, normed);
-        return normed;
+    /** Norms the output of one of both; the backward reads it as it was. */
+    private void out(Step step, Norm norm, Tape tape, Activations a) {
+        if (tape.keeps) {
+            tape.sideOut = Activations.copied(a.normed, tape.sideOut, step.rows(), hiddenSize());
+        }
+        norm.forward(step, a.normed, a.normed);
     }
 
     @Override

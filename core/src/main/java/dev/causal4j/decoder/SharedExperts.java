@@ -41,7 +41,8 @@ record SharedExperts(
     /** The results of the layer for all, [N, D]. */
     private Rows shared(Step step, Tape beside, Activations a) {
         int d = shared.down().weight().rows();
-        Rows results = Rows.of(new float[step.rows() * d], d, step.rows());
+        a.beside = Activations.atLeast(a.beside, step.rows(), d);
+        Rows results = Rows.of(a.beside, d, step.rows());
         shared.down().forward(shared.activate(step, step.rows(), beside, 0, a), results);
         return results;
     }
