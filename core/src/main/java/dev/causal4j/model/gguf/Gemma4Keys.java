@@ -87,12 +87,13 @@ record Gemma4Keys(GgufKeys keys, Map<String, Object> json, List<Boolean> local) 
         if (keys.has(FACTORS)) {
             List<Double> factors = keys.numbers(FACTORS);
             keys.check("head_dim", 2 * factors.size() == headSize, "twice the numbers in " + FACTORS);
-            int count =
-                    (int) factors.stream().takeWhile(factor -> factor < NEVER).count();
-            boolean fits = factors.subList(0, count).stream()
-                            .allMatch(factor -> factor.equals(factors.getFirst()) && factor > 0)
-                    && factors.subList(count, factors.size()).stream().allMatch(factor -> factor >= NEVER);
-            keys.support(GgufArchitecture.KEY, fits, "tensor " + FACTORS + " of equal numbers, then " + NEVER);
+            List<Double> turning =
+                    factors.stream().filter(factor -> !(factor >= NEVER)).toList();
+            int count = turning.size();
+            boolean first = turning.equals(factors.subList(0, count));
+            boolean equal = turning.stream().allMatch(factor -> factor > 0 && factor.equals(factors.getFirst()));
+            keys.support(
+                    GgufArchitecture.KEY, first && equal, "tensor " + FACTORS + " of equal numbers, then " + NEVER);
             double share = 2.0 * count / headSize;
             rope.put("rope_type", "proportional");
             rope.put("partial_rotary_factor", (int) (share * headSize / 2) == count ? share : Math.nextUp(share));
