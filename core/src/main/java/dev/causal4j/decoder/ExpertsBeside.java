@@ -7,8 +7,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Experts and a layer for all tokens, added: experts(h) + dense(h), with h the normed stream x, or experts(h) + sigmoid(gate
- * h) dense(h) (Qwen 3.5), or norm(experts(norm(x))) + norm(dense(h)), where the router reads norm(x) / sqrt(D) (Gemma 4).
+ * Experts and a layer for all tokens, added: experts(h) + dense(h), with h the normed stream x, or experts(h) +
+ * sigmoid(gate h) dense(h) (Qwen 3.5), or norm(experts(norm(x))) + norm(dense(h)), where the router reads norm(x) /
+ * sqrt(D) (Gemma 4).
  *
  * @param gate [1, D], or null
  * @param norms of Gemma 4, or null

@@ -13,8 +13,8 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * Reads what is Gemma 4's own among the keys of a GGUF file: layers with windows and full ones differ in heads, sizes and
- * positions, and the last ones may read others' keys.
+ * Reads what is Gemma 4's own among the keys of a GGUF file: layers with windows and full ones differ in heads, sizes
+ * and positions, and the last ones may read others' keys.
  *
  * @param json receives them by Hugging Face's names
  * @param local which layers have a window
@@ -81,7 +81,7 @@ record Gemma4Keys(GgufKeys keys, Map<String, Object> json, List<Boolean> local) 
         return Json.object("rope_type", "default", "rope_theta", keys.number("rope.freq_base" + suffix, 10000));
     }
 
-    /** The first pairs of a head turn. The numbers of a tensor say how many, and what their frequencies are divided by. */
+    /** The first pairs of a head turn. A tensor says how many, and what their frequencies are divided by. */
     private Map<String, Object> turned(int headSize) throws FormatException {
         Map<String, Object> rope = rope("");
         if (keys.has(FACTORS)) {

@@ -242,7 +242,7 @@ public final class GgufFamily implements FileLayout {
     public String type() {
         boolean olmo = architecture == GgufArchitecture.OLMO2;
         boolean windows = olmo
-                && metadata.root().get(GgufKeys.key(architecture, "sliding_window")) instanceof Integer window
+                && metadata.root().get(architecture.key("sliding_window")) instanceof Integer window
                 && window > 0;
         boolean mixtral = architecture == GgufArchitecture.LLAMA && hasExperts;
         return architecture.type(mixtral || windows);
@@ -345,6 +345,6 @@ public final class GgufFamily implements FileLayout {
         List<Long> shape = tensors.tensor(tensor).shape();
         boolean fits = shape.size() == 2 && shape.getFirst() == rows;
         String expected = "a number that fits tensor " + tensor + " of shape " + shape;
-        metadata.check(GgufKeys.key(architecture, key), fits, expected);
+        metadata.check(architecture.key(key), fits, expected);
     }
 }

@@ -11,7 +11,6 @@ import static dev.causal4j.model.gguf.GgufArchitecture.MISTRAL3;
 import static dev.causal4j.model.gguf.GgufArchitecture.OLMO2;
 import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
 import static dev.causal4j.model.gguf.GgufArchitecture.QWEN35_MOE;
-import static java.util.Map.entry;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
@@ -37,44 +36,8 @@ import org.jspecify.annotations.Nullable;
  * thread-safe; used once.
  */
 final class GgufKeys {
-    static final String KEY_LENGTH = "attention.key_length";
-
-    /** GGUF's keys by Hugging Face's, for both directions. */
-    private static final Map<String, String> NAMES = Map.ofEntries(
-            entry("max_position_embeddings", "context_length"),
-            entry("hidden_size", "embedding_length"),
-            entry("num_hidden_layers", "block_count"),
-            entry("intermediate_size", "feed_forward_length"),
-            entry("num_attention_heads", "attention.head_count"),
-            entry("num_key_value_heads", "attention.head_count_kv"),
-            entry("head_dim", KEY_LENGTH),
-            entry("layer_norm_eps", "attention.layer_norm_epsilon"),
-            entry("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
-            entry("sliding_window", "attention.sliding_window"),
-            entry("layer_types", "attention.sliding_window_pattern"),
-            entry("attention_multiplier", "attention.scale"),
-            entry("embedding_multiplier", "embedding_scale"),
-            entry("residual_multiplier", "residual_scale"),
-            entry("logits_scaling", "logit_scale"),
-            entry("attn_logit_softcapping", "attn_logit_softcapping"),
-            entry("final_logit_softcapping", "final_logit_softcapping"),
-            entry("use_parallel_residual", "use_parallel_residual"),
-            entry("num_local_experts", "expert_count"),
-            entry("num_experts_per_tok", "expert_used_count"),
-            entry("moe_intermediate_size", "expert_feed_forward_length"),
-            entry("num_dense_layers", "leading_dense_block_count"),
-            entry("conv_L_cache", "shortconv.l_cache"),
-            entry("shared_expert_intermediate_size", "expert_shared_feed_forward_length"),
-            entry("num_kv_shared_layers", "attention.shared_kv_layers"),
-            entry("hidden_size_per_layer_input", "embedding_length_per_layer_input"),
-            entry("linear_conv_kernel_dim", "ssm.conv_kernel"),
-            entry("linear_key_head_dim", "ssm.state_size"),
-            entry("linear_num_key_heads", "ssm.group_count"),
-            entry("linear_num_value_heads", "ssm.time_step_rank"),
-            entry("rope_theta", "rope.freq_base"),
-            entry("rope_local_base_freq", "rope.freq_base_swa"));
-
     // Keys without a counterpart of the same meaning.
+    static final String KEY_LENGTH = "attention.key_length"; // but this
     static final String VALUE_LENGTH = "attention.value_length";
     static final String ROTATED = "rope.dimension_count";
     static final String LOCAL = "_swa"; // behind the name of a key, of layers with windows
@@ -216,12 +179,7 @@ final class GgufKeys {
     }
 
     private String key(String name) {
-        return key(architecture, name);
-    }
-
-    /** The key of a file for one of Hugging Face's or of its own. */
-    static String key(GgufArchitecture architecture, String name) {
-        return architecture + "." + NAMES.getOrDefault(name, name);
+        return architecture.key(name);
     }
 
     private @Nullable Object value(String name) {
@@ -238,7 +196,7 @@ final class GgufKeys {
 
     /** Puts a value that has a key of Hugging Face's into the configuration. */
     private <T> T put(String name, T value) {
-        if (NAMES.containsKey(name)) {
+        if (GgufArchitecture.NAMES.containsKey(name)) {
             json.put(name, value);
         }
         return value;

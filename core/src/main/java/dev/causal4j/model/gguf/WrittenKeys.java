@@ -100,7 +100,7 @@ record WrittenKeys(
                 .sorted(Comparator.comparingInt(AttentionConfig::window)) // the positions of full layers may be scaled
                 .forEach(this::writePositions);
         Map<String, Object> named = new LinkedHashMap<>();
-        keys.forEach((name, value) -> named.put(GgufKeys.key(architecture, name), value));
+        keys.forEach((name, value) -> named.put(architecture.key(name), value));
         return named;
     }
 
