@@ -233,7 +233,7 @@ public final class KVCache implements AutoCloseable {
      * stay reserved.
      *
      * @throws IllegalArgumentException if so many are not cached, the next token would see positions that fell out of a
-     *     window, or recurrent layers had another state there
+     *     window, or recurrent layers had a state there that was not {@linkplain #keepState kept}
      */
     public void truncate(int length) {
         if (length < 0 || length > this.length) {
