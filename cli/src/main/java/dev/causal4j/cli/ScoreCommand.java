@@ -139,7 +139,7 @@ final class ScoreCommand extends Subcommand {
         refuse(
                 texts != 1,
                 "text: expected one of TEXT, --file, --tokens and --jsonl, got " + (texts == 0 ? "none" : "several"));
-        lines.check(spec, json);
+        lines.check(json);
         refuse(
                 "-".equals(choices) && "-".equals(text),
                 "choices: expected another source than TEXT, got standard input for both");
