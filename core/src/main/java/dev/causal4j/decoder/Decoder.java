@@ -153,6 +153,17 @@ public final class Decoder implements Parameters, AutoCloseable {
         return Rows.of(a.hidden, config.hiddenSize(), wanted.rows());
     }
 
+    /** Moves the states of recurrent layers over the next positions of a cache, by what it has kept of them. */
+    void replay(KVCache cache, int positions) {
+        if (positions > 0) {
+            Activations a = new Activations();
+            Step step = a.begin(new Batch(List.of(new Batch.Chunk(cache, new int[positions], 0))), config, compute);
+            blocks.stream()
+                    .filter(block -> !(block.mixer() instanceof Attention))
+                    .forEach(block -> block.mixer().forward(step, step.wanted(), a.tape(block.layer()), a));
+        }
+    }
+
     /** Scales embedded tokens and adds positions. */
     private void embed(Step step, Activations a) {
         int d = config.hiddenSize();

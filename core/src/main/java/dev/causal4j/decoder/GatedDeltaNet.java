@@ -42,9 +42,12 @@ record GatedDeltaNet(
         tape.gates = Activations.atLeast(tape.gates, rows, 2 * config.valueHeads());
         tape.prepared = Activations.atLeast(tape.prepared, rows, channels);
         tape.mixed = Activations.atLeast(tape.mixed, rows, values);
-        in.forward(a.normed, tape.projected, rows); // [N, q k v z]
-        gates.forward(a.normed, tape.gates, rows); // [N, b a]
-        conv.forward(step, layer, new Rows(tape.projected, 0, width, rows), Rows.of(tape.prepared, channels, rows));
+        Rows inputs = new Rows(tape.projected, 0, width, rows);
+        in.forward(a.normed, tape.projected, step.inputs()); // [N, q k v z]
+        gates.forward(a.normed, tape.gates, step.inputs()); // [N, b a]
+        step.keep(layer, inputs, 0, channels);
+        step.keep(layer, Rows.of(tape.gates, 2 * config.valueHeads(), rows), channels, 2 * config.valueHeads());
+        conv.forward(step, layer, inputs, Rows.of(tape.prepared, channels, rows));
         float[] active = tape.keeps ? tape.prepared.clone() : tape.prepared;
         float[] gated = tape.keeps ? tape.gates.clone() : tape.gates;
         step.compute.each(rows, row -> {

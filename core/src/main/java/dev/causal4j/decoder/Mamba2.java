@@ -36,7 +36,8 @@ record Mamba2(
         tape.gates = Activations.atLeast(tape.gates, rows, 2 * config.heads());
         tape.prepared = Activations.atLeast(tape.prepared, rows, channels);
         tape.mixed = Activations.atLeast(tape.mixed, rows, width);
-        in.forward(a.normed, tape.projected, rows); // [N, z u dt]
+        in.forward(a.normed, tape.projected, step.inputs()); // [N, z u dt]
+        step.keep(layer, inputs(tape.projected, rows), 0, channels + config.heads()); // u dt
         conv.forward(step, layer, inputs(tape.projected, rows), Rows.of(tape.prepared, channels, rows));
         float[] active = tape.keeps ? tape.prepared.clone() : tape.prepared;
         step.compute.each(rows, row -> {
