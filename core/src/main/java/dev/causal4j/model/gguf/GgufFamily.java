@@ -241,9 +241,8 @@ public final class GgufFamily implements FileLayout {
     @Override
     public String type() {
         boolean olmo = architecture == GgufArchitecture.OLMO2;
-        boolean windows = olmo
-                && metadata.root().get(architecture.key("sliding_window")) instanceof Integer window
-                && window > 0;
+        boolean windows =
+                olmo && metadata.root().get(architecture.key("sliding_window")) instanceof Integer window && window > 0;
         boolean mixtral = architecture == GgufArchitecture.LLAMA && hasExperts;
         return architecture.type(mixtral || windows);
     }
