@@ -112,6 +112,11 @@ final class Subschema {
         return new SchemaRefusal(pointer + "/" + keyword, !keyword.equals("$ref"), expected + " at " + place(), got);
     }
 
+    /** Its name in errors. */
+    String name() {
+        return "the schema at " + place();
+    }
+
     /** Its place in words. */
     String place() {
         return pointer.isEmpty() ? "the root" : pointer;

@@ -58,7 +58,7 @@ class TermsTest {
             })
     void aSearchInAStringHasFewStates(String pattern) {
         Term string =
-                terms.concat(Regex.search(terms, pattern, Spelling.PLAIN, "regex"), terms.literal(new byte[] {'"'}));
+                terms.concat(Regex.search(terms, pattern, Spelling.PLAIN, "regex"), terms.raw("\""));
         Deque<Term> open = new ArrayDeque<>(List.of(string));
         Set<Term> states = new HashSet<>();
         while (!open.isEmpty() && states.size() < 200) {
