@@ -217,9 +217,13 @@ final class SchemaReader {
         return all;
     }
 
-    /** The values that a schema excludes. */
+    /** The values that a schema excludes: those that it wants to have excluded, and those that the rest of it excludes. */
     private List<Shape> complement(Subschema schema) {
-        return complement.of(schema, strict.read(schema));
+        if (!schema.has("not")) {
+            return complement.of(schema, strict.read(schema));
+        }
+        List<Shape> twice = strict.read(document.child(schema, "not"));
+        return shapes.union(List.of(twice, complement(schema.without("not"))));
     }
 
     private List<Shape> own(Subschema schema) {

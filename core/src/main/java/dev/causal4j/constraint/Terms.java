@@ -457,6 +457,11 @@ final class Terms {
         return from;
     }
 
+    /** Grows with each new term. */
+    int made() {
+        return ids;
+    }
+
     /** Ends the compilation: keeps the terms that there are. */
     void seal() {
         base = List.copyOf(terms.values());
