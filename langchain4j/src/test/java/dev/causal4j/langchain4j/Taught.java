@@ -78,7 +78,7 @@ final class Taught {
 
     private static final int BATCH = 31;
 
-    static final Path FOLDER = Path.of(WHOLE ? "target/taught-whole" : "target/taught");
+    static final Path FOLDER = Path.of(WHOLE ? "target/whole/taught" : "target/taught");
     static final CausalLM MODEL = load();
     static final Engine ENGINE = Engine.shared(MODEL);
 
