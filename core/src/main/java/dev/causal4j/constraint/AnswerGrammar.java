@@ -107,8 +107,8 @@ record AnswerGrammar(
         if (marks.isEmpty()) {
             return free.without(List.of());
         }
-        Expression called = any(forms.stream()
-                .map(form -> new Sequence(free.upTo(form.mark(), marks), called(form, false))));
+        Expression called =
+                any(forms.stream().map(form -> new Sequence(free.upTo(form.mark(), marks), called(form, false))));
         return choice.parallel()
                 ? new Sequence(new Repeat(called, 0, MOST_CALLS), free.without(marks))
                 : any(Stream.of(called, free.without(marks)));

@@ -34,12 +34,7 @@ final class CallGrammar {
     private final Map<String, Expression> documents = new HashMap<>(); // by schema
 
     /** @param rules receives those of the calls */
-    CallGrammar(
-            FreeText free,
-            @Nullable Tokenizer tokenizer,
-            ToolFormat format,
-            Rules rules,
-            List<String> ignored) {
+    CallGrammar(FreeText free, @Nullable Tokenizer tokenizer, ToolFormat format, Rules rules, List<String> ignored) {
         this.free = free;
         this.terms = free.terms;
         this.tokenizer = tokenizer;
@@ -112,6 +107,7 @@ final class CallGrammar {
     private Expression json(Map<String, ?> schema) {
         String text = new String(Json.write(schema), StandardCharsets.UTF_8);
         return documents.computeIfAbsent(
-                text, _ -> rules.add(new JsonSchema(text, Whitespace.FLEXIBLE, false).compile(terms, tokenizer, ignored)));
+                text,
+                _ -> rules.add(new JsonSchema(text, Whitespace.FLEXIBLE, false).compile(terms, tokenizer, ignored)));
     }
 }

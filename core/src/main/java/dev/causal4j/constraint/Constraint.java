@@ -70,9 +70,7 @@ public interface Constraint {
      */
     static Constraint schema(String json, Whitespace whitespace, boolean lenient) {
         return new GrammarConstraint(
-                "schema",
-                List.of(json, whitespace, lenient),
-                new JsonSchema(json, whitespace, lenient));
+                "schema", List.of(json, whitespace, lenient), new JsonSchema(json, whitespace, lenient));
     }
 
     /** Any JSON object, with flexible white space. */

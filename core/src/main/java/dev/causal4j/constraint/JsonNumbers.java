@@ -18,8 +18,7 @@ record JsonNumbers(
         @Nullable Bound low,
         @Nullable Bound high,
         @Nullable Multiple multiple,
-        Place place)
-        implements StateMachine {
+        Place place) implements StateMachine {
     private static final int INTEGER_DIGITS = 19; // those of 2^63
     private static final int FRACTION_DIGITS = 17; // those of a double
 

@@ -78,6 +78,7 @@ final class Liveness {
         return term.nullable
                 || term.life == Life.LIVE
                 || (term.plain && term != terms.never)
-                || (term.node instanceof Node.Or(List<Term> options) && options.stream().anyMatch(this::isPlainlyLive));
+                || (term.node instanceof Node.Or(List<Term> options)
+                        && options.stream().anyMatch(this::isPlainlyLive));
     }
 }

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class Masks {
     private static final long MOST_BYTES = 16 << 20;
     private static final int PAIR_NODES = 20; // of a walk of a slice, which take as long as a pair of terms
-    private static final int TERM_PAIRS = 20; // of known terms, which take as long as a new term
+    private static final int TERM_PAIRS = 50; // of known terms, which take as long as a new term
 
     private final Automaton automaton;
     private final Terms terms;
@@ -66,8 +66,8 @@ final class Masks {
         this.deepest = Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height);
         this.path = new Configuration[1 + deepest];
         for (Lexicon.Slice slice : lexicon.slices) {
-            parts.add(new Part(
-                    slice.trie(), new Horizon(terms, slice.most()), new Memo<>(term -> covers(term, slice))));
+            parts.add(
+                    new Part(slice.trie(), new Horizon(terms, slice.most()), new Memo<>(term -> covers(term, slice))));
         }
         parts.add(new Part(lexicon.rest, new Horizon(terms, lexicon.rest.height), new Memo<>(_ -> false)));
     }

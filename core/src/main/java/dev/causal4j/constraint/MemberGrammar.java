@@ -69,7 +69,8 @@ final class MemberGrammar {
     static Map<String, Object> names(ToolFormat format, Map<?, ?> schema) {
         Map<String, Object> names = new LinkedHashMap<>();
         properties(schema).forEach((key, value) -> {
-            boolean string = !format.quote().isEmpty() || "string".equals(keywords(value).get("type"));
+            boolean string =
+                    !format.quote().isEmpty() || "string".equals(keywords(value).get("type"));
             if (KEY.matcher((String) key).matches()) {
                 names.put((String) key, string ? Map.of("type", "string") : Map.of());
             }
@@ -151,8 +152,7 @@ final class MemberGrammar {
             known = rules.reserve("");
             values.put(all, known); // before its parts, which may be of it
             rules.set(
-                    known,
-                    choice(rawReader.read(all).stream().map(this::nested).toList()));
+                    known, choice(rawReader.read(all).stream().map(this::nested).toList()));
         }
         return known;
     }

@@ -51,11 +51,13 @@ final class SchemaComplement {
         }
         switch (shape) {
             case Scalars(Kind kind, Term term) ->
-                left.add(new Scalars(kind, switch (kind) {
-                    case NULL -> json.minus(json.nothing, term);
-                    case BOOLEAN -> json.minus(json.either, term);
-                    case NUMBER -> json.minus(json.plainNumber, byValue(term));
-                }));
+                left.add(new Scalars(
+                        kind,
+                        switch (kind) {
+                            case NULL -> json.minus(json.nothing, term);
+                            case BOOLEAN -> json.minus(json.either, term);
+                            case NUMBER -> json.minus(json.plainNumber, byValue(term));
+                        }));
             case Strings strings ->
                 left.add(new Strings(0, Terms.UNBOUNDED, json.minus(json.strings, json.content(strings))));
             case Items items -> {
@@ -108,7 +110,8 @@ final class SchemaComplement {
                 json.terms.or(Arrays.stream(texts, from, to)
                         .map(text -> json.equal(new BigDecimal(new String(text, StandardCharsets.US_ASCII))))
                         .toList());
-            case Node.Machine(JsonNumbers spelled) when spelled.integer() ->
+            case Node.Machine(JsonNumbers spelled)
+            when spelled.integer() ->
                 json.terms.and(
                         json.terms.machine(new JsonNumbers(false, spelled.low(), spelled.high(), spelled.multiple())),
                         json.whole);

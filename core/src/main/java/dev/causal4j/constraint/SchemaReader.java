@@ -45,8 +45,8 @@ final class SchemaReader {
             + " multipleOf");
 
     /** What puts schemas together, names or holds them. */
-    private static final Set<String> OTHERS = words("$ref allOf anyOf oneOf not dependentRequired dependencies"
-            + " $defs definitions $schema $id id");
+    private static final Set<String> OTHERS =
+            words("$ref allOf anyOf oneOf not dependentRequired dependencies" + " $defs definitions $schema $id id");
 
     private static final Set<String> TYPES = words("null boolean integer number string array object");
 
@@ -152,8 +152,7 @@ final class SchemaReader {
     }
 
     private List<Shape> anyOf(Subschema schema) {
-        return shapes.union(
-                children(schema, "anyOf").stream().map(this::read).toList());
+        return shapes.union(children(schema, "anyOf").stream().map(this::read).toList());
     }
 
     private List<Subschema> children(Subschema schema, String keyword) {

@@ -103,7 +103,8 @@ final class Shapes {
                 if (term == null) {
                     shapes.add(shape);
                 } else {
-                    regular.computeIfAbsent(shape.type(), _ -> new ArrayList<>()).add(term);
+                    regular.computeIfAbsent(shape.type(), _ -> new ArrayList<>())
+                            .add(term);
                 }
             }
             requireFew(shapes);

@@ -320,7 +320,8 @@ final class Terms {
                         head.nullable ? and(head.classes, tail.classes) : head.classes);
             case Node.Or(List<Term> options) ->
                 term(node, options.stream().anyMatch(each -> each.nullable), options, joined(options));
-            case Node.And(List<Term> parts) -> term(node, parts.stream().allMatch(each -> each.nullable), parts, joined(parts));
+            case Node.And(List<Term> parts) ->
+                term(node, parts.stream().allMatch(each -> each.nullable), parts, joined(parts));
             case Node.Machine(StateMachine state) -> {
                 List<@Nullable StateMachine> states = new ArrayList<>();
                 int[] keys = new int[256];

@@ -65,10 +65,8 @@ class RandomMasksTest {
         int kind = random.nextInt(3);
         return (terms, _, _) -> {
             Term first = Regex.whole(terms, one, Spelling.RAW, "regex");
-            Term quoted = terms.concat(
-                    terms.raw("\""),
-                    Regex.search(terms, two, Spelling.PLAIN, "regex"),
-                    terms.raw("\""));
+            Term quoted =
+                    terms.concat(terms.raw("\""), Regex.search(terms, two, Spelling.PLAIN, "regex"), terms.raw("\""));
             return switch (kind) {
                 case 0 -> Grammar.of(first);
                 case 1 -> Grammar.of(quoted);
@@ -82,11 +80,8 @@ class RandomMasksTest {
         Expression member = new Expression.Choice(List.of(new Expression.Text(text), new Expression.Call(0)));
         Expression comma = new Expression.Text(terms.raw(","));
         Expression more = new Expression.Repeat(new Expression.Sequence(List.of(comma, member)), 0, 2);
-        Expression list = new Expression.Sequence(List.of(
-                new Expression.Text(terms.raw("[")),
-                member,
-                more,
-                new Expression.Text(terms.raw("]"))));
+        Expression list = new Expression.Sequence(
+                List.of(new Expression.Text(terms.raw("[")), member, more, new Expression.Text(terms.raw("]"))));
         return new Grammar(List.of(list), List.of(""));
     }
 
