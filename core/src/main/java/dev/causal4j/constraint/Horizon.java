@@ -4,8 +4,8 @@ import dev.causal4j.constraint.Term.Node;
 import java.util.List;
 
 /**
- * Makes terms equal that no text of at most so many characters tells apart: counts beyond it, and bounds of a length that
- * do not matter before. What is repeated has a character at least. Not thread-safe.
+ * Makes terms equal that no text of at most so many characters tells apart: counts beyond it, and bounds of a length
+ * that do not matter before. What is repeated has a character at least. Not thread-safe.
  */
 final class Horizon {
     private static final int FAR = 1 << 29; // bytes; farther is not told apart
@@ -43,8 +43,8 @@ final class Horizon {
     }
 
     /**
-     * The part with the least length alone, if the bound is one that no text reaches: behind as many characters, and behind
-     * the least length, there is room for the shortest end of the part.
+     * The part with the least length alone, if the bound is one that no text reaches: behind as many characters, and
+     * behind the least length, there is room for the shortest end of the part.
      */
     private Term unbounded(Term both, Term part, Term bound) {
         if (bound.node instanceof Node.Repeat(Term unit, int least, int most)

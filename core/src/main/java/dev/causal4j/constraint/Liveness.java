@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Finds out which terms have a text: by their parts where these tell it, else by their derivatives. Not thread-safe. */
+/** Finds out which terms have a text: by their parts if these tell it, else by their derivatives. Not thread-safe. */
 final class Liveness {
     private static final int NEAR = 64; // bytes of a text that is looked for first
 

@@ -225,8 +225,8 @@ final class Masks {
     }
 
     /**
-     * Whether every text of some characters begins a text of a term, found by a walk of both at once. It gives up early: its
-     * answer only saves work.
+     * Whether every text of some characters begins a text of a term, found by a walk of both at once. It gives up
+     * early: its answer only saves work.
      *
      * @param most how many there are
      * @param pairs of known terms, or work for new ones, before it gives up

@@ -24,8 +24,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Arguments that stand one by one, each as text between marks, as a literal of Python or in the form of FunctionGemma and
- * Gemma 4. Values of other types than string are JSON. Not thread-safe.
+ * Arguments that stand one by one, each as text between marks, as a literal of Python or in the form of FunctionGemma
+ * and Gemma 4. Values of other types than string are JSON. Not thread-safe.
  */
 final class MemberGrammar {
     private static final Pattern KEY = Pattern.compile("[\\p{L}_][\\p{L}\\p{N}_.-]{0,255}");

@@ -16,8 +16,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The values that a schema excludes: those outside of all its alternatives. Numbers are excluded by value, not by spelling,
- * so that those that are left have no exponent. Not thread-safe.
+ * The values that a schema excludes: those outside of all its alternatives. Numbers are excluded by value, not by
+ * spelling, so that those that are left have no exponent. Not thread-safe.
  */
 final class SchemaComplement {
     private final Shapes shapes;

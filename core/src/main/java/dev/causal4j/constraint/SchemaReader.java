@@ -216,7 +216,7 @@ final class SchemaReader {
         return all;
     }
 
-    /** The values that a schema excludes: those that it wants to have excluded, and those that the rest of it excludes. */
+    /** The values that a schema excludes: those that hold inside of its own not, and those that its rest excludes. */
     private List<Shape> complement(Subschema schema) {
         if (!schema.has("not")) {
             return complement.of(schema, strict.read(schema));
