@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class Masks {
     private static final long MOST_BYTES = 16 << 20;
     private static final int PAIR_NODES = 20; // of a walk of a slice, which take as long as a pair of terms
-    private static final int TERM_PAIRS = 50; // of known terms, which take as long as a new term
+    private static final int TERM_PAIRS = 20; // of known terms, which take as long as a new term
 
     private final Automaton automaton;
     private final Terms terms;
