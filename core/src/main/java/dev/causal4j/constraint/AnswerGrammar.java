@@ -5,6 +5,7 @@ import dev.causal4j.chat.ToolChoice.Kind;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.chat.ToolFormat.Form;
+import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
 import dev.causal4j.constraint.Expression.Sequence;
@@ -21,30 +22,18 @@ import org.jspecify.annotations.Nullable;
  * The texts of answers: thoughts, which are free, then content and calls. A call's own grammar holds from its mark to its
  * end. Not thread-safe.
  */
-final class AnswerGrammar {
+record AnswerGrammar(
+        FreeText free,
+        CallGrammar calls,
+        ToolFormat format,
+        List<ToolDefinition> tools,
+        ToolChoice choice,
+        @Nullable Expression content) {
     private static final int MOST_CALLS = 16;
     private static final int MOST_MESSAGES = 16;
 
-    private final FreeText free;
-    private final CallGrammar calls;
-    private final ToolFormat format;
-    private final List<ToolDefinition> tools;
-    private final ToolChoice choice;
-    private final @Nullable Expression content;
-
-    private AnswerGrammar(
-            FreeText free,
-            CallGrammar calls,
-            ToolFormat format,
-            List<ToolDefinition> tools,
-            ToolChoice choice,
-            @Nullable Expression content) {
-        this.free = free;
-        this.calls = calls;
-        this.format = format;
-        this.choice = choice;
-        this.content = content;
-        this.tools = tools.stream()
+    AnswerGrammar {
+        tools = tools.stream()
                 .filter(tool -> format.mayCall(choice)
                         && (choice.kind() != Kind.NAMED || tool.name().equals(choice.name())))
                 .toList();
@@ -59,22 +48,18 @@ final class AnswerGrammar {
             boolean mayThink,
             Optional<Constraint> content) {
         Optional<GrammarConstraint> document = content.map(GrammarConstraint::require);
-        List<String> key = List.of(
-                format.label(),
-                choice.toString(),
-                new String(Json.write(tools.stream().map(ToolDefinition::fields).toList()), StandardCharsets.UTF_8),
-                inThought + " " + mayThink,
-                document.map(part -> part.key).orElse(""));
+        String offered =
+                new String(Json.write(tools.stream().map(ToolDefinition::fields).toList()), StandardCharsets.UTF_8);
+        List<Object> key = List.of(format, choice, offered, inThought, mayThink, document.map(part -> part.key));
         return new GrammarConstraint("answer", key, (terms, tokenizer, ignored) -> {
-            List<Expression> rules = new ArrayList<>();
-            rules.add(new Choice(List.of())); // the root's place
-            List<String> names = new ArrayList<>(List.of(""));
-            FreeText free = new FreeText(terms, tokenizer);
-            CallGrammar calls = new CallGrammar(free, tokenizer, format, rules, names, ignored);
-            Expression root = document.map(part -> calls.add(part.source.compile(terms, tokenizer, ignored)))
+            Rules rules = new Rules();
+            Call root = rules.reserve("");
+            FreeText free = new FreeText(terms, tokenizer, _ -> true);
+            CallGrammar calls = new CallGrammar(free, tokenizer, format, rules, ignored);
+            Expression texts = document.map(part -> rules.add(part.source.compile(terms, tokenizer, ignored)))
                     .orElse(null);
-            rules.set(0, new AnswerGrammar(free, calls, format, tools, choice, root).root(inThought, mayThink));
-            return new Grammar(List.copyOf(rules), names);
+            rules.set(root, new AnswerGrammar(free, calls, format, tools, choice, texts).root(inThought, mayThink));
+            return rules.grammar();
         });
     }
 
@@ -88,20 +73,20 @@ final class AnswerGrammar {
      * @param inThought whether they begin inside a thought
      * @param mayThink whether they may begin one
      */
-    Expression root(boolean inThought, boolean mayThink) {
+    private Expression root(boolean inThought, boolean mayThink) {
         if (format == ToolFormat.HARMONY) {
             return messages();
         }
         Expression answer = behindThought();
         List<String> end = List.of(format.thoughtEnd());
-        Term lines = free.terms.repeat(free.bytes("\n"), 0, 2);
-        Expression thought = new Sequence(List.of(free.upTo(end.getFirst(), end), new Text(lines), answer));
-        Expression inside = isForced() || content != null ? thought : new Choice(List.of(thought, free.without(end)));
+        Term lines = free.terms.repeat(free.terms.raw("\n"), 0, 2);
+        Expression thought = new Sequence(free.upTo(end.getFirst(), end), new Text(lines), answer);
+        Expression inside = isForced() || content != null ? thought : new Choice(thought, free.without(end));
         if (inThought) {
             return inside;
         }
-        Expression begun = new Sequence(List.of(free.literal(format.thought()), inside));
-        return mayThink ? new Choice(List.of(answer, begun)) : answer;
+        Expression begun = new Sequence(free.literal(format.thought()), inside);
+        return mayThink ? new Choice(answer, begun) : answer;
     }
 
     private Expression behindThought() {
@@ -122,10 +107,10 @@ final class AnswerGrammar {
         if (marks.isEmpty()) {
             return free.without(List.of());
         }
-        Expression called = any(forms.stream()
-                .map(form -> new Sequence(List.of(free.upTo(form.mark(), marks), called(form, false)))));
+        Expression called =
+                any(forms.stream().map(form -> new Sequence(free.upTo(form.mark(), marks), called(form, false))));
         return choice.parallel()
-                ? new Sequence(List.of(new Repeat(called, 0, MOST_CALLS), free.without(marks)))
+                ? new Sequence(new Repeat(called, 0, MOST_CALLS), free.without(marks))
                 : any(Stream.of(called, free.without(marks)));
     }
 
@@ -145,26 +130,26 @@ final class AnswerGrammar {
     private Expression called(Form form, boolean withMark) {
         Expression call = any(tools.stream().map(tool -> calls.call(form, tool)));
         boolean alone = !choice.parallel() || (form.between() + form.end()).isEmpty();
-        Expression more = new Sequence(List.of(free.literal(form.between()), call));
-        return new Sequence(List.of(
+        Expression more = new Sequence(free.literal(form.between()), call);
+        return new Sequence(
                 free.literal((withMark ? form.mark() : "") + form.begin()),
                 call,
                 new Repeat(more, 0, alone ? 0 : MOST_CALLS - 1),
-                free.literal(form.end())));
+                free.literal(form.end()));
     }
 
     /** Answers in channels: messages before the last are thoughts or comments, the last is content or a call. */
     private Expression messages() {
         Expression body = free.plain();
-        Expression before = new Sequence(List.of(
+        Expression before = new Sequence(
                 free.literal("<|channel|>"),
-                new Choice(List.of(free.literal("analysis"), free.literal("commentary"))),
+                new Choice(free.literal("analysis"), free.literal("commentary")),
                 free.literal("<|message|>"),
-                body));
-        Expression next = new Sequence(List.of(before, free.literal("<|end|><|start|>assistant")));
-        Expression last = new Sequence(List.of(
+                body);
+        Expression next = new Sequence(before, free.literal("<|end|><|start|>assistant"));
+        Expression last = new Sequence(
                 free.literal("<|channel|>final<|message|>"),
-                Optional.ofNullable(content).orElse(body)));
+                Optional.ofNullable(content).orElse(body));
         List<Expression> options = new ArrayList<>();
         if (!tools.isEmpty()) {
             format.forms().forEach(form -> options.add(called(form, true)));
@@ -175,6 +160,6 @@ final class AnswerGrammar {
         if (!isForced() && content == null) {
             options.add(before);
         }
-        return new Sequence(List.of(new Repeat(next, 0, MOST_MESSAGES), new Choice(options)));
+        return new Sequence(new Repeat(next, 0, MOST_MESSAGES), new Choice(options));
     }
 }

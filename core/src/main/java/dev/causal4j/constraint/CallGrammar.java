@@ -3,7 +3,6 @@ package dev.causal4j.constraint;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.chat.ToolFormat.Form;
-import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
 import dev.causal4j.format.Json;
@@ -28,39 +27,20 @@ final class CallGrammar {
     private final FreeText free;
     private final Terms terms;
     private final @Nullable Tokenizer tokenizer;
-    private final List<Expression> rules;
-    private final List<String> names; // of the rules
+    private final Rules rules;
     private final List<String> ignored;
     private final ToolFormat format;
     private final Map<ToolDefinition, Expression> arguments = new HashMap<>();
-    private final Map<String, Expression> documents = new HashMap<>(); // by schema and end
+    private final Map<String, Expression> documents = new HashMap<>(); // by schema
 
-    /**
-     * @param rules receives those of the calls
-     * @param names receives the names of these
-     */
-    CallGrammar(
-            FreeText free,
-            @Nullable Tokenizer tokenizer,
-            ToolFormat format,
-            List<Expression> rules,
-            List<String> names,
-            List<String> ignored) {
+    /** @param rules receives those of the calls */
+    CallGrammar(FreeText free, @Nullable Tokenizer tokenizer, ToolFormat format, Rules rules, List<String> ignored) {
         this.free = free;
         this.terms = free.terms;
         this.tokenizer = tokenizer;
         this.format = format;
         this.rules = rules;
-        this.names = names;
         this.ignored = ignored;
-    }
-
-    /** Adds a grammar's rules. */
-    Expression add(Grammar grammar) {
-        int shift = rules.size();
-        grammar.rules().forEach(rule -> rules.add(rule.renumbered(number -> number + shift)));
-        names.addAll(grammar.names());
-        return new Call(shift);
     }
 
     /** A call up to its arguments. */
@@ -98,15 +78,14 @@ final class CallGrammar {
     private Expression arguments(Form form, ToolDefinition tool) {
         Map<String, Object> schema = objectSchema(tool);
         boolean isJson = form.member().isEmpty();
-        MemberGrammar members = new MemberGrammar(this, free, format, form);
         try {
-            return isJson ? json(schema, "") : members.of(schema);
+            return isJson ? json(schema) : members(form, schema);
         } catch (ConstraintException e) {
             if (tool.strict() || !(e instanceof SchemaRefusal refusal && refusal.whole)) {
                 throw new ConstraintException("tool " + tool.name(), e);
             }
             LOG.log(Level.WARNING, "tool {0}, {1}; any object is allowed", tool.name(), e.getMessage());
-            return isJson ? json(Map.of("type", "object"), "") : members.any(schema);
+            return isJson ? json(Map.of("type", "object")) : members(form, MemberGrammar.names(format, schema));
         }
     }
 
@@ -121,18 +100,14 @@ final class CallGrammar {
         return schema;
     }
 
-    /** JSON documents of a schema, without the text that ends them. */
-    Expression json(Map<String, ?> schema, String end) {
-        String text = new String(Json.write(schema), StandardCharsets.UTF_8);
-        return documents.computeIfAbsent(
-                text + end,
-                _ -> add(new JsonSchema(text, Whitespace.FLEXIBLE, false, end).compile(terms, tokenizer, ignored)));
+    private Expression members(Form form, Map<String, ?> schema) {
+        return rules.add(new MemberGrammar(free, format, form, schema, ignored).grammar());
     }
 
-    /** A new rule, for what is used in several places. */
-    Expression rule(Expression expression) {
-        rules.add(expression);
-        names.add("");
-        return new Call(rules.size() - 1);
+    private Expression json(Map<String, ?> schema) {
+        String text = new String(Json.write(schema), StandardCharsets.UTF_8);
+        return documents.computeIfAbsent(
+                text,
+                _ -> rules.add(new JsonSchema(text, Whitespace.FLEXIBLE, false).compile(terms, tokenizer, ignored)));
     }
 }

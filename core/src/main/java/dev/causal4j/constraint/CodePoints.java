@@ -3,6 +3,7 @@ package dev.causal4j.constraint;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BiPredicate;
 import java.util.function.IntConsumer;
 import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
@@ -51,44 +52,35 @@ record CodePoints(int[] bounds) {
         return bounds.length == 2 && bounds[1] == bounds[0] + 1;
     }
 
-    boolean isEmpty() {
-        return bounds.length == 0;
-    }
-
     boolean has(int c) {
         int at = Arrays.binarySearch(bounds, c);
         return (at >= 0 ? at : -at - 2) % 2 == 0 && (at >= 0 || at < -1);
     }
 
     CodePoints or(CodePoints other) {
-        return merge(other, 1);
+        return merge(other, (here, there) -> here || there);
     }
 
     CodePoints and(CodePoints other) {
-        return merge(other, 2);
+        return merge(other, (here, there) -> here && there);
     }
 
     CodePoints not() {
-        int[] swapped = new int[bounds.length + 2];
-        System.arraycopy(bounds, 0, swapped, 1, bounds.length);
-        swapped[swapped.length - 1] = END;
-        int from = swapped[1] == 0 ? 2 : 0; // an empty range at an end
-        int to = swapped[swapped.length - 2] == END ? swapped.length - 2 : swapped.length;
-        return new CodePoints(from < to ? Arrays.copyOfRange(swapped, from, to) : new int[0]).merge(ALL, 2);
+        return merge(ALL, (here, there) -> there && !here);
     }
 
-    /** The characters that are in at least {@code least} of both. */
-    private CodePoints merge(CodePoints other, int least) {
+    /** The characters that are {@code in} both sets as it says. */
+    private CodePoints merge(CodePoints other, BiPredicate<Boolean, Boolean> in) {
         IntStream.Builder merged = IntStream.builder();
         int i = 0;
         int j = 0;
-        boolean in = false;
+        boolean open = false;
         while (i < bounds.length || j < other.bounds.length) {
             int at = Math.min(i < bounds.length ? bounds[i] : END, j < other.bounds.length ? other.bounds[j] : END);
             i += i < bounds.length && bounds[i] == at ? 1 : 0;
             j += j < other.bounds.length && other.bounds[j] == at ? 1 : 0;
-            if (i % 2 + j % 2 >= least != in) {
-                in = !in;
+            if (in.test(i % 2 > 0, j % 2 > 0) != open) {
+                open = !open;
                 merged.add(at);
             }
         }

@@ -15,7 +15,7 @@ final class Compilations {
     private static final long MOST_BYTES = 256L << 20;
     private static final Map<Tokenizer, Compilations> ALL = new WeakHashMap<>();
 
-    private final Map<String, FutureTask<Compiled>> byKey = new LinkedHashMap<>(16, 0.75f, true);
+    private final Map<Object, FutureTask<Compiled>> byKey = new LinkedHashMap<>(16, 0.75f, true);
     private @Nullable Lexicon lexicon; // does not refer to the tokenizer, so that this can be collected
 
     static Compilations of(Tokenizer tokenizer) {
@@ -29,7 +29,7 @@ final class Compilations {
      *
      * @throws ConstraintException if it cannot be held
      */
-    Compiled get(String key, Source source, Tokenizer tokenizer) {
+    Compiled get(Object key, Source source, Tokenizer tokenizer) {
         FutureTask<Compiled> task;
         synchronized (this) {
             Lexicon tokens = lexicon(tokenizer);

@@ -47,27 +47,6 @@ final class Compiled {
         }
     }
 
-    private void mask(TextMatcher of, long[] allowed) {
-        within(of, masks.deepest, () -> {
-            masks.mask(of.at, of.begins, allowed);
-            return true;
-        });
-    }
-
-    /** @return whether the text can be completed behind a token; if not, nothing is changed */
-    private boolean accept(TextMatcher of, int token, byte @Nullable [] text) {
-        return within(of, text == null ? 0 : text.length, () -> {
-            Configuration then = automaton.next(of.at, token, text);
-            if (then.isDead()) {
-                return false;
-            }
-            of.at = then;
-            of.length = automaton.read;
-            of.begins = false;
-            return true;
-        });
-    }
-
     /** Works on a text of which {@code more} bytes may be read; errors name its end. */
     private synchronized boolean within(TextMatcher of, int more, BooleanSupplier work) {
         renew(of, more);
@@ -100,13 +79,16 @@ final class Compiled {
 
         @Override
         public void mask(long[] allowed) {
-            Compiled.this.mask(this, allowed);
+            within(this, masks.deepest, () -> {
+                masks.mask(at, begins, allowed);
+                return true;
+            });
         }
 
         @Override
         public void accept(int token) {
-            byte[] inside = token < lexicon.size ? lexicon.text(token) : null;
-            if (!Compiled.this.accept(this, token, begins && inside != null ? tokenizer.firstBytes(token) : inside)) {
+            byte[] inside = token < lexicon.size ? lexicon.text(tokenizer, token) : null;
+            if (!follow(token, begins && inside != null ? tokenizer.firstBytes(token) : inside)) {
                 throw new IllegalArgumentException("token: expected one that the constraint allows, got " + token);
             }
         }
@@ -114,10 +96,24 @@ final class Compiled {
         @Override
         public int accept(byte[] text) {
             int read = 0;
-            while (read < text.length && Compiled.this.accept(this, NO_TOKEN, new byte[] {text[read]})) {
+            while (read < text.length && follow(NO_TOKEN, new byte[] {text[read]})) {
                 read++;
             }
             return read;
+        }
+
+        /** @return whether the text can be completed behind a token; if not, nothing is changed */
+        private boolean follow(int token, byte @Nullable [] inside) {
+            return within(this, inside == null ? 0 : inside.length, () -> {
+                Configuration then = automaton.next(at, token, inside);
+                if (then.isDead()) {
+                    return false;
+                }
+                at = then;
+                length = automaton.read;
+                begins = false;
+                return true;
+            });
         }
 
         @Override

@@ -6,7 +6,6 @@ import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
 import dev.causal4j.constraint.Expression.Sequence;
-import dev.causal4j.constraint.Expression.Text;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.List;
 import java.util.Optional;
@@ -71,9 +70,7 @@ public interface Constraint {
      */
     static Constraint schema(String json, Whitespace whitespace, boolean lenient) {
         return new GrammarConstraint(
-                "schema",
-                List.of(json, whitespace.name(), Boolean.toString(lenient)),
-                new JsonSchema(json, whitespace, lenient, ""));
+                "schema", List.of(json, whitespace, lenient), new JsonSchema(json, whitespace, lenient));
     }
 
     /** Any JSON object, with flexible white space. */
@@ -103,7 +100,7 @@ public interface Constraint {
         }
         return GrammarConstraint.of(
                 "repeat",
-                List.of(least + "-" + most),
+                List.of(least, most),
                 List.of(part),
                 (_, _, roots) -> new Repeat(roots.getFirst(), least, most));
     }
@@ -114,16 +111,16 @@ public interface Constraint {
                 "mark",
                 List.of(text),
                 List.of(),
-                (terms, tokenizer, _) -> new Choice(Marks.of(terms, tokenizer, text)));
+                (terms, tokenizer, _) -> new FreeText(terms, tokenizer, text::equals).literal(text));
     }
 
     /** Any text; but behind each complete mark, as {@link #mark} has it, a text of the constraint must follow. */
     static Constraint after(String mark, Constraint constraint) {
         return GrammarConstraint.of("after", List.of(mark), List.of(constraint), (terms, tokenizer, roots) -> {
-            Term without = Marks.without(terms, mark);
-            Expression begin = new Choice(Marks.behind(terms, tokenizer, mark, without));
-            Expression calls = new Repeat(new Sequence(List.of(begin, roots.getFirst())), 0, Terms.UNBOUNDED);
-            return new Sequence(List.of(calls, new Text(without)));
+            FreeText free = new FreeText(terms, tokenizer, mark::equals);
+            Expression begin = free.upTo(mark, List.of(mark));
+            Expression calls = new Repeat(new Sequence(begin, roots.getFirst()), 0, Terms.UNBOUNDED);
+            return new Sequence(calls, free.without(List.of(mark)));
         });
     }
 

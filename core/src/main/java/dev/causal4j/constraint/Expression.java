@@ -37,10 +37,18 @@ sealed interface Expression {
     record Call(int rule) implements Expression {}
 
     /** All parts in order; without parts the empty text. */
-    record Sequence(List<Expression> parts) implements Expression {}
+    record Sequence(List<Expression> parts) implements Expression {
+        Sequence(Expression... parts) {
+            this(List.of(parts));
+        }
+    }
 
     /** One of the options; without options nothing. */
-    record Choice(List<Expression> options) implements Expression {}
+    record Choice(List<Expression> options) implements Expression {
+        Choice(Expression... options) {
+            this(List.of(options));
+        }
+    }
 
     /** A part {@code least} to {@code most} times. */
     record Repeat(Expression part, int least, int most) implements Expression {}

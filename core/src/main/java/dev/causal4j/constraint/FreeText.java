@@ -6,13 +6,13 @@ import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
 import dev.causal4j.constraint.Expression.Tokens;
 import dev.causal4j.tokenizer.Tokenizer;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,23 +23,17 @@ final class FreeText {
     final Terms terms;
     private final Map<String, Integer> control = new LinkedHashMap<>(); // ids of control tokens
 
-    /** @param tokenizer null for one without control tokens */
-    FreeText(Terms terms, @Nullable Tokenizer tokenizer) {
+    /**
+     * @param tokenizer null for one without control tokens
+     * @param known the control tokens that may be tokens of a text
+     */
+    FreeText(Terms terms, @Nullable Tokenizer tokenizer, Predicate<String> known) {
         this.terms = terms;
         if (tokenizer != null) {
-            tokenizer.controlTokens().forEach(token -> tokenizer.id(token).ifPresent(id -> control.put(token, id)));
+            tokenizer.controlTokens().stream()
+                    .filter(known)
+                    .forEach(token -> tokenizer.id(token).ifPresent(id -> control.put(token, id)));
         }
-    }
-
-    /** A text of letters, whatever the tokenizer can write. */
-    Term bytes(String text) {
-        return terms.literal(text.getBytes(StandardCharsets.UTF_8));
-    }
-
-    private Term bytes(List<String> texts) {
-        return terms.literals(texts.stream()
-                .map(text -> text.getBytes(StandardCharsets.UTF_8))
-                .toList());
     }
 
     /** A text, whose control tokens can be tokens or letters. */
@@ -61,7 +55,7 @@ final class FreeText {
 
     private void addLetters(List<Expression> parts, String text) {
         if (!text.isEmpty()) {
-            parts.add(new Text(terms.text(text, Spelling.RAW, "call")));
+            parts.add(new Text(terms.text(text, Spelling.RAW, "mark")));
         }
     }
 
@@ -98,32 +92,32 @@ final class FreeText {
 
     /** Any text without a complete mark. */
     Expression without(List<String> marks) {
-        return new Sequence(List.of(parts(marks), new Text(terms.not(containing(marks)))));
+        return new Sequence(parts(marks), new Text(none(marks)));
     }
 
     /** Any text that ends with its first complete mark, which is this one. */
     Expression upTo(String mark, List<String> marks) {
-        Term any = terms.set(Bytes.ALL);
-        Term first = terms.and(terms.concat(terms.all, bytes(mark)), terms.not(terms.concat(containing(marks), any)));
+        Term early = terms.concat(terms.all, terms.raw(marks), terms.all, terms.set(Bytes.ALL));
+        Term first = terms.and(terms.concat(terms.all, terms.raw(mark)), terms.not(early));
         List<Expression> ends = new ArrayList<>(List.of(new Text(first)));
         if (control.containsKey(mark)) {
-            ends.add(new Sequence(List.of(new Text(terms.not(containing(marks))), tokens(List.of(mark)))));
+            ends.add(new Sequence(new Text(none(marks)), tokens(List.of(mark))));
         }
-        return new Sequence(List.of(parts(marks), new Choice(ends)));
+        return new Sequence(parts(marks), new Choice(ends));
     }
 
     /** Any text without a complete mark that does not begin with some other texts, or white space and these. */
     Expression notBeginning(List<String> beginnings, List<String> marks) {
-        Term space = terms.repeat(bytes(List.of(" ", "\n", "\t", "\r")), 0, Terms.UNBOUNDED);
-        Term begins = terms.concat(space, bytes(beginnings), terms.all);
-        Term first = terms.not(terms.or(begins, containing(marks)));
-        Expression more = new Sequence(List.of(tokens(others(marks)), without(marks)));
-        return new Sequence(List.of(new Text(first), Grammar.optional(more)));
+        Term space = terms.repeat(terms.raw(List.of(" ", "\n", "\t", "\r")), 0, Terms.UNBOUNDED);
+        Term begins = terms.concat(space, terms.raw(beginnings), terms.all);
+        Term first = terms.and(terms.not(begins), none(marks));
+        Expression more = new Sequence(tokens(others(marks)), without(marks));
+        return new Sequence(new Text(first), Grammar.optional(more));
     }
 
     /** Texts without a mark that end with a control token which is none, any number of them. */
     private Expression parts(List<String> marks) {
-        Expression part = new Sequence(List.of(new Text(terms.not(containing(marks))), tokens(others(marks))));
+        Expression part = new Sequence(new Text(none(marks)), tokens(others(marks)));
         return new Repeat(part, 0, others(marks).isEmpty() ? 0 : Terms.UNBOUNDED);
     }
 
@@ -131,7 +125,7 @@ final class FreeText {
         return control.keySet().stream().filter(token -> !marks.contains(token)).toList();
     }
 
-    private Term containing(List<String> marks) {
-        return terms.concat(terms.all, bytes(marks), terms.all);
+    private Term none(List<String> marks) {
+        return terms.without(terms.raw(marks));
     }
 }

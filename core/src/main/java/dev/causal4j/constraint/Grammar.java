@@ -1,8 +1,6 @@
 package dev.causal4j.constraint;
 
-import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
 
 /**
  * A context-free grammar. Each rule has a text, and none begins with itself.
@@ -16,21 +14,6 @@ record Grammar(List<Expression> rules, List<String> names) {
 
     static Grammar of(Term term) {
         return new Grammar(List.of(new Expression.Text(term)), List.of(""));
-    }
-
-    /** A grammar whose root is made of the roots of others. */
-    static Grammar join(List<Grammar> parts, Function<List<Expression>, Expression> root) {
-        List<Expression> roots = new ArrayList<>();
-        List<Expression> rules = new ArrayList<>();
-        List<String> names = new ArrayList<>(List.of(""));
-        for (Grammar part : parts) {
-            int shift = 1 + rules.size();
-            roots.add(new Expression.Call(shift));
-            part.rules.forEach(rule -> rules.add(rule.renumbered(number -> number + shift)));
-            names.addAll(part.names);
-        }
-        rules.addFirst(root.apply(roots));
-        return new Grammar(rules, names);
     }
 
     static Expression choice(List<Expression> options) {

@@ -1,42 +1,21 @@
 package dev.causal4j.constraint;
 
-import static dev.causal4j.FormatException.quote;
-
+import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.tokenizer.Tokenizer;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A constraint that is compiled to an automaton. Immutable and thread-safe. */
 final class GrammarConstraint implements Constraint {
-    final String key;
-    private final String kind;
+    /** Its kind, and what tells it from others of its kind. */
+    final List<Object> key;
+
     final Source source;
 
-    /** @param parts that tell it from others of its kind */
-    GrammarConstraint(String kind, List<String> parts, Source source) {
-        this.kind = kind;
+    GrammarConstraint(String kind, List<?> parts, Source source) {
+        this.key = List.of(kind, parts);
         this.source = source;
-        this.key = digest(kind, parts);
-    }
-
-    private static String digest(String kind, List<String> parts) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            digest.update(kind.getBytes(StandardCharsets.UTF_8));
-            for (String part : parts) {
-                byte[] bytes = part.getBytes(StandardCharsets.UTF_8);
-                digest.update(("\n" + bytes.length + "\n").getBytes(StandardCharsets.UTF_8));
-                digest.update(bytes);
-            }
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e); // every JDK has it
-        }
     }
 
     @Override
@@ -53,20 +32,21 @@ final class GrammarConstraint implements Constraint {
 
     @Override
     public String toString() {
-        return kind;
+        return key.getFirst().toString();
     }
 
     /** The same for some constraints and a grammar of theirs. */
-    static GrammarConstraint of(String kind, List<String> more, List<Constraint> parts, Combination combination) {
+    static GrammarConstraint of(String kind, List<?> more, List<Constraint> parts, Combination combination) {
         List<GrammarConstraint> known =
                 parts.stream().map(GrammarConstraint::require).toList();
-        List<String> keys = new ArrayList<>(more);
-        known.forEach(part -> keys.add(part.key));
-        return new GrammarConstraint(kind, keys, (terms, tokenizer, ignored) -> {
-            List<Grammar> grammars = known.stream()
-                    .map(part -> part.source.compile(terms, tokenizer, ignored))
-                    .toList();
-            return Grammar.join(grammars, roots -> combination.root(terms, tokenizer, roots));
+        List<Object> all = List.of(more, known.stream().map(part -> part.key).toList());
+        return new GrammarConstraint(kind, all, (terms, tokenizer, ignored) -> {
+            Rules rules = new Rules();
+            Call root = rules.reserve("");
+            List<Expression> roots = new ArrayList<>();
+            known.forEach(part -> roots.add(rules.add(part.source.compile(terms, tokenizer, ignored))));
+            rules.set(root, combination.root(terms, tokenizer, roots));
+            return rules.grammar();
         });
     }
 
@@ -87,11 +67,7 @@ final class GrammarConstraint implements Constraint {
     static GrammarConstraint choice(List<String> texts) {
         return new GrammarConstraint("choice", texts, (terms, _, _) -> {
             Limits.check("choice", texts.size(), Limits.VALUES, "texts");
-            List<byte[]> bytes = new ArrayList<>();
-            for (String text : texts) {
-                terms.requireSpellable(text, "choice " + quote(text));
-                bytes.add(text.getBytes(StandardCharsets.UTF_8));
-            }
+            Term any = terms.texts(texts, Spelling.RAW, "choice");
             boolean sound = !texts.isEmpty()
                     && !texts.contains("")
                     && texts.stream().distinct().count() == texts.size();
@@ -102,7 +78,7 @@ final class GrammarConstraint implements Constraint {
                         texts.isEmpty() ? "none" : "others",
                         "mend the list");
             }
-            return Grammar.of(terms.literals(bytes));
+            return Grammar.of(any);
         });
     }
 }

@@ -6,21 +6,26 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The spellings of JSON numbers without exponent: at most 19 digits before the point, 17 behind it. Digits are compared with
- * those of the bounds as they come, and a multiple is told by a remainder, so that nothing is ever rounded. A state is a {@link Place} packed into an int. Immutable and thread-safe.
+ * those of the bounds as they come, and a multiple is told by a remainder, so that nothing is ever rounded. Immutable and
+ * thread-safe.
  *
  * @param integer whether only numbers without fraction are meant
  * @param multiple what the value is a multiple of; null if of nothing
+ * @param place behind what is written
  */
 record JsonNumbers(
         boolean integer,
         @Nullable Bound low,
         @Nullable Bound high,
-        @Nullable Multiple multiple) implements StateMachine {
-    /** The state before any byte. */
-    static final int BEGIN = new Place(Phase.BEGIN, false, 0, 0, 0, 0).pack();
-
+        @Nullable Multiple multiple,
+        Place place) implements StateMachine {
     private static final int INTEGER_DIGITS = 19; // those of 2^63
     private static final int FRACTION_DIGITS = 17; // those of a double
+
+    /** Numbers of which nothing is written. */
+    JsonNumbers(boolean integer, @Nullable Bound low, @Nullable Bound high, @Nullable Multiple multiple) {
+        this(integer, low, high, multiple, new Place(Phase.BEGIN, false, 0, 0, 0, 0));
+    }
 
     private enum Phase {
         BEGIN,
@@ -107,27 +112,7 @@ record JsonNumbers(
      * @param low the order of what is written against the lower bound's size, {@code high} the other's
      * @param rest what is left when the digits are divided by the unit
      */
-    @SuppressWarnings("EnumOrdinal") // as it is packed into a state
-    record Place(Phase phase, boolean negative, int digits, int low, int high, int rest) {
-        static Place unpack(int state) {
-            return new Place(
-                    Phase.values()[state & 15],
-                    (state & 16) != 0,
-                    (state >> 5) & 31,
-                    ((state >> 10) & 3) - 1,
-                    ((state >> 12) & 3) - 1,
-                    state >> 14);
-        }
-
-        int pack() {
-            return phase.ordinal()
-                    | (negative ? 16 : 0)
-                    | (digits << 5)
-                    | ((low + 1) << 10)
-                    | ((high + 1) << 12)
-                    | (rest << 14);
-        }
-    }
+    record Place(Phase phase, boolean negative, int digits, int low, int high, int rest) {}
 
     /** Whether a number is one without exponent that can be written. */
     static boolean fits(BigDecimal plain) {
@@ -135,8 +120,7 @@ record JsonNumbers(
     }
 
     @Override
-    public boolean accepts(int state) {
-        Place place = Place.unpack(state);
+    public boolean accepts() {
         if (place.phase != Phase.ZERO && place.phase != Phase.WHOLE && place.phase != Phase.FRACTION) {
             return false;
         }
@@ -147,22 +131,21 @@ record JsonNumbers(
     }
 
     @Override
-    public int next(int state, int b) {
-        Place place = Place.unpack(state);
-        Place next = b >= '0' && b <= '9' ? digit(place, b - '0') : mark(place, b);
-        return next == null ? -1 : next.pack();
+    public @Nullable JsonNumbers next(int b) {
+        Place next = b >= '0' && b <= '9' ? digit(b - '0') : mark(b);
+        return next == null ? null : new JsonNumbers(integer, low, high, multiple, next);
     }
 
-    private @Nullable Place digit(Place place, int digit) {
+    private @Nullable Place digit(int digit) {
         return switch (place.phase) {
-            case BEGIN, MINUS -> whole(place, digit == 0 ? Phase.ZERO : Phase.WHOLE, digit);
-            case WHOLE -> place.digits < INTEGER_DIGITS ? whole(place, Phase.WHOLE, digit) : null;
-            case POINT, FRACTION -> place.digits < FRACTION_DIGITS ? fraction(place, digit) : null;
+            case BEGIN, MINUS -> whole(digit == 0 ? Phase.ZERO : Phase.WHOLE, digit);
+            case WHOLE -> place.digits < INTEGER_DIGITS ? whole(Phase.WHOLE, digit) : null;
+            case POINT, FRACTION -> place.digits < FRACTION_DIGITS ? fraction(digit) : null;
             case ZERO -> null;
         };
     }
 
-    private @Nullable Place mark(Place place, int b) {
+    private @Nullable Place mark(int b) {
         boolean whole = place.phase == Phase.ZERO || place.phase == Phase.WHOLE;
         if (b == '-' && place.phase == Phase.BEGIN) {
             return new Place(Phase.MINUS, true, 0, 0, 0, 0);
@@ -175,7 +158,7 @@ record JsonNumbers(
         return null;
     }
 
-    private @Nullable Place whole(Place place, Phase phase, int digit) {
+    private @Nullable Place whole(Phase phase, int digit) {
         int k = place.digits;
         int lower = low == null ? 0 : low.with(place.low, low.whole, k, digit);
         int upper = high == null ? 0 : high.with(place.high, high.whole, k, digit);
@@ -186,7 +169,7 @@ record JsonNumbers(
         return above || below ? null : next;
     }
 
-    private @Nullable Place fraction(Place place, int digit) {
+    private @Nullable Place fraction(int digit) {
         int k = place.digits;
         int rest = place.rest;
         if (multiple != null && k < multiple.places) {

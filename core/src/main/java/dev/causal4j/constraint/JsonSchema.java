@@ -1,6 +1,7 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.format.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
@@ -11,17 +12,21 @@ import org.jspecify.annotations.Nullable;
  * The documents that a JSON Schema allows, with its properties in their order.
  *
  * @param lenient whether what cannot be held exactly is dropped, and listed, instead of refused
- * @param end what stands behind a document and in none of its strings; empty for nothing
  */
-record JsonSchema(String schema, Whitespace whitespace, boolean lenient, String end) implements Source {
+record JsonSchema(String schema, Whitespace whitespace, boolean lenient) implements Source {
     @Override
     public Grammar compile(Terms terms, @Nullable Tokenizer tokenizer, List<String> ignored) {
         byte[] bytes = schema.getBytes(StandardCharsets.UTF_8);
         Limits.check("schema", bytes.length, Limits.SOURCE_BYTES, "bytes");
         SchemaDocument document = new SchemaDocument(read(bytes));
-        JsonTerms json = new JsonTerms(terms, whitespace, end);
+        JsonTerms json = new JsonTerms(terms, whitespace, Spelling.PLAIN, "");
         SchemaReader reader = new SchemaReader(document, json, lenient, ignored);
-        return Rewriting.of(new SchemaGrammar(json, reader).of(document.root()), terms, "schema");
+        Rules rules = new Rules();
+        Call root = rules.reserve(document.root().name());
+        SchemaGrammar values = new SchemaGrammar(json, reader, rules);
+        rules.set(root, values.value(List.of(document.root())));
+        values.finish();
+        return Rewriting.of(rules.grammar(), terms, "schema");
     }
 
     static Object read(byte[] schema) {

@@ -1,17 +1,11 @@
 package dev.causal4j.constraint;
 
-import static dev.causal4j.FormatException.quote;
-
 import dev.causal4j.constraint.JsonNumbers.Bound;
 import dev.causal4j.constraint.JsonNumbers.Multiple;
 import dev.causal4j.constraint.Shape.Strings;
 import java.math.BigDecimal;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** The regular parts of JSON: strings, numbers, literals, white space. Not thread-safe. */
@@ -25,6 +19,7 @@ final class JsonTerms {
     private static final String SUBJECT = "schema";
 
     final Terms terms;
+    private final Spelling spelling;
     final Term nothing;
     final Term either;
     final Term number;
@@ -48,41 +43,43 @@ final class JsonTerms {
     private final Term inside; // quotes
     private final Term character;
     private final Term freeCharacter;
-    private final Map<String, Term> patterns = new HashMap<>();
-    private final Map<String, Term> formats = new HashMap<>();
 
-    /** @param end what no string contains, as it would end the document; empty for nothing */
-    JsonTerms(Terms terms, Whitespace whitespace, String end) {
+    /** Strings that a pattern matches somewhere, without quotes. */
+    final Memo<String, Term> searches;
+
+    /** Strings that a pattern matches as a whole, without quotes. */
+    final Memo<String, Term> wholes;
+
+    /**
+     * @param spelling of strings; raw ones have no quotes
+     * @param end what no string contains, as it would end the document; empty for nothing
+     */
+    JsonTerms(Terms terms, Whitespace whitespace, Spelling spelling, String end) {
         this.terms = terms;
-        nothing = raw("null");
-        either = terms.or(raw("true"), raw("false"));
-        plainNumber = numbers(new JsonNumbers(false, null, null, null));
+        this.spelling = spelling;
+        nothing = terms.raw("null");
+        either = terms.or(terms.raw("true"), terms.raw("false"));
+        plainNumber = terms.machine(new JsonNumbers(false, null, null, null));
         number = terms.concat(plainNumber, Regex.whole(terms, EXPONENT, Spelling.RAW, SUBJECT));
-        integer = numbers(new JsonNumbers(true, null, null, null));
-        whole = numbers(new JsonNumbers(false, null, null, new Multiple(1, 0)));
-        quotation = raw("\"");
-        inside = end.isEmpty() ? terms.all : Marks.without(terms, end);
-        character = terms.characters(CodePoints.ALL, Spelling.PLAIN);
+        integer = terms.machine(new JsonNumbers(true, null, null, null));
+        whole = terms.machine(new JsonNumbers(false, null, null, new Multiple(1, 0)));
+        quotation = spelling == Spelling.RAW ? terms.empty : terms.raw("\"");
+        inside = end.isEmpty() ? terms.all : terms.without(terms.raw(end));
+        character = terms.characters(CodePoints.ALL, spelling);
         strings = terms.repeat(character, 0, Terms.UNBOUNDED);
         space = whitespace == Whitespace.FLEXIBLE ? Regex.whole(terms, FLEXIBLE, Spelling.RAW, SUBJECT) : terms.empty;
         boolean spaced = whitespace == Whitespace.SPACED;
-        comma = terms.concat(raw(spaced ? ", " : ","), space);
-        colon = terms.concat(raw(spaced ? ": " : ":"), space);
-        freeCharacter = freeCharacter();
-    }
-
-    Term raw(String text) {
-        return terms.literal(text.getBytes(StandardCharsets.UTF_8));
-    }
-
-    Term numbers(JsonNumbers numbers) {
-        return terms.machine(numbers, JsonNumbers.BEGIN);
+        comma = terms.concat(terms.raw(spaced ? ", " : ","), space);
+        colon = terms.concat(terms.raw(spaced ? ": " : ":"), space);
+        freeCharacter = spelling == Spelling.RAW ? character : freeCharacter();
+        searches = new Memo<>(pattern -> Regex.search(terms, pattern, spelling, SUBJECT));
+        wholes = new Memo<>(pattern -> Regex.whole(terms, pattern, spelling, SUBJECT));
     }
 
     /** Spellings without exponent of the value. */
     Term equal(BigDecimal value) {
         Bound bound = Bound.of(value, false);
-        return numbers(new JsonNumbers(false, bound, bound, null));
+        return terms.machine(new JsonNumbers(false, bound, bound, null));
     }
 
     /** One character of a string in every spelling of RFC 8259; surrogates in pairs only. */
@@ -102,23 +99,12 @@ final class JsonTerms {
 
     /** A string of exactly this text, without quotes. */
     Term plain(String text) {
-        return terms.text(text, Spelling.PLAIN, "schema, string " + quote(text));
+        return plain(List.of(text));
     }
 
-    /** Strings of one of these texts, those without escapes as a trie. */
+    /** Strings of one of these texts, without quotes. */
     Term plain(Collection<String> texts) {
-        List<byte[]> literals = new ArrayList<>();
-        List<Term> others = new ArrayList<>();
-        for (String text : texts) {
-            if (text.codePoints().anyMatch(CodePoints.ESCAPED::has)) {
-                others.add(plain(text));
-            } else {
-                terms.requireSpellable(text, "schema, string " + quote(text));
-                literals.add(text.getBytes(StandardCharsets.UTF_8));
-            }
-        }
-        others.add(terms.literals(literals));
-        return terms.or(others);
+        return terms.texts(texts, spelling, "schema, string");
     }
 
     /** The plain spelling of strings, without quotes. */
@@ -147,16 +133,6 @@ final class JsonTerms {
 
     Term minus(Term a, Term b) {
         return terms.and(a, terms.not(b));
-    }
-
-    /** Strings that a pattern matches somewhere, without quotes. */
-    Term search(String pattern) {
-        return patterns.computeIfAbsent(pattern, _ -> Regex.search(terms, pattern, Spelling.PLAIN, SUBJECT));
-    }
-
-    /** Strings that have a format, without quotes. */
-    Term format(String pattern) {
-        return formats.computeIfAbsent(pattern, _ -> Regex.whole(terms, pattern, Spelling.PLAIN, SUBJECT));
     }
 
     /** Whether a text is one of these. */

@@ -28,8 +28,7 @@ final class Lexicon {
      */
     record Slice(int most, long[] allowed, Trie trie) {}
 
-    private final byte[] bytes;
-    private final int[] ends; // in bytes, by id
+    private final BitSet control = new BitSet(); // ids of control tokens
     final int size;
     final int longest; // bytes of a token
     final CodePoints spellable;
@@ -40,17 +39,8 @@ final class Lexicon {
     Lexicon(Tokenizer tokenizer) {
         size = tokenizer.vocabularySize();
         byte[][] texts = new byte[size][];
-        BitSet control = new BitSet();
         tokenizer.controlTokens().forEach(each -> tokenizer.id(each).ifPresent(control::set));
-        ends = new int[size];
-        for (int id = 0, end = 0; id < size; id++) {
-            texts[id] = control.get(id) ? new byte[0] : tokenizer.bytes(id);
-            ends[id] = end += texts[id].length;
-        }
-        bytes = new byte[size == 0 ? 0 : ends[size - 1]];
-        for (int id = 0; id < size; id++) {
-            System.arraycopy(texts[id], 0, bytes, ends[id] - texts[id].length, texts[id].length);
-        }
+        Arrays.setAll(texts, id -> control.get(id) ? new byte[0] : tokenizer.bytes(id));
         longest = Arrays.stream(texts).mapToInt(text -> text.length).max().orElse(0);
         spellable = spellable(texts, !tokenizer.kind().startsWith("byte"));
         int[] characters =
@@ -66,9 +56,7 @@ final class Lexicon {
         }
         rest = new Trie(ids(id -> characters[id] == 0 && texts[id].length > 0), texts);
         byte[][] begins = new byte[size][];
-        for (int id = 0; id < size; id++) {
-            begins[id] = control.get(id) ? texts[id] : tokenizer.firstBytes(id);
-        }
+        Arrays.setAll(begins, id -> control.get(id) ? texts[id] : tokenizer.firstBytes(id));
         first = Arrays.deepEquals(begins, texts) ? null : new Trie(ids(id -> texts[id].length > 0), begins);
     }
 
@@ -124,9 +112,9 @@ final class Lexicon {
         return true;
     }
 
-    /** The bytes of a token inside a text; null for a control token. */
-    byte @Nullable [] text(int token) {
-        int from = token == 0 ? 0 : ends[token - 1];
-        return from == ends[token] ? null : Arrays.copyOfRange(bytes, from, ends[token]);
+    /** The bytes of a token of the same tokenizer inside a text; null for a control token. */
+    byte @Nullable [] text(Tokenizer tokenizer, int token) {
+        byte[] text = control.get(token) ? new byte[0] : tokenizer.bytes(token);
+        return text.length == 0 ? null : text;
     }
 }

@@ -1,13 +1,15 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Term.Life;
+import dev.causal4j.constraint.Term.Node;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Finds out which terms have a text, by a search over their derivatives. Not thread-safe. */
+/** Finds out which terms have a text: by their parts if these tell it, else by their derivatives. Not thread-safe. */
 final class Liveness {
     private static final int NEAR = 64; // bytes of a text that is looked for first
 
@@ -19,17 +21,21 @@ final class Liveness {
 
     /** Whether any text belongs to a term. */
     boolean of(Term term) {
-        if (term.plain) {
-            return term != terms.never;
-        }
         if (term.life == Life.UNKNOWN) {
-            search(term);
+            boolean live = isPlainlyLive(term)
+                    || switch (term.node) {
+                        case Node.Or(List<Term> options) -> options.stream().anyMatch(this::of);
+                        case Node.Concat(Term head, Term tail) -> of(head) && of(tail);
+                        case Node.Repeat(Term inner, int _, int _) -> of(inner);
+                        default -> search(term);
+                    };
+            term.life = live ? Life.LIVE : Life.DEAD;
         }
         return term.life == Life.LIVE;
     }
 
     /** Looks for a derivative that has a text; what it finds holds for all on the way. */
-    private void search(Term start) {
+    private boolean search(Term start) {
         Map<Term, @Nullable Term> before = new HashMap<>();
         Term found = search(start, NEAR, before);
         if (found == null) {
@@ -42,33 +48,37 @@ final class Liveness {
         for (Term on = found; on != null; on = before.get(on)) {
             on.life = Life.LIVE;
         }
+        return found != null;
     }
 
     /** Depth first, at most so deep: counts up to some thousands would lead far away from a text that is near. */
     private @Nullable Term search(Term start, int deepest, Map<Term, @Nullable Term> before) {
-        Deque<Term> open = new ArrayDeque<>();
-        Deque<Integer> depths = new ArrayDeque<>();
+        Deque<Term> open = new ArrayDeque<>(List.of(start));
+        Deque<Integer> depths = new ArrayDeque<>(List.of(0));
         before.put(start, null);
-        open.push(start);
-        depths.push(0);
-        Term found = isPlainlyLive(start) ? start : null;
-        while (found == null && !open.isEmpty()) {
+        while (!open.isEmpty()) {
             Term term = open.pop();
             int depth = depths.pop() + 1;
-            for (int i = 0; i < term.classes.count() && found == null && depth <= deepest; i++) {
+            for (int i = 0; i < term.classes.count() && depth <= deepest; i++) {
                 Term next = terms.derivative(term, term.classes.first(i));
-                if (next != terms.never && next.life != Life.DEAD && !before.containsKey(next)) {
+                if (next.life != Life.DEAD && next != terms.never && !before.containsKey(next)) {
                     before.put(next, term);
+                    if (isPlainlyLive(next)) {
+                        return next;
+                    }
                     open.push(next);
                     depths.push(depth);
-                    found = isPlainlyLive(next) ? next : null;
                 }
             }
         }
-        return found;
+        return null;
     }
 
     private boolean isPlainlyLive(Term term) {
-        return term.nullable || term.life == Life.LIVE || (term.plain && term != terms.never);
+        return term.nullable
+                || term.life == Life.LIVE
+                || (term.plain && term != terms.never)
+                || (term.node instanceof Node.Or(List<Term> options)
+                        && options.stream().anyMatch(this::isPlainlyLive));
     }
 }

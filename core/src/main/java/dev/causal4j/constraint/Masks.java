@@ -2,7 +2,10 @@ package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Configuration.Member;
 import dev.causal4j.constraint.Term.Node;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,22 +20,21 @@ import org.jspecify.annotations.Nullable;
 final class Masks {
     private static final long MOST_BYTES = 16 << 20;
     private static final int PAIR_NODES = 20; // of a walk of a slice, which take as long as a pair of terms
+    private static final int TERM_PAIRS = 20; // of known terms, which take as long as a new term
 
     private final Automaton automaton;
     private final Terms terms;
     private final Lexicon lexicon;
-    private final Containment containment;
+    private final Term character; // of slices
     private final Horizon horizon;
     private final List<Part> parts = new ArrayList<>(); // of the vocabulary: the slices, then the rest
     private final Map<Configuration, Allowed> known = new LinkedHashMap<>(16, 0.75f, true);
-    private final Map<Term, Boolean> contents = new HashMap<>(); // whether all characters of slices belong to it
     private final Configuration[] path;
 
     /** Bytes that a walk puts behind a text. */
     final int deepest;
 
     private @Nullable Allowed first;
-    private @Nullable Term character;
     private long bytes;
 
     /**
@@ -50,26 +52,24 @@ final class Masks {
     /**
      * A part of the vocabulary.
      *
-     * @param most characters of a token of a slice; -1 for what is none
      * @param horizon of its tokens
      * @param covered whether all its tokens can follow, by term
      */
-    private record Part(Trie trie, int most, Horizon horizon, Map<Term, Boolean> covered) {}
+    private record Part(Trie trie, Horizon horizon, Memo<Term, Boolean> covered) {}
 
     Masks(Automaton automaton, Lexicon lexicon) {
         this.automaton = automaton;
         this.terms = automaton.terms;
         this.lexicon = lexicon;
-        this.containment = new Containment(terms);
-        this.horizon = new Horizon(terms, containment, lexicon.longest);
+        this.character = terms.characters(Lexicon.CONTENT, Spelling.RAW);
+        this.horizon = new Horizon(terms, lexicon.longest);
         this.deepest = Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height);
         this.path = new Configuration[1 + deepest];
-        lexicon.slices.forEach(slice -> parts.add(part(slice.trie(), slice.most())));
-        parts.add(part(lexicon.rest, -1));
-    }
-
-    private Part part(Trie trie, int most) {
-        return new Part(trie, most, new Horizon(terms, containment, trie.height), new HashMap<>());
+        for (Lexicon.Slice slice : lexicon.slices) {
+            parts.add(
+                    new Part(slice.trie(), new Horizon(terms, slice.most()), new Memo<>(term -> covers(term, slice))));
+        }
+        parts.add(new Part(lexicon.rest, new Horizon(terms, lexicon.rest.height), new Memo<>(_ -> false)));
     }
 
     /** Sets the bits of the tokens that can follow. */
@@ -143,7 +143,8 @@ final class Masks {
         boolean whole = true;
         for (Part part : parts) {
             Configuration from = capped(configuration, part.horizon);
-            whole &= covers(from, part); // those behind it are of longer texts
+            // Those behind it are of longer texts.
+            whole = whole && Arrays.stream(from.members).anyMatch(member -> part.covered.of(member.term()));
             if (whole) {
                 slices = slices << 1 | 1;
             } else {
@@ -203,39 +204,60 @@ final class Masks {
         automaton.read = read;
     }
 
-    private boolean covers(Configuration configuration, Part part) {
-        for (Member member : configuration.members) {
-            Boolean answer = part.covered.get(member.term());
-            if (answer == null) {
-                answer = covers(member.term(), part);
-                part.covered.put(member.term(), answer);
-            }
-            if (answer) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     /** Whether every text of a slice begins a text of a term. */
-    private boolean covers(Term term, Part part) {
-        if (part.most <= 0) {
-            return part.most == 0;
-        }
-        Term head = term.node instanceof Node.Concat(Term begin, Term _) ? begin : term;
-        if (head.node instanceof Node.Repeat(Term unit, int _, int most)
-                && most >= part.most
-                && contents.computeIfAbsent(unit, each -> containment.contains(each, character()))) {
-            return true;
-        }
-        return containment.follows(term, character(), part.most, part.trie.label.length / PAIR_NODES);
+    private boolean covers(Term term, Lexicon.Slice slice) {
+        Term head = withoutExceptions(term.node instanceof Node.Concat(Term begin, Term _) ? begin : term);
+        boolean free = head.node instanceof Node.Repeat(Term unit, int _, int most)
+                && most >= slice.most()
+                && terms.within(character, unit);
+        return free || follows(term, slice.most(), slice.trie().label.length / PAIR_NODES);
     }
 
-    private Term character() {
-        if (character == null) {
-            character = terms.characters(Lexicon.CONTENT, Spelling.RAW);
+    /** Any number of something is left of it without some texts: these cannot be all that goes on. */
+    private static Term withoutExceptions(Term term) {
+        if (term.node instanceof Node.And(List<Term> parts)) {
+            List<Term> others = parts.stream()
+                    .filter(part -> !(part.node instanceof Node.Not(Term not) && not.node instanceof Node.Literals))
+                    .toList();
+            return others.size() == 1 && Terms.isStar(others.getFirst()) ? others.getFirst() : term;
         }
-        return character;
+        return term;
+    }
+
+    /**
+     * Whether every text of some characters begins a text of a term, found by a walk of both at once. It gives up
+     * early: its answer only saves work.
+     *
+     * @param most how many there are
+     * @param pairs of known terms, or work for new ones, before it gives up
+     */
+    private boolean follows(Term term, int most, int pairs) {
+        record Pair(Term from, Term of) {}
+        Map<Pair, Integer> left = new HashMap<>(Map.of(new Pair(term, character), most)); // characters, at most
+        Deque<Pair> open = new ArrayDeque<>(left.keySet());
+        int before = terms.made();
+        while (!open.isEmpty()) {
+            Pair pair = open.remove();
+            int count = left.getOrDefault(pair, 0);
+            ByteClasses classes = terms.and(pair.from.classes, pair.of.classes);
+            for (int i = 0; i < classes.count(); i++) {
+                Term text = terms.derivative(pair.of, classes.first(i));
+                if (text != terms.never) {
+                    Term rest = terms.derivative(pair.from, classes.first(i));
+                    if (!terms.live(rest) || left.size() + TERM_PAIRS * (terms.made() - before) > pairs) {
+                        return false;
+                    }
+                    boolean ends = text == terms.empty; // no character begins another
+                    Pair next = new Pair(rest, ends ? character : text);
+                    int more = ends ? count - 1 : count;
+                    if (more > left.getOrDefault(next, 0)) {
+                        left.put(next, more);
+                        open.add(next);
+                    }
+                }
+            }
+        }
+        return true;
     }
 
     long bytes() {
@@ -247,10 +269,8 @@ final class Masks {
         known.clear();
         parts.forEach(part -> {
             part.horizon.forget();
-            part.covered.clear();
+            part.covered.forget();
         });
-        contents.clear();
-        containment.forget();
         horizon.forget();
         bytes = 0;
     }

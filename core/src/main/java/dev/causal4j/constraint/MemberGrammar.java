@@ -1,67 +1,72 @@
 package dev.causal4j.constraint;
 
+import static dev.causal4j.constraint.Grammar.EMPTY;
+import static dev.causal4j.constraint.Grammar.choice;
+
 import dev.causal4j.FormatException;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.chat.ToolFormat.Form;
+import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
+import dev.causal4j.constraint.Shape.Items;
+import dev.causal4j.constraint.Shape.Members;
+import dev.causal4j.constraint.Shape.Scalars;
+import dev.causal4j.constraint.Shape.Strings;
 import dev.causal4j.format.Json;
-import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Arguments that stand one by one, each as text between marks, as a literal of Python or in the form of FunctionGemma and Gemma 4. Values of
- * other types than string are JSON. Not thread-safe.
+ * Arguments that stand one by one, each as text between marks, as a literal of Python or in the form of FunctionGemma
+ * and Gemma 4. Values of other types than string are JSON. Not thread-safe.
  */
 final class MemberGrammar {
-    private static final Set<String> ANNOTATIONS = Set.of(
-            "title",
-            "description",
-            "default",
-            "examples",
-            "deprecated",
-            "readOnly",
-            "writeOnly",
-            "$comment",
-            "$schema");
-    private static final Set<String> DEFINITIONS = Set.of("$defs", "definitions");
-    private static final Set<String> OBJECT = Set.of("type", "properties", "required", "additionalProperties");
-    private static final Set<String> STRING =
-            Set.of("type", "enum", "const", "minLength", "maxLength", "pattern", "format");
-    private static final Set<String> LIST = Set.of("type", "items", "minItems", "maxItems");
-    private static final Set<String> PLAIN = Set.of("integer", "number", "boolean", "null");
     private static final Pattern KEY = Pattern.compile("[\\p{L}_][\\p{L}\\p{N}_.-]{0,255}");
 
-    private final CallGrammar calls;
     private final FreeText free;
     private final Terms terms;
     private final ToolFormat format;
     private final Form form;
-    private final Map<String, Object> definitions = new LinkedHashMap<>();
+    private final Map<?, ?> schema;
+    private final Subschema root;
+    private final Rules rules = new Rules();
+    private final SchemaGrammar json;
+    private final JsonTerms raw;
+    private final SchemaReader rawReader; // of values whose strings are as they are
+    private final SchemaReader reader; // of the arguments
+    private final Map<List<Subschema>, Call> values = new HashMap<>(); // that are no JSON
 
-    MemberGrammar(CallGrammar calls, FreeText free, ToolFormat format, Form form) {
-        this.calls = calls;
+    /**
+     * @param schema of an object
+     * @param ignored receives what has no effect
+     */
+    MemberGrammar(FreeText free, ToolFormat format, Form form, Map<String, ?> schema, List<String> ignored) {
         this.free = free;
         this.terms = free.terms;
         this.format = format;
         this.form = form;
+        this.schema = keywords(JsonSchema.read(Json.write(schema)));
+        boolean isText = format.quote().isEmpty();
+        String end = isText ? form.member().split("\\$value", -1)[1].strip() : format.quote();
+        SchemaDocument document = new SchemaDocument(this.schema);
+        root = document.root();
+        raw = new JsonTerms(terms, Whitespace.COMPACT, Spelling.RAW, end);
+        rawReader = new SchemaReader(document, raw, false, ignored);
+        JsonTerms plain = new JsonTerms(terms, Whitespace.FLEXIBLE, Spelling.PLAIN, end);
+        SchemaReader plainReader = new SchemaReader(document, plain, false, ignored);
+        json = new SchemaGrammar(plain, plainReader, rules);
+        reader = isText ? plainReader : rawReader;
     }
 
-    /** The arguments that a schema allows: its properties in their order. */
-    Expression of(Map<?, ?> schema) {
-        DEFINITIONS.stream().filter(schema::containsKey).forEach(key -> definitions.put(key, schema.get(key)));
-        return object(schema);
-    }
-
-    /** The arguments of the names in a schema, whatever else it says. */
-    Expression any(Map<?, ?> schema) {
+    /** A schema of the properties in another, whatever else it says. */
+    static Map<String, Object> names(ToolFormat format, Map<?, ?> schema) {
         Map<String, Object> names = new LinkedHashMap<>();
         properties(schema).forEach((key, value) -> {
             boolean string =
@@ -70,7 +75,20 @@ final class MemberGrammar {
                 names.put((String) key, string ? Map.of("type", "string") : Map.of());
             }
         });
-        return object(Map.of("properties", names));
+        return new LinkedHashMap<>(Map.of("type", "object", "properties", names));
+    }
+
+    /** The arguments that the schema allows: its properties in their order, and no others. */
+    Grammar grammar() {
+        Call arguments = rules.reserve("");
+        rules.set(
+                arguments,
+                choice(reader.read(List.of(root)).stream()
+                        .filter(Members.class::isInstance)
+                        .map(shape -> object((Members) shape))
+                        .toList()));
+        json.finish();
+        return Rewriting.of(rules.grammar(), terms, "schema");
     }
 
     private static Map<?, ?> properties(Map<?, ?> schema) {
@@ -81,136 +99,92 @@ final class MemberGrammar {
         return schema instanceof Map<?, ?> keywords ? keywords : Map.of();
     }
 
-    private static List<?> list(@Nullable Object value) {
-        return value instanceof List<?> list ? list : List.of();
-    }
-
-    private Expression object(Map<?, ?> schema) {
-        check(schema, OBJECT);
-        List<?> required = list(schema.get("required"));
-        Map<?, ?> properties = properties(schema);
-        if (!properties.keySet().containsAll(required)) {
-            throw refusal("required properties that are described", "others");
+    private Expression object(Members members) {
+        Map<String, List<Subschema>> named = reader.shapes.named(members);
+        if (members.min() > members.required().size() || members.max() < named.size()) {
+            throw refusal("no counts of arguments that stand one by one", "some");
         }
-        Expression first = Grammar.EMPTY; // the members that are left, of which none was before
+        Expression first = EMPTY; // the members that are left, of which none was before
         Expression rest = first; // the same behind others
         int following = 0; // members that can come next
-        for (Map.Entry<?, ?> each : List.copyOf(properties.entrySet()).reversed()) {
-            boolean isRequired = required.contains(each.getKey());
+        for (Map.Entry<String, List<Subschema>> each :
+                List.copyOf(named.entrySet()).reversed()) {
+            boolean isRequired = members.required().contains(each.getKey());
             following = isRequired ? 1 : following + 1;
             Limits.check("schema", following, Limits.PROPERTIES, "properties that can follow at one place");
-            Expression member = member((String) each.getKey(), each.getValue());
-            Expression with = calls.rule(new Sequence(List.of(member, rest)));
-            Expression behind = new Sequence(List.of(free.literal(form.comma()), with));
-            first = calls.rule(isRequired ? with : new Choice(List.of(with, first)));
-            rest = calls.rule(isRequired ? behind : new Choice(List.of(behind, rest)));
+            Expression member = member(each.getKey(), each.getValue());
+            Expression with = rules.add("", new Sequence(member, rest));
+            Expression behind = new Sequence(free.literal(form.comma()), with);
+            first = rules.add("", isRequired ? with : new Choice(with, first));
+            rest = rules.add("", isRequired ? behind : new Choice(behind, rest));
         }
         return first;
     }
 
-    private Expression member(String key, @Nullable Object schema) {
+    private Expression member(String key, List<Subschema> all) {
         if (!KEY.matcher(key).matches()) {
             throw refusal("names of letters, digits, _, - and .", FormatException.quote(key));
         }
         String[] around = form.member().replace("$key", key).split("\\$value", -1);
-        return new Sequence(
-                List.of(free.literal(around[0]), value(keywords(schema), around[1].strip()), free.literal(around[1])));
+        return new Sequence(free.literal(around[0]), value(key, all), free.literal(around[1]));
     }
 
-    /** @param end what no text or string contains, since it ends the value */
-    private Expression value(Map<?, ?> schema, String end) {
-        Object type = schema.get("type");
-        boolean isString = "string".equals(type);
-        if (format.writesPython() && "boolean".equals(type) && !schema.containsKey("enum")) {
-            return new Text(terms.or(free.bytes("True"), free.bytes("False")));
+    /** The type that the schema itself gives to an argument is what readers of calls go by. */
+    private Expression value(String key, List<Subschema> all) {
+        if (!format.quote().isEmpty()) {
+            return nested(all);
         }
-        if (format.writesPython() && "null".equals(type)) {
-            return new Text(free.bytes("None"));
+        Map<?, ?> keywords = keywords(properties(schema).get(key));
+        Object type = keywords.get("type");
+        if (!format.writesPython()) {
+            return "string".equals(type) ? nested(all) : json.value(all);
         }
-        String quote = format.quote();
-        if (!quote.isEmpty()) {
-            return isString
-                    ? new Sequence(List.of(free.literal(quote), string(schema, quote), free.literal(quote)))
-                    : nested(schema);
+        if ("boolean".equals(type) && !keywords.containsKey("enum")) {
+            return new Text(terms.or(terms.raw("True"), terms.raw("False")));
         }
-        return isString && !format.writesPython() ? string(schema, end) : json(schema, end);
+        return "null".equals(type) ? new Text(terms.raw("None")) : json.value(all);
     }
 
-    /** A value in the form of FunctionGemma and Gemma 4 that is no string. */
-    private Expression nested(Map<?, ?> schema) {
-        Object type = schema.get("type");
-        if (PLAIN.contains(String.valueOf(type))) {
-            return json(schema, "");
+    /** A value whose strings are as they are. */
+    private Expression nested(List<Subschema> all) {
+        Call known = values.get(all);
+        if (known == null) {
+            known = rules.reserve("");
+            values.put(all, known); // before its parts, which may be of it
+            rules.set(
+                    known, choice(rawReader.read(all).stream().map(this::nested).toList()));
         }
-        if ("object".equals(type)) {
-            return new Sequence(List.of(free.literal("{"), object(schema), free.literal("}")));
-        }
-        if (!"array".equals(type)) {
-            throw refusal("values of one type", Json.describe(type));
-        }
-        check(schema, LIST);
-        Expression item = calls.rule(value(keywords(schema.get("items")), ""));
-        int least = schema.get("minItems") instanceof Integer number ? number : 0;
-        int most = schema.get("maxItems") instanceof Integer number ? number : Terms.UNBOUNDED;
-        Expression more = new Sequence(List.of(free.literal(","), item));
-        Expression items = most == 0
-                ? Grammar.EMPTY
-                : new Sequence(List.of(
-                        item, new Repeat(more, Math.max(0, least - 1), most == Terms.UNBOUNDED ? most : most - 1)));
-        return new Sequence(List.of(free.literal("["), least > 0 ? items : Grammar.optional(items), free.literal("]")));
+        return known;
     }
 
-    private Expression json(Map<?, ?> schema, String end) {
-        Map<String, Object> whole = new LinkedHashMap<>(definitions);
-        schema.forEach((key, value) -> whole.put((String) key, value));
-        return calls.json(whole, end);
+    private Expression nested(Shape shape) {
+        return switch (shape) {
+            case Scalars scalars -> new Text(scalars.term());
+            case Strings strings -> between(format.quote(), new Text(raw.term(strings)), format.quote());
+            case Members members -> between("{", object(members), "}");
+            case Items items -> between("[", list(items), "]");
+        };
     }
 
-    /** A string as it is, without quotes. */
-    private Expression string(Map<?, ?> schema, String end) {
-        check(schema, STRING);
-        int least = schema.get("minLength") instanceof Integer number ? number : 0;
-        int most = schema.get("maxLength") instanceof Integer number ? number : Terms.UNBOUNDED;
-        List<Term> all = new ArrayList<>();
-        all.add(terms.repeat(terms.characters(CodePoints.ALL, Spelling.RAW), least, most));
-        all.add(terms.not(terms.concat(terms.all, free.bytes(end), terms.all)));
-        if (schema.containsKey("enum")) {
-            all.add(texts(list(schema.get("enum"))));
+    private Expression list(Items items) {
+        if (!items.first().isEmpty() || items.unique() != null) {
+            throw refusal("lists of items alike", "others");
         }
-        if (schema.containsKey("const")) {
-            all.add(texts(List.of(schema.get("const"))));
+        if (items.max() == 0) {
+            return EMPTY;
         }
-        if (schema.get("pattern") instanceof String pattern) {
-            all.add(Regex.search(terms, pattern, Spelling.RAW, "pattern"));
-        }
-        String shape = Formats.PATTERNS.get(String.valueOf(schema.get("format")));
-        if (shape != null) {
-            all.add(Regex.whole(terms, shape, Spelling.RAW, "format"));
-        }
-        Term text = terms.and(all.toArray(Term[]::new));
-        if (!terms.live(text)) {
-            throw refusal("a string that some text meets", "one that none can");
-        }
-        return new Text(text);
+        Expression item = nested(items.rest());
+        Expression more = new Sequence(free.literal(","), item);
+        int most = items.max() == Terms.UNBOUNDED ? Terms.UNBOUNDED : items.max() - 1;
+        Expression some = new Sequence(item, new Repeat(more, Math.max(0, items.min() - 1), most));
+        return items.min() > 0 ? some : Grammar.optional(some);
     }
 
-    private Term texts(List<?> values) {
-        return terms.or(values.stream()
-                .filter(String.class::isInstance)
-                .map(value -> free.bytes((String) value))
-                .toList());
-    }
-
-    private static void check(Map<?, ?> schema, Set<String> known) {
-        for (Object key : schema.keySet()) {
-            if (!known.contains(key) && !ANNOTATIONS.contains(key) && !DEFINITIONS.contains(key)) {
-                throw refusal(
-                        "keywords of arguments that stand one by one", FormatException.quote(String.valueOf(key)));
-            }
-        }
+    private Expression between(String open, Expression inside, String close) {
+        return new Sequence(free.literal(open), inside, free.literal(close));
     }
 
     private static ConstraintException refusal(String expected, String got) {
-        return new SchemaRefusal("", true, expected, got);
+        return new SchemaRefusal("", expected, got);
     }
 }

@@ -107,7 +107,7 @@ final class Rewriting {
                         .map(each -> kept(each, ending))
                         .toList());
             case Repeat(Expression inner, int least, int _) when least == 0 && !ends(inner, ending) -> EMPTY;
-            default -> ends(part, ending) ? part.with(each -> kept(each, ending)) : new Choice(List.of());
+            default -> ends(part, ending) ? part.with(each -> kept(each, ending)) : new Choice();
         };
     }
 
@@ -174,7 +174,7 @@ final class Rewriting {
         for (int rule = 0; rule < bodies.size(); rule++) {
             if (circular.get(rule)) {
                 Call body = nonempty(rule);
-                rules.set(rule, nullable.get(rule) ? new Choice(List.of(EMPTY, body)) : body);
+                rules.set(rule, nullable.get(rule) ? new Choice(EMPTY, body) : body);
             } else {
                 rules.set(rule, turned(bodies.get(rule)));
             }

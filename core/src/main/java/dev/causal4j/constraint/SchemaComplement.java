@@ -1,184 +1,121 @@
 package dev.causal4j.constraint;
 
-import static dev.causal4j.FormatException.quote;
-
 import dev.causal4j.constraint.Shape.Items;
 import dev.causal4j.constraint.Shape.Kind;
 import dev.causal4j.constraint.Shape.Members;
 import dev.causal4j.constraint.Shape.Scalars;
 import dev.causal4j.constraint.Shape.Strings;
+import dev.causal4j.constraint.Term.Node;
+import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
 /**
- * The values that a schema excludes: a schema holds if all its keywords do, so its complement is the union of theirs.
- * Numbers are excluded by value, not by spelling, so that those that are left have no exponent. Not thread-safe.
+ * The values that a schema excludes: those outside of all its alternatives. Numbers are excluded by value, not by
+ * spelling, so that those that are left have no exponent. Not thread-safe.
  */
 final class SchemaComplement {
-    private static final Set<String> OF_STRINGS = Set.of("minLength", "maxLength", "pattern", "format");
-    private static final Set<String> OF_NUMBERS =
-            Set.of("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf");
-
-    private final SchemaReader reader;
-    private final SchemaDocument document;
-    private final JsonTerms json;
     private final Shapes shapes;
-    private final IdentityHashMap<Object, Subschema> negations = new IdentityHashMap<>();
+    private final JsonTerms json;
+    private final IdentityHashMap<Subschema, Subschema> negations = new IdentityHashMap<>();
 
-    SchemaComplement(SchemaReader reader, SchemaDocument document, JsonTerms json) {
-        this.reader = reader;
-        this.document = document;
+    SchemaComplement(Shapes shapes, JsonTerms json) {
+        this.shapes = shapes;
         this.json = json;
-        this.shapes = reader.shapes;
     }
 
-    List<Shape> of(Subschema schema) {
-        List<List<Shape>> outside = new ArrayList<>();
-        boolean strings = false;
-        boolean numbers = false;
-        for (Object key : schema.keywords.keySet()) {
-            String keyword = (String) key;
-            strings |= OF_STRINGS.contains(keyword);
-            numbers |= OF_NUMBERS.contains(keyword);
-            if (SchemaReader.asserts(keyword) && !OF_STRINGS.contains(keyword) && !OF_NUMBERS.contains(keyword)) {
-                outside.addAll(of(schema, keyword));
+    /**
+     * The values outside of a schema.
+     *
+     * @param alternatives all that it holds
+     * @throws SchemaRefusal if they cannot be said by shapes
+     */
+    List<Shape> of(Subschema schema, List<Shape> alternatives) {
+        List<Shape> outside = shapes.any;
+        for (Shape alternative : alternatives) {
+            outside = shapes.meet(outside, outside(schema, alternative));
+        }
+        return outside;
+    }
+
+    private List<Shape> outside(Subschema schema, Shape shape) {
+        List<Shape> left = new ArrayList<>(shapes.any);
+        left.removeIf(other -> other.type().equals(shape.type()));
+        if (shapes.any.contains(shape)) {
+            return left;
+        }
+        switch (shape) {
+            case Scalars(Kind kind, Term term) ->
+                left.add(new Scalars(
+                        kind,
+                        switch (kind) {
+                            case NULL -> json.minus(json.nothing, term);
+                            case BOOLEAN -> json.minus(json.either, term);
+                            case NUMBER -> json.minus(json.plainNumber, byValue(term));
+                        }));
+            case Strings strings ->
+                left.add(new Strings(0, Terms.UNBOUNDED, json.minus(json.strings, json.content(strings))));
+            case Items items -> {
+                if (!items.first().isEmpty() || !items.rest().isEmpty() || items.unique() != null) {
+                    throw schema.refused("items", "no items of lists inside of not", "some");
+                }
+                if (items.min() > 0) {
+                    left.add(new Items(List.of(), List.of(), 0, items.min() - 1, null));
+                }
+                if (items.max() < Terms.UNBOUNDED) {
+                    left.add(new Items(List.of(), List.of(), items.max() + 1, Terms.UNBOUNDED, null));
+                }
             }
+            case Members members -> left.addAll(outside(schema, members));
         }
-        if (strings) {
-            outside.add(List.of(notText(json.content(reader.strings(schema)))));
-        }
-        if (numbers) {
-            outside.add(List.of(notNumber(reader.number(schema, false))));
-        }
-        return shapes.union(outside);
+        left.removeIf(shapes::never);
+        return left;
     }
 
-    private List<List<Shape>> of(Subschema schema, String keyword) {
-        return switch (keyword) {
-            case "$ref", "not", "allOf", "anyOf" -> combined(schema, keyword);
-            case "type" -> List.of(notTypes(SchemaReader.types(schema)));
-            case "const" -> List.of(notValues(schema, List.of(schema.keywords.get(keyword))));
-            case "enum" -> List.of(notValues(schema, schema.list(keyword)));
-            case "minItems" -> List.of(count(0, schema.count(keyword, 0) - 1));
-            case "maxItems" -> List.of(count(Math.addExact(schema.count(keyword, 0), 1), Terms.UNBOUNDED));
-            case "required" ->
-                schema.texts(keyword).stream().map(reader::without).toList();
-            case "properties" -> {
-                List<List<Shape>> outside = new ArrayList<>();
-                schema.object(keyword)
-                        .forEach((name, value) -> outside.add(List.of(reader.members(
-                                Map.of((String) name, List.of(not(schema, value))), Set.of((String) name)))));
-                yield outside;
+    /** Objects without a property that is required, or with one of another value. */
+    private List<Shape> outside(Subschema schema, Members members) {
+        Members free = shapes.members(Map.of(), Set.of());
+        if (!members.others().equals(free.others()) || members.min() > 0 || members.max() < Terms.UNBOUNDED) {
+            throw schema.refused("additionalProperties", "no rule for all properties inside of not", "one");
+        }
+        List<Shape> left = new ArrayList<>();
+        members.required().forEach(name -> left.add(shapes.without(name)));
+        members.named().forEach((name, all) -> {
+            for (Subschema each : all) {
+                left.add(shapes.members(Map.of(name, List.of(not(each))), Set.of(name)));
             }
-            default -> throw schema.refused(keyword, "no " + quote(keyword) + " inside of not", "one");
-        };
-    }
-
-    private List<List<Shape>> combined(Subschema schema, String keyword) {
-        return switch (keyword) {
-            case "$ref" -> List.of(reader.complement(document.resolve(schema)));
-            case "not" -> List.of(reader.read(List.of(document.child(schema, keyword))));
-            case "allOf" ->
-                reader.children(schema, keyword).stream()
-                        .map(reader::complement)
-                        .toList();
-            default ->
-                List.of(reader.children(schema, keyword).stream()
-                        .map(reader::complement)
-                        .reduce(shapes.any, shapes::meet));
-        };
+        });
+        return left;
     }
 
     /** The same one of a schema each time, so that recursion ends. */
-    private Subschema not(Subschema schema, Object value) {
-        return negations.computeIfAbsent(value, _ -> schema.saying("not", value));
+    private Subschema not(Subschema schema) {
+        return negations.computeIfAbsent(schema, each -> each.saying("not", each.keywords));
     }
 
-    private static List<Shape> count(int min, int max) {
-        return max < 0 ? List.of() : List.of(new Items(List.of(), List.of(), min, max, null));
-    }
-
-    private Shape notText(Term content) {
-        return new Strings(0, Terms.UNBOUNDED, json.minus(json.strings, content));
-    }
-
-    private Shape notNumber(Term numbers) {
-        return new Scalars(Kind.NUMBER, json.terms.and(json.plainNumber, json.terms.not(numbers)));
-    }
-
-    private List<Shape> notTypes(Set<String> types) {
-        List<Shape> left = new ArrayList<>(shapes.any.stream()
-                .filter(shape -> !types.contains(type(shape)))
-                .toList());
-        if (types.contains("integer")) {
-            left.removeIf(SchemaComplement::isNumber);
-            if (!types.contains("number")) {
-                left.add(notNumber(json.whole));
-            }
-        }
-        return left;
-    }
-
-    private static String type(Shape shape) {
-        return switch (shape) {
-            case Scalars scalars -> scalars.kind().name().toLowerCase(Locale.ROOT);
-            case Strings _ -> "string";
-            case Items _ -> "array";
-            case Members _ -> "object";
-        };
-    }
-
-    private static boolean isNumber(Shape shape) {
-        return shape instanceof Scalars scalars && scalars.kind() == Kind.NUMBER;
-    }
-
-    private List<Shape> notValues(Subschema schema, List<?> values) {
-        List<Shape> left = new ArrayList<>();
-        for (Shape shape : shapes.any) {
-            List<?> own = values.stream()
-                    .filter(value -> type(value).equals(type(shape)))
-                    .toList();
-            if (own.isEmpty()) {
-                left.add(shape);
-                continue;
-            }
-            switch (shape) {
-                case Scalars scalars
-                when scalars.kind() == Kind.NUMBER ->
-                    left.add(notNumber(json.terms.or(own.stream()
-                            .map(value -> json.equal(Subschema.number(schema.pointer, (Number) value)))
-                            .toList())));
-                case Scalars scalars
-                when scalars.kind() == Kind.BOOLEAN ->
-                    left.add(new Scalars(
-                            Kind.BOOLEAN,
-                            json.terms.and(
-                                    json.either,
-                                    json.terms.not(json.terms.or(own.stream()
-                                            .map(value -> json.raw(value.toString()))
-                                            .toList())))));
-                case Scalars _ -> {} // null
-                case Strings _ ->
-                    left.add(notText(
-                            json.plain(own.stream().map(String.class::cast).toList())));
-                default -> throw schema.refused("enum", "no list and no object among the values inside of not", "one");
-            }
-        }
-        return left;
-    }
-
-    private static String type(Object value) {
-        return switch (value) {
-            case Boolean _ -> "boolean";
-            case Number _ -> "number";
-            case String _ -> "string";
-            case List<?> _ -> "array";
-            case Map<?, ?> _ -> "object";
-            default -> "null";
+    /** Spellings without exponent of the values that a term spells. */
+    private Term byValue(Term numbers) {
+        return switch (numbers.node) {
+            case Node.Or(List<Term> options) ->
+                json.terms.or(options.stream().map(this::byValue).toList());
+            case Node.And(List<Term> parts) ->
+                json.terms.and(parts.stream().map(this::byValue).toList());
+            case Node.Concat _ -> json.plainNumber; // any number, with or without exponent
+            case Node.Literals(byte[][] texts, int from, int to, int _) ->
+                json.terms.or(Arrays.stream(texts, from, to)
+                        .map(text -> json.equal(new BigDecimal(new String(text, StandardCharsets.US_ASCII))))
+                        .toList());
+            case Node.Machine(JsonNumbers spelled)
+            when spelled.integer() ->
+                json.terms.and(
+                        json.terms.machine(new JsonNumbers(false, spelled.low(), spelled.high(), spelled.multiple())),
+                        json.whole);
+            default -> numbers; // those of a bound, and complements, are whole values
         };
     }
 }

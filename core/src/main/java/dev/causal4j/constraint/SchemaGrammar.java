@@ -22,7 +22,6 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -38,58 +37,33 @@ final class SchemaGrammar {
 
     private final JsonTerms json;
     private final SchemaReader reader;
-    private final List<Expression> rules = new ArrayList<>();
-    private final List<String> names = new ArrayList<>(); // of the rules
-    private String place = ""; // that is written
+    private final Rules rules;
+    private Subschema at = SchemaDocument.ANY; // that is written
     private final Map<List<Subschema>, Expression> values = new HashMap<>();
-    private final Map<Shape, Expression> shapes = new HashMap<>();
+    private final Memo<Shape, Expression> shapes = new Memo<>(this::write);
     private final Deque<Runnable> open = new ArrayDeque<>();
 
-    SchemaGrammar(JsonTerms json, SchemaReader reader) {
+    /** @param rules receives those of the documents */
+    SchemaGrammar(JsonTerms json, SchemaReader reader, Rules rules) {
         this.json = json;
         this.reader = reader;
-    }
-
-    Grammar of(Subschema root) {
-        place = root.place();
-        int rule = rule();
-        rules.set(rule, value(List.of(root)));
-        while (!open.isEmpty()) {
-            open.pop().run();
-        }
-        return new Grammar(List.copyOf(rules), names);
-    }
-
-    private int rule() {
-        Limits.check("schema", rules.size(), Limits.SYMBOLS, "places in lists and objects");
-        rules.add(new Choice(List.of()));
-        names.add("the schema at " + place);
-        return rules.size() - 1;
-    }
-
-    private Call rule(Expression body) {
-        int rule = rule();
-        rules.set(rule, body);
-        return new Call(rule);
+        this.rules = rules;
     }
 
     /** A value of which all schemas hold. Lists and objects are written later, so that recursion ends. */
-    private Expression value(List<Subschema> all) {
+    Expression value(List<Subschema> all) {
         Expression known = values.get(all);
         if (known == null) {
             List<Shape> alternatives = reader.read(all);
             if (alternatives.stream().allMatch(shape -> shape instanceof Scalars || shape instanceof Strings)) {
                 known = choice(alternatives.stream().map(this::regular).toList());
             } else {
-                int rule = rule();
-                known = new Call(rule);
+                Subschema first = all.isEmpty() ? SchemaDocument.ANY : all.getFirst();
+                Call rule = rules.reserve(first.name());
+                known = rule;
                 open.push(() -> {
-                    place = all.isEmpty()
-                            ? SchemaDocument.ANY.place()
-                            : all.getFirst().place();
-                    List<Expression> options = new ArrayList<>();
-                    alternatives.forEach(shape -> options.add(expression(shape)));
-                    rules.set(rule, choice(options));
+                    at = first;
+                    rules.set(rule, choice(alternatives.stream().map(shapes::of).toList()));
                 });
             }
             values.put(all, known);
@@ -97,20 +71,26 @@ final class SchemaGrammar {
         return known;
     }
 
-    private Expression expression(Shape shape) {
-        Expression known = shapes.get(shape);
-        if (known == null) {
-            known = switch (shape) {
-                case Items items -> {
-                    Subschema unique = items.unique();
-                    yield unique != null && items.max() > 1 ? unique(items, unique) : list(items);
-                }
-                case Members members -> members(members);
-                default -> regular(shape);
-            };
-            shapes.put(shape, known);
+    /** Writes the lists and objects of all values. */
+    void finish() {
+        while (!open.isEmpty()) {
+            open.pop().run();
         }
-        return known;
+    }
+
+    private Call rule(Expression body) {
+        return rules.add(at.name(), body);
+    }
+
+    private Expression write(Shape shape) {
+        return switch (shape) {
+            case Items items -> {
+                Subschema unique = items.unique();
+                yield unique != null && items.max() > 1 ? unique(items, unique) : list(items);
+            }
+            case Members members -> members(members);
+            default -> regular(shape);
+        };
     }
 
     private Expression regular(Shape shape) {
@@ -122,10 +102,10 @@ final class SchemaGrammar {
     }
 
     private Expression bracketed(String brackets, boolean mayBeEmpty, Expression inside) {
-        Term open = json.raw(brackets.substring(0, 1));
-        Term close = json.raw(brackets.substring(1));
-        Expression whole = new Sequence(List.of(text(open, json.space), inside, text(json.space, close)));
-        return mayBeEmpty ? rule(new Choice(List.of(text(open, json.space, close), whole))) : whole;
+        Term open = json.terms.raw(brackets.substring(0, 1));
+        Term close = json.terms.raw(brackets.substring(1));
+        Expression whole = new Sequence(text(open, json.space), inside, text(json.space, close));
+        return mayBeEmpty ? rule(new Choice(text(open, json.space, close), whole)) : whole;
     }
 
     private Expression list(Items items) {
@@ -135,15 +115,15 @@ final class SchemaGrammar {
         Expression inside = EMPTY;
         if (max > behind) {
             int most = max == Terms.UNBOUNDED ? max : max - behind;
-            Expression more = new Sequence(List.of(new Text(json.comma), value(items.rest())));
+            Expression more = new Sequence(new Text(json.comma), value(items.rest()));
             inside = new Repeat(more, Math.max(items.min() - behind, 0), most);
         }
         for (int i = behind - 1; i >= 0; i--) {
             Expression item = value(items.at(i));
             Expression all = new Sequence(i == 0 ? List.of(item, inside) : List.of(new Text(json.comma), item, inside));
-            inside = i >= max ? EMPTY : i == 0 ? all : rule(i < items.min() ? all : new Choice(List.of(EMPTY, all)));
+            inside = i >= max ? EMPTY : i == 0 ? all : rule(i < items.min() ? all : new Choice(EMPTY, all));
         }
-        Expression some = max == 0 ? new Choice(List.of()) : inside;
+        Expression some = max == 0 ? new Choice() : inside;
         return bracketed("[]", items.min() == 0, some);
     }
 
@@ -176,8 +156,8 @@ final class SchemaGrammar {
     private Term same(String text) {
         return switch (value(text)) {
             case String string -> json.quoted(json.plain(string));
-            case BigDecimal number -> json.terms.or(json.raw(text), json.equal(number));
-            default -> json.raw(text);
+            case BigDecimal number -> json.terms.or(json.terms.raw(text), json.equal(number));
+            default -> json.terms.raw(text);
         };
     }
 
@@ -210,10 +190,7 @@ final class SchemaGrammar {
     }
 
     private Expression members(Members members) {
-        Map<String, List<Subschema>> named = new LinkedHashMap<>(members.named());
-        for (String name : members.required()) {
-            named.computeIfAbsent(name, _ -> reader.shapes.of(members, name));
-        }
+        Map<String, List<Subschema>> named = reader.shapes.named(members);
         Expression other = other(members, named.keySet());
         Set<String> required = members.required();
         named.entrySet()
@@ -232,7 +209,7 @@ final class SchemaGrammar {
             boolean must = required.contains(each.getKey());
             following = must ? 1 : following + 1;
             Limits.check(
-                    "schema, object at " + place,
+                    "schema, object at " + at.place(),
                     following,
                     Limits.PROPERTIES,
                     "properties that can follow at one place");
@@ -243,21 +220,19 @@ final class SchemaGrammar {
 
     /** Places behind all named properties. */
     private Expression[] ends(@Nullable Expression other, int min, int max, int counts) {
-        Expression[] places = new Expression[counts + 1];
-        int[] rules = new int[counts + 1];
-        Arrays.setAll(rules, _ -> rule());
+        Call[] places = new Call[counts + 1];
+        Arrays.setAll(places, _ -> rules.reserve(at.name()));
         for (int count = 0; count <= counts; count++) {
             List<Expression> options = new ArrayList<>();
             if (count > 0 && count >= min) {
                 options.add(EMPTY);
             }
             if (other != null && (count < counts || max == Terms.UNBOUNDED)) {
-                Call next = new Call(rules[Math.min(count + 1, counts)]);
+                Call next = places[Math.min(count + 1, counts)];
                 options.add(
                         new Sequence(count == 0 ? List.of(other, next) : List.of(new Text(json.comma), other, next)));
             }
-            this.rules.set(rules[count], new Choice(options));
-            places[count] = new Call(rules[count]);
+            rules.set(places[count], new Choice(options));
         }
         return places;
     }
@@ -271,7 +246,7 @@ final class SchemaGrammar {
             List<Expression> options = new ArrayList<>();
             if (count < last || open) {
                 Text begin = count == 0 ? new Text(key) : text(json.comma, key);
-                options.add(new Sequence(List.of(begin, value, behind[Math.min(count + 1, last)])));
+                options.add(new Sequence(begin, value, behind[Math.min(count + 1, last)]));
             }
             if (!required) {
                 options.add(behind[count]);
@@ -289,7 +264,7 @@ final class SchemaGrammar {
             Term free = names.isEmpty() ? others.names() : json.minus(others.names(), named);
             if (!others.value().contains(SchemaDocument.NEVER) && json.terms.live(free)) {
                 Text key = new Text(json.quoted(free));
-                kinds.add(new Sequence(List.of(key, new Text(json.colon), value(others.value()))));
+                kinds.add(new Sequence(key, new Text(json.colon), value(others.value())));
             }
         }
         return kinds.isEmpty() ? null : rule(choice(kinds));

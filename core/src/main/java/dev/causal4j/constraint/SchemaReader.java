@@ -12,7 +12,6 @@ import dev.causal4j.constraint.Shape.Scalars;
 import dev.causal4j.constraint.Shape.Strings;
 import dev.causal4j.format.Json;
 import java.math.BigDecimal;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -45,11 +44,9 @@ final class SchemaReader {
             + " maxItems uniqueItems minLength maxLength pattern format minimum maximum exclusiveMinimum exclusiveMaximum"
             + " multipleOf");
 
-    /** What puts schemas together. */
-    private static final Set<String> COMBINED = words("$ref allOf anyOf oneOf not dependentRequired dependencies");
-
-    /** What only names or holds schemas. */
-    private static final Set<String> HOLDING = words("$defs definitions $schema $id id");
+    /** What puts schemas together, names or holds them. */
+    private static final Set<String> OTHERS =
+            words("$ref allOf anyOf oneOf not dependentRequired dependencies" + " $defs definitions $schema $id id");
 
     private static final Set<String> TYPES = words("null boolean integer number string array object");
 
@@ -59,9 +56,10 @@ final class SchemaReader {
     private final List<String> ignored;
     final Shapes shapes;
     private final SchemaComplement complement;
+    private final SchemaReader strict; // of what is excluded: with an assertion less it would be more
 
     private final Map<Subschema, List<Shape>> read = new HashMap<>();
-    private final Map<List<Subschema>, List<Shape>> met = new HashMap<>();
+    private final Memo<List<Subschema>, List<Shape>> met = new Memo<>(this::readAll);
     private final Set<Subschema> open = new HashSet<>();
 
     SchemaReader(SchemaDocument document, JsonTerms json, boolean lenient, List<String> ignored) {
@@ -70,7 +68,8 @@ final class SchemaReader {
         this.lenient = lenient;
         this.ignored = ignored;
         shapes = new Shapes(json, this::read);
-        complement = new SchemaComplement(this, document, json);
+        complement = new SchemaComplement(shapes, json);
+        strict = lenient ? new SchemaReader(document, json, false, new ArrayList<>()) : this;
     }
 
     /** In this order. */
@@ -80,34 +79,28 @@ final class SchemaReader {
 
     /** The values of which all these schemas hold. */
     List<Shape> read(List<Subschema> all) {
-        List<Shape> known = met.get(all);
-        if (known == null) {
-            known = all.stream().map(this::read).reduce(shapes.any, shapes::meet);
-            met.put(all, known);
-        }
-        return known;
+        return met.of(all);
+    }
+
+    private List<Shape> readAll(List<Subschema> all) {
+        return all.stream().map(this::read).reduce(shapes.any, shapes::meet);
     }
 
     private List<Shape> read(Subschema schema) {
         List<Shape> known = read.get(schema);
         if (known == null) {
-            known = guarded(schema, () -> keywords(schema));
-            read.put(schema, known);
+            if (!open.add(schema)) { // a part of itself without a value between
+                throw Subschema.wrong(schema.pointer, "references that come to a type", "a circle");
+            }
+            try {
+                Limits.check("schema, references behind each other", open.size(), MAX_REFERENCES, "schemas");
+                known = keywords(schema);
+                read.put(schema, known);
+            } finally {
+                open.remove(schema);
+            }
         }
         return known;
-    }
-
-    /** Refuses a schema that is a part of itself without a value between. */
-    private List<Shape> guarded(Subschema schema, Supplier<List<Shape>> reading) {
-        if (!open.add(schema)) {
-            throw Subschema.wrong(schema.pointer, "references that come to a type", "a circle");
-        }
-        try {
-            Limits.check("schema, references behind each other", open.size(), MAX_REFERENCES, "schemas");
-            return reading.get();
-        } finally {
-            open.remove(schema);
-        }
     }
 
     private List<Shape> keywords(Subschema schema) {
@@ -117,14 +110,14 @@ final class SchemaReader {
                 refuse(schema, keyword, "no " + quote(keyword), "one");
             } else if (keyword.equals("format")
                     ? !Formats.PATTERNS.containsKey(schema.text(keyword))
-                    : !asserts(keyword) && !HOLDING.contains(keyword)) {
+                    : !OWN.contains(keyword) && !OTHERS.contains(keyword)) {
                 ignored.add(schema.pointer + "/" + keyword);
             }
         }
         List<Shape> all = part(schema, "$ref", () -> read(document.resolve(schema)), shapes.any);
         all = shapes.meet(all, own(schema));
-        all = part(schema, "allOf", () -> meet(readAll(schema, "allOf")), all);
-        all = part(schema, "anyOf", () -> shapes.union(readAll(schema, "anyOf")), all);
+        all = part(schema, "allOf", () -> readAll(children(schema, "allOf")), all);
+        all = part(schema, "anyOf", () -> anyOf(schema), all);
         all = part(schema, "not", () -> complement(document.child(schema, "not")), all);
         all = part(schema, "dependentRequired", () -> dependent(schema, "dependentRequired"), all);
         all = part(schema, "dependencies", () -> dependent(schema, "dependencies"), all);
@@ -158,15 +151,11 @@ final class SchemaReader {
         ignored.add(schema.pointer + "/" + keyword);
     }
 
-    private List<Shape> meet(List<List<Shape>> all) {
-        return all.stream().reduce(shapes.any, shapes::meet);
+    private List<Shape> anyOf(Subschema schema) {
+        return shapes.union(children(schema, "anyOf").stream().map(this::read).toList());
     }
 
-    private List<List<Shape>> readAll(Subschema schema, String keyword) {
-        return children(schema, keyword).stream().map(this::read).toList();
-    }
-
-    List<Subschema> children(Subschema schema, String keyword) {
+    private List<Subschema> children(Subschema schema, String keyword) {
         List<Subschema> children = new ArrayList<>();
         for (int i = 0; i < schema.list(keyword).size(); i++) {
             children.add(document.child(schema, keyword, i));
@@ -217,30 +206,23 @@ final class SchemaReader {
             boolean names = each.getValue() instanceof List;
             Set<String> required = new LinkedHashSet<>(List.of(name));
             required.addAll(names ? schema.texts(keyword + "/" + name, each.getValue()) : List.of());
-            List<Shape> with = List.of(members(Map.of(), required));
+            List<Shape> with = List.of(shapes.members(Map.of(), required));
             if (!names) {
                 with = shapes.meet(with, read(document.child(schema, keyword, name)));
             }
-            all = shapes.meet(all, shapes.union(List.of(shapes.other(Members.class), without(name), with)));
+            List<Shape> without = List.of(shapes.without(name));
+            all = shapes.meet(all, shapes.union(List.of(shapes.other(Members.class), without, with)));
         }
         return all;
     }
 
-    List<Shape> complement(Subschema schema) {
-        return guarded(schema, () -> complement.of(schema));
-    }
-
-    /** Whether a keyword may exclude values. */
-    static boolean asserts(String keyword) {
-        return OWN.contains(keyword) || REFUSED.contains(keyword) || COMBINED.contains(keyword);
-    }
-
-    List<Shape> without(String name) {
-        return List.of(members(Map.of(name, List.of(SchemaDocument.NEVER)), Set.of()));
-    }
-
-    Members members(Map<String, List<Subschema>> named, Set<String> required) {
-        return new Members(named, required, List.of(new Others(json.strings, List.of())), 0, Terms.UNBOUNDED);
+    /** The values that a schema excludes: those that hold inside of its own not, and those that its rest excludes. */
+    private List<Shape> complement(Subschema schema) {
+        if (!schema.has("not")) {
+            return complement.of(schema, strict.read(schema));
+        }
+        List<Shape> twice = strict.read(document.child(schema, "not"));
+        return shapes.union(List.of(twice, complement(schema.without("not"))));
     }
 
     private List<Shape> own(Subschema schema) {
@@ -271,7 +253,7 @@ final class SchemaReader {
         return schema.has("enum") ? shapes.meet(values(schema, schema.list("enum")), all) : all;
     }
 
-    static Set<String> types(Subschema schema) {
+    private static Set<String> types(Subschema schema) {
         if (!schema.has("type")) {
             return TYPES;
         }
@@ -287,11 +269,11 @@ final class SchemaReader {
     private List<Shape> values(Subschema schema, List<?> values) {
         Limits.check("schema, enum", values.size(), Limits.VALUES, "values");
         List<List<Shape>> all = new ArrayList<>();
-        List<byte[]> numbers = new ArrayList<>();
+        List<String> numbers = new ArrayList<>();
         List<String> strings = new ArrayList<>();
         for (Object value : values) {
             switch (value) {
-                case Boolean flag -> all.add(List.of(new Scalars(Kind.BOOLEAN, json.raw(flag.toString()))));
+                case Boolean flag -> all.add(List.of(new Scalars(Kind.BOOLEAN, json.terms.raw(flag.toString()))));
                 case Number number -> numbers.add(spelled(Subschema.number(schema.pointer, number)));
                 case String text -> strings.add(text);
                 case List<?> list -> {
@@ -309,7 +291,7 @@ final class SchemaReader {
             }
         }
         if (!numbers.isEmpty()) {
-            all.add(List.of(new Scalars(Kind.NUMBER, json.terms.literals(numbers))));
+            all.add(List.of(new Scalars(Kind.NUMBER, json.terms.raw(numbers))));
         }
         if (!strings.isEmpty()) {
             all.add(List.of(new Strings(0, Terms.UNBOUNDED, json.plain(strings))));
@@ -322,18 +304,18 @@ final class SchemaReader {
     }
 
     /** The one spelling of a number that is given, without superfluous zeros. */
-    private static byte[] spelled(BigDecimal number) {
+    private static String spelled(BigDecimal number) {
         BigDecimal plain = number.stripTrailingZeros();
-        return (JsonNumbers.fits(plain) ? plain.toPlainString() : plain.toString()).getBytes(StandardCharsets.US_ASCII);
+        return JsonNumbers.fits(plain) ? plain.toPlainString() : plain.toString();
     }
 
-    Term number(Subschema schema, boolean integer) {
+    private Term number(Subschema schema, boolean integer) {
         Bound low = bound(schema, "minimum", "exclusiveMinimum", 1);
         Bound high = bound(schema, "maximum", "exclusiveMaximum", -1);
         Multiple multiple = multiple(schema);
         return low == null && high == null && multiple == null
                 ? integer ? json.integer : json.number
-                : json.numbers(new JsonNumbers(integer, low, high, multiple));
+                : json.terms.machine(new JsonNumbers(integer, low, high, multiple));
     }
 
     /** The tighter of two bounds; in draft 4 the second says of the first whether it is excluded. */
@@ -363,14 +345,14 @@ final class SchemaReader {
         return multiple;
     }
 
-    Strings strings(Subschema schema) {
+    private Strings strings(Subschema schema) {
         Term content = null;
         if (schema.has("pattern")) {
             content = pattern(schema, "pattern", schema.text("pattern"));
         }
         String format = schema.has("format") ? Formats.PATTERNS.get(schema.text("format")) : null;
         if (format != null) {
-            content = content == null ? json.format(format) : json.both(content, json.format(format));
+            content = content == null ? json.wholes.of(format) : json.both(content, json.wholes.of(format));
         }
         return new Strings(schema.count("minLength", 0), schema.count("maxLength", Terms.UNBOUNDED), content);
     }
@@ -378,7 +360,7 @@ final class SchemaReader {
     /** The strings that a pattern matches anywhere; all if a lenient reader drops it. */
     private Term pattern(Subschema schema, String keyword, String pattern) {
         try {
-            return json.search(pattern);
+            return json.searches.of(pattern);
         } catch (ConstraintException e) {
             refuse(schema, keyword, "a pattern that can be held", String.valueOf(e.getMessage()));
             return json.strings;

@@ -10,6 +10,11 @@ import org.jspecify.annotations.Nullable;
  * lists of subschemas that hold all, so that recursion ends. Immutable.
  */
 sealed interface Shape {
+    /** What tells shapes of one type of values from others. */
+    default Object type() {
+        return this instanceof Scalars(Kind kind, Term _) ? kind : getClass();
+    }
+
     /** Types of values whose spellings are regular and need no quotes. */
     enum Kind {
         NULL,

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -43,12 +44,22 @@ final class Shapes {
                 new Scalars(Kind.NUMBER, json.number),
                 new Strings(0, Terms.UNBOUNDED, null),
                 new Items(List.of(), List.of(), 0, Terms.UNBOUNDED, null),
-                new Members(Map.of(), Set.of(), List.of(new Others(json.strings, List.of())), 0, Terms.UNBOUNDED));
+                members(Map.of(), Set.of()));
     }
 
     /** Those of {@link #any} but of some types. */
     List<Shape> other(Class<? extends Shape> type) {
         return any.stream().filter(shape -> !type.isInstance(shape)).toList();
+    }
+
+    /** Objects that have some properties, and in which others are free. */
+    Members members(Map<String, List<Subschema>> named, Set<String> required) {
+        return new Members(named, required, List.of(new Others(json.strings, List.of())), 0, Terms.UNBOUNDED);
+    }
+
+    /** Objects without a property. */
+    Members without(String name) {
+        return members(Map.of(name, List.of(SchemaDocument.NEVER)), Set.of());
     }
 
     /** The values that are in both; in the order of the left. */
@@ -86,13 +97,14 @@ final class Shapes {
         Map<Object, List<Term>> regular = new LinkedHashMap<>();
         for (List<Shape> alternative : alternatives) {
             for (Shape shape : alternative) {
-                if (shape instanceof Scalars(Kind kind, Term term)) {
-                    regular.computeIfAbsent(kind, _ -> new ArrayList<>()).add(term);
-                } else if (shape instanceof Strings strings && strings.content() != null) {
-                    regular.computeIfAbsent(Strings.class, _ -> new ArrayList<>())
-                            .add(json.content(strings));
-                } else {
+                Term term = shape instanceof Scalars scalars
+                        ? scalars.term()
+                        : shape instanceof Strings strings && strings.content() != null ? json.content(strings) : null;
+                if (term == null) {
                     shapes.add(shape);
+                } else {
+                    regular.computeIfAbsent(shape.type(), _ -> new ArrayList<>())
+                            .add(term);
                 }
             }
             requireFew(shapes);
@@ -153,6 +165,13 @@ final class Shapes {
         return new Members(named, required, others, least, most);
     }
 
+    /** The properties of an object that have a name, also those that are only required. */
+    Map<String, List<Subschema>> named(Members members) {
+        Map<String, List<Subschema>> named = new LinkedHashMap<>(members.named());
+        members.required().forEach(name -> named.computeIfAbsent(name, _ -> of(members, name)));
+        return named;
+    }
+
     /** The schema of an object's property. */
     List<Subschema> of(Members members, String name) {
         List<Subschema> schema = members.named().get(name);
@@ -178,32 +197,29 @@ final class Shapes {
 
     /** Whether it is seen that no value is in both; of recursive schemas it may not be. */
     boolean disjoint(List<Shape> a, List<Shape> b) {
-        return meet(a, b).stream().allMatch(this::deeplyNever);
+        return meet(a, b).stream().allMatch(shape -> never(shape, this::never));
     }
 
     /** Whether no value fits, as far as the shape alone shows. */
-    private boolean never(Shape shape) {
+    boolean never(Shape shape) {
+        return never(shape, value -> value.contains(SchemaDocument.NEVER));
+    }
+
+    /** @param value whether no value fits in what must be in the shape */
+    private boolean never(Shape shape, Predicate<List<Subschema>> value) {
         return switch (shape) {
             case Scalars scalars -> !json.terms.live(scalars.term());
             case Strings strings ->
                 strings.min() > strings.max() || (strings.content() != null && !json.terms.live(json.content(strings)));
-            case Items items -> items.min() > items.max();
+            case Items items ->
+                items.min() > items.max()
+                        || IntStream.range(
+                                        0, Math.min(items.min(), items.first().size() + 1))
+                                .anyMatch(i -> value.test(items.at(i)));
             case Members members ->
                 members.required().size() > members.max()
                         || (members.others().isEmpty() && members.named().size() < members.min())
-                        || members.required().stream()
-                                .anyMatch(name -> of(members, name).contains(SchemaDocument.NEVER));
-        };
-    }
-
-    /** Whether no value fits, seen from what it must contain. */
-    private boolean deeplyNever(Shape shape) {
-        return switch (shape) {
-            case Items items ->
-                IntStream.range(0, Math.min(items.min(), items.first().size() + 1))
-                        .anyMatch(i -> never(items.at(i)));
-            case Members members -> members.required().stream().anyMatch(name -> never(of(members, name)));
-            default -> never(shape);
+                        || members.required().stream().anyMatch(name -> value.test(of(members, name)));
         };
     }
 
@@ -213,7 +229,7 @@ final class Shapes {
             never.put(schema, false); // while it is looked at
             depth++;
             try {
-                known = reader.apply(schema).stream().allMatch(this::deeplyNever);
+                known = reader.apply(schema).stream().allMatch(shape -> never(shape, this::never));
                 never.put(schema, known);
             } catch (ConstraintException e) {
                 return false; // a part of what is being read, or refused when it is reached

@@ -2,6 +2,7 @@ package dev.causal4j.constraint;
 
 import dev.causal4j.format.Json;
 import java.math.BigDecimal;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +28,13 @@ final class Subschema {
     /** A schema that says one thing, at the place of another one. */
     Subschema saying(String keyword, Object value) {
         return new Subschema(pointer, Map.of(keyword, value), foreign);
+    }
+
+    /** The schema without a keyword. */
+    Subschema without(String keyword) {
+        Map<Object, Object> others = new LinkedHashMap<>(keywords);
+        others.remove(keyword);
+        return new Subschema(pointer, others, foreign);
     }
 
     boolean has(String keyword) {
@@ -110,6 +118,11 @@ final class Subschema {
     /** Says that a keyword asserts what no mask holds. */
     SchemaRefusal refused(String keyword, String expected, String got) {
         return new SchemaRefusal(pointer + "/" + keyword, !keyword.equals("$ref"), expected + " at " + place(), got);
+    }
+
+    /** Its name in errors. */
+    String name() {
+        return "the schema at " + place();
     }
 
     /** Its place in words. */

@@ -1,5 +1,7 @@
 package dev.causal4j.constraint;
 
+import static dev.causal4j.FormatException.quote;
+
 import dev.causal4j.constraint.Term.Node;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -10,8 +12,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.function.IntUnaryOperator;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,10 +25,13 @@ final class Terms {
     static final int UNBOUNDED = Integer.MAX_VALUE;
 
     private static final String SUBJECT = "constraint";
+    private static final Comparator<Term> BY_ID = Comparator.comparingInt(term -> term.id);
 
     private final Map<Node, Term> terms = new HashMap<>();
     private final Map<ByteClasses, ByteClasses> classes = new HashMap<>();
     private final Map<Long, ByteClasses> products = new HashMap<>();
+    private final Memo<List<Term>, Term> unions = new Memo<>(this::or); // of derivatives, of which many are alike
+    private final Memo<List<Term>, Term> intersections = new Memo<>(this::and);
     private final ByteClasses one; // all bytes are one class
     private final CodePoints spellable;
     private final Union union = new Union(this);
@@ -55,10 +61,6 @@ final class Terms {
 
     Term set(Bytes bytes) {
         return bytes.isEmpty() ? never : of(new Node.Set(bytes));
-    }
-
-    Term literal(byte[] text) {
-        return literals(List.of(text));
     }
 
     /** Any of the texts. */
@@ -106,16 +108,17 @@ final class Terms {
 
     /** Whether any number of something, and a term beside it, are the same without the term. */
     private boolean absorbs(Term star, Term term) {
-        return term.nullable && union.within(term, ((Node.Repeat) star.node).term());
+        return term.nullable && within(term, ((Node.Repeat) star.node).term());
+    }
+
+    /** Whether all texts of a term are plainly texts of a unit, one behind the other. */
+    boolean within(Term term, Term unit) {
+        return union.within(term, unit);
     }
 
     /** Whether a term is any number of something. */
     static boolean isStar(Term term) {
         return term.node instanceof Node.Repeat(Term _, int least, int most) && least == 0 && most == UNBOUNDED;
-    }
-
-    Term optional(Term term) {
-        return or(term, empty);
     }
 
     Term or(Term... options) {
@@ -141,19 +144,19 @@ final class Terms {
         for (Term part : parts) {
             flat.addAll(part.node instanceof Node.And(List<Term> inner) ? inner : List.of(part));
         }
+        if (flat.contains(never)) {
+            return never;
+        }
         flat.removeIf(part -> part == all);
         for (Term part : List.copyOf(flat)) {
             if (isStar(part)) {
                 Term unit = ((Node.Repeat) part.node).term();
-                if (flat.stream().anyMatch(other -> other != part && union.within(other, unit))) {
+                if (flat.stream().anyMatch(other -> other != part && within(other, unit))) {
                     flat.removeIf(other -> other == part);
                 }
             }
         }
         List<Term> kept = sorted(flat);
-        if (kept.contains(never)) {
-            return never;
-        }
         if (kept.contains(empty)) {
             return kept.stream().allMatch(part -> part.nullable) ? empty : never;
         }
@@ -161,8 +164,13 @@ final class Terms {
     }
 
     /** The texts that a machine accepts from a state on. */
-    Term machine(StateMachine machine, int state) {
-        return of(new Node.Machine(machine, state));
+    Term machine(StateMachine state) {
+        return of(new Node.Machine(state));
+    }
+
+    /** The texts that contain none of a term. */
+    Term without(Term part) {
+        return not(concat(all, part, all));
     }
 
     /** The texts that do not belong to a term, also those that are no UTF-8. */
@@ -171,10 +179,9 @@ final class Terms {
     }
 
     private static List<Term> sorted(List<Term> terms) {
-        return terms.stream()
-                .distinct()
-                .sorted(Comparator.comparingInt(each -> each.id))
-                .toList();
+        SortedSet<Term> sorted = new TreeSet<>(BY_ID);
+        sorted.addAll(terms);
+        return List.copyOf(sorted);
     }
 
     /** @param most {@link #UNBOUNDED} for no limit */
@@ -226,43 +233,54 @@ final class Terms {
     private Term escape(int c) {
         int at = "\"\\\b\f\n\r\t".indexOf(c);
         if (at >= 0) {
-            return ascii("\\" + "\"\\bfnrt".charAt(at));
+            return raw("\\" + "\"\\bfnrt".charAt(at));
         }
         String hex = "\\u%04x".formatted(c);
-        return literals(
-                List.of(bytes(hex), bytes(hex.substring(0, 5) + hex.substring(5).toUpperCase(Locale.ROOT))));
+        return raw(List.of(hex, hex.substring(0, 5) + hex.substring(5).toUpperCase(Locale.ROOT)));
     }
 
-    private Term ascii(String text) {
-        return literal(bytes(text));
+    /** A text, whatever the tokenizer can write. */
+    Term raw(String text) {
+        return raw(List.of(text));
     }
 
-    private static byte[] bytes(String text) {
-        return text.getBytes(StandardCharsets.UTF_8);
+    /** Any of the texts, whatever the tokenizer can write. */
+    Term raw(Collection<String> texts) {
+        return literals(texts.stream()
+                .map(text -> text.getBytes(StandardCharsets.UTF_8))
+                .toList());
+    }
+
+    /** A text, as {@link #texts} has it. */
+    Term text(String text, Spelling spelling, String subject) {
+        return texts(List.of(text), spelling, subject);
     }
 
     /**
-     * A text.
+     * Any of the texts.
      *
      * @param subject the constraint in errors
-     * @throws ConstraintException if the tokenizer cannot write it
+     * @throws ConstraintException if the tokenizer cannot write one
      */
-    Term text(String text, Spelling spelling, String subject) {
-        requireSpellable(text, subject);
-        if (spelling == Spelling.RAW || text.codePoints().noneMatch(CodePoints.ESCAPED::has)) {
-            return literal(bytes(text));
+    Term texts(Collection<String> texts, Spelling spelling, String subject) {
+        List<String> plain = new ArrayList<>();
+        List<Term> escaped = new ArrayList<>();
+        for (String text : texts) {
+            text.codePoints().filter(c -> !spellable.has(c)).findFirst().ifPresent(c -> {
+                String expected = "characters that the tokenizer can write";
+                String got = "U+%04X".formatted(c);
+                throw new ConstraintException(subject + " " + quote(text), expected, got, "leave it out");
+            });
+            if (spelling == Spelling.RAW || text.codePoints().noneMatch(CodePoints.ESCAPED::has)) {
+                plain.add(text);
+            } else {
+                escaped.add(concat(text.codePoints()
+                        .mapToObj(c -> CodePoints.ESCAPED.has(c) ? escape(c) : raw(Character.toString(c)))
+                        .toArray(Term[]::new)));
+            }
         }
-        return concat(text.codePoints()
-                .mapToObj(c -> CodePoints.ESCAPED.has(c) ? escape(c) : literal(bytes(Character.toString(c))))
-                .toArray(Term[]::new));
-    }
-
-    /** @throws ConstraintException if the tokenizer cannot write a text */
-    void requireSpellable(String text, String subject) {
-        text.codePoints().filter(c -> !spellable.has(c)).findFirst().ifPresent(c -> {
-            throw new ConstraintException(
-                    subject, "characters that the tokenizer can write", "U+%04X".formatted(c), "leave it out");
-        });
+        escaped.add(raw(plain));
+        return or(escaped);
     }
 
     /** The term of a node in simple form. */
@@ -301,20 +319,21 @@ final class Terms {
                         List.of(head, tail),
                         head.nullable ? and(head.classes, tail.classes) : head.classes);
             case Node.Or(List<Term> options) ->
-                term(node, any(options, each -> each.nullable), options, joined(options));
-            case Node.And(List<Term> parts) -> term(node, !any(parts, each -> !each.nullable), parts, joined(parts));
-            case Node.Machine(StateMachine machine, int state) -> {
-                List<Integer> states = new ArrayList<>();
+                term(node, options.stream().anyMatch(each -> each.nullable), options, joined(options));
+            case Node.And(List<Term> parts) ->
+                term(node, parts.stream().allMatch(each -> each.nullable), parts, joined(parts));
+            case Node.Machine(StateMachine state) -> {
+                List<@Nullable StateMachine> states = new ArrayList<>();
                 int[] keys = new int[256];
                 for (int b = 0; b < 256; b++) {
-                    int next = machine.next(state, b);
+                    StateMachine next = state.next(b);
                     keys[b] = states.indexOf(next);
                     if (keys[b] < 0) {
                         keys[b] = states.size();
                         states.add(next);
                     }
                 }
-                yield term(node, machine.accepts(state), List.of(), classes(states.size(), b -> keys[b]));
+                yield term(node, state.accepts(), List.of(), classes(states.size(), b -> keys[b]));
             }
             case Node.Not(Term inner) -> term(node, !inner.nullable, List.of(inner), inner.classes);
             case Node.Repeat(Term inner, int least, int most) -> term(node, least == 0, List.of(inner), inner.classes);
@@ -322,20 +341,18 @@ final class Terms {
     }
 
     private Term term(Node node, boolean nullable, List<Term> parts, ByteClasses classes) {
-        int repetitions =
-                parts.stream().mapToInt(part -> part.repetitions).max().orElse(1);
+        int repetitions = 1;
+        boolean plain = !(node instanceof Node.And || node instanceof Node.Not || node instanceof Node.Machine);
+        for (Term part : parts) {
+            repetitions = Math.max(repetitions, part.repetitions);
+            plain &= part.plain;
+        }
         if (node instanceof Node.Repeat(Term _, int least, int most)) {
             int count = most == UNBOUNDED ? Math.max(least, 1) : most;
             // One count is a number in a term, however large; many inside each other are as many terms.
             repetitions = repetitions == 1 ? Math.min(count, Limits.REPETITIONS) : product(repetitions, count);
         }
-        boolean plain = !(node instanceof Node.And || node instanceof Node.Not || node instanceof Node.Machine)
-                && !any(parts, part -> !part.plain);
         return new Term(ids++, node, nullable, plain, repetitions, classes);
-    }
-
-    private static boolean any(List<Term> terms, Predicate<Term> test) {
-        return terms.stream().anyMatch(test);
     }
 
     private ByteClasses classes(int keys, IntUnaryOperator key) {
@@ -402,12 +419,12 @@ final class Terms {
                 Term rest = concat(derivative(head, b), tail);
                 yield head.nullable ? or(rest, derivative(tail, b)) : rest;
             }
-            case Node.Or(List<Term> options) -> or(each(options, b));
-            case Node.And(List<Term> parts) -> and(each(parts, b));
+            case Node.Or(List<Term> options) -> unions.of(each(options, b));
+            case Node.And(List<Term> parts) -> intersections.of(each(parts, b));
             case Node.Not(Term inner) -> not(derivative(inner, b));
-            case Node.Machine(StateMachine machine, int state) -> {
-                int next = machine.next(state, b);
-                yield next < 0 ? never : machine(machine, next);
+            case Node.Machine(StateMachine state) -> {
+                StateMachine next = state.next(b);
+                yield next == null ? never : machine(next);
             }
             case Node.Repeat(Term inner, int least, int most) ->
                 concat(
@@ -441,6 +458,11 @@ final class Terms {
         return from;
     }
 
+    /** Grows with each new term. */
+    int made() {
+        return ids;
+    }
+
     /** Ends the compilation: keeps the terms that there are. */
     void seal() {
         base = List.copyOf(terms.values());
@@ -448,7 +470,8 @@ final class Terms {
 
     /** Roughly the bytes of all terms. */
     long bytes() {
-        return terms.size() * 400L + classes.size() * 800L + products.size() * 100L;
+        int lists = unions.size() + intersections.size();
+        return terms.size() * 400L + classes.size() * 800L + products.size() * 100L + lists * 150L;
     }
 
     /** Forgets what was found out since the compilation. Terms that are in use stay sound. */
@@ -456,6 +479,8 @@ final class Terms {
         terms.values().forEach(term -> term.next = null);
         terms.clear();
         products.clear();
+        unions.forget();
+        intersections.forget();
         classes.clear();
         union.forget();
         base.forEach(term -> {

@@ -212,6 +212,31 @@ class AnswerGrammarTest {
     }
 
     @Test
+    void argumentsOneByOneObeyTheWholeSchema() {
+        ToolDefinition tool = tool("f", true, """
+                {"properties": {"p": {"$ref": "#/$defs/n"}, "s": {"type": "string", "maxLength": 2, "not": {"const": "no"}}},
+                 "$defs": {"n": {"anyOf": [{"const": 1}, {"const": 2}]}}, "required": ["p"]}""");
+        String head = "<tool_call>\n<function=f>\n<parameter=p>\n";
+        String next = "\n</parameter>\n<parameter=s>\n";
+        Matcher coder = matcher(ToolFormat.QWEN3_CODER, ToolChoice.REQUIRED, tool);
+        assertThat(reach(coder.copy(), head + "2" + next + "on\n</parameter>\n</function>\n</tool_call>"))
+                .isEqualTo(-1);
+        assertThat(reach(coder.copy(), head + "3")).isEqualTo(head.length());
+        assertThat(reach(coder.copy(), head + "1" + next + "no")).isEqualTo((head + "1" + next + "n").length());
+    }
+
+    @Test
+    void nestedArgumentsMayBeOfThemselves() {
+        ToolDefinition tree = tool("f", true, """
+                {"properties": {"t": {"$ref": "#/$defs/t"}}, "$defs": {"t": {"type": "object", "properties":
+                 {"v": {"type": "string"}, "l": {"type": "array", "items": {"$ref": "#/$defs/t"}, "minItems": 1}}}}}""");
+        String call = "<start_function_call>call:f{t:{v:<escape>a<escape>,l:[{v:<escape>b<escape>},{l:[";
+        Matcher gemma = matcher(ToolFormat.FUNCTIONGEMMA, ToolChoice.REQUIRED, tree);
+        assertThat(reach(gemma.copy(), call + "{}]}]}}<end_function_call>")).isEqualTo(-1);
+        assertThat(reach(gemma.copy(), call + "]")).isEqualTo(call.length());
+    }
+
+    @Test
     void aToolWithoutParametersTakesNone() {
         ToolDefinition now = new ToolDefinition(Map.of("name", "a.now"));
         String call = "{\"name\": \"a.now\", \"arguments\": {";

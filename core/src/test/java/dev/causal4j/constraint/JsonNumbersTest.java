@@ -87,10 +87,10 @@ class JsonNumbersTest {
     }
 
     private static boolean accepts(JsonNumbers numbers, String text) {
-        int state = JsonNumbers.BEGIN;
-        for (int i = 0; i < text.length() && state >= 0; i++) {
-            state = numbers.next(state, text.charAt(i));
+        JsonNumbers state = numbers;
+        for (int i = 0; i < text.length() && state != null; i++) {
+            state = state.next(text.charAt(i));
         }
-        return state >= 0 && numbers.accepts(state);
+        return state != null && state.accepts();
     }
 }

@@ -81,13 +81,13 @@ class JsonSchemaTest {
 
     @Test
     void aLenientSchemaDropsWhatWouldBeRefusedAndListsIt() {
-        String json = json("{'type': 'integer', 'title': 'n', 'not': {'oneOf': []}, 'if': {'const': 1}, 'format': 'x',"
+        String json = json("{'type': 'integer', 'title': 'n', 'not': {'if': true}, 'if': {'const': 1}, 'format': 'x',"
                 + " 'multipleOf': 1234567}");
         Constraint constraint = Constraint.schema(json, Whitespace.COMPACT, true);
         assertThat(accepts(constraint, "12")).isTrue();
         assertThat(accepts(constraint, "1.5")).isFalse();
         assertThat(constraint.ignored())
-                .containsExactlyInAnyOrder("/title", "/if", "/not/oneOf", "/format", "/multipleOf");
+                .containsExactlyInAnyOrder("/title", "/if", "/not/if", "/format", "/multipleOf");
     }
 
     /** A schema's language by examples: those that hold, a bar, those that do not. */
@@ -133,6 +133,10 @@ class JsonSchemaTest {
             {'type': 'string', 'not': {'enum': ['a', 'b']}}          § "" "c" "ab" | "a" "b"
             {'type': 'number', 'not': {'const': 1}}                  § 0 1.5 11 | 1 1.0 1.00
             {'type': 'string', 'not': {'pattern': '^x'}}             § "a" "ax" | "x" "xa"
+            {'type': 'number', 'not': {'type': 'integer'}}           § 1.5 0.25 | 1 1.0 2.00
+            {'type': 'integer', 'not': {'oneOf': [{'minimum': 3}, {'multipleOf': 2}]}} § 1 4 -3 | 2 3 5
+            {'type': 'number', 'not': {'enum': [1, 2.5], 'minimum': 2}} § 1 1.0 3 | 2.5 2.50
+            {'type': 'array', 'not': {'not': {'items': {'const': 1}}}} § [] [1,1] | [2] [1,2]
             {'type': 'object', 'not': {'required': ['a', 'b']}, 'additionalProperties': {'const': 1}} § {} {"a":1} {"b":1,"c":1} | {"a":1,"b":1}
             {'type': 'array', 'items': {'enum': ['x', 'y', 1]}, 'uniqueItems': true, 'minItems': 1} § ["x"] ["y","x"] [1,"x","y"] | [] ["x","x"] ["x","y","x"]
             {'type': 'array', 'items': {'type': 'boolean'}, 'uniqueItems': true} § [] [true] [false,true] | [true,true] [true,false,true]

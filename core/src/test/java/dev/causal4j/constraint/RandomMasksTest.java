@@ -65,14 +65,12 @@ class RandomMasksTest {
         int kind = random.nextInt(3);
         return (terms, _, _) -> {
             Term first = Regex.whole(terms, one, Spelling.RAW, "regex");
-            Term quoted = terms.concat(
-                    terms.literal(Golden.bytes("\"")),
-                    Regex.search(terms, two, Spelling.PLAIN, "regex"),
-                    terms.literal(Golden.bytes("\"")));
+            Term quoted =
+                    terms.concat(terms.raw("\""), Regex.search(terms, two, Spelling.PLAIN, "regex"), terms.raw("\""));
             return switch (kind) {
                 case 0 -> Grammar.of(first);
                 case 1 -> Grammar.of(quoted);
-                default -> nested(terms, terms.or(first, terms.literal(Golden.bytes("x"))));
+                default -> nested(terms, terms.or(first, terms.raw("x")));
             };
         };
     }
@@ -80,13 +78,10 @@ class RandomMasksTest {
     /** Lists of texts and lists, of at most three members. */
     private static Grammar nested(Terms terms, Term text) {
         Expression member = new Expression.Choice(List.of(new Expression.Text(text), new Expression.Call(0)));
-        Expression comma = new Expression.Text(terms.literal(Golden.bytes(",")));
+        Expression comma = new Expression.Text(terms.raw(","));
         Expression more = new Expression.Repeat(new Expression.Sequence(List.of(comma, member)), 0, 2);
-        Expression list = new Expression.Sequence(List.of(
-                new Expression.Text(terms.literal(Golden.bytes("["))),
-                member,
-                more,
-                new Expression.Text(terms.literal(Golden.bytes("]")))));
+        Expression list = new Expression.Sequence(
+                List.of(new Expression.Text(terms.raw("[")), member, more, new Expression.Text(terms.raw("]"))));
         return new Grammar(List.of(list), List.of(""));
     }
 
@@ -96,7 +91,7 @@ class RandomMasksTest {
         Tokenizer tokenizer = Golden.tokenizer(name);
         Lexicon lexicon = new Lexicon(tokenizer);
         int[] tokens = IntStream.range(0, lexicon.size)
-                .filter(id -> lexicon.text(id) != null)
+                .filter(id -> lexicon.text(tokenizer, id) != null)
                 .toArray();
         int masks = 0;
         for (int seed = 0; seed < CONSTRAINTS; seed++) {
@@ -137,7 +132,7 @@ class RandomMasksTest {
             for (int step = 0; step < 25; step++) {
                 BitSet mask = Golden.mask(matcher, tokenizer.vocabularySize());
                 for (int id = 0; id < lexicon.size; id++) {
-                    byte[] text = lexicon.text(id);
+                    byte[] text = lexicon.text(tokenizer, id);
                     boolean follows = text != null && matcher.copy().accept(text) == text.length;
                     assertThat(mask.get(id)).as(tokenizer.piece(id)).isEqualTo(follows);
                 }

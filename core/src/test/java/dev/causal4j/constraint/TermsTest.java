@@ -57,8 +57,7 @@ class TermsTest {
                 "(https?://([-\\w\\.]+)+(/([\\w]*(\\?\\S+)?)?)?)"
             })
     void aSearchInAStringHasFewStates(String pattern) {
-        Term string =
-                terms.concat(Regex.search(terms, pattern, Spelling.PLAIN, "regex"), terms.literal(new byte[] {'"'}));
+        Term string = terms.concat(Regex.search(terms, pattern, Spelling.PLAIN, "regex"), terms.raw("\""));
         Deque<Term> open = new ArrayDeque<>(List.of(string));
         Set<Term> states = new HashSet<>();
         while (!open.isEmpty() && states.size() < 200) {

@@ -1,0 +1,43 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.constraint.Expression.Call;
+import dev.causal4j.constraint.Expression.Choice;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The rules of a grammar while it is made. Not thread-safe. */
+final class Rules {
+    private final List<Expression> bodies = new ArrayList<>();
+    private final List<String> names = new ArrayList<>();
+
+    /** A new rule, whose body is {@linkplain #set set} later; it may call itself. */
+    Call reserve(String name) {
+        Limits.check("constraint", bodies.size(), Limits.SYMBOLS, "rules");
+        bodies.add(new Choice());
+        names.add(name);
+        return new Call(bodies.size() - 1);
+    }
+
+    void set(Call rule, Expression body) {
+        bodies.set(rule.rule(), body);
+    }
+
+    Call add(String name, Expression body) {
+        Call rule = reserve(name);
+        set(rule, body);
+        return rule;
+    }
+
+    /** Adds a grammar's rules; the call is of its root. */
+    Call add(Grammar grammar) {
+        int shift = bodies.size();
+        grammar.rules().forEach(rule -> bodies.add(rule.renumbered(number -> number + shift)));
+        names.addAll(grammar.names());
+        return new Call(shift);
+    }
+
+    /** All rules, the first of them the root. */
+    Grammar grammar() {
+        return new Grammar(List.copyOf(bodies), List.copyOf(names));
+    }
+}
