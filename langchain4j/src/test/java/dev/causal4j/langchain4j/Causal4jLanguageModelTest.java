@@ -78,7 +78,8 @@ class Causal4jLanguageModelTest {
                                 .build());
         Response<String> response = MODEL.generate(PROMPT);
         assertThat(response.content()).isEqualTo(expected.text()).isNotBlank();
-        assertThat(response.finishReason()).isEqualTo(FinishReason.valueOf(expected.finishReason().name()));
+        assertThat(response.finishReason())
+                .isEqualTo(FinishReason.valueOf(expected.finishReason().name()));
         assertThat(response.tokenUsage())
                 .isEqualTo(new TokenUsage(expected.promptTokens().length, expected.tokens().length));
         assertThat(response.metadata().get("generation"))
