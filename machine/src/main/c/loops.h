@@ -79,18 +79,23 @@ INLINE I SET(end)(int nibbles, I a, int32_t taken) {
   return a;
 }
 
-// The scales of a vector of outputs, or with `second` the minimums: those of LEVELS count down.
-INLINE F SET(number)(int numbers, int second, const uint8_t *head, const uint8_t *at, int v) {
-  if (numbers == FLOATS) return *(const AT(F) *) (at + 256 * second + BYTES * v);
-  if (numbers == HALVES) return SET(half)(at + 128 * second + BYTES / 2 * v);
-  F number = SET(half)(head + 128 * second + BYTES / 2 * v) * SET(bytes)(at + 64 * second + LANES * v);
-  return second ? -number : number;
+// The head of LEVELS for a vector of outputs: factor of its scales, or with `second` of its minimums, which count down.
+INLINE F SET(factor)(int second, const uint8_t *head, int v) {
+  F factor = SET(half)(head + 128 * second + BYTES / 2 * v);
+  return second ? -factor : factor;
 }
 
-// The group's part of outputs, added.
-INLINE F SET(fold)(int numbers, int least, const uint8_t *head, const uint8_t *at, int v, I d, F s, F sum, F y) {
-  y = SET(fma)(SET(float)(d), SET(number)(numbers, 0, head, at, v) * s, y);
-  return least ? SET(fma)(SET(number)(numbers, 1, head, at, v), s * sum, y) : y;
+// The scales of a vector of outputs, or with `second` the minimums.
+INLINE F SET(number)(int numbers, int second, const F *factors, const uint8_t *at, int v) {
+  if (numbers == FLOATS) return *(const AT(F) *) (at + 256 * second + BYTES * v);
+  if (numbers == HALVES) return SET(half)(at + 128 * second + BYTES / 2 * v);
+  return factors[second] * SET(bytes)(at + 64 * second + LANES * v);
+}
+
+// The group's part of outputs, added: `sum` is s times the sum of the inputs.
+INLINE F SET(fold)(int numbers, int least, const F *factors, const uint8_t *at, int v, I d, F s, F sum, F y) {
+  y = SET(fma)(SET(float)(d), SET(number)(numbers, 0, factors, at, v) * s, y);
+  return least ? SET(fma)(SET(number)(numbers, 1, factors, at, v), sum, y) : y;
 }
 
 // ---- one row: codes from memory, inputs broadcast
@@ -140,17 +145,25 @@ INLINE void SET(row4)(int quads, const uint8_t *c, const int8_t *x, int32_t take
 
 INLINE void SET(row)(const struct job *j, struct format f) {
   for (int p = 0; p < j->count; p++) {
-    const uint8_t *w = j->w + p * j->stride, *head = w;
-    F t[VECTORS] = {};
+    const uint8_t *w = j->w + p * j->stride;
+    F t[VECTORS] = {}, factors[VECTORS][2];
+    for (int v = 0; v < VECTORS; v++) factors[v][0] = factors[v][1] = t[v];
     for (int g = 0; g < j->depth / f.group; g++) {
-      if (f.numbers == LEVELS && g % (256 / f.group) == 0) head = w, w += headBytes(f);
+      if (f.numbers == LEVELS && g % (256 / f.group) == 0) {
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS; v++)
+          for (int i = 0; i <= f.least; i++) factors[v][i] = SET(factor)(i, w, v);
+        w += headBytes(f);
+      }
       struct inputs in = inputsAt(j, 0, g, f.group);
       I d[VECTORS];
       if (f.bits == 8) SET(row8)(f.group / 4, w + numbersBytes(f), in.x, *in.sum, d);
       else SET(row4)(f.group / 4, w + numbersBytes(f), in.x, f.zero * *in.sum, d);
 #pragma GCC unroll 8
-      for (int v = 0; v < VECTORS; v++)
-        t[v] = SET(fold)(f.numbers, f.least, head, w, v, d[v], SET(allf)(*in.s), SET(allf)((float) *in.sum), t[v]);
+      for (int v = 0; v < VECTORS; v++) {
+        F s = SET(allf)(*in.s), sum = SET(allf)(*in.s * (float) *in.sum);
+        t[v] = SET(fold)(f.numbers, f.least, factors[v], w, v, d[v], s, sum, t[v]);
+      }
       w += groupBytes(f);
     }
 #pragma GCC unroll 8
@@ -163,10 +176,11 @@ INLINE void SET(row)(const struct job *j, struct format f) {
 INLINE const uint8_t *SET(widen)(struct format f, const uint8_t *w, int g, uint8_t *to, int isSigned, int nibbles) {
   const uint8_t *head, *at = groupAt(f, w, g, &head), *c = at + numbersBytes(f);
   float *n = (float *) (to + 64 * f.group);
-  for (int v = 0; v < VECTORS; v++) {
-    *(AT(F) *) (n + LANES * v) = SET(number)(f.numbers, 0, head, at, v);
-    if (f.least) *(AT(F) *) (n + 64 + LANES * v) = SET(number)(f.numbers, 1, head, at, v);
-  }
+  for (int v = 0; v < VECTORS; v++)
+    for (int i = 0; i <= f.least; i++) {
+      F factors[] = {SET(factor)(0, head, v), SET(factor)(f.least, head, v)};
+      *(AT(F) *) (n + 64 * i + LANES * v) = SET(number)(f.numbers, i, factors, at, v);
+    }
   if (f.bits == 8 && !isSigned) return c;
   I low = SET(all)(0x0f0f0f0f), more = SET(all)(nibbles ? 0 : (128 - f.zero) * 0x01010101);
   I flip = SET(all)(isSigned ? 0x80808080 : 0);
@@ -180,14 +194,15 @@ INLINE const uint8_t *SET(widen)(struct format f, const uint8_t *w, int g, uint8
   return to;
 }
 
-// R rows by COLS vectors of outputs in a group; y goes on in memory, which is the first-level cache.
+// R rows by COLS vectors of outputs in a group; y goes on in the first-level cache.
 INLINE void SET(block)(int R, int quads, int least, int nibbles, int zero, const uint8_t *c, const float *n,
-    struct inputs in, float *y, int64_t next) {
+    struct inputs in, const float *sum, F *y) {
   I a[ROWS][COLS];
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
     for (int i = 0; i < COLS; i++) a[r][i] = nibbles ? (I) {} : SET(begin)(in.sum[r]);
+#pragma GCC unroll 2
   for (int q = 0; q < quads; q++) {
     I w[COLS];
 #pragma GCC unroll 8
@@ -203,10 +218,9 @@ INLINE void SET(block)(int R, int quads, int least, int nibbles, int zero, const
   for (int i = 0; i < COLS; i++) {
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
-      AT(F) *to = (AT(F) *) (y + r * next + LANES * i);
       I d = nibbles ? SET(end)(1, a[r][i], zero * in.sum[r]) : a[r][i];
-      F s = SET(allf)(in.s[r]), sum = SET(allf)((float) in.sum[r]);
-      *to = SET(fold)(FLOATS, least, 0, (const uint8_t *) n, i, d, s, sum, *to);
+      F s = SET(allf)(in.s[r]), part = SET(allf)(least ? sum[r] : 0), *to = y + r * VECTORS + i;
+      *to = SET(fold)(FLOATS, least, 0, (const uint8_t *) n, i, d, s, part, *to);
     }
   }
 }
@@ -220,31 +234,37 @@ INLINE void SET(several)(const struct job *j, int group, int least, int nibbles)
       SET(widen)(j->f, w, g, j->scratch + (int64_t) g * step, !PLAIN && !nibbles, nibbles);
     for (int t = 0; t < j->rows; t += j->height) {
       int rows = j->rows - t < j->height ? j->rows - t : j->height;
-      for (int r = 0; r < rows; r++)
-        for (int v = 0; v < VECTORS; v++) *(AT(F) *) (j->y + (t + r) * j->next + 64 * p + LANES * v) = (F) {};
+      F y[16 * VECTORS]; // of its own: rows of the result may share few sets of the cache
+      for (int i = 0; i < rows * VECTORS; i++) y[i] = (F) {};
       for (int g = 0; g < groups; g++) {
         uint8_t *to = j->scratch + (many ? (int64_t) g * step : 0);
         if (!many) SET(widen)(j->f, w, g, to, !PLAIN && !nibbles, nibbles);
         const uint8_t *c = copied ? to : groupAt(j->f, w, g, &head) + numbersBytes(j->f);
         struct inputs in = inputsAt(j, t / j->height, g, group);
-        float *y = j->y + t * j->next + 64 * p;
-        for (int left = rows; left > 0; left -= ROWS, y += ROWS * j->next) {
+        float sums[16], *sum = sums; // s times the sums of a tile's rows
+        for (int r = 0; least && r < 16; r += LANES)
+          *(AT(F) *) (sums + r) = *(const AT(F) *) (in.s + r) * SET(float)(SET(load)(in.sum + r));
+        for (int r = 0; r < rows; r += ROWS) {
           for (int v = 0; v < VECTORS; v += COLS) {
             const float *n = (const float *) (to + 64 * group) + LANES * v;
-#define BLOCK(R) SET(block)(R, group / 4, least, nibbles, j->f.zero, c + BYTES * v, n, in, y + LANES * v, j->next)
-            if (left >= ROWS) BLOCK(ROWS);
-            else if (left == 1) BLOCK(1);
-            else if (left == 2) BLOCK(2);
-            else if (left == 3) BLOCK(3);
+#define BLOCK(R) \
+  SET(block)(R, group / 4, least, nibbles, j->f.zero, c + BYTES * v, n, in, sum, y + r * VECTORS + v)
+            if (rows - r >= ROWS) BLOCK(ROWS);
+            else if (rows - r == 1) BLOCK(1);
+            else if (rows - r == 2) BLOCK(2);
+            else if (rows - r == 3) BLOCK(3);
 #if ROWS > 4
-            else if (left == 4) BLOCK(4);
+            else if (rows - r == 4) BLOCK(4);
             else BLOCK(5);
 #endif
 #undef BLOCK
           }
-          in.x += 32 * ROWS, in.s += ROWS, in.sum += ROWS;
+          in.x += 32 * ROWS, in.s += ROWS, in.sum += ROWS, sum += ROWS;
         }
       }
+      for (int r = 0; r < rows; r++)
+        for (int v = 0; v < VECTORS; v++)
+          *(AT(F) *) (j->y + (t + r) * j->next + 64 * p + LANES * v) = y[r * VECTORS + v];
     }
   }
 }

@@ -13,7 +13,6 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
-import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -49,7 +48,6 @@ final class ChatLoop {
 
     final Chat chat;
     private final Chat.Format format;
-    private final CausalLM model;
     private final SamplingOptions sampling;
     private final ConstraintOptions constraint;
     private final PrintWriter out;
@@ -73,7 +71,6 @@ final class ChatLoop {
         this.constraint = constraint;
         this.out = out;
         this.notes = notes;
-        model = format.model();
         chat = Chat.of(format).options(sampling.build(options()));
     }
 
@@ -99,7 +96,7 @@ final class ChatLoop {
             parser.accept(token.text());
             return !out.checkError();
         };
-        Generation answer = new Generator(model)
+        Generation answer = new Generator(format.model())
                 .generate(List.of(request), offers() ? reading : listener)
                 .getFirst();
         Answer read = parser.end(answer.finishReason().ofTurn());
@@ -154,7 +151,7 @@ final class ChatLoop {
         out.print(Streaming.dimmed(Streaming.TERMINAL, "..."));
         out.flush();
         try {
-            CompletableFuture<Generation> result = Engine.shared(model).submit(request, token -> {
+            CompletableFuture<Generation> result = Engine.shared(format.model()).submit(request, token -> {
                 begin.run();
                 if (offers()) {
                     parser.accept(token.text());
@@ -298,7 +295,7 @@ final class ChatLoop {
         return request -> {
             int oldest = chat.leftOut();
             if (oldest > before) {
-                int context = model.decoder().config().contextLength();
+                int context = format.model().decoder().config().contextLength();
                 note("(" + oldest + " oldest turn" + (oldest == 1 ? "" : "s") + " left out: the context of " + context
                         + " tokens is full)");
             }

@@ -71,7 +71,7 @@ final class ConstraintCommand extends Subcommand {
         return answer.put("texts", texts).put("prefixes", prefixes);
     }
 
-    private static Map<String, Object> mask(Matcher matcher, byte[] prefix, int vocabularySize) {
+    private static Document mask(Matcher matcher, byte[] prefix, int vocabularySize) {
         int viable = matcher.accept(prefix);
         if (viable < prefix.length) {
             throw new IllegalArgumentException("prefix: expected one that can be completed, got one that can be for "
@@ -88,15 +88,11 @@ final class ConstraintCommand extends Subcommand {
             runs.add(to - from == 1 ? "" + from : from + "-" + (to - 1));
             from = mask.nextSetBit(to);
         }
-        return Json.object(
-                "allowed",
-                String.join(",", runs),
-                "count",
-                mask.cardinality(),
-                "eos",
-                matcher.isAccepting(),
-                "micros",
-                micros);
+        return new Document()
+                .put("allowed", String.join(",", runs))
+                .put("count", mask.cardinality())
+                .put("eos", matcher.isAccepting())
+                .put("micros", micros);
     }
 
     private static long micros(long begun) {
@@ -117,12 +113,11 @@ final class ConstraintCommand extends Subcommand {
             case "choice" -> Constraint.choice(strings(value));
             case "json_object" -> Constraint.schema("{\"type\":\"object\"}", whitespace);
             case "json_schema" -> Constraint.schema(new String(Json.write(value), StandardCharsets.UTF_8), whitespace);
-            default ->
+            default -> {
+                String known = "one of json_schema, json_object, regex, grammar and choice";
                 throw new ConstraintException(
-                        "constraint",
-                        "one of json_schema, json_object, regex, grammar and choice",
-                        given.keySet().toString(),
-                        "name one");
+                        "constraint", known, given.keySet().toString(), "name one");
+            }
         };
     }
 

@@ -8,12 +8,10 @@ import java.io.IOException;
 import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Options of commands that hold a text to a form, of one kind at most. */
-final class ConstraintOptions {
+final class ConstraintOptions extends SharedOptions {
     @Option(
             names = "--json-schema",
             paramLabel = "F",
@@ -41,9 +39,6 @@ final class ConstraintOptions {
             description = "White space in JSON: flexible (default), compact for none, spaced for one behind , and :.")
     private @Nullable Whitespace whitespace;
 
-    @Spec(Spec.Target.MIXEE)
-    private CommandSpec spec;
-
     private @Nullable Constraint constraint;
 
     /** Reads the files, and refuses what cannot be held. Returns the constraint; null for none. */
@@ -52,12 +47,10 @@ final class ConstraintOptions {
         long kinds = Stream.of(schema != null, object, regex != null, grammar != null, !choices.isEmpty())
                 .filter(given -> given)
                 .count();
-        Usage.refuse(
-                spec,
+        refuse(
                 kinds > 1,
                 "constraint: expected one of --json-schema, --json-object, --regex, --grammar and --choice, got several");
-        Usage.refuse(
-                spec,
+        refuse(
                 whitespace != null && schema == null && !object,
                 "whitespace: expected --json-schema or --json-object beside it, got none");
         Whitespace spaces = whitespace == null ? Whitespace.FLEXIBLE : whitespace;

@@ -71,12 +71,8 @@ final class GenerateCommand extends Subcommand {
         refuse(constraint.read() == null && tries != null, "exact-sampling: expected a constraint beside it, got none");
         options(GenerationOptions.builder()); // wrong usage is refused before anything is loaded
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
-        if (ids != null && prompt != null) {
-            throw wrong("prompt: expected PROMPT or --tokens, got both");
-        }
-        if (logprobs != null && !json) {
-            throw wrong("logprobs: expected --json with --logprobs, got none");
-        }
+        refuse(ids != null && prompt != null, "prompt: expected PROMPT or --tokens, got both");
+        refuse(logprobs != null && !json, "logprobs: expected --json with --logprobs, got none");
         String text = prompt == null ? "" : TextInput.argument(prompt);
         long start = System.nanoTime();
         Checkpoint checkpoint = model.open();
@@ -100,7 +96,7 @@ final class GenerateCommand extends Subcommand {
         if (json) {
             Document document = document(generation, new Document().put("load_seconds", loadSeconds));
             if (logprobs != null) {
-                ScoreDocument scores = new ScoreDocument(loaded, false, logprobs);
+                ScoreDocument scores = new ScoreDocument(new Pieces(loaded.tokenizer()), false, logprobs);
                 document.put("logprobs", scores.predictions(generation.predictions()));
             }
             constraint.addTo(document, generation);

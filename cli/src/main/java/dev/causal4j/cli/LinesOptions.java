@@ -2,11 +2,10 @@ package dev.causal4j.cli;
 
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** Options of scoring many texts. */
-final class LinesOptions {
+final class LinesOptions extends SharedOptions {
     @Option(
             names = "--jsonl",
             paramLabel = "IN",
@@ -31,15 +30,13 @@ final class LinesOptions {
     boolean failFast;
 
     /** Refuses what does not go together. */
-    void check(CommandSpec spec, boolean json) {
-        Usage.refuse(
-                spec,
+    void check(boolean json) {
+        refuse(
                 in == null && (out != null || resume || overwrite || failFast),
                 "jsonl: expected --jsonl with --out, --resume, --overwrite or --fail-fast, got none");
-        Usage.refuse(
-                spec,
+        refuse(
                 in != null && out == null && (resume || overwrite || json),
                 "out: expected --out with --resume, --overwrite or --json, got none");
-        Usage.refuse(spec, resume && overwrite, "out: expected --resume or --overwrite, got both");
+        refuse(resume && overwrite, "out: expected --resume or --overwrite, got both");
     }
 }

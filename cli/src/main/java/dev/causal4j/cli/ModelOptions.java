@@ -13,12 +13,10 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Options of commands that load a model. */
-class ModelOptions {
+class ModelOptions extends SharedOptions {
     @Option(
             names = "--model",
             paramLabel = "PATH",
@@ -35,9 +33,6 @@ class ModelOptions {
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default: the physical cores.")
     private @Nullable Integer threads;
-
-    @Spec(Spec.Target.MIXEE)
-    CommandSpec spec;
 
     /** The folder or file of {@code --model}, if given. */
     Optional<Path> folder() {

@@ -1,19 +1,12 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.HexFormat;
 import java.util.Optional;
 
 /** The text of tokens. */
-final class Pieces {
+record Pieces(Optional<Tokenizer> tokenizer) {
     private static final HexFormat HEX = HexFormat.ofDelimiter(" ").withUpperCase();
-
-    private final Optional<Tokenizer> tokenizer;
-
-    Pieces(CausalLM model) {
-        tokenizer = model.tokenizer();
-    }
 
     boolean known() {
         return tokenizer.isPresent();

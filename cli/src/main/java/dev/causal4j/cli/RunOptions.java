@@ -41,9 +41,7 @@ final class RunOptions extends ModelOptions {
         DType dtype = DType.ofLabel(cached.toLowerCase(Locale.ROOT))
                 .filter(List.of(DType.F32, DType.BF16)::contains)
                 .orElseThrow(() -> Usage.wrong(spec, "kv-dtype: expected f32 or bf16, got " + cached));
-        if (cacheBytes().orElse(0L) < 0) {
-            throw Usage.wrong(spec, "cache-memory: expected at least 0 MB, got " + megabytes);
-        }
+        refuse(cacheBytes().orElse(0L) < 0, "cache-memory: expected at least 0 MB, got " + megabytes);
         return super.options().withCached(dtype).withCacheBytes(cacheBytes().orElse(0L));
     }
 }

@@ -15,10 +15,9 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** Options of commands that generate: one for each {@link Setting}, and those that are no numbers. */
-final class SamplingOptions {
+final class SamplingOptions extends SharedOptions {
     @Mixin
     private final CommandSpec numbers = CommandSpec.create();
 
@@ -37,9 +36,6 @@ final class SamplingOptions {
             paramLabel = "IDS",
             description = "Token ids that end the text instead of the model's own; none for no such token.")
     private @Nullable String eos;
-
-    @Spec(Spec.Target.MIXEE)
-    private CommandSpec spec;
 
     SamplingOptions() {
         for (Setting setting : Setting.values()) {

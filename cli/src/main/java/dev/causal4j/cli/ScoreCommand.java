@@ -13,7 +13,6 @@ import dev.causal4j.scoring.ScoringOptions;
 import dev.causal4j.scoring.ScoringRequest;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
@@ -139,7 +138,7 @@ final class ScoreCommand extends Subcommand {
         refuse(
                 texts != 1,
                 "text: expected one of TEXT, --file, --tokens and --jsonl, got " + (texts == 0 ? "none" : "several"));
-        lines.check(spec, json);
+        lines.check(json);
         refuse(
                 "-".equals(choices) && "-".equals(text),
                 "choices: expected another source than TEXT, got standard input for both");
@@ -160,61 +159,53 @@ final class ScoreCommand extends Subcommand {
         return all.lines().toList();
     }
 
+    private ScoreDocument documents(CausalLM loaded) {
+        return new ScoreDocument(new Pieces(loaded.tokenizer()), totalsOnly, top);
+    }
+
+    private ScoreTable table(CausalLM loaded) {
+        return new ScoreTable(new Pieces(loaded.tokenizer()), stdout());
+    }
+
     private void score(CausalLM loaded, ScoringRequest request, ScoringOptions options) {
         Score score = watched(listener -> new Scorer(loaded).score(List.of(request), options, listener))
                 .getFirst();
-        PrintWriter out = stdout();
-        if (json) {
-            Document document = new Document();
-            if (request.prefix().length > 0) {
-                document.put("prefix_tokens", request.prefix());
-            }
-            new ScoreDocument(loaded, totalsOnly, top).add(score, document);
-            out.println(document);
+        if (!json) {
+            table(loaded).score(score, totalsOnly, top);
             return;
         }
-        if (!totalsOnly) {
-            new ScoreTable(loaded, out).tokens(score, top);
+        Document document = new Document();
+        if (request.prefix().length > 0) {
+            document.put("prefix_tokens", request.prefix());
         }
-        out.println(ScoreTable.totals(score.totals()));
+        stdout().println(documents(loaded).add(score, document));
     }
 
     private void score(CausalLM loaded, int[] before, int[] ids, Constraint form) {
         ConstrainedScore score = new Scorer(loaded).score(before, ids, form);
-        PrintWriter out = stdout();
-        if (json) {
-            Document document = new Document();
-            new ScoreDocument(loaded, totalsOnly, 0).add(score.score(), document);
-            out.println(document.put(
-                    "constraint",
-                    new Document()
-                            .put("allowed", score.isAllowed())
-                            .put("leaves_at", score.leavesAt().stream().boxed().findFirst())
-                            .put("log_probability", score.logProbability())
-                            .put("lost_log_probability", score.lostLogProbability())
-                            .put("ignored", constraint.ignored())));
+        if (!json) {
+            table(loaded).score(score.score(), totalsOnly, top);
+            table(loaded).constraint(score);
             return;
         }
-        ScoreTable table = new ScoreTable(loaded, out);
-        if (!totalsOnly) {
-            table.tokens(score.score(), 0);
-        }
-        out.println(ScoreTable.totals(score.score().totals()));
-        table.constraint(score);
+        Document met = new Document()
+                .put("allowed", score.isAllowed())
+                .put("leaves_at", score.leavesAt().stream().boxed().findFirst())
+                .put("log_probability", score.logProbability())
+                .put("lost_log_probability", score.lostLogProbability())
+                .put("ignored", constraint.ignored());
+        stdout().println(documents(loaded).add(score.score(), new Document()).put("constraint", met));
     }
 
     private void rankSpellings(CausalLM loaded, int[] prompt, List<String> continuations) {
-        Spellings made = new Scorer(loaded)
-                .rankSpellings(
-                        prompt,
-                        continuations.stream()
-                                .map(each -> Constraint.choice(List.of(each)))
-                                .toList());
-        PrintWriter out = stdout();
+        List<Constraint> forms = continuations.stream()
+                .map(each -> Constraint.choice(List.of(each)))
+                .toList();
+        Spellings made = new Scorer(loaded).rankSpellings(prompt, forms);
         if (json) {
-            out.println(ScoreDocument.spellings(prompt, continuations, made));
+            stdout().println(ScoreDocument.spellings(prompt, continuations, made));
         } else {
-            ScoreTable.spellings(continuations, made, out);
+            ScoreTable.spellings(continuations, made, stdout());
         }
     }
 
@@ -224,11 +215,10 @@ final class ScoreCommand extends Subcommand {
                 .map(choice -> tokenizer.encodeContinuation(choice, texts.specialTokens()))
                 .toList();
         Ranking ranking = watched(listener -> new Scorer(loaded).rank(prompt, encoded, options, listener));
-        PrintWriter out = stdout();
         if (json) {
-            out.println(new ScoreDocument(loaded, totalsOnly, top).ranking(prompt, continuations, ranking));
+            stdout().println(documents(loaded).ranking(prompt, continuations, ranking));
         } else {
-            new ScoreTable(loaded, out).ranking(continuations, ranking);
+            table(loaded).ranking(continuations, ranking);
         }
     }
 
@@ -248,7 +238,7 @@ final class ScoreCommand extends Subcommand {
         ScoreLines scoring = new ScoreLines(
                 each -> new ScoringRequest(before, encode(tokenizer, each, null)),
                 requests -> scorer.score(requests, options, ScoringListener.NONE),
-                new ScoreDocument(loaded, totalsOnly, top),
+                documents(loaded),
                 lines,
                 spec.commandLine());
         return scoring.run(json) ? 0 : 1;

@@ -1,7 +1,6 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.head.Prediction;
-import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
@@ -15,41 +14,23 @@ import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 
-/** Scores and predictions as JSON. Immutable. */
-final class ScoreDocument {
+/**
+ * Scores and predictions as JSON. Immutable.
+ *
+ * @param totalsOnly leaves the tokens out
+ * @param top requested alternatives; 0 leaves them out
+ */
+record ScoreDocument(Pieces pieces, boolean totalsOnly, int top) {
     /** The fields that {@link #add(Score, Document)} may set. */
     static final Set<String> FIELDS = Set.of(
-            "tokens",
-            "pieces",
-            "logprobs",
-            "ranks",
-            "top",
-            "nll",
-            "scored_tokens",
-            "scored_bytes",
-            "perplexity",
-            "bits_per_byte");
-
-    private final Pieces pieces;
-    private final boolean totalsOnly;
-    private final int top;
-
-    /**
-     * @param totalsOnly leaves the tokens out
-     * @param top requested alternatives; 0 leaves them out
-     */
-    ScoreDocument(CausalLM model, boolean totalsOnly, int top) {
-        this.pieces = new Pieces(model);
-        this.totalsOnly = totalsOnly;
-        this.top = top;
-    }
+            "tokens pieces logprobs ranks top nll scored_tokens scored_bytes perplexity bits_per_byte".split(" "));
 
     /** Adds a score to a document. */
-    void add(Score score, Document document) {
+    Document add(Score score, Document document) {
         if (!totalsOnly) {
             addTokens(score, document);
         }
-        add(score.totals(), document);
+        return add(score.totals(), document);
     }
 
     private void addTokens(Score score, Document document) {
@@ -68,8 +49,8 @@ final class ScoreDocument {
                 .toList();
     }
 
-    static void add(Totals totals, Document document) {
-        document.put("nll", totals.nll())
+    static Document add(Totals totals, Document document) {
+        return document.put("nll", totals.nll())
                 .put("scored_tokens", totals.scoredTokens())
                 .put("scored_bytes", totals.scoredBytes())
                 .put("perplexity", totals.perplexity())

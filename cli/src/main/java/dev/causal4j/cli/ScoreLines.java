@@ -99,9 +99,8 @@ final class ScoreLines {
             score(lines, results, progress);
         }
         if (json) {
-            Document document = new Document().put("texts", texts).put("failed", failed);
-            ScoreDocument.add(totals, document);
-            out.println(document);
+            out.println(
+                    ScoreDocument.add(totals, new Document().put("texts", texts).put("failed", failed)));
         } else {
             String sums = ScoreTable.totals(totals);
             err.printf("%,d text%s, %,d failed; %s%n", texts, texts == 1 ? "" : "s", failed, sums);

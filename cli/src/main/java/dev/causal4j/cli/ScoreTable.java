@@ -1,7 +1,6 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.head.Prediction;
-import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
@@ -15,23 +14,21 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /** Prints scores as tables; on a colour terminal pieces are shaded by probability. */
-final class ScoreTable {
+record ScoreTable(Pieces pieces, PrintWriter out) {
     // From the 256-colour palette, readable under black: green for likely tokens to red for unlikely ones.
     private static final int[] SHADES = {120, 156, 228, 222, 216, 210};
     private static final double[] LEAST = {0.5, 0.2, 0.05, 0.01, 0.001, 0};
 
-    private final Pieces pieces;
-    private final PrintWriter out;
-    private final boolean colors;
-
-    ScoreTable(CausalLM model, PrintWriter out) {
-        this.pieces = new Pieces(model);
-        this.out = out;
-        this.colors = Streaming.colors(Streaming.TERMINAL);
+    /** Prints a score: its tokens unless only the sums are wanted, and the sums. */
+    void score(Score score, boolean totalsOnly, int top) {
+        if (!totalsOnly) {
+            tokens(score, top);
+        }
+        out.println(totals(score.totals()));
     }
 
     /** Prints a line for each token, with its {@code top} best candidates. */
-    void tokens(Score score, int top) {
+    private void tokens(Score score, int top) {
         int[] tokens = score.tokens();
         int width = Math.max(5, Integer.toString(tokens.length - 1).length());
         out.printf("%" + width + "s  %7s  %10s  %7s  %11s  %s%n", "", "token", "log p", "rank", "probability", "piece");
@@ -44,20 +41,15 @@ final class ScoreTable {
                 out.printf("%s  %10s  %7s  %11s  %s%n", start, "", "", "", piece);
                 continue;
             }
-            double probability = prediction.get().probability();
-            out.printf(
-                    "%s  %10.4f  %7d  %11s  %s%s%n",
-                    start,
-                    prediction.get().logProbability(),
-                    prediction.get().rank(),
-                    Pieces.percent(probability),
-                    shaded(piece, probability),
-                    alternatives(prediction.get(), top));
+            Prediction made = prediction.get();
+            String percent = Pieces.percent(made.probability());
+            String shown = shaded(piece, made.probability()) + alternatives(made, top);
+            out.printf("%s  %10.4f  %7d  %11s  %s%n", start, made.logProbability(), made.rank(), percent, shown);
         }
     }
 
-    private String shaded(String piece, double probability) {
-        if (!colors || piece.isEmpty()) {
+    private static String shaded(String piece, double probability) {
+        if (!Streaming.colors(Streaming.TERMINAL) || piece.isEmpty()) {
             return piece;
         }
         int shade = 0;
@@ -107,13 +99,12 @@ final class ScoreTable {
     static void spellings(List<String> choices, Spellings made, PrintWriter out) {
         out.printf("%6s  %12s  %11s  %9s  choice%n", "", "log p", "share", "spellings");
         for (int i : made.order()) {
+            double logProbability = made.logProbabilities().get(i);
+            String share = Pieces.percent(made.share(i));
+            String choice = Visible.quoted(choices.get(i));
             out.printf(
                     "%6d  %12.4f  %11s  %9d  %s%n",
-                    i + 1,
-                    made.logProbabilities().get(i),
-                    Pieces.percent(made.share(i)),
-                    made.counts().get(i),
-                    Visible.quoted(choices.get(i)));
+                    i + 1, logProbability, share, made.counts().get(i), choice);
         }
     }
 

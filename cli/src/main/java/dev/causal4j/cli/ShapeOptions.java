@@ -9,12 +9,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Options that name a model without weights: a configuration of any family. */
-final class ShapeOptions {
+final class ShapeOptions extends SharedOptions {
     /** Resources of this package; the last six have about the sizes of the embedded model. */
     private static final String SHAPES = "smollm2-135m, smollm2-360m, qwen2.5-0.5b, qwen3-0.6b, qwen3.5-0.8b,"
             + " llama-3.2-1b, gemma-3-270m, gemma-3-1b, gemma-4-e2b, lfm2-1.2b, granite-4-h-1b, gpt2-small,"
@@ -28,9 +26,6 @@ final class ShapeOptions {
 
     @Option(names = "--shape", paramLabel = "NAME", description = "A new model of a known shape: " + SHAPES + ".")
     private @Nullable String shape;
-
-    @Spec(Spec.Target.MIXEE)
-    private CommandSpec spec;
 
     /**
      * A model to describe or to measure.

@@ -12,12 +12,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Options of tools that a model may call. */
-final class ToolOptions {
+final class ToolOptions extends SharedOptions {
     @Option(names = "--tools", paramLabel = "FILE", description = "A JSON list of the tools that may be called.")
     private @Nullable Path file;
 
@@ -33,12 +31,9 @@ final class ToolOptions {
             description = "How the model writes calls, such as hermes; default: as its chat template says.")
     private @Nullable String format;
 
-    @Spec(Spec.Target.MIXEE)
-    private CommandSpec spec;
-
     /** Reads the tools, and refuses those that cannot be offered. Returns what adds them to a format. */
     UnaryOperator<Chat.Format> read() throws IOException {
-        Usage.refuse(spec, file == null && !choice.equals("auto"), "tool-choice: expected --tools beside it, got none");
+        refuse(file == null && !choice.equals("auto"), "tool-choice: expected --tools beside it, got none");
         Optional<ToolFormat> named =
                 Optional.ofNullable(format).map(label -> Usage.of(spec, () -> ToolFormat.named(label)));
         List<ToolDefinition> tools = file == null ? List.of() : read(file);

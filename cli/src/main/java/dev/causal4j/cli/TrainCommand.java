@@ -137,7 +137,7 @@ final class TrainCommand extends Subcommand {
         refuse(
                 dtype != DType.F32 && dtype != DType.BF16,
                 "dtype: expected f32 or bf16, got " + dtype.label() + "; convert the result afterwards");
-        data.check(spec);
+        data.check();
     }
 
     /** If setup fails, removes what this run created. The log is still open, so that no other run has the folder. */

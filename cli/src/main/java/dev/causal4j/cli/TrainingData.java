@@ -20,11 +20,10 @@ import java.util.Set;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** Options of training and held-out data. */
-final class TrainingData {
+final class TrainingData extends SharedOptions {
     /** Ways to cut the text into examples. */
     enum Cut {
         /** Windows of the text as it is. */
@@ -95,25 +94,13 @@ final class TrainingData {
         }
     }
 
-    void check(CommandSpec spec) {
-        Usage.refuse(
-                spec,
-                heldOut != null && !heldOutData.isEmpty(),
-                "held-out: expected --held-out or --held-out-data, got both");
-        Usage.refuse(
-                spec,
+    void check() {
+        refuse(heldOut != null && !heldOutData.isEmpty(), "held-out: expected --held-out or --held-out-data, got both");
+        refuse(
                 heldOut != null && !(heldOut >= 0 && heldOut < 1),
                 "held-out: expected a fraction from 0 to below 1, got " + heldOut);
-        Usage.refuse(
-                spec,
-                contextLength != null && contextLength < 1,
-                "context-length: expected at least 1, got " + contextLength);
-        Usage.refuse(spec, evalTokens < 0, "eval-tokens: expected at least 0, got " + evalTokens);
-    }
-
-    /** Whether there are held-out data. */
-    boolean evaluates() {
-        return share() > 0;
+        refuse(contextLength != null && contextLength < 1, "context-length: expected at least 1, got " + contextLength);
+        refuse(evalTokens < 0, "eval-tokens: expected at least 0, got " + evalTokens);
     }
 
     private double share() {
@@ -153,7 +140,7 @@ final class TrainingData {
             Documents texts = data.documents(heldOutData).withTemplate(template);
             measured = tokens(folder.resolve("held-out.tokens"), texts, tokenizer, end, interruption);
             identity += ", held out " + measured.fingerprint();
-        } else if (evaluates()) {
+        } else if (share() > 0) {
             Tokens.Split split = tokens.split(share());
             tokens = split.training();
             measured = split.heldOut();

@@ -45,25 +45,26 @@ public final class AnswerParser {
     /** Reads on from a place in the answer. */
     @FunctionalInterface
     interface State {
-        /** Returns where to go on; null if more text is needed. */
-        @Nullable
-        State next() throws Malformed;
+        /** Returns where to go on. After a stop it is asked again, with more text. */
+        State next() throws Stop;
     }
 
-    /** Goes on from what a pattern found. */
-    @FunctionalInterface
-    interface Found {
-        State next(MatchResult found) throws Malformed;
+    /** Thrown where more text is needed. */
+    static class Stop extends Exception {
+        private static final long serialVersionUID = 1;
+
+        Stop() {
+            super(null, null, false, false);
+        }
     }
 
     /** Thrown for a text that began like a call and is none, or is not whole at the end of the answer. */
-    static final class Malformed extends Exception {
+    static final class Malformed extends Stop {
         private static final long serialVersionUID = 1;
         final boolean cut;
 
         /** @param cut whether more text could have made it a call */
         Malformed(boolean cut) {
-            super(null, null, false, false);
             this.cut = cut;
         }
     }
@@ -153,14 +154,15 @@ public final class AnswerParser {
     }
 
     private void run() {
-        State next = state;
-        while (next != null) {
-            state = next;
+        boolean stopped = false;
+        while (!stopped) {
             try {
-                next = state.next();
+                state = state.next();
             } catch (Malformed e) {
                 at = untold ? 0 : e.cut ? text.length() : at;
-                next = this::verbatim;
+                state = this::verbatim;
+            } catch (Stop e) {
+                stopped = true;
             }
             if (!untold) {
                 text.delete(0, at);
@@ -171,23 +173,19 @@ public final class AnswerParser {
 
     // Content and thoughts
 
-    private @Nullable State beginning() {
+    private State beginning() throws Stop {
         try {
-            return match(thought, _ -> {
-                thinking = true;
-                trims = true;
-                return this::thought;
-            });
+            match(thought);
         } catch (Malformed _) {
             return answer();
         }
+        thinking = true;
+        trims = true;
+        return this::thought;
     }
 
-    private @Nullable State thought() {
-        String mark = before(List.of(format.thoughtEnd()), piece -> tell(piece, reasoning, listener::reasoning));
-        if (mark.isEmpty()) {
-            return null;
-        }
+    private State thought() throws Stop {
+        String mark = until(List.of(format.thoughtEnd()), piece -> tell(piece, reasoning, listener::reasoning));
         at += mark.length();
         thinking = false;
         gap.setLength(0);
@@ -201,8 +199,7 @@ public final class AnswerParser {
     }
 
     /** Text up to a call or the end. */
-    @Nullable
-    State content() {
+    State content() throws Stop {
         String mark = before(marks, piece -> tell(piece, content, listener::content));
         if (!mark.isEmpty()) {
             return region(mark.endsWith("[") ? mark.length() - 1 : mark.length());
@@ -210,17 +207,14 @@ public final class AnswerParser {
         if (ended || marks.isEmpty()) {
             verbatim("");
         }
-        return null;
+        throw new Stop();
     }
 
     /** Tells text that is no call after all, with its marks. */
-    private @Nullable State verbatim() {
+    private State verbatim() throws Stop {
         untold = false;
         finish();
-        String mark = before(format.close.isEmpty() ? List.of() : List.of(format.close), this::verbatim);
-        if (mark.isEmpty()) {
-            return null;
-        }
+        String mark = until(format.close.isEmpty() ? List.of() : List.of(format.close), this::verbatim);
         verbatim(mark);
         at += mark.length();
         trims = !done.isEmpty();
@@ -283,6 +277,15 @@ public final class AnswerParser {
         return found;
     }
 
+    /** Does what {@link #before} does, and stops unless a mark comes next. */
+    String until(List<String> some, Consumer<String> to) throws Stop {
+        String mark = before(some, to);
+        if (mark.isEmpty()) {
+            throw new Stop();
+        }
+        return mark;
+    }
+
     /** How many characters at the end of the text may become one of some marks. */
     private int partial(List<String> some) {
         int longest = 0;
@@ -296,20 +299,19 @@ public final class AnswerParser {
         return longest;
     }
 
-    /** Steps over what a pattern finds here, and goes on from it; null if more text can change it. */
+    /** Steps over what a pattern finds here. Stops if more text can change it. */
     @SuppressWarnings("JdkObsolete") // hitEnd is for texts that are not whole yet, as here
-    @Nullable
-    State match(Pattern pattern, Found then) throws Malformed {
+    MatchResult match(Pattern pattern) throws Stop {
         Matcher matcher = pattern.matcher(text).region(at, text.length());
         boolean found = matcher.lookingAt();
         if (matcher.hitEnd() && !ended && text.length() - at <= MOST_HELD) {
-            return null;
+            throw new Stop();
         }
         if (!found) {
             throw new Malformed(ended && matcher.hitEnd());
         }
         at = matcher.end();
-        return then.next(matcher);
+        return matcher;
     }
 
     /** The value that a text is in JSON; empty if it is none. */
@@ -390,30 +392,25 @@ public final class AnswerParser {
      *
      * @param between what comes next; it has a first group if another call follows
      */
-    @Nullable
-    State next(Pattern between, State other) throws Malformed {
+    State next(Pattern between, State other) throws Stop {
         int end = at;
-        return match(between, found -> {
-            if (found.group(1) == null) {
-                return this::closing;
-            }
-            finish();
-            text.delete(0, end);
-            at -= end;
-            untold = true;
-            return other;
-        });
+        if (match(between).group(1) == null) {
+            return this::closing;
+        }
+        finish();
+        text.delete(0, end);
+        at -= end;
+        untold = true;
+        return other;
     }
 
     /** Behind the last call of a region: white space, and the mark that ends it. */
-    @Nullable
-    State closing() throws Malformed {
+    State closing() throws Stop {
         finish();
         untold = false;
         trims = true;
-        return match(closing, _ -> {
-            at = ended && format.close.startsWith(text.substring(at)) ? text.length() : at; // a part of the mark
-            return this::content;
-        });
+        match(closing);
+        at = ended && format.close.startsWith(text.substring(at)) ? text.length() : at; // a part of the mark
+        return this::content;
     }
 }

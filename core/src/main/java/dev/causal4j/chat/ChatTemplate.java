@@ -91,13 +91,11 @@ public final class ChatTemplate {
          * @throws TemplateException if a text is no template
          */
         public Optional<ChatTemplate> parse() {
-            return templates.containsKey(DEFAULT)
-                    ? Optional.of(ChatTemplate.parse(name, templates, specialTokens))
-                    : Optional.empty();
+            return templates.containsKey(DEFAULT) ? Optional.of(ChatTemplate.parse(this)) : Optional.empty();
         }
     }
 
-    private record Program(String name, String source, Node body, boolean marksGeneration) {}
+    private record Program(String name, Node body, boolean marksGeneration) {}
 
     private static final String DEFAULT = "default";
     private static final String SOURCE = "chat_template";
@@ -118,7 +116,7 @@ public final class ChatTemplate {
                             + " <\uff5cend\u2581of\u2581sentence\uff5c> <|endoftext|>")
                     .split(" "));
 
-    private static final String PLAIN = """
+    private static final String PLAIN_SOURCE = """
             {%- for message in messages %}
                 {%- set parts = message.content or [] %}
                 {%- set text = parts if parts is string else parts | map(attribute='text') | join %}
@@ -127,25 +125,20 @@ public final class ChatTemplate {
             {%- endfor %}
             {{- 'Assistant:' if add_generation_prompt }}""";
 
+    private static final Source PLAIN = new Source("plain transcript", Map.of(DEFAULT, PLAIN_SOURCE), Map.of());
+
     private static final Set<String> RESERVED = Set.of("messages", "tools", "add_generation_prompt");
 
+    private final Source source;
     private final Map<String, Program> programs;
-    private final Map<String, String> variables;
     private final List<String> controlTokens;
     private final Clock clock;
-    private final List<String> stops;
 
-    private ChatTemplate(
-            Map<String, Program> programs,
-            Map<String, String> variables,
-            List<String> tokens,
-            Clock clock,
-            List<String> stops) {
+    private ChatTemplate(Source source, Map<String, Program> programs, List<String> controlTokens, Clock clock) {
+        this.source = source;
         this.programs = programs;
-        this.variables = variables;
-        controlTokens = tokens;
+        this.controlTokens = controlTokens;
         this.clock = clock;
-        this.stops = stops;
     }
 
     /**
@@ -156,22 +149,21 @@ public final class ChatTemplate {
      * @throws TemplateException if it is no template
      */
     public static ChatTemplate parse(String name, String source, Map<String, String> specialTokens) {
-        return parse(name, Map.of(DEFAULT, source), specialTokens);
+        return parse(new Source(name, Map.of(DEFAULT, source), specialTokens));
     }
 
-    private static ChatTemplate parse(String name, Map<String, String> sources, Map<String, String> specialTokens) {
+    private static ChatTemplate parse(Source source) {
         Map<String, Program> programs = new HashMap<>();
-        sources.forEach((key, source) -> {
-            if (source.length() > MAX_SOURCE) {
-                String got = source.length() + " characters";
-                throw new TemplateException(name, "at most " + MAX_SOURCE, got, "is this a chat template?");
+        source.templates.forEach((key, text) -> {
+            if (text.length() > MAX_SOURCE) {
+                String got = text.length() + " characters";
+                throw new TemplateException(source.name, "at most " + MAX_SOURCE, got, "is this a chat template?");
             }
-            String subject = key.equals(DEFAULT) ? name : name + " " + key;
-            Parser parser = new Parser(subject, source);
-            programs.put(key, new Program(subject, source, parser.parse(), parser.marksGeneration));
+            String subject = key.equals(DEFAULT) ? source.name : source.name + " " + key;
+            Parser parser = new Parser(subject, text);
+            programs.put(key, new Program(subject, parser.parse(), parser.marksGeneration));
         });
-        Clock clock = Clock.system(ZoneId.systemDefault());
-        return new ChatTemplate(programs, Map.copyOf(specialTokens), List.of(), clock, List.of());
+        return new ChatTemplate(source, programs, List.of(), Clock.system(ZoneId.systemDefault()));
     }
 
     /**
@@ -240,13 +232,12 @@ public final class ChatTemplate {
      * and blank lines. It has no control tokens, so {@link #stops} says where an answer ends.
      */
     public static ChatTemplate plain() {
-        ChatTemplate plain = parse("plain transcript", PLAIN, Map.of());
-        return new ChatTemplate(plain.programs, Map.of(), List.of(), plain.clock, List.of("\nUser:"));
+        return parse(PLAIN);
     }
 
     /** A copy with another clock for {@code strftime_now} than the system's in its time zone. */
     public ChatTemplate withClock(Clock other) {
-        return new ChatTemplate(programs, variables, controlTokens, other, stops);
+        return new ChatTemplate(source, programs, controlTokens, other);
     }
 
     /**
@@ -254,7 +245,7 @@ public final class ChatTemplate {
      * in their places while it runs.
      */
     public ChatTemplate withControlTokens(Collection<String> tokens) {
-        return new ChatTemplate(programs, variables, List.copyOf(tokens), clock, stops);
+        return new ChatTemplate(source, programs, List.copyOf(tokens), clock);
     }
 
     /**
@@ -264,10 +255,10 @@ public final class ChatTemplate {
      * @throws IOException if writing fails
      */
     public void save(Path folder) throws IOException {
-        Map<String, Object> json = new TreeMap<>(variables);
-        List<Map<String, Object>> all = programs.entrySet().stream()
+        Map<String, Object> json = new TreeMap<>(source.specialTokens);
+        List<Map<String, Object>> all = source.templates.entrySet().stream()
                 .sorted(Map.Entry.comparingByKey())
-                .map(each -> Json.object("name", each.getKey(), "template", each.getValue().source))
+                .map(each -> Json.object("name", each.getKey(), "template", each.getValue()))
                 .toList();
         json.put(SOURCE, all.size() == 1 ? source() : all);
         WholeFile.write(folder.resolve(CONFIG), Json.write(json));
@@ -277,22 +268,22 @@ public final class ChatTemplate {
 
     /** The source of the template; of several, the one for conversations without tools. */
     public String source() {
-        return Objects.requireNonNull(programs.get(DEFAULT)).source;
+        return Objects.requireNonNull(source.templates.get(DEFAULT));
     }
 
     /** The sources of all its templates, in which marks can be looked for. */
     String sources() {
-        return programs.values().stream().map(Program::source).sorted().collect(Collectors.joining("\n"));
+        return source.templates.values().stream().sorted().collect(Collectors.joining("\n"));
     }
 
     /** Whether it is {@link #plain}. */
     public boolean isPlain() {
-        return !stops.isEmpty();
+        return source.equals(PLAIN);
     }
 
     /** Texts that end an answer: a plain transcript goes on with the user there. Empty for other templates. */
     public List<String> stops() {
-        return stops;
+        return isPlain() ? List.of("\nUser:") : List.of();
     }
 
     /**
@@ -303,7 +294,7 @@ public final class ChatTemplate {
      */
     public Set<Integer> ends(Tokenizer tokenizer, int vocabularySize) {
         boolean channels = tokenizer.controlTokens().contains("<|return|>"); // there <|end|> only ends a part
-        return Stream.concat(TURN_ENDS.stream(), Stream.ofNullable(variables.get("eos_token")))
+        return Stream.concat(TURN_ENDS.stream(), Stream.ofNullable(source.specialTokens.get("eos_token")))
                 .filter(token -> !(channels && token.equals("<|end|>")))
                 .filter(tokenizer.controlTokens()::contains)
                 .map(token -> tokenizer.id(token).orElseThrow())
@@ -338,7 +329,7 @@ public final class ChatTemplate {
         Untrusted trusted = new Untrusted(List.of());
         Map<String, Object> all = new HashMap<>(Builtins.FUNCTIONS);
         all.put("documents", Rendering.NONE);
-        all.putAll(this.variables);
+        all.putAll(source.specialTokens);
         variables.forEach((name, value) -> all.put(name, trusted.copy(value, 0)));
         all.put("messages", untrusted.copy(messages, 0));
         all.put("tools", untrusted.copy(tools, 0));

@@ -1,9 +1,9 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
+import dev.causal4j.chat.AnswerParser.Stop;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /** Reads calls with the name in a head, before an object of arguments. Not thread-safe. */
 final class HeadedCalls {
@@ -25,19 +25,17 @@ final class HeadedCalls {
         arguments = new JsonScan(answer, "");
     }
 
-    @Nullable
-    State head() throws Malformed {
-        return answer.match(mistral ? MISTRAL : DEEPSEEK, head -> {
-            answer.begin(head.group(1), mistral ? head.group(2) : null);
-            arguments = new JsonScan(answer, mistral ? "" : END);
-            return this::arguments;
-        });
+    State head() throws Stop {
+        MatchResult head = answer.match(mistral ? MISTRAL : DEEPSEEK);
+        answer.begin(head.group(1), mistral ? head.group(2) : null);
+        arguments = new JsonScan(answer, mistral ? "" : END);
+        return this::arguments;
     }
 
-    private @Nullable State arguments() {
+    private State arguments() throws Stop {
         answer.argument(arguments.read());
         if (!arguments.isWhole() && !arguments.isCut()) {
-            return null;
+            throw new Stop();
         }
         return mistral ? answer::closing : () -> answer.next(NEXT, this::head);
     }

@@ -2,11 +2,11 @@ package dev.causal4j.chat;
 
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
+import dev.causal4j.chat.AnswerParser.Stop;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Reads calls whose arguments are literals of another language, and makes JSON of them: Python's {@code f(a=1, b='x')}, or
@@ -40,26 +40,21 @@ final class LiteralCalls {
         python = answer.format.writesPython();
     }
 
-    @Nullable
-    State first() throws Malformed {
+    State first() throws Stop {
         return head(python ? FIRST : GEMMA);
     }
 
-    private @Nullable State head(Pattern pattern) throws Malformed {
-        return answer.match(pattern, head -> {
-            if (answer.format == ToolFormat.PYTHONIC && !answer.isTool(head.group(1))) {
-                throw new Malformed(false);
-            }
-            answer.begin(head.group(1), null);
-            return this::token;
-        });
+    private State head(Pattern pattern) throws Stop {
+        String name = answer.match(pattern).group(1);
+        if (answer.format == ToolFormat.PYTHONIC && !answer.isTool(name)) {
+            throw new Malformed(false);
+        }
+        answer.begin(name, null);
+        return this::token;
     }
 
-    private @Nullable State token() throws Malformed {
-        return answer.match(TOKEN, this::token);
-    }
-
-    private State token(MatchResult found) {
+    private State token() throws Stop {
+        MatchResult found = answer.match(TOKEN);
         String word = found.group(1).strip();
         String mark = found.group(2);
         switch (mark) {
@@ -107,18 +102,13 @@ final class LiteralCalls {
         }
     }
 
-    private @Nullable State string() throws Malformed {
+    private State string() throws Stop {
         List<String> marks = quote.length() == 1 ? List.of(quote, "\\") : List.of(quote);
-        String mark = answer.before(marks, piece -> answer.argument(Printer.escaped(piece)));
+        String mark = answer.until(marks, piece -> answer.argument(Printer.escaped(piece)));
         if (mark.equals("\\")) {
-            return answer.match(Lexer.ESCAPE, escape -> {
-                String meant = Lexer.meant(escape);
-                answer.argument(Printer.escaped(meant.equals("\\/") ? "/" : meant)); // as in JSON
-                return this::string;
-            });
-        }
-        if (mark.isEmpty()) {
-            return null;
+            String meant = Lexer.meant(answer.match(Lexer.ESCAPE));
+            answer.argument(Printer.escaped(meant.equals("\\/") ? "/" : meant)); // as in JSON
+            return this::string;
         }
         answer.at += mark.length();
         answer.argument("\"");

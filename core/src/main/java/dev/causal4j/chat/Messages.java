@@ -1,12 +1,11 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
+import dev.causal4j.chat.AnswerParser.Stop;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /** Reads an answer of messages in channels, some of which are calls. Not thread-safe. */
 final class Messages {
@@ -26,12 +25,8 @@ final class Messages {
         this.answer = answer;
     }
 
-    @Nullable
-    State head() throws Malformed {
-        return answer.match(HEAD, found -> body(found.group(1)));
-    }
-
-    private State body(String head) {
+    State head() throws Stop {
+        String head = answer.match(HEAD).group(1);
         Matcher to = TO.matcher(head);
         if (answer.readsCalls && to.find()) {
             answer.begin(to.group(1), null);
@@ -48,11 +43,9 @@ final class Messages {
         return this::body;
     }
 
-    private @Nullable State body() {
-        boolean ends = !answer.before(ENDS, body).isEmpty();
-        if (ends) {
-            answer.endMessage();
-        }
-        return ends ? this::head : null;
+    private State body() throws Stop {
+        answer.until(ENDS, body);
+        answer.endMessage();
+        return this::head;
     }
 }

@@ -2,6 +2,7 @@ package dev.causal4j.chat;
 
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
+import dev.causal4j.chat.AnswerParser.Stop;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -34,23 +35,23 @@ final class ObjectCalls {
         value = new JsonScan(answer, "");
     }
 
-    @Nullable
-    State first() throws Malformed {
-        return list || alone ? answer.match(list ? LIST : ALONE, _ -> this::open) : this::open;
+    State first() throws Stop {
+        if (list || alone) {
+            answer.match(list ? LIST : ALONE);
+        }
+        return this::open;
     }
 
-    private @Nullable State open() throws Malformed {
+    private State open() throws Stop {
+        answer.match(OPEN);
         name = null;
         id = null;
         hasArguments = false;
-        return answer.match(OPEN, _ -> this::member);
+        return this::member;
     }
 
-    private @Nullable State member() throws Malformed {
-        return answer.match(MEMBER, found -> member(found.group(1)));
-    }
-
-    private State member(@Nullable String next) throws Malformed {
+    private State member() throws Stop {
+        String next = answer.match(MEMBER).group(1);
         if (next == null) {
             answer.argument(hasArguments ? "" : "{}");
             begin(true);
@@ -64,7 +65,7 @@ final class ObjectCalls {
         return isObject && (key.equals("arguments") || key.equals("parameters")) ? this::arguments : this::value;
     }
 
-    private @Nullable State arguments() throws Malformed {
+    private State arguments() throws Stop {
         hasArguments = true;
         begin(false);
         String piece = space + value.read();
@@ -75,16 +76,19 @@ final class ObjectCalls {
             begin(true);
             return answer::closing;
         }
-        return value.isWhole() ? this::member : null;
+        if (!value.isWhole()) {
+            throw new Stop();
+        }
+        return this::member;
     }
 
-    private @Nullable State value() throws Malformed {
+    private State value() throws Stop {
         read.append(value.read());
         if (value.isCut()) {
             throw new Malformed(answer.ended);
         }
         if (!value.isWhole()) {
-            return null;
+            throw new Stop();
         }
         if (!(AnswerParser.json(read.toString()).orElse(null) instanceof String given)) {
             throw new Malformed(false);
@@ -116,7 +120,7 @@ final class ObjectCalls {
         }
     }
 
-    private @Nullable State next() throws Malformed {
+    private State next() throws Stop {
         return list || alone ? answer.next(list ? NEXT_OF_LIST : NEXT_ALONE, this::open) : answer::closing;
     }
 }

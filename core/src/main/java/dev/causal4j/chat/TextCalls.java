@@ -1,11 +1,10 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
+import dev.causal4j.chat.AnswerParser.Stop;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Reads calls whose arguments are texts between marks, and makes JSON of them: a string where the tool's schema wants one,
@@ -45,20 +44,14 @@ final class TextCalls {
         places = answer.format == ToolFormat.GLM ? GLM : QWEN;
     }
 
-    @Nullable
-    State head() throws Malformed {
-        return answer.match(places.head, head -> {
-            name = head.group(1);
-            isFirst = true;
-            return this::member;
-        });
+    State head() throws Stop {
+        name = answer.match(places.head).group(1);
+        isFirst = true;
+        return this::member;
     }
 
-    private @Nullable State member() throws Malformed {
-        return answer.match(places.member, found -> member(found.group(1)));
-    }
-
-    private State member(@Nullable String key) {
+    private State member() throws Stop {
+        String key = answer.match(places.member).group(1);
         if (isFirst) {
             answer.begin(name, null);
         }
@@ -81,10 +74,10 @@ final class TextCalls {
                         && "string".equals(schema.get("type")));
     }
 
-    private @Nullable State value() {
+    private State value() throws Stop {
         boolean ends = !answer.before(List.of(places.end), this::piece).isEmpty();
         if (!ends && !answer.ended) {
-            return null;
+            throw new Stop();
         }
         String rest = ends && places.lines && held.endsWith("\n") ? held.substring(0, held.length() - 1) : held;
         if (isString) {
@@ -92,8 +85,11 @@ final class TextCalls {
         } else {
             answer.argument(AnswerParser.json(rest).isPresent() ? rest.strip() : "\"" + Printer.escaped(rest) + "\"");
         }
-        answer.at += ends ? places.end.length() : 0;
-        return ends ? this::member : null;
+        if (!ends) {
+            throw new Stop();
+        }
+        answer.at += places.end.length();
+        return this::member;
     }
 
     private void piece(String piece) {

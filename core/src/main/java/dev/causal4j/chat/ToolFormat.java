@@ -27,23 +27,10 @@ public enum ToolFormat {
     DEEPSEEK_R1(
             answer -> new HeadedCalls(answer)::head,
             "<｜tool▁sep｜>[^}]*```json",
-            new Form(
-                    "<｜tool▁calls▁begin｜>",
-                    "",
-                    "<｜tool▁call▁begin｜>function<｜tool▁sep｜>$name\n```json\n$arguments\n```<｜tool▁call▁end｜>",
-                    "\n",
-                    "<｜tool▁calls▁end｜>")),
+            Form.deepSeek("function<｜tool▁sep｜>$name\n```json\n$arguments\n```", "\n")),
 
     /** DeepSeek V3.1. */
-    DEEPSEEK(
-            answer -> new HeadedCalls(answer)::head,
-            "<｜tool▁sep｜>",
-            new Form(
-                    "<｜tool▁calls▁begin｜>",
-                    "",
-                    "<｜tool▁call▁begin｜>$name<｜tool▁sep｜>$arguments<｜tool▁call▁end｜>",
-                    "",
-                    "<｜tool▁calls▁end｜>")),
+    DEEPSEEK(answer -> new HeadedCalls(answer)::head, "<｜tool▁sep｜>", Form.deepSeek("$name<｜tool▁sep｜>$arguments", "")),
 
     /** FunctionGemma. */
     FUNCTIONGEMMA(
@@ -150,6 +137,12 @@ public enum ToolFormat {
         /** Calls one by one. */
         Form(String mark, String call, String between) {
             this(mark, "", call, between, "");
+        }
+
+        /** DeepSeek's calls, with marks around each and around all. */
+        private static Form deepSeek(String call, String between) {
+            String whole = "<｜tool▁call▁begin｜>" + call + "<｜tool▁call▁end｜>";
+            return new Form("<｜tool▁calls▁begin｜>", "", whole, between, "<｜tool▁calls▁end｜>");
         }
 
         private Form of(String eachMember, String betweenMembers) {

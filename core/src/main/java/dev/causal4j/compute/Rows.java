@@ -1,5 +1,6 @@
 package dev.causal4j.compute;
 
+import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -32,6 +33,13 @@ public record Rows(float[] data, int offset, int stride, int count) {
             System.arraycopy(data, start(Objects.checkIndex(rows[i], count)), chosen, i * width, width);
         }
         return of(chosen, width, rows.length);
+    }
+
+    /** Sets the first {@code width} numbers of each row to zero. */
+    public void clear(int width) {
+        for (int row = 0; row < count; row++) {
+            Arrays.fill(data, start(row), start(row) + width, 0f);
+        }
     }
 
     /** Throws unless {@code width} numbers of each row lie inside the array. */

@@ -29,6 +29,7 @@ public final class Activations {
     float[] hidden = {}; // [N, D], the residual stream
     float[] normed = {}; // [N, D], what enters a layer and what leaves it
     float[] activated = {}; // [N, activated], what enters the down projection in training
+    float[] beside = {}; // [N, D], what leaves one of two layers side by side
     final Compute.Scratch<Attention.Scores> scores = new Compute.Scratch<>(Attention.Scores::new);
 
     float[] dOut = {}; // [N, D], the gradient by what half a block adds to the stream
@@ -154,6 +155,13 @@ public final class Activations {
         float[] copy = atLeast(memory, rows, width);
         System.arraycopy(x, 0, copy, 0, rows * width);
         return copy;
+    }
+
+    /** Multiplies the first n numbers. */
+    static void scale(float[] x, int n, float factor) {
+        for (int i = 0; factor != 1 && i < n; i++) {
+            x[i] *= factor;
+        }
     }
 
     static float[] atLeast(float[] array, int rows, int width) {

@@ -359,19 +359,9 @@ final class Attention implements Mixer {
 
     private void backward(
             @Nullable Norm norm, int offset, int size, Step step, Tape tape, Activations a, Gradients gradients) {
-        if (norm == null) {
-            return;
+        if (norm != null) {
+            Norm.Heads heads = new Norm.Heads(width, offset, size / norm.gain().length);
+            norm.backward(step, heads, tape.projected, a.dPrepared, a.dProjected, a, gradients);
         }
-        int n = norm.gain().length;
-        int count = size / n;
-        norm.backward(
-                step.compute,
-                step.rows() * count,
-                i -> i / count * width + offset + i % count * n,
-                tape.projected,
-                a.dPrepared,
-                a.dProjected,
-                a,
-                gradients);
     }
 }

@@ -39,7 +39,7 @@ record Block(
         a.keepInput(layer, step.rows() * hiddenSize);
         forwardToUp(step, wanted, tape, a);
         forwardFromUp(wanted, tape, a);
-        scale(wanted, a.hidden, scale);
+        Activations.scale(a.hidden, wanted.rows() * hiddenSize, scale);
     }
 
     private void forwardFromUp(Step step, Tape tape, Activations a) {
@@ -85,18 +85,12 @@ record Block(
         if (norms.after != null) {
             norms.after.forward(step, a.normed, a.normed);
         }
-        scale(step, a.normed, residualScale);
+        Activations.scale(a.normed, step.rows() * hiddenSize, residualScale);
         return kept;
     }
 
     private float[] copied(float[] x, float[] memory, Step step) {
         return Activations.copied(x, memory, step.rows(), hiddenSize);
-    }
-
-    private void scale(Step step, float[] x, float factor) {
-        for (int i = 0; factor != 1 && i < step.rows() * hiddenSize; i++) {
-            x[i] *= factor;
-        }
     }
 
     /** hidden += dropout(normed), [N, D]. */
@@ -125,7 +119,7 @@ record Block(
                 forwardFromUp(step, tape, a);
             }
         }
-        scale(step, dx, scale);
+        Activations.scale(dx, step.rows() * hiddenSize, scale);
         if (perLayer != null) {
             perLayer.backward(step, dx, tape, a, gradients);
         }
@@ -155,7 +149,7 @@ record Block(
             System.arraycopy(dx, from, a.dOut, from, hiddenSize);
             mask.apply(a.dOut, from, hiddenSize, step.address(row) * hiddenSize);
         });
-        scale(step, a.dOut, residualScale);
+        Activations.scale(a.dOut, step.rows() * hiddenSize, residualScale);
     }
 
     /** {@code a.dOut} becomes the gradient by the norm's input. */

@@ -148,16 +148,27 @@ public final class Decoder implements Parameters, AutoCloseable {
         }
         a.keepInput(blocks.size(), wanted.rows() * config.hiddenSize());
         lastNorm.forward(wanted, a.hidden, a.hidden);
-        scale(a.hidden, wanted.rows(), config.hiddenScale());
+        Activations.scale(a.hidden, wanted.rows() * config.hiddenSize(), config.hiddenScale());
         batch.chunks().forEach(chunk -> chunk.cache().advance(chunk.tokens().length));
         return Rows.of(a.hidden, config.hiddenSize(), wanted.rows());
+    }
+
+    /** Moves the states of recurrent layers over the next positions of a cache, by what it has kept of them. */
+    void replay(KVCache cache, int positions) {
+        if (positions > 0) {
+            Activations a = new Activations();
+            Step step = a.begin(new Batch(List.of(new Batch.Chunk(cache, new int[positions], 0))), config, compute);
+            blocks.stream()
+                    .filter(block -> !(block.mixer() instanceof Attention))
+                    .forEach(block -> block.mixer().forward(step, step.wanted(), a.tape(block.layer()), a));
+        }
     }
 
     /** Scales embedded tokens and adds positions. */
     private void embed(Step step, Activations a) {
         int d = config.hiddenSize();
         DropoutMask mask = step.mask(Place.EMBEDDING, 0);
-        scale(a.hidden, step.rows(), config.embeddingScale());
+        Activations.scale(a.hidden, step.rows() * config.hiddenSize(), config.embeddingScale());
         step.compute.each(step.rows(), row -> {
             int from = row * d;
             if (positions != null) {
@@ -166,12 +177,6 @@ public final class Decoder implements Parameters, AutoCloseable {
             }
             mask.apply(a.hidden, from, d, step.address(row) * d);
         });
-    }
-
-    private void scale(float[] x, int rows, float factor) {
-        for (int i = 0; factor != 1 && i < rows * config.hiddenSize(); i++) {
-            x[i] *= factor;
-        }
     }
 
     /**
@@ -198,7 +203,7 @@ public final class Decoder implements Parameters, AutoCloseable {
             batch.chunks().forEach(chunk -> chunk.cache().clearState());
             float[] dx = dHidden.data();
             System.arraycopy(dx, 0, a.dOut, 0, step.rows() * config.hiddenSize());
-            scale(a.dOut, step.rows(), config.hiddenScale());
+            Activations.scale(a.dOut, step.rows() * config.hiddenSize(), config.hiddenScale());
             Arrays.fill(dx, 0, step.rows() * config.hiddenSize(), 0f);
             if (perLayer != null) {
                 perLayer.beginBackward(step, a);
@@ -254,7 +259,7 @@ public final class Decoder implements Parameters, AutoCloseable {
             Arrays.setAll(numbers, step::position);
             dPositions.addRows(numbers, Rows.of(dx, d, step.rows()));
         }
-        scale(dx, step.rows(), config.embeddingScale());
+        Activations.scale(dx, step.rows() * config.hiddenSize(), config.embeddingScale());
     }
 
     /**

@@ -1,78 +1,137 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.Gradients;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A dense layer and experts side by side (Gemma 4): norm(dense(h)) + norm(experts(norm(x))), with h the normed stream x. The
- * router reads norm(x) / sqrt(D), by a norm of its own.
+ * Experts and a layer for all tokens, added: experts(h) + dense(h), with h the normed stream x, or experts(h) +
+ * sigmoid(gate h) dense(h) (Qwen 3.5), or norm(experts(norm(x))) + norm(dense(h)), where the router reads norm(x) /
+ * sqrt(D) (Gemma 4).
+ *
+ * @param gate [1, D], or null
+ * @param norms of Gemma 4, or null
  */
-record ExpertsBeside(DenseLayer dense, Norm denseOut, Experts experts, Norm routerIn, Norm expertsIn, Norm expertsOut)
-        implements FeedForward {
+record ExpertsBeside(
+        Experts experts,
+        DenseLayer dense,
+        @Nullable Linear gate,
+        @Nullable Norms norms) implements FeedForward {
+    /** Norms of each one's own. */
+    record Norms(Norm routerIn, Norm expertsIn, Norm expertsOut, Norm denseOut) {}
+
     private int hiddenSize() {
-        return routerIn.gain().length;
+        return dense.down().weight().rows();
     }
 
     @Override
     public void forwardUp(Step step, Tape tape, Activations a) {
         dense.forwardUp(step, tape, a);
+        if (gate != null) {
+            tape.router = Activations.atLeast(tape.router, step.rows(), 1);
+            gate.forward(a.normed, tape.router, step.rows()); // [N, 1]
+            Kernels.sigmoid(tape.router, 0, step.rows());
+        }
+        if (norms == null) {
+            experts.forwardUp(step, tape.beside(), a);
+            return;
+        }
         tape.routed = Activations.atLeast(tape.routed, step.rows(), hiddenSize());
-        routerIn.forward(step, a.hidden, tape.routed);
+        norms.routerIn.forward(step, a.hidden, tape.routed);
         scale(step, tape.routed);
         experts.route(step, tape.routed, tape.beside());
-        expertsIn.forward(step, a.hidden, a.normed);
+        norms.expertsIn.forward(step, a.hidden, a.normed);
         experts.up(step, tape.beside(), a);
     }
 
     /** The router's inputs are divided by sqrt(D). */
     private void scale(Step step, float[] x) {
-        float factor = (float) (1 / Math.sqrt(hiddenSize()));
-        for (int i = 0; i < step.rows() * hiddenSize(); i++) {
-            x[i] *= factor;
-        }
+        Activations.scale(x, step.rows() * hiddenSize(), (float) (1 / Math.sqrt(hiddenSize())));
     }
 
     @Override
     public void forwardDown(Step step, Tape tape, Activations a) {
-        int n = step.rows() * hiddenSize();
-        Tape beside = tape.beside();
+        int d = hiddenSize();
         dense.forwardDown(step, tape, a);
-        float[] sum = out(step, denseOut, tape, a);
-        experts.forwardDown(step, beside, a);
-        Kernels.add(out(step, expertsOut, beside, a), 0, sum, 0, n);
-        System.arraycopy(sum, 0, a.normed, 0, n);
+        out(step, norms == null ? null : norms.denseOut, tape, a);
+        a.beside = Activations.copied(a.normed, a.beside, step.rows(), d);
+        experts.forwardDown(step, tape.beside(), a);
+        out(step, norms == null ? null : norms.expertsOut, tape.beside(), a);
+        step.compute.each(step.rows(), row -> {
+            float factor = gate == null ? 1 : tape.router[row];
+            for (int i = row * d; i < (row + 1) * d; i++) {
+                a.normed[i] = Math.fma(factor, a.beside[i], a.normed[i]);
+            }
+        });
     }
 
-    /** The normed output of one of both; the backward reads it as it was. */
-    private float[] out(Step step, Norm norm, Tape tape, Activations a) {
-        tape.sideOut = Activations.copied(a.normed, tape.sideOut, step.rows(), hiddenSize());
-        float[] normed = new float[step.rows() * hiddenSize()];
-        norm.forward(step, a.normed, normed);
-        return normed;
+    /** Norms the output of one of both; the backward reads it as it was. */
+    private void out(Step step, @Nullable Norm norm, Tape tape, Activations a) {
+        if (norm != null) {
+            tape.sideOut =
+                    tape.keeps ? Activations.copied(a.normed, tape.sideOut, step.rows(), hiddenSize()) : tape.sideOut;
+            norm.forward(step, a.normed, a.normed);
+        }
     }
 
     @Override
     public void backward(Step step, float[] dx, Tape tape, Activations a, Gradients gradients) {
         int n = step.rows() * hiddenSize();
-        float[] dSum = Arrays.copyOf(a.dOut, n);
-        Tape beside = tape.beside();
-        outBackward(step, expertsOut, beside, dSum, a, gradients);
-        float[] normed = Arrays.copyOf(a.normed, n);
-        expertsIn.forward(step, tape.middle, a.normed);
-        float[] dRouted = experts.backwardFrom(step, tape.routed, beside, a, gradients);
-        scale(step, dRouted);
-        expertsIn.backward(step, tape.middle, a.dNormed, dx, a, gradients);
-        routerIn.backward(step, tape.middle, dRouted, dx, a, gradients);
-
-        System.arraycopy(normed, 0, a.normed, 0, n);
-        outBackward(step, denseOut, tape, dSum, a, gradients);
+        if (norms != null) {
+            float[] dSum = Arrays.copyOf(a.dOut, n);
+            float[] normed = Arrays.copyOf(a.normed, n);
+            expertsBackward(step, norms, dSum, dx, tape, a, gradients);
+            System.arraycopy(normed, 0, a.normed, 0, n);
+            outBackward(step, norms.denseOut, tape, dSum, a, gradients);
+            dense.backward(step, dx, tape, a, gradients);
+            return;
+        }
+        experts.backward(step, dx, tape.beside(), a, gradients);
+        float[] dIn = Arrays.copyOf(a.dNormed, n);
+        float[] dGate = gate == null ? new float[0] : gateBackward(step, tape, a);
         dense.backward(step, dx, tape, a, gradients);
+        Kernels.add(dIn, 0, a.dNormed, 0, n);
+        if (gate != null) {
+            gate.backward(a.normed, dGate, dIn, step.rows(), gradients);
+            Kernels.add(dIn, 0, a.dNormed, 0, n);
+        }
+    }
+
+    /** The backward of experts and their norms; {@code dx} gets the gradient by the stream that these read. */
+    private void expertsBackward(
+            Step step, Norms own, float[] dSum, float[] dx, Tape tape, Activations a, Gradients gradients) {
+        outBackward(step, own.expertsOut, tape.beside(), dSum, a, gradients);
+        own.expertsIn.forward(step, tape.middle, a.normed);
+        float[] dRouted = experts.backwardFrom(step, tape.routed, tape.beside(), a, gradients);
+        scale(step, dRouted);
+        own.expertsIn.backward(step, tape.middle, a.dNormed, dx, a, gradients);
+        own.routerIn.backward(step, tape.middle, dRouted, dx, a, gradients);
     }
 
     /** {@code a.dOut} becomes the gradient by the norm's input. */
     private static void outBackward(Step step, Norm norm, Tape tape, float[] dSum, Activations a, Gradients gradients) {
         Arrays.fill(a.dOut, 0, dSum.length, 0f);
         norm.backward(step, tape.sideOut, dSum, a.dOut, a, gradients);
+    }
+
+    /** The gradients by the gate's logits; {@code a.dOut} becomes that by the dense layer's output. */
+    private float[] gateBackward(Step step, Tape tape, Activations a) {
+        int d = hiddenSize();
+        a.beside = Activations.atLeast(a.beside, step.rows(), d);
+        Rows activated = dense.activate(step, step.rows(), tape, 0, a);
+        dense.down().forward(activated, Rows.of(a.beside, d, step.rows()));
+        float[] dGate = new float[step.rows()];
+        step.compute.each(step.rows(), row -> {
+            float s = tape.router[row];
+            float sum = 0;
+            for (int i = row * d; i < (row + 1) * d; i++) {
+                sum = Math.fma(a.dOut[i], a.beside[i], sum);
+                a.dOut[i] *= s;
+            }
+            dGate[row] = sum * s * (1 - s);
+        });
+        return dGate;
     }
 }

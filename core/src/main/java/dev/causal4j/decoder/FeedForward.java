@@ -3,7 +3,7 @@ package dev.causal4j.decoder;
 import dev.causal4j.tensor.Gradients;
 
 /** The layer after the mixer, applied to each token. */
-sealed interface FeedForward permits DenseLayer, Experts, ExpertsBeside, SharedExperts {
+sealed interface FeedForward permits DenseLayer, Experts, ExpertsBeside {
     /**
      * Computes the first linear layers from {@code a.normed}, or from the stream {@code a.hidden}; the backward may
      * recompute this part.

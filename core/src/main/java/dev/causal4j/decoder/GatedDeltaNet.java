@@ -42,9 +42,12 @@ record GatedDeltaNet(
         tape.gates = Activations.atLeast(tape.gates, rows, 2 * config.valueHeads());
         tape.prepared = Activations.atLeast(tape.prepared, rows, channels);
         tape.mixed = Activations.atLeast(tape.mixed, rows, values);
-        in.forward(a.normed, tape.projected, rows); // [N, q k v z]
-        gates.forward(a.normed, tape.gates, rows); // [N, b a]
-        conv.forward(step, layer, new Rows(tape.projected, 0, width, rows), Rows.of(tape.prepared, channels, rows));
+        Rows inputs = new Rows(tape.projected, 0, width, rows);
+        in.forward(a.normed, tape.projected, step.inputs()); // [N, q k v z]
+        gates.forward(a.normed, tape.gates, step.inputs()); // [N, b a]
+        step.keep(layer, inputs, 0, channels);
+        step.keep(layer, Rows.of(tape.gates, 2 * config.valueHeads(), rows), channels, 2 * config.valueHeads());
+        conv.forward(step, layer, inputs, Rows.of(tape.prepared, channels, rows));
         float[] active = tape.keeps ? tape.prepared.clone() : tape.prepared;
         float[] gated = tape.keeps ? tape.gates.clone() : tape.gates;
         step.compute.each(rows, row -> {
@@ -106,8 +109,10 @@ record GatedDeltaNet(
             int value = row * channels + 2 * keys;
             System.arraycopy(dNormed, value, dActive, value, values);
         });
-        headsBackward(queryNorm, step, config.keyHeads(), channels, 0, active, dNormed, dActive, a, gradients);
-        headsBackward(keyNorm, step, config.keyHeads(), channels, keys, active, dNormed, dActive, a, gradients);
+        Norm.Heads queryHeads = new Norm.Heads(channels, 0, config.keyHeads());
+        queryNorm.backward(step, queryHeads, active, dNormed, dActive, a, gradients);
+        Norm.Heads keyHeads = new Norm.Heads(channels, keys, config.keyHeads());
+        keyNorm.backward(step, keyHeads, active, dNormed, dActive, a, gradients);
         step.compute.each(
                 rows, row -> Kernels.swishBackward(tape.prepared, dActive, row * channels, channels, 0.5f, 0));
         Rows dIn = new Rows(a.dProjected, 0, width, rows);
@@ -136,31 +141,8 @@ record GatedDeltaNet(
             Kernels.scale(a.dMixed, at, a.dProjected, z, values);
             Kernels.swishBackward(tape.projected, a.dProjected, z, values, 0.5f, 0);
         });
-        headsBackward(norm, step, config.valueHeads(), values, 0, tape.attended, dNormed, dy, a, gradients);
-    }
-
-    /** Adds the gradients of a norm of some heads of each row. */
-    private static void headsBackward(
-            Norm norm,
-            Step step,
-            int heads,
-            int width,
-            int offset,
-            float[] x,
-            float[] dy,
-            float[] dx,
-            Activations a,
-            Gradients gradients) {
-        int n = norm.gain().length;
-        norm.backward(
-                step.compute,
-                step.rows() * heads,
-                i -> i / heads * width + offset + i % heads * n,
-                x,
-                dy,
-                dx,
-                a,
-                gradients);
+        Norm.Heads all = new Norm.Heads(values, 0, config.valueHeads());
+        norm.backward(step, all, tape.attended, dNormed, dy, a, gradients);
     }
 
     /**

@@ -1,7 +1,9 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.PagePool.Kind;
 import dev.causal4j.kernel.Pages;
+import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -22,6 +24,9 @@ public final class KVCache implements AutoCloseable {
     /** Positions beyond a window for which pages are reserved: the most that one forward may add. */
     public static final int STEP = 512;
 
+    /** Most positions that recurrent layers can take back: a token and 16 guesses. */
+    public static final int REPLAYED = 17;
+
     /**
      * Keys and values of all sequences of a decoder.
      *
@@ -38,6 +43,9 @@ public final class KVCache implements AutoCloseable {
     private int count; // pages taken of each kind
     private MemorySegment state = NONE; // of recurrent layers
     private boolean broken; // the state is that of a forward that failed
+    private MemorySegment kept = NONE; // what has moved an earlier state, and that state
+    private int keptAt; // its position
+    boolean replays; // a pass over the next positions moves states alone, by what is kept
     private long promised; // bytes
     private int reserved; // positions
     private boolean reserves;
@@ -159,6 +167,34 @@ public final class KVCache implements AutoCloseable {
         return copies ? new Snapshot(pool.take(pool.state, true).copyFrom(state)) : null;
     }
 
+    /**
+     * Keeps the state behind the last position until the next cut, which may then be at any position from here on: the
+     * layers move it again. More than {@value #REPLAYED} positions end it.
+     *
+     * @return false if there is no room for a copy, or nothing cached; true without recurrent layers
+     */
+    public boolean keepState() {
+        boolean isNew = kept.equals(NONE);
+        boolean isThere = !broken && !state.equals(NONE) && (!isNew || pool.promise(pool.kept.bytes));
+        if (isThere) {
+            kept = isNew ? pool.take(pool.kept, true) : kept;
+            keptAt = length;
+            keptState().copyFrom(state);
+        }
+        return isThere || pool.state.bytes == 0;
+    }
+
+    private MemorySegment keptState() {
+        return kept.asSlice(kept.byteSize() - pool.state.bytes);
+    }
+
+    private void forgetKept() {
+        if (!kept.equals(NONE)) {
+            pool.give(pool.kept, kept, false);
+            kept = NONE;
+        }
+    }
+
     /** Reserves room for the state of recurrent layers; false if there is none. */
     public boolean reserveState() {
         boolean isThere = promised >= pool.state.bytes || pool.promise(pool.state.bytes);
@@ -197,7 +233,7 @@ public final class KVCache implements AutoCloseable {
      * stay reserved.
      *
      * @throws IllegalArgumentException if so many are not cached, the next token would see positions that fell out of a
-     *     window, or recurrent layers had another state there
+     *     window, or recurrent layers had a state there that was not {@linkplain #keepState kept}
      */
     public void truncate(int length) {
         if (length < 0 || length > this.length) {
@@ -211,10 +247,15 @@ public final class KVCache implements AutoCloseable {
                         + ", got a cache that gave them back; begin again");
             }
         }
-        if (length > 0 && length < this.length && pool.state.bytes > 0) {
-            throw new IllegalArgumentException("cache: expected to keep all " + this.length
+        int earliest = kept.equals(NONE) ? this.length : keptAt;
+        if (pool.state.bytes > 0 && length > 0 && length < earliest) {
+            throw new IllegalArgumentException("cache: expected to keep at least " + earliest
                     + " positions, whose state recurrent layers have, got " + length + "; begin again");
         }
+        if (pool.state.bytes > 0 && length > 0 && length < this.length) {
+            replay(length - keptAt);
+        }
+        forgetKept();
         this.length = length;
         reserved = 0;
         if (length == 0 && !state.equals(NONE)) {
@@ -229,6 +270,19 @@ public final class KVCache implements AutoCloseable {
             }
             firsts[k] = Math.min(firsts[k], count);
         }
+    }
+
+    /** Goes back to the state that is kept, and from there over so many positions again. */
+    private void replay(int positions) {
+        state.copyFrom(keptState());
+        length = keptAt;
+        replays = true;
+        try {
+            pool.decoder.replay(this, positions);
+        } finally {
+            replays = false;
+        }
+        advance(positions);
     }
 
     /** @param promises whether the page's bytes stay promised to this cache */
@@ -272,14 +326,17 @@ public final class KVCache implements AutoCloseable {
         }
         count = PagePool.needed(length + tokens);
         if (pool.state.bytes > 0) {
-            prepareState();
+            prepareState(tokens);
         }
     }
 
-    private void prepareState() {
+    private void prepareState(int tokens) {
         if (broken && length > 0) {
             throw new IllegalStateException("cache: expected the state of " + length
                     + " positions, got that of a forward that failed; begin again");
+        }
+        if (length + tokens - keptAt > REPLAYED) {
+            forgetKept();
         }
         boolean isNew = state.equals(NONE);
         state = isNew ? take(pool.state) : state;
@@ -340,6 +397,24 @@ public final class KVCache implements AutoCloseable {
     MemorySegment state(int layer) {
         broken = true; // until the forward ends
         return pool.state(state, layer);
+    }
+
+    /**
+     * Keeps numbers that move a layer's state at the next positions, if an earlier one is kept. A replay gets them back.
+     *
+     * @param x [T, width]
+     * @param at how many numbers of a position come before them
+     */
+    void keep(int layer, Rows x, int at, int width) {
+        for (int t = 0; t < x.count() && !kept.equals(NONE); t++) {
+            MemorySegment moves = pool.moves(kept, layer);
+            long from = 4L * at * REPLAYED + 4L * (length - keptAt + t) * width;
+            if (replays) {
+                MemorySegment.copy(moves, Panels.FLOAT, from, x.data(), x.start(t), width);
+            } else {
+                MemorySegment.copy(x.data(), x.start(t), moves, Panels.FLOAT, from, width);
+            }
+        }
     }
 
     /** Counts positions as cached once every layer has stored them. */

@@ -132,8 +132,8 @@ final class Layout {
         var in = linear("delta_in", Role.MIXER_IN, delta.channels() + values, hiddenSize, false);
         var gates = linear("delta_gates", Role.MIXER_IN, 2 * delta.valueHeads(), hiddenSize, false);
         var conv = convolution("delta_conv", delta.channels(), delta.kernel(), false);
-        ParameterSpec decays = add("delta.decay", Role.DECAY, delta.valueHeads(), 1);
-        ParameterSpec steps = add("delta.bias", Role.BIAS, delta.valueHeads(), 1);
+        ParameterSpec decays = add("delta_decay.weight", Role.DECAY, delta.valueHeads(), 1);
+        ParameterSpec steps = add("delta_step.bias", Role.BIAS, delta.valueHeads(), 1);
         var deltaNorm = norm("delta_norm", delta.valueSize(), norm);
         var out = linear("delta_out", Role.MIXER_OUT, hiddenSize, values, false);
         double root = Math.sqrt(delta.keySize());
@@ -228,19 +228,21 @@ final class Layout {
                 var experts = experts(both.routed(), scales);
                 var expertsOut = norm("experts_out_norm", hiddenSize, norm);
                 yield from -> new ExpertsBeside(
-                        dense.apply(from),
-                        denseOut.apply(from),
                         experts.apply(from),
-                        routerIn.apply(from),
-                        expertsIn.apply(from),
-                        expertsOut.apply(from));
+                        dense.apply(from),
+                        null,
+                        new ExpertsBeside.Norms(
+                                routerIn.apply(from),
+                                expertsIn.apply(from),
+                                expertsOut.apply(from),
+                                denseOut.apply(from)));
             }
             case FeedForwardConfig.Shared both -> {
                 var experts = experts(both.routed(), null);
                 var shared = dense("shared_", both.shared());
                 var gate = both.gated() ? linear("shared_router", Role.ROUTER, 1, hiddenSize, false) : null;
-                yield from -> new SharedExperts(
-                        experts.apply(from), shared.apply(from), gate == null ? null : gate.apply(from));
+                yield from -> new ExpertsBeside(
+                        experts.apply(from), shared.apply(from), gate == null ? null : gate.apply(from), null);
             }
         };
     }

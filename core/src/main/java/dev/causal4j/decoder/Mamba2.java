@@ -36,7 +36,8 @@ record Mamba2(
         tape.gates = Activations.atLeast(tape.gates, rows, 2 * config.heads());
         tape.prepared = Activations.atLeast(tape.prepared, rows, channels);
         tape.mixed = Activations.atLeast(tape.mixed, rows, width);
-        in.forward(a.normed, tape.projected, rows); // [N, z u dt]
+        in.forward(a.normed, tape.projected, step.inputs()); // [N, z u dt]
+        step.keep(layer, inputs(tape.projected, rows), 0, channels + config.heads()); // u dt
         conv.forward(step, layer, inputs(tape.projected, rows), Rows.of(tape.prepared, channels, rows));
         float[] active = tape.keeps ? tape.prepared.clone() : tape.prepared;
         step.compute.each(rows, row -> {
@@ -129,7 +130,7 @@ record Mamba2(
         });
         float[] product = gates.clone();
         Kernels.scale(tape.attended, 0, product, 0, product.length);
-        norm.backward(step.compute, step.rows(), row -> row * width, product, a.dMixed, dy, a, gradients);
+        norm.backward(step, product, a.dMixed, dy, a, gradients);
         step.compute.each(step.rows(), row -> {
             int z = row * projected();
             System.arraycopy(dy, row * width, a.dProjected, z, width);

@@ -1,6 +1,5 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.NormRule;
 import dev.causal4j.kernel.Panels;
@@ -38,31 +37,29 @@ record Norm(NormRule rule) {
 
     /** Adds the gradients by gain, bias and x; dx [N, D]. */
     void backward(Step step, float[] x, float[] dy, float[] dx, Activations a, Gradients gradients) {
-        backward(step.compute, step.rows(), row -> row * gain().length, x, dy, dx, a, gradients);
+        backward(step, new Heads(gain().length, 0, 1), x, dy, dx, a, gradients);
     }
 
     /**
-     * Adds the gradients for rows that begin anywhere.
+     * Neighbouring heads of each row, which are normed by themselves.
      *
-     * @param start where a row begins in x, dy and dx
+     * @param width numbers of a row
+     * @param offset where the first of them begins
      */
-    void backward(
-            Compute compute,
-            int rows,
-            IntUnaryOperator start,
-            float[] x,
-            float[] dy,
-            float[] dx,
-            Activations a,
-            Gradients gradients) {
+    record Heads(int width, int offset, int count) {}
+
+    /** Adds the gradients of heads of rows; x, dy and dx [N, width]. */
+    void backward(Step step, Heads heads, float[] x, float[] dy, float[] dx, Activations a, Gradients gradients) {
+        int rows = step.rows() * heads.count;
+        IntUnaryOperator start = i -> i / heads.count * heads.width + heads.offset + i % heads.count * gain().length;
         float[] moments = a.moments(rows); // two numbers a row
-        compute.each(rows, r -> Kernels.normBackward(rule, x, dy, dx, start.applyAsInt(r), moments, 2 * r));
+        step.compute.each(rows, r -> Kernels.normBackward(rule, x, dy, dx, start.applyAsInt(r), moments, 2 * r));
         float[] dGain = gradients.of(gain());
         float[] dBias = gradients.of(bias());
         if (dGain == null && dBias == null) {
             return;
         }
-        compute.run(Panels.needed(gain().length), task -> {
+        step.compute.run(Panels.needed(gain().length), task -> {
             int from = task * Panels.WIDTH;
             int to = Math.min(gain().length, from + Panels.WIDTH);
             for (int r = 0; r < rows; r++) {

@@ -49,10 +49,12 @@ public final class PagePool {
     final PanelFormat format;
     final List<Kind> kinds = new ArrayList<>();
     final Kind state = new Kind(0); // of no bytes without recurrent layers
+    final Kind kept = new Kind(0); // what has moved an earlier state, then that state
     private final Arena arena;
     private final long capacity; // bytes
     private final Map<Integer, Layer> layers = new HashMap<>(); // of attention
     private final Map<Integer, Long> states = new HashMap<>(); // where a layer's part of the state begins
+    private final Map<Integer, Long> moves = new HashMap<>(); // where what has moved it begins
     private final Map<MemorySegment, Integer> users = new HashMap<>(); // how many caches hold each page
     private long held; // bytes
     private long promised; // bytes
@@ -71,7 +73,9 @@ public final class PagePool {
         for (int layer = 0; layer < decoder.config().blocks().size(); layer++) {
             MixerConfig mixer = decoder.config().blocks().get(layer).mixer();
             states.put(layer, state.bytes);
-            state.bytes += stateBytes(mixer);
+            state.bytes += Math.ceilDiv(mixer.stateSize(), 16) * 64L; // whole cache lines
+            moves.put(layer, kept.bytes);
+            kept.bytes += 4L * KVCache.REPLAYED * Mixer.moveSize(mixer);
             if (mixer instanceof AttentionConfig reader && reader.keysOf() != AttentionConfig.OWN) {
                 layers.put(layer, Objects.requireNonNull(layers.get(reader.keysOf()))); // the same bytes
             } else if (mixer instanceof AttentionConfig attention) {
@@ -82,12 +86,8 @@ public final class PagePool {
                 layers.put(layer, new Layer(kinds.indexOf(kind), from, values));
             }
         }
+        kept.bytes += state.bytes;
         this.capacity = Math.max(bytes, needed(decoder.config().contextLength()) * pageBytes() + state.bytes);
-    }
-
-    /** Bytes of a layer's part of a state, of whole cache lines. */
-    private static long stateBytes(MixerConfig mixer) {
-        return Math.ceilDiv(mixer.stateSize(), 16) * 64L;
     }
 
     private Kind kind(int window) {
@@ -138,6 +138,11 @@ public final class PagePool {
     MemorySegment state(MemorySegment memory, int layer) {
         long size = 4L * decoder.config().blocks().get(layer).mixer().stateSize();
         return memory.asSlice(Objects.requireNonNull(states.get(layer)), size);
+    }
+
+    /** What has moved a layer's part of an earlier state. */
+    MemorySegment moves(MemorySegment memory, int layer) {
+        return memory.asSlice(Objects.requireNonNull(moves.get(layer)));
     }
 
     /** @param bytes less than 0 to withdraw a promise */

@@ -48,17 +48,11 @@ record PerLayerInputs(Matrix.Source rows, @Nullable Matrix table, Linear project
     /** W x / sqrt(D), [N, L p]. */
     private void project(Step step, float[] x, float[] y) {
         projection.forward(x, y, step.rows());
-        scale(y, step.rows() * stride(), scale());
+        Activations.scale(y, step.rows() * stride(), scale());
     }
 
     private float scale() {
         return (float) (1 / Math.sqrt(projection.weight().cols()));
-    }
-
-    private static void scale(float[] x, int n, float factor) {
-        for (int i = 0; i < n; i++) {
-            x[i] *= factor;
-        }
     }
 
     /** Makes {@code a.dPerLayer} zero, to which the layers add. */
@@ -81,19 +75,19 @@ record PerLayerInputs(Matrix.Source rows, @Nullable Matrix table, Linear project
         int rows = step.rows();
         int n = rows * stride();
         int d = projection.weight().cols();
-        scale(a.dPerLayer, n, HALF);
+        Activations.scale(a.dPerLayer, n, HALF);
         Gradient dTable = table == null ? null : gradients.of(table);
         if (dTable != null) {
             float[] looked = Arrays.copyOf(a.dPerLayer, n);
-            scale(looked, n, lookedUp());
+            Activations.scale(looked, n, lookedUp());
             dTable.addRows(step.batch.tokens(), Rows.of(looked, stride(), rows));
         }
         float[] projected = new float[n];
         project(step, a.input(0), projected);
         float[] dProjected = new float[n];
-        int p = norm.gain().length;
-        norm.backward(step.compute, n / p, i -> i * p, projected, a.dPerLayer, dProjected, a, gradients);
-        scale(dProjected, n, scale());
+        Norm.Heads layers = new Norm.Heads(stride(), 0, stride() / norm.gain().length);
+        norm.backward(step, layers, projected, a.dPerLayer, dProjected, a, gradients);
+        Activations.scale(dProjected, n, scale());
         projection.backward(a.input(0), dProjected, a.dNormed, rows, gradients);
         Kernels.add(a.dNormed, 0, dx, 0, rows * d);
     }

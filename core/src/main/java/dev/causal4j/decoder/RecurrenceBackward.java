@@ -1,5 +1,6 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.kernel.Kernels;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -26,14 +27,17 @@ record RecurrenceBackward(
     /** Positions from a state that is kept to the next. */
     private static final int EACH = 64;
 
-    /** A task is a key head in a sequence: its value heads add to the gradients of its queries and keys. */
+    /** A task is a value head in a sequence. Those that read a key head then add to its gradients, in their order. */
     void run(Step step) {
-        step.compute.run(step.parts.size() * heads.keyHeads(), task -> {
-            Step.Part part = step.parts.get(task / heads.keyHeads());
-            for (int head = 0; head < heads.valueHeads(); head++) {
-                if (heads.keyHead(head) == task % heads.keyHeads()) {
-                    new Head(part, task % heads.keyHeads(), head).run();
-                }
+        int each = heads.valueHeads();
+        Head[] all = new Head[step.parts.size() * each];
+        step.compute.run(all.length, task -> {
+            all[task] = new Head(step.parts.get(task / each), task % each);
+            all[task].run();
+        });
+        step.compute.each(step.rows(), row -> {
+            for (int head = 0; head < each; head++) {
+                all[step.part(row) * each + head].addKeys(row);
             }
         });
     }
@@ -46,16 +50,24 @@ record RecurrenceBackward(
         private final int head;
         private final int first; // row
         private final int count;
+        private final float[] dKeys; // [T, 2 n], of queries and keys
         private final float[] dState = new float[n * m];
         private final float[] known = new float[m];
         private final float[] change = new float[m]; // d
         private final float[] dChange = new float[m]; // dd, then de
 
-        Head(Step.Part part, int keyHead, int head) {
-            this.keyHead = keyHead;
+        Head(Step.Part part, int head) {
+            this.keyHead = heads.keyHead(head);
             this.head = head;
             this.first = part.first();
             this.count = part.count();
+            this.dKeys = new float[count * 2 * n];
+        }
+
+        void addKeys(int row) {
+            int at = (row - first) * 2 * n;
+            Kernels.add(dKeys, at, dActive, query(row), n);
+            Kernels.add(dKeys, at + n, dActive, key(row), n);
         }
 
         void run() {
@@ -138,7 +150,7 @@ record RecurrenceBackward(
                     dState[i * m + c] = Math.fma(q, dOut[dy + c], dState[i * m + c]);
                     dChange[c] = Math.fma(dState[i * m + c], k, dChange[c]);
                 }
-                dActive[query(row) + i] += dq;
+                dKeys[(row - first) * 2 * n + i] = dq;
             }
             float dRate = 0;
             for (int c = 0; c < m; c++) {
@@ -168,7 +180,7 @@ record RecurrenceBackward(
                     dDecay = Math.fma(dh, before[at], dDecay);
                     dState[at] = decay * dh;
                 }
-                dActive[key(row) + i] += dk;
+                dKeys[((row - first) * 2 + 1) * n + i] = dk;
             }
             return dDecay;
         }

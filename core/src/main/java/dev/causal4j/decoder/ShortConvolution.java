@@ -17,11 +17,12 @@ record ShortConvolution(int layer, Linear in, CausalConv conv, Linear out) imple
         tape.projected = Activations.atLeast(tape.projected, step.rows(), 3 * d);
         tape.prepared = Activations.atLeast(tape.prepared, step.rows(), 2 * d);
         tape.mixed = Activations.atLeast(tape.mixed, step.rows(), d);
-        in.forward(a.normed, tape.projected, step.rows()); // [N, B C u]
-        step.compute.each(step.rows(), row -> {
+        in.forward(a.normed, tape.projected, step.inputs()); // [N, B C u]
+        step.compute.each(step.inputs(), row -> {
             System.arraycopy(tape.projected, row * 3 * d, tape.prepared, row * 2 * d, d);
             Kernels.scale(tape.projected, row * 3 * d + 2 * d, tape.prepared, row * 2 * d, d);
         });
+        step.keep(layer, half(tape.prepared, 0, step), 0, d);
         conv.forward(step, layer, half(tape.prepared, 0, step), half(tape.prepared, d, step));
         step.compute.each(step.rows(), row -> {
             System.arraycopy(tape.prepared, row * 2 * d + d, tape.mixed, row * d, d);

@@ -1,6 +1,7 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Dropout.Place;
 import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.PagedAttention;
@@ -65,6 +66,16 @@ final class Step {
     /** How many rows. */
     int rows() {
         return addresses.length;
+    }
+
+    /** How many rows have inputs: all, or none in a {@linkplain KVCache#replays replay}. */
+    int inputs() {
+        return parts.getFirst().cache().replays ? 0 : rows();
+    }
+
+    /** Keeps numbers that move a layer's states, [N, width], or gets them back, as {@link KVCache#keep}. */
+    void keep(int layer, Rows x, int at, int width) {
+        parts.forEach(part -> part.cache().keep(layer, x.rows(part.first(), part.count()), at, width));
     }
 
     /** A row's number among all of the batch's. */

@@ -160,10 +160,8 @@ record Header(String subject, MemorySegment bytes) {
         long position = 0;
         for (Declared each : tensors) {
             if (each.begin != position) {
-                throw wrong(
-                        "tensor " + quote(each.name),
-                        "data from offset " + position + " on",
-                        "offset " + each.begin + (each.begin > position ? ", a hole" : ", an overlap"));
+                String got = "offset " + each.begin + (each.begin > position ? ", a hole" : ", an overlap");
+                throw wrong("tensor " + quote(each.name), "data from offset " + position + " on", got);
             }
             position = each.end;
         }

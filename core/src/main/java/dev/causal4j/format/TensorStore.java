@@ -51,14 +51,12 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
      */
     public record Stored(String file, String type, List<Long> shape, MemorySegment data) {
         private TensorView view(String name) throws FormatException {
+            String place = file + ", tensor " + quote(name);
             return DType.ofFileType(type)
                     .map(dtype -> new TensorView(name, dtype, shape, data))
                     .or(() -> BlockType.of(type).map(blocks -> TensorView.of(name, blocks, shape, data)))
-                    .orElseThrow(() -> new FormatException(
-                            file + ", tensor " + quote(name),
-                            "dtype F32, F16, BF16 or I8",
-                            type,
-                            "convert the checkpoint"));
+                    .orElseThrow(() ->
+                            new FormatException(place, "dtype F32, F16, BF16 or I8", type, "convert the checkpoint"));
         }
     }
 
@@ -144,13 +142,9 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
         for (List<SafeTensors.Source> file : files) {
             String part = String.format(Locale.ROOT, SHARD, files.indexOf(file) + 1, files.size());
             String name = files.size() == 1 ? SINGLE : part;
+            Path target = folder.resolve(name);
             long before = total;
-            SafeTensors.write(
-                    folder.resolve(name),
-                    file,
-                    Map.of("format", "pt"),
-                    false,
-                    bytes -> progress.accept(before + bytes));
+            SafeTensors.write(target, file, Map.of("format", "pt"), false, bytes -> progress.accept(before + bytes));
             for (SafeTensors.Source tensor : file) {
                 fileOf.put(tensor.name(), name);
                 total += tensor.bytes();

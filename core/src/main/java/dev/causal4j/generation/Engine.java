@@ -4,6 +4,7 @@ import dev.causal4j.InputException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
@@ -38,7 +39,7 @@ public final class Engine implements AutoCloseable {
     private static final int LOGITS_BYTES = 32 << 20;
 
     /** Most rows of forced and guessed tokens that a sequence feeds in a step; more would hold its neighbours up. */
-    private static final int MOST_DRAFTED = 16;
+    private static final int MOST_DRAFTED = KVCache.REPLAYED - 1;
 
     private static final long IDLE_MILLIS = 1000;
     private static final long REST_MILLIS = 100; // until slow readers that wake nobody are asked again
@@ -96,7 +97,7 @@ public final class Engine implements AutoCloseable {
         this.model = model;
         this.options = options;
         this.drafts = drafts;
-        this.mostDrafted = model.decoder().pool().stateBytes() > 0 ? 0 : mostDrafted; // no state can be taken back
+        this.mostDrafted = mostDrafted;
         this.prefixes = new PrefixCache(model.decoder().pool(), options.prefixBytes());
         this.schedule = new Schedule(model, options, prefixes, budget);
         // Ids beyond the tokenizer belong to a padded vocabulary and are never chosen.

@@ -153,8 +153,9 @@ final class GeneratedSequence extends Sequence<Generation> {
     @Override
     void guess() {
         begun = known;
-        boolean feedsAll = decodes() || promptRows == left();
-        int room = Math.min(positions - known, KVCache.STEP - promptRows);
+        boolean feedsAll = knownRows() == left();
+        int most = isRecurrent() ? Math.min(mostRows(), KVCache.REPLAYED) : KVCache.STEP;
+        int room = Math.min(positions - known, most - left());
         draft = new int[feedsAll ? Math.clamp(room, 0, engine.mostDrafted) : 0];
         int count = mask == null || takesForced || drafts instanceof GivenTokens ? 0 : mask.forced(draft);
         try {
@@ -163,9 +164,8 @@ final class GeneratedSequence extends Sequence<Generation> {
             drafts = DraftSource.NONE;
             LOG.log(Level.WARNING, "draft source: expected tokens; it is not asked again for this sequence", e);
         }
-        int most = Math.min(count, draft.length);
         int right = 0;
-        while (right < most && draft[right] >= 0 && draft[right] < choosable) {
+        while (right < Math.min(count, draft.length) && draft[right] >= 0 && draft[right] < choosable) {
             right++;
         }
         draft = Arrays.copyOf(draft, right);
@@ -180,8 +180,8 @@ final class GeneratedSequence extends Sequence<Generation> {
     void took(double seconds) {
         int differs = Arrays.mismatch(tokens, begun, known, draft, 0, draft.length);
         int right = Math.min(begun + (differs < 0 ? draft.length : differs), known - 1);
-        if (cache.length() > right) {
-            cache.truncate(right); // rows that were not reached
+        if (draft.length > 0) {
+            cache.truncate(right); // rows that were not reached, and what was kept for them
         }
         int taken = known - begun;
         if (begun > promptLength) { // computing tokens again is a part of decoding

@@ -96,13 +96,21 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return finished() || failure != null || cancelled || result.isDone() || followers == 0;
     }
 
+    /** Known tokens that it feeds in this step. */
+    int knownRows() {
+        return decodes() ? rows(left()) : promptRows;
+    }
+
     /** How many positions its cache has after this step, with the draft. */
     int fedTo() {
-        return cache.length() + (decodes() ? left() : promptRows) + draft.length;
+        return cache.length() + knownRows() + draft.length;
     }
 
     /** The next chunk: its prompt tokens of this step, or the last tokens; then the draft. */
     Batch.Chunk next() {
+        if (draft.length > 0 && !cache.keepState()) {
+            draft = new int[0]; // it could not be taken back
+        }
         int from = cache.length();
         int to = fedTo() - draft.length;
         wanted = wanted(from, to) + draft.length;
@@ -172,22 +180,29 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     /** Whether this one computes pages that another begins with, and has not computed them all yet. */
     boolean computesFor(Sequence<?> next) {
-        boolean recurrent = engine.model().decoder().pool().stateBytes() > 0;
         int behind = chain.size() * PagePool.POSITIONS;
-        return common(next) >= (recurrent ? snapshotBehind(behind) : behind + PagePool.POSITIONS);
+        return common(next) >= (isRecurrent() ? snapshotBehind(behind) : behind + PagePool.POSITIONS);
     }
 
-    /** The next position, behind one, where recurrent layers' states are kept; a prompt is cut there. */
+    boolean isRecurrent() {
+        return engine.model().decoder().pool().stateBytes() > 0;
+    }
+
+    /** The next position, behind one, where recurrent layers' states are kept; steps are cut there. */
     int snapshotBehind(int position) {
         int next = (position / PrefixCache.DISTANCE + 1) * PrefixCache.DISTANCE;
         int last = (known - 1) / PagePool.POSITIONS * PagePool.POSITIONS; // the last token's row is computed again
         return position < last && !decodes() ? Math.min(next, last) : next;
     }
 
-    /** Prompt tokens to feed in a step, at most so many. */
+    /** Known tokens to feed in a step, at most so many. */
     int rows(int most) {
-        boolean cuts = shares && engine.model().decoder().pool().stateBytes() > 0;
-        return Math.min(Math.min(most, left()), cuts ? snapshotBehind(cache.length()) - cache.length() : most);
+        return Math.min(Math.min(most, left()), mostRows());
+    }
+
+    /** Most rows of a step. */
+    int mostRows() {
+        return shares && isRecurrent() ? snapshotBehind(cache.length()) - cache.length() : KVCache.STEP;
     }
 
     void fail(Throwable thrown) {

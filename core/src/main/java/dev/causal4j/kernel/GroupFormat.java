@@ -345,15 +345,17 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
 
         private void putCodes(int j) {
             int zeros = format.zero() * 0x01010101;
-            for (int k = 0; k < depth; k += 4) {
-                int four = (int) FOUR.get(row, k) ^ zeros; // adds 128, or 8 to 4 bits
-                int in = k % format.group;
-                int at = (int) format.codesAt(k / format.group);
-                if (format.bits == 8) {
-                    FOUR.set(panel, at + in * WIDTH + 4 * j, four);
-                } else {
-                    int to = at + in * WIDTH / 2 + j % 32 * 4;
-                    FOUR.set(panel, to, (int) FOUR.get(panel, to) | (four & 0x0f0f0f0f) << (j / 32 * 4));
+            int held = format.bits == 8 ? WIDTH : WIDTH / 2; // words of four inputs
+            int shift = j / held * 4;
+            for (int g = 0; g < depth / format.group; g++) {
+                int to = (int) format.codesAt(g) + j % held * 4;
+                for (int k = g * format.group; k < (g + 1) * format.group; k += 4, to += held * 4) {
+                    int four = (int) FOUR.get(row, k) ^ zeros; // adds 128, or 8 to 4 bits
+                    if (format.bits == 8) {
+                        FOUR.set(panel, to, four);
+                    } else {
+                        FOUR.set(panel, to, (int) FOUR.get(panel, to) | (four & 0x0f0f0f0f) << shift);
+                    }
                 }
             }
         }

@@ -1,7 +1,6 @@
 package dev.causal4j.kernel;
 
 import dev.causal4j.compute.Rows;
-import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -112,10 +111,7 @@ public record PagedAttention(
     /** Computes the means of some parts of the values. */
     public void means(int from, int to) {
         for (int part = from; part < to; part++) {
-            Rows means = means(part);
-            for (int row = 0; row < each(); row++) {
-                Arrays.fill(out.data(), means.start(row), means.start(row) + width(part), 0f);
-            }
+            means(part).clear(width(part));
         }
         for (int page = base() / Panels.WIDTH; page < base() / Panels.WIDTH + count(); page++) {
             for (int part = from; part < to; part++) {

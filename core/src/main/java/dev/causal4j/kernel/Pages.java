@@ -2,7 +2,6 @@ package dev.causal4j.kernel;
 
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -47,9 +46,7 @@ public record Pages(PanelFormat format, MemorySegment[] memory, long keys, long 
 
     /** The products of queries with the keys of a head, for the positions of a page. */
     void scores(int page, int head, Rows queries, Rows scores) {
-        for (int row = 0; row < scores.count(); row++) {
-            Arrays.fill(scores.data(), scores.start(row), scores.start(row) + Panels.WIDTH, 0f);
-        }
+        scores.clear(Panels.WIDTH);
         long at = keys + head * keyBytes(format, headSize);
         Kernels.reductions().addProduct(format, memory[page], at, headSize, queries, scores, 0, Panels.WIDTH);
     }

@@ -21,22 +21,30 @@ class Reductions {
     }
 
     /** The sum in 16 lanes and a tree. */
-    float sum(float[] x, int offset, int n) {
-        float[] lanes = new float[LANES];
+    final float sum(float[] x, int offset, int n) {
+        return Elementary.tree(sum(x, offset, n, new float[LANES]));
+    }
+
+    /** Adds number i to lane i mod 16, which is 0 unless the numbers are those of a sum behind a multiple of 16. */
+    float[] sum(float[] x, int offset, int n, float[] lanes) {
         for (int i = 0; i < n; i++) {
             lanes[i % LANES] += x[offset + i];
         }
-        return Elementary.tree(lanes);
+        return lanes;
     }
 
     /** Sum of (x - mean)² in 16 lanes and a tree. */
-    float squares(float[] x, int offset, int n, float mean) {
-        float[] lanes = new float[LANES];
+    final float squares(float[] x, int offset, int n, float mean) {
+        return Elementary.tree(squares(x, offset, n, mean, new float[LANES]));
+    }
+
+    /** As {@link #sum(float[], int, int, float[])}. */
+    float[] squares(float[] x, int offset, int n, float mean, float[] lanes) {
         for (int i = 0; i < n; i++) {
             float d = x[offset + i] - mean;
             lanes[i % LANES] = Math.fma(d, d, lanes[i % LANES]);
         }
-        return Elementary.tree(lanes);
+        return lanes;
     }
 
     /**
@@ -44,24 +52,32 @@ class Reductions {
      *
      * @param keep whether each x is replaced by its exponential
      */
-    float expSum(float[] x, int offset, int n, float max, boolean keep) {
-        float[] lanes = new float[LANES];
+    final float expSum(float[] x, int offset, int n, float max, boolean keep) {
+        return Elementary.tree(expSum(x, offset, n, max, keep, new float[LANES]));
+    }
+
+    /** As {@link #sum(float[], int, int, float[])}. */
+    float[] expSum(float[] x, int offset, int n, float max, boolean keep, float[] lanes) {
         for (int i = 0; i < n; i++) {
             float exp = Elementary.exp(x[offset + i] - max);
             lanes[i % LANES] += exp;
             x[offset + i] = keep ? exp : x[offset + i];
         }
-        return Elementary.tree(lanes);
+        return lanes;
     }
 
     /** Sum of d · exp(d) with d = x - max, not below -104, in 16 lanes and a tree. */
-    float expMoment(float[] x, int offset, int n, float max) {
-        float[] lanes = new float[LANES];
+    final float expMoment(float[] x, int offset, int n, float max) {
+        return Elementary.tree(expMoment(x, offset, n, max, new float[LANES]));
+    }
+
+    /** As {@link #sum(float[], int, int, float[])}. */
+    float[] expMoment(float[] x, int offset, int n, float max, float[] lanes) {
         for (int i = 0; i < n; i++) {
             float d = Math.max(x[offset + i] - max, Elementary.EXP_MIN);
             lanes[i % LANES] = Math.fma(d, Elementary.exp(d), lanes[i % LANES]);
         }
-        return Elementary.tree(lanes);
+        return lanes;
     }
 
     /** Number of values that are the threshold or more. */
@@ -87,7 +103,7 @@ class Reductions {
     /** y = the norm of x: gain and bias as one fused multiply-add. */
     final void norm(NormRule rule, float[] x, int xOffset, float[] y, int yOffset) {
         float mean = mean(rule, x, xOffset);
-        normalize(rule, x, xOffset, mean, scale(rule, x, xOffset, mean), y, yOffset);
+        normalize(rule, x, xOffset, mean, scale(rule, x, xOffset, mean), y, yOffset, 0);
     }
 
     final float mean(NormRule rule, float[] x, int offset) {
@@ -100,9 +116,9 @@ class Reductions {
         return 1f / (float) Math.sqrt(squares(x, offset, n, mean) / n + rule.epsilon());
     }
 
-    /** y = (x - mean) · scale · gain + bias, the last two as one fused multiply-add. */
-    void normalize(NormRule rule, float[] x, int xOffset, float mean, float scale, float[] y, int yOffset) {
-        for (int i = 0; i < rule.gain().length; i++) {
+    /** y = (x - mean) · scale · gain + bias, the last two as one fused multiply-add, from number {@code from} on. */
+    void normalize(NormRule rule, float[] x, int xOffset, float mean, float scale, float[] y, int yOffset, int from) {
+        for (int i = from; i < rule.gain().length; i++) {
             y[yOffset + i] = Math.fma((x[xOffset + i] - mean) * scale, rule.gain()[i], rule.bias()[i]);
         }
     }

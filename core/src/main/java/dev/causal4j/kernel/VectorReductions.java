@@ -42,8 +42,7 @@ final class VectorReductions extends Reductions {
     }
 
     @Override
-    float sum(float[] x, int offset, int n) {
-        float[] lanes = new float[LANES];
+    float[] sum(float[] x, int offset, int n, float[] lanes) {
         int end = offset + whole(n);
         for (int j = 0; j < LANES; j += W) {
             FloatVector a = FloatVector.zero(S);
@@ -52,15 +51,11 @@ final class VectorReductions extends Reductions {
             }
             store(a, lanes, j);
         }
-        for (int i = whole(n); i < n; i++) {
-            lanes[i % LANES] += x[offset + i];
-        }
-        return Elementary.tree(lanes);
+        return super.sum(x, end, offset + n - end, lanes);
     }
 
     @Override
-    float squares(float[] x, int offset, int n, float mean) {
-        float[] lanes = new float[LANES];
+    float[] squares(float[] x, int offset, int n, float mean, float[] lanes) {
         int end = offset + whole(n);
         for (int j = 0; j < LANES; j += W) {
             FloatVector a = FloatVector.zero(S);
@@ -70,16 +65,11 @@ final class VectorReductions extends Reductions {
             }
             store(a, lanes, j);
         }
-        for (int i = whole(n); i < n; i++) {
-            float d = x[offset + i] - mean;
-            lanes[i % LANES] = Math.fma(d, d, lanes[i % LANES]);
-        }
-        return Elementary.tree(lanes);
+        return super.squares(x, end, offset + n - end, mean, lanes);
     }
 
     @Override
-    float expSum(float[] x, int offset, int n, float max, boolean keep) {
-        float[] lanes = new float[LANES];
+    float[] expSum(float[] x, int offset, int n, float max, boolean keep, float[] lanes) {
         int end = offset + whole(n);
         for (int j = 0; j < LANES; j += W) {
             FloatVector a = FloatVector.zero(S);
@@ -92,17 +82,11 @@ final class VectorReductions extends Reductions {
             }
             store(a, lanes, j);
         }
-        for (int i = whole(n); i < n; i++) {
-            float exp = Elementary.exp(x[offset + i] - max);
-            lanes[i % LANES] += exp;
-            x[offset + i] = keep ? exp : x[offset + i];
-        }
-        return Elementary.tree(lanes);
+        return super.expSum(x, end, offset + n - end, max, keep, lanes);
     }
 
     @Override
-    float expMoment(float[] x, int offset, int n, float max) {
-        float[] lanes = new float[LANES];
+    float[] expMoment(float[] x, int offset, int n, float max, float[] lanes) {
         int end = offset + whole(n);
         for (int j = 0; j < LANES; j += W) {
             FloatVector a = FloatVector.zero(S);
@@ -112,11 +96,7 @@ final class VectorReductions extends Reductions {
             }
             store(a, lanes, j);
         }
-        for (int i = whole(n); i < n; i++) {
-            float d = Math.max(x[offset + i] - max, Elementary.EXP_MIN);
-            lanes[i % LANES] = Math.fma(d, Elementary.exp(d), lanes[i % LANES]);
-        }
-        return Elementary.tree(lanes);
+        return super.expMoment(x, end, offset + n - end, max, lanes);
     }
 
     @Override
@@ -131,16 +111,14 @@ final class VectorReductions extends Reductions {
     }
 
     @Override
-    void normalize(NormRule rule, float[] x, int xOffset, float mean, float scale, float[] y, int yOffset) {
+    void normalize(NormRule rule, float[] x, int xOffset, float mean, float scale, float[] y, int yOffset, int from) {
         float[] gain = rule.gain();
         float[] bias = rule.bias();
-        int i = 0;
+        int i = from;
         for (; i + W <= gain.length; i += W) {
             normal(x, xOffset + i, mean, scale).fma(at(gain, i), at(bias, i)).intoArray(y, yOffset + i);
         }
-        for (; i < gain.length; i++) {
-            y[yOffset + i] = Math.fma((x[xOffset + i] - mean) * scale, gain[i], bias[i]);
-        }
+        super.normalize(rule, x, xOffset, mean, scale, y, yOffset, i);
     }
 
     private static FloatVector normal(float[] x, int i, float mean, float scale) {

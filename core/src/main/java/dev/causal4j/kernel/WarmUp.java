@@ -33,6 +33,9 @@ final class WarmUp {
     /** Multiply-adds of a prompt after which the samples start: most of it is still to come. */
     private static final long PROMPT_WORK = 256 << 20;
 
+    /** A provider's multiply-adds of a prompt after which the samples start: a short one is done before they take a core. */
+    private static final long PROVIDED_WORK = 16 * WORK;
+
     private final JavaKernels plain = JavaKernels.scalar();
     private final JavaKernels vector;
     /** Multiply-adds in plain Java. */
@@ -98,8 +101,11 @@ final class WarmUp {
 
     /** Counts a provider's product: attention and norms run beside it, and their vectors are worth as much. */
     void count(Panels w, int rows) {
-        if (!done && work.merge(Loops.REST, (long) w.count() * Panels.WIDTH * w.depth() * rows, Long::sum) >= WORK) {
-            start(Loops.REST);
+        if (!done) {
+            long sum = work.merge(Loops.REST, (long) w.count() * Panels.WIDTH * w.depth() * rows, Long::sum);
+            if (sum >= (rows > RowTiles.FEW ? PROVIDED_WORK : WORK)) {
+                start(Loops.REST);
+            }
         }
     }
 

@@ -132,16 +132,12 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
 
     /** The parameter as a matrix. */
     Matrix matrix(Device device, DType dtype, ParameterSpec spec) {
+        if (origin.columns() != null) {
+            return Matrix.of(device, dtype, spec.rows(), spec.cols(), this::row);
+        }
         return Matrix.of(device, dtype, spec.rows(), spec.cols(), (from, width, wide) -> {
-            float[] numbers = new float[origin.columns() == null ? 0 : spec.cols()];
-            for (int n = 0; numbers.length > 0 && n < width; n++) {
-                row(from + n, numbers);
-                for (int k = 0; k < numbers.length; k++) {
-                    wide[k * Panels.WIDTH + n] = numbers[k];
-                }
-            }
             int row = 0; // of the parameter, where a part begins
-            for (int i = 0; numbers.length == 0 && i < tensors.size(); i++) {
+            for (int i = 0; i < tensors.size(); i++) {
                 Origin.Part part = origin.parts().get(i);
                 int first = Math.max(from, row);
                 int count = Math.min(from + width, row + part.rows()) - first;

@@ -292,10 +292,8 @@ public final class Matrix {
     private void multiplyPanels(int from, int to, PackedRows x, int row, float @Nullable [] bias, Rows y) {
         int whole = Math.min(to, rows / Panels.WIDTH);
         if (from < whole) {
-            x.multiply(
-                    run(from, whole - from),
-                    row,
-                    new Rows(y.data(), y.offset() + from * Panels.WIDTH, y.stride(), y.count()));
+            Rows outputs = new Rows(y.data(), y.offset() + from * Panels.WIDTH, y.stride(), y.count());
+            x.multiply(run(from, whole - from), row, outputs);
         }
         if (whole < to) { // the last panel is padded: its results go through a scratch row
             int width = rows - whole * Panels.WIDTH;

@@ -13,6 +13,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** The state of recurrent layers, which a sequence has beside its pages. */
@@ -92,10 +93,59 @@ class StateTest {
             cache.truncate(4);
             assertThatThrownBy(() -> cache.truncate(3))
                     .isInstanceOf(IllegalArgumentException.class)
-                    .hasMessage("cache: expected to keep all 4 positions, whose state recurrent layers have, got 3;"
-                            + " begin again");
+                    .hasMessage(
+                            "cache: expected to keep at least 4 positions, whose state recurrent layers have, got 3;"
+                                    + " begin again");
             hidden(cache, 5);
         }
+    }
+
+    @Test
+    void seventeenPositionsBehindOneThatIsKeptCanBeTakenBackOnce() {
+        int free = model.decoder().pool().freePages();
+        int[] tokens = IntStream.range(0, 30).map(i -> i * i % 31).toArray();
+        float[] expected;
+        try (KVCache whole = model.newCache()) {
+            expected = hidden(whole, tokens);
+        }
+        for (int back = 0; back <= KVCache.REPLAYED; back++) {
+            try (KVCache cache = model.newCache()) {
+                hidden(cache, Arrays.copyOf(tokens, 4));
+                assertThat(cache.keepState()).isTrue();
+                hidden(cache, Arrays.copyOfRange(tokens, 4, 9));
+                hidden(cache, Arrays.copyOfRange(tokens, 9, 21));
+                int length = 21 - back;
+                assertThatThrownBy(() -> cache.truncate(3)).hasMessageContaining("at least 4 positions");
+                cache.truncate(length);
+                assertThatThrownBy(() -> cache.truncate(length - 1)).hasMessageContaining("whose state");
+                assertThat(hidden(cache, Arrays.copyOfRange(tokens, length, 30)))
+                        .containsExactly(Arrays.copyOfRange(expected, length * 18, 30 * 18));
+            }
+        }
+        assertThat(model.decoder().pool().freePages()).isEqualTo(free);
+    }
+
+    @Test
+    void aStateIsKeptWhereThereIsRoomAndForSoManyPositions() {
+        KVCache cache = pool.newCache();
+        assertThat(cache.keepState()).as("nothing is cached").isFalse();
+        cache.prepare(decoder, 4);
+        cache.advance(4);
+        int free = pool.freePages();
+        assertThat(cache.keepState()).isTrue();
+        assertThat(cache.keepState()).as("another, in its place").isTrue();
+        assertThat(pool.freePages()).isLessThan(free);
+        cache.prepare(decoder, KVCache.REPLAYED + 1);
+        assertThat(pool.freePages()).isEqualTo(free);
+        cache.advance(KVCache.REPLAYED + 1);
+        assertThatThrownBy(() -> cache.truncate(5)).hasMessageContaining("at least 22 positions");
+        KVCache other = pool.newCache();
+        assertThat(other.reserve(64 * pool.freePages())).isTrue();
+        assertThat(cache.keepState()).isFalse();
+        other.close();
+        assertThat(cache.keepState()).isTrue();
+        cache.close();
+        assertThat(pool.freePages()).isEqualTo(8);
     }
 
     @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.Whole;
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.model.CausalLM;
@@ -24,6 +25,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -48,7 +50,17 @@ class DraftSourceTest {
                 "model_type": "llama", "rope_scaling": {"rope_type": "longrope", "original_max_position_embeddings": 64,
                  "short_factor": [1, 1, 1, 1, 1, 1], "long_factor": [3, 7, 9, 11, 13, 15]}}"""),
         EXPERTS(SIZES + """
-                "model_type": "gpt_oss", "sliding_window": 65, "num_local_experts": 5, "num_experts_per_tok": 2}""");
+                "model_type": "gpt_oss", "sliding_window": 65, "num_local_experts": 5, "num_experts_per_tok": 2}"""),
+        CONVOLUTIONS(SIZES + """
+                "model_type": "lfm2", "conv_L_cache": 4, "layer_types": ["conv", "full_attention"]}"""),
+        DELTA_NETS(SIZES + """
+                "model_type": "qwen3_5_text", "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+                "linear_key_head_dim": 5, "linear_value_head_dim": 34, "partial_rotary_factor": 0.5,
+                "layer_types": ["linear_attention", "full_attention"]}"""),
+        STATE_SPACES(SIZES + """
+                "model_type": "granitemoehybrid", "mamba_n_heads": 4, "mamba_d_head": 12, "mamba_expand": 2,
+                "mamba_n_groups": 2, "mamba_d_state": 11, "num_local_experts": 0, "layer_types": ["attention", "mamba"],
+                "shared_intermediate_size": 40}""");
 
         private final String json;
 
@@ -60,6 +72,10 @@ class DraftSourceTest {
             return CausalLM.create(SmallModels.config(json), 5, DType.F32, GeneratorTest.bytes());
         }
     }
+
+    /** Runs of tokens that are alone in their mask, shorter and longer than a draft. */
+    private static final Constraint FORCING =
+            ConstrainedFixture.oneOf("abcdefghijklmnopqrstuvwxyz0123456789", "abcz", "x0123456789y", "x0123456789z");
 
     private static int[] prompt(int seed, int length) {
         return new Random(seed).ints(length, 0, 256).toArray();
@@ -81,7 +97,9 @@ class DraftSourceTest {
                 options(200, 7).eos(Set.of(3, 77)).minNewTokens(30),
                 options(CONTEXT, 8),
                 options(1, 9),
-                options(2, 10));
+                options(2, 10),
+                ConstrainedFixture.options(FORCING).seed(11).logProbabilities(2),
+                ConstrainedFixture.options(FORCING).seed(12).temperature(3));
         return IntStream.range(0, options.size())
                 .mapToObj(i -> new GenerationRequest(
                         prompt(i / 2, i % 3 == 0 ? 70 : 20), options.get(i).build()))
@@ -165,7 +183,7 @@ class DraftSourceTest {
             }
             List<DraftSource> sources = new ArrayList<>(
                     List.of(knowing(expected, 100), knowing(expected, 5), knowing(expected, 1), knowing(expected, 0)));
-            IntStream.range(0, 6).forEach(kind -> sources.add(hostile(kind)));
+            IntStream.range(0, shape == Shape.PLAIN ? 6 : 0).forEach(kind -> sources.add(hostile(kind)));
             for (int i = 0; i < sources.size(); i++) {
                 List<EngineOptions> all = List.of(EngineOptions.DEFAULT, cached);
                 int one = (i + shape.ordinal()) % 2;
@@ -182,11 +200,12 @@ class DraftSourceTest {
         }
     }
 
-    /** A step that takes several tokens, also at the end of a prompt. */
+    /** A step that takes several tokens, also at the end of a prompt, unless recurrent layers could not take it back. */
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 5, 16})
-    void rightGuessesSaveSteps(int most) throws IOException {
-        try (CausalLM model = Shape.PLAIN.model()) {
+    @CsvSource({"PLAIN, 0", "PLAIN, 1", "PLAIN, 5", "PLAIN, 16", "CONVOLUTIONS, 16", "DELTA_NETS, 5", "STATE_SPACES, 16"
+    })
+    void rightGuessesSaveSteps(Shape shape, int most) throws IOException {
+        try (CausalLM model = shape.model()) {
             GenerationRequest request =
                     new GenerationRequest(prompt(1, 20), options(120, 1).build());
             Generation expected = new Generator(model).generate(request.prompt(), request.options());
@@ -280,14 +299,15 @@ class DraftSourceTest {
     }
 
     /** Guesses that have no room in the pool are dropped, and nobody is set back for them. */
-    @Test
-    void aFullPoolChangesNothing() throws IOException {
-        try (CausalLM model = Shape.WINDOWS.model()) {
+    @ParameterizedTest
+    @CsvSource({"WINDOWS, 8", "DELTA_NETS, 10"})
+    void aFullPoolChangesNothing(Shape shape, int pages) throws IOException {
+        try (CausalLM model = shape.model()) {
             List<GenerationRequest> requests = requests();
             List<Generation> expected = requests.stream()
                     .map(each -> new Generator(model).generate(each.prompt(), each.options()))
                     .toList();
-            List<KVCache> others = EngineFixture.fill(model, 8);
+            List<KVCache> others = EngineFixture.fill(model, pages);
             for (int right : new int[] {100, 3, 0}) {
                 for (long bytes : new long[] {0, 1 << 26}) {
                     EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(bytes);
@@ -303,10 +323,11 @@ class DraftSourceTest {
         }
     }
 
-    /** What was guessed wrongly is in no page that others share. */
-    @Test
-    void onlyTakenTokensAreKeptForOthers() throws IOException {
-        try (CausalLM model = Shape.PLAIN.model()) {
+    /** What was guessed wrongly is in no page that others share, and in no state. */
+    @ParameterizedTest
+    @EnumSource(names = {"PLAIN", "CONVOLUTIONS", "DELTA_NETS", "STATE_SPACES"})
+    void onlyTakenTokensAreKeptForOthers(Shape shape) throws IOException {
+        try (CausalLM model = shape.model()) {
             GenerationRequest request =
                     new GenerationRequest(prompt(1, 60), options(150, 1).build());
             Generation expected = new Generator(model).generate(request.prompt(), request.options());
@@ -324,9 +345,34 @@ class DraftSourceTest {
         }
     }
 
-    @Test
-    void aListenerHearsTheTokensOfAStepOneByOneAndMayStopBetween() throws IOException {
-        try (CausalLM model = Shape.PLAIN.model()) {
+    /** With and without guesses, whose rows nobody looks at any more. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 16})
+    void aSequenceWithRecurrentLayersThatFailsEndsAlone(int most) throws IOException {
+        try (CausalLM model = Shape.STATE_SPACES.model()) {
+            GenerationRequest good =
+                    new GenerationRequest(prompt(1, 20), options(60, 1).build());
+            Generation expected = new Generator(model).generate(good.prompt(), good.options());
+            LogitRule broken = (logits, soFar) -> {
+                if (soFar.length() > 30) {
+                    throw new UnsupportedOperationException("a rule's");
+                }
+            };
+            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, knowing(List.of(expected), 3), most)) {
+                CompletableFuture<Generation> failing = engine.submit(
+                        new GenerationRequest(
+                                prompt(1, 20), options(60, 1).rule(broken).build()),
+                        TokenListener.NONE);
+                assertEqual(all(engine, List.of(good)).getFirst(), expected);
+                assertThatThrownBy(failing::join).hasRootCauseMessage("a rule's");
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"PLAIN", "DELTA_NETS"})
+    void aListenerHearsTheTokensOfAStepOneByOneAndMayStopBetween(Shape shape) throws IOException {
+        try (CausalLM model = shape.model()) {
             GenerationRequest request =
                     new GenerationRequest(prompt(1, 20), options(60, 1).build());
             Generation expected = new Generator(model).generate(request.prompt(), request.options());

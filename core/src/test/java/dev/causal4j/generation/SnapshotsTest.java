@@ -113,6 +113,29 @@ class SnapshotsTest {
         }
     }
 
+    /** A step of guesses ends where a state is kept. */
+    @Test
+    void othersGoOnFrom512PositionsOfAnAnswerThatWasGuessed() {
+        int[] prompt = prompt(1, 470);
+        int[] whole;
+        try (Engine alone = engine(0)) {
+            whole = joined(prompt, generate(alone, prompt, 80).tokens());
+        }
+        DraftSource right = (_, length, most, into) -> {
+            int count = Math.clamp(whole.length - length, 0, most);
+            System.arraycopy(whole, length, into, 0, count);
+            return count;
+        };
+        EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(100 * (pool.stateBytes() + 8 * pool.pageBytes()));
+        try (Engine engine = new Engine(model, options, right, 16)) {
+            assertEqual(generate(engine, prompt, 80), prompt);
+            int[] other = joined(IntStream.of(whole).limit(540).toArray(), prompt(3, 30));
+            Generation second = generate(engine, other, 3);
+            assertThat(second.timing().cachedTokens()).isEqualTo(512);
+            assertEqual(second, other);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2, 100}) // snapshots
     void whatIsKeptChangesNoBit(int snapshots) {

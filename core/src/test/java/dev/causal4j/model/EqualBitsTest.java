@@ -230,6 +230,33 @@ class EqualBitsTest {
         }
     }
 
+    /** Two sequences of a batch, one of which keeps more of what was fed than the other. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 60, 120})
+    void rowsThatAreTakenBackLeaveNothing(int from) {
+        int[] tokens = tokens(9, 140);
+        float[] whole = logits(model, tokens);
+        Activations activations = new Activations();
+        for (int right : new int[] {0, 1, 5, 9}) {
+            List<KVCache> caches = List.of(model.newCache(), model.newCache());
+            int[] begin = Arrays.copyOf(tokens, from);
+            model.forward(batch(caches, List.of(begin, begin)), activations);
+            caches.forEach(cache -> assertThat(cache.keepState()).isTrue());
+            int[] fed = tokens(10, 12);
+            System.arraycopy(tokens, from, fed, 0, right);
+            model.forward(batch(caches, List.of(fed, Arrays.copyOfRange(tokens, from, from + 9))), activations);
+            caches.get(0).truncate(from + right);
+            caches.get(1).truncate(from + 9 - right);
+            for (KVCache cache : caches) {
+                int length = cache.length();
+                Batch rest = Batch.of(cache, Arrays.copyOfRange(tokens, length, tokens.length));
+                float[] logits = allLogits(model, rest, model.forward(rest, activations));
+                assertSameBits(logits, Arrays.copyOfRange(whole, length * VOCABULARY, whole.length));
+                cache.close();
+            }
+        }
+    }
+
     @Test
     void cachedAgreesWithRecomputed() {
         int[] tokens = tokens(11, 140);

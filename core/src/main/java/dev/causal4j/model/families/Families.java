@@ -18,10 +18,10 @@ public final class Families {
             new Ministral("ministral", Names.LLAMA),
             new Qwen("qwen2", Names.LLAMA),
             new Qwen("qwen3", Names.LLAMA),
-            new Gemma1("gemma", Names.LLAMA),
-            new Gemma("gemma2", Gemma.NAMES),
-            new Gemma("gemma3_text", Gemma.NAMES),
-            new Gemma4("gemma4_text"),
+            new Gemma1("gemma", Names.LLAMA.with(Origin.Form.LESS_ONE)),
+            new Gemma("gemma2", Gemma.NAMES.with(Origin.Form.LESS_ONE)),
+            new Gemma("gemma3_text", Gemma.NAMES.with(Origin.Form.LESS_ONE)),
+            new Gemma4("gemma4_text", Gemma4.FUSED),
             new Phi3("phi3", Phi3.NAMES),
             new SmolLm3("smollm3", Names.LLAMA),
             new Olmo2("olmo2", Olmo2.NAMES),
@@ -35,8 +35,8 @@ public final class Families {
             new Lfm2("lfm2", Lfm2.NAMES),
             new Lfm2("lfm2_moe", Lfm2.NAMES),
             new Granite4("granitemoehybrid", Granite4.NAMES),
-            new Qwen35("qwen3_5_text"),
-            new Qwen35("qwen3_5_moe_text"));
+            new Qwen35("qwen3_5_text", Qwen35.FUSED),
+            new Qwen35("qwen3_5_moe_text", Qwen35.FUSED));
 
     /** A key of configurations that other programs do not know: value heads lie as in GGUF files. */
     public static final String OWN_KEY = Qwen35.INTERLEAVED;

@@ -3,7 +3,10 @@ package dev.causal4j.model.families;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** An architecture in Hugging Face's files. Implementations have no state. */
 public interface Family extends FileLayout {
@@ -27,6 +30,30 @@ public interface Family extends FileLayout {
     @Override
     default boolean isBuffer(DecoderConfig decoder, String name) {
         return name.matches("(h|layers)\\.\\d+\\.(attn|attention)\\.(bias|masked_bias)|.*rotary_emb\\.inv_freq");
+    }
+
+    /**
+     * The language model's part of a multimodal configuration.
+     *
+     * @param absent values for absent keys
+     * @param whole keys of the whole model, which win if it has them
+     */
+    default Json text(Json outer, Map<String, ?> absent, String... whole) throws FormatException {
+        Json inner = outer.section("text_config");
+        Map<String, Object> own = new LinkedHashMap<>();
+        own.put("model_type", type());
+        own.put("architectures", List.of(Families.architecture(this)));
+        for (String key : whole) {
+            if (outer.has(key)) {
+                own.put(key, outer.root().get(key));
+            }
+        }
+        return new Json(inner.subject(), absent).with(inner.root()).with(own);
+    }
+
+    /** Whether each expert has tensors of its own, where files may also have one for all. */
+    static boolean hasSingleExperts(Set<String> tensors) {
+        return tensors.stream().anyMatch(name -> name.endsWith(".experts.0.down_proj.weight"));
     }
 
     /** Whether a tensor belongs to the part of a multimodal model that sees images. */

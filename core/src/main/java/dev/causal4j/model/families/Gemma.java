@@ -7,11 +7,7 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -25,10 +21,14 @@ record Gemma(String type, Names names) implements Family {
             "feed_forward_norm", "pre_feedforward_layernorm",
             "feed_forward_out_norm", "post_feedforward_layernorm"));
 
+    private static final String TIED = "tie_word_embeddings";
+
     @Override
     public Architecture read(Json outer) throws FormatException {
         boolean second = type.equals("gemma2");
-        Json json = outer.string("model_type", "").equals("gemma3") ? text(outer) : outer;
+        boolean multimodal = outer.string("model_type", "").equals("gemma3");
+        Json whole = outer.with(Map.of(TIED, outer.bool(TIED, true)));
+        Json json = multimodal ? text(whole, Map.of("vocab_size", 262208), TIED, "eos_token_id") : outer;
         Keys keys = new Keys(json, new Keys.Absent(8, 4, 256, second ? 1e4 : 1e6, 1e-6));
         keys.tied = true;
         keys.places = NormPlaces.BEFORE_AND_AFTER;
@@ -53,25 +53,6 @@ record Gemma(String type, Names names) implements Family {
     /** A cap; 0 for null. */
     private static float cap(Json json, String key, double whenAbsent) throws FormatException {
         return (float) json.number(key, json.isNull(key) ? 0 : whenAbsent, 1e-9, 1e9);
-    }
-
-    /** The language model's part of a multimodal configuration. */
-    private Json text(Json outer) throws FormatException {
-        Json absent = new Json(outer.subject(), Map.of("vocab_size", 262208));
-        Map<String, Object> own = new LinkedHashMap<>();
-        own.put("model_type", type);
-        own.put("architectures", List.of("Gemma3ForCausalLM"));
-        own.put("tie_word_embeddings", outer.bool("tie_word_embeddings", true));
-        if (outer.has("eos_token_id")) {
-            own.put("eos_token_id", outer.integers("eos_token_id"));
-        }
-        return absent.with(outer.section("text_config").root()).with(own);
-    }
-
-    @Override
-    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        Origin origin = names.origin(decoder, spec, root);
-        return spec.role() == Role.GAIN ? origin.in(Origin.Form.LESS_ONE) : origin;
     }
 
     /** Ignores Gemma 3's vision tensors. */

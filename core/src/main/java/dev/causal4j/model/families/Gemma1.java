@@ -2,9 +2,6 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
-import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
 import java.util.List;
 
@@ -24,11 +21,5 @@ record Gemma1(String type, Names names) implements Family {
         json.support("hidden_act", List.of("gelu", "gelu_pytorch_tanh").contains(old), "gelu or gelu_pytorch_tanh");
         Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
         return keys.model(this, keys.block(0, keys.rope(), keys.dense("intermediate_size", activation, true, false)));
-    }
-
-    @Override
-    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        Origin origin = names.origin(decoder, spec, root);
-        return spec.role() == Role.GAIN ? origin.in(Origin.Form.LESS_ONE) : origin;
     }
 }

@@ -17,10 +17,8 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.DecoderConfig.PerLayerConfig;
-import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -31,10 +29,8 @@ import org.jspecify.annotations.Nullable;
  * Gemma 4 (2026), its text model, also inside multimodal checkpoints: gains w; values normed, in full layers perhaps the
  * keys themselves; heads of two sizes; last layers that read others' keys; inputs of each layer's own; experts beside the
  * dense layer.
- *
- * @param fused whether a tensor holds all experts of a layer
  */
-record Gemma4(String type, Names names, boolean fused) implements Family {
+record Gemma4(String type, Names names) implements Family {
     private static final Names SINGLE = Gemma.NAMES
             .but(Map.of(
                     "router", "router.proj",
@@ -54,47 +50,27 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
                     "per_layer_out_norm", "post_per_layer_input_norm",
                     "layer_scale", "layer_scalar="));
 
-    private static final Names FUSED =
+    static final Names FUSED =
             SINGLE.but(Map.of("expert_gate_up", "experts.gate_up_proj=", "expert_down", "experts.down_proj="));
 
     private static final String SLIDING = "sliding_attention";
     private static final String FULL = "full_attention";
     private static final String BIDIRECTIONAL = "use_bidirectional_attention";
 
-    Gemma4(String type) {
-        this(type, FUSED, true);
-    }
-
     @Override
     public FileLayout in(Set<String> tensors) {
-        String each = ".*layers\\.\\d+\\.experts\\.\\d+\\.down_proj\\.weight";
-        boolean single = tensors.stream().anyMatch(name -> name.matches(each));
-        return single ? new Gemma4(type, SINGLE, false) : this;
+        return Family.hasSingleExperts(tensors) ? new Gemma4(type, SINGLE) : this;
     }
 
     @Override
     public Architecture read(Json outer) throws FormatException {
-        Json said = outer.has("text_config") ? text(outer) : outer;
+        boolean unified = outer.string("model_type", "").contains("unified");
+        Json text = text(outer, Map.of("vocab_size", 262144), "tie_word_embeddings", "eos_token_id");
+        Json own = unified ? text.with(Map.of("model_type", "gemma4_unified_text")) : text;
+        Json said = outer.has("text_config") ? own : outer;
         boolean images = List.of("", "vision").contains(said.string(BIDIRECTIONAL, "")); // text alone is causal
         said.support(BIDIRECTIONAL, images, "null or vision");
         return new Reading(said).architecture();
-    }
-
-    /** The language model's part of a multimodal configuration. */
-    private static Json text(Json outer) throws FormatException {
-        Json inner = outer.section("text_config");
-        boolean unified = outer.string("model_type", "").contains("unified");
-        Map<String, Object> own = new LinkedHashMap<>();
-        own.put("model_type", unified ? "gemma4_unified_text" : "gemma4_text");
-        own.put("architectures", List.of("Gemma4ForCausalLM"));
-        for (String key : List.of("tie_word_embeddings", "eos_token_id")) { // of the whole model, if it has them
-            if (outer.has(key)) {
-                own.put(key, outer.root().get(key));
-            }
-        }
-        return new Json(outer.subject(), Map.of("vocab_size", 262144))
-                .with(inner.root())
-                .with(own);
     }
 
     /** One reading of a configuration. */
@@ -103,11 +79,15 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
         private final Keys keys;
         private final List<String> kinds;
         private final int firstShared;
+        private final int headSize; // of most layers, as the next
+        private final int kvHeads;
         private final Dense dense;
 
         Reading(Json said) throws FormatException {
             json = said;
             keys = new Keys(said.with(Map.of(BIDIRECTIONAL, false)), new Keys.Absent(0, 4, 256, 1e4, 1e-6));
+            headSize = keys.headSize;
+            kvHeads = keys.kvHeads;
             keys.tied = true;
             keys.places = NormPlaces.BEFORE_AND_AFTER;
             keys.queryKeyNorm = QueryKeyNorm.HEAD;
@@ -126,9 +106,8 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
         Architecture architecture() throws FormatException {
             List<BlockConfig> blocks = new ArrayList<>();
             for (int layer = 0; layer < keys.layers; layer++) {
-                AttentionConfig attention = attention(layer);
-                checkShared(attention, blocks);
-                blocks.add(keys.block(attention, feedForward(layer)));
+                blocks.add(block(layer));
+                checkShared((AttentionConfig) blocks.getLast().mixer(), blocks);
             }
             return keys.model(Gemma4.this, json, blocks::get);
         }
@@ -155,37 +134,25 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
             return new PerLayerConfig(rows, width);
         }
 
-        private AttentionConfig attention(int layer) throws FormatException {
+        private BlockConfig block(int layer) throws FormatException {
             String kind = kinds.get(layer);
             boolean full = kind.equals(FULL);
             boolean keysAreValues = full && json.bool("attention_k_eq_v", false);
-            Json each = json.section("per_layer_config");
             boolean listed = json.has("per_layer_config");
-            Json own = each.section(String.valueOf(layer));
-            int usual = full && !listed ? json.integer("global_head_dim", 512, 1, Architecture.MOST) : keys.headSize;
-            int headSize = own.integer("head_dim", usual, 1, Architecture.MOST);
-            int others = keysAreValues && !listed
-                    ? json.integer("num_global_key_value_heads", keys.kvHeads, 1, keys.heads)
-                    : keys.kvHeads;
-            int kvHeads = own.integer("num_key_value_heads", others, 1, keys.heads);
-            boolean fits = (long) keys.heads * headSize <= Architecture.MOST;
+            Json own = json.section("per_layer_config").section(String.valueOf(layer));
+            int size = full && !listed ? json.integer("global_head_dim", 512, 1, Architecture.MOST) : headSize;
+            int heads = keysAreValues && !listed
+                    ? json.integer("num_global_key_value_heads", kvHeads, 1, keys.heads)
+                    : kvHeads;
+            keys.headSize = own.integer("head_dim", size, 1, Architecture.MOST);
+            keys.kvHeads = own.integer("num_key_value_heads", heads, 1, keys.heads);
+            boolean fits = (long) keys.heads * keys.headSize <= Architecture.MOST;
             json.check(full ? "global_head_dim" : "head_dim", fits, "heads of at most 2^24 numbers in all");
-            json.check("num_attention_heads", keys.heads % kvHeads == 0, "a multiple of key heads, " + kvHeads);
-            return new AttentionConfig(
-                    keys.heads,
-                    kvHeads,
-                    headSize,
-                    keys.scale,
-                    0,
-                    full ? 0 : keys.window(512),
-                    rope(kind, headSize),
-                    keys.queryKeyNorm,
-                    keys.qkvBias,
-                    keys.outBias,
-                    false,
-                    false,
-                    keysAreValues ? Values.KEYS : Values.NORMED,
-                    layer < firstShared ? AttentionConfig.OWN : source(kind));
+            boolean groups = keys.heads % keys.kvHeads == 0;
+            json.check("num_attention_heads", groups, "a multiple of key heads, " + keys.kvHeads);
+            keys.values = keysAreValues ? Values.KEYS : Values.NORMED;
+            keys.keysOf = layer < firstShared ? AttentionConfig.OWN : source(kind);
+            return keys.block(full ? 0 : keys.window(512), rope(kind, keys.headSize), feedForward(layer));
         }
 
         /** The last layer of a kind that has keys of its own. */
@@ -241,17 +208,6 @@ record Gemma4(String type, Names names, boolean fused) implements Family {
             keys.ropes.put(made, new Formula(theta, type, factor, 0));
             return made;
         }
-    }
-
-    @Override
-    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        Origin origin = names.origin(decoder, spec, root);
-        boolean ofAll = fused && spec.expert() != ParameterSpec.NO_EXPERT;
-        if (!ofAll) {
-            return origin;
-        }
-        var experts = decoder.blocks().get(spec.layer()).feedForward().experts();
-        return origin.among(experts.orElseThrow().count(), spec.expert());
     }
 
     /** Ignores the tensors of vision and audio, and keys and values that are never read. */

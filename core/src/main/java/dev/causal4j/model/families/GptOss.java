@@ -16,7 +16,7 @@ import java.util.Map;
 
 /** gpt-oss (OpenAI 2025), unquantised: experts with biases and clamped gates, sinks, windows in even layers, YaRN. */
 record GptOss(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.of("router", "mlp.router"));
+    static final Names NAMES = Names.LLAMA.but(Map.of("router", "mlp.router", "sinks", "self_attn.sinks="));
 
     private static final Map<String, Object> YARN = Json.object(
             "rope_type", "yarn", "factor", 32.0, "truncate", false, "original_max_position_embeddings", 4096);
@@ -42,9 +42,6 @@ record GptOss(String type, Names names) implements Family {
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         String block = names.prefix(spec, root);
-        if (spec.role() == Role.SINK) {
-            return Origin.tensor(block + "self_attn.sinks", spec);
-        }
         if (spec.expert() == ParameterSpec.NO_EXPERT) {
             return names.origin(decoder, spec, root);
         }

@@ -8,9 +8,6 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Shared;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.StateSpace;
-import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
 import java.util.List;
 import java.util.Map;
@@ -40,9 +37,6 @@ record Granite4(String type, Names names) implements Family {
     private static final Map<String, String> NEW_KINDS =
             Map.of("mamba", "linear_attention", "attention", "full_attention");
     private static final String LIMITS = "time_step_limit";
-
-    /** Bound of the numbers of a layer's state, above those of any model. */
-    private static final long MOST_STATE = 1L << 26;
 
     @Override
     public Architecture read(Json said) throws FormatException {
@@ -91,7 +85,7 @@ record Granite4(String type, Names names) implements Family {
         int depth = json.integer("mamba_d_state", 256, 1, most);
         int kernel = json.integer("mamba_d_conv", 4, 1, 256);
         double state = kernel * (width + 2.0 * groups * depth) + (double) heads * depth * (headSize + 31);
-        json.check("mamba_d_state", state <= MOST_STATE, "states of at most 2^26 numbers in all");
+        keys.checkState("mamba_d_state", state);
         List<Float> limits = limits(json);
         return new StateSpace(
                 heads,
@@ -119,20 +113,5 @@ record Granite4(String type, Names names) implements Family {
         boolean fits = limits.size() == 2 && limits.getFirst() >= 0 && limits.getFirst() <= limits.getLast();
         json.check(LIMITS, fits, "a number from 0 on and one above it, or {\"__float__\": \"Infinity\"}");
         return limits;
-    }
-
-    /** Decays are stored as logarithms, and all experts of a layer in one tensor. */
-    @Override
-    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        Origin origin = NAMES.origin(decoder, spec, root);
-        if (spec.role() == Role.CONVOLUTION) {
-            int kernel = decoder.blocks().get(spec.layer()).mixer().kernel();
-            return Origin.convolution(origin.names().getFirst(), kernel, spec, true);
-        }
-        if (spec.expert() != ParameterSpec.NO_EXPERT) {
-            var experts = decoder.blocks().get(spec.layer()).feedForward().experts();
-            return origin.among(experts.orElseThrow().count(), spec.expert());
-        }
-        return spec.role() == Role.DECAY ? origin.in(Origin.Form.LOGARITHM) : origin;
     }
 }

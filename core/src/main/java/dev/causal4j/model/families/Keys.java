@@ -43,6 +43,9 @@ final class Keys {
             "relu", Activation.RELU,
             "relu2", Activation.RELU_SQUARED);
 
+    /** Bound of the numbers of a layer's state, above those of any model. */
+    private static final long MOST_STATE = 1L << 26;
+
     /**
      * Values for absent keys.
      *
@@ -57,12 +60,12 @@ final class Keys {
     final int hiddenSize;
     final int layers;
     final int pretrained; // positions
-    final int headSize;
     final Map<RopeConfig, Formula> ropes = new HashMap<>(); // formulas of the positions that were read
     final int heads;
-    final int kvHeads;
 
     // Llama's choices. A family changes them before it makes blocks.
+    int kvHeads;
+    int headSize;
     NormConfig norm;
     NormPlaces places = NormPlaces.BEFORE;
     QueryKeyNorm queryKeyNorm = QueryKeyNorm.NONE;
@@ -74,6 +77,8 @@ final class Keys {
     boolean sinks;
     boolean gated;
     boolean growingQueries; // if the file says so
+    Values values = Values.PROJECTED;
+    int keysOf = AttentionConfig.OWN;
     float residualScale = 1;
     float embeddingScale = 1;
     float hiddenScale = 1;
@@ -190,6 +195,11 @@ final class Keys {
         return new Experts(count, chosen, each, routing, bias);
     }
 
+    /** Refuses a recurrent layer whose state has too many numbers. */
+    void checkState(String key, double numbers) throws FormatException {
+        json.check(key, numbers <= MOST_STATE, "states of at most 2^26 numbers in all");
+    }
+
     /** Llama's block with a window, 0 for none. */
     BlockConfig block(int window) throws FormatException {
         return block(window, rope(), dense());
@@ -209,8 +219,8 @@ final class Keys {
                 outBias,
                 sinks,
                 gated,
-                Values.PROJECTED,
-                AttentionConfig.OWN);
+                values,
+                keysOf);
         return block(attention, feedForward);
     }
 

@@ -9,9 +9,6 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.ShortConv;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
-import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
 import java.util.List;
 import java.util.Map;
@@ -32,6 +29,7 @@ record Lfm2(String type, Names names) implements Family {
             Map.entry("conv", "conv.conv"),
             Map.entry("conv_out", "conv.out_proj"),
             Map.entry("router", "feed_forward.gate"),
+            Map.entry("choice", "feed_forward.expert_bias="),
             Map.entry("gate", "feed_forward.#w1"),
             Map.entry("up", "feed_forward.#w3"),
             Map.entry("down", "feed_forward.#w2")));
@@ -96,18 +94,5 @@ record Lfm2(String type, Names names) implements Family {
     public void write(Architecture architecture, Map<String, Object> json) {
         Family.super.write(architecture, json);
         json.remove(OLD_TIED);
-    }
-
-    /** A convolution is [channels, 1, kernel]. */
-    @Override
-    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        if (spec.role() == Role.CONVOLUTION) {
-            int kernel = decoder.blocks().get(spec.layer()).mixer().kernel();
-            return Origin.convolution(names.name(spec, root, "conv"), kernel, spec, true);
-        }
-        if (spec.role() == Role.BUFFER) {
-            return Origin.tensor(names.prefix(spec, root) + "feed_forward.expert_bias", spec);
-        }
-        return names.origin(decoder, spec, root);
     }
 }

@@ -3,7 +3,6 @@ package dev.causal4j.model.families;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -13,20 +12,13 @@ import java.util.Map;
  */
 record Ministral3(String type, Names names) implements Family {
     private static final Map<String, Object> YARN = Json.object(
-            "rope_type",
-            "yarn",
-            "rope_theta",
-            1e6,
-            "factor",
-            16.0,
-            "original_max_position_embeddings",
-            16384,
-            "mscale",
-            1.0,
-            "mscale_all_dim",
-            1.0,
-            "llama_4_scaling_beta",
-            0.1);
+            "rope_type", "yarn",
+            "rope_theta", 1e6,
+            "factor", 16.0,
+            "original_max_position_embeddings", 16384,
+            "mscale", 1.0,
+            "mscale_all_dim", 1.0,
+            "llama_4_scaling_beta", 0.1);
 
     @Override
     public Architecture read(Json given) throws FormatException {
@@ -44,15 +36,7 @@ record Ministral3(String type, Names names) implements Family {
         Json text = outer.section("text_config");
         String type = text.string("model_type", "mistral");
         text.support("model_type", List.of("ministral3", "mistral").contains(type), "ministral3 or mistral");
-        Map<String, Object> own = new LinkedHashMap<>();
-        own.put("model_type", type);
-        own.put("architectures", List.of(type.equals("mistral") ? "MistralForCausalLM" : "Ministral3ForCausalLM"));
-        for (String key : List.of("tie_word_embeddings", "bos_token_id", "eos_token_id")) {
-            if (outer.has(key)) {
-                own.put(key, outer.root().get(key));
-            }
-        }
-        return text.with(own);
+        return Families.named(type).text(outer, Map.of(), "tie_word_embeddings", "bos_token_id", "eos_token_id");
     }
 
     @Override

@@ -1,9 +1,13 @@
 package dev.causal4j.model.families;
 
+import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
+import dev.causal4j.model.families.Origin.Form;
+import dev.causal4j.model.families.Origin.Heads;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -12,15 +16,19 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * The names of tensors in checkpoints.
+ * The names and forms of tensors in checkpoints.
  *
  * @param roots prefixes that all but the head's may have, besides none
  * @param blocks the prefix of tensors in blocks, after the root
- * @param modules names by ours, where they differ; {@code #} stands for the expert, and {@code =} ends a name without a
- *     kind. Tensors of "query", "key" and "value" are stacked unless there is one "qkv", those of "gate" and "up" unless
- *     there is one "gate_up". Experts may have other names, as "expert_up".
+ * @param modules names by ours, where they differ; {@code #} stands for the expert, without which a tensor holds all
+ *     experts of a layer, and {@code =} ends a name without a kind. Tensors of "query", "key" and "value" are stacked
+ *     unless there is one "qkv", those of "gate" and "up" unless there is one "gate_up". Experts may have other names,
+ *     as "expert_up".
+ * @param gains the form of gains
+ * @param gguf whether convolutions are [channels, kernel], rates of decay as they are and the value heads of a key head
+ *     apart, as in GGUF files; else convolutions are [channels, 1, kernel], rates are logarithms and heads side by side
  */
-public record Names(List<String> roots, String blocks, Map<String, String> modules) {
+public record Names(List<String> roots, String blocks, Map<String, String> modules, Form gains, boolean gguf) {
     /** Llama's tensor names; most families override a few. */
     static final Names LLAMA = new Names(
             List.of("model.", "language_model.model.", "model.language_model."),
@@ -41,46 +49,94 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
                     Map.entry("down", "mlp.#down_proj"),
                     Map.entry("head", "lm_head")));
 
+    /** Names in Hugging Face's files, with gains as they are. */
+    Names(List<String> roots, String blocks, Map<String, String> modules) {
+        this(roots, blocks, modules, Form.SAME, false);
+    }
+
+    /** These names with gains in another form. */
+    Names with(Form other) {
+        return new Names(roots, blocks, modules, other, gguf);
+    }
+
     /** These names, of which some are replaced. */
     public Names but(Map<String, String> others) {
         Map<String, String> all = new HashMap<>(modules);
         all.putAll(others);
-        return new Names(roots, blocks, all);
+        return new Names(roots, blocks, all, gains, gguf);
     }
 
     /** The origin of a parameter; see {@link FileLayout#origin}. */
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
+        Origin origin = spec.layer() == ParameterSpec.NO_LAYER
+                ? Origin.tensor(name(spec, root, spec.module()), spec)
+                : origin(decoder.blocks().get(spec.layer()), spec, root);
+        return switch (spec.role()) {
+            case GAIN -> origin.in(gains);
+            case DECAY -> origin.in(gguf ? Form.SAME : Form.LOGARITHM);
+            default -> origin;
+        };
+    }
+
+    private Origin origin(BlockConfig block, ParameterSpec spec, String root) {
+        Origin origin = stacked(block, spec, root);
+        if (spec.expert() != ParameterSpec.NO_EXPERT && !said(spec, "down").contains("#")) {
+            var experts = block.feedForward().experts().orElseThrow();
+            return origin.among(experts.count(), spec.expert());
+        }
+        return block.mixer() instanceof GatedDelta delta && spec.module().startsWith("delta")
+                ? ordered(delta, spec, origin)
+                : origin;
+    }
+
+    /** The tensors that a parameter of a block is made of. */
+    private Origin stacked(BlockConfig block, ParameterSpec spec, String root) {
         String module = spec.module();
+        int half = spec.rows() / 2;
+        if (spec.role() == Role.CONVOLUTION) {
+            return Origin.convolution(name(spec, root, module), block.mixer().kernel(), spec, !gguf);
+        }
         if (module.equals("qkv") && !modules.containsKey("qkv")) {
-            return queryKeyValue(
-                    (AttentionConfig) decoder.blocks().get(spec.layer()).mixer(), spec, root);
+            return queryKeyValue((AttentionConfig) block.mixer(), spec, root);
+        }
+        if (module.equals("delta_in")) {
+            int channels = ((GatedDelta) block.mixer()).channels();
+            return stacked(spec, root, List.of("delta_qkv", "delta_z"), channels, spec.rows() - channels);
+        }
+        if (module.equals("delta_gates")) {
+            return stacked(spec, root, List.of("delta_b", "delta_a"), half, half);
         }
         boolean ofExpert = spec.expert() != ParameterSpec.NO_EXPERT;
-        if (module.endsWith("up")
-                && decoder.blocks()
-                        .get(spec.layer())
-                        .feedForward()
-                        .each(ofExpert)
-                        .gated()) {
+        if (module.endsWith("up") && block.feedForward().each(ofExpert).gated()) {
             String prefix = module.substring(0, module.length() - 2);
-            if (modules.containsKey(key(spec, prefix + "gate_up"))) {
-                return Origin.tensor(name(spec, root, prefix + "gate_up"), spec);
-            }
-            List<String> parts = List.of(name(spec, root, prefix + "gate"), name(spec, root, module));
-            return Origin.stacked(parts, spec, spec.rows() / 2, spec.rows() / 2);
+            return modules.containsKey(key(spec, prefix + "gate_up"))
+                    ? Origin.tensor(name(spec, root, prefix + "gate_up"), spec)
+                    : stacked(spec, root, List.of(prefix + "gate", module), half, half);
         }
         return Origin.tensor(name(spec, root, module), spec);
     }
 
+    private Origin stacked(ParameterSpec spec, String root, List<String> parts, int... rows) {
+        return Origin.stacked(parts.stream().map(each -> name(spec, root, each)).toList(), spec, rows);
+    }
+
+    /** A parameter of a delta net whose value heads lie in another order than the model's. */
+    private Origin ordered(GatedDelta delta, ParameterSpec spec, Origin origin) {
+        boolean apart = gguf && delta.asInterleaved().interleaved();
+        if (apart == delta.interleaved() || spec.module().equals("delta_norm")) {
+            return origin;
+        }
+        int group = delta.valueHeads() / delta.keyHeads();
+        boolean ones = List.of("delta_gates", "delta_decay", "delta_step").contains(spec.module()); // a number a head
+        int size = ones ? 1 : delta.valueSize();
+        Heads heads = apart ? new Heads(delta.keyHeads(), group, size) : new Heads(group, delta.keyHeads(), size);
+        return spec.module().equals("delta_out") ? origin.withColumns(heads) : origin.withRows(heads);
+    }
+
     /** Queries, keys, values and then gates, which lie behind each head's queries in their tensor. */
     private Origin queryKeyValue(AttentionConfig a, ParameterSpec spec, String root) {
-        List<Integer> rows = a.projected();
-        List<String> parts = Stream.of("query", "key", "value")
-                .limit(rows.size())
-                .map(each -> name(spec, root, each))
-                .toList();
-        Origin origin = Origin.stacked(
-                parts, spec, rows.stream().mapToInt(Integer::intValue).toArray());
+        int[] rows = a.projected().stream().mapToInt(Integer::intValue).toArray();
+        Origin origin = stacked(spec, root, List.of("query", "key", "value").subList(0, rows.length), rows);
         if (!a.gated()) {
             return origin;
         }
@@ -101,10 +157,15 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
         return spec.expert() != ParameterSpec.NO_EXPERT && modules.containsKey(own) ? own : module;
     }
 
+    /** The name of a module's tensor without prefix and kind. */
+    private String said(ParameterSpec spec, String module) {
+        return modules.getOrDefault(key(spec, module), module);
+    }
+
     /** The name of a module's tensor. */
     String name(ParameterSpec spec, String root, String module) {
         String expert = spec.expert() == ParameterSpec.NO_EXPERT ? "" : "experts." + spec.expert() + ".";
-        String said = modules.getOrDefault(key(spec, module), module).replace("#", expert);
+        String said = said(spec, module).replace("#", expert);
         String name = said.endsWith("=") ? said.substring(0, said.length() - 1) : said + "." + spec.kind();
         if (spec.role() == Role.PROJECTION) {
             return (root.equals("language_model.model.") ? "language_model." : "") + name;

@@ -52,24 +52,24 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
         }
     }
 
-    /** This origin, of which the last rows of its last part are heads in another order. */
-    public Origin with(Heads heads) {
-        Part all = parts.getLast();
-        int first = all.rows - heads.outer * heads.inner * heads.size;
-        List<Part> moved = new ArrayList<>(parts.subList(0, parts.size() - 1));
-        if (first > 0) {
-            moved.add(all.rows(0, first, 1));
-        }
-        for (int head = 0; head < heads.outer * heads.inner; head++) {
-            moved.add(all.rows(first + heads.stored(head) * heads.size, heads.size, 1));
+    /** This origin, of which the last rows of each part are heads in another order. */
+    Origin withRows(Heads heads) {
+        List<Part> moved = new ArrayList<>();
+        for (Part part : parts) {
+            int first = part.rows - heads.outer * heads.inner * heads.size;
+            if (first > 0) {
+                moved.add(part.rows(0, first, 1));
+            }
+            for (int head = 0; head < heads.outer * heads.inner; head++) {
+                moved.add(part.rows(first + heads.stored(head) * heads.size, heads.size, 1));
+            }
         }
         return new Origin(moved, form, columns);
     }
 
-    /** Parts of several origins, one after another, in the form of the first. */
-    public static Origin of(List<Origin> origins) {
-        List<Part> all = origins.stream().flatMap(each -> each.parts.stream()).toList();
-        return new Origin(all, origins.getFirst().form, null);
+    /** This origin of rows whose columns are heads in another order. */
+    Origin withColumns(Heads heads) {
+        return new Origin(parts, form, heads);
     }
 
     /** How the numbers of a vector are stored. */

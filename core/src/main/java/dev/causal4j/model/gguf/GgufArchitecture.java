@@ -13,6 +13,7 @@ import static dev.causal4j.model.gguf.GgufArchitecture.Trait.PARTIAL;
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.QKV_BIASES;
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.TIED;
 import static dev.causal4j.model.gguf.GgufArchitecture.Trait.UNTIED;
+import static java.util.Map.entry;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
@@ -29,7 +30,7 @@ enum GgufArchitecture {
     QWEN3_MOE("qwen3moe", List.of("qwen3_moe"), 0, EXPERTS),
     GEMMA2("gemma2", List.of("gemma2"), 2, TIED),
     GEMMA3("gemma3", List.of("gemma3_text"), 6),
-    GEMMA4("gemma4", List.of("gemma4_text"), 0, FACTORS),
+    GEMMA4("gemma4", List.of("gemma4_text"), 6, FACTORS),
     PHI3("phi3", List.of("phi3"), 0, PACKED, PARTIAL),
     GRANITE("granite", List.of("granite"), 0, PAIRS, MAY_BE_BIASED),
     GRANITE_HYBRID("granitehybrid", List.of("granitemoehybrid"), 0, PAIRS),
@@ -80,6 +81,41 @@ enum GgufArchitecture {
     /** The key that names the architecture. */
     static final String KEY = "general.architecture";
 
+    /** GGUF's keys by Hugging Face's, for both directions. */
+    static final Map<String, String> NAMES = Map.ofEntries(
+            entry("max_position_embeddings", "context_length"),
+            entry("hidden_size", "embedding_length"),
+            entry("num_hidden_layers", "block_count"),
+            entry("intermediate_size", "feed_forward_length"),
+            entry("num_attention_heads", "attention.head_count"),
+            entry("num_key_value_heads", "attention.head_count_kv"),
+            entry("head_dim", GgufKeys.KEY_LENGTH),
+            entry("layer_norm_eps", "attention.layer_norm_epsilon"),
+            entry("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
+            entry("sliding_window", "attention.sliding_window"),
+            entry("layer_types", "attention.sliding_window_pattern"),
+            entry("attention_multiplier", "attention.scale"),
+            entry("embedding_multiplier", "embedding_scale"),
+            entry("residual_multiplier", "residual_scale"),
+            entry("logits_scaling", "logit_scale"),
+            entry("attn_logit_softcapping", "attn_logit_softcapping"),
+            entry("final_logit_softcapping", "final_logit_softcapping"),
+            entry("use_parallel_residual", "use_parallel_residual"),
+            entry("num_local_experts", "expert_count"),
+            entry("num_experts_per_tok", "expert_used_count"),
+            entry("moe_intermediate_size", "expert_feed_forward_length"),
+            entry("num_dense_layers", "leading_dense_block_count"),
+            entry("conv_L_cache", "shortconv.l_cache"),
+            entry("shared_expert_intermediate_size", "expert_shared_feed_forward_length"),
+            entry("num_kv_shared_layers", "attention.shared_kv_layers"),
+            entry("hidden_size_per_layer_input", "embedding_length_per_layer_input"),
+            entry("linear_conv_kernel_dim", "ssm.conv_kernel"),
+            entry("linear_key_head_dim", "ssm.state_size"),
+            entry("linear_num_key_heads", "ssm.group_count"),
+            entry("linear_num_value_heads", "ssm.time_step_rank"),
+            entry("rope_theta", "rope.freq_base"),
+            entry("rope_local_base_freq", "rope.freq_base_swa"));
+
     /** Keys of configurations that differ from Llama's. */
     private static final Map<GgufArchitecture, Map<String, String>> KEYS = Map.of(
             GPT2,
@@ -104,6 +140,8 @@ enum GgufArchitecture {
             Map.of("rms_norm_eps", "norm_eps", "num_local_experts", "num_experts"),
             QWEN35_MOE,
             Map.of("num_local_experts", "num_experts"),
+            GEMMA4,
+            Map.of("num_local_experts", "num_experts", "num_experts_per_tok", "top_k_experts"),
             GRANITE_HYBRID,
             Map.of(
                     "shared_expert_intermediate_size", "shared_intermediate_size",
@@ -126,6 +164,11 @@ enum GgufArchitecture {
         this.types = types;
         this.period = period;
         this.traits = Set.of(traits);
+    }
+
+    /** The key of a file for one of Hugging Face's or of its own. */
+    String key(String name) {
+        return this + "." + NAMES.getOrDefault(name, name);
     }
 
     boolean has(Trait trait) {

@@ -13,12 +13,10 @@ import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.model.families.Architecture;
-import dev.causal4j.model.families.DeltaTensors;
 import dev.causal4j.model.families.Families;
 import dev.causal4j.model.families.FileLayout;
 import dev.causal4j.model.families.Names;
 import dev.causal4j.model.families.Origin;
-import dev.causal4j.model.families.Origin.Heads;
 import dev.causal4j.model.gguf.GgufArchitecture.Trait;
 import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
@@ -58,6 +56,15 @@ public final class GgufFamily implements FileLayout {
                     Map.entry("conv_in", "shortconv.in_proj"),
                     Map.entry("conv", "shortconv.conv"),
                     Map.entry("conv_out", "shortconv.out_proj"),
+                    Map.entry("delta_qkv", "attn_qkv"),
+                    Map.entry("delta_z", "attn_gate"),
+                    Map.entry("delta_b", "ssm_beta"),
+                    Map.entry("delta_a", "ssm_alpha"),
+                    Map.entry("delta_conv", "ssm_conv1d"),
+                    Map.entry("delta_decay", "ssm_a="),
+                    Map.entry("delta_step", "ssm_dt"),
+                    Map.entry("delta_norm", "ssm_norm"),
+                    Map.entry("delta_out", "ssm_out"),
                     Map.entry("mamba_in", "ssm_in"),
                     Map.entry("mamba_conv", "ssm_conv1d"),
                     Map.entry("mamba_decay", "ssm_a="),
@@ -88,7 +95,9 @@ public final class GgufFamily implements FileLayout {
                     Map.entry("per_layer_gate", "inp_gate"),
                     Map.entry("per_layer_projection", "proj"),
                     Map.entry("per_layer_out_norm", "post_norm"),
-                    Map.entry("layer_scale", "layer_output_scale")));
+                    Map.entry("layer_scale", "layer_output_scale")),
+            Origin.Form.SAME,
+            true);
 
     private static final String REMEDY = "this model cannot be written as GGUF";
     private static final String PACKED = "blk.0.attn_qkv.weight";
@@ -160,10 +169,7 @@ public final class GgufFamily implements FileLayout {
         Map<String, Stored> tensors = new LinkedHashMap<>();
         Map<String, Object> keys = Json.object(GgufArchitecture.KEY, architecture.toString());
         Map<String, float[]> factors = new LinkedHashMap<>();
-        keys.putAll(
-                architecture == GgufArchitecture.GEMMA4
-                        ? Gemma4Keys.write(model, factors)
-                        : new WrittenKeys(architecture, model, new LinkedHashMap<>(), factors).write());
+        keys.putAll(new WrittenKeys(architecture, model, new LinkedHashMap<>(), factors).write());
         factors.forEach((name, numbers) -> {
             List<Long> shape = List.of((long) numbers.length);
             tensors.put(name, new Stored(subject, DType.F32.name(), shape, MemorySegment.ofArray(numbers)));
@@ -211,7 +217,7 @@ public final class GgufFamily implements FileLayout {
 
     private static boolean hasBias(GgufArchitecture architecture, ParameterSpec spec) {
         return architecture.has(Trait.BIASES)
-                || List.of("delta", "mamba_conv", "mamba_step").contains(spec.module())
+                || List.of("delta_step", "mamba_conv", "mamba_step").contains(spec.module())
                 || (architecture.has(Trait.MAY_BE_BIASED) && spec.expert() == ParameterSpec.NO_EXPERT)
                 || (architecture.has(Trait.QKV_BIASES) && spec.module().equals("qkv"));
     }
@@ -235,9 +241,8 @@ public final class GgufFamily implements FileLayout {
     @Override
     public String type() {
         boolean olmo = architecture == GgufArchitecture.OLMO2;
-        boolean windows = olmo
-                && metadata.root().get(GgufKeys.key(architecture, "sliding_window")) instanceof Integer window
-                && window > 0;
+        boolean windows =
+                olmo && metadata.root().get(architecture.key("sliding_window")) instanceof Integer window && window > 0;
         boolean mixtral = architecture == GgufArchitecture.LLAMA && hasExperts;
         return architecture.type(mixtral || windows);
     }
@@ -266,27 +271,11 @@ public final class GgufFamily implements FileLayout {
 
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
-        if (spec.module().startsWith("delta")) {
-            GatedDelta delta = (GatedDelta) decoder.blocks().get(spec.layer()).mixer();
-            int group = delta.valueHeads() / delta.keyHeads();
-            boolean moves = !delta.equals(delta.asInterleaved());
-            Heads heads = moves ? new Heads(delta.keyHeads(), group, delta.valueSize()) : null;
-            return DeltaTensors.GGUF.origin(delta, heads, spec, names.blocks() + spec.layer() + ".");
-        }
-        if (spec.expert() != ParameterSpec.NO_EXPERT) {
-            var experts = decoder.blocks().get(spec.layer()).feedForward().experts();
-            Origin all = names.origin(decoder, spec, root);
-            return all.among(experts.orElseThrow().count(), spec.expert());
-        }
         Origin origin = names.origin(decoder, spec, root);
         List<Long> shape = shape(spec);
         if (!shape.isEmpty()) {
             String name = origin.names().getFirst();
             return new Origin(List.of(new Origin.Part(name, shape, spec.rows(), 0, spec.cols(), 1)));
-        }
-        if (spec.role() == Role.CONVOLUTION) {
-            int kernel = decoder.blocks().get(spec.layer()).mixer().kernel();
-            return Origin.convolution(origin.names().getFirst(), kernel, spec, false);
         }
         if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
             return origin;
@@ -355,6 +344,6 @@ public final class GgufFamily implements FileLayout {
         List<Long> shape = tensors.tensor(tensor).shape();
         boolean fits = shape.size() == 2 && shape.getFirst() == rows;
         String expected = "a number that fits tensor " + tensor + " of shape " + shape;
-        metadata.check(GgufKeys.key(architecture, key), fits, expected);
+        metadata.check(architecture.key(key), fits, expected);
     }
 }

@@ -11,7 +11,6 @@ import static dev.causal4j.model.gguf.GgufArchitecture.MISTRAL3;
 import static dev.causal4j.model.gguf.GgufArchitecture.OLMO2;
 import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
 import static dev.causal4j.model.gguf.GgufArchitecture.QWEN35_MOE;
-import static java.util.Map.entry;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
@@ -22,13 +21,13 @@ import dev.causal4j.model.families.Families;
 import dev.causal4j.model.families.RopeKeys;
 import dev.causal4j.model.gguf.GgufArchitecture.Trait;
 import dev.causal4j.tensor.DType;
-import java.util.HashSet;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,42 +36,11 @@ import org.jspecify.annotations.Nullable;
  * thread-safe; used once.
  */
 final class GgufKeys {
-    /** GGUF's keys by Hugging Face's, for both directions. */
-    private static final Map<String, String> NAMES = Map.ofEntries(
-            entry("max_position_embeddings", "context_length"),
-            entry("hidden_size", "embedding_length"),
-            entry("num_hidden_layers", "block_count"),
-            entry("intermediate_size", "feed_forward_length"),
-            entry("num_attention_heads", "attention.head_count"),
-            entry("num_key_value_heads", "attention.head_count_kv"),
-            entry("head_dim", "attention.key_length"),
-            entry("layer_norm_eps", "attention.layer_norm_epsilon"),
-            entry("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
-            entry("sliding_window", "attention.sliding_window"),
-            entry("layer_types", "attention.sliding_window_pattern"),
-            entry("attention_multiplier", "attention.scale"),
-            entry("embedding_multiplier", "embedding_scale"),
-            entry("residual_multiplier", "residual_scale"),
-            entry("logits_scaling", "logit_scale"),
-            entry("attn_logit_softcapping", "attn_logit_softcapping"),
-            entry("final_logit_softcapping", "final_logit_softcapping"),
-            entry("use_parallel_residual", "use_parallel_residual"),
-            entry("num_local_experts", "expert_count"),
-            entry("num_experts_per_tok", "expert_used_count"),
-            entry("moe_intermediate_size", "expert_feed_forward_length"),
-            entry("num_dense_layers", "leading_dense_block_count"),
-            entry("conv_L_cache", "shortconv.l_cache"),
-            entry("shared_expert_intermediate_size", "expert_shared_feed_forward_length"),
-            entry("linear_conv_kernel_dim", "ssm.conv_kernel"),
-            entry("linear_key_head_dim", "ssm.state_size"),
-            entry("linear_num_key_heads", "ssm.group_count"),
-            entry("linear_num_value_heads", "ssm.time_step_rank"),
-            entry("rope_theta", "rope.freq_base"),
-            entry("rope_local_base_freq", "rope.freq_base_swa"));
-
     // Keys without a counterpart of the same meaning.
+    static final String KEY_LENGTH = "attention.key_length"; // but this
     static final String VALUE_LENGTH = "attention.value_length";
     static final String ROTATED = "rope.dimension_count";
+    static final String LOCAL = "_swa"; // behind the name of a key, of layers with windows
     static final String SCALING = "rope.scaling.type";
     static final String FACTOR = "rope.scaling.factor";
     static final String ORIGINAL = "rope.scaling.original_context_length";
@@ -93,6 +61,7 @@ final class GgufKeys {
 
     // Tensors that are read with the keys.
     static final String FACTORS = "rope_freqs.weight"; // for all lengths
+    static final float NEVER = 1e30f; // a pair whose frequency is divided by so much or more is not turned
     static final String SHORT_FACTORS = "rope_factors_short.weight";
     static final String LONG_FACTORS = "rope_factors_long.weight";
 
@@ -106,6 +75,10 @@ final class GgufKeys {
     private final TensorStore tensors;
     private final Set<String> present;
     private final Map<String, Object> json = new LinkedHashMap<>(); // Hugging Face's configuration
+    private int layers; // as soon as it is read, and likewise the next
+    private int hiddenSize;
+    private int headSize;
+    private int contextLength;
 
     GgufKeys(Json metadata, GgufArchitecture architecture, TensorStore tensors) {
         this.metadata = metadata;
@@ -120,69 +93,53 @@ final class GgufKeys {
      * @param type the {@code model_type}
      */
     Json configuration(String type, boolean hasExperts) throws FormatException {
-        if (architecture == GEMMA4) {
-            return new Gemma4Keys(metadata, tensors).configuration();
-        }
         String causal = key("attention.causal");
         metadata.support(causal, metadata.bool(causal, true), "true");
         json.put("model_type", type);
         json.put("pad_token_id", Json.NULL); // else some families have one of their own vocabulary
-        json.put("tie_word_embeddings", !present.contains("output.weight") && !architecture.has(Trait.UNTIED));
-        json.put("attention_bias", present.contains("blk.0.attn_output.bias"));
-        json.put("mlp_bias", present.contains("blk.0.ffn_down.bias"));
-        int layers = put("num_hidden_layers", layers());
-        check("num_hidden_layers", layers <= present.size(), "at most one block for each tensor");
-        int heads = requireEqual("num_attention_heads", layers);
-        int hiddenSize = require("hidden_size");
-        check("num_attention_heads", heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
-        int headSize = size("head_dim", hiddenSize / heads);
-        check(VALUE_LENGTH, size(VALUE_LENGTH, headSize) == headSize, "the key_length, " + headSize);
-        boolean wider = architecture != OLMO2 && !architecture.has(Trait.LAYER_NORMS);
-        boolean filled = (long) headSize * heads == hiddenSize;
-        support("head_dim", wider || filled, "embedding_length / attention.head_count");
-        Object length = value("max_position_embeddings"); // some files say that it has no bound
-        int contextLength = length instanceof Long said && said > Architecture.MOST
-                ? put("max_position_embeddings", Architecture.MOST)
-                : require("max_position_embeddings");
-        List<Long> embedding = tensors.tensor(GgufVocabulary.EMBEDDING).shape();
-        json.put("vocab_size", (int) Math.min(embedding.isEmpty() ? 1 : embedding.getFirst(), Integer.MAX_VALUE));
-        String epsilon = architecture.has(Trait.LAYER_NORMS) ? "layer_norm_eps" : "rms_norm_eps";
-        check(epsilon, metadata.has(key(epsilon)), "a number");
-        json.put(epsilon, metadata.number(key(epsilon), 0, 0, 1));
+        json.put("tie_word_embeddings", !has("output.weight") && !architecture.has(Trait.UNTIED));
+        json.put("attention_bias", has("blk.0.attn_output.bias"));
+        json.put("mlp_bias", has("blk.0.ffn_down.bias"));
+        int heads = sizes();
+        boolean twoKinds = architecture == GEMMA4; // layers with windows differ in more than that
         int inner = architecture == QWEN35_MOE
                 ? require("moe_intermediate_size")
-                : requireEqual("intermediate_size", layers);
+                : twoKinds ? 0 : requireEqual("intermediate_size");
         json.put("num_key_value_heads", heads);
         if (architecture.has(Trait.CONVOLUTIONS)) {
-            mixers("conv", "full_attention", layers);
+            mixers("conv", "full_attention");
             require("conv_L_cache");
             json.put("block_auto_adjust_ff_dim", false);
         } else if (architecture == GRANITE_HYBRID) {
-            mixers("mamba", "attention", layers);
-        } else if (metadata.has(key("num_key_value_heads"))) {
-            requireEqual("num_key_value_heads", layers);
+            mixers("mamba", "attention");
+        } else if (!twoKinds && metadata.has(key("num_key_value_heads"))) {
+            requireEqual("num_key_value_heads");
         }
-        if (architecture != GPT2) {
-            rope(headSize, contextLength);
+        if (architecture != GPT2 && !twoKinds) {
+            rope();
         }
-        windows(layers);
+        List<Boolean> local = windows();
         experts(hasExperts || architecture.has(Trait.EXPERTS), inner);
+        if (architecture == GEMMA2 || metadata.has(key("final_logit_softcapping"))) {
+            number("final_logit_softcapping", 30);
+        }
         switch (architecture) { // sizes that no key tells belong to the largest models
             case GEMMA2 -> gemma(layers == 46 ? hiddenSize / heads : headSize);
             case GEMMA3 -> gemma(layers == 62 ? hiddenSize / heads : headSize);
-            case GRANITE -> granite(headSize);
+            case GEMMA4 -> new Gemma4Keys(this, json, local).read(headSize, hasExperts);
+            case GRANITE -> granite();
             case GRANITE_HYBRID -> {
-                granite(headSize);
-                mamba(hiddenSize, inner, hasExperts);
+                granite();
+                mamba(inner, hasExperts);
             }
             case GPT_NEOX -> {
                 json.put("use_parallel_residual", metadata.bool(key("use_parallel_residual"), true));
                 json.put("hidden_act", layers == 44 && hiddenSize == 6144 ? "gelu_new" : "gelu");
             }
-            case LFM2_MOE -> sigmoids(layers);
-            case QWEN35 -> delta(layers);
+            case LFM2_MOE -> sigmoids();
+            case QWEN35 -> delta();
             case QWEN35_MOE -> {
-                delta(layers);
+                delta();
                 require("shared_expert_intermediate_size");
             }
             case GPT_OSS, MISTRAL3 -> json.putIfAbsent("rope_scaling", Json.object("rope_type", "default"));
@@ -192,6 +149,29 @@ final class GgufKeys {
         return new Json(metadata.subject(), json);
     }
 
+    /** Reads the sizes that all have; returns the number of heads. */
+    private int sizes() throws FormatException {
+        layers = put("num_hidden_layers", layers());
+        check("num_hidden_layers", layers <= present.size(), "at most one block for each tensor");
+        int heads = requireEqual("num_attention_heads");
+        hiddenSize = require("hidden_size");
+        check("num_attention_heads", heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
+        headSize = size("head_dim", hiddenSize / heads);
+        check(VALUE_LENGTH, size(VALUE_LENGTH, headSize) == headSize, "the key_length, " + headSize);
+        boolean wider = architecture != OLMO2 && !architecture.has(Trait.LAYER_NORMS);
+        boolean filled = (long) headSize * heads == hiddenSize;
+        support("head_dim", wider || filled, "embedding_length / attention.head_count");
+        Object length = value("max_position_embeddings"); // some files say that it has no bound
+        contextLength = length instanceof Long said && said > Architecture.MOST
+                ? put("max_position_embeddings", Architecture.MOST)
+                : require("max_position_embeddings");
+        json.put("vocab_size", rows(GgufVocabulary.EMBEDDING));
+        String epsilon = architecture.has(Trait.LAYER_NORMS) ? "layer_norm_eps" : "rms_norm_eps";
+        check(epsilon, metadata.has(key(epsilon)), "a number");
+        json.put(epsilon, metadata.number(key(epsilon), 0, 0, 1));
+        return heads;
+    }
+
     /** Layers without those that guess further tokens, which are the last. */
     int layers() throws FormatException {
         int all = metadata.requireInt(key("num_hidden_layers"), 1, Architecture.MOST);
@@ -199,98 +179,136 @@ final class GgufKeys {
     }
 
     private String key(String name) {
-        return key(architecture, name);
-    }
-
-    /** The key of a file for one of Hugging Face's or of its own. */
-    static String key(GgufArchitecture architecture, String name) {
-        return architecture + "." + NAMES.getOrDefault(name, name);
+        return architecture.key(name);
     }
 
     private @Nullable Object value(String name) {
         return metadata.root().get(key(name));
     }
 
-    private void check(String name, boolean right, String expected) throws FormatException {
+    void check(String name, boolean right, String expected) throws FormatException {
         metadata.check(key(name), right, expected);
     }
 
-    private void support(String name, boolean supported, String expected) throws FormatException {
+    void support(String name, boolean supported, String expected) throws FormatException {
         metadata.support(key(name), supported, expected);
     }
 
     /** Puts a value that has a key of Hugging Face's into the configuration. */
     private <T> T put(String name, T value) {
-        if (NAMES.containsKey(name)) {
+        if (GgufArchitecture.NAMES.containsKey(name)) {
             json.put(name, value);
         }
         return value;
     }
 
-    private int require(String name) throws FormatException {
+    int require(String name) throws FormatException {
         return put(name, metadata.requireInt(key(name), 1, Architecture.MOST));
     }
 
-    /** A number, or a list of one for each layer, which must be equal. */
-    private int requireEqual(String name, int layers) throws FormatException {
+    /** A number from 0 on. */
+    int count(String name, int most) throws FormatException {
+        return put(name, metadata.integer(key(name), 0, 0, most));
+    }
+
+    String text(String name, String whenAbsent) throws FormatException {
+        return metadata.string(key(name), whenAbsent);
+    }
+
+    /** Whether the file has a tensor. */
+    boolean has(String tensor) {
+        return present.contains(tensor);
+    }
+
+    /** The rows of a tensor. */
+    int rows(String tensor) throws FormatException {
+        List<Long> shape = tensors.tensor(tensor).shape();
+        return (int) Math.min(shape.isEmpty() ? 1 : shape.getFirst(), Integer.MAX_VALUE);
+    }
+
+    /** A number for each layer, of a list or the same. */
+    List<Integer> each(String name, int least) throws FormatException {
         if (!(value(name) instanceof List<?> list)) {
-            return require(name);
+            return Collections.nCopies(layers, require(name));
         }
-        check(name, list.size() == layers, "a number for each of " + layers + " layers");
-        support(name, Set.copyOf(list).size() == 1, "equal numbers");
-        Json one = new Json(metadata.subject(), Map.of(name, list.getFirst()));
-        return put(name, one.requireInt(name, 1, Architecture.MOST));
+        boolean fits = list.size() == layers
+                && list.stream().allMatch(each -> each instanceof Integer n && n >= least && n <= Architecture.MOST);
+        check(name, fits, "a number from " + least + " on for each of " + layers + " layers");
+        return list.stream().map(Integer.class::cast).toList();
+    }
+
+    /** A number, or a list of one for each layer, which must be equal. */
+    private int requireEqual(String name) throws FormatException {
+        List<Integer> all = each(name, 1);
+        support(name, Set.copyOf(all).size() == 1, "equal numbers");
+        return put(name, all.getFirst());
+    }
+
+    /** A flag for each layer; empty if there is no list. */
+    private List<Boolean> flags(String name) throws FormatException {
+        if (!(value(name) instanceof List<?> list)) {
+            return List.of();
+        }
+        boolean all = list.size() == layers || (architecture.has(Trait.DELTA) && list.size() > layers);
+        boolean fits = all && Set.of(true, false).containsAll(list);
+        check(name, fits, "true or false for each of " + layers + " layers");
+        return list.stream().limit(layers).map(Boolean.class::cast).toList();
+    }
+
+    /** Says which layers are of a kind, and what the others are. */
+    private void kinds(List<Boolean> are, String kind, String others) {
+        json.put("layer_types", are.stream().map(is -> is ? kind : others).toList());
     }
 
     /** Numbers of key heads, which layers of the kind have none of. */
-    private void mixers(String kind, String attention, int layers) throws FormatException {
+    private void mixers(String kind, String attention) throws FormatException {
         String name = "num_key_value_heads";
-        List<?> counts = value(name) instanceof List<?> list ? list : List.of();
-        check(name, counts.size() == layers, "a number for each of " + layers + " layers");
-        Set<Object> others = new HashSet<>(counts);
-        others.remove(0);
-        support(name, others.size() == 1, "equal numbers, or 0");
-        Json one = new Json(metadata.subject(), Map.of(name, others.iterator().next()));
-        put(name, one.requireInt(name, 1, Architecture.MOST));
-        json.put(
-                "layer_types",
-                counts.stream().map(count -> count.equals(0) ? kind : attention).toList());
+        List<Integer> counts = each(name, 0);
+        List<Integer> own =
+                counts.stream().filter(count -> count > 0).distinct().toList();
+        support(name, own.size() == 1, "equal numbers, or 0");
+        put(name, own.getFirst());
+        kinds(counts.stream().map(count -> count == 0).toList(), kind, attention);
     }
 
     /** Experts that sigmoids choose. */
-    private void sigmoids(int layers) throws FormatException {
+    private void sigmoids() throws FormatException {
         support(GATING, metadata.integer(key(GATING), 0, 0, Architecture.MOST) == SIGMOID, "2, sigmoids");
         int dense = put("num_dense_layers", metadata.requireInt(key("num_dense_layers"), 0, layers));
-        json.put("use_expert_bias", present.contains("blk." + dense + ".exp_probs_b.bias"));
+        json.put("use_expert_bias", has("blk." + dense + ".exp_probs_b.bias"));
     }
 
-    private int size(String name, int whenAbsent) throws FormatException {
+    int size(String name, int whenAbsent) throws FormatException {
         return put(name, metadata.integer(key(name), whenAbsent, 1, Architecture.MOST));
     }
 
-    private double number(String name, double whenAbsent) throws FormatException {
+    double number(String name, double whenAbsent) throws FormatException {
         return put(name, metadata.number(key(name), whenAbsent, 1e-30, 1e300));
     }
 
-    /** A size, and which layers it is of; llama.cpp ignores the keys of other architectures. */
-    private void windows(int layers) throws FormatException {
+    /**
+     * A size, and which layers it is of; llama.cpp ignores the keys of other architectures.
+     *
+     * @return which layers have a window
+     */
+    private List<Boolean> windows() throws FormatException {
         int period = architecture.period;
         int absent = architecture == GEMMA2 ? 4096 : 0;
         int window = period == 0 ? 0 : metadata.integer(key("sliding_window"), absent, 0, Architecture.MOST);
-        check("sliding_window", window > 0 || architecture != GPT_OSS, "at least 1");
         json.put("sliding_window", window == 0 ? Json.NULL : window);
         if (period == 0) {
-            return;
+            return List.of();
         }
-        List<?> each = value("layer_types") instanceof List<?> list ? list : List.of();
-        boolean listed = each.size() == layers && Set.of(true, false).containsAll(each);
-        int last = listed ? 0 : size("layer_types", period);
-        Stream<?> local =
-                listed ? each.stream() : IntStream.range(0, layers).mapToObj(layer -> (layer + 1) % last != 0);
-        json.put(
-                "layer_types",
-                local.map(is -> window > 0 && is.equals(true) ? "sliding_attention" : "full_attention")
-                        .toList());
+        List<Boolean> listed = flags("layer_types");
+        check("layer_types", !listed.isEmpty() || architecture != GEMMA4, "a list of " + layers + " layers");
+        boolean needed = architecture == GPT_OSS || (architecture == GEMMA4 && listed.contains(true));
+        check("sliding_window", window > 0 || !needed, "at least 1");
+        int last = listed.isEmpty() ? size("layer_types", period) : 0;
+        List<Boolean> local = IntStream.range(0, layers)
+                .mapToObj(layer -> window > 0 && (listed.isEmpty() ? (layer + 1) % last != 0 : listed.get(layer)))
+                .toList();
+        kinds(local, "sliding_attention", "full_attention");
+        return local;
     }
 
     private void experts(boolean needed, int inner) throws FormatException {
@@ -310,7 +328,7 @@ final class GgufKeys {
     }
 
     /** Delta nets, whose norm of queries and keys has the epsilon of the others in llama.cpp, but 1e-6 in the model. */
-    private void delta(int layers) throws FormatException {
+    private void delta() throws FormatException {
         double epsilon = metadata.number(key("rms_norm_eps"), 0, 0, 1);
         support("rms_norm_eps", (float) epsilon == 1e-6f, "1e-6, which queries and keys are normed with");
         require("linear_conv_kernel_dim");
@@ -321,22 +339,13 @@ final class GgufKeys {
         long values = metadata.requireInt(key(VALUES), 1, Architecture.MOST);
         support(VALUES, values == (long) heads * size, "values as wide as keys, ssm.time_step_rank * ssm.state_size");
         json.put(Families.OWN_KEY, true);
-        List<?> listed = value(RECURRENT) instanceof List<?> list ? list : List.of();
-        boolean fits = listed.isEmpty()
-                || (listed.size() >= layers && Set.of(true, false).containsAll(listed));
-        check(RECURRENT, fits, "true or false for each of " + layers + " layers");
+        List<Boolean> listed = flags(RECURRENT);
         int interval = metadata.integer(key(INTERVAL), 4, 1, Architecture.MOST_LAYERS);
-        json.put(
-                "layer_types",
-                IntStream.range(0, layers)
-                        .mapToObj(layer -> listed.isEmpty()
-                                ? (layer + 1) % interval != 0
-                                : listed.get(layer).equals(true))
-                        .map(is -> is ? "linear_attention" : "full_attention")
-                        .toList());
+        IntFunction<Boolean> recurs = layer -> listed.isEmpty() ? (layer + 1) % interval != 0 : listed.get(layer);
+        kinds(IntStream.range(0, layers).mapToObj(recurs).toList(), "linear_attention", "full_attention");
     }
 
-    private void granite(int headSize) throws FormatException {
+    private void granite() throws FormatException {
         boolean rotates = metadata.bool(key(ROTATES), true);
         support(ROTATES, rotates || architecture == GRANITE_HYBRID, "true");
         number("attention_multiplier", 1 / Math.sqrt(headSize));
@@ -345,7 +354,7 @@ final class GgufKeys {
         number("logits_scaling", 1);
     }
 
-    private void mamba(int hiddenSize, int inner, boolean hasExperts) throws FormatException {
+    private void mamba(int inner, boolean hasExperts) throws FormatException {
         json.put("position_embedding_type", metadata.bool(key(ROTATES), true) ? "rope" : "nope");
         require("linear_conv_kernel_dim");
         require("linear_key_head_dim");
@@ -368,12 +377,9 @@ final class GgufKeys {
         boolean second = architecture == GEMMA2;
         json.put("query_pre_attn_scalar", scalar);
         number(second ? "attn_logit_softcapping" : "rope_local_base_freq", second ? 50 : 1e4);
-        if (second || metadata.has(key("final_logit_softcapping"))) {
-            number("final_logit_softcapping", 30);
-        }
     }
 
-    private void rope(int headSize, int contextLength) throws FormatException {
+    private void rope() throws FormatException {
         double theta = number("rope_theta", 10000);
         boolean one =
                 architecture == GEMMA3 || metadata.number(key("rope_local_base_freq"), theta, 1e-30, 1e300) == theta;
@@ -388,9 +394,9 @@ final class GgufKeys {
         }
         double factor = number(FACTOR, number("rope.scale_linear", 1));
         double gain = number(GAIN, 1);
-        String said = metadata.string(key(SCALING), LINEAR);
+        String said = text(SCALING, LINEAR);
         List<String> names = factorTensors(architecture);
-        boolean factors = names.stream().anyMatch(present::contains);
+        boolean factors = names.stream().anyMatch(this::has);
         support(FACTOR, !factors || factor == 1 || said.equals("none"), "1 beside tensor " + names);
         boolean known = factors || List.of("none", LINEAR, YARN).contains(said);
         support(SCALING, known, "none, linear or yarn");
@@ -425,13 +431,13 @@ final class GgufKeys {
             scaling.put("llama_4_scaling_beta", growth);
         }
         if (architecture == PHI3) {
-            phi(scaling, contextLength);
+            phi(scaling);
         }
         json.put("rope_scaling", scaling);
     }
 
     /** Older releases of Hugging Face's library take three keys there, and compute the gain. */
-    private void phi(Map<String, Object> scaling, int contextLength) {
+    private void phi(Map<String, Object> scaling) {
         if (scaling.remove("original_max_position_embeddings") instanceof Integer original) {
             json.put("original_max_position_embeddings", original);
             double gain = RopeKeys.longGain((double) contextLength / original, original);
@@ -461,7 +467,7 @@ final class GgufKeys {
     }
 
     /** The numbers of a small tensor. */
-    private List<Double> numbers(String name) throws FormatException {
+    List<Double> numbers(String name) throws FormatException {
         TensorView tensor = tensors.tensor(name);
         boolean small = tensor.elements() <= Architecture.MOST && tensor.dtype() == DType.F32;
         metadata.check(GgufArchitecture.KEY, small, "one whose tensor " + name + " has few numbers in F32");

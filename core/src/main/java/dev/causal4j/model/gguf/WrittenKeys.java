@@ -1,6 +1,7 @@
 package dev.causal4j.model.gguf;
 
 import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA3;
+import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA4;
 import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
 import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE_HYBRID;
 import static dev.causal4j.model.gguf.GgufArchitecture.MISTRAL3;
@@ -8,9 +9,12 @@ import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
 import static dev.causal4j.model.gguf.GgufKeys.FACTOR;
 import static dev.causal4j.model.gguf.GgufKeys.FACTORS;
 import static dev.causal4j.model.gguf.GgufKeys.GAIN;
+import static dev.causal4j.model.gguf.GgufKeys.KEY_LENGTH;
 import static dev.causal4j.model.gguf.GgufKeys.LINEAR;
+import static dev.causal4j.model.gguf.GgufKeys.LOCAL;
 import static dev.causal4j.model.gguf.GgufKeys.LONG;
 import static dev.causal4j.model.gguf.GgufKeys.LONG_FACTORS;
+import static dev.causal4j.model.gguf.GgufKeys.NEVER;
 import static dev.causal4j.model.gguf.GgufKeys.ORIGINAL;
 import static dev.causal4j.model.gguf.GgufKeys.ROTATED;
 import static dev.causal4j.model.gguf.GgufKeys.SCALING;
@@ -31,15 +35,18 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
 import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.decoder.DecoderConfig.PerLayerConfig;
 import dev.causal4j.model.families.Architecture;
 import dev.causal4j.model.families.RopeKeys;
 import dev.causal4j.model.gguf.GgufArchitecture.Trait;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
 
 /**
  * Writes the keys of a model, as far as there are some for what it does.
@@ -52,23 +59,12 @@ record WrittenKeys(
     Map<String, Object> write() throws FormatException {
         DecoderConfig decoder = model.decoder();
         BlockConfig block = decoder.blocks().getFirst();
-        AttentionConfig attention = decoder.attentions().getFirst();
-        int inner = block.feedForward().each().innerSize();
-        keys.put("vocab_size", model.vocabularySize());
-        keys.put("max_position_embeddings", decoder.contextLength());
-        keys.put("hidden_size", decoder.hiddenSize());
-        keys.put("num_hidden_layers", decoder.blocks().size());
-        keys.put("intermediate_size", inner);
-        keys.put("num_attention_heads", attention.heads());
-        boolean listed = architecture.has(Trait.CONVOLUTIONS) || architecture == GRANITE_HYBRID;
-        keys.put("num_key_value_heads", listed ? kvHeads() : attention.kvHeads());
-        keys.put("head_dim", attention.headSize());
-        keys.put(VALUE_LENGTH, attention.headSize());
-        boolean layerNorms = architecture.has(Trait.LAYER_NORMS);
-        keys.put(layerNorms ? "layer_norm_eps" : "rms_norm_eps", block.norm().epsilon());
-        decoder.blocks().stream()
-                .map(BlockConfig::feedForward)
-                .flatMap(each -> each.experts().stream())
+        boolean twoKinds = architecture == GEMMA4; // layers with windows, and full ones, which are the last
+        AttentionConfig attention =
+                twoKinds ? decoder.attentions().getLast() : decoder.attentions().getFirst();
+        writeSizes(decoder, block, attention, twoKinds);
+        each(BlockConfig::feedForward).stream()
+                .flatMap(layer -> layer.experts().stream())
                 .findFirst()
                 .ifPresent(this::writeExperts);
         if (block.feedForward() instanceof Shared all) {
@@ -78,13 +74,13 @@ record WrittenKeys(
             writeDelta();
         }
         if (architecture.has(Trait.CONVOLUTIONS)) {
-            int kernel = decoder.blocks().stream()
-                    .mapToInt(each -> each.mixer().kernel())
-                    .max()
-                    .orElseThrow();
+            int kernel = Collections.max(each(layer -> layer.mixer().kernel()));
             keys.put("conv_L_cache", Math.max(1, kernel));
         }
         decoder.blocks().forEach(each -> writeStateSpace(each.mixer(), attention));
+        if (twoKinds) {
+            writeKinds();
+        }
         if (architecture == GRANITE || architecture == GRANITE_HYBRID) {
             keys.put("attention_multiplier", attention.scale());
             keys.put("embedding_multiplier", decoder.embeddingScale());
@@ -104,8 +100,23 @@ record WrittenKeys(
                 .sorted(Comparator.comparingInt(AttentionConfig::window)) // the positions of full layers may be scaled
                 .forEach(this::writePositions);
         Map<String, Object> named = new LinkedHashMap<>();
-        keys.forEach((name, value) -> named.put(GgufKeys.key(architecture, name), value));
+        keys.forEach((name, value) -> named.put(architecture.key(name), value));
         return named;
+    }
+
+    private void writeSizes(DecoderConfig decoder, BlockConfig block, AttentionConfig attention, boolean twoKinds) {
+        keys.put("vocab_size", model.vocabularySize());
+        keys.put("max_position_embeddings", decoder.contextLength());
+        keys.put("hidden_size", decoder.hiddenSize());
+        keys.put("num_hidden_layers", decoder.blocks().size());
+        keys.put("intermediate_size", twoKinds ? each(this::inner) : inner(block));
+        keys.put("num_attention_heads", attention.heads());
+        boolean listed = twoKinds || architecture.has(Trait.CONVOLUTIONS) || architecture == GRANITE_HYBRID;
+        keys.put("num_key_value_heads", listed ? each(this::kvHeads) : attention.kvHeads());
+        keys.put("head_dim", attention.headSize());
+        keys.put(VALUE_LENGTH, attention.headSize());
+        boolean layerNorms = architecture.has(Trait.LAYER_NORMS);
+        keys.put(layerNorms ? "layer_norm_eps" : "rms_norm_eps", block.norm().epsilon());
     }
 
     /** All delta nets are equal; a model without them says nothing of their sizes. */
@@ -144,11 +155,34 @@ record WrittenKeys(
         }
     }
 
-    /** Key heads of each layer, 0 for one without attention. */
-    private List<Integer> kvHeads() {
-        return model.decoder().blocks().stream()
-                .map(block -> block.mixer() instanceof AttentionConfig attention ? attention.kvHeads() : 0)
-                .toList();
+    /** Which layers have windows, read others' keys or have inputs of their own; the sizes of those with windows. */
+    private void writeKinds() {
+        List<AttentionConfig> all = model.decoder().attentions();
+        PerLayerConfig own = model.decoder().perLayer();
+        keys.put("layer_types", all.stream().map(a -> a.window() > 0).toList());
+        long shared =
+                all.stream().filter(a -> a.keysOf() != AttentionConfig.OWN).count();
+        keys.put("num_kv_shared_layers", (int) shared);
+        keys.put("hidden_size_per_layer_input", own == null ? 0 : own.width());
+        all.stream().filter(a -> a.window() > 0).findFirst().ifPresent(local -> {
+            for (String key : List.of(KEY_LENGTH, VALUE_LENGTH, ROTATED)) {
+                keys.put(key + LOCAL, local.headSize());
+            }
+        });
+    }
+
+    /** A number of each layer. */
+    private <T> List<T> each(Function<BlockConfig, T> of) {
+        return model.decoder().blocks().stream().map(of).toList();
+    }
+
+    private int inner(BlockConfig block) {
+        return block.feedForward().each().innerSize();
+    }
+
+    /** Key heads, 0 of a layer without attention. */
+    private int kvHeads(BlockConfig block) {
+        return block.mixer() instanceof AttentionConfig attention ? attention.kvHeads() : 0;
     }
 
     private void writeExperts(Experts experts) {
@@ -174,7 +208,7 @@ record WrittenKeys(
         if (rope == null || formula == null) {
             return;
         }
-        if (local && architecture == GEMMA3) {
+        if (local && (architecture == GEMMA3 || architecture == GEMMA4)) {
             keys.put("rope_local_base_freq", (float) formula.theta());
         } else if (keys.putIfAbsent("rope_theta", (float) formula.theta()) == null) {
             keys.put(ROTATED, rope.width());
@@ -207,7 +241,8 @@ record WrittenKeys(
                     rope.longer() instanceof Longer.Other beyond ? beyond.frequencies() : rope.frequencies();
             tensors.put(SHORT_FACTORS, factors(formula, rope.width(), rope.frequencies()));
             tensors.put(LONG_FACTORS, factors(formula, rope.width(), longer));
-        } else if (architecture.has(Trait.FACTORS) && List.of("llama3", LONG).contains(kind)) {
+        } else if (architecture.has(Trait.FACTORS)
+                && (List.of("llama3", LONG).contains(kind) || rope.frequencies().contains(0.0))) {
             tensors.put(FACTORS, factors(formula, rope.width(), rope.frequencies()));
         }
     }
@@ -216,7 +251,8 @@ record WrittenKeys(
     private static float[] factors(Formula formula, int width, List<Double> frequencies) {
         float[] factors = new float[frequencies.size()];
         for (int j = 0; j < factors.length; j++) {
-            factors[j] = (float) (RopeKeys.plain(formula.theta(), j, width) / frequencies.get(j));
+            double plain = RopeKeys.plain(formula.theta(), j, width);
+            factors[j] = frequencies.get(j) == 0 ? NEVER : (float) (plain / frequencies.get(j));
         }
         return factors;
     }

@@ -124,7 +124,7 @@ class Gemma4KeysTest {
                 "gemma4 | attention.value_length | 8 | 16",
                 "gemma4 | rope.dimension_count_swa | 4 | 10",
                 "gemma4 | rope.scaling.type | \"yarn\" | none",
-                "gemma4 | block_count | 1000000 | 16384",
+                "gemma4 | block_count | 1000000 | one block for each tensor",
                 "gemma4 | attention.shared_kv_layers | 1 | a full one",
                 "gemma4 | attention.head_count | 0 | 1",
                 "gemma4-moe | expert_used_count | 6 | 5",
