@@ -34,7 +34,7 @@ class MachineKernelsTest {
                     + " good fortune, must be in want of a wife. ")
             .repeat(2);
 
-    private static List<String> java = List.of();
+    private static final List<String> JAVA = new ArrayList<>();
 
     @TempDir
     private Path folder;
@@ -90,10 +90,10 @@ class MachineKernelsTest {
 
     /** What Java prints, with the classes that it loads. */
     private static synchronized List<String> java() throws IOException, InterruptedException {
-        if (java.isEmpty()) {
-            java = run("", "-Dcausal4j.kernels=vector", "-Xlog:class+load");
+        if (JAVA.isEmpty()) {
+            JAVA.addAll(run("", "-Dcausal4j.kernels=vector", "-Xlog:class+load"));
         }
-        return java;
+        return JAVA;
     }
 
     private static List<String> results(List<String> lines) {
