@@ -39,12 +39,14 @@ keep_classes() {
 }
 
 # Keeps those of the command behind the name $1. One that goes on is stopped when it has said a line, or after two minutes;
-# in any case when this is interrupted, since what a shell runs behind itself ignores Ctrl-C.
+# in any case when this is interrupted, since what a shell runs behind itself ignores Ctrl-C. Without a trap for it the
+# shell passes over an interrupt that comes while a program ends by itself, as grep does.
 keep_classes_of() {
   local name=$1 java= polls=0
   shift
   (
-    trap 'kill -9 $java; wait $java' EXIT
+    trap 'set +e; kill -9 $java; wait $java; exit 130' EXIT
+    trap exit INT
     "$JAVA_HOME/bin/java" -XX:ArchiveClassesAtExit="$app/$name.new" -XX:+UseSerialGC --add-modules=jdk.incubator.vector \
       -jar "$app/causal4j-cli.jar" "$@" >"$app/$name.log" 2>&1 &
     java=$!
@@ -53,7 +55,7 @@ keep_classes_of() {
     wait $java
     trap - EXIT
     [ -s "$app/$name.new" ] && mv "$app/$name.new" "$app/$name.jsa"
-  ) 2>/dev/null || true
+  ) 2>/dev/null || [ $? != 130 ] || exit 130
 }
 
 # A folder is a lock on every system; one whose process is gone, or that never had one, is taken over.

@@ -31,9 +31,10 @@ kill $server
 wait $server || [ $? = 143 ]
 echo "conformance: the server ended by itself"
 
+# Each server answers one request, so the second compiler would be of no use.
 recorded=()
 for folder in "$root"/server/target/recorded/*/; do
-  start "$folder/serve.out" --model "$folder" --tool-format "$(basename "$folder")"
+  CAUSAL4J_JAVA_OPTS="-XX:TieredStopAtLevel=1 -Dcausal4j.kernels=scalar" start "$folder/serve.out" --model "$folder" --tool-format "$(basename "$folder")"
 done
 for folder in "$root"/server/target/recorded/*/; do
   address "$folder/serve.out"

@@ -14,6 +14,9 @@ import java.util.concurrent.TimeUnit;
 public final class JavaProcess {
     public static final String VECTORS = "--add-modules=jdk.incubator.vector";
 
+    /** Of what ends before the second compiler is of use, which vectors need. */
+    public static final String BRIEF = "-XX:TieredStopAtLevel=1";
+
     /** A process that takes longer is killed, which fails its test by the exit status. */
     private static final int MOST_SECONDS = 150;
 

@@ -140,7 +140,8 @@ final class ChatLoop {
         Thoughts thoughts = new Thoughts(out, inThought, width);
         AnswerParser parser = format.parser(request, new CallPrinter(thoughts::print));
         AtomicBoolean waits = new AtomicBoolean(true);
-        AtomicBoolean stopped = new AtomicBoolean();
+        CompletableFuture<Boolean> stopped = new CompletableFuture<>();
+        terminal.onInterrupt(() -> stopped.complete(true)); // also before the answer is under way
         Runnable begin = () -> {
             if (waits.getAndSet(false)) {
                 out.print("\r     \r"); // the dots, and the ^C that a terminal may have shown behind them
@@ -157,10 +158,9 @@ final class ChatLoop {
                 } else {
                     thoughts.show(token.text());
                 }
-                return !stopped.get() && !out.checkError();
+                return !stopped.isDone() && !out.checkError();
             });
-            terminal.onInterrupt(() -> {
-                stopped.set(true);
+            var _ = stopped.thenAccept(_ -> {
                 if (waits.get()) {
                     result.cancel(true);
                 }

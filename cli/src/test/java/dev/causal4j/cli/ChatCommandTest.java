@@ -353,7 +353,7 @@ class ChatCommandTest {
             }
         }
         assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
-        Process process = Launcher.PLAIN.startInShell(
+        Process process = Launcher.BRIEF.startInShell(
                 "exec script -qefc \"./causal4j generate" + sampling + "\" /dev/null 2>&1 < /dev/null");
         String seen = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).as(seen).isZero();
@@ -365,7 +365,7 @@ class ChatCommandTest {
     void controlCEndsAnAnswerAtATerminalAndThenTheProgram() throws Exception {
         assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
         String command = "stty cols 80 rows 24; exec ./causal4j chat --seed 1 --max-new-tokens 230";
-        Process process = Launcher.PLAIN.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null");
+        Process process = Launcher.BRIEF.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null");
         try (Reader from = process.inputReader(StandardCharsets.UTF_8);
                 OutputStream to = process.getOutputStream()) {
             StringBuilder seen = new StringBuilder();
@@ -398,7 +398,7 @@ class ChatCommandTest {
         Path errors = folder.resolve("errors");
         String options = "chat --seed 1 --max-new-tokens 60";
         String command = "stty cols 30 rows 24; exec ./causal4j " + options + " 2> " + errors;
-        Process process = Launcher.PLAIN.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null");
+        Process process = Launcher.BRIEF.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null");
         StringBuilder seen = new StringBuilder();
         try (Reader from = process.inputReader(StandardCharsets.UTF_8);
                 OutputStream to = process.getOutputStream()) {

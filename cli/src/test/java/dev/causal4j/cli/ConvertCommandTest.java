@@ -190,7 +190,7 @@ class ConvertCommandTest {
     @Test
     void aFullDiskIsOneLineAndLeavesNothing() throws Exception {
         String limited = "ulimit -f 48; exec \"$@\"";
-        Launcher.PLAIN
+        Launcher.BRIEF
                 .runInShell(limited, "convert", "--model", model.toString(), "--out", out.toString())
                 .refused(1, out.toString(), "expected to be able to write", "free the disk");
         onlyModelIsLeft();

@@ -68,7 +68,8 @@ class GenerateRefusalTest {
     @ParameterizedTest
     @CsvSource({"vector1024", "nonsense"})
     void kernelsThatAreNone(String kernels) throws Exception {
-        new Launcher("-Dcausal4j.kernels=" + kernels)
+        Launcher.BRIEF
+                .with("-Dcausal4j.kernels=" + kernels)
                 .run("generate", "It is a truth universally acknowledged, that a")
                 .refused(
                         1,
@@ -78,14 +79,14 @@ class GenerateRefusalTest {
 
     @Test
     void aFolderAsStandardInput() throws Exception {
-        Launcher.PLAIN
+        Launcher.BRIEF
                 .runInShell("exec \"$@\" </", "generate", "-")
                 .refused(1, "standard input: expected a text, got an error");
     }
 
     @Test
     void standardInputThatIsNotText() throws Exception {
-        Launcher.PLAIN
+        Launcher.BRIEF
                 .runInShell("printf 'caf\\xe9' | \"$@\"", "generate", "-")
                 .refused(1, "standard input: expected text in UTF-8, got bytes that are not");
     }
@@ -93,14 +94,14 @@ class GenerateRefusalTest {
     @Test
     void aFullDisk() throws Exception {
         Program.Run run =
-                Launcher.PLAIN.runInShell("exec \"$@\" >/dev/full", "generate", "Emma", "--max-new-tokens", "3");
+                Launcher.BRIEF.runInShell("exec \"$@\" >/dev/full", "generate", "Emma", "--max-new-tokens", "3");
         run.refused(1, "standard output");
     }
 
     @Test
     void aReaderThatLeaves() throws Exception {
         String script = "\"$@\" | head -c 1; exit ${PIPESTATUS[0]}";
-        Program.Run run = Launcher.PLAIN.runInShell(script, "generate", "Emma", "--temperature", "0");
+        Program.Run run = Launcher.BRIEF.runInShell(script, "generate", "Emma", "--temperature", "0");
         assertThat(run.out()).hasSize(1);
         assertThat(run.err()).startsWith("standard output: expected ").containsOnlyOnce("\n");
         assertThat(run.status()).isEqualTo(1);

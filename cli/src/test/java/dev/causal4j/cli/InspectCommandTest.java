@@ -13,7 +13,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 class InspectCommandTest {
-    private static final Launcher GERMAN = new Launcher("-Duser.language=de -Duser.country=DE");
+    private static final Launcher GERMAN = Launcher.BRIEF.with("-Duser.language=de -Duser.country=DE");
 
     @TempDir
     Path folder;

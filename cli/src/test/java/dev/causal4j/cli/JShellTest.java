@@ -18,6 +18,8 @@ class JShellTest {
         Process shell = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "jshell")
                                 .toString(),
+                        "-J-XX:TieredStopAtLevel=1",
+                        "-R-XX:TieredStopAtLevel=1",
                         "--module-path",
                         Launcher.PLAIN.jars().toString(),
                         "--add-modules",
@@ -26,7 +28,7 @@ class JShellTest {
                 .redirectOutput(printed.toFile())
                 .redirectError(errors.toFile()) // where a first shell of a user says what it made for itself
                 .start();
-        boolean ended = shell.waitFor(60, TimeUnit.SECONDS);
+        boolean ended = shell.waitFor(150, TimeUnit.SECONDS);
         shell.destroyForcibly();
         assertThat(ended).isTrue();
         assertThat(Files.readString(printed).lines())

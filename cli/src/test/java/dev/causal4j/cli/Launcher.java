@@ -18,6 +18,11 @@ import java.util.concurrent.TimeUnit;
 record Launcher(String javaOptions) {
     static final Launcher PLAIN = new Launcher("");
 
+    /** For what ends before the second compiler, and with it vectors, are of use. */
+    static final Launcher BRIEF = new Launcher("-XX:TieredStopAtLevel=1 -Dcausal4j.kernels=scalar");
+
+    private static final int MOST_SECONDS = 150;
+
     private static final String INCUBATOR = "WARNING: Using incubator modules: jdk.incubator.vector\n";
 
     Launcher {
@@ -31,6 +36,11 @@ record Launcher(String javaOptions) {
         } catch (IOException | InterruptedException e) {
             throw new AssertionError(e);
         }
+    }
+
+    /** This one with further flags. */
+    Launcher with(String options) {
+        return new Launcher(javaOptions + " " + options);
     }
 
     /** The folder with the jars that it starts. */
@@ -52,9 +62,9 @@ record Launcher(String javaOptions) {
                     .redirectOutput(out.toFile())
                     .redirectError(err.toFile())
                     .start();
-            boolean ended = process.waitFor(60, TimeUnit.SECONDS);
+            boolean ended = process.waitFor(MOST_SECONDS, TimeUnit.SECONDS);
             process.destroyForcibly();
-            assertThat(ended).as("ended within a minute").isTrue();
+            assertThat(ended).as("ended within %d seconds", MOST_SECONDS).isTrue();
             return new Program.Run(process.exitValue(), Files.readString(out), withoutWarning(Files.readString(err)));
         } finally {
             Files.delete(out);

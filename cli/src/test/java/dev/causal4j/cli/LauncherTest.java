@@ -236,14 +236,18 @@ class LauncherTest {
         assertThat(bash(Map.of(), script, folder.resolve("lock")).out()).isEqualTo("first\nsecond\n");
     }
 
+    /** The interrupt comes while the shell waits for grep, which ends by itself. */
     @Test
     void whoseClassesAreKeptEndsWithAnInterruptedBuild() throws Exception {
         Path java = jdk("jdk", "25.0.3").resolve("bin/java");
         Files.writeString(java, "#!/bin/sh\necho $$ >'" + folder + "/pid'\nexec sleep 60\n");
+        Path grep = Files.copy(java, folder.resolve("grep"), StandardCopyOption.COPY_ATTRIBUTES);
+        Files.writeString(grep, "#!/bin/sh\ntrap '' INT\n: >'" + folder + "/waits'\nsleep 0.3\nexit 1\n");
+        Map<String, String> environment = Map.of("PATH", folder + ":" + System.getenv("PATH"));
         String script = "app=$1 JAVA_HOME=$1/jdk; set -m; keep_classes_of server serve & "
-                + "for i in {1..200}; do if [ -s \"$1/pid\" ]; then break; fi; sleep 0.1; done; kill -INT -- -$!; "
-                + "wait $! || echo $?; kill -0 \"$(cat \"$1/pid\")\" 2>/dev/null || echo gone";
-        assertThat(bash(Map.of(), script, folder)).isEqualTo(new Result(0, "130\ngone\n"));
+                + "for i in {1..200}; do if [ -s \"$1/pid\" ] && [ -e \"$1/waits\" ]; then break; fi; sleep 0.1; done; "
+                + "kill -INT -- -$!; wait $! || echo $?; kill -0 \"$(cat \"$1/pid\")\" 2>/dev/null || echo gone";
+        assertThat(bash(environment, script, folder)).isEqualTo(new Result(0, "130\ngone\n"));
     }
 
     @Test

@@ -89,7 +89,7 @@ class PullCommandTest {
         String url = "http://127.0.0.1:" + server.getAddress().getPort();
         String variables =
                 "HF_ENDPOINT=" + url + " HF_TOKEN=hf_secret HF_HUB_OFFLINE= HF_HUB_CACHE='" + folder + "/cache'";
-        return Launcher.PLAIN.runInShell("cd '" + folder + "' && export " + variables + " && exec \"$@\"", command);
+        return Launcher.BRIEF.runInShell("cd '" + folder + "' && export " + variables + " && exec \"$@\"", command);
     }
 
     @Test

@@ -133,7 +133,8 @@ class ScoreCommandTest {
 
     @Test
     void onATerminalPiecesAreShaded() throws Exception {
-        String out = new Launcher("-Dcausal4j.colors=true -Dcausal4j.terminal.out=true")
+        String out = Launcher.BRIEF
+                .with("-Dcausal4j.colors=true -Dcausal4j.terminal.out=true")
                 .run("score", "Emma was \u001b[31m")
                 .done()
                 .out();

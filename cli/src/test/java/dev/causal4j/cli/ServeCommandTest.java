@@ -31,7 +31,7 @@ class ServeCommandTest {
 
     @Test
     void whatTheReadmeAsksIsAnsweredUntilSigterm() throws Exception {
-        Process serving = Launcher.PLAIN.start("serve", "--port", "0");
+        Process serving = Launcher.BRIEF.start("serve", "--port", "0");
         try (HttpClient client = HttpClient.newHttpClient();
                 BufferedReader out =
                         new BufferedReader(new InputStreamReader(serving.getInputStream(), StandardCharsets.UTF_8))) {
@@ -60,7 +60,7 @@ class ServeCommandTest {
 
     @Test
     void aSecondSigtermEndsWhatTheFirstLetEnd() throws Exception {
-        Process serving = Launcher.PLAIN.start("serve", "--port", "0", "--shutdown-timeout", "3600");
+        Process serving = Launcher.BRIEF.start("serve", "--port", "0", "--shutdown-timeout", "3600");
         try (HttpClient client = HttpClient.newHttpClient();
                 BufferedReader out =
                         new BufferedReader(new InputStreamReader(serving.getInputStream(), StandardCharsets.UTF_8))) {

@@ -102,12 +102,12 @@ class TrainCommandTest {
 
     @Test
     void anInterruptedRunEndsWithACheckpointAndResumesToTheSameBytes() throws Exception {
-        String[] options = {"--steps", "400", "--evaluation-interval", "150", "--dropout", "0.1", "--json"};
+        String[] options = {"--steps", "160", "--evaluation-interval", "60", "--dropout", "0.1", "--json"};
         scratch(folder.resolve("whole"), options).done();
 
         List<String> all = new ArrayList<>(List.of("--config", config.toString(), "--learning-rate", "3e-3"));
         all.addAll(List.of(options));
-        Process process = Launcher.PLAIN.start(arguments(out, all.toArray(String[]::new)));
+        Process process = Launcher.BRIEF.start(arguments(out, all.toArray(String[]::new)));
         JsonNode last = JsonMapper.shared().createObjectNode();
         try (BufferedReader lines = process.inputReader()) {
             for (int i = 0; i < 30; i++) {
@@ -123,9 +123,9 @@ class TrainCommandTest {
         assertThat(out.resolve("checkpoint-" + last.get("step"))).exists();
 
         Program.Run resumed =
-                scratch(out, "--steps", "400", "--evaluation-interval", "150", "--dropout", "0.1", "--resume");
-        assertThat(resumed.done().out()).contains("done after step 400");
-        for (String file : List.of("model.safetensors", "checkpoint-400/training/optimizer.safetensors")) {
+                scratch(out, "--steps", "160", "--evaluation-interval", "60", "--dropout", "0.1", "--resume");
+        assertThat(resumed.done().out()).contains("done after step 160");
+        for (String file : List.of("model.safetensors", "checkpoint-160/training/optimizer.safetensors")) {
             assertThat(out.resolve(file))
                     .hasSameBinaryContentAs(folder.resolve("whole").resolve(file));
         }
@@ -136,7 +136,7 @@ class TrainCommandTest {
                         whole.stream().map(TrainCommandTest::withoutSeconds).toList());
         assertThat(parts.stream().skip(1).map(line -> Double.valueOf(line.replaceFirst("\\d+,\\d+,([^,]+),.*", "$1"))))
                 .isSorted();
-        assertThat(out.resolve("loss.svg")).content().contains(">training, last ", ">held out, last ", ">400</text>");
+        assertThat(out.resolve("loss.svg")).content().contains(">training, last ", ">held out, last ", ">160</text>");
     }
 
     private static String withoutSeconds(String line) {
@@ -173,7 +173,7 @@ class TrainCommandTest {
         String tokenizer = "tokenizer train --vocabulary-size 270 --data " + data + " --out " + folder + "/other";
         String command = "stty cols 66; ./causal4j " + train + "; ./causal4j " + tokenizer + " > /dev/null";
         Process process =
-                Launcher.PLAIN.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null < /dev/null");
+                Launcher.BRIEF.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null < /dev/null");
         String seen = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).as(seen).isZero();
         Matcher bars = Pattern.compile("\r\033\\[J(\\w+ +\\d+% .*?)\r").matcher(seen);
@@ -297,7 +297,7 @@ class TrainCommandTest {
     @Test
     void aFullDiskNamesTheFileThatCouldNotGrow() throws Exception {
         String limited = "ulimit -f 48; exec \"$@\"";
-        Launcher.PLAIN
+        Launcher.BRIEF
                 .runInShell(
                         limited,
                         arguments(
@@ -404,7 +404,7 @@ class TrainCommandTest {
 
     @Test
     void aFullDiskIsOneLineAndNoHalfModel() throws IOException, InterruptedException {
-        Program.Run run = Launcher.PLAIN.runInShell(
+        Program.Run run = Launcher.BRIEF.runInShell(
                 "ulimit -f 40; trap '' XFSZ; exec \"$@\"",
                 arguments(out, "--config", config.toString(), "--steps", "1", "--held-out", "0"));
         assertThat(run.status()).isEqualTo(1);

@@ -13,7 +13,7 @@ class HostileTemplateTest {
     /** In a process with little memory: none may exhaust it, or the stack. */
     @Test
     void everyHostileTemplateEndsSoonInALittleMemory() throws IOException, InterruptedException {
-        List<String> lines = JavaProcess.run(0, List.of("-Xmx128m"), HostileTemplates.class);
+        List<String> lines = JavaProcess.run(0, List.of("-Xmx128m", "-XX:+UseSerialGC"), HostileTemplates.class);
 
         assertThat(lines).hasSize(HostileTemplates.ALL.size()).allSatisfy(line -> {
             assertThat(line).matches("[0-9]+ (text of [0-9]+|hostile.*: expected .*, got .*; .*)");

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.networknt.schema.InputFormat;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SpecificationVersion;
+import dev.causal4j.Whole;
 import dev.causal4j.format.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
@@ -18,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 /** Random walks along the masks of random schemas, judged by another validator. */
 class RandomSchemasTest {
-    private static final int WALKS = 2_000;
+    private static final int WALKS = Whole.or(2_000, 500);
     private static final int STEPS = 400;
     private static final int CLOSING = 25; // steps behind which a walk closes what it can
     private static final Tokenizer TOKENIZER = Golden.tokenizer("minimind");

@@ -6,6 +6,7 @@ import com.networknt.schema.InputFormat;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SchemaRegistryConfig;
 import com.networknt.schema.SpecificationVersion;
+import dev.causal4j.Whole;
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.chat.ChatTemplate;
@@ -37,7 +38,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Calls of a model that has learned nothing: only their grammar makes them calls. */
 class ToolCallsTest {
     private static final int EOS = 5;
-    private static final int CALLS = Integer.getInteger("tool.calls", 100);
+    private static final int CALLS = Integer.getInteger("tool.calls", Whole.or(100, 30));
     private static final SchemaRegistry REGISTRY = SchemaRegistry.withDefaultDialect(
             SpecificationVersion.DRAFT_2020_12,
             builder -> builder.schemaRegistryConfig(

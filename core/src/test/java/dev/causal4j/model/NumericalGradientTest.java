@@ -179,10 +179,14 @@ class NumericalGradientTest {
                 }
             }
             double step = STEP / (1 + steepness);
-            double wide = slope(model, named.getValue(), direction, step, tokens, targets);
-            double narrow = slope(model, named.getValue(), direction, step / 2, tokens, targets);
-            // Richardson extrapolation: the error of second order cancels.
-            assertThat((4 * narrow - wide) / 3).as(name).isCloseTo(slope, within(2e-4 + 4e-3 * Math.abs(slope)));
+            double tolerance = 2e-4 + 4e-3 * Math.abs(slope);
+            double measured = slope(model, named.getValue(), direction, step / 2, tokens, targets);
+            if (Math.abs(measured - slope) > tolerance / 2) {
+                // Richardson extrapolation: the error of second order cancels.
+                double wide = slope(model, named.getValue(), direction, step, tokens, targets);
+                measured = (4 * measured - wide) / 3;
+            }
+            assertThat(measured).as(name).isCloseTo(slope, within(tolerance));
             if (!name.contains("qkv")) {
                 assertThat(steepness).as(name).isGreaterThan(1e-3);
             }

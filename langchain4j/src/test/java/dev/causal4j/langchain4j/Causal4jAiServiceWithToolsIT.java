@@ -7,7 +7,7 @@ import java.util.List;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** LangChain4j's suite of AI services with tools. */
-@EnabledIfSystemProperty(named = "causal4j.suites.whole", matches = "true")
+@EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
 class Causal4jAiServiceWithToolsIT extends AbstractAiServiceWithToolsIT {
     @Override
     protected List<ChatModel> models() {

@@ -47,7 +47,7 @@ class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
     /** The test waits half a minute; {@code Causal4jStreamingChatModelTest} has a short one. */
     @Override
     protected boolean supportsStreamingCancellation() {
-        return Boolean.getBoolean("causal4j.suites.whole");
+        return Boolean.getBoolean("causal4j.whole");
     }
 
     /** Another name than its own. */

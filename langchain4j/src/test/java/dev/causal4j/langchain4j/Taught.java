@@ -72,7 +72,7 @@ final class Taught {
             {%- if add_generation_prompt %}assistant:
             {% endif %}""", Map.of());
 
-    private static final boolean WHOLE = Boolean.getBoolean("causal4j.suites.whole");
+    private static final boolean WHOLE = Boolean.getBoolean("causal4j.whole");
 
     private static final int STEPS = WHOLE ? 100 : 60;
 

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** A driver and two executors, each a process of its own, on this machine; the model comes as an archive. */
-@EnabledIfSystemProperty(named = "causal4j.spark.whole", matches = "true")
+@EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
 @Timeout(600)
 class ClusterTest {
     private static final String PORT = "spark.connect.grpc.binding.port";

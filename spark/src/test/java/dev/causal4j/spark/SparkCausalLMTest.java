@@ -33,7 +33,7 @@ class SparkCausalLMTest {
 
     @Test
     void scoresHaveTheBitsOfASingleProcess() {
-        List<String> texts = Texts.of(250);
+        List<String> texts = Texts.of(110);
         LongAccumulator tokens = spark.sparkContext().longAccumulator("tokens");
         List<Score> expected = SingleProcess.scores(texts);
         SingleProcess.requireEqual(LM.withTokens(tokens).score(Texts.dataset(spark, texts, 3), "text"), expected);

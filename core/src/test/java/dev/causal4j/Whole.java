@@ -1,0 +1,14 @@
+package dev.causal4j;
+
+/** What {@code .ci/run} alone tests: all of the many inputs of which {@code ./check} takes a part. */
+public final class Whole {
+    /** Whether tests are those of {@code .ci/run}. */
+    public static final boolean RUN = Boolean.getBoolean("causal4j.whole");
+
+    private Whole() {}
+
+    /** How many inputs a test takes: {@code all} of them, or {@code part} in {@code ./check}. */
+    public static int or(int all, int part) {
+        return RUN ? all : part;
+    }
+}
