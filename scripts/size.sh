@@ -38,11 +38,11 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 4974 format 1492 tokenizer 1592 chat 2733 constraint 5112 model,families,gguf 5136 decoder 3536 \
-  generation 2736 scoring 428 head 617 training 1508 flight,causal4j 182 || failed=1
+size core kernel,tensor,compute 4964 format 1484 tokenizer 1592 chat 2694 constraint 4833 model,families,gguf 4909 decoder 3571 \
+  generation 2746 scoring 428 head 617 training 1508 flight,causal4j 182 || failed=1
 size machine machine 252 || failed=1
 size server server 2574 || failed=1
-size cli cli 4499 || failed=1
+size cli cli 4429 || failed=1
 size hub hub 932 || failed=1
 size langchain4j langchain4j 698 || failed=1
 size spark spark 712 || failed=1
