@@ -239,7 +239,7 @@ final class Attention implements Mixer {
         wanted.compute.run(tasks, i -> attention.scores(i * PAGES, Math.min((i + 1) * PAGES, attention.count())));
         wanted.compute.run(heads, attention::weights);
         int parts = attention.parts();
-        int runs = Math.min(parts, wanted.compute.threads()); // of columns that lie together: memory is read in long runs
+        int runs = Math.min(parts, wanted.compute.threads()); // of neighbouring columns: memory is read in long runs
         wanted.compute.run(runs, i -> attention.means(i * parts / runs, (i + 1) * parts / runs));
         take(tile, scores, results);
         a.scores.give(scores);
