@@ -79,7 +79,7 @@ INLINE I SET(end)(int nibbles, I a, int32_t taken) {
   return a;
 }
 
-// The head of LEVELS for a vector of outputs: factor of its scales, or with `second` of its minimums, which count down.
+// The factors of scales for a vector of outputs, from a head of LEVELS; with `second` of minimums, which count down.
 INLINE F SET(factor)(int second, const uint8_t *head, int v) {
   F factor = SET(half)(head + 128 * second + BYTES / 2 * v);
   return second ? -factor : factor;

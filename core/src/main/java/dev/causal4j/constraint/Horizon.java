@@ -4,8 +4,8 @@ import dev.causal4j.constraint.Term.Node;
 import java.util.List;
 
 /**
- * Makes terms equal that no text of at most so many characters tells apart: counts beyond it, and bounds of a length
- * that do not matter before. What is repeated has a character at least. Not thread-safe.
+ * Replaces terms that texts of at most so many characters do not tell apart by one: it caps counts, and drops bounds of
+ * a length that no such text reaches. What is repeated has a character at least. Not thread-safe.
  */
 final class Horizon {
     private static final int FAR = 1 << 29; // bytes; farther is not told apart

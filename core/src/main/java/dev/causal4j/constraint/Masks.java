@@ -143,7 +143,7 @@ final class Masks {
         boolean whole = true;
         for (Part part : parts) {
             Configuration from = capped(configuration, part.horizon);
-            // Those behind it are of longer texts.
+            // Later slices have longer texts.
             whole = whole && Arrays.stream(from.members).anyMatch(member -> part.covered.of(member.term()));
             if (whole) {
                 slices = slices << 1 | 1;
@@ -213,7 +213,7 @@ final class Masks {
         return free || follows(term, slice.most(), slice.trie().label.length / PAIR_NODES);
     }
 
-    /** Any number of something is left of it without some texts: these cannot be all that goes on. */
+    /** The repetition that finitely many texts are taken from: each text of it still goes on. */
     private static Term withoutExceptions(Term term) {
         if (term.node instanceof Node.And(List<Term> parts)) {
             List<Term> others = parts.stream()

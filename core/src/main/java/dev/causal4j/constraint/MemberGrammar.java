@@ -129,7 +129,7 @@ final class MemberGrammar {
         return new Sequence(free.literal(around[0]), value(key, all), free.literal(around[1]));
     }
 
-    /** The type that the schema itself gives to an argument is what readers of calls go by. */
+    /** Readers of calls go by the type that the schema itself gives to an argument. */
     private Expression value(String key, List<Subschema> all) {
         if (!format.quote().isEmpty()) {
             return nested(all);

@@ -93,7 +93,7 @@ final class SchemaComplement {
         return left;
     }
 
-    /** The same one of a schema each time, so that recursion ends. */
+    /** Each schema has one complement, so that recursion ends. */
     private Subschema not(Subschema schema) {
         return negations.computeIfAbsent(schema, each -> each.saying("not", each.keywords));
     }

@@ -44,7 +44,7 @@ final class SchemaReader {
             + " maxItems uniqueItems minLength maxLength pattern format minimum maximum exclusiveMinimum exclusiveMaximum"
             + " multipleOf");
 
-    /** What puts schemas together, names or holds them. */
+    /** Keywords that combine, name or hold schemas. */
     private static final Set<String> OTHERS =
             words("$ref allOf anyOf oneOf not dependentRequired dependencies" + " $defs definitions $schema $id id");
 

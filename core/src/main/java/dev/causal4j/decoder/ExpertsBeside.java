@@ -19,7 +19,7 @@ record ExpertsBeside(
         DenseLayer dense,
         @Nullable Linear gate,
         @Nullable Norms norms) implements FeedForward {
-    /** Norms of each one's own. */
+    /** The norms before router and experts, and behind experts and dense layer. */
     record Norms(Norm routerIn, Norm expertsIn, Norm expertsOut, Norm denseOut) {}
 
     private int hiddenSize() {
