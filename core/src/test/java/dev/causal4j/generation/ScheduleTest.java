@@ -159,11 +159,15 @@ class ScheduleTest extends EngineFixture {
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(4))) {
             Requester large = Requester.of("");
             AtomicInteger steps = new AtomicInteger(); // of the oldest sequence, which is never set back
+            Semaphore submitted = new Semaphore(0); // else it may be ten steps ahead before the others are there
             Semaphore reached = new Semaphore(0);
             Semaphore go = new Semaphore(0);
             List<CompletableFuture<Generation>> choices = new ArrayList<>();
             choices.add(engine.submit(request(0, 20, 60), large, _ -> {
-                if (steps.incrementAndGet() == 10) {
+                int step = steps.incrementAndGet();
+                if (step == 1) {
+                    submitted.acquireUninterruptibly();
+                } else if (step == 10) {
                     reached.release();
                     go.acquireUninterruptibly();
                 }
@@ -172,6 +176,7 @@ class ScheduleTest extends EngineFixture {
             for (int i = 1; i < 20; i++) {
                 choices.add(engine.submit(request(i, 20, 60), large, TokenListener.NONE));
             }
+            submitted.release();
             reached.acquireUninterruptibly();
             assertThat(engine.running()).isEqualTo(4);
             AtomicInteger begun = new AtomicInteger();
