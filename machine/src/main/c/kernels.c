@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #define INLINE static inline __attribute__((always_inline))
-#define AHEAD 2048 // bytes that one row prefetches
 #define AVX2 1 // sets of instructions, as InstructionSet has them
 #define AVXVNNI 2
 #define AVX512 4

@@ -98,48 +98,38 @@ INLINE F SET(fold)(int numbers, int least, const F *factors, const uint8_t *at, 
   return least ? SET(fma)(SET(number)(numbers, 1, factors, at, v), sum, y) : y;
 }
 
-// ---- one row: codes from memory, inputs broadcast
+// ---- one row: codes from memory, inputs broadcast. Codes are read in one run, which processors read ahead by themselves.
 INLINE void SET(row8)(int quads, const uint8_t *c, const int8_t *x, int32_t sum, I *d) {
+#pragma GCC unroll 16
+  for (int v = 0; v < VECTORS; v++) d[v] = SET(begin)(sum);
 #pragma GCC unroll 8
-  for (int v = 0; v < VECTORS; v += 4) {
-#pragma GCC unroll 4
-    for (int i = v; i < v + 4; i++) d[i] = SET(begin)(sum);
-#pragma GCC unroll 8
-    for (int q = 0; q < quads; q++) {
-      I xq = SET(all)(((const int32_t *) x)[q]);
-#pragma GCC unroll 4
-      for (int i = v; i < v + 4; i++) {
-        const uint8_t *at = c + 256 * q + BYTES * i;
-        if (BYTES * i % 64 == 0) __builtin_prefetch(at + AHEAD);
-        d[i] = SET(add)(0, d[i], PLAIN ? SET(load)(at) : SET(load)(at) ^ SET(all)((int32_t) 0x80808080), xq);
-      }
+  for (int q = 0; q < quads; q++) {
+    I xq = SET(all)(((const int32_t *) x)[q]);
+#pragma GCC unroll 16
+    for (int v = 0; v < VECTORS; v++) {
+      I code = SET(load)(c + 256 * q + BYTES * v);
+      d[v] = SET(add)(0, d[v], PLAIN ? code : code ^ SET(all)((int32_t) 0x80808080), xq);
     }
   }
 }
 
 // Whole bytes give low + 16 high, masked ones low: PLAIN needs no shift, since the difference is exact.
 INLINE void SET(row4)(int quads, const uint8_t *c, const int8_t *x, int32_t taken, I *d) {
-  I low = SET(all)(0x0f0f0f0f);
-#pragma GCC unroll 4
-  for (int v = 0; v < VECTORS / 2; v += 2) {
-    I a[2] = {}, b[2] = {};
+  I low = SET(all)(0x0f0f0f0f), a[VECTORS / 2] = {}, b[VECTORS / 2] = {};
 #pragma GCC unroll 8
-    for (int q = 0; q < quads; q++) {
-      I xq = SET(all)(((const int32_t *) x)[q]);
-#pragma GCC unroll 2
-      for (int i = 0; i < 2; i++) {
-        const uint8_t *at = c + 128 * q + BYTES * (v + i);
-        if (BYTES * i % 64 == 0) __builtin_prefetch(at + AHEAD);
-        I code = SET(load)(at);
-        a[i] = SET(add)(1, a[i], code & low, xq);
-        b[i] = SET(add)(1, b[i], PLAIN ? code : (code >> 4) & low, xq);
-      }
+  for (int q = 0; q < quads; q++) {
+    I xq = SET(all)(((const int32_t *) x)[q]);
+#pragma GCC unroll 8
+    for (int v = 0; v < VECTORS / 2; v++) {
+      I code = SET(load)(c + 128 * q + BYTES * v);
+      a[v] = SET(add)(1, a[v], code & low, xq);
+      b[v] = SET(add)(1, b[v], PLAIN ? code : (code >> 4) & low, xq);
     }
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; i++) {
-      d[v + i] = SET(end)(1, a[i], 0) - taken;
-      d[v + i + VECTORS / 2] = (PLAIN ? (b[i] - a[i]) >> 4 : SET(end)(1, b[i], 0)) - taken;
-    }
+  }
+#pragma GCC unroll 8
+  for (int v = 0; v < VECTORS / 2; v++) {
+    d[v] = SET(end)(1, a[v], 0) - taken;
+    d[v + VECTORS / 2] = (PLAIN ? (b[v] - a[v]) >> 4 : SET(end)(1, b[v], 0)) - taken;
   }
 }
 
