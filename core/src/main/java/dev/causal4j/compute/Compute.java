@@ -32,6 +32,12 @@ public final class Compute implements AutoCloseable {
     /** About 20 microseconds, longer than the gap between two products of a decode step. */
     private static final int SPINS = 2_000;
 
+    /**
+     * After this time a worker offers its core to other programs when it has no task. Beside a busy program the system would
+     * put it aside in the middle of one, for some milliseconds, and its caller would wait.
+     */
+    private static final long TURN_NANOS = 1_000_000;
+
     private static final int MOST_THREADS = 1024;
 
     /** Jobs that workers can see at once; further callers compute alone. */
@@ -321,10 +327,17 @@ public final class Compute implements AutoCloseable {
         }
 
         @Override
+        @SuppressWarnings("ThreadPriorityCheck") // how it offers its core
         public void run() {
+            long offered = System.nanoTime();
             while (!closed) {
                 int seen = posts.get();
-                spin(seen, help());
+                Job<?> last = help();
+                if (System.nanoTime() - offered > TURN_NANOS) {
+                    Thread.yield();
+                    offered = System.nanoTime();
+                }
+                spin(seen, last);
                 asleep = true; // a job posted from here on wakes it
                 if (!closed && (posts.get() == seen || !hasSeat())) {
                     LockSupport.park(Compute.this);

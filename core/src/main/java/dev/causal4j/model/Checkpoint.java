@@ -313,8 +313,8 @@ public final class Checkpoint implements AutoCloseable {
             long begin = System.nanoTime();
             boolean keeps = layout != null || config.decoder().perLayer() != null; // a mapping that is read later
             long bytes = layout != null ? 0 : bytesNeeded(options, dtype) + options.cacheBytes();
-            Device device =
-                    Device.in(keeps ? files : Device.open(options.compute()).arena(), options.compute(), bytes);
+            Device own = Device.open(options.compute(), bytes);
+            Device device = keeps ? new Device(files, options.compute()) : own;
             closed = keeps;
             Parameters parameters = parameters(device, dtype, adapters, options);
             CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);

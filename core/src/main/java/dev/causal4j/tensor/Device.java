@@ -38,16 +38,6 @@ public record Device(Arena arena, Compute compute) {
         return open(compute);
     }
 
-    /**
-     * Memory of an arena for so many bytes, none of which is taken yet.
-     *
-     * @throws MemoryLimitException unless they are free
-     */
-    public static Device in(Arena arena, Compute compute, long bytes) {
-        OffHeap.check(bytes);
-        return new Device(arena, compute);
-    }
-
     /** Memory for a while, which the caller closes. */
     public static Arena scratch() {
         return new OffHeap();

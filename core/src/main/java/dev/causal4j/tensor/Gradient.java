@@ -25,16 +25,14 @@ public final class Gradient {
     private static final long STEP = 4L * Panels.WIDTH;
 
     private final Matrix sums;
-    private final MemorySegment data; // of the sums
 
     /**
-     * Whether all numbers are zero, whatever {@link #data} holds: the first product then writes zeros before it adds.
+     * Whether all numbers are zero, whatever {@link #sums} hold: the first product then writes zeros before it adds.
      */
     private boolean zero = true;
 
     private Gradient(Matrix sums) {
         this.sums = sums;
-        this.data = sums.numbers();
     }
 
     /** A gradient of zeros for a matrix. */
@@ -66,7 +64,7 @@ public final class Gradient {
         double[] squares = new double[Panels.needed(rows())];
         compute().run(squares.length, panel -> {
             double[] lanes = new double[Panels.WIDTH];
-            Kernels.addSquares(new Panels(data, sums.start(panel), 0, 1, cols()), lanes);
+            Kernels.addSquares(new Panels(sums.data, sums.start(panel), 0, 1, cols()), lanes);
             for (double lane : lanes) {
                 squares[panel] += lane;
             }
@@ -81,13 +79,13 @@ public final class Gradient {
     /** The panels. */
     MemorySegment numbers() {
         writeZeros();
-        return data;
+        return sums.data;
     }
 
     /** Writes zeros if the gradient is zero, before single numbers are read or added to. */
     private void writeZeros() {
         if (zero) {
-            data.fill((byte) 0);
+            sums.data.fill((byte) 0);
             zero = false;
         }
     }
@@ -128,9 +126,9 @@ public final class Gradient {
                 compute().run(Panels.needed(rows()), scratch, (mine, panel) -> {
                     pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows() - panel * Panels.WIDTH), mine);
                     if (first) { // zeros that stay cached until the product adds to them
-                        data.asSlice(sums.start(panel), sums.start(1)).fill((byte) 0);
+                        sums.data.asSlice(sums.start(panel), sums.start(1)).fill((byte) 0);
                     }
-                    Kernels.addProduct(new Panels(mine, 0, 0, 1, count), columns, data, sums.start(panel));
+                    Kernels.addProduct(new Panels(mine, 0, 0, 1, count), columns, sums.data, sums.start(panel));
                 });
                 zero = false;
             }
@@ -170,8 +168,8 @@ public final class Gradient {
                 for (int k = task * Panels.WIDTH; k < end; k++) {
                     long position = sums.start(numbers[i] / Panels.WIDTH)
                             + ((long) k * Panels.WIDTH + numbers[i] % Panels.WIDTH) * Float.BYTES;
-                    float sum = data.get(Panels.FLOAT, position) + source.data()[source.start(i) + k];
-                    data.set(Panels.FLOAT, position, sum);
+                    float sum = sums.data.get(Panels.FLOAT, position) + source.data()[source.start(i) + k];
+                    sums.data.set(Panels.FLOAT, position, sum);
                 }
             }
         });

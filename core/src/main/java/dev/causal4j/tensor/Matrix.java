@@ -39,7 +39,7 @@ public final class Matrix {
     private final WeightFormat format;
     private final int rows;
     private final int cols;
-    private final MemorySegment data;
+    final MemorySegment data; // the panels, which writers of this package change
 
     private Matrix(Device device, WeightFormat format, int rows, int cols, MemorySegment data) {
         this.device = device;
@@ -352,11 +352,6 @@ public final class Matrix {
         Objects.checkIndex(n, rows);
         Objects.checkFromIndexSize(offset, cols, x.length);
         return format.output(data, start(n / Panels.WIDTH), n % Panels.WIDTH, cols, x, offset);
-    }
-
-    /** The panels, for writers of this package. */
-    MemorySegment numbers() {
-        return data;
     }
 
     /** Copies steps {@code from} to {@code from + count - 1} of a panel, widened: [count, 64]. */

@@ -33,7 +33,7 @@ public final class MutableMatrix {
 
     /** All numbers in panels, [rows / 64 rounded up][cols][64], f32; writing to them changes the matrix. */
     public MemorySegment panels() {
-        return matrix.numbers();
+        return matrix.data;
     }
 
     /** A read view of the same memory. */
