@@ -18,7 +18,7 @@ public final class JavaProcess {
     public static final String BRIEF = "-XX:TieredStopAtLevel=1";
 
     /** A process that takes longer is killed, which fails its test by the exit status. */
-    private static final int MOST_SECONDS = 150;
+    private static final int MOST_SECONDS = 500;
 
     private JavaProcess() {}
 

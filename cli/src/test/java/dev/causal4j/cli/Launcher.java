@@ -21,7 +21,7 @@ record Launcher(String javaOptions) {
     /** For what ends before the second compiler, and with it vectors, are of use. */
     static final Launcher BRIEF = new Launcher("-XX:TieredStopAtLevel=1 -Dcausal4j.kernels=scalar");
 
-    private static final int MOST_SECONDS = 150;
+    private static final int MOST_SECONDS = 500;
 
     private static final String INCUBATOR = "WARNING: Using incubator modules: jdk.incubator.vector\n";
 

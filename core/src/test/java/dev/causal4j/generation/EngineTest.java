@@ -22,12 +22,10 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Sequences of many callers: equal bits, pages, order, failures. */
-@Timeout(60)
 class EngineTest extends EngineFixture {
     private static GenerationOptions.Builder options(int tokens, int seed) {
         return GenerationOptions.builder().maxNewTokens(tokens).seed(seed);

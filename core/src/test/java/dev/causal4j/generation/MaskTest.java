@@ -20,13 +20,11 @@ import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Answers that a constraint allows, with the bits of answers alone. */
-@Timeout(60)
 class MaskTest {
     /** More rows than the 256 bytes that the tokenizer has. */
     private static final int VOCABULARY = 301;

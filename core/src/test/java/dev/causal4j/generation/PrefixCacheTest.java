@@ -13,13 +13,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is kept of scored beginnings, and what is not. */
-@Timeout(60)
 class PrefixCacheTest extends EngineFixture {
     private static int[] joined(int[] begin, int[] end) {
         return IntStream.concat(IntStream.of(begin), IntStream.of(end)).toArray();

@@ -19,12 +19,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Turns, slots and pages: who begins, who is set back, and that neither changes a bit. */
-@Timeout(60)
 class ScheduleTest extends EngineFixture {
     private static GenerationRequest request(int seed, int length, int tokens) {
         return new GenerationRequest(

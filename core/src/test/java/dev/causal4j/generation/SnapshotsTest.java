@@ -17,13 +17,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Common beginnings of sequences of a model with recurrent layers, which go on from snapshots of their states. */
-@Timeout(60)
 class SnapshotsTest {
     private static final int VOCABULARY = 101;
 

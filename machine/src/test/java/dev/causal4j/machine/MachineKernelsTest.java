@@ -78,7 +78,7 @@ class MachineKernelsTest {
         String all = first.isEmpty() ? path : first + File.pathSeparator + path;
         command.addAll(List.of("-cp", all, Show.class.getName()));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        CompletableFuture.delayedExecutor(150, TimeUnit.SECONDS).execute(process::destroyForcibly);
+        CompletableFuture.delayedExecutor(500, TimeUnit.SECONDS).execute(process::destroyForcibly);
         List<String> lines = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
                 .lines()
                 .toList();
