@@ -21,7 +21,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingStream;
@@ -60,13 +59,21 @@ class WorkTest {
             stream.enable("dev.causal4j.Load");
             stream.onEvent("dev.causal4j.Load", event -> seconds.put("Load", event.getDouble("seconds")));
             stream.startAsync();
-            ProgressListener slow = (bytes, total) -> LockSupport.parkNanos(bytes == total ? 50_000_000 : 0);
+            ProgressListener slow = (bytes, total) -> sleep(bytes == total ? 50 : 0);
             LoadOptions options = new LoadOptions(null, DType.F32, 0, slow, Compute.shared(), null);
             CausalLM.load(folder(), options).close();
             stream.stop();
         }
         assertThat(seconds).containsOnlyKeys("Load");
         assertThat(seconds.get("Load")).isGreaterThan(0.04);
+    }
+
+    private static void sleep(long milliseconds) {
+        try {
+            Thread.sleep(milliseconds);
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
     }
 
     private static Path folder() throws Exception {

@@ -9,14 +9,21 @@ import java.util.List;
 final class KilledRun {
     private KilledRun() {}
 
-    /** Arguments: the folder, and {@code start} or {@code resume}. Says each step once it is done. */
+    /**
+     * Arguments: the folder, and {@code start} or {@code resume}. Says each step once it is done; the property {@code last}
+     * names one behind which it waits.
+     */
     public static void main(String[] args) throws IOException {
         Path folder = Path.of(args[0]);
         Trainer trainer = args[1].equals("start")
                 ? TrainerTest.start(TrainerTest.MANY_CHECKPOINTS, folder)
                 : Trainer.resume(TrainerTest.TRAINING, TrainerTest.MANY_CHECKPOINTS.withFolder(folder));
+        long last = Long.getLong("last", 0);
         trainer.run(progress -> {
             System.out.println(progress.step());
+            if (progress.step() == last) {
+                ProcessHandle.current().parent().orElseThrow().onExit().join(); // until it is killed
+            }
             return true;
         });
     }

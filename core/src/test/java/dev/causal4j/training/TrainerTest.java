@@ -179,7 +179,7 @@ class TrainerTest {
         Path killed = folder.resolve("killed");
         String verb = "start";
         for (int round = 0; round < 3; round++) {
-            Process process = KilledRun.begin(killed, verb);
+            Process process = KilledRun.begin(killed, verb, "-Dlast=" + 8 * (round + 1));
             try (BufferedReader out = process.inputReader()) {
                 for (int line = 0; line < 3 + round; line++) {
                     assertThat(out.readLine()).as("round %d", round).isNotNull();
