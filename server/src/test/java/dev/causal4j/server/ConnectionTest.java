@@ -74,7 +74,7 @@ class ConnectionTest {
                     "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + body.length() + "\r\n\r\n";
             try (Socket busy = connect(small)) {
                 busy.getOutputStream().write((head + body.replace('\'', '"')).getBytes(StandardCharsets.UTF_8));
-                await(() -> metric(small, "num_requests_waiting") > 0); // its own probe of the model runs too
+                await(() -> metric(small, "generation_tokens_total") > 0);
                 HttpResponse<String> refused = send(small, "/v1/completions", ONE_TOKEN);
                 assertThat(refused.statusCode()).isEqualTo(429);
                 assertThat(refused.headers().firstValue("retry-after").orElseThrow())
@@ -199,7 +199,7 @@ class ConnectionTest {
             String body = "{\"prompt\": \"Emma\", \"max_tokens\": 200, \"n\": 100, \"ignore_eos\": true}";
             CompletableFuture<HttpResponse<String>> whole =
                     CLIENT.sendAsync(request(closing, "/v1/completions", body), BodyHandlers.ofString());
-            await(() -> metric(closing, "num_requests_waiting") > 0);
+            await(() -> metric(closing, "generation_tokens_total") > 0);
             closing.drain(Duration.ZERO);
             assertThat(whole.join().statusCode()).isEqualTo(503);
             assertThat(whole.join().body()).contains("shutting_down");

@@ -218,7 +218,7 @@ class StructuredTest {
         long begin = System.nanoTime();
         HttpResponse<String> answer = send(SERVER, CHAT, ask(fields + ", 'max_tokens': 3"));
         assertThat(answer.statusCode()).as(answer.body()).isIn(200, 400);
-        assertThat((System.nanoTime() - begin) / 1e9).as(answer.body()).isLessThan(10); // 2 s on a free machine
+        assertThat((System.nanoTime() - begin) / 1e9).as(answer.body()).isLessThan(50); // 2 s on a free machine
         assertThat(beside.join().statusCode()).isEqualTo(200);
     }
 
@@ -275,11 +275,13 @@ class StructuredTest {
     void aClientThatGoesEndsAConstrainedSequence() throws Exception {
         try (Server server = start(OPTIONS.withBounds(2, 2));
                 HttpClient client = HttpClient.newHttpClient()) {
-            String body = "{'prompt': 'Emma', 'guided_regex': '([a-z]+ ){200}', 'max_tokens': 240}".replace('\'', '"');
+            String body = "{'prompt': 'Emma', 'guided_regex': '([a-z]+ ){200}', 'max_tokens': 240, 'n': 128}"
+                    .replace('\'', '"');
             var _ = client.sendAsync(request(server, "/v1/completions", body), BodyHandlers.ofString());
-            await(() -> metric(server, "num_requests_running") == 1);
+            await(() -> metric(server, "generation_tokens_total") > 0);
             client.shutdownNow();
-            await(() -> metric(server, "num_requests_running") == 0);
+            await(() -> metric(server, "cancelled_total") == 1);
+            await(() -> metric(server, "num_requests_running") + metric(server, "num_requests_waiting") == 0);
         }
     }
 }
