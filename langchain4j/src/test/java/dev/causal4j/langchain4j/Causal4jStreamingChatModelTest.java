@@ -14,6 +14,7 @@ import dev.langchain4j.model.chat.response.PartialResponse;
 import dev.langchain4j.model.chat.response.PartialResponseContext;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.chat.response.StreamingHandle;
+import java.io.Closeable;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -174,10 +175,17 @@ class Causal4jStreamingChatModelTest {
     @Test
     void aFullQueueIsARateLimit() throws Exception {
         EngineOptions one = EngineOptions.DEFAULT.withParallel(1).withQueue(1);
-        try (Engine engine = new Engine(Taught.MODEL, one)) {
-            Handler computed = new Handler(true, true);
-            model(engine).chat("hello", computed);
-            assertThat(computed.called.await(60, TimeUnit.SECONDS)).isTrue();
+        CountDownLatch held = new CountDownLatch(1);
+        CompletableFuture<Boolean> released = new CompletableFuture<>();
+        LogitRule holds = (_, _) -> {
+            held.countDown();
+            released.join();
+        };
+        try (Engine engine = new Engine(Taught.MODEL, one);
+                Closeable _ = () -> released.complete(true)) { // else the engine could not be closed
+            Handler computed = new Handler(false, true);
+            builder(engine).options(options -> options.rule(holds)).build().chat("hello", computed);
+            assertThat(held.await(60, TimeUnit.SECONDS)).isTrue();
             Handler waiting = new Handler(false, true);
             model(engine).chat("hello", waiting);
             for (int i = 0; i < 6000 && engine.waiting() == 0; i++) {
@@ -188,7 +196,7 @@ class Causal4jStreamingChatModelTest {
             assertThat(refused.error())
                     .isExactlyInstanceOf(RateLimitException.class)
                     .hasMessage("queue: expected at most 1 waiting sequences, got 2; try again later");
-            computed.mayGoOn.countDown();
+            released.complete(true);
             assertThat(waiting.called.await(60, TimeUnit.SECONDS)).isTrue();
         }
     }
