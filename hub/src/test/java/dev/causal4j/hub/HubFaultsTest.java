@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.net.URI;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.charset.StandardCharsets;
@@ -336,15 +337,15 @@ class HubFaultsTest {
 
     @Test
     void withoutAServerAPullEndsAtOnce() throws Exception {
-        int port;
-        try (ServerSocket free = new ServerSocket(0)) {
-            port = free.getLocalPort();
-        }
-        for (String endpoint : List.of("http://127.0.0.1:" + port, "https://nowhere.invalid")) {
-            Hub hub = Hub.of(Map.of("HF_ENDPOINT", endpoint, "HF_HUB_CACHE", cache.toString()));
-            assertThatThrownBy(() -> hub.pull(TINY, NONE))
-                    .hasMessageStartingWith("austen/tiny: expected an answer by way of " + endpoint + ", got ")
-                    .hasMessageEndingWith("; is there a network, and is HF_ENDPOINT right?");
+        try (Socket taken = new Socket()) {
+            taken.bind(null); // to any port, and does not listen
+            String nobody = "http://127.0.0.1:" + taken.getLocalPort();
+            for (String endpoint : List.of(nobody, "https://nowhere.invalid")) {
+                Hub hub = Hub.of(Map.of("HF_ENDPOINT", endpoint, "HF_HUB_CACHE", cache.toString()));
+                assertThatThrownBy(() -> hub.pull(TINY, NONE))
+                        .hasMessageStartingWith("austen/tiny: expected an answer by way of " + endpoint + ", got ")
+                        .hasMessageEndingWith("; is there a network, and is HF_ENDPOINT right?");
+            }
         }
     }
 

@@ -7,6 +7,7 @@ import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.scoring.Score;
 import java.io.IOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -57,9 +58,14 @@ class ClusterTest {
         expected = SingleProcess.scores(TEXTS);
     }
 
+    /** One that no client gets from the system before Spark has it. */
     private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
+        for (int port = 20_000 + (int) (ProcessHandle.current().pid() % 10_000); ; ) {
+            try (ServerSocket _ = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+                return port;
+            } catch (BindException e) {
+                port++;
+            }
         }
     }
 
