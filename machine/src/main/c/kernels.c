@@ -58,7 +58,7 @@ INLINE struct inputs inputsAt(const struct job *j, int tile, int g, int group) {
 #include "x86_64.h"
 #endif
 
-// Rounds the rows of a tile: those from `rows` on are zeros.
+// Rounds the rows of a tile.
 void round_rows(const float *from, int8_t *x, float *s, int32_t *sum, const struct shape *k) {
   struct job j = {.depth = (int) k->depth, .height = (int) k->height, .rows = (int) k->rows, .next = k->next};
   j.f.group = (int) k->group;

@@ -8,6 +8,7 @@
 #define F SET(floats)
 #define BYTES (4 * LANES)
 #define VECTORS (64 / LANES) // of a panel
+#define FEW (LANES == 4 ? 1 : 2) // rows that read a panel once: of two, 16 vectors of sums would not stay in registers
 #define PLAIN (DOT == 1) // codes of 8 bits are taken as they are stored
 typedef int32_t I __attribute__((vector_size(BYTES)));
 typedef float F __attribute__((vector_size(BYTES)));
@@ -28,6 +29,8 @@ INLINE F SET(bytes)(const uint8_t *p) {
 INLINE I SET(most)(I a, I b) { return (I) _mm512_max_epi32((__m512i) a, (__m512i) b); }
 INLINE I SET(nearest)(F a) { return (I) _mm512_cvtps_epi32((__m512) a); }
 INLINE void SET(narrow)(int8_t *to, I a) { _mm_storeu_si128((void *) to, _mm512_cvtepi32_epi8((__m512i) a)); }
+INLINE int32_t SET(largest)(I a) { return _mm512_reduce_max_epi32((__m512i) a); }
+INLINE int32_t SET(total)(I a) { return _mm512_reduce_add_epi32((__m512i) a); }
 INLINE I SET(dot)(I a, I u, I q) { return (I) _mm512_dpbusd_epi32((__m512i) a, (__m512i) u, (__m512i) q); }
 #elif LANES == 8
 INLINE F SET(fma)(F a, F b, F c) { return (F) _mm256_fmadd_ps((__m256) a, (__m256) b, (__m256) c); }
@@ -37,7 +40,17 @@ INLINE F SET(bytes)(const uint8_t *p) {
 }
 INLINE I SET(most)(I a, I b) { return (I) _mm256_max_epi32((__m256i) a, (__m256i) b); }
 INLINE I SET(nearest)(F a) { return (I) _mm256_cvtps_epi32((__m256) a); }
-INLINE void SET(narrow)(int8_t *to, I a) { for (int i = 0; i < 8; i++) to[i] = (int8_t) a[i]; }
+INLINE void SET(narrow)(int8_t *to, I a) {
+  __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i) a), _mm256_extracti128_si256((__m256i) a, 1));
+  _mm_storel_epi64((void *) to, _mm_packs_epi16(words, words));
+}
+#define FOLD(OP, A) \
+  __m128i n = OP(_mm256_castsi256_si128((__m256i) A), _mm256_extracti128_si256((__m256i) A, 1)); \
+  n = OP(n, _mm_shuffle_epi32(n, 0x4e)); \
+  return _mm_cvtsi128_si32(OP(n, _mm_shuffle_epi32(n, 0xb1)))
+INLINE int32_t SET(largest)(I a) { FOLD(_mm_max_epi32, a); }
+INLINE int32_t SET(total)(I a) { FOLD(_mm_add_epi32, a); }
+#undef FOLD
 #if DOT
 INLINE I SET(dot)(I a, I u, I q) { return (I) DPBUSD256((__m256i) a, (__m256i) u, (__m256i) q); }
 #else
@@ -56,6 +69,8 @@ INLINE F SET(bytes)(const uint8_t *p) {
 INLINE I SET(most)(I a, I b) { return (I) vmaxq_s32((int32x4_t) a, (int32x4_t) b); }
 INLINE I SET(nearest)(F a) { return (I) vcvtnq_s32_f32((float32x4_t) a); }
 INLINE void SET(narrow)(int8_t *to, I a) { for (int i = 0; i < 4; i++) to[i] = (int8_t) a[i]; }
+INLINE int32_t SET(largest)(I a) { return vmaxvq_s32((int32x4_t) a); }
+INLINE int32_t SET(total)(I a) { return vaddvq_s32((int32x4_t) a); }
 INLINE I SET(dot)(I a, I c, I q) { return (I) vdotq_s32((int32x4_t) a, (int8x16_t) c, (int8x16_t) q); }
 #endif
 
@@ -98,46 +113,55 @@ INLINE F SET(fold)(int numbers, int least, const F *factors, const uint8_t *at, 
   return least ? SET(fma)(SET(number)(numbers, 1, factors, at, v), sum, y) : y;
 }
 
-// ---- one row: codes from memory, inputs broadcast. Codes are read in one run, which processors read ahead by themselves.
-INLINE void SET(row8)(int quads, const uint8_t *c, const int8_t *x, int32_t sum, I *d) {
+// ---- R rows, FEW at most: codes from memory, inputs broadcast. Codes are read in one run, which processors read ahead by
+// themselves.
+INLINE I SET(input)(struct inputs in, int r, int q) { return SET(all)(*(const int32_t *) (in.x + 32 * r + 4 * q)); }
+
+INLINE void SET(row8)(int R, int quads, const uint8_t *c, struct inputs in, I d[][VECTORS]) {
 #pragma GCC unroll 16
-  for (int v = 0; v < VECTORS; v++) d[v] = SET(begin)(sum);
+  for (int i = 0; i < R * VECTORS; i++) d[i / VECTORS][i % VECTORS] = SET(begin)(in.sum[i / VECTORS]);
 #pragma GCC unroll 8
-  for (int q = 0; q < quads; q++) {
-    I xq = SET(all)(((const int32_t *) x)[q]);
+  for (int q = 0; q < quads; q++)
 #pragma GCC unroll 16
     for (int v = 0; v < VECTORS; v++) {
       I code = SET(load)(c + 256 * q + BYTES * v);
-      d[v] = SET(add)(0, d[v], PLAIN ? code : code ^ SET(all)((int32_t) 0x80808080), xq);
+#pragma GCC unroll 2
+      for (int r = 0; r < R; r++)
+        d[r][v] = SET(add)(0, d[r][v], PLAIN ? code : code ^ SET(all)((int32_t) 0x80808080), SET(input)(in, r, q));
     }
-  }
 }
 
 // Whole bytes give low + 16 high, masked ones low: PLAIN needs no shift, since the difference is exact.
-INLINE void SET(row4)(int quads, const uint8_t *c, const int8_t *x, int32_t taken, I *d) {
-  I low = SET(all)(0x0f0f0f0f), a[VECTORS / 2] = {}, b[VECTORS / 2] = {};
+INLINE void SET(row4)(int R, int quads, const uint8_t *c, struct inputs in, int zero, I d[][VECTORS]) {
+  I low = SET(all)(0x0f0f0f0f), a[2][VECTORS / 2], b[2][VECTORS / 2];
 #pragma GCC unroll 8
-  for (int q = 0; q < quads; q++) {
-    I xq = SET(all)(((const int32_t *) x)[q]);
+  for (int v = 0; v < VECTORS / 2; v++) a[0][v] = a[1][v] = b[0][v] = b[1][v] = (I) {};
+#pragma GCC unroll 8
+  for (int q = 0; q < quads; q++)
 #pragma GCC unroll 8
     for (int v = 0; v < VECTORS / 2; v++) {
       I code = SET(load)(c + 128 * q + BYTES * v);
-      a[v] = SET(add)(1, a[v], code & low, xq);
-      b[v] = SET(add)(1, b[v], PLAIN ? code : (code >> 4) & low, xq);
+#pragma GCC unroll 2
+      for (int r = 0; r < R; r++) {
+        I xq = SET(input)(in, r, q);
+        a[r][v] = SET(add)(1, a[r][v], code & low, xq);
+        b[r][v] = SET(add)(1, b[r][v], PLAIN ? code : (code >> 4) & low, xq);
+      }
     }
-  }
 #pragma GCC unroll 8
-  for (int v = 0; v < VECTORS / 2; v++) {
-    d[v] = SET(end)(1, a[v], 0) - taken;
-    d[v + VECTORS / 2] = (PLAIN ? (b[v] - a[v]) >> 4 : SET(end)(1, b[v], 0)) - taken;
+  for (int i = 0; i < R * VECTORS / 2; i++) {
+    int r = i / (VECTORS / 2), v = i % (VECTORS / 2), taken = zero * in.sum[r];
+    d[r][v] = SET(end)(1, a[r][v], 0) - taken;
+    d[r][v + VECTORS / 2] = (PLAIN ? (b[r][v] - a[r][v]) >> 4 : SET(end)(1, b[r][v], 0)) - taken;
   }
 }
 
-INLINE void SET(row)(const struct job *j, struct format f) {
+INLINE void SET(row)(const struct job *j, struct format f, int R) {
   for (int p = 0; p < j->count; p++) {
     const uint8_t *w = j->w + p * j->stride;
-    F t[VECTORS] = {}, factors[VECTORS][2];
-    for (int v = 0; v < VECTORS; v++) factors[v][0] = factors[v][1] = t[v];
+    F t[2][VECTORS], factors[VECTORS][2];
+#pragma GCC unroll 16
+    for (int v = 0; v < VECTORS; v++) factors[v][0] = factors[v][1] = t[0][v] = t[1][v] = (F) {};
     for (int g = 0; g < j->depth / f.group; g++) {
       if (f.numbers == LEVELS && g % (256 / f.group) == 0) {
 #pragma GCC unroll 8
@@ -146,18 +170,20 @@ INLINE void SET(row)(const struct job *j, struct format f) {
         w += headBytes(f);
       }
       struct inputs in = inputsAt(j, 0, g, f.group);
-      I d[VECTORS];
-      if (f.bits == 8) SET(row8)(f.group / 4, w + numbersBytes(f), in.x, *in.sum, d);
-      else SET(row4)(f.group / 4, w + numbersBytes(f), in.x, f.zero * *in.sum, d);
-#pragma GCC unroll 8
-      for (int v = 0; v < VECTORS; v++) {
-        F s = SET(allf)(*in.s), sum = SET(allf)(*in.s * (float) *in.sum);
-        t[v] = SET(fold)(f.numbers, f.least, factors[v], w, v, d[v], s, sum, t[v]);
+      I d[2][VECTORS];
+      if (f.bits == 8) SET(row8)(R, f.group / 4, w + numbersBytes(f), in, d);
+      else SET(row4)(R, f.group / 4, w + numbersBytes(f), in, f.zero, d);
+#pragma GCC unroll 16
+      for (int i = 0; i < R * VECTORS; i++) {
+        int r = i / VECTORS, v = i % VECTORS;
+        F s = SET(allf)(in.s[r]), sum = SET(allf)(in.s[r] * (float) in.sum[r]);
+        t[r][v] = SET(fold)(f.numbers, f.least, factors[v], w, v, d[r][v], s, sum, t[r][v]);
       }
       w += groupBytes(f);
     }
-#pragma GCC unroll 8
-    for (int v = 0; v < VECTORS; v++) *(AT(F) *) (j->y + 64 * p + LANES * v) = t[v];
+#pragma GCC unroll 16
+    for (int i = 0; i < R * VECTORS; i++)
+      *(AT(F) *) (j->y + i / VECTORS * j->next + 64 * p + LANES * (i % VECTORS)) = t[i / VECTORS][i % VECTORS];
   }
 }
 
@@ -271,8 +297,10 @@ static void SET(several_of)(const struct job *j) {
 static void SET(products)(const struct job *j) {
   struct format f = j->f;
 #define ROW(B, Z, G, L, N) \
-  if (j->rows == 1 && f.bits == B && f.zero == Z && f.group == G && f.least == L && f.numbers == N) { \
-    SET(row)(j, (struct format) {B, Z, G, L, N}); \
+  if (j->rows <= FEW && f.bits == B && f.zero == Z && f.group == G && f.least == L && f.numbers == N) { \
+    struct format own = {B, Z, G, L, N}; \
+    if (FEW == 1 || j->rows == 1) SET(row)(j, own, 1); \
+    else SET(row)(j, own, 2); \
     return; \
   }
   ROW(8, 0, 32, 0, HALVES) ROW(8, 0, 32, 1, HALVES) // Q8_0, Q5_1
@@ -287,29 +315,27 @@ static void SET(products)(const struct job *j) {
 // ---- inputs: 32 share s = max |x| / 127; q = x * (1 / s), half to even
 static __attribute__((unused)) void SET(round)(const struct job *j, const float *from, int8_t *x, float *s,
     int32_t *sum) {
-  for (int g = 0; g < j->depth / 32; g++)
-    for (int r = 0; r < j->height; r++, x += 32, s++) {
+  for (int g = 0; g < j->depth / 32; g++, x += 32 * (j->height - j->rows), s += j->height - j->rows)
+    for (int r = 0; r < j->rows; r++, x += 32, s++) {
       const float *a = from + r * j->next + 32 * g;
-      I most = {}, q[32 / LANES];
-      for (int i = 0; r < j->rows && i < 32; i += LANES)
+      I most = {}, q, half[2] = {};
+      for (int i = 0; i < 32; i += LANES)
         most = SET(most)(most, SET(load)(a + i) & SET(all)(0x7fffffff));
-      union { int32_t bits; float a; } top = {0};
-      for (int i = 0; i < LANES; i++) top.bits = top.bits > most[i] ? top.bits : most[i];
+      union { int32_t bits; float a; } top = {SET(largest)(most)};
       int finite = top.bits < 0x7f800000;
       float scale = top.a / 127.0f;
-      int zero = r >= j->rows || !finite || scale < 0x1p-126f;
+      int zero = !finite || scale < 0x1p-126f;
       *s = zero ? (finite ? 0 : __builtin_nanf("")) : scale;
       F inverse = SET(allf)(1 / scale);
-      int32_t part[2] = {0, 0};
-#pragma GCC unroll 4
-      for (int i = 0; i < 32 / LANES; i++) {
-        q[i] = zero ? (I) {} : SET(nearest)(*(const AT(F) *) (a + LANES * i) * inverse);
-        SET(narrow)(x + LANES * i, q[i]);
-        for (int k = 0; k < LANES; k++) part[2 * LANES * i / 32] += q[i][k];
+#pragma GCC unroll 8
+      for (int i = 0; i < 32; i += LANES) {
+        q = zero ? (I) {} : SET(nearest)(*(const AT(F) *) (a + i) * inverse);
+        SET(narrow)(x + i, q);
+        half[i / 16] += q;
       }
       int32_t *to = sum + (j->f.group == 32 ? g : 2 * g) * j->height + r;
-      *to = j->f.group == 32 ? part[0] + part[1] : part[0];
-      if (j->f.group == 16) to[j->height] = part[1];
+      *to = SET(total)(j->f.group == 32 ? half[0] + half[1] : half[0]);
+      if (j->f.group == 16) to[j->height] = SET(total)(half[1]);
     }
 }
 
@@ -324,3 +350,4 @@ static __attribute__((unused)) void SET(round)(const struct job *j, const float 
 #undef BYTES
 #undef VECTORS
 #undef PLAIN
+#undef FEW

@@ -80,10 +80,10 @@ static float twin(struct shape k, const uint8_t *w, const int8_t *x, const float
   return y;
 }
 static void plainRound(struct shape k, const float *from, int8_t *x, float *s, int32_t *sum) {
-  for (int r = 0; r < k.height; r++)
+  for (int r = 0; r < k.rows; r++)
     for (int g = 0; g < k.depth / 32; g++) {
       int32_t top = 0, at = g * k.height + r;
-      for (int i = 0; i < 32 && r < k.rows; i++) { int32_t b; memcpy(&b, from + r * k.next + 32 * g + i, 4); b &= 0x7fffffff; top = b > top ? b : top; }
+      for (int i = 0; i < 32; i++) { int32_t b; memcpy(&b, from + r * k.next + 32 * g + i, 4); b &= 0x7fffffff; top = b > top ? b : top; }
       float a, inverse; memcpy(&a, &top, 4);
       s[at] = a / 127; inverse = 1 / s[at];
       int zero = top >= 0x7f800000 || s[at] < 0x1p-126f;
@@ -117,9 +117,9 @@ static int check(void) {
       for (int rows = 1; rows <= 50; rows++) {
         k.rows = rows; k.height = rows == 1 ? 1 : 16;
         int tiles = (rows + k.height - 1) / k.height, all = tiles * k.height, groups = k.depth / 32, own = k.depth / k.group;
-        float *from = malloc(all * k.depth * 4), *s = malloc(all * groups * 4), *t = malloc(all * groups * 4), *y = calloc(rows * 136, 4), *scratch = malloc(own * (64 * k.group + 512) + 4096);
-        int8_t *x = malloc(all * k.depth), *z = malloc(all * k.depth);
-        int32_t *sum = malloc(all * own * 4), *u = malloc(all * own * 4);
+        float *from = malloc(all * k.depth * 4), *s = calloc(all * groups, 4), *t = calloc(all * groups, 4), *y = calloc(rows * 136, 4), *scratch = malloc(own * (64 * k.group + 512) + 4096);
+        int8_t *x = calloc(all, k.depth), *z = calloc(all, k.depth);
+        int32_t *sum = calloc(all * own, 4), *u = calloc(all * own, 4);
         for (int n = 0; n < all * k.depth; n++) from[n] = n / 32 % 11 == 3 ? 0 : n / 32 % 13 == 2 ? (rnd() % 3 - 1.0f) : ((int) rnd() - 0x40000000) * 1e-9f;
         if (rows % 5 == 0) from[40] = NAN, from[80] = INFINITY, from[100] = 1e38f, from[132] = 1e-40f, from[170] = 1e-45f;
         for (int n = 0; n < tiles; n++) {

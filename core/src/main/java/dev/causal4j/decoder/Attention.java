@@ -2,6 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
 import dev.causal4j.kernel.AttentionRule;
 import dev.causal4j.kernel.Kernels;
@@ -108,16 +109,8 @@ final class Attention implements Mixer {
         tape.mixed = Activations.atLeast(tape.mixed, wanted.rows(), queryWidth);
         project(step, tape.projected, a); // [N, width]
         float[] prepared = toPrepare(step, tape);
-        step.compute.each(step.rows(), row -> {
-            turn(prepared, row * width, heads, extras.queryNorm, step, row);
-            grow(prepared, step, row);
-            if (readsOwn()) {
-                prepareKeys(step, row, prepared);
-            }
-            for (int head = 0; head < heads; head++) {
-                Kernels.scale(scales, 0, prepared, row * width + head * headSize, headSize);
-            }
-        });
+        int parts = config.queryKeyNorm() == QueryKeyNorm.ALL ? 1 : kvHeads; // that threads may divide
+        step.compute.each(step.rows() * parts, i -> prepare(prepared, step, i / parts, i % parts, kvHeads / parts));
         attend(step, wanted, prepared, tape.mixed, a);
         if (config.gated()) {
             gate(wanted, tape);
@@ -183,24 +176,35 @@ final class Attention implements Mixer {
         }
     }
 
-    /** Multiplies a row's queries, or their gradients, by the factor of its position. */
-    private void grow(float[] x, Step step, int row) {
+    /** Multiplies some queries of a row, or their gradients, by the factor of its position. */
+    private void grow(float[] x, int from, int n, Step step, int row) {
         float factor = extras.rope == null ? 1 : extras.rope.queryFactor(step.position(row));
-        for (int i = row * width; factor != 1 && i < row * width + queryWidth; i++) {
+        for (int i = from; factor != 1 && i < from + n; i++) {
             x[i] *= factor;
         }
     }
 
-    /** Norms and rotates a row's keys and values, and stores them in its cache. */
-    private void prepareKeys(Step step, int row, float[] prepared) {
-        turn(prepared, row * width + queryWidth, kvHeads, extras.keyNorm, step, row);
-        if (extras.valueNorm != null) {
-            extras.valueNorm.forward(prepared, row * width + queryWidth + keyWidth, keyWidth);
+    /** Norms, rotates and scales the queries of some key heads of a row, and stores their keys and values in its cache. */
+    private void prepare(float[] x, Step step, int row, int part, int count) {
+        int queries = row * width + part * count * group * headSize;
+        int n = count * group * headSize;
+        turn(x, queries, count * group, extras.queryNorm, step, row);
+        grow(x, queries, n, step, row);
+        for (int i = queries; i < queries + n; i += headSize) {
+            Kernels.scale(scales, 0, x, i, headSize);
         }
-        Pages pages = step.cache(row).pages(layer, 0, kvHeads, headSize);
-        for (int head = 0; head < kvHeads; head++) {
-            int key = row * width + queryWidth + head * headSize;
-            pages.store(head, step.position(row), prepared, key, key + keyWidth);
+        if (!readsOwn()) {
+            return;
+        }
+        int keys = row * width + queryWidth + part * count * headSize;
+        turn(x, keys, count, extras.keyNorm, step, row);
+        if (extras.valueNorm != null) {
+            extras.valueNorm.forward(x, keys + keyWidth, count * headSize);
+        }
+        Pages pages = step.cache(row).pages(layer, part * count, count, headSize);
+        for (int head = 0; head < count; head++) {
+            int key = keys + head * headSize;
+            pages.store(head, step.position(row), x, key, key + keyWidth);
         }
     }
 
@@ -302,7 +306,7 @@ final class Attention implements Mixer {
         if (rope != null) {
             step.compute.each(step.rows(), row -> {
                 Rope.Table table = rope.table(step.cache(row).capacity());
-                grow(dPrepared, step, row);
+                grow(dPrepared, row * width, queryWidth, step, row);
                 for (int head = 0; head < (queryWidth + keyWidth) / headSize; head++) {
                     table.backward(dPrepared, row * width + head * headSize, step.position(row));
                 }

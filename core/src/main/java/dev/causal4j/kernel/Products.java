@@ -97,16 +97,11 @@ public class Products {
      * would be subnormal.
      */
     public void round(Rows x, RoundedRows to, int tile) {
-        for (int r = tile * to.height(); r < (tile + 1) * to.height(); r++) {
+        for (int r = tile * to.height(); r < Math.min((tile + 1) * to.height(), x.count()); r++) {
             for (int g = 0; g < to.depth() / RoundedRows.GROUP; g++) {
                 int at = to.scaleAt(r, g);
-                if (r < x.count()) {
-                    int from = x.start(r) + g * RoundedRows.GROUP;
-                    to.scales()[at] = round(x.data(), from, to.codes(), at * RoundedRows.GROUP);
-                } else {
-                    to.scales()[at] = 0;
-                    Arrays.fill(to.codes(), at * RoundedRows.GROUP, (at + 1) * RoundedRows.GROUP, (byte) 0);
-                }
+                int from = x.start(r) + g * RoundedRows.GROUP;
+                to.scales()[at] = round(x.data(), from, to.codes(), at * RoundedRows.GROUP);
                 for (int h = g * RoundedRows.GROUP; h < (g + 1) * RoundedRows.GROUP; h += to.group()) {
                     int first = at * RoundedRows.GROUP + h % RoundedRows.GROUP;
                     to.sums()[to.sumAt(r, h / to.group())] = sum(to.codes(), first, to.group());

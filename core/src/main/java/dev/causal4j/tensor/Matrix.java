@@ -22,11 +22,17 @@ public final class Matrix {
     /** Bytes of a cache line. */
     private static final int ALIGNMENT = 64;
 
-    /** Tasks of a product: enough to even out a slow core, few enough that each reads a long run. */
+    /** Tasks of a product that are a panel and some rows: enough to even out a slow core. */
     private static final int TASKS_PER_THREAD = 16;
 
-    /** Panels of a task for few tiles, at least, where there are so many: they are read in one run. */
-    private static final int LEAST_RUN = 12;
+    /** Tasks that are a run of panels: the first ones read long runs of memory, the last ones are small, so that threads end together. */
+    private static final int RUNS_PER_THREAD = 4;
+
+    /** Panels of which a run has a multiple: one row reads two side by side. */
+    private static final int UNIT = 2;
+
+    /** Panels for each thread below which shares of whole panels are uneven. */
+    private static final int UNEVEN = 6;
 
     /** Fewest rows for which a panel is worth a task of its own. */
     private static final int LEAST_ROWS = 48;
@@ -248,17 +254,15 @@ public final class Matrix {
     private void multiply(PackedRows x, float @Nullable [] bias, Rows y) {
         int threads = device.compute().threads();
         int panels = Panels.needed(rows);
-        boolean uneven = panels < LEAST_RUN / 2 * threads; // shares of whole panels would be
+        boolean uneven = panels < UNEVEN * threads;
         boolean byPanel = y.count() >= MANY_ROWS || (uneven && y.count() >= LEAST_ROWS);
-        int unit = x.height() == 1 ? 2 : 1; // panels that one row reads side by side
-        int units = Math.ceilDiv(panels, unit);
-        int least = x.height() == 1 ? 1 : LEAST_RUN;
-        int perThread = Math.clamp(units / (least * threads), 1, TASKS_PER_THREAD);
-        int runs = byPanel ? panels : Math.min(units, perThread * threads);
+        int units = Math.ceilDiv(panels, UNIT);
+        int runs = byPanel ? panels : Math.min(units, RUNS_PER_THREAD * threads);
         int parts =
                 byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, y.count() / LEAST_ROWS)) : 1;
         int partRows = x.height() * Math.ceilDiv(Math.ceilDiv(y.count(), x.height()), parts);
-        IntUnaryOperator bound = run -> Math.min(panels, unit * (int) ((long) units * run / runs));
+        IntUnaryOperator after = left -> (int) Math.ceilDiv((long) units * left * left, (long) runs * runs); // units
+        IntUnaryOperator bound = run -> byPanel ? run : Math.min(panels, UNIT * (units - after.applyAsInt(runs - run)));
         device.compute().run(runs * parts, task -> {
             int from = bound.applyAsInt(task / parts);
             int to = bound.applyAsInt(task / parts + 1);

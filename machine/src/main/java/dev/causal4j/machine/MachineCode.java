@@ -40,8 +40,18 @@ final class MachineCode {
 
     private final long sets;
     private final MethodHandle permit;
-    private final MethodHandle round;
-    private final MethodHandle multiply;
+    private final MemorySegment round;
+    private final MemorySegment multiply;
+
+    /** Constants, so that the compiler makes them plain calls of an entry; apart, because the JDK may deny them. */
+    private static final class Calls {
+        static final MethodHandle ROUND = critical(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
+        static final MethodHandle MULTIPLY = critical(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
+
+        private static MethodHandle critical(MemoryLayout... args) {
+            return Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(args), Linker.Option.critical(true));
+        }
+    }
 
     /**
      * Maps the code.
@@ -72,8 +82,8 @@ final class MachineCode {
             FunctionDescriptor ask = FunctionDescriptor.of(JAVA_LONG, JAVA_LONG);
             sets = (long) linker.downcallHandle(mapped, ask).invokeExact(known);
             permit = linker.downcallHandle(mapped.asSlice(ENTRY), FunctionDescriptor.of(JAVA_LONG));
-            round = critical(linker, mapped.asSlice(2 * ENTRY), 5);
-            multiply = critical(linker, mapped.asSlice(3 * ENTRY), 7);
+            round = mapped.asSlice(2 * ENTRY);
+            multiply = mapped.asSlice(3 * ENTRY);
         } catch (Throwable e) {
             throw failure(e);
         }
@@ -93,14 +103,6 @@ final class MachineCode {
 
     private static MethodHandle symbol(Linker linker, String name, MemoryLayout result, MemoryLayout... args) {
         return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), FunctionDescriptor.of(result, args));
-    }
-
-    private static MethodHandle critical(Linker linker, MemorySegment entry, int arguments) {
-        FunctionDescriptor function = FunctionDescriptor.ofVoid();
-        for (int i = 0; i < arguments; i++) {
-            function = function.appendArgumentLayouts(ADDRESS);
-        }
-        return linker.downcallHandle(entry, function, Linker.Option.critical(true));
     }
 
     private static RuntimeException failure(Throwable e) {
@@ -127,7 +129,7 @@ final class MachineCode {
     /** Rounds rows of numbers to a tile of codes, scales and sums. */
     void round(MemorySegment x, MemorySegment codes, MemorySegment scales, MemorySegment sums, MemorySegment shape) {
         try {
-            round.invokeExact(x, codes, scales, sums, shape);
+            Calls.ROUND.invokeExact(round, x, codes, scales, sums, shape);
         } catch (Throwable e) {
             throw failure(e);
         }
@@ -143,7 +145,7 @@ final class MachineCode {
             MemorySegment scratch,
             MemorySegment shape) {
         try {
-            multiply.invokeExact(panels, codes, scales, sums, y, scratch, shape);
+            Calls.MULTIPLY.invokeExact(multiply, panels, codes, scales, sums, y, scratch, shape);
         } catch (Throwable e) {
             throw failure(e);
         }
