@@ -133,9 +133,11 @@ INLINE void SET(row8)(int R, int quads, const uint8_t *c, struct inputs in, I d[
 
 // Whole bytes give low + 16 high, masked ones low: PLAIN needs no shift, since the difference is exact.
 INLINE void SET(row4)(int R, int quads, const uint8_t *c, struct inputs in, int zero, I d[][VECTORS]) {
-  I low = SET(all)(0x0f0f0f0f), a[2][VECTORS / 2], b[2][VECTORS / 2];
+  I low = SET(all)(0x0f0f0f0f), a[FEW][VECTORS / 2], b[FEW][VECTORS / 2];
 #pragma GCC unroll 8
-  for (int v = 0; v < VECTORS / 2; v++) a[0][v] = a[1][v] = b[0][v] = b[1][v] = (I) {};
+  for (int v = 0; v < VECTORS / 2; v++)
+#pragma GCC unroll 2
+    for (int r = 0; r < FEW; r++) a[r][v] = b[r][v] = (I) {};
 #pragma GCC unroll 8
   for (int q = 0; q < quads; q++)
 #pragma GCC unroll 8
@@ -159,9 +161,13 @@ INLINE void SET(row4)(int R, int quads, const uint8_t *c, struct inputs in, int 
 INLINE void SET(row)(const struct job *j, struct format f, int R) {
   for (int p = 0; p < j->count; p++) {
     const uint8_t *w = j->w + p * j->stride;
-    F t[2][VECTORS], factors[VECTORS][2];
+    F t[FEW][VECTORS], factors[VECTORS][2];
 #pragma GCC unroll 16
-    for (int v = 0; v < VECTORS; v++) factors[v][0] = factors[v][1] = t[0][v] = t[1][v] = (F) {};
+    for (int v = 0; v < VECTORS; v++) {
+      factors[v][0] = factors[v][1] = (F) {};
+#pragma GCC unroll 2
+      for (int r = 0; r < FEW; r++) t[r][v] = (F) {};
+    }
     for (int g = 0; g < j->depth / f.group; g++) {
       if (f.numbers == LEVELS && g % (256 / f.group) == 0) {
 #pragma GCC unroll 8
@@ -170,7 +176,7 @@ INLINE void SET(row)(const struct job *j, struct format f, int R) {
         w += headBytes(f);
       }
       struct inputs in = inputsAt(j, 0, g, f.group);
-      I d[2][VECTORS];
+      I d[FEW][VECTORS];
       if (f.bits == 8) SET(row8)(R, f.group / 4, w + numbersBytes(f), in, d);
       else SET(row4)(R, f.group / 4, w + numbersBytes(f), in, f.zero, d);
 #pragma GCC unroll 16

@@ -25,10 +25,10 @@ public final class Matrix {
     /** Tasks of a product that are a panel and some rows: enough to even out a slow core. */
     private static final int TASKS_PER_THREAD = 16;
 
-    /** Tasks that are a run of panels: the first ones read long runs of memory, the last ones are small, so that threads end together. */
+    /** Tasks that are a run of panels. The first ones read long runs of memory; small last ones let threads end together. */
     private static final int RUNS_PER_THREAD = 4;
 
-    /** Panels of which a run has a multiple: one row reads two side by side. */
+    /** A run is a multiple of so many panels: one row reads two side by side. */
     private static final int UNIT = 2;
 
     /** Panels for each thread below which shares of whole panels are uneven. */
@@ -261,7 +261,8 @@ public final class Matrix {
         int parts =
                 byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, y.count() / LEAST_ROWS)) : 1;
         int partRows = x.height() * Math.ceilDiv(Math.ceilDiv(y.count(), x.height()), parts);
-        IntUnaryOperator after = left -> (int) Math.ceilDiv((long) units * left * left, (long) runs * runs); // units
+        // With `left` of all runs to go, (left / runs)² of the units are left.
+        IntUnaryOperator after = left -> (int) Math.ceilDiv((long) units * left * left, (long) runs * runs);
         IntUnaryOperator bound = run -> byPanel ? run : Math.min(panels, UNIT * (units - after.applyAsInt(runs - run)));
         device.compute().run(runs * parts, task -> {
             int from = bound.applyAsInt(task / parts);

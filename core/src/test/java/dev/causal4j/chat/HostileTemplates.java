@@ -107,15 +107,10 @@ final class HostileTemplates {
 
     public static void main(String[] args) {
         for (String template : ALL) {
-            long least = Long.MAX_VALUE;
-            String outcome = "";
-            for (int i = 0; i < 3 && least > 1000; i++) { // a busy machine may compile too late for the first time
-                long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
-                outcome = outcome(template);
-                long end = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
-                least = Math.min(least, (end - start) / 1_000_000);
-            }
-            System.out.println(least + " " + outcome);
+            long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+            String outcome = outcome(template);
+            long end = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+            System.out.println((end - start) / 1_000_000 + " " + outcome);
         }
     }
 }
