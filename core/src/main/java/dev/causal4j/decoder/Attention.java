@@ -109,7 +109,7 @@ final class Attention implements Mixer {
         tape.mixed = Activations.atLeast(tape.mixed, wanted.rows(), queryWidth);
         project(step, tape.projected, a); // [N, width]
         float[] prepared = toPrepare(step, tape);
-        int parts = config.queryKeyNorm() == QueryKeyNorm.ALL ? 1 : kvHeads; // a norm over all heads needs the whole row
+        int parts = config.queryKeyNorm() == QueryKeyNorm.ALL ? 1 : kvHeads; // ALL normalizes whole rows
         step.compute.each(step.rows() * parts, i -> prepare(prepared, step, i / parts, i % parts, kvHeads / parts));
         attend(step, wanted, prepared, tape.mixed, a);
         if (config.gated()) {
