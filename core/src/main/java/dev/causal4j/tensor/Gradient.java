@@ -76,8 +76,8 @@ public final class Gradient {
         return sum;
     }
 
-    /** The panels. */
-    MemorySegment numbers() {
+    /** All sums in panels, as {@link MutableMatrix#panels} are. */
+    public MemorySegment panels() {
         writeZeros();
         return sums.data;
     }

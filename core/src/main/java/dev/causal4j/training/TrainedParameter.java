@@ -40,16 +40,17 @@ record TrainedParameter(
         if (adapter) {
             state.add(f32(name, shape, weights.panels()));
         }
-        return new TrainedParameter(
-                true,
-                gradient::squaredNorm,
-                step -> weights.update(
-                        gradient,
-                        first,
-                        second,
-                        (w, g, m, v, offset, count) ->
-                                Kernels.adamW(step, new AdamWStep.Numbers(w, g, m, v, offset, count))),
-                state);
+        int panel = Math.multiplyExact(gradient.cols(), Panels.WIDTH);
+        Consumer<AdamWStep> update = step -> { // of padding, too: it is 0 everywhere, and stays so
+            MemorySegment sums = gradient.panels();
+            device.compute().each(Panels.needed(gradient.rows()), p -> {
+                long at = (long) p * panel * Float.BYTES;
+                Kernels.adamW(
+                        step,
+                        new AdamWStep.Numbers(weights.panels(), sums, first.panels(), second.panels(), at, panel));
+            });
+        };
+        return new TrainedParameter(true, gradient::squaredNorm, update, state);
     }
 
     /** A bias, a gain or a convolution, which alone decays. */
