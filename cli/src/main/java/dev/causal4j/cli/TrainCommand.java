@@ -171,9 +171,7 @@ final class TrainCommand extends Subcommand {
         requireSame(checkpoint.config());
         prepare(checkpoint.requireTokenizer(), checkpoint.config(), interruption);
         TrainingOptions known = parts.complete(options);
-        return source == null
-                ? Trainer.resume(parts.training(), known)
-                : Trainer.resume(source, parts.training(), known);
+        return Trainer.resume(source, parts.training(), known);
     }
 
     /** A resumed run keeps its architecture. */

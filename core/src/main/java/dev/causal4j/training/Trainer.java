@@ -84,20 +84,17 @@ public final class Trainer implements AutoCloseable {
      *     resumed with its model
      */
     public static Trainer resume(Examples training, TrainingOptions options) throws IOException {
-        return resumed(null, training, options);
+        return resume(null, training, options);
     }
 
     /**
      * Resumes a run as {@link #resume(Examples, TrainingOptions)}, also one that trains low-rank additions ({@link
      * TrainingScope.LowRank}).
      *
-     * @param model the initial model, read for low-rank additions alone: otherwise the checkpoint has all weights
+     * @param model the initial model, read for low-rank additions alone: otherwise the checkpoint has all weights, and
+     *     it may be null
      */
-    public static Trainer resume(CausalLM model, Examples training, TrainingOptions options) throws IOException {
-        return resumed(model, training, options);
-    }
-
-    private static Trainer resumed(@Nullable CausalLM model, Examples training, TrainingOptions options)
+    public static Trainer resume(@Nullable CausalLM model, Examples training, TrainingOptions options)
             throws IOException {
         if (options.folder == null) {
             throw new IllegalArgumentException("folder: expected that of the run to resume, got none");
