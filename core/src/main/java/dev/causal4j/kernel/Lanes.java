@@ -49,6 +49,16 @@ final class Lanes {
 
     private Lanes() {}
 
+    /** W numbers of an array from index i on. */
+    static FloatVector at(float[] x, int i) {
+        return FloatVector.fromArray(S, x, i);
+    }
+
+    /** W numbers in f32, from a byte on. */
+    static FloatVector f32(MemorySegment m, long offset) {
+        return FloatVector.fromMemorySegment(S, m, offset, LE);
+    }
+
     /** W numbers in f16, one after the other, as floats. */
     static FloatVector halves(MemorySegment m, long at) {
         IntVector words =

@@ -3,8 +3,9 @@ package dev.causal4j.kernel;
 import static dev.causal4j.kernel.Lanes.LE;
 import static dev.causal4j.kernel.Lanes.S;
 import static dev.causal4j.kernel.Lanes.W;
+import static dev.causal4j.kernel.Lanes.at;
+import static dev.causal4j.kernel.Lanes.f32;
 
-import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
@@ -22,7 +23,7 @@ final class VectorElementwise extends Elementwise {
     void tanh(float[] x, int offset, int n) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
-            tanh(FloatVector.fromArray(S, x, i)).intoArray(x, i);
+            tanh(at(x, i)).intoArray(x, i);
         }
         super.tanh(x, i, offset + n - i);
     }
@@ -31,7 +32,7 @@ final class VectorElementwise extends Elementwise {
     void swish(float[] x, int offset, int n, float scale, float cube) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
-            FloatVector v = FloatVector.fromArray(S, x, i);
+            FloatVector v = at(x, i);
             FloatVector u = v.mul(cube).mul(v).fma(v, v).mul(scale);
             v.div(exp(u.add(u).neg()).add(1f)).intoArray(x, i);
         }
@@ -43,7 +44,7 @@ final class VectorElementwise extends Elementwise {
         FloatVector one = FloatVector.broadcast(S, 1f);
         int i = offset;
         for (; i + W <= offset + n; i += W) {
-            one.div(exp(FloatVector.fromArray(S, x, i).neg()).add(one)).intoArray(x, i);
+            one.div(exp(at(x, i).neg()).add(one)).intoArray(x, i);
         }
         super.sigmoid(x, i, offset + n - i);
     }
@@ -53,15 +54,11 @@ final class VectorElementwise extends Elementwise {
         FloatVector one = FloatVector.broadcast(S, 1f);
         int i = offset;
         for (; i + W <= offset + n; i += W) {
-            FloatVector v = FloatVector.fromArray(S, x, i);
+            FloatVector v = at(x, i);
             FloatVector u = v.mul(cube).mul(v).fma(v, v).mul(scale);
             FloatVector s = one.div(exp(u.add(u).neg()).add(one));
             FloatVector slope = v.mul(3 * cube).fma(v, one).mul(scale);
-            v.mul(s)
-                    .mul(one.sub(s))
-                    .fma(slope.add(slope), s)
-                    .mul(FloatVector.fromArray(S, dy, i))
-                    .intoArray(dy, i);
+            v.mul(s).mul(one.sub(s)).fma(slope.add(slope), s).mul(at(dy, i)).intoArray(dy, i);
         }
         super.swishBackward(x, dy, i, offset + n - i, scale, cube);
     }
@@ -70,7 +67,7 @@ final class VectorElementwise extends Elementwise {
     void gelu(float[] x, int offset, int n) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
-            FloatVector v = FloatVector.fromArray(S, x, i);
+            FloatVector v = at(x, i);
             v.mul(normal(v, exp(v.mul(-0.5f).mul(v)))).intoArray(x, i);
         }
         super.gelu(x, i, offset + n - i);
@@ -80,10 +77,10 @@ final class VectorElementwise extends Elementwise {
     void geluBackward(float[] x, float[] dy, int offset, int n) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
-            FloatVector v = FloatVector.fromArray(S, x, i);
+            FloatVector v = at(x, i);
             FloatVector exp = exp(v.mul(-0.5f).mul(v));
             FloatVector slope = v.fma(exp.mul(Elementary.DENSITY), normal(v, exp));
-            slope.mul(FloatVector.fromArray(S, dy, i)).intoArray(dy, i);
+            slope.mul(at(dy, i)).intoArray(dy, i);
         }
         super.geluBackward(x, dy, i, offset + n - i);
     }
@@ -108,7 +105,7 @@ final class VectorElementwise extends Elementwise {
         FloatVector shifts = FloatVector.broadcast(S, shift);
         int i = offset;
         for (; i + W <= offset + n; i += W) {
-            FloatVector v = FloatVector.fromArray(S, x, i);
+            FloatVector v = at(x, i);
             FloatVector ratio = v.mul(inverseCap);
             exp(v.sub(max)).fma(scales, shifts).mul(ratio.neg().fma(ratio, one)).intoArray(x, i);
         }
@@ -119,8 +116,7 @@ final class VectorElementwise extends Elementwise {
     void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
         int i = 0;
         for (; i + W <= n; i += W) {
-            FloatVector sum = FloatVector.fromArray(S, y, yOffset + i).add(FloatVector.fromArray(S, x, xOffset + i));
-            sum.intoArray(y, yOffset + i);
+            at(y, yOffset + i).add(at(x, xOffset + i)).intoArray(y, yOffset + i);
         }
         super.add(x, xOffset + i, y, yOffset + i, n - i);
     }
@@ -129,9 +125,7 @@ final class VectorElementwise extends Elementwise {
     void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
         int i = 0;
         for (; i + W <= n; i += W) {
-            FloatVector.fromArray(S, w, wOffset + i)
-                    .fma(FloatVector.fromArray(S, x, xOffset + i), FloatVector.fromArray(S, y, yOffset + i))
-                    .intoArray(y, yOffset + i);
+            at(w, wOffset + i).fma(at(x, xOffset + i), at(y, yOffset + i)).intoArray(y, yOffset + i);
         }
         super.addProduct(w, wOffset + i, x, xOffset + i, y, yOffset + i, n - i);
     }
@@ -140,9 +134,7 @@ final class VectorElementwise extends Elementwise {
     void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
         int i = 0;
         for (; i + W <= n; i += W) {
-            FloatVector product =
-                    FloatVector.fromArray(S, y, yOffset + i).mul(FloatVector.fromArray(S, x, xOffset + i));
-            product.intoArray(y, yOffset + i);
+            at(y, yOffset + i).mul(at(x, xOffset + i)).intoArray(y, yOffset + i);
         }
         super.scale(x, xOffset + i, y, yOffset + i, n - i);
     }
@@ -165,10 +157,6 @@ final class VectorElementwise extends Elementwise {
                     .sub(m.div(divisor).mul(step.size()))
                     .intoMemorySegment(numbers.weights(), o, LE);
         }
-    }
-
-    private static FloatVector f32(MemorySegment m, long offset) {
-        return FloatVector.fromMemorySegment(S, m, offset, LE);
     }
 
     static FloatVector exp(FloatVector x) {

@@ -3,6 +3,8 @@ package dev.causal4j.kernel;
 import static dev.causal4j.kernel.Lanes.LE;
 import static dev.causal4j.kernel.Lanes.S;
 import static dev.causal4j.kernel.Lanes.W;
+import static dev.causal4j.kernel.Lanes.at;
+import static dev.causal4j.kernel.Lanes.f32;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -103,14 +105,6 @@ final class VectorRecurrences extends Recurrences {
             store(c, y, out + 2 * W);
             store(d, y, out + 3 * W);
         }
-    }
-
-    private static FloatVector f32(MemorySegment m, long offset) {
-        return FloatVector.fromMemorySegment(S, m, offset, LE);
-    }
-
-    private static FloatVector at(float[] x, int i) {
-        return FloatVector.fromArray(S, x, i);
     }
 
     /** Stores a loop's variable; {@link VectorLoops} says why -0 is added. */

@@ -5,6 +5,8 @@ import static dev.causal4j.kernel.Lanes.I;
 import static dev.causal4j.kernel.Lanes.LE;
 import static dev.causal4j.kernel.Lanes.S;
 import static dev.causal4j.kernel.Lanes.W;
+import static dev.causal4j.kernel.Lanes.at;
+import static dev.causal4j.kernel.Lanes.f32;
 
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
@@ -17,10 +19,6 @@ import jdk.incubator.vector.VectorOperators;
  * then the numbers after the last whole 16.
  */
 final class VectorReductions extends Reductions {
-    private static FloatVector at(float[] x, int i) {
-        return FloatVector.fromArray(S, x, i);
-    }
-
     /** Stores a loop's variable; {@link VectorLoops} says why -0 is added. */
     private static void store(FloatVector sums, float[] to, int offset) {
         FloatVector.broadcast(S, -0f).add(sums).intoArray(to, offset);
@@ -287,10 +285,6 @@ final class VectorReductions extends Reductions {
         store(b, to, offset + second);
         store(c, to, offset + third);
         store(d, to, offset + second + third);
-    }
-
-    private static FloatVector f32(MemorySegment m, long offset) {
-        return FloatVector.fromMemorySegment(S, m, offset, LE);
     }
 
     private static IntVector words(MemorySegment m, long offset) {
