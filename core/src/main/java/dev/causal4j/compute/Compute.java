@@ -106,10 +106,7 @@ public final class Compute implements AutoCloseable {
 
     /** Runs tasks as {@link #run(int, IntConsumer)} does, with scratch: each thread uses one piece for all its tasks. */
     public <S> void run(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work) {
-        run(new Job<>(tasks, scratch, work));
-    }
-
-    private void run(Job<?> job) {
+        Job<S> job = new Job<>(tasks, scratch, work);
         if (isInTask()) {
             job.takePart(() -> true);
         } else {

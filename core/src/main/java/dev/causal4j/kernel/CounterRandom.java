@@ -14,7 +14,7 @@ public final class CounterRandom {
 
     /** Uniform in [0, 1), a multiple of 2^-53; zero is possible (once in 2^53). Any long is a valid argument. */
     public static double uniform(long seed, long position, long stream) {
-        return unit(philox(position >>> 1, stream, seed, (int) position & 1));
+        return unit(block(position >>> 1, stream, seed).half(0, (int) position & 1));
     }
 
     private static double unit(long words) {
@@ -71,14 +71,10 @@ public final class CounterRandom {
     }
 
     /**
-     * One half of a Philox4x32-10 block: words 0 and 1, or 2 and 3, the first of two in the upper 32 bits. Counter words
-     * 0 to 3 are the 32-bit words of low and high, least significant first; so is the key.
+     * One block of Philox4x32-10. Counter words 0 to 3 are the 32-bit words of low and high, least significant first; so
+     * is the key.
      */
-    static long philox(long counterLow, long counterHigh, long key, int half) {
-        return block(counterLow, counterHigh, key).half(0, half);
-    }
-
-    private static PhiloxBlocks block(long counterLow, long counterHigh, long key) {
+    static PhiloxBlocks block(long counterLow, long counterHigh, long key) {
         PhiloxBlocks block = new PhiloxBlocks(1);
         block.fill(key, counterHigh, counterLow, 1);
         return block;

@@ -20,25 +20,17 @@ public record DropoutMask(double rate, long seed, long stream) {
         if (rate == 0) {
             return;
         }
+        long threshold = (long) (rate * 0x1p32); // words below it drop their number
+        float kept = (float) (1 / (1 - rate)); // the factor of the others
         int skipped = (int) position & 3; // words of the first block
         PhiloxBlocks blocks = new PhiloxBlocks(Math.min(PhiloxBlocks.MOST, Math.ceilDiv(skipped + n, 4)));
         float[] factors = new float[4 * blocks.size()];
         for (int from = -skipped; from < n; from += WORDS) {
             int words = Math.min(WORDS, n - from);
             blocks.fill(seed, stream, (position + from) >>> 2, Math.ceilDiv(words, 4));
-            blocks.choose(Math.ceilDiv(words, 4), threshold(), kept(), factors);
+            blocks.choose(Math.ceilDiv(words, 4), threshold, kept, factors);
             int begin = Math.max(0, -from);
             Kernels.scale(factors, begin, x, offset + from + begin, words - begin);
         }
-    }
-
-    /** Words below it drop their number. */
-    long threshold() {
-        return (long) (rate * 0x1p32);
-    }
-
-    /** Factor of the kept numbers. */
-    float kept() {
-        return (float) (1 / (1 - rate));
     }
 }

@@ -85,14 +85,12 @@ final class Elementary {
         return x > SOFTPLUS_LINEAR ? x : (float) StrictMath.log1p(exp(x));
     }
 
-    /** Φ(x), the standard normal distribution. */
+    /**
+     * Φ(x), the standard normal distribution. For a from 0 on 1 - Φ(a) is exp(-a² / 2) times a polynomial in
+     * 1 / (1 + 0.37 a), least squares, within 3e-9.
+     */
     static float normal(float x) {
-        float tail = tail(Math.abs(x));
-        return x < 0 ? tail : 1f - tail;
-    }
-
-    /** 1 - Φ(a) for a from 0 on: exp(-a² / 2) times a polynomial in 1 / (1 + 0.37 a), least squares, within 3e-9. */
-    private static float tail(float a) {
+        float a = Math.abs(x);
         float k = 1f / Math.fma(TAIL_STEP, a, 1f);
         float p = Math.fma(TAIL_6, k, TAIL_5);
         p = Math.fma(p, k, TAIL_4);
@@ -100,7 +98,8 @@ final class Elementary {
         p = Math.fma(p, k, TAIL_2);
         p = Math.fma(p, k, TAIL_1);
         p = Math.fma(p, k, TAIL_0);
-        return p * exp(-0.5f * a * a);
+        float tail = p * exp(-0.5f * a * a);
+        return x < 0 ? tail : 1f - tail;
     }
 
     /** Adds 16 lanes as the fixed tree: 8 onto 8, 4 onto 4, 2 onto 2, 1 onto 1. */

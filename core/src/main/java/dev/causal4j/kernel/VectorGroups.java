@@ -47,8 +47,6 @@ final class VectorGroups {
     /** Rows of a register tile. */
     private static final int HEIGHT = 4;
 
-    private static final float ROUND = 0x1.8p23f;
-
     private static final VectorSpecies<Short> SHORTS = VectorSpecies.of(short.class, S.vectorShape());
 
     /** The factors of inputs whose stored codes of 8 bits are masked in the second and third byte of a word, not shifted. */
@@ -98,7 +96,7 @@ final class VectorGroups {
             return s;
         }
         for (int k = 0; k < GROUP; k += W) { // adding ROUND leaves a whole number in the low bits, rounded to even
-            FloatVector sum = FloatVector.fromArray(S, x, from + k).mul(inverse).add(ROUND);
+            FloatVector sum = FloatVector.fromArray(S, x, from + k).mul(inverse).add(Elementary.ROUND);
             ((ByteVector) sum.reinterpretAsInts().convertShape(I2B, B, 0)).intoArray(q, to + k);
         }
         return s;

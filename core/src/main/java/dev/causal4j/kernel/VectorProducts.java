@@ -36,9 +36,7 @@ final class VectorProducts extends Products {
     static void multiply(Panels w, RowTiles x, Rows y, boolean ahead) {
         if (x.height() == 1) {
             row(w, x, y);
-            return;
-        }
-        if (x.height() == RowTiles.FEW) {
+        } else if (x.height() == RowTiles.FEW) {
             few(w, x, y, ahead);
         } else {
             many(w, x, y);

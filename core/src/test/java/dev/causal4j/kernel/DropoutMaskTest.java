@@ -54,7 +54,7 @@ class DropoutMaskTest {
         new DropoutMask(0.5, seed, stream).apply(x, 0, n, position);
         for (int i = 0; i < n; i++) {
             long p = position + i;
-            long half = CounterRandom.philox(p / 4, stream, seed, (int) (p % 4 / 2));
+            long half = CounterRandom.block(p / 4, stream, seed).half(0, (int) (p % 4 / 2));
             long word = p % 2 == 0 ? half >>> 32 : half & 0xFFFFFFFFL;
             assertThat(x[i]).isEqualTo(word < 1L << 31 ? 0f : 2f);
         }
