@@ -121,8 +121,7 @@ final class Attention implements Mixer {
     /** Multiplies what the heads saw by the sigmoids of their gates, which lie behind the values. */
     private void gate(Step wanted, Tape tape) {
         if (tape.keeps) {
-            tape.attended = Activations.atLeast(tape.attended, wanted.rows(), queryWidth);
-            System.arraycopy(tape.mixed, 0, tape.attended, 0, wanted.rows() * queryWidth);
+            tape.attended = Activations.copied(tape.mixed, tape.attended, wanted.rows(), queryWidth);
         }
         wanted.compute.each(wanted.rows(), row -> {
             int gates = (wanted.source(row) + 1) * width - queryWidth;
@@ -158,8 +157,7 @@ final class Attention implements Mixer {
         if (!tape.keeps || extras.queryNorm == null) {
             return tape.projected;
         }
-        tape.prepared = Activations.atLeast(tape.prepared, step.rows(), width);
-        System.arraycopy(tape.projected, 0, tape.prepared, 0, step.rows() * width);
+        tape.prepared = Activations.copied(tape.projected, tape.prepared, step.rows(), width);
         return tape.prepared;
     }
 

@@ -149,14 +149,13 @@ final class PrefixCache {
         int full = length / POSITIONS;
         // Used just now, the last page in part; a page is older than those before it.
         found.subList(full, found.size()).reversed().stream()
-                .filter(unused::remove)
-                .forEach(unused::add);
+                .filter(unused::contains)
+                .forEach(unused::addLast);
         adopted.stream().limit(full).forEach(node -> use(sequence, node));
         List<KVCache.Page> known = adopted.stream().map(node -> node.page).toList();
         KVCache.Snapshot snapshot = adopted.isEmpty() ? null : adopted.getLast().snapshot;
         if (hasRoom && snapshot != null) {
-            snapshots.remove(adopted.getLast()); // used just now
-            snapshots.add(adopted.getLast());
+            snapshots.addLast(adopted.getLast()); // used just now
             sequence.cache.adopt(known, length, snapshot);
         } else {
             sequence.cache.adopt(known, length);
@@ -227,8 +226,7 @@ final class PrefixCache {
             node.snapshot = sequence.cache.snapshot();
         }
         if (node.snapshot != null) {
-            snapshots.remove(node);
-            snapshots.add(node);
+            snapshots.addLast(node);
         }
     }
 
