@@ -177,7 +177,8 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
             throw refused(out, "another file than the model's", "the same", "choose another name");
         }
         try (Checkpoint checkpoint = Checkpoint.open(model)) {
-            Optional<GgufType> stored = GgufType.of(checkpoint.dtype(options));
+            Optional<GgufType> stored =
+                    GgufType.ofLabel(checkpoint.dtype(options).label()); // none of codes
             GgufType type = wanted.or(() -> stored).orElseThrow(this::undecided);
             ModelConfig config = checkpoint.config();
             new GgufFiles(
@@ -311,24 +312,19 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     /** The tensors of parameters in panels; a table keeps its numbers, those of blocks in f32. */
     private static SafeTensors.Source source(
             Checkpoint checkpoint, CausalLM loaded, ParameterSpec spec, PanelLayout layout, String root) {
-        if (spec.role() != Role.TABLE) {
-            return SafeTensors.Source.of(tensor(loaded, spec, layout, root));
-        }
         Origin origin = layout.origin(spec, loaded.config().origin(spec, root));
-        return StoredRows.sources(checkpoint.stored(spec).dtype(), Map.of(origin, tensor -> {
-                    Matrix.Source rows = Objects.requireNonNull(loaded.stored(spec));
-                    origin.write(tensor, spec.cols(), rows, Compute.shared());
-                }))
-                .iterator()
-                .next();
-    }
-
-    private static TensorView tensor(CausalLM loaded, ParameterSpec spec, PanelLayout layout, String root) {
-        Origin.Part part =
-                layout.origin(spec, loaded.config().origin(spec, root)).parts().getFirst();
+        if (spec.role() == Role.TABLE) {
+            return StoredRows.sources(checkpoint.stored(spec).dtype(), Map.of(origin, tensor -> {
+                        Matrix.Source rows = Objects.requireNonNull(loaded.stored(spec));
+                        origin.write(tensor, spec.cols(), rows, Compute.shared());
+                    }))
+                    .iterator()
+                    .next();
+        }
+        Origin.Part part = origin.parts().getFirst();
         MemorySegment data = spec.role().isVector()
                 ? MemorySegment.ofArray(loaded.vector(spec))
                 : loaded.matrix(spec).panelData();
-        return new TensorView(part.name(), layout.stored(spec), part.shape(), data);
+        return SafeTensors.Source.of(new TensorView(part.name(), layout.stored(spec), part.shape(), data));
     }
 }

@@ -1,7 +1,6 @@
 package dev.causal4j.model;
 
 import dev.causal4j.format.BlockType;
-import dev.causal4j.tensor.DType;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
@@ -40,10 +39,5 @@ public enum GgufType {
         return Arrays.stream(values())
                 .filter(each -> each.label().equals(label))
                 .findFirst();
-    }
-
-    /** The type that has the numbers of a dtype; empty for quantised ones. */
-    static Optional<GgufType> of(DType dtype) {
-        return ofLabel(dtype.label());
     }
 }
