@@ -4,6 +4,7 @@ import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.KernelProvider;
 import dev.causal4j.kernel.Products;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -51,21 +52,17 @@ public final class MachineKernels implements KernelProvider {
     }
 
     private static InstructionSet choose(MachineCode code, @Nullable String wanted) {
-        InstructionSet best = null;
-        for (InstructionSet set : InstructionSet.values()) {
-            boolean asked = wanted == null || wanted.equals(set.label());
-            if (asked && set.isIn(code.sets()) && (set != InstructionSet.AMX || code.permitsTiles())) {
-                best = set;
-            }
-        }
-        if (best == null) {
-            String present = Arrays.stream(InstructionSet.values())
-                    .filter(set -> set.isIn(code.sets()))
-                    .map(InstructionSet::label)
-                    .collect(Collectors.joining(", "));
-            throw new IllegalStateException("-D" + PROPERTY + ": expected instructions of this processor ("
-                    + (present.isEmpty() ? "none" : present) + "), got " + (wanted == null ? "none" : wanted));
-        }
-        return best;
+        List<InstructionSet> present = Arrays.stream(InstructionSet.values())
+                .filter(set -> set.isIn(code.sets()))
+                .toList();
+        return present.stream()
+                .filter(set -> wanted == null || wanted.equals(set.label()))
+                .filter(set -> set != InstructionSet.AMX || code.permitsTiles())
+                .reduce((_, faster) -> faster)
+                .orElseThrow(() -> {
+                    String labels = present.stream().map(InstructionSet::label).collect(Collectors.joining(", "));
+                    return new IllegalStateException("-D" + PROPERTY + ": expected instructions of this processor ("
+                            + (labels.isEmpty() ? "none" : labels) + "), got " + (wanted == null ? "none" : wanted));
+                });
     }
 }
