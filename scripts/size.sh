@@ -38,9 +38,9 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 4961 format 1484 tokenizer 1592 chat 2694 constraint 4833 model,families,gguf 4909 decoder 3574 \
-  generation 2746 scoring 428 head 617 training 1508 flight,causal4j 182 || failed=1
-size machine machine 252 || failed=1
+size core kernel,tensor,compute 4930 format 1484 tokenizer 1592 chat 2694 constraint 4833 model,families,gguf 4919 decoder 3572 \
+  generation 2741 scoring 428 head 617 training 1505 flight,causal4j 200 || failed=1
+size machine machine 257 || failed=1
 size server server 2574 || failed=1
 size cli cli 4429 || failed=1
 size hub hub 932 || failed=1

@@ -25,8 +25,8 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     private static final Logger LOG = System.getLogger(GeneratedSequence.class.getName());
 
-    private final Work.Prefill prefill = new Work.Prefill();
-    private final Work.Decode decode = new Work.Decode();
+    private final Work prefill = Work.of(Work.Prefill::new);
+    private final Work decode = Work.of(Work.Decode::new);
     private final int index;
     private final TokenListener listener;
     private final GenerationOptions options;
@@ -193,8 +193,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         prefillSeconds += seconds;
         if (taken > 0) {
             decodedTokens += taken - 1;
-            prefill.did(engine.model().name(), prefillTokens, prefillSeconds);
-            prefill.commit();
+            prefill.end(engine.model().name(), prefillTokens, prefillSeconds);
             decode.begin();
         }
     }
@@ -272,8 +271,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     @Override
     Generation outcome() {
         if (decodedTokens > 0) {
-            decode.did(engine.model().name(), decodedTokens, decodeSeconds);
-            decode.commit();
+            decode.end(engine.model().name(), decodedTokens, decodeSeconds);
         }
         boolean endedByItself = finish == FinishReason.EOS || (finish == FinishReason.STOP && !stop.stopped());
         return new Generation(

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A sequence whose last tokens are scored, each after all before it. */
 final class ScoredSequence extends Sequence<List<Prediction>> {
-    private final Work.Score work = new Work.Score();
+    private final Work work = Work.of(Work.Score::new);
     private double seconds;
 
     /**
@@ -79,8 +79,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
 
     @Override
     List<Prediction> outcome() {
-        work.did(engine.model().name(), known - cachedTokens, seconds);
-        work.commit();
+        work.end(engine.model().name(), known - cachedTokens, seconds);
         return predictions;
     }
 }

@@ -308,7 +308,7 @@ public final class Checkpoint implements AutoCloseable {
         }
         try (Arena scratch = Device.scratch()) {
             Map<String, LowRank> adapters = adapters(options, new Device(scratch, options.compute()));
-            Work.Load work = new Work.Load();
+            Work work = Work.of(Work.Load::new);
             work.begin();
             long begin = System.nanoTime();
             boolean keeps = layout != null || config.decoder().perLayer() != null; // a mapping that is read later
@@ -318,8 +318,7 @@ public final class Checkpoint implements AutoCloseable {
             closed = keeps;
             Parameters parameters = parameters(device, dtype, adapters, options);
             CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);
-            work.did(name, 0, (System.nanoTime() - begin) / 1e9);
-            work.commit();
+            work.end(name, 0, (System.nanoTime() - begin) / 1e9);
             return model;
         } finally {
             close();

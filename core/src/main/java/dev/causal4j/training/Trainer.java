@@ -213,7 +213,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     private TrainingProgress advance() throws IOException {
-        Work.Train work = new Work.Train();
+        Work work = Work.of(Work.Train::new);
         work.begin();
         long begin = System.nanoTime();
         long number = state.step();
@@ -231,8 +231,7 @@ public final class Trainer implements AutoCloseable {
         state = state.nextStep();
         double seconds = (System.nanoTime() - begin) * 1e-9;
         int tokens = batch.stream().mapToInt(example -> example.tokens().length).sum();
-        work.did(trainable.model.name(), tokens, seconds);
-        work.commit();
+        work.end(trainable.model.name(), tokens, seconds);
         return new TrainingProgress(state.step(), loss, evaluate(), rate, norm, tokens / seconds);
     }
 
