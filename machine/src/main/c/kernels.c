@@ -1,5 +1,5 @@
-// Products of whole numbers: machine code for one job. No libc, no relocations, no state. Four entries: detect, permit,
-// round_rows, multiply. Panels, rounded rows and the arithmetic are those of GroupFormat, RoundedRows and Products in
+// Products of whole numbers: machine code for one job. No libc, no relocations, no state. Five entries: detect, permit,
+// round_rows, multiply, pack_row. Panels, rounded rows and the arithmetic are those of GroupFormat, RoundedRows and Products in
 // dev.causal4j.kernel:
 //   per group, in order:  y = fma((float) D, w * s, y), and with a minimum then y = fma(n, s * (float) X, y)
 // D is exact however it is summed; all else has one order. Compiled without contraction and without -ffast-math.
@@ -57,6 +57,8 @@ INLINE struct inputs inputsAt(const struct job *j, int tile, int g, int group) {
 #else
 #include "x86_64.h"
 #endif
+
+#include "blocks.h"
 
 // Rounds the rows of a tile.
 void round_rows(const float *from, int8_t *x, float *s, int32_t *sum, const struct shape *k) {

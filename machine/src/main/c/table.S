@@ -3,7 +3,7 @@
 #define jmp b
 #endif
 .section .table, "ax"
-.irp entry, detect, permit, round_rows, multiply
+.irp entry, detect, permit, round_rows, multiply, pack_row
 .balign 8
 jmp \entry
 .endr

@@ -132,7 +132,7 @@ public enum BlockType {
     }
 
     /** The number of the type in a file. */
-    int id() {
+    public int id() {
         return NAMES.indexOf(name());
     }
 

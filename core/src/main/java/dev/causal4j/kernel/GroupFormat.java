@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The storage of a panel of 64 outputs whose weights are codes of 4 or 8 bits with a scale, and perhaps a minimum, for
@@ -280,7 +281,19 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
          * for each group, then d and dmin for each 256 inputs.
          */
         void row(int row, byte[] codes, float[] scales, float[] minimums);
+
+        /** The same row as a file has it, if it is in blocks whose groups are those of the format. */
+        default @Nullable Blocks blocks(int row) {
+            return null;
+        }
     }
+
+    /**
+     * A row in blocks of a GGUF file, for kernels that pack them.
+     *
+     * @param type their number in the file
+     */
+    public record Blocks(int type, MemorySegment data) {}
 
     /** Packs codes, scales and minimums of rows to panels, in reused memory. Not thread-safe. */
     public static final class Packer {
@@ -308,11 +321,26 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         public void pack(int from, int to, MemorySegment panels, long at, Codes source) {
             Arrays.fill(panel, (byte) 0);
             for (int n = from; n < to; n++) {
-                source.row(n, row, scales, minimums);
-                putNumbers(n, n - from);
-                putCodes(n - from);
+                Blocks blocks = source.blocks(n);
+                if (blocks == null || !isPacked(blocks, n, n - from, source)) {
+                    put(n, n - from, source);
+                }
             }
             MemorySegment.copy(panel, 0, panels, ValueLayout.JAVA_BYTE, at, panel.length);
+        }
+
+        private boolean isPacked(Blocks blocks, int n, int j, Codes source) {
+            return Kernels.provided().pack(format, depth, blocks, panel, j, () -> {
+                Packer alone = new Packer(format, depth);
+                alone.put(n, j, source);
+                return alone.panel;
+            });
+        }
+
+        private void put(int n, int j, Codes source) {
+            source.row(n, row, scales, minimums);
+            putNumbers(n, j);
+            putCodes(j);
         }
 
         private void putNumbers(int n, int j) {

@@ -58,7 +58,7 @@ public final class Kernels {
         return inGroups ? name() : JAVA.name();
     }
 
-    private static ProvidedKernels provided() {
+    static ProvidedKernels provided() {
         return Provided.FOUND.join();
     }
 

@@ -1,6 +1,7 @@
 package dev.causal4j.kernel;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat.Blocks;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
@@ -176,5 +177,15 @@ public class Products {
                 }
             }
         }
+    }
+
+    /**
+     * Adds a row of blocks to a panel that has zeros there, as {@link GroupFormat.Packer} does with codes.
+     *
+     * @param j the output of the panel that the row is
+     * @return whether it did; always false in Java, where the packer does it
+     */
+    public boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j) {
+        return false;
     }
 }

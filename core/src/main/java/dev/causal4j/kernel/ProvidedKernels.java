@@ -1,6 +1,7 @@
 package dev.causal4j.kernel;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat.Blocks;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -10,6 +11,7 @@ import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +22,8 @@ import org.jspecify.annotations.Nullable;
 final class ProvidedKernels {
     /** Nothing: Java multiplies by all weights. */
     static final ProvidedKernels NONE = new ProvidedKernels(null, new Products());
+
+    private static final String BITS = "the bits of the specification";
 
     private static final int PANELS = 2;
     private static final int WIDTH = PANELS * Panels.WIDTH;
@@ -44,6 +48,7 @@ final class ProvidedKernels {
     private final @Nullable KernelProvider provider;
     private final Products products;
     private final Map<GroupFormat, Boolean> examined = new ConcurrentHashMap<>();
+    private final Map<Integer, Boolean> packed = new ConcurrentHashMap<>(); // by types of blocks
     private volatile boolean isRefused;
 
     private ProvidedKernels(@Nullable KernelProvider provider, Products products) {
@@ -61,11 +66,11 @@ final class ProvidedKernels {
                         return new ProvidedKernels(provider, provider.products());
                     }
                 } catch (RuntimeException | LinkageError e) {
-                    refuse(provider.name(), "kernels that run", e.toString());
+                    warn(provider.name(), "kernels that run", e.toString());
                 }
             }
         } catch (ServiceConfigurationError e) {
-            refuse("of a provider", "a service that loads", e.toString());
+            warn("of a provider", "a service that loads", e.toString());
         }
         return NONE;
     }
@@ -87,18 +92,36 @@ final class ProvidedKernels {
     private boolean passes(GroupFormat format) {
         KernelProvider asked = Objects.requireNonNull(provider);
         try {
-            if (!asked.multiplies(format) || hasBits(products, format)) {
-                return asked.multiplies(format);
-            }
-            refuse(asked.name(), "the bits of the specification", "others with weights in " + format);
+            return asked.multiplies(format)
+                    && (hasBits(products, format) || refuse(BITS, "others with weights in " + format));
         } catch (RuntimeException | LinkageError e) {
-            refuse(asked.name(), "kernels that run", e.toString());
+            return refuse("kernels that run", e.toString());
         }
+    }
+
+    /**
+     * Adds a row of blocks to a panel if the provider does that; see {@link Products#pack}.
+     *
+     * @param expected the panel of this row alone, with which the first row of a type is compared
+     */
+    boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j, Supplier<byte[]> expected) {
+        boolean packs = !isRefused
+                && packed.computeIfAbsent(row.type(), type -> {
+                    byte[] actual = new byte[panel.length];
+                    return products.pack(format, depth, row, actual, j)
+                            && (Arrays.equals(actual, expected.get())
+                                    || refuse(BITS, "others with blocks of type " + type));
+                });
+        return packs && products.pack(format, depth, row, panel, j);
+    }
+
+    private boolean refuse(String expected, String got) {
         isRefused = true;
+        warn(Objects.requireNonNull(provider).name(), expected, got);
         return false;
     }
 
-    private static void refuse(String name, String expected, String got) {
+    private static void warn(String name, String expected, String got) {
         KernelChoice.warn("kernels " + name + ": expected " + expected + ", got " + got
                 + "; Java computes instead, with the same results");
     }

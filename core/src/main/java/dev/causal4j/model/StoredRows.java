@@ -6,12 +6,14 @@ import dev.causal4j.format.BlockType;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
+import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Groups;
 import dev.causal4j.tensor.Matrix;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -22,6 +24,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A parameter in tensors of row-major numbers. Immutable and thread-safe.
@@ -94,17 +97,37 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
     /** The codes, scales and minimums of blocks as a matrix. */
     Matrix groups(Device device, ParameterSpec spec) {
         Groups groups = groups();
-        return Matrix.ofGroups(device, groups, spec.rows(), spec.cols(), (row, codes, scales, minimums) -> {
-            Place place = place(row);
-            TensorView tensor = tensors.get(place.part);
-            BlockType blocks = Objects.requireNonNull(tensor.blocks());
-            Origin.Part part = origin.parts().get(place.part);
-            long from = part.first() + place.row * part.rowStride();
-            long at = from / blocks.elements() * blocks.bytes();
-            int upper = groups.twoLevels() ? spec.cols() / groups.group() : scales.length;
-            blocks.decode(tensor.data(), at, spec.cols(), codes, scales, minimums, upper);
-            blocks.groups().spread(scales, minimums, spec.cols(), groups);
+        int cols = spec.cols();
+        return Matrix.ofGroups(device, groups, spec.rows(), cols, new GroupFormat.Codes() {
+            @Override
+            public GroupFormat.@Nullable Blocks blocks(int row) {
+                Place place = place(row);
+                BlockType type = type(place.part);
+                return type.groups().equals(groups) ? new GroupFormat.Blocks(type.id(), stored(place, cols)) : null;
+            }
+
+            @Override
+            public void row(int row, byte[] codes, float[] scales, float[] minimums) {
+                Place place = place(row);
+                BlockType type = type(place.part);
+                int upper = groups.twoLevels() ? cols / groups.group() : scales.length;
+                type.decode(stored(place, cols), 0, cols, codes, scales, minimums, upper);
+                type.groups().spread(scales, minimums, cols, groups);
+            }
         });
+    }
+
+    private BlockType type(int part) {
+        return Objects.requireNonNull(tensors.get(part).blocks());
+    }
+
+    /** The blocks of a row. */
+    private MemorySegment stored(Place place, int cols) {
+        Origin.Part part = origin.parts().get(place.part);
+        BlockType type = type(place.part);
+        long blocks = (part.first() + place.row * part.rowStride()) / type.elements();
+        long bytes = (long) cols / type.elements() * type.bytes();
+        return tensors.get(place.part).data().asSlice(blocks * type.bytes(), bytes);
     }
 
     /** A row of a part. */

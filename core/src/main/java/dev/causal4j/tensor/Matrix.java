@@ -102,26 +102,21 @@ public final class Matrix {
         return new Matrix(device, dtype.format, rows, cols, data);
     }
 
-    /** The source of a new matrix's codes. Called by several threads at once. */
-    @FunctionalInterface
-    public interface CodeSource {
-        /** Fills the codes of a row, one for each input, and its scales and minimums, one for each group. */
-        void row(int row, byte[] codes, float[] scales, float[] minimums);
-    }
-
     /**
      * Builds a matrix of codes in groups, filled in parallel.
      *
+     * @param source called by several threads at once
      * @throws IllegalArgumentException if the shape is empty, the inputs are not whole groups, or a scale or minimum is not
      *     finite
      */
-    public static Matrix ofGroups(Device device, Groups groups, int rows, int cols, CodeSource source) {
+    @SuppressWarnings("exports") // the readers of files alone call it
+    public static Matrix ofGroups(Device device, Groups groups, int rows, int cols, GroupFormat.Codes source) {
         GroupFormat format = groups.format();
         Matrix matrix = allocate(device, format, rows, cols);
         Compute.Scratch<GroupFormat.Packer> scratch = new Compute.Scratch<>(() -> new GroupFormat.Packer(format, cols));
         device.compute().run(Panels.needed(rows), scratch, (packer, panel) -> {
             int from = panel * Panels.WIDTH;
-            packer.pack(from, Math.min(rows, from + Panels.WIDTH), matrix.data, matrix.start(panel), source::row);
+            packer.pack(from, Math.min(rows, from + Panels.WIDTH), matrix.data, matrix.start(panel), source);
         });
         return matrix;
     }

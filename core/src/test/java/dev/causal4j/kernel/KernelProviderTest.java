@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.JavaProcess;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat.Blocks;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -36,6 +38,17 @@ class KernelProviderTest {
                 .filteredOn(
                         line -> line.contains("kernels wrong: expected the bits of the specification, got others with"
                                 + " weights in GroupFormat[bits=4"))
+                .hasSize(1);
+    }
+
+    @Test
+    void blocksPackedToOtherBytesAreRefusedWithOneLineAndJavaPacksThem() throws IOException, InterruptedException {
+        assertThat(run(List.of(), Pack.class, List.of(Packing.class))).contains("packed: 2", "same bytes: true");
+        List<String> output = run(List.of(), Pack.class, List.of(WrongPacking.class));
+        assertThat(output).contains("kernels " + java(), "same bytes: true");
+        assertThat(output)
+                .filteredOn(line -> line.contains("kernels right: expected the bits of the specification, got others"
+                        + " with blocks of type 7; Java computes instead"))
                 .hasSize(1);
     }
 
@@ -204,6 +217,72 @@ class KernelProviderTest {
             } else {
                 Kernels.multiply(w, x, y);
             }
+        }
+    }
+
+    /** Packs a row whose codes are all its byte, with scales of 2. */
+    public static class Packing extends Right {
+        static int packed;
+
+        @Override
+        public Products products() {
+            return new Products() {
+                @Override
+                public boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j) {
+                    packed++;
+                    MemorySegment to = MemorySegment.ofArray(new byte[panel.length]);
+                    new GroupFormat.Packer(format, depth)
+                            .pack(0, j + 1, to, 0, (n, c, s, m) -> Pack.fill(n < j ? -8 : code(row), n == j, c, s, m));
+                    for (int i = 0; i < panel.length; i++) {
+                        panel[i] |= to.get(ValueLayout.JAVA_BYTE, i);
+                    }
+                    return true;
+                }
+            };
+        }
+
+        int code(Blocks row) {
+            return row.data().get(ValueLayout.JAVA_BYTE, 0);
+        }
+    }
+
+    /** Packs other codes. */
+    public static final class WrongPacking extends Packing {
+        @Override
+        int code(Blocks row) {
+            return super.code(row) + 1;
+        }
+    }
+
+    static final class Pack {
+        private Pack() {}
+
+        private static void fill(int first, boolean isThere, byte[] codes, float[] scales, float[] minimums) {
+            Arrays.fill(codes, (byte) first);
+            Arrays.fill(scales, isThere ? 2f : 0f);
+            Arrays.fill(minimums, 0f);
+        }
+
+        public static void main(String[] args) {
+            GroupFormat format = new GroupFormat(4, true, 32, false, GroupFormat.Scales.HALVES);
+            GroupFormat.Codes codes = new GroupFormat.Codes() {
+                @Override
+                public void row(int row, byte[] codes, float[] scales, float[] minimums) {
+                    fill(3 - row, true, codes, scales, minimums);
+                }
+
+                @Override
+                public Blocks blocks(int row) {
+                    return new Blocks(7, MemorySegment.ofArray(new byte[] {(byte) (3 - row)}));
+                }
+            };
+            MemorySegment actual = MemorySegment.ofArray(new byte[(int) format.bytes(96)]);
+            MemorySegment expected = MemorySegment.ofArray(new byte[(int) format.bytes(96)]);
+            new GroupFormat.Packer(format, 96).pack(0, 2, actual, 0, codes);
+            System.out.println("packed: " + (Packing.packed - 1)); // one more to be compared
+            new GroupFormat.Packer(format, 96).pack(0, 2, expected, 0, (n, c, s, m) -> fill(3 - n, true, c, s, m));
+            System.out.println("same bytes: " + (actual.mismatch(expected) < 0));
+            System.out.println("kernels " + Kernels.name());
         }
     }
 

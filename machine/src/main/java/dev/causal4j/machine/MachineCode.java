@@ -2,7 +2,6 @@ package dev.causal4j.machine;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.io.IOException;
@@ -13,6 +12,7 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Collections;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -38,19 +38,28 @@ final class MachineCode {
     /** What {@code getauxval} is asked for: what Linux knows of the processor. */
     private static final long HWCAP = 16;
 
+    /** Calls a function of whole numbers. */
+    private final MethodHandle numbers = handle(JAVA_LONG, 6);
+
     private final long sets;
-    private final MethodHandle permit;
+    private final MemorySegment permit;
     private final MemorySegment round;
     private final MemorySegment multiply;
+    private final MemorySegment pack;
 
-    /** Constants, so that the compiler makes them plain calls of an entry; apart, because the JDK may deny them. */
+    /** A constant, so that the compiler makes plain calls of it; apart, because the JDK may deny it. */
     private static final class Calls {
-        static final MethodHandle ROUND = critical(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
-        static final MethodHandle MULTIPLY = critical(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
+        /** Calls a function of memory, which ends soon. */
+        static final MethodHandle MEMORY = handle(ADDRESS, 7, Linker.Option.critical(true));
+    }
 
-        private static MethodHandle critical(MemoryLayout... args) {
-            return Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(args), Linker.Option.critical(true));
-        }
+    /**
+     * A shape of calls. Two serve all functions, which do not look at arguments that they do not have: each more takes Java 15 ms to
+     * make.
+     */
+    private static MethodHandle handle(MemoryLayout each, int count, Linker.Option... options) {
+        MemoryLayout[] all = Collections.nCopies(count, each).toArray(MemoryLayout[]::new);
+        return Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(JAVA_LONG, all), options);
     }
 
     /**
@@ -61,32 +70,21 @@ final class MachineCode {
      */
     MachineCode() {
         byte[] code = blob();
-        Linker linker = Linker.nativeLinker();
-        MethodHandle mmap =
-                symbol(linker, "mmap", ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG);
-        MethodHandle mprotect = symbol(linker, "mprotect", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
         long size = Math.ceilDiv(code.length, PAGE) * (long) PAGE;
-        try {
-            MemorySegment at =
-                    (MemorySegment) mmap.invokeExact(MemorySegment.NULL, size, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0L);
-            if (at.address() == -1) {
-                throw new IllegalStateException("mmap: expected " + size + " bytes, got a refusal");
-            }
-            MemorySegment mapped = at.reinterpret(size);
-            MemorySegment.copy(code, 0, mapped, JAVA_BYTE, 0, code.length);
-            if ((int) mprotect.invokeExact(at, size, READ_EXECUTE) != 0) {
-                throw new IllegalStateException("mprotect: expected memory that executes, got a refusal");
-            }
-            long known =
-                    (long) symbol(linker, "getauxval", JAVA_LONG, JAVA_LONG).invokeExact(HWCAP);
-            FunctionDescriptor ask = FunctionDescriptor.of(JAVA_LONG, JAVA_LONG);
-            sets = (long) linker.downcallHandle(mapped, ask).invokeExact(known);
-            permit = linker.downcallHandle(mapped.asSlice(ENTRY), FunctionDescriptor.of(JAVA_LONG));
-            round = mapped.asSlice(2 * ENTRY);
-            multiply = mapped.asSlice(3 * ENTRY);
-        } catch (Throwable e) {
-            throw failure(e);
+        long at = call(system("mmap"), 0, size, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0);
+        if (at == -1) {
+            throw new IllegalStateException("mmap: expected " + size + " bytes, got a refusal");
         }
+        MemorySegment mapped = MemorySegment.ofAddress(at).reinterpret(size);
+        MemorySegment.copy(code, 0, mapped, JAVA_BYTE, 0, code.length);
+        if ((int) call(system("mprotect"), at, size, READ_EXECUTE, 0, 0, 0) != 0) {
+            throw new IllegalStateException("mprotect: expected memory that executes, got a refusal");
+        }
+        sets = call(mapped, call(system("getauxval"), HWCAP, 0, 0, 0, 0, 0), 0, 0, 0, 0, 0);
+        permit = mapped.asSlice(ENTRY);
+        round = mapped.asSlice(2 * ENTRY);
+        multiply = mapped.asSlice(3 * ENTRY);
+        pack = mapped.asSlice(4 * ENTRY);
     }
 
     private static byte[] blob() {
@@ -101,8 +99,32 @@ final class MachineCode {
         }
     }
 
-    private static MethodHandle symbol(Linker linker, String name, MemoryLayout result, MemoryLayout... args) {
-        return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), FunctionDescriptor.of(result, args));
+    private static MemorySegment system(String name) {
+        return Linker.nativeLinker().defaultLookup().findOrThrow(name);
+    }
+
+    private long call(MemorySegment function, long a, long b, long c, long d, long e, long f) {
+        try {
+            return (long) numbers.invokeExact(function, a, b, c, d, e, f);
+        } catch (Throwable failure) {
+            throw failure(failure);
+        }
+    }
+
+    private static long call(
+            MemorySegment function,
+            MemorySegment a,
+            MemorySegment b,
+            MemorySegment c,
+            MemorySegment d,
+            MemorySegment e,
+            MemorySegment f,
+            MemorySegment g) {
+        try {
+            return (long) Calls.MEMORY.invokeExact(function, a, b, c, d, e, f, g);
+        } catch (Throwable failure) {
+            throw failure(failure);
+        }
     }
 
     private static RuntimeException failure(Throwable e) {
@@ -119,20 +141,17 @@ final class MachineCode {
 
     /** Asks the system for this process's use of tiles, the registers of AMX. */
     boolean permitsTiles() {
-        try {
-            return (long) permit.invokeExact() == 0;
-        } catch (Throwable e) {
-            throw failure(e);
-        }
+        return call(permit, 0, 0, 0, 0, 0, 0) == 0;
     }
 
     /** Rounds rows of numbers to a tile of codes, scales and sums. */
     void round(MemorySegment x, MemorySegment codes, MemorySegment scales, MemorySegment sums, MemorySegment shape) {
-        try {
-            Calls.ROUND.invokeExact(round, x, codes, scales, sums, shape);
-        } catch (Throwable e) {
-            throw failure(e);
-        }
+        call(round, x, codes, scales, sums, shape, shape, shape);
+    }
+
+    /** Packs a row of blocks; whether it did. */
+    boolean pack(MemorySegment blocks, MemorySegment panel, MemorySegment shape) {
+        return call(pack, blocks, panel, shape, shape, shape, shape, shape) != 0;
     }
 
     /** Multiplies rounded rows by panels. */
@@ -144,10 +163,6 @@ final class MachineCode {
             MemorySegment y,
             MemorySegment scratch,
             MemorySegment shape) {
-        try {
-            Calls.MULTIPLY.invokeExact(multiply, panels, codes, scales, sums, y, scratch, shape);
-        } catch (Throwable e) {
-            throw failure(e);
-        }
+        call(multiply, panels, codes, scales, sums, y, scratch, shape);
     }
 }

@@ -69,6 +69,12 @@ final class MachineProducts extends Products {
         rooms.give(room);
     }
 
+    @Override
+    public boolean pack(GroupFormat format, int depth, GroupFormat.Blocks row, byte[] panel, int j) {
+        MemorySegment shape = shape(0, row.type(), depth, 0, j, 0, 0);
+        return code.pack(row.data(), MemorySegment.ofArray(panel), shape);
+    }
+
     /** Some panels and rows: one call. */
     private void multiply(Panels w, int panel, int count, RoundedRows x, int first, int rows, Rows y, float[] room) {
         GroupFormat f = (GroupFormat) w.format();

@@ -5,7 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.format.BlockType;
+import dev.causal4j.kernel.GroupFormat.Blocks;
+import dev.causal4j.kernel.GroupFormat.Scales;
 import dev.causal4j.machine.MachineKernels;
+import dev.causal4j.tensor.Groups;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -211,6 +215,54 @@ class MachineProductsTest {
             products.round(x, rounded, tile);
         }
         return rounded;
+    }
+
+    @Test
+    void rowsInBlocksOfEachTypeArePackedToTheBytesThatJavaGives() {
+        Products products = new MachineKernels().products();
+        SplittableRandom random = new SplittableRandom(8);
+        int depth = 768;
+        for (BlockType type : BlockType.values()) {
+            if (type.elements() == 1) { // floats
+                continue;
+            }
+            Groups groups = type.groups();
+            Scales scales = groups.twoLevels() ? Scales.LEVELS : groups.wide() ? Scales.FLOATS : Scales.HALVES;
+            GroupFormat format =
+                    new GroupFormat(groups.bits(), groups.signed(), groups.group(), groups.minimum(), scales);
+            byte[] expected = new byte[(int) format.bytes(depth)];
+            byte[] actual = new byte[expected.length];
+            List<Blocks> rows = new ArrayList<>();
+            GroupFormat.Codes codes = (row, c, s, m) -> {
+                int upper = groups.twoLevels() ? depth / groups.group() : s.length;
+                type.decode(rows.get(row).data(), 0, depth, c, s, m, upper);
+            };
+            int refused = 0;
+            for (int row = 0; row < WIDTH; ) { // most of all bytes, and scales that are not finite
+                byte[] bytes = new byte[depth / type.elements() * type.bytes()];
+                random.nextBytes(bytes);
+                rows.add(new Blocks(type.id(), MemorySegment.ofArray(bytes)));
+                byte[] before = actual.clone();
+                if (products.pack(format, depth, rows.getLast(), actual, row)) {
+                    row++;
+                } else {
+                    int last = row;
+                    MemorySegment panel = MemorySegment.ofArray(before);
+                    assertThatThrownBy(
+                                    () -> new GroupFormat.Packer(format, depth).pack(last, last + 1, panel, 0, codes))
+                            .hasMessageContaining("expected finite scales and minimums");
+                    actual = before;
+                    rows.removeLast();
+                    refused++;
+                }
+            }
+            new GroupFormat.Packer(format, depth).pack(0, WIDTH, MemorySegment.ofArray(expected), 0, codes);
+            assertThat(actual).as(type.name()).isEqualTo(expected);
+            assertThat(refused > 0).as(type.name()).isEqualTo(type != BlockType.MXFP4);
+        }
+        Blocks other = new Blocks(0, MemorySegment.ofArray(new byte[4096]));
+        assertThat(products.pack(GroupFormat.INT8, depth, other, new byte[65536], 0))
+                .isFalse();
     }
 
     @Test
