@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -113,10 +114,9 @@ record Variant(ObjectNode config, Map<String, TensorView> tensors) {
         return this;
     }
 
-    /** Writes config.json and model.safetensors. */
+    /** Writes config.json and model.safetensors, which is not forced to the disk. */
     Path write(Path folder) throws IOException {
-        SafeTensors.write(folder.resolve("model.safetensors"), tensors.values(), Map.of());
-        return writeConfig(folder);
+        return write(folder, JsonMapper.shared().createObjectNode(), new ByteArrayOutputStream());
     }
 
     /** Writes two files and their index. */
@@ -139,12 +139,18 @@ record Variant(ObjectNode config, Map<String, TensorView> tensors) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         ObjectNode header = JsonMapper.shared().createObjectNode();
         entry(header, name, dtype, shape, bytes, data);
-        for (TensorView tensor : tensors.values()) {
+        return write(folder, header, bytes);
+    }
+
+    /** Writes the tensors behind others, whose bytes are there. */
+    private Path write(Path folder, ObjectNode header, ByteArrayOutputStream bytes) throws IOException {
+        for (TensorView tensor : sorted()) {
             String stored = tensor.dtype().name();
             byte[] numbers = tensor.data().toArray(ValueLayout.JAVA_BYTE);
             entry(header, tensor.name(), stored, tensor.shape().toString(), bytes, numbers);
         }
-        byte[] json = header.toString().getBytes(StandardCharsets.UTF_8);
+        String text = header.toString();
+        byte[] json = (text + " ".repeat(-text.length() & 7)).getBytes(StandardCharsets.UTF_8);
         ByteBuffer file = ByteBuffer.allocate(Long.BYTES + json.length + bytes.size())
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .putLong(json.length)
@@ -152,6 +158,14 @@ record Variant(ObjectNode config, Map<String, TensorView> tensors) {
                 .put(bytes.toByteArray());
         Files.write(folder.resolve("model.safetensors"), file.array());
         return writeConfig(folder);
+    }
+
+    /** Largest numbers first, as our own writer has them: each is aligned. */
+    private List<TensorView> sorted() {
+        return tensors.values().stream()
+                .sorted(Comparator.comparingInt(
+                        (TensorView tensor) -> -tensor.dtype().bytes()))
+                .toList();
     }
 
     private static void entry(
