@@ -32,7 +32,8 @@ final class Compilations {
     Compiled get(Object key, Source source, Tokenizer tokenizer) {
         FutureTask<Compiled> task;
         synchronized (this) {
-            Lexicon tokens = lexicon(tokenizer);
+            Lexicon tokens = lexicon == null ? new Lexicon(tokenizer) : lexicon;
+            lexicon = tokens;
             task = byKey.computeIfAbsent(
                     key, _ -> new FutureTask<>(() -> new Compiled(source, tokenizer, tokens, new ArrayList<>())));
             evict();
@@ -58,11 +59,6 @@ final class Compilations {
         return e.getCause() instanceof StackOverflowError
                 ? new ConstraintException("constraint", "one of less depth", "too much of it", "make it smaller")
                 : new IllegalStateException(e.getCause());
-    }
-
-    private synchronized Lexicon lexicon(Tokenizer tokenizer) {
-        lexicon = lexicon == null ? new Lexicon(tokenizer) : lexicon;
-        return lexicon;
     }
 
     private void evict() {

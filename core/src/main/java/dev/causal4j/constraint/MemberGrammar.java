@@ -185,6 +185,6 @@ final class MemberGrammar {
     }
 
     private static ConstraintException refusal(String expected, String got) {
-        return new SchemaRefusal("", expected, got);
+        return new SchemaRefusal("", true, expected, got);
     }
 }

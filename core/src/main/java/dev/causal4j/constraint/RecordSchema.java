@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -171,12 +172,10 @@ public final class RecordSchema<T extends Record> {
     }
 
     private static Object constant(String place, Class<?> type, String name) throws FormatException {
-        for (Object constant : type.getEnumConstants()) {
-            if (constant.toString().equals(name)) {
-                return constant;
-            }
-        }
-        throw wrong(place, type, name);
+        return Stream.<Object>of(type.getEnumConstants())
+                .filter(constant -> constant.toString().equals(name))
+                .findFirst()
+                .orElseThrow(() -> wrong(place, type, name));
     }
 
     private static BigDecimal exact(Number number) {

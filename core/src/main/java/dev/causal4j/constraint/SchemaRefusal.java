@@ -10,10 +10,6 @@ final class SchemaRefusal extends ConstraintException {
     /** Whether all that the schema refers to is in it. */
     final boolean whole;
 
-    SchemaRefusal(String pointer, String expected, String got) {
-        this(pointer, true, expected, got);
-    }
-
     SchemaRefusal(String pointer, boolean whole, String expected, String got) {
         super("schema", expected, got, "rewrite it as anyOf or pass lenient");
         this.pointer = pointer;
