@@ -38,7 +38,7 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 4930 format 1484 tokenizer 1592 chat 2694 constraint 4833 model,families,gguf 4919 decoder 3572 \
+size core kernel,tensor,compute 4933 format 1484 tokenizer 1592 chat 2694 constraint 4828 model,families,gguf 4919 decoder 3572 \
   generation 2741 scoring 428 head 617 training 1505 flight,causal4j 200 || failed=1
 size machine machine 257 || failed=1
 size server server 2574 || failed=1

@@ -11,6 +11,7 @@ import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -90,13 +91,8 @@ final class ProvidedKernels {
     }
 
     private boolean passes(GroupFormat format) {
-        KernelProvider asked = Objects.requireNonNull(provider);
-        try {
-            return asked.multiplies(format)
-                    && (hasBits(products, format) || refuse(BITS, "others with weights in " + format));
-        } catch (RuntimeException | LinkageError e) {
-            return refuse("kernels that run", e.toString());
-        }
+        return passes(() -> Objects.requireNonNull(provider).multiplies(format)
+                && (hasBits(products, format) || refuse(BITS, "others with weights in " + format)));
     }
 
     /**
@@ -106,13 +102,23 @@ final class ProvidedKernels {
      */
     boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j, Supplier<byte[]> expected) {
         boolean packs = !isRefused
-                && packed.computeIfAbsent(row.type(), type -> {
-                    byte[] actual = new byte[panel.length];
-                    return products.pack(format, depth, row, actual, j)
-                            && (Arrays.equals(actual, expected.get())
-                                    || refuse(BITS, "others with blocks of type " + type));
-                });
+                && packed.computeIfAbsent(
+                        row.type(),
+                        type -> passes(() -> {
+                            byte[] actual = new byte[panel.length];
+                            return products.pack(format, depth, row, actual, j)
+                                    && (Arrays.equals(actual, expected.get())
+                                            || refuse(BITS, "others with blocks of type " + type));
+                        }));
         return packs && products.pack(format, depth, row, panel, j);
+    }
+
+    private boolean passes(BooleanSupplier exam) {
+        try {
+            return exam.getAsBoolean();
+        } catch (RuntimeException | LinkageError e) {
+            return refuse("kernels that run", e.toString());
+        }
     }
 
     private boolean refuse(String expected, String got) {

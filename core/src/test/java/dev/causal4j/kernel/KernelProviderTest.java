@@ -53,6 +53,16 @@ class KernelProviderTest {
     }
 
     @Test
+    void aProviderThatFailsToPackIsRefusedWithOneLineAndJavaPacks() throws IOException, InterruptedException {
+        List<String> output = run(List.of(), Pack.class, List.of(FailingPacking.class));
+        assertThat(output).contains("kernels " + java(), "same bytes: true");
+        assertThat(output)
+                .filteredOn(line -> line.contains("kernels right: expected kernels that run, got"
+                        + " java.lang.UnsatisfiedLinkError: no shape of calls"))
+                .hasSize(1);
+    }
+
+    @Test
     void aProviderThatFailsIsRefusedWithOneLineAndTheNextIsAsked() throws IOException, InterruptedException {
         List<String> output = run(List.of(), Failing.class, Unusable.class, Right.class);
         assertThat(output).contains("kernels right+" + java(), "int4 by the provider: true", "same bits: true");
@@ -251,6 +261,14 @@ class KernelProviderTest {
         @Override
         int code(Blocks row) {
             return super.code(row) + 1;
+        }
+    }
+
+    /** Cannot call what packs. */
+    public static final class FailingPacking extends Packing {
+        @Override
+        int code(Blocks row) {
+            throw new UnsatisfiedLinkError("no shape of calls");
         }
     }
 
