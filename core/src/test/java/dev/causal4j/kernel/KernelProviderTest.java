@@ -34,11 +34,9 @@ class KernelProviderTest {
     void productsWithOtherBitsAreRefusedWithOneLineAndJavaGoesOn() throws IOException, InterruptedException {
         List<String> output = run(List.of(), Wrong.class);
         assertThat(output).contains("kernels " + java(), "int4 by the provider: false", "same bits: true");
-        assertThat(output)
-                .filteredOn(
-                        line -> line.contains("kernels wrong: expected the bits of the specification, got others with"
-                                + " weights in GroupFormat[bits=4"))
-                .hasSize(1);
+        assertOneLine(
+                output,
+                "kernels wrong: expected the bits of the specification, got others with weights in GroupFormat[bits=4");
     }
 
     @Test
@@ -46,39 +44,36 @@ class KernelProviderTest {
         assertThat(run(List.of(), Pack.class, List.of(Packing.class))).contains("packed: 2", "same bytes: true");
         List<String> output = run(List.of(), Pack.class, List.of(WrongPacking.class));
         assertThat(output).contains("kernels " + java(), "same bytes: true");
-        assertThat(output)
-                .filteredOn(line -> line.contains("kernels right: expected the bits of the specification, got others"
-                        + " with blocks of type 7; Java computes instead"))
-                .hasSize(1);
+        assertOneLine(
+                output,
+                "kernels right: expected the bits of the specification, got others"
+                        + " with blocks of type 7; Java computes instead");
     }
 
     @Test
     void aProviderThatFailsToPackIsRefusedWithOneLineAndJavaPacks() throws IOException, InterruptedException {
         List<String> output = run(List.of(), Pack.class, List.of(FailingPacking.class));
         assertThat(output).contains("kernels " + java(), "same bytes: true");
-        assertThat(output)
-                .filteredOn(line -> line.contains("kernels right: expected kernels that run, got"
-                        + " java.lang.UnsatisfiedLinkError: no shape of calls"))
-                .hasSize(1);
+        assertOneLine(
+                output,
+                "kernels right: expected kernels that run, got java.lang.UnsatisfiedLinkError: no shape of calls");
     }
 
     @Test
     void aProviderThatFailsIsRefusedWithOneLineAndTheNextIsAsked() throws IOException, InterruptedException {
         List<String> output = run(List.of(), Failing.class, Unusable.class, Right.class);
         assertThat(output).contains("kernels right+" + java(), "int4 by the provider: true", "same bits: true");
-        assertThat(output)
-                .filteredOn(line -> line.contains("kernels failing: expected kernels that run, got"
-                        + " java.lang.UnsatisfiedLinkError: no memory may be executed"))
-                .hasSize(1);
+        assertOneLine(
+                output,
+                "kernels failing: expected kernels that run, got"
+                        + " java.lang.UnsatisfiedLinkError: no memory may be executed");
     }
 
     @Test
     void aProviderThatDoesNotLoadIsRefusedWithOneLine() throws IOException, InterruptedException {
         List<String> output = run(List.of(), Show.class);
         assertThat(output).contains("kernels " + java(), "same bits: true");
-        assertThat(output)
-                .filteredOn(line -> line.contains("kernels of a provider: expected a service that loads"))
-                .hasSize(1);
+        assertOneLine(output, "kernels of a provider: expected a service that loads");
     }
 
     @Test
@@ -92,6 +87,10 @@ class KernelProviderTest {
     void aProgramThatWaitsHasTheVectorsBesideTheProviderCompiled() throws IOException, InterruptedException {
         assertThat(run(List.of(), Waiting.class, List.of(Right.class)))
                 .containsSubsequence("right+scalar", "right+" + java());
+    }
+
+    private static void assertOneLine(List<String> output, String part) {
+        assertThat(output).filteredOn(line -> line.contains(part)).hasSize(1);
     }
 
     private static String java() {
