@@ -62,12 +62,17 @@ public record Json(String subject, Map<?, ?> root) {
     // Ten times those of the largest files in use; without a limit a file could fill the memory.
     private static final int MAX_TOKENS = 1 << 24;
 
+    /** Characters of a name: the longest tokens of vocabularies in use have some hundred. */
+    static final int MAX_NAME = 1 << 14;
+
     private static final JsonFactory JSON = JsonFactory.builder()
             // Keys are names of tensors or tokens, all different: interning them would only invite hash collisions.
             .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
             .disable(TokenStreamFactory.Feature.INTERN_PROPERTY_NAMES)
-            .streamReadConstraints(
-                    StreamReadConstraints.builder().maxTokenCount(MAX_TOKENS).build())
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxTokenCount(MAX_TOKENS)
+                    .maxNameLength(MAX_NAME)
+                    .build())
             .build();
 
     /** Takes the members of large objects and lists one by one, so that they are never there as a tree. */
@@ -427,11 +432,12 @@ public record Json(String subject, Map<?, ?> root) {
             if (json.streamReadContext().getNestingDepth() > MAX_DEPTH) {
                 throw new FormatException(subject, "depth at most " + MAX_DEPTH, "more", "is the file damaged?");
             }
-            String path = outer.isEmpty() ? inner : outer + "." + inner;
+            boolean leads = large.stream().anyMatch(each -> each.startsWith(outer)); // else no path below is one of them
+            String path = outer.isEmpty() ? inner : leads ? outer + "." + inner : outer;
             boolean named = json.currentToken() == JsonToken.START_OBJECT;
             boolean given = large.contains(path);
             Map<String, Object> object = named ? new LinkedHashMap<>() : Map.of();
-            List<Object> list = new ArrayList<>();
+            List<Object> list = named ? List.of() : new ArrayList<>();
             while (!json.nextToken().isStructEnd()) {
                 String name = named ? json.currentName() : "";
                 if (named) {
@@ -446,7 +452,12 @@ public record Json(String subject, Map<?, ?> root) {
                     throw new StreamReadException(json, "Duplicate key \"" + name + "\"");
                 }
             }
-            return given ? NULL : named ? Collections.unmodifiableMap(object) : Collections.unmodifiableList(list);
+            return given ? NULL : named ? compact(object) : List.copyOf(list);
+        }
+
+        /** The object without what most objects do not need: those of strangers may be many and small. */
+        private static Map<String, Object> compact(Map<String, Object> object) {
+            return object.size() > 1 ? Collections.unmodifiableMap(object) : Map.copyOf(object);
         }
 
         Object value(String path, String name) throws FormatException {

@@ -6,9 +6,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.causal4j.FormatException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -206,5 +209,42 @@ class JsonTest {
 
     private static Json parse(String json) throws FormatException {
         return Json.parse("config", json.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static long allocated(String json, Set<String> large) throws IOException {
+        byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
+        var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        Json.tree("body", bytes, large, (_, _, _) -> {});
+        return threads.getCurrentThreadAllocatedBytes() - before;
+    }
+
+    private static String listsBelowNames(int lists, int length) {
+        return ("{\"" + "n".repeat(length) + "\":").repeat(60) + "[" + "[],".repeat(lists) + "[]]" + "}".repeat(60);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "model.vocab"})
+    void twiceTheNamesAndTwiceTheListsTakeTwiceTheMemory(String large) throws IOException {
+        Set<String> paths = large.isEmpty() ? Set.of() : Set.of(large);
+        allocated(listsBelowNames(1, 1), paths);
+        long once = allocated(listsBelowNames(1000, 2000), paths);
+        assertThat(allocated(listsBelowNames(2000, 4000), paths)).isLessThan(3 * once);
+    }
+
+    @Test
+    void aNameHasABound() throws IOException {
+        assertThat(Json.tree("body", ("{\"" + "n".repeat(1 << 14) + "\":1}").getBytes(StandardCharsets.UTF_8))).hasSize(1);
+        refused(
+                () -> Json.tree("body", ("{\"" + "n".repeat((1 << 14) + 1) + "\":1}").getBytes(StandardCharsets.UTF_8)),
+                "body: ", "valid JSON", "Name length (16385) exceeds the maximum allowed (16384)");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{}", "[]"})
+    void emptyObjectsAndListsTakeNoMemory(String value) throws IOException {
+        List<?> list = (List<?>) Json.tree("body", ("{\"k\":[" + value + "," + value + "]}").getBytes(StandardCharsets.UTF_8))
+                .get("k");
+        assertThat(list.getFirst()).isSameAs(list.getLast());
     }
 }
