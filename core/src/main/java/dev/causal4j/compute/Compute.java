@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -23,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  * Threads that share the arithmetic of a model. Thread-safe.
  *
  * <p>A caller posts a job of tasks, works on it itself, and workers help. With several callers at once, as many workers
- * pause as there are further callers: at most {@link #threads} threads compute, and no caller waits for another's job.
- * A task owns whole outputs, so results do not depend on which thread ran it.
+ * pause as there are further callers, and no caller waits for another's job: more than {@link #threads} threads compute
+ * only where there are more callers. A task owns whole outputs, so results do not depend on which thread ran it.
  *
  * <p>A decode step is about fifty short jobs, so workers spin briefly for the next one before they sleep.
  */
@@ -50,7 +51,8 @@ public final class Compute implements AutoCloseable {
 
     private final AtomicReferenceArray<@Nullable Job<?>> jobs = new AtomicReferenceArray<>(SLOTS);
     private final AtomicInteger posts = new AtomicInteger();
-    private final AtomicInteger callers = new AtomicInteger();
+    private final Background background = new Background(this);
+    final AtomicInteger callers = new AtomicInteger();
     private volatile int threads;
     private volatile Worker[] workers = {};
     private volatile boolean closed;
@@ -80,7 +82,7 @@ public final class Compute implements AutoCloseable {
         return threads;
     }
 
-    /** How many threads compute at once, callers included. */
+    /** How many threads compute at once, callers included; more only if there are more callers. */
     public int threads() {
         return threads;
     }
@@ -142,13 +144,28 @@ public final class Compute implements AutoCloseable {
         });
     }
 
-    /** Ends the threads; later jobs run on their callers alone. No job may be under way. */
+    /**
+     * Runs work that no step waits for, on at most half as many threads as compute, but at least one. Callers take turns.
+     *
+     * @param caller who asks for it, by {@code equals}
+     * @return completed on the thread of the work, also with what it threw. Cancelling it removes work that has not begun;
+     *     work that has begun goes on
+     */
+    public CompletableFuture<@Nullable Void> background(Object caller, Runnable work) {
+        return background.add(caller, work);
+    }
+
+    /**
+     * Ends the threads; later jobs run on their callers alone, and work in the background is cancelled. No job may be under
+     * way.
+     */
     @Override
     public void close() {
         if (this == SHARED) {
             throw new IllegalStateException("compute: expected one that was made by of(threads), got the shared one");
         }
         closed = true;
+        background.close();
         for (Worker worker : workers) {
             LockSupport.unpark(worker);
         }

@@ -52,6 +52,12 @@ final class Compilations {
         }
     }
 
+    /** What is compiled of a key; null for nothing. */
+    synchronized @Nullable Compiled known(Object key) {
+        FutureTask<Compiled> task = byKey.get(key);
+        return task != null && task.state() == FutureTask.State.SUCCESS ? task.resultNow() : null;
+    }
+
     private static RuntimeException failure(ExecutionException e) {
         if (e.getCause() instanceof ConstraintException refusal) {
             return refusal;

@@ -24,6 +24,17 @@ final class GrammarConstraint implements Constraint {
     }
 
     @Override
+    public boolean isCompiled(Tokenizer tokenizer) {
+        return Compilations.of(tokenizer).known(key) != null;
+    }
+
+    @Override
+    public long bytes(Tokenizer tokenizer) {
+        Compiled known = Compilations.of(tokenizer).known(key);
+        return known == null ? 0 : known.bytes();
+    }
+
+    @Override
     public List<String> ignored() {
         List<String> ignored = new ArrayList<>();
         source.compile(new Terms(CodePoints.ALL, new Budget()), null, ignored);

@@ -4,25 +4,20 @@ import dev.causal4j.compute.Compute;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Room for steps of f32 that a panel is widened to, owned by one product at a time. It lasts as long as the process. */
+/** Room for steps of f32 that a panel is widened to, owned by one product at a time. The collector frees one that a product loses when it throws. */
 final class Widened {
     private static final Compute.Scratch<Widened> FREE = new Compute.Scratch<>(() -> new Widened(0));
 
-    private final Arena arena = Arena.ofShared();
     final MemorySegment memory;
 
     private Widened(int depth) {
-        this.memory = arena.allocate(PanelFormat.F32.bytes(depth), 64);
+        this.memory = Arena.ofAuto().allocate(PanelFormat.F32.bytes(depth), 64);
     }
 
     /** Takes room for this many steps. */
     static Widened take(int depth) {
         Widened taken = FREE.take();
-        if (taken.memory.byteSize() >= PanelFormat.F32.bytes(depth)) {
-            return taken;
-        }
-        taken.arena.close();
-        return new Widened(depth);
+        return taken.memory.byteSize() >= PanelFormat.F32.bytes(depth) ? taken : new Widened(depth);
     }
 
     /** Gives the room back. */

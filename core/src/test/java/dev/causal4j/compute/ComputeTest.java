@@ -3,11 +3,21 @@ package dev.causal4j.compute;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.lang.ref.WeakReference;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -185,5 +195,96 @@ class ComputeTest {
     @SuppressWarnings("unchecked")
     private static <E extends Exception> void sneak(Exception e) throws E {
         throw (E) e;
+    }
+
+    @Test
+    void workInTheBackgroundIsDoneOnOneOfTwoThreadsAndCallersTakeTurns() throws Exception {
+        List<String> order = new CopyOnWriteArrayList<>();
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        compute.background("", () -> {
+            begun.countDown();
+            await(go);
+        });
+        await(begun);
+        for (String work : List.of("a1", "a2", "a3", "b1", "b2", "c1")) {
+            compute.background(work.substring(0, 1), () -> order.add(work));
+        }
+        CompletableFuture<@Nullable Void> last = compute.background("a", () -> order.add("a4"));
+        go.countDown();
+        last.get(1, TimeUnit.MINUTES);
+        assertThat(order).containsExactly("a1", "b1", "c1", "a2", "b2", "a3", "a4");
+    }
+
+    @Test
+    void workThatThrowsFailsItsFutureAlone() throws Exception {
+        CompletableFuture<@Nullable Void> fails = compute.background("a", () -> {
+            throw new IllegalStateException("mine");
+        });
+        compute.background("a", () -> {}).get(1, TimeUnit.MINUTES);
+        assertThat(fails).isCompletedExceptionally();
+        assertThatThrownBy(fails::join).hasCauseInstanceOf(IllegalStateException.class).hasMessageContaining("mine");
+    }
+
+    @Test
+    void cancelledWorkNeverRunsAndIsReleasedAtOnce() throws Exception {
+        CountDownLatch go = new CountDownLatch(1);
+        CompletableFuture<@Nullable Void> first = compute.background("a", () -> await(go));
+        byte[] large = new byte[1 << 20];
+        WeakReference<byte[]> held = new WeakReference<>(large);
+        CompletableFuture<@Nullable Void> cancelled = compute.background("b", runner(large));
+        large = new byte[0];
+        cancelled.cancel(false);
+        for (int i = 0; i < 100 && held.get() != null; i++) {
+            System.gc();
+        }
+        assertThat(held.get()).isNull();
+        go.countDown();
+        first.get(1, TimeUnit.MINUTES);
+        compute.background("c", () -> {}).get(1, TimeUnit.MINUTES);
+        assertThat(cancelled).isCancelled();
+    }
+
+    private static Runnable runner(byte[] large) {
+        return () -> {
+            throw new AssertionError("ran with " + large.length);
+        };
+    }
+
+    @Test
+    void aWorkerPausesBesideWorkInTheBackground() throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        CompletableFuture<@Nullable Void> work = compute.background("a", () -> {
+            begun.countDown();
+            await(go);
+        });
+        await(begun);
+        Set<Thread> threads = ConcurrentHashMap.newKeySet();
+        for (int job = 0; job < 1000; job++) {
+            compute.run(8, _ -> threads.add(Thread.currentThread()));
+        }
+        assertThat(threads).containsExactly(Thread.currentThread());
+        go.countDown();
+        work.get(1, TimeUnit.MINUTES);
+    }
+
+    @Test
+    void closingCancelsQueuedWorkAndEndsTheThread() throws Exception {
+        CountDownLatch go = new CountDownLatch(1);
+        AtomicReference<Thread> thread = new AtomicReference<>();
+        CountDownLatch begun = new CountDownLatch(1);
+        compute.background("a", () -> {
+            thread.set(Thread.currentThread());
+            begun.countDown();
+            await(go);
+        });
+        await(begun);
+        CompletableFuture<@Nullable Void> queued = compute.background("b", () -> {});
+        compute.close();
+        assertThat(queued).isCancelled();
+        assertThat(compute.background("b", () -> {})).isCancelled();
+        go.countDown();
+        assertThat(thread.get().join(Duration.ofMinutes(1))).isTrue();
     }
 }

@@ -1,0 +1,144 @@
+package dev.causal4j.compute;
+
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.SequencedSet;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs work that no step waits for, on few threads that end when there is none. Callers take turns. Thread-safe.
+ *
+ * <p>Each thread counts as a caller of the arithmetic, so a worker pauses meanwhile: a step that runs beside such work takes
+ * at most twice as long on two cores, and is never put aside for it.
+ */
+final class Background {
+    private static final long IDLE_MILLIS = 1000;
+
+    private final Compute compute;
+    private final SequencedMap<Object, SequencedSet<Work>> queued = new LinkedHashMap<>(); // by caller, in turn
+    private int threads; // guarded by this, as all here
+    private int idle;
+    private boolean closed;
+
+    Background(Compute compute) {
+        this.compute = compute;
+    }
+
+    /** Queues work. See {@link Compute#background}. */
+    synchronized CompletableFuture<@Nullable Void> add(Object caller, Runnable task) {
+        Work work = new Work(caller, task);
+        if (closed) {
+            work.cancel(false);
+            return work;
+        }
+        queued.computeIfAbsent(caller, _ -> new LinkedHashSet<>()).add(work);
+        int waiting = queued.values().stream().mapToInt(SequencedSet::size).sum();
+        if (waiting > idle && threads < Math.max(1, compute.threads() / 2)) {
+            start(work);
+        }
+        notify();
+        return work;
+    }
+
+    private void start(Work work) {
+        try {
+            Thread.ofPlatform().daemon().name("causal4j-background").start(this::run);
+            threads++;
+        } catch (OutOfMemoryError e) { // the system gives no more threads
+            if (threads == 0) {
+                remove(work);
+                work.completeExceptionally(e);
+            }
+        }
+    }
+
+    private void run() {
+        for (Work work = next(); work != null; work = next()) {
+            compute.callers.incrementAndGet();
+            try {
+                work.run();
+            } finally {
+                compute.callers.decrementAndGet();
+            }
+        }
+    }
+
+    /** Waits for work of the caller whose turn it is. Returns null if the thread is to end. */
+    private synchronized @Nullable Work next() {
+        for (boolean waited = false; ; waited = true) {
+            Map.Entry<Object, SequencedSet<Work>> turn = queued.pollFirstEntry();
+            if (turn != null) {
+                Work work = turn.getValue().removeFirst();
+                if (!turn.getValue().isEmpty()) {
+                    queued.putLast(turn.getKey(), turn.getValue());
+                }
+                return work;
+            }
+            if (waited || closed) {
+                threads--;
+                return null;
+            }
+            idle++;
+            try {
+                wait(IDLE_MILLIS);
+            } catch (InterruptedException e) {
+                // Ignore: work interrupted a thread that is not its own.
+            }
+            idle--;
+        }
+    }
+
+    private synchronized void remove(Work work) {
+        SequencedSet<Work> others = queued.get(work.caller);
+        if (others != null && others.remove(work) && others.isEmpty()) {
+            queued.remove(work.caller);
+        }
+    }
+
+    /** Cancels what is queued and ends the threads. */
+    void close() {
+        SequencedMap<Object, SequencedSet<Work>> cancelled;
+        synchronized (this) {
+            closed = true;
+            cancelled = new LinkedHashMap<>(queued);
+            queued.clear();
+            notifyAll();
+        }
+        cancelled.values().forEach(works -> works.forEach(work -> work.cancel(false)));
+    }
+
+    /** Refers to its task until it has run or is cancelled. */
+    private final class Work extends CompletableFuture<@Nullable Void> {
+        private final Object caller;
+        private volatile @Nullable Runnable task;
+
+        Work(Object caller, Runnable task) {
+            this.caller = caller;
+            this.task = task;
+        }
+
+        private void run() {
+            Runnable taken = task;
+            try {
+                if (taken != null && !isDone()) {
+                    taken.run();
+                }
+                task = null;
+                complete(null);
+            } catch (Throwable e) {
+                task = null;
+                completeExceptionally(e);
+            }
+        }
+
+        @Override
+        public boolean cancel(boolean interrupts) {
+            remove(this);
+            task = null;
+            return super.cancel(interrupts);
+        }
+    }
+}
