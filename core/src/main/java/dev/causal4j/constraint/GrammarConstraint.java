@@ -41,6 +41,17 @@ final class GrammarConstraint implements Constraint {
         return List.copyOf(ignored);
     }
 
+    /** Equal constraints are compiled once. */
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof GrammarConstraint that && key.equals(that.key);
+    }
+
+    @Override
+    public int hashCode() {
+        return key.hashCode();
+    }
+
     @Override
     public String toString() {
         return key.getFirst().toString();

@@ -73,6 +73,12 @@ final class ApiError extends RuntimeException {
         return new ApiError(429, "queue_full", null, line, seconds);
     }
 
+    /** Something that this caller has the most of, or too much. */
+    static ApiError full(String subject, String expected) {
+        String line = subject + ": expected " + expected + ", got more; try again when some of your requests have ended";
+        return new ApiError(429, subject + "_full", null, line, 1);
+    }
+
     static ApiError shuttingDown() {
         String line = "server: expected a running one, got one that shuts down; try again later";
         return new ApiError(503, "shutting_down", null, line, 5);

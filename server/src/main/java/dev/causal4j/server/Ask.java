@@ -12,6 +12,7 @@ import java.util.List;
  * @param n choices for each prompt
  * @param candidates sequences that are generated for each prompt, at least n
  * @param options those of the first choice; each further one has the next seed
+ * @param constrained the field that asks for their constraint; empty for none
  * @param alternatives candidates for each token's log-probability; {@link #NO_LOGPROBS} for no log-probabilities
  * @param echo whether the response repeats the prompt
  * @param form how the response is written
@@ -22,13 +23,12 @@ record Ask(
         int n,
         int candidates,
         GenerationOptions options,
+        String constrained,
         int alternatives,
         boolean echo,
         Form form,
         Telling telling) {
     static final int NO_LOGPROBS = -1;
-    static final int MOST_ALTERNATIVES = 20;
-    static final int MOST_SEQUENCES = 256;
 
     /**
      * A prompt.
@@ -75,9 +75,9 @@ record Ask(
     }
 
     static void requireFew(int prompts, int candidates) {
-        if ((long) prompts * candidates > MOST_SEQUENCES) {
+        if ((long) prompts * candidates > Limits.SEQUENCES) {
             throw ApiError.value(
-                    "n", "at most " + MOST_SEQUENCES + " choices of all prompts together", (long) prompts * candidates);
+                    "n", "at most " + Limits.SEQUENCES + " choices of all prompts together", (long) prompts * candidates);
         }
     }
 

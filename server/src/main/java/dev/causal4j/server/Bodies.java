@@ -11,23 +11,18 @@ import java.util.SequencedSet;
  * given up for it: nobody who is slow, or pretends to be, keeps others out. Thread-safe.
  */
 final class Bodies {
-    static final int MOST_BYTES = 8 << 20;
-    static final int MOST_HELD_BYTES = 64 << 20;
-    static final int MOST_UNFINISHED = 1024;
-    static final int MOST_OF_ADDRESS = 64;
-
     private final SequencedSet<Body> unfinished = new LinkedHashSet<>(); // the oldest first
     private long held; // bytes
 
     /** The body of a request. */
     final class Body {
-        private final Object address;
+        private final Object network;
         private final Runnable whenGivenUp;
         private ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         private int counted;
 
-        private Body(Object address, Runnable whenGivenUp) {
-            this.address = address;
+        private Body(Object network, Runnable whenGivenUp) {
+            this.network = network;
             this.whenGivenUp = whenGivenUp;
         }
 
@@ -38,10 +33,10 @@ final class Bodies {
                     bytes.writeBytes(more);
                     counted += more.length;
                     held += more.length;
-                    if (counted > MOST_BYTES) {
+                    if (counted > Limits.BODY_BYTES) {
                         giveUp(this);
                     }
-                    while (held > MOST_HELD_BYTES && !unfinished.isEmpty()) {
+                    while (held > Limits.UNREAD_BYTES && !unfinished.isEmpty()) {
                         giveUp(unfinished.stream()
                                 .max(Comparator.comparingInt(each -> each.counted))
                                 .orElseThrow());
@@ -56,6 +51,11 @@ final class Bodies {
             synchronized (Bodies.this) {
                 unfinished.remove(this);
             }
+        }
+
+        /** Its bytes so far. */
+        int size() {
+            return counted;
         }
 
         /** All of it, once: it then counts no more. */
@@ -81,18 +81,18 @@ final class Bodies {
     /**
      * Begins a body.
      *
-     * @param address of the client
+     * @param network of the client
      * @param whenGivenUp run at most once; it must not wait
      */
-    synchronized Body begin(Object address, Runnable whenGivenUp) {
+    synchronized Body begin(Object network, Runnable whenGivenUp) {
         List<Body> same =
-                unfinished.stream().filter(each -> each.address.equals(address)).toList();
-        if (same.size() >= MOST_OF_ADDRESS) {
+                unfinished.stream().filter(each -> each.network.equals(network)).toList();
+        if (same.size() >= Limits.UNFINISHED_BODIES_OF_ADDRESS) {
             giveUp(same.getFirst());
-        } else if (unfinished.size() >= MOST_UNFINISHED) {
+        } else if (unfinished.size() >= Limits.UNFINISHED_BODIES) {
             giveUp(unfinished.getFirst());
         }
-        Body body = new Body(address, whenGivenUp);
+        Body body = new Body(network, whenGivenUp);
         unfinished.add(body);
         return body;
     }

@@ -20,7 +20,6 @@ import org.xnio.channels.StreamSinkChannel;
  * closes a connection whose client reads nothing for half a minute. Confined to one thread, except {@link #depart}.
  */
 final class Call {
-    private static final int STALL_SECONDS = 30;
     private static final int GONE = 499; // as nginx calls it
     private static final HttpString BUFFERING = HttpString.tryFromString("X-Accel-Buffering");
 
@@ -31,6 +30,9 @@ final class Call {
 
     /** Requests of one owner share keys and values; empty for those without a key. */
     final String owner;
+
+    /** Who takes turns with others: the owner, or the network of a client without a key. */
+    final Object caller;
 
     private final long start = System.nanoTime();
     private @Nullable StreamSinkChannel sink; // once the answer has begun
@@ -43,6 +45,7 @@ final class Call {
     Call(HttpServerExchange exchange, String owner, Supplier<byte[]> body) {
         this.exchange = exchange;
         this.owner = owner;
+        caller = owner.isEmpty() ? Access.network(exchange) : owner;
         this.body = body;
     }
 
@@ -195,7 +198,7 @@ final class Call {
         to.resumeWrites();
         stalled = seconds();
         try {
-            if (writable.tryAcquire(STALL_SECONDS, TimeUnit.SECONDS)) {
+            if (writable.tryAcquire(Limits.STALL_SECONDS, TimeUnit.SECONDS)) {
                 return;
             }
         } catch (InterruptedException e) {
@@ -203,6 +206,6 @@ final class Call {
         } finally {
             stalled = Double.POSITIVE_INFINITY;
         }
-        throw new IOException("client: expected one that reads, got none for " + STALL_SECONDS + " s");
+        throw new IOException("client: expected one that reads, got none for " + Limits.STALL_SECONDS + " s");
     }
 }

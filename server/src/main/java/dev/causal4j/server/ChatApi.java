@@ -3,8 +3,6 @@ package dev.causal4j.server;
 import dev.causal4j.TemplateException;
 import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.Message;
-import dev.causal4j.chat.ToolChoice;
-import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Chat;
@@ -25,9 +23,6 @@ import java.util.stream.Collectors;
 /** {@code /v1/chat/completions}: conversations go on. What users write is plain text, whatever tokens it spells. */
 record ChatApi() implements Api {
     private static final List<String> ROLES = List.of("system", "developer", "user", "assistant", "tool", "function");
-    private static final int MOST_MESSAGES = 4096;
-    private static final int MOST_PARTS = 1024;
-    private static final int MOST_CALLS = 128;
 
     /**
      * A conversation, ready for its answer.
@@ -51,12 +46,12 @@ record ChatApi() implements Api {
         Conversation conversation = conversation(in, served, tools);
         Chat.Format format = conversation.format;
         Ask.Prompt prompt = conversation.prompt;
-        int n = in.integer("n", 1, 1, 128);
+        int n = in.integer("n", 1, 1, Limits.CHOICES);
         boolean logprobs = in.bool("logprobs", false);
         if (in.has("top_logprobs") && !logprobs) {
             throw ApiError.value("top_logprobs", "\"logprobs\": true with it", in.value("top_logprobs"));
         }
-        int alternatives = in.integer("top_logprobs", 0, 0, Ask.MOST_ALTERNATIVES);
+        int alternatives = in.integer("top_logprobs", 0, 0, Limits.ALTERNATIVES);
         String most = in.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
         int maxTokens = served.tokens(in, most, served.contextLength());
         if (maxTokens > 0) {
@@ -68,15 +63,17 @@ record ChatApi() implements Api {
         Optional<Constraints.Wanted> whole = format.constraint(
                         prompt.text(), wanted.map(Constraints.Wanted::constraint))
                 .map(constraint -> new Constraints.Wanted(param, constraint));
-        options = Constraints.add(options, whole, served);
+        options = Constraints.add(options, whole);
+        boolean parses = format.parses();
+        Chat.Format kept = format.withVariables(Map.of()); // which may be large, and have been read
         Ask.Telling telling = (ask, sequence, _) -> new ChatTeller(
                 ask,
-                listener -> format.parses()
-                        ? Optional.of(format.parser(prompt.text(), ask.seed(sequence), listener))
+                listener -> parses
+                        ? Optional.of(kept.parser(prompt.text(), ask.seed(sequence), listener))
                         : Optional.empty());
         Ask.Form form = Ask.Form.read(in, served);
         int told = logprobs ? alternatives : Ask.NO_LOGPROBS;
-        return new Ask(List.of(prompt), n, n, options, told, false, form, telling);
+        return new Ask(List.of(prompt), n, n, options, param, told, false, form, telling);
     }
 
     /** The conversation of a request as a prompt. */
@@ -99,9 +96,7 @@ record ChatApi() implements Api {
         if (continues) {
             messages.add(marked(messages.removeLast(), messages.size(), mark));
         }
-        boolean trained = served.format().toolFormat() != ToolFormat.NONE; // others do not know when to end
-        ToolChoice choice = trained ? tools.choice() : tools.choice().withParallel(false);
-        Chat.Format format = served.format().withVariables(variables).withTools(tools.offered(), choice);
+        Chat.Format format = served.format().withVariables(variables).withTools(tools.offered(), tools.choice());
         Rendered rendered;
         try {
             rendered = format.render(messages, begins);
@@ -143,7 +138,7 @@ record ChatApi() implements Api {
 
     private static List<Message> messages(JsonIn in) {
         List<Message> messages = new ArrayList<>(
-                in.objects("messages", MOST_MESSAGES).map(ChatApi::message).toList());
+                in.objects("messages", Limits.MESSAGES).map(ChatApi::message).toList());
         if (messages.isEmpty()) {
             throw ApiError.value("messages", "at least one message", in.value("messages"));
         }
@@ -163,7 +158,7 @@ record ChatApi() implements Api {
                 .or(() -> in.string("reasoning"))
                 .ifPresent(thought -> fields.put("reasoning_content", thought));
         List<Map<String, Object>> calls =
-                in.objects("tool_calls", MOST_CALLS).map(ChatApi::call).toList();
+                in.objects("tool_calls", Limits.MESSAGE_CALLS).map(ChatApi::call).toList();
         fields.remove("tool_calls");
         if (!calls.isEmpty()) {
             fields.put("tool_calls", calls);
@@ -188,7 +183,7 @@ record ChatApi() implements Api {
         if (!(in.value("content") instanceof List)) {
             return in.requiredString("content");
         }
-        return in.objects("content", MOST_PARTS).map(ChatApi::text).collect(Collectors.joining());
+        return in.objects("content", Limits.MESSAGE_PARTS).map(ChatApi::text).collect(Collectors.joining());
     }
 
     private static String text(JsonIn part) {

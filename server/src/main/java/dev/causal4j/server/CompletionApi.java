@@ -21,8 +21,6 @@ import java.util.stream.Stream;
 
 /** {@code /v1/completions}: continues texts; {@code echo} with {@code logprobs} also scores them. */
 record CompletionApi() implements Api {
-    private static final int MOST_BEST_OF = 20;
-
     @Override
     public Names names() {
         return new Names("cmpl-", "text_completion", "text_completion");
@@ -33,8 +31,8 @@ record CompletionApi() implements Api {
         served.check(in);
         List<Ask.Prompt> prompts = prompts(in, served);
         Ask.Form form = Ask.Form.read(in, served);
-        int n = in.integer("n", 1, 1, 128);
-        int bestOf = in.integer("best_of", n, 1, Math.max(n, MOST_BEST_OF));
+        int n = in.integer("n", 1, 1, Limits.CHOICES);
+        int bestOf = in.integer("best_of", n, 1, Math.max(n, Limits.BEST_OF));
         if (bestOf < n || (bestOf > n && form.stream())) {
             throw ApiError.value("best_of", (form.stream() ? "n in a stream, " : "at least n, ") + n, bestOf);
         }
@@ -43,10 +41,12 @@ record CompletionApi() implements Api {
             prompts.forEach(prompt -> served.checkRoom("prompt", prompt));
         }
         GenerationOptions options = Sampling.read(in, served, most, Set.of(), List.of(), owner);
-        options = Constraints.add(options, Constraints.read(in, Whitespace.FLEXIBLE), served);
-        int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Ask.MOST_ALTERNATIVES);
+        Optional<Constraints.Wanted> wanted = Constraints.read(in, Whitespace.FLEXIBLE);
+        options = Constraints.add(options, wanted);
+        String param = wanted.map(Constraints.Wanted::param).orElse("");
+        int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Limits.ALTERNATIVES);
         boolean echo = in.bool("echo", false);
-        return new Ask(prompts, n, bestOf, options, alternatives, echo, form, Continuation::new);
+        return new Ask(prompts, n, bestOf, options, param, alternatives, echo, form, Continuation::new);
     }
 
     private static List<Ask.Prompt> prompts(JsonIn in, ServedModel served) {

@@ -1,28 +1,19 @@
 package dev.causal4j.server;
 
 import dev.causal4j.constraint.Constraint;
-import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
-import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.Executor;
-import java.util.concurrent.Semaphore;
 import java.util.function.Function;
 
 /** The constraint of a request, in the fields of OpenAI, vLLM and llama.cpp. Used by one thread. */
 final class Constraints {
     private static final String OBJECT = "{\"type\": \"object\"}";
-    private static final int MOST_CHOICES = 100_000;
-    private static final Semaphore COMPILING =
-            new Semaphore(Runtime.getRuntime().availableProcessors(), true);
     private static final List<String> UNSUPPORTED =
             List.of("guided_whitespace_pattern", "grammar_lazy", "grammar_triggers");
     private static final List<String> UNSUPPORTED_OUTPUTS =
@@ -70,11 +61,11 @@ final class Constraints {
     }
 
     /**
-     * Adds a constraint to options, compiled.
+     * Adds a constraint to options.
      *
-     * @throws ApiError if it cannot be compiled for the tokenizer, or another option is not for texts under a constraint
+     * @throws ApiError if another option is not for texts under a constraint
      */
-    static GenerationOptions add(GenerationOptions options, Optional<Wanted> wanted, ServedModel served) {
+    static GenerationOptions add(GenerationOptions options, Optional<Wanted> wanted) {
         if (wanted.isEmpty()) {
             return options;
         }
@@ -82,25 +73,7 @@ final class Constraints {
         if (options.number(ngram).intValue() > 0) {
             throw ApiError.value(ngram.snake(), "0 beside a constraint", options.number(ngram));
         }
-        compile(wanted.get(), served.tokenizer());
         return options.toBuilder().constraint(wanted.get().constraint).build();
-    }
-
-    /** Compiles on a thread of its own, since it may take seconds, and few threads carry the requests. */
-    private static void compile(Wanted wanted, Tokenizer tokenizer) {
-        Executor thread = task -> Thread.ofPlatform().daemon().start(task);
-        COMPILING.acquireUninterruptibly();
-        try {
-            CompletableFuture.runAsync(() -> wanted.constraint.start(tokenizer), thread)
-                    .join();
-        } catch (CompletionException e) {
-            if (e.getCause() instanceof ConstraintException refused) {
-                throw new ApiError(400, "invalid_value", wanted.param, String.valueOf(refused.getMessage()));
-            }
-            throw e;
-        } finally {
-            COMPILING.release();
-        }
     }
 
     private void add(String param, Constraint constraint) {
@@ -132,7 +105,7 @@ final class Constraints {
         addText(in, prefix + "regex", Constraint::regex);
         addText(in, prefix + "grammar", Constraint::grammar);
         if (in.has(prefix + "choice")) {
-            add(in.path(prefix + "choice"), Constraint.choice(in.strings(prefix + "choice", MOST_CHOICES)));
+            add(in.path(prefix + "choice"), Constraint.choice(in.strings(prefix + "choice", Limits.TEXT_CHOICES)));
         }
     }
 

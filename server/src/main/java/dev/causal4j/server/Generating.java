@@ -1,5 +1,6 @@
 package dev.causal4j.server;
 
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
@@ -14,6 +15,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
@@ -22,8 +24,6 @@ import java.util.stream.Stream;
 
 /** Answers requests for text, in whole responses or in streams. Thread-safe. */
 final class Generating {
-    private static final int PING_SECONDS = 15;
-
     /** The id of an answer, and its beginning in seconds since 1970. */
     private record Id(String text, long created) {
         static Id of(Api api) {
@@ -34,12 +34,16 @@ final class Generating {
 
     private final Engine engine;
     private final ServedModel served;
+    private final Turns turns;
+    private final UsedConstraints constraints;
     private final Metrics metrics;
 
-    Generating(Engine engine, ServedModel served, Metrics metrics) {
+    Generating(Engine engine, ServedModel served, Turns turns, Metrics metrics) {
         this.engine = engine;
         this.served = served;
+        this.turns = turns;
         this.metrics = metrics;
+        constraints = new UsedConstraints(served.tokenizer());
     }
 
     /**
@@ -50,8 +54,19 @@ final class Generating {
      * @throws IOException if the client is gone
      */
     void answer(Api api, Call call) throws IOException, InterruptedException {
-        Ask ask = api.read(JsonIn.parse(call.body.get()), served, call.owner);
-        Sequences sequences = new Sequences(engine, ask, metrics, call.owner);
+        Ask ask = turns.read(call, () -> api.read(JsonIn.parse(call.body.get()), served, call.owner));
+        turns.compile(call, ask, served.tokenizer());
+        Optional<Constraint> constraint = ask.options().constraint();
+        constraint.ifPresent(each -> constraints.add(call.caller, each));
+        try {
+            generate(api, ask, call);
+        } finally {
+            constraint.ifPresent(constraints::remove);
+        }
+    }
+
+    private void generate(Api api, Ask ask, Call call) throws IOException, InterruptedException {
+        Sequences sequences = new Sequences(engine, ask, metrics, call.caller);
         call.whenGone(sequences::cancel);
         try {
             List<Generation> made =
@@ -109,7 +124,7 @@ final class Generating {
         Generation[] made = new Generation[choices.length];
         Set<Integer> begun = new HashSet<>();
         for (int ended = 0; ended < choices.length; ) {
-            Sequences.Event event = sequences.events().poll(PING_SECONDS, TimeUnit.SECONDS);
+            Sequences.Event event = sequences.events().poll(Limits.PING_SECONDS, TimeUnit.SECONDS);
             if (event == null) {
                 call.ping();
                 continue;

@@ -23,12 +23,33 @@ import org.jspecify.annotations.Nullable;
 record JsonIn(String path, Map<?, ?> fields) {
     /** Reads a body. */
     static JsonIn parse(byte[] body) {
+        int values = values(body);
+        if (values > Limits.JSON_VALUES) {
+            throw ApiError.value("body", "at most " + Limits.JSON_VALUES + " JSON values", values);
+        }
         try {
             return new JsonIn("", Json.exactTree("body", body));
         } catch (FormatException e) {
             String message = String.valueOf(e.getMessage()).replaceFirst("; is the file damaged\\?$", "");
             throw new ApiError(400, "invalid_json", null, message);
         }
+    }
+
+    /** How many values JSON has, at most: its objects, its lists and what comes after commas. */
+    private static int values(byte[] json) {
+        int values = 1;
+        boolean quoted = false;
+        for (int i = 0; i < json.length; i++) {
+            byte at = json[i];
+            if (at == '"') {
+                quoted = !quoted;
+            } else if (quoted) {
+                i += at == '\\' ? 1 : 0;
+            } else if (at == '{' || at == '[' || at == ',') {
+                values++;
+            }
+        }
+        return values;
     }
 
     /** The path of a field. */

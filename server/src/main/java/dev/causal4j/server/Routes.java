@@ -27,6 +27,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
@@ -34,10 +35,6 @@ import org.xnio.XnioExecutor;
 
 /** Routes requests: checks access, reads the body without a thread, and answers on a virtual thread. Thread-safe. */
 final class Routes implements HttpHandler {
-    private static final int MOST_RETRY_SECONDS = 30;
-    private static final int BODY_SECONDS = 30;
-    private static final int LINGER_SECONDS = 2;
-    private static final int STALL_SECONDS = 2; // then a client that reads nothing holds no place that others need
     private static final String MODELS = "/models/";
     static final HttpString REQUEST_ID = HttpString.tryFromString("x-request-id");
     private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
@@ -69,9 +66,11 @@ final class Routes implements HttpHandler {
     private final ServerOptions options;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger open = new AtomicInteger();
-    private final AtomicInteger asked = new AtomicInteger(); // requests whose body is whole
-    private final Set<Call> calls = ConcurrentHashMap.newKeySet(); // of these requests
+    private final Set<Call> calls = ConcurrentHashMap.newKeySet(); // whose body is whole
     private final Bodies bodies = new Bodies();
+    private final Turns turns;
+    private final Shares requests;
+    private final Shares bytes = new Shares(Limits.ANSWERED_BYTES, Limits.ALWAYS_ANSWERED_BYTES); // of their bodies
     private volatile boolean draining;
 
     Routes(Engine engine, ServedModel served, Access access, Metrics metrics, ServerOptions options) {
@@ -80,7 +79,9 @@ final class Routes implements HttpHandler {
         this.access = access;
         this.metrics = metrics;
         this.options = options;
-        Generating generating = new Generating(engine, served, metrics);
+        turns = new Turns(engine.model().head().compute());
+        requests = new Shares(options.parallel() + options.queue(), 1);
+        Generating generating = new Generating(engine, served, turns, metrics);
         TokenRoutes tokens = new TokenRoutes(served);
         routes.put("/health", health);
         add("GET", "/metrics", this::metrics);
@@ -88,11 +89,15 @@ final class Routes implements HttpHandler {
         add("GET", MODELS, this::model);
         add("GET", "/tokenizer_info", tokens::info);
         add("GET", "/props", call -> tokens.props(call, options.parallel()));
-        add("POST", "/tokenize", tokens::tokenize);
-        add("POST", "/detokenize", tokens::detokenize);
-        add("POST", "/apply-template", tokens::applyTemplate);
+        add("POST", "/tokenize", call -> read(call, tokens::tokenize));
+        add("POST", "/detokenize", call -> read(call, tokens::detokenize));
+        add("POST", "/apply-template", call -> read(call, tokens::applyTemplate));
         add("POST", "/completions", call -> generating.answer(new CompletionApi(), call));
         add("POST", "/chat/completions", call -> generating.answer(new ChatApi(), call));
+    }
+
+    private void read(Call call, Function<JsonIn, Object> answer) throws IOException, InterruptedException {
+        call.json(turns.read(call, () -> answer.apply(JsonIn.parse(call.body.get()))));
     }
 
     private void add(String method, String path, Action action) {
@@ -102,7 +107,13 @@ final class Routes implements HttpHandler {
     /** Refuses new and waiting requests. */
     void drain() {
         draining = true;
+        turns.cancel();
         engine.cancelWaiting();
+    }
+
+    /** Requests that wait for their turn to be read or to have a constraint compiled. */
+    int waiting() {
+        return turns.waiting();
     }
 
     /** Requests that are being read or answered. */
@@ -131,7 +142,7 @@ final class Routes implements HttpHandler {
     private static void linger(HttpServerExchange exchange) {
         if (!exchange.isRequestComplete()) {
             XnioExecutor.Key timer = exchange.getIoThread()
-                    .executeAfter(() -> IoUtils.safeClose(exchange.getConnection()), LINGER_SECONDS, TimeUnit.SECONDS);
+                    .executeAfter(() -> IoUtils.safeClose(exchange.getConnection()), Limits.LINGER_SECONDS, TimeUnit.SECONDS);
             exchange.addExchangeCompleteListener((_, next) -> {
                 timer.remove();
                 next.proceed();
@@ -196,15 +207,15 @@ final class Routes implements HttpHandler {
 
     /** Reads the body as it comes; a connection that takes too long is closed. */
     private void receive(HttpServerExchange exchange, String owner, Action action) {
-        if (exchange.getRequestContentLength() > Bodies.MOST_BYTES) {
+        if (exchange.getRequestContentLength() > Limits.BODY_BYTES) {
             exchange.setPersistent(false);
-            String line = "body: expected at most " + Bodies.MOST_BYTES + " bytes, got more; send less at once";
+            String line = "body: expected at most " + Limits.BODY_BYTES + " bytes, got more; send less at once";
             throw new ApiError(413, "request_too_large", null, line);
         }
         Runnable close = () -> IoUtils.safeClose(exchange.getConnection());
-        XnioExecutor.Key timer = exchange.getIoThread().executeAfter(close, BODY_SECONDS, TimeUnit.SECONDS);
+        XnioExecutor.Key timer = exchange.getIoThread().executeAfter(close, Limits.BODY_SECONDS, TimeUnit.SECONDS);
         Bodies.Body body = bodies.begin(
-                exchange.getSourceAddress().getAddress(),
+                Access.network(exchange),
                 () -> exchange.getIoThread().execute(close));
         exchange.addExchangeCompleteListener((_, next) -> {
             timer.remove();
@@ -219,35 +230,50 @@ final class Routes implements HttpHandler {
                                 body.end();
                                 Call call = new Call(exchange, owner, body::take);
                                 Departure.watch(exchange, call::depart);
-                                admit(call, action);
+                                admit(call, body.size(), action);
                             }
                         },
                         (_, _) -> close.run());
     }
 
-    /** Starts a request if there are not too many, or the client of one does not read. */
-    private void admit(Call call, Action action) {
-        int others = asked.getAndIncrement();
-        calls.add(call);
-        call.exchange.addExchangeCompleteListener((_, next) -> {
-            asked.decrementAndGet();
-            calls.remove(call);
-            next.proceed();
-        });
-        if (others < options.parallel() + options.queue() || giveUpOne()) {
-            start(call, action);
-        } else {
+    /**
+     * Starts a request, unless its caller has others and there are too many, or their bodies are too large. One whose client
+     * does not read goes for it.
+     */
+    private void admit(Call call, int size, Action action) {
+        int others = calls.size();
+        if (!requests.take(call.caller, 1) && !(giveUpOne() && requests.take(call.caller, 1))) {
             int seconds = (int) Math.ceil(others * metrics.meanSeconds() / options.parallel());
-            start(call, each -> fail(each, ApiError.queueFull(Math.clamp(seconds, 1, MOST_RETRY_SECONDS))));
+            start(call, each -> fail(each, ApiError.queueFull(Math.clamp(seconds, 1, Limits.RETRY_SECONDS))));
+        } else if (!bytes.take(call.caller, size)) {
+            requests.give(call.caller, 1);
+            start(call, each -> fail(each, ApiError.full("bodies", "at most " + Limits.ANSWERED_BYTES + " bytes")));
+        } else {
+            calls.add(call);
+            call.exchange.addExchangeCompleteListener((_, next) -> {
+                leaves(call);
+                bytes.give(call.caller, size);
+                next.proceed();
+            });
+            start(call, action);
         }
+    }
+
+    /** Gives the place of a request to others; false if it has none any more. */
+    private boolean leaves(Call call) {
+        boolean left = calls.remove(call);
+        if (left) {
+            requests.give(call.caller, 1);
+        }
+        return left;
     }
 
     /** Closes the connection whose client has read nothing for longest, if that is long. */
     private boolean giveUpOne() {
         Optional<Call> stalled = calls.stream()
-                .filter(call -> call.stalledSeconds() > STALL_SECONDS)
+                .filter(call -> call.stalledSeconds() > Limits.STALL_SECONDS_IF_FULL)
                 .max(Comparator.comparingDouble(Call::stalledSeconds))
-                .filter(calls::remove); // else it was given up for another
+                .filter(this::leaves); // else it was given up for another
         stalled.ifPresent(Call::close);
         return stalled.isPresent();
     }

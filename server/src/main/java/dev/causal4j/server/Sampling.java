@@ -13,10 +13,6 @@ import java.util.stream.Stream;
 
 /** How tokens are chosen, from the fields that completions and chats share. The seed is that of the first choice. */
 final class Sampling {
-    private static final int MOST_STOPS = 64;
-    private static final int MOST_STOP_BYTES = 1024;
-    private static final int MOST_BIASES = 1024;
-
     /** Fields of other servers that this one does not support; they are refused unless they are off. */
     private static final List<String> UNSUPPORTED = List.of(("suffix n_probs repeat_last_n mirostat dry_multiplier"
                     + " xtc_probability dynatemp_range samplers use_beam_search bad_words allowed_token_ids prompt_logprobs"
@@ -71,7 +67,7 @@ final class Sampling {
 
     private static Set<Integer> eos(JsonIn in, ServedModel served, Set<Integer> ends) {
         int[] ids = JsonIn.integers(
-                in.path("stop_token_ids"), in.list("stop_token_ids", MOST_STOPS), 0, served.vocabulary() - 1);
+                in.path("stop_token_ids"), in.list("stop_token_ids", Limits.STOPS), 0, served.vocabulary() - 1);
         Set<Integer> eos = IntStream.of(ids).boxed().collect(Collectors.toCollection(HashSet::new));
         if (!in.bool("ignore_eos", false)) {
             eos.addAll(served.model().eos());
@@ -81,10 +77,10 @@ final class Sampling {
     }
 
     private static List<String> stops(JsonIn in) {
-        List<String> stops = in.strings("stop", MOST_STOPS);
+        List<String> stops = in.strings("stop", Limits.STOPS);
         for (String stop : stops) {
-            if (stop.isEmpty() || stop.length() > MOST_STOP_BYTES) {
-                throw ApiError.value(in.path("stop"), "texts of 1 to " + MOST_STOP_BYTES + " characters", stop);
+            if (stop.isEmpty() || stop.length() > Limits.STOP_CHARACTERS) {
+                throw ApiError.value(in.path("stop"), "texts of 1 to " + Limits.STOP_CHARACTERS + " characters", stop);
             }
         }
         return stops;
@@ -93,8 +89,8 @@ final class Sampling {
     private static Map<Integer, Double> biases(JsonIn in, ServedModel served) {
         Map<Integer, Double> biases = new HashMap<>();
         in.object("logit_bias").ifPresent(given -> {
-            if (given.fields().size() > MOST_BIASES) {
-                throw ApiError.value("logit_bias", "at most " + MOST_BIASES + " tokens", given.fields());
+            if (given.fields().size() > Limits.BIASES) {
+                throw ApiError.value("logit_bias", "at most " + Limits.BIASES + " tokens", given.fields());
             }
             given.fields().forEach((key, bias) -> {
                 String id = (String) key;

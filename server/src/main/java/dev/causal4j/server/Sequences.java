@@ -26,9 +26,6 @@ import java.util.concurrent.atomic.AtomicInteger;
  * they come. Thread-safe.
  */
 final class Sequences {
-    /** Tokens of a sequence that may wait for a slow reader before the engine pauses it. */
-    private static final int MOST_WAITING = 64;
-
     /** A token of a sequence, or its end. */
     record Event(int sequence, Optional<GeneratedToken> token) {}
 
@@ -47,7 +44,7 @@ final class Sequences {
      * @param caller the engine is fair between callers
      * @throws ApiError if too many sequences wait
      */
-    Sequences(Engine engine, Ask ask, Metrics metrics, String caller) {
+    Sequences(Engine engine, Ask ask, Metrics metrics, Object caller) {
         this.engine = engine;
         this.requester = Requester.of(caller);
         try {
@@ -101,7 +98,7 @@ final class Sequences {
 
             @Override
             public boolean ready() {
-                return behind.get() < MOST_WAITING;
+                return behind.get() < Limits.UNSENT_TOKENS;
             }
         };
         CompletableFuture<Generation> result = kept(engine.submit(ask.request(index), requester, listener));
@@ -169,7 +166,7 @@ final class Sequences {
 
     /** Called when a token was sent. */
     void sent(int sequence) {
-        if (waiting.get(sequence).decrementAndGet() == MOST_WAITING - 1) {
+        if (waiting.get(sequence).decrementAndGet() == Limits.UNSENT_TOKENS - 1) {
             engine.wake();
         }
     }

@@ -22,13 +22,7 @@ import org.xnio.Options;
  * once. Nothing that another client does changes a bit of an answer.
  */
 public final class Server implements AutoCloseable {
-    private static final int MOST_HEADER_BYTES = 32 << 10;
-    private static final int MOST_HEADERS = 200;
-    private static final int HEAD_MILLIS = 20_000;
-    private static final int IDLE_MILLIS = 60_000;
-    private static final int BACKLOG = 1024;
     private static final int IO_THREADS = 2;
-    private static final Duration LAST_WORDS = Duration.ofSeconds(5);
 
     final Engine engine;
     private final Routes routes;
@@ -65,7 +59,7 @@ public final class Server implements AutoCloseable {
                 model,
                 EngineOptions.DEFAULT
                         .withParallel(options.parallel())
-                        .withQueue(Ask.MOST_SEQUENCES + options.queue())
+                        .withQueue(Limits.SEQUENCES + options.queue())
                         .withPrefixBytes(options.cacheBytes()));
         try {
             ServedModel served = ServedModel.of(engine, format, options.aliases());
@@ -77,13 +71,13 @@ public final class Server implements AutoCloseable {
                     .setDirectBuffers(false) // whose release would need sun.misc.Unsafe
                     .setWorkerThreads(1) // requests have virtual ones
                     .setHandler(new HttpContinueReadHandler(routes))
-                    .setServerOption(UndertowOptions.MAX_ENTITY_SIZE, 2L * Bodies.MOST_BYTES)
-                    .setServerOption(UndertowOptions.MAX_HEADER_SIZE, MOST_HEADER_BYTES)
-                    .setServerOption(UndertowOptions.MAX_HEADERS, MOST_HEADERS)
-                    .setServerOption(UndertowOptions.REQUEST_PARSE_TIMEOUT, HEAD_MILLIS)
-                    .setServerOption(UndertowOptions.NO_REQUEST_TIMEOUT, IDLE_MILLIS)
+                    .setServerOption(UndertowOptions.MAX_ENTITY_SIZE, 2L * Limits.BODY_BYTES)
+                    .setServerOption(UndertowOptions.MAX_HEADER_SIZE, Limits.HEAD_BYTES)
+                    .setServerOption(UndertowOptions.MAX_HEADERS, Limits.HEADERS)
+                    .setServerOption(UndertowOptions.REQUEST_PARSE_TIMEOUT, 1000 * Limits.HEAD_SECONDS)
+                    .setServerOption(UndertowOptions.NO_REQUEST_TIMEOUT, 1000 * Limits.IDLE_SECONDS)
                     .setSocketOption(Options.TCP_NODELAY, true)
-                    .setSocketOption(Options.BACKLOG, BACKLOG)
+                    .setSocketOption(Options.BACKLOG, Limits.CONNECTIONS_WAITING)
                     .build();
             listen(undertow, options);
             InetSocketAddress address =
@@ -115,6 +109,10 @@ public final class Server implements AutoCloseable {
         return routes.metrics;
     }
 
+    int waiting() {
+        return routes.waiting();
+    }
+
     /** Where it listens. */
     public InetSocketAddress address() {
         return address;
@@ -133,7 +131,7 @@ public final class Server implements AutoCloseable {
         routes.drain();
         awaitNone(most);
         engine.close();
-        awaitNone(LAST_WORDS);
+        awaitNone(Duration.ofSeconds(Limits.LAST_WORDS_SECONDS));
         undertow.stop();
     }
 

@@ -12,16 +12,12 @@ import java.util.stream.IntStream;
 
 /** Encodes and decodes for clients without a tokenizer, with the fields of llama.cpp and vLLM. Thread-safe. */
 record TokenRoutes(ServedModel served) {
-    private static final int MOST = 1 << 20; // characters, or tokens
-    private static final int MOST_WITH_PIECES = 1 << 16; // each an object
-
-    void tokenize(Call call) throws IOException {
-        JsonIn in = JsonIn.parse(call.body.get());
+    Object tokenize(JsonIn in) {
         boolean content = in.has("content");
         String field = content ? "content" : "prompt";
         String text = in.string(field).orElseThrow(() -> ApiError.type("content", "a string", null));
         boolean pieces = in.bool("with_pieces", false);
-        int most = pieces ? MOST_WITH_PIECES : MOST;
+        int most = pieces ? Limits.TOKENIZED_WITH_PIECES : Limits.TOKENIZED;
         if (text.length() > most) {
             throw ApiError.value(field, "at most " + most + " characters", text.length());
         }
@@ -36,20 +32,18 @@ record TokenRoutes(ServedModel served) {
                         .mapToObj(id -> Json.object("id", id, "piece", names.name(id)))
                         .toList()
                 : tokens;
-        call.json(Json.object("tokens", listed, "count", tokens.length, "max_model_len", served.contextLength()));
+        return Json.object("tokens", listed, "count", tokens.length, "max_model_len", served.contextLength());
     }
 
-    void detokenize(Call call) throws IOException {
-        JsonIn in = JsonIn.parse(call.body.get());
-        int[] tokens = JsonIn.integers("tokens", in.list("tokens", MOST), 0, served.vocabulary() - 1);
+    Object detokenize(JsonIn in) {
+        int[] tokens = JsonIn.integers("tokens", in.list("tokens", Limits.TOKENIZED), 0, served.vocabulary() - 1);
         String text = served.tokenizer().decode(tokens);
-        call.json(Json.object("content", text, "prompt", text));
+        return Json.object("content", text, "prompt", text);
     }
 
     /** Renders a conversation with the chat template. */
-    void applyTemplate(Call call) throws IOException {
-        String prompt = ChatApi.prompt(JsonIn.parse(call.body.get()), served).text();
-        call.json(Json.object("prompt", prompt));
+    Object applyTemplate(JsonIn in) {
+        return Json.object("prompt", ChatApi.prompt(in, served).text());
     }
 
     /** Special tokens and template; lm-evaluation-harness reads them before it tokenizes here. */

@@ -3,12 +3,14 @@ package dev.causal4j.server;
 import dev.causal4j.chat.ToolChoice;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.format.Json;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The tools that a request offers. Immutable.
@@ -16,7 +18,6 @@ import java.util.regex.Pattern;
  * @param choice how they may be called; {@link ToolChoice#NONE} if there are none
  */
 record Tools(List<ToolDefinition> offered, ToolChoice choice) {
-    private static final int MOST = 512;
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_-]{1,64}");
     /** Fields of a function that models read; clients send others, too. */
     private static final List<String> FIELDS = List.of("name", "description", "parameters", "strict");
@@ -25,7 +26,7 @@ record Tools(List<ToolDefinition> offered, ToolChoice choice) {
     static Tools read(JsonIn in) {
         in.refuse(List.of("functions", "function_call"));
         SequencedMap<String, ToolDefinition> offered = new LinkedHashMap<>();
-        in.objects("tools", MOST).forEachOrdered(tool -> {
+        in.objects("tools", Limits.TOOLS).forEachOrdered(tool -> {
             checkType(tool);
             JsonIn function = tool.requiredObject("function");
             String name = name(function);
@@ -33,8 +34,17 @@ record Tools(List<ToolDefinition> offered, ToolChoice choice) {
                 throw ApiError.value(function.path("name"), "another name than the tools before have", name);
             }
         });
+        int values = values(in.value("tools"));
+        if (values > Limits.TOOL_VALUES) {
+            throw ApiError.value(in.path("tools"), "at most " + Limits.TOOL_VALUES + " JSON values in all", values);
+        }
         boolean parallel = in.bool("parallel_tool_calls", true);
         return new Tools(List.copyOf(offered.values()), choice(in, offered).withParallel(parallel));
+    }
+
+    private static int values(@Nullable Object value) {
+        Collection<?> inner = value instanceof Map<?, ?> map ? map.values() : value instanceof List<?> list ? list : List.of();
+        return 1 + inner.stream().mapToInt(Tools::values).sum();
     }
 
     /** @throws ApiError unless a tool, a call or a choice is of a function */

@@ -18,7 +18,7 @@ class BodiesTest {
     @Test
     void theOldestOfAnAddressIsGivenUpForOneMore() {
         Body other = begin("other", "b");
-        for (int i = 0; i < Bodies.MOST_OF_ADDRESS; i++) {
+        for (int i = 0; i < Limits.UNFINISHED_BODIES_OF_ADDRESS; i++) {
             begin("a" + i, "a");
         }
         assertThat(givenUp).isEmpty();
@@ -29,7 +29,7 @@ class BodiesTest {
 
     @Test
     void theOldestOfAllIsGivenUpForOneMore() {
-        for (int i = 0; i < Bodies.MOST_UNFINISHED; i++) {
+        for (int i = 0; i < Limits.UNFINISHED_BODIES; i++) {
             begin("of " + i, i);
         }
         assertThat(givenUp).isEmpty();
@@ -41,9 +41,9 @@ class BodiesTest {
     void theLargestIsGivenUpForBytesThatDoNotFit() {
         Body small = begin("small", "a");
         assertThat(small.add(new byte[1])).isTrue();
-        int most = Bodies.MOST_HELD_BYTES / Bodies.MOST_BYTES;
+        int most = Limits.UNREAD_BYTES / Limits.BODY_BYTES;
         for (int i = 0; i < most; i++) {
-            begin("large", "a").add(new byte[Bodies.MOST_BYTES - i]);
+            begin("large", "a").add(new byte[Limits.BODY_BYTES - i]);
         }
         assertThat(givenUp).isEmpty();
         assertThat(begin("more", "a").add(new byte[most * most])).isTrue();
@@ -54,7 +54,7 @@ class BodiesTest {
     @Test
     void oneThatIsTooLongIsGivenUp() {
         Body body = begin("long", "a");
-        assertThat(body.add(new byte[Bodies.MOST_BYTES])).isTrue();
+        assertThat(body.add(new byte[Limits.BODY_BYTES])).isTrue();
         assertThat(body.add(new byte[1])).isFalse();
         assertThat(givenUp).containsExactly("long");
     }
@@ -62,16 +62,16 @@ class BodiesTest {
     @Test
     void oneThatIsWholeIsNotGivenUpAndCountsUntilItIsTaken() {
         List<Body> whole = new ArrayList<>();
-        for (int i = 0; i < Bodies.MOST_HELD_BYTES / Bodies.MOST_BYTES; i++) {
+        for (int i = 0; i < Limits.UNREAD_BYTES / Limits.BODY_BYTES; i++) {
             Body body = begin("whole", "a");
-            body.add(new byte[Bodies.MOST_BYTES]);
+            body.add(new byte[Limits.BODY_BYTES]);
             body.end();
             whole.add(body);
         }
         assertThat(begin("more", "a").add(new byte[1])).isFalse();
         assertThat(givenUp).containsExactly("more");
         for (Body body : whole) {
-            assertThat(body.take()).hasSize(Bodies.MOST_BYTES);
+            assertThat(body.take()).hasSize(Limits.BODY_BYTES);
             body.release(); // nothing is left
         }
         assertThat(begin("then", "a").add(new byte[1])).isTrue();

@@ -105,7 +105,7 @@ class ConnectionTest {
         List<Socket> sockets = new ArrayList<>();
         try (Server small = start(OPTIONS.withBounds(1, 0))) {
             for (int i = 0; i < 158; i++) {
-                sockets.add(halfOfABody(small, i < 8 ? Bodies.MOST_BYTES : 50));
+                sockets.add(halfOfABody(small, i < 8 ? Limits.BODY_BYTES : 50));
             }
             for (int i = 0; i < 3; i++) {
                 assertThat(send(small, "/v1/completions", ONE_TOKEN).statusCode())

@@ -8,11 +8,14 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import dev.causal4j.constraint.Matcher;
 import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.generation.GenerationOptions;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 class ConstraintsTest {
     private static Matcher matcher(String fields) {
@@ -106,10 +109,6 @@ class ConstraintsTest {
                 .matches(error -> error.status == 400);
     }
 
-    private static GenerationOptions compiled(String fields, GenerationOptions options) {
-        return Constraints.add(options, Constraints.read(in("{" + fields + "}"), Whitespace.FLEXIBLE), SERVED);
-    }
-
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -126,12 +125,14 @@ class ConstraintsTest {
                 "'structured_outputs': {'regex': '(a'} | structured_outputs.regex | regex",
                 "'grammar': 'x ::= y' | grammar | grammar",
             })
-    void whatCannotBeCompiledIsRefusedWithItsPlace(String fields, String param, String part) {
-        assertThatExceptionOfType(ApiError.class)
-                .isThrownBy(() -> compiled(fields, GenerationOptions.DEFAULT))
-                .withMessageContaining(part)
-                .withMessageMatching("[^\\n]+: expected [^\\n]+, got [^\\n]+")
-                .matches(error -> error.status == 400 && error.body().toString().contains("param=" + param));
+    void whatCannotBeCompiledIsRefusedWithItsPlace(String fields, String param, String part) throws Exception {
+        HttpResponse<String> refused = Served.send(Served.SERVER, "/v1/completions", "{'prompt': 'a', " + fields + "}");
+        assertThat(refused.statusCode()).isEqualTo(400);
+        JsonNode error = JsonMapper.shared().readTree(refused.body()).get("error");
+        assertThat(error.get("param").asString()).isEqualTo(param);
+        assertThat(error.get("message").asString())
+                .contains(part)
+                .matches("[^\\n]+: expected [^\\n]+, got [^\\n]+");
     }
 
     @Test
@@ -147,7 +148,8 @@ class ConstraintsTest {
                 .set(GenerationOptions.Setting.NO_REPEAT_NGRAM_SIZE, 2)
                 .build();
         assertThatExceptionOfType(ApiError.class)
-                .isThrownBy(() -> compiled("'guided_regex': 'a'", ngrams))
+                .isThrownBy(() ->
+                        Constraints.add(ngrams, Constraints.read(in("{'guided_regex': 'a'}"), Whitespace.FLEXIBLE)))
                 .withMessage("no_repeat_ngram_size: expected 0 beside a constraint, got 2");
     }
 }

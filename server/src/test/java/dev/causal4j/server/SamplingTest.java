@@ -27,7 +27,7 @@ class SamplingTest {
                 read("{" + fields + "}").toBuilder().maxNewTokens(1).build();
         Form whole = new Form(false, false, false, new TokenNames(SERVED.tokenizer(), false));
         Prompt prompt = new Prompt(new int[] {1}, 0, "", 100);
-        return new Ask(List.of(prompt), 1, 1, options, 0, true, whole, CompletionApi.Continuation::new).isScoring();
+        return new Ask(List.of(prompt), 1, 1, options, "", 0, true, whole, CompletionApi.Continuation::new).isScoring();
     }
 
     @Test
@@ -101,7 +101,7 @@ class SamplingTest {
         GenerationOptions options = read("{'min_tokens': 10}");
         List<Prompt> prompts = List.of(new Prompt(new int[] {1}, 0, "", 100), new Prompt(new int[] {1}, 0, "", 4));
         Form whole = new Form(false, false, false, new TokenNames(SERVED.tokenizer(), false));
-        Ask ask = new Ask(prompts, 1, 1, options, Ask.NO_LOGPROBS, false, whole, CompletionApi.Continuation::new);
+        Ask ask = new Ask(prompts, 1, 1, options, "", Ask.NO_LOGPROBS, false, whole, CompletionApi.Continuation::new);
         assertThat(ask.request(0).options().toString()).contains("maxNewTokens=40", "minNewTokens=10");
         assertThat(ask.request(1).options().toString()).contains("maxNewTokens=4,", "minNewTokens=4,");
     }

@@ -1,0 +1,76 @@
+package dev.causal4j.server;
+
+/**
+ * Every bound of a resource that a client meets, but those of {@link ServerOptions}. The guide "Serving" lists them under
+ * these names, and {@code LimitsTest} compares the numbers.
+ */
+final class Limits {
+    // What comes in
+
+    static final int BODY_BYTES = 8 << 20;
+    /** Of all bodies that are not read yet. */
+    static final int UNREAD_BYTES = 64 << 20;
+    /** Of all bodies whose requests are answered, and of one caller's that has no other. */
+    static final int ANSWERED_BYTES = 32 << 20;
+
+    static final int ALWAYS_ANSWERED_BYTES = 1 << 20;
+    static final int UNFINISHED_BODIES = 1024;
+    static final int UNFINISHED_BODIES_OF_ADDRESS = 64;
+    static final int HEAD_BYTES = 32 << 10;
+    static final int HEADERS = 200;
+    static final int CONNECTIONS_WAITING = 1024; // for the server to accept them
+
+    // Seconds
+
+    static final int HEAD_SECONDS = 20;
+    static final int BODY_SECONDS = 30;
+    static final int IDLE_SECONDS = 60;
+    static final int STALL_SECONDS = 30;
+    /** After these a client that reads nothing holds no place that others need. */
+    static final int STALL_SECONDS_IF_FULL = 2;
+
+    static final int PING_SECONDS = 15;
+    static final int RETRY_SECONDS = 30;
+    /** For a client to read an answer before its body is whole. */
+    static final int LINGER_SECONDS = 2;
+    /** For answers to end after the time to shut down is over. */
+    static final int LAST_WORDS_SECONDS = 5;
+
+    // A request
+
+    /** Objects, lists and what is in them; as trees of Java they are up to fifty times as large as their text. */
+    static final int JSON_VALUES = 1_100_000;
+    /** Smaller bodies are read at once, larger ones in the background, where callers take turns. */
+    static final int READ_AT_ONCE_BYTES = 64 << 10;
+
+    static final int SEQUENCES = 256;
+    static final int CHOICES = 128; // n
+    static final int BEST_OF = 20;
+    static final int ALTERNATIVES = 20;
+    static final int STOPS = 64;
+    static final int STOP_CHARACTERS = 1024;
+    static final int BIASES = 1024;
+    static final int MESSAGES = 4096;
+    static final int MESSAGE_PARTS = 1024;
+    static final int MESSAGE_CALLS = 128;
+    static final int TOOLS = 512;
+    /** JSON values of all tools: a request that waits keeps them. */
+    static final int TOOL_VALUES = 16_384;
+
+    static final int TEXT_CHOICES = 100_000;
+    static final int TOKENIZED = 1 << 20; // characters, or tokens
+    static final int TOKENIZED_WITH_PIECES = 1 << 16; // each an object
+    /** Tokens of a sequence that may wait for a slow reader before the engine pauses it. */
+    static final int UNSENT_TOKENS = 64;
+
+    // All requests
+
+    /** Requests that wait for a compilation of their constraints. */
+    static final int COMPILATIONS = 64;
+    /** Of the constraints that requests use. */
+    static final int CONSTRAINT_BYTES = 96 << 20;
+    /** Of a constraint that a caller who uses no other always gets. */
+    static final int ALWAYS_CONSTRAINT_BYTES = 4 << 20;
+
+    private Limits() {}
+}

@@ -1,0 +1,84 @@
+package dev.causal4j.server;
+
+import dev.causal4j.compute.Compute;
+import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.ConstraintException;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads large bodies and compiles constraints in the background, where callers take turns: few threads carry all requests,
+ * and such work would hold one for long. Thread-safe.
+ */
+final class Turns {
+    private final Compute compute;
+    private final Set<CompletableFuture<?>> waiting = ConcurrentHashMap.newKeySet();
+    private final Shares compilations = new Shares(Limits.COMPILATIONS, 1);
+    private volatile boolean draining;
+
+    Turns(Compute compute) {
+        this.compute = compute;
+    }
+
+    /** Reads a request: a small one at once. Errors as of the work, and as of {@link #compile}. */
+    <T> T read(Call call, Supplier<T> work) throws InterruptedException {
+        long length = call.exchange.getRequestContentLength(); // -1 for chunks
+        return length >= 0 && length <= Limits.READ_AT_ONCE_BYTES ? work.get() : await(call, work);
+    }
+
+    /**
+     * Compiles the constraint of a request. One that is compiled waits for nobody.
+     *
+     * @throws ApiError if it cannot be compiled for the tokenizer, or too many wait
+     * @throws java.util.concurrent.CancellationException if the client is gone or the server shuts down
+     */
+    void compile(Call call, Ask ask, Tokenizer tokenizer) throws InterruptedException {
+        Constraint constraint = ask.options().constraint().orElse(null);
+        if (constraint == null || constraint.isCompiled(tokenizer)) {
+            return;
+        }
+        if (!compilations.take(call.caller, 1)) {
+            throw ApiError.full("compilations", "at most " + Limits.COMPILATIONS + " that wait");
+        }
+        try {
+            await(call, () -> constraint.start(tokenizer));
+        } catch (ConstraintException e) {
+            throw new ApiError(400, "invalid_value", ask.constrained(), String.valueOf(e.getMessage()));
+        } finally {
+            compilations.give(call.caller, 1);
+        }
+    }
+
+    private <T> T await(Call call, Supplier<T> work) throws InterruptedException {
+        AtomicReference<T> made = new AtomicReference<>();
+        CompletableFuture<@Nullable Void> turn = compute.background(call.caller, () -> made.set(work.get()));
+        waiting.add(turn);
+        try {
+            call.whenGone(() -> turn.cancel(false));
+            if (draining) {
+                turn.cancel(false);
+            }
+            Engine.await(turn);
+            return made.get();
+        } finally {
+            waiting.remove(turn);
+        }
+    }
+
+    /** Requests whose turn has not come or is not over. */
+    int waiting() {
+        return waiting.size();
+    }
+
+    /** Cancels all that waits, now and later. */
+    void cancel() {
+        draining = true;
+        waiting.forEach(turn -> turn.cancel(false));
+    }
+}
