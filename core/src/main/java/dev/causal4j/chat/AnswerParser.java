@@ -77,6 +77,7 @@ public final class AnswerParser {
     final ToolFormat format;
     final List<ToolDefinition> tools;
     final boolean readsCalls;
+    private final boolean forced; // its grammar has nothing but thoughts and calls
     private final List<String> marks; // that begin calls
     private final Pattern thought;
     private final Pattern closing;
@@ -119,6 +120,7 @@ public final class AnswerParser {
         this.listener = listener;
         ids = new SplittableRandom(seed);
         readsCalls = format.mayCall(choice);
+        forced = readsCalls && choice.kind() != Kind.AUTO;
         marks = readsCalls ? format.marks() : List.of();
         thought = Pattern.compile("\\s*" + Pattern.quote(format.thought()));
         closing = Pattern.compile("\\s*(?:" + Pattern.quote(format.close) + ")?");
@@ -200,7 +202,7 @@ public final class AnswerParser {
 
     /** Text up to a call or the end. */
     State content() throws Stop {
-        String mark = before(marks, piece -> tell(piece, content, listener::content));
+        String mark = before(marks, piece -> tell(ended && forced ? "" : piece, content, listener::content));
         if (!mark.isEmpty()) {
             return region(mark.endsWith("[") ? mark.length() - 1 : mark.length());
         }
@@ -221,9 +223,9 @@ public final class AnswerParser {
         return this::content;
     }
 
-    /** Tells content that no white space is taken from. */
+    /** Emits content untrimmed; of a forced call that was cut nothing is content. */
     void verbatim(String piece) {
-        String told = gap + piece;
+        String told = ended && forced ? "" : gap + piece;
         gap.setLength(0);
         content.append(told);
         if (!told.isEmpty()) {

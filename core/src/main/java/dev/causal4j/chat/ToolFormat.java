@@ -111,8 +111,11 @@ public enum ToolFormat {
             new Form("", Form.PARAMETERS, "; "),
             new Form("<|python_tag|>", Form.PARAMETERS, "; ")),
 
-    /** Models without a format: a call is an object, and only one that must be written is looked for. */
-    NONE(answer -> new ObjectCalls(answer, false)::first, "", new Form("", Form.OBJECT, "; "));
+    /**
+     * Models without a format: a call is an object, and only one that must be written is looked for. It is the only one, since
+     * such models do not know when to end.
+     */
+    NONE(answer -> new ObjectCalls(answer, false)::first, "", new Form("", Form.OBJECT, ""));
 
     /**
      * Calls as models write them: the mark, what begins them, a call, what stands between two of them, and the end. A call

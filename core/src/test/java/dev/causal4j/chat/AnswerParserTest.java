@@ -331,4 +331,42 @@ class AnswerParserTest {
     private static String text(Object value) {
         return value instanceof String text ? text : "";
     }
+
+    /** Two calls, or one where nothing may stand between two. */
+    private static String calls(ToolFormat.Form form) {
+        String member = form.member().replace("$key", "a").replace("$value", "1");
+        String call = form.call()
+                .replaceAll("«.*?»", "")
+                .replace("$name", "f")
+                .replace("$arguments", "{\"a\": 1}")
+                .replace("$members", member);
+        String more = form.between().isEmpty() ? "" : form.between() + call;
+        return form.mark() + form.begin() + call + more + form.end();
+    }
+
+    @Test
+    void aForcedCallThatIsCutIsNoContent() {
+        ToolDefinition tool = new ToolDefinition(Map.of("name", "f", "parameters", Map.of()));
+        for (ToolFormat format : ToolFormat.values()) {
+            for (ToolFormat.Form form : format.forms()) {
+                String whole = calls(form);
+                for (int cut = 0; cut <= whole.length(); cut++) {
+                    Heard heard = new Heard();
+                    AnswerParser parser =
+                            new AnswerParser(format, List.of(tool), ToolChoice.REQUIRED, false, 1, heard);
+                    whole.substring(0, cut).chars().forEach(c -> parser.accept(Character.toString(c)));
+                    Answer answer = parser.end(cut < whole.length() ? "length" : "stop");
+                    assertThat(answer.content() + heard.content)
+                            .as(format + ": " + whole.substring(0, cut))
+                            .isEmpty();
+                    if (cut == whole.length()) {
+                        assertThat(answer.calls())
+                                .as(whole)
+                                .hasSize(form.between().isEmpty() ? 1 : 2)
+                                .allMatch(call -> call.arguments().replace(" ", "").equals("{\"a\":1}"));
+                    }
+                }
+            }
+        }
+    }
 }

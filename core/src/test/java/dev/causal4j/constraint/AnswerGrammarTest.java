@@ -245,4 +245,15 @@ class AnswerGrammarTest {
         assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now), call + "\""))
                 .isEqualTo(call.length());
     }
+
+    @Test
+    void aModelWithoutAFormatCallsOnce() {
+        ToolDefinition now = new ToolDefinition(Map.of("name", "now"));
+        String call = "{\"name\": \"now\", \"arguments\": {}}";
+        Matcher matcher = matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now);
+        assertThat(reach(matcher, call + "; " + call)).isEqualTo(call.length());
+        assertThat(matcher.isAccepting()).isTrue();
+        assertThat(reach(matcher(ToolFormat.LLAMA3, ToolChoice.REQUIRED, now), call.replace("arguments", "parameters") + "; "))
+                .isGreaterThan(call.length());
+    }
 }
