@@ -293,7 +293,7 @@ public final class Engine implements AutoCloseable {
         List<Sequence<?>> fed = List.of();
         try {
             while (takeIn(fed.isEmpty())) {
-                schedule.askReaders();
+                schedule.ask();
                 schedule.removeOver().forEach(this::end);
                 schedule.begin();
                 fed = schedule.plan();

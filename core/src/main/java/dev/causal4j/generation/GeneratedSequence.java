@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /** A sequence that a model continues. */
@@ -38,7 +39,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
     private final List<String> pieces = new ArrayList<>();
-    private final List<Integer> next = new ArrayList<>(); // chosen, with those forced behind it; not yet known
+    private final List<Integer> next = new ArrayList<>(); // chosen, with those forced after it; not yet known
     private int begun; // known tokens before this step
     private DraftSource drafts;
     private @Nullable FinishReason finish;
@@ -46,6 +47,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     private double prefillSeconds;
     private int decodedTokens;
     private double decodeSeconds;
+    private @Nullable CompletableFuture<@Nullable Void> making; // the mask that is not ready
 
     /** @param index of its request, for the listener */
     GeneratedSequence(
@@ -92,8 +94,11 @@ final class GeneratedSequence extends Sequence<Generation> {
         takesForced = mask != null
                 && sampler.hasOneRule()
                 && options.logProbabilities().isEmpty();
-        finish =
-                mask != null && mask.isComplete() ? FinishReason.STOP : mostNewTokens == 0 ? FinishReason.LENGTH : null;
+        finish = mostNewTokens == 0 ? FinishReason.LENGTH : null;
+        if (mask != null) {
+            sitsOut = !mask.tryMake();
+            finish = !sitsOut && mask.isComplete() ? FinishReason.STOP : finish;
+        }
     }
 
     /** A prompt that can be fed. */
@@ -128,8 +133,33 @@ final class GeneratedSequence extends Sequence<Generation> {
     }
 
     @Override
+    void sitOut() {
+        if (sitsOut && making == null && mask != null) {
+            making = engine.model().head().compute().background(requester.caller(), mask::make);
+            making.whenComplete((_, _) -> engine.wake());
+        } else if (making != null && making.isDone()) {
+            sitsOut = false;
+            attempt(this::goOn);
+            making = null;
+        }
+    }
+
+    /** Goes on where the mask was not ready: with the tokens that were chosen, or at the beginning. */
+    private void goOn() {
+        if (making != null && making.isCompletedExceptionally()) {
+            fail(making.exceptionNow());
+        } else if (next.isEmpty() && mask != null && mask.isComplete()) {
+            finish = FinishReason.STOP;
+        } else {
+            int counted = known + next.size();
+            add();
+            decodedTokens -= counted - known; // what comes after a stop string
+        }
+    }
+
+    @Override
     void cached(int tokens) {
-        if (known == promptLength) {
+        if (known == promptLength && !sitsOut) {
             super.cached(tokens);
             prefillTokens = 0; // it was set back before its first token
         }
@@ -173,17 +203,17 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     /** Whether this step has taken the tokens before one of its wanted rows. Only such rows are looked at. */
     boolean reaches(int row) {
-        return !over() && Arrays.equals(tokens, begun, known, draft, 0, row);
+        return !over() && !sitsOut && Arrays.equals(tokens, begun, known, draft, 0, row);
     }
 
     @Override
     void took(double seconds) {
         int differs = Arrays.mismatch(tokens, begun, known, draft, 0, draft.length);
-        int right = Math.min(begun + (differs < 0 ? draft.length : differs), known - 1);
+        int right = sitsOut ? known : Math.min(begun + (differs < 0 ? draft.length : differs), known - 1);
         if (draft.length > 0) {
             cache.truncate(right); // rows that were not reached, and what was kept for them
         }
-        int taken = known - begun;
+        int taken = known - begun + (sitsOut ? next.size() : 0);
         if (begun > promptLength) { // computing tokens again is a part of decoding
             decodedTokens += taken;
             decodeSeconds += seconds;
@@ -224,16 +254,19 @@ final class GeneratedSequence extends Sequence<Generation> {
         if (sampler.eos().contains(next.getFirst())) {
             return;
         }
-        mask.accept(next.getFirst());
-        while (takesForced && mask.isForced() && known + next.size() <= positions) {
+        sitsOut = !mask.tryAccept(next.getFirst());
+        while (!sitsOut && takesForced && mask.isForced() && known + next.size() <= positions) {
             next.add(mask.only());
-            mask.accept(next.getLast());
+            sitsOut = !mask.tryAccept(next.getLast());
         }
     }
 
-    /** Adds the next tokens, calls the listener for each, and ends the sequence if it is finished. */
+    /**
+     * Adds the next tokens once the mask after them is ready, calls the listener for each, and ends the sequence if it is
+     * finished.
+     */
     void add() {
-        for (int i = 0; i < next.size() && finish == null; i++) {
+        for (int i = 0; i < next.size() && finish == null && !sitsOut; i++) {
             add(next.get(i), i == next.size() - 1);
         }
     }
@@ -266,6 +299,14 @@ final class GeneratedSequence extends Sequence<Generation> {
     /** Releases the held-back text. */
     private String rest() {
         return decoder == null ? "" : stop.accept(decoder.finish()) + stop.finish();
+    }
+
+    @Override
+    void close() {
+        if (making != null) {
+            making.cancel(false);
+        }
+        super.close();
     }
 
     @Override

@@ -11,29 +11,62 @@ import java.util.stream.LongStream;
 
 /** The tokens that a constraint allows next in one sequence. Bans the others before any other rule. Not thread-safe. */
 final class Mask implements LogitRule {
+    private static final int NONE = -1;
+
     private final Matcher matcher;
     private final Set<Integer> eos;
     private final int vocabularySize;
     private final long[] allowed; // bits by token id
     private int others; // allowed tokens that do not end the sequence
     private boolean ends;
+    private int taken = NONE; // a token that the matcher has not taken yet
     final List<Double> logMasses = new ArrayList<>(); // of the rows that were measured
     final List<Long> nanos = new ArrayList<>(); // each mask took
 
-    /** @throws IllegalStateException if no token can follow */
+    /** A mask that {@link #tryMake} or {@link #make} has to make first. */
     Mask(Matcher matcher, Set<Integer> eos, int vocabularySize) {
+        this(matcher, eos, vocabularySize, new long[Math.ceilDiv(vocabularySize, Long.SIZE)]);
+    }
+
+    private Mask(Matcher matcher, Set<Integer> eos, int vocabularySize, long[] allowed) {
         this.matcher = matcher;
         this.eos = eos;
         this.vocabularySize = vocabularySize;
-        this.allowed = new long[Math.ceilDiv(vocabularySize, Long.SIZE)];
-        compute();
+        this.allowed = allowed;
     }
 
-    private void compute() {
+    /**
+     * Makes the mask if it is known or costs little. Otherwise call {@link #make} on a thread that may wait.
+     *
+     * @return whether it is made
+     * @throws IllegalStateException if no token can follow
+     */
+    boolean tryMake() {
+        return make(false);
+    }
+
+    /** Makes the mask, however long it takes. Errors as of {@link #tryMake}. */
+    void make() {
+        make(true);
+    }
+
+    private boolean make(boolean waits) {
         long start = System.nanoTime();
+        if (taken != NONE) {
+            if (waits) {
+                matcher.accept(taken);
+            } else if (!matcher.tryAccept(taken)) {
+                return false;
+            }
+            taken = NONE;
+        }
         Arrays.fill(allowed, 0);
-        matcher.mask(allowed);
-        allowed[allowed.length - 1] &= -1L >>> -vocabularySize; // clears the bits behind the last token
+        if (waits) {
+            matcher.mask(allowed);
+        } else if (!matcher.tryMask(allowed)) {
+            return false;
+        }
+        allowed[allowed.length - 1] &= -1L >>> -vocabularySize; // clears the bits after the last token
         eos.forEach(id -> allowed[id / Long.SIZE] &= ~(1L << id));
         others = LongStream.of(allowed).mapToInt(Long::bitCount).sum();
         ends = matcher.isAccepting();
@@ -44,6 +77,7 @@ final class Mask implements LogitRule {
             eos.forEach(id -> allowed[id / Long.SIZE] |= 1L << id);
         }
         nanos.add(System.nanoTime() - start);
+        return true;
     }
 
     /** Whether nothing but an end can follow. */
@@ -56,10 +90,10 @@ final class Mask implements LogitRule {
         return others == 1 && !ends;
     }
 
-    /** Adds a token that does not end the sequence. */
-    void accept(int token) {
-        matcher.accept(token);
-        compute();
+    /** Adds a token that does not end the sequence, and makes the next mask as {@link #tryMake} does. */
+    boolean tryAccept(int token) {
+        taken = token;
+        return tryMake();
     }
 
     /** Measures the share that the allowed tokens have in the softmax of a row [1, V]. */
@@ -76,19 +110,22 @@ final class Mask implements LogitRule {
     }
 
     /**
-     * Finds the tokens that follow because nothing else can.
+     * Finds the tokens that follow because nothing else can, as far as their masks cost little.
      *
      * @param into receives the first of them
      * @return their number
      */
     int forced(int[] into) {
         int count = 0;
+        if (!isForced() || into.length == 0) {
+            return 0;
+        }
         try {
-            Mask ahead = isForced() && into.length > 0 ? new Mask(matcher.copy(), eos, vocabularySize) : this;
-            for (; count < into.length && ahead.isForced(); count++) {
-                into[count] = ahead.only();
-                ahead.accept(into[count]);
-            }
+            Mask ahead = new Mask(matcher.copy(), eos, vocabularySize, allowed.clone());
+            ahead.others = others;
+            do {
+                into[count++] = ahead.only();
+            } while (count < into.length && ahead.tryAccept(into[count - 1]) && ahead.isForced());
         } catch (RuntimeException | Error _) {
             // It is thrown again when the sequence gets there.
         }

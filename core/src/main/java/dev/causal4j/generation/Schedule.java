@@ -97,8 +97,9 @@ final class Schedule {
         waiting().filter(sequence -> !sequence.hasRun).forEach(sequence -> sequence.result.cancel(false));
     }
 
-    /** Asks the readers of sequences whether they keep up. Calls listeners. */
-    void askReaders() {
+    /** Asks for masks that are not ready, and the readers of sequences whether they keep up. Calls listeners. */
+    void ask() {
+        all().forEach(Sequence::sitOut);
         all().forEach(sequence -> sequence.isReady = !sequence.hasRun || sequence.ready());
     }
 
@@ -148,7 +149,7 @@ final class Schedule {
                         .thenComparingLong(turn -> callers.getOrDefault(turn.caller, 0L))
                         .thenComparingLong(turn -> turn.order))
                 .flatMap(turn -> turn.waiting.stream())
-                .filter(sequence -> sequence.isReady && !sequence.over() && !isBeingComputed(sequence))
+                .filter(each -> each.isReady && !each.sitsOut && !each.over() && !isBeingComputed(each))
                 .findFirst();
     }
 
@@ -226,8 +227,9 @@ final class Schedule {
 
     /** Divides the prompt tokens of a step. Returns the sequences to feed: those that generate first, then by alternatives. */
     List<Sequence<?>> plan() {
-        List<Sequence<?>> ready =
-                running.stream().filter(sequence -> sequence.isReady).toList();
+        List<Sequence<?>> ready = running.stream()
+                .filter(sequence -> sequence.isReady && !sequence.sitsOut)
+                .toList();
         List<Sequence<?>> prompts = ready.stream()
                 .filter(sequence -> !sequence.decodes())
                 .sorted(Comparator.comparingLong((Sequence<?> sequence) -> turn(sequence).fed)

@@ -41,6 +41,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     boolean hasRun;
     boolean runs;
     boolean isReady = true; // its reader kept up when it was asked
+    boolean sitsOut; // of steps, until a mask is made in the background
     boolean shares; // its pages, since it began
     Object root = ""; // decides keys and values together with the tokens
     final List<PrefixCache.Node> chain = new ArrayList<>(); // its first pages in the prefix cache
@@ -84,6 +85,9 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     boolean ready() {
         return true;
     }
+
+    /** Begins what it sits steps out for, or goes on if that is done. Throws nothing. */
+    void sitOut() {}
 
     /** Whether nothing is left to compute. */
     abstract boolean finished();
