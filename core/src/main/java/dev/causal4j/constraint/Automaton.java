@@ -132,7 +132,7 @@ final class Automaton {
     }
 
     private void begin() {
-        terms.budget().spend();
+        terms.budget().spend(1);
         visit++;
         members.clear();
         open.clear();
@@ -189,7 +189,7 @@ final class Automaton {
     }
 
     private void proceed(Frame frame) {
-        terms.budget().spend();
+        terms.budget().spend(1);
         Frame parent = frame.parent;
         int position = frame.position;
         switch (frame.expression) {
@@ -294,7 +294,7 @@ final class Automaton {
 
     /** Roughly its bytes. */
     long bytes() {
-        return configurations.size() * (long) CONFIGURATION_BYTES + frames.size() * 120L + terms.bytes();
+        return configurations.size() * (long) CONFIGURATION_BYTES + frames.size() * 120L + terms.budget().bytes();
     }
 
     /** Forgets it, if it is too much. Configurations that are in use stay sound. */

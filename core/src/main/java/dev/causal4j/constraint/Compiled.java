@@ -41,7 +41,7 @@ final class Compiled {
         }
         automaton.text = of.text;
         automaton.read = of.length;
-        automaton.terms.budget().renew();
+        automaton.terms.budget().renew(Limits.TOKEN_STEPS);
         if (automaton.forgets()) {
             masks.forget();
         }

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class Masks {
     private static final long MOST_BYTES = 16 << 20;
     private static final int PAIR_NODES = 20; // of a walk of a slice, which take as long as a pair of terms
-    private static final int TERM_PAIRS = 20; // of known terms, which take as long as a new term
+    private static final int PAIR_STEPS = 2;
 
     private final Automaton automaton;
     private final Terms terms;
@@ -235,7 +235,7 @@ final class Masks {
         record Pair(Term from, Term of) {}
         Map<Pair, Integer> left = new HashMap<>(Map.of(new Pair(term, character), most)); // characters, at most
         Deque<Pair> open = new ArrayDeque<>(left.keySet());
-        int before = terms.made();
+        long before = terms.budget().spent();
         while (!open.isEmpty()) {
             Pair pair = open.remove();
             int count = left.getOrDefault(pair, 0);
@@ -244,7 +244,7 @@ final class Masks {
                 Term text = terms.derivative(pair.of, classes.first(i));
                 if (text != terms.never) {
                     Term rest = terms.derivative(pair.from, classes.first(i));
-                    if (!terms.live(rest) || left.size() + TERM_PAIRS * (terms.made() - before) > pairs) {
+                    if (!terms.live(rest) || left.size() + (terms.budget().spent() - before) / PAIR_STEPS > pairs) {
                         return false;
                     }
                     boolean ends = text == terms.empty; // no character begins another

@@ -237,7 +237,7 @@ final class Rewriting {
     }
 
     private List<Corner> corners(Expression part) {
-        terms.budget().spend();
+        terms.budget().spend(1);
         List<Corner> corners = new ArrayList<>();
         switch (part) {
             case Text(Term term) -> {
