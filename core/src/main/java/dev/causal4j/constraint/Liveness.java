@@ -37,7 +37,7 @@ final class Liveness {
     private boolean ofSequence(Term tail) {
         Term rest = tail;
         while (rest.life == Life.UNKNOWN && rest.node instanceof Node.Concat(Term head, Term end)) {
-            terms.budget().spend(1);
+            terms.budget().spend();
             if (!of(head)) {
                 return false;
             }
@@ -72,7 +72,7 @@ final class Liveness {
             Term term = open.pop();
             int depth = depths.pop() + 1;
             for (int i = 0; i < term.classes.count() && depth <= deepest; i++) {
-                terms.budget().spend(1);
+                terms.budget().spend();
                 Term next = terms.derivative(term, term.classes.first(i));
                 if (next.life != Life.DEAD && next != terms.never && !before.containsKey(next)) {
                     before.put(next, term);

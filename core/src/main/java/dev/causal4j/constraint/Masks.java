@@ -31,9 +31,6 @@ final class Masks {
     private final Map<Configuration, Allowed> known = new LinkedHashMap<>(16, 0.75f, true);
     private final Configuration[] path;
 
-    /** Bytes that a walk puts behind a text. */
-    final int deepest;
-
     private @Nullable Allowed first;
     private long bytes;
 
@@ -63,7 +60,7 @@ final class Masks {
         this.lexicon = lexicon;
         this.character = terms.characters(Lexicon.CONTENT, Spelling.RAW);
         this.horizon = new Horizon(terms, lexicon.longest);
-        this.deepest = Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height);
+        int deepest = Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height);
         this.path = new Configuration[1 + deepest];
         for (Lexicon.Slice slice : lexicon.slices) {
             parts.add(
@@ -107,11 +104,7 @@ final class Masks {
     private Allowed known(Configuration configuration) {
         Allowed tokens = known.get(configuration);
         if (tokens == null) {
-            int looks = automaton.looks;
             tokens = compute(configuration);
-            if (looks != automaton.looks) {
-                return tokens; // of this text alone
-            }
             known.put(configuration, tokens);
             bytes += tokens.bytes();
             for (var eldest = known.values().iterator(); bytes > MOST_BYTES; eldest.remove()) {
@@ -176,8 +169,6 @@ final class Masks {
     private void walk(Trie trie, Configuration start, long[] mask) {
         trie.add(0, mask);
         path[0] = start;
-        int read = automaton.read;
-        byte[] text = automaton.text;
         byte[] label = trie.label;
         short[] depth = trie.depth;
         int[] token = trie.token;
@@ -185,12 +176,7 @@ final class Masks {
             int at = depth[node];
             Configuration from = path[at - 1];
             int b = label[node] & 255;
-            text[read + at - 1] = label[node];
-            Configuration to = from.next[from.classes.of(b)];
-            if (to == null) {
-                automaton.read = read + at;
-                to = automaton.next(from, b);
-            }
+            Configuration to = automaton.next(from, b);
             if (to.isDead()) {
                 node = trie.end[node];
                 continue;
@@ -201,7 +187,6 @@ final class Masks {
             }
             node++;
         }
-        automaton.read = read;
     }
 
     /** Whether every text of a slice begins a text of a term. */

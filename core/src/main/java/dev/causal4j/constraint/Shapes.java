@@ -83,7 +83,7 @@ final class Shapes {
     }
 
     private void requireFew(Collection<Shape> shapes) {
-        json.terms.budget().spend(1);
+        json.terms.budget().spend();
         if (shapes.size() > MAX_SHAPES) {
             throw new ConstraintException(
                     "schema",

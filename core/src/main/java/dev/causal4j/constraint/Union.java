@@ -161,7 +161,7 @@ final class Union {
     private boolean comesTo(Term term, Term unit, Term tail) {
         Term rest = term;
         while (rest != tail && rest.node instanceof Node.Concat(Term head, Term end) && within(head, unit)) {
-            terms.budget().spend(1);
+            terms.budget().spend();
             rest = end;
         }
         return rest == tail || (tail == terms.empty && within(rest, unit));
@@ -201,7 +201,7 @@ final class Union {
 
     /** Whether the texts of a term are some of another's, option by option and part by part. */
     private boolean isPlainlyIn(Term term, Term other) {
-        terms.budget().spend(1);
+        terms.budget().spend();
         Term some = term;
         Term all = other;
         while (some != all
