@@ -1,8 +1,6 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Configuration.Member;
-import dev.causal4j.constraint.Expression.Unique;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -26,15 +24,10 @@ final class Automaton {
     // A bracket has at most a rule, a sequence, a repetition and a choice of its own.
     private static final int DEEPEST = 4 * Limits.OPEN;
 
-    // Positions in a list of different items.
-    private static final int BEHIND_ITEM = 0;
-    private static final int BEHIND_COMMA = 1;
-
     final Terms terms;
     private final Grammar grammar;
     private final Map<Frame, Frame> frames = new HashMap<>();
     private final Map<Configuration, Configuration> configurations = new HashMap<>();
-    private final Map<Unique, Unique> lists = new HashMap<>();
     private final Configuration start;
     private final long compiled; // bytes
 
@@ -44,14 +37,6 @@ final class Automaton {
     private boolean accepts;
     private int visit;
     private int ids;
-
-    /** The whole text, of which {@code read} bytes are read. */
-    byte[] text = new byte[0];
-
-    int read;
-
-    /** Grows with each transition that depends on the whole text. */
-    int looks;
 
     /** @throws ConstraintException if no text belongs to the grammar */
     Automaton(Terms terms, Grammar grammar) {
@@ -79,13 +64,12 @@ final class Automaton {
     }
 
     private Configuration compute(Configuration from, int b) {
-        int before = looks;
         begin();
         for (Member member : from.members) {
             add(terms.derivative(member.term(), b), member.then());
         }
         Configuration next = configuration();
-        from.next[from.classes.of(b)] = looks == before ? next : null;
+        from.next[from.classes.of(b)] = next;
         return next;
     }
 
@@ -97,7 +81,6 @@ final class Automaton {
     Configuration next(Configuration from, int token, byte @Nullable [] text) {
         Configuration byText = text == null ? Configuration.DEAD : from;
         for (byte b : text == null ? new byte[0] : text) {
-            this.text[read++] = b;
             byText = next(byText, b & 255);
         }
         if (!hasTokens(from)) {
@@ -205,21 +188,13 @@ final class Automaton {
                 }
                 if (position < most) {
                     int done = most == Terms.UNBOUNDED ? Math.min(position + 1, least) : position + 1;
-                    expand(part, done == most ? parent : frame(frame.expression, done, parent));
+                    Frame more = done == most ? parent : frame(frame.expression, done, parent);
+                    if (more != null && position >= least) {
+                        more.visit = visit; // what follows an empty turn follows already
+                    }
+                    expand(part, more);
                 }
             }
-            case Unique list
-            when position == BEHIND_ITEM -> {
-                int count = list.count() + 1;
-                if (count >= list.least()) {
-                    visit(parent);
-                }
-                if (count < list.most() && (count < list.values() || terms.live(left(list.item(), written(list))))) {
-                    add(list.comma(), frame(list, BEHIND_COMMA, parent));
-                }
-            }
-            case Unique list
-            when position == BEHIND_COMMA -> item(list.behind(list.count() + 1, written(list), read), parent);
             default -> expand(frame.expression, parent);
         }
     }
@@ -233,27 +208,7 @@ final class Automaton {
                 visit(parts.isEmpty() ? then : frame(expression, 0, then));
             case Expression.Choice(List<Expression> options) -> options.forEach(option -> expand(option, then));
             case Expression.Repeat _ -> visit(frame(expression, 0, then));
-            case Unique list -> {
-                looks++;
-                item(list.behind(0, list.known(), read), then);
-            }
         }
-    }
-
-    private void item(Unique list, @Nullable Frame then) {
-        Unique known = lists.computeIfAbsent(list, each -> each);
-        add(left(list.item(), list.known()), frame(known, BEHIND_ITEM, then));
-    }
-
-    private Term left(Term items, Term known) {
-        return terms.and(items, terms.not(known));
-    }
-
-    /** The items that are known behind the one that was read, and perhaps a comma. */
-    private Term written(Unique list) {
-        looks++;
-        String item = new String(text, list.start(), read - list.start(), StandardCharsets.UTF_8);
-        return terms.or(list.known(), list.same().apply(item.replaceFirst(",\\s*$", "")));
     }
 
     /** The rule that a configuration is in, for errors; empty for none. */
@@ -294,7 +249,7 @@ final class Automaton {
 
     /** Roughly its bytes. */
     long bytes() {
-        return configurations.size() * (long) CONFIGURATION_BYTES + frames.size() * 120L + terms.bytes();
+        return configurations.size() * (long) CONFIGURATION_BYTES + frames.size() * 120L + terms.budget().bytes();
     }
 
     /** Forgets it, if it is too much. Configurations that are in use stay sound. */
@@ -308,7 +263,6 @@ final class Automaton {
         });
         configurations.clear();
         frames.clear();
-        lists.clear();
         terms.forget();
         return true;
     }

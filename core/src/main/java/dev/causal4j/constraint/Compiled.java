@@ -1,17 +1,13 @@
 package dev.causal4j.constraint;
 
-import dev.causal4j.FormatException;
 import dev.causal4j.tokenizer.Tokenizer;
-import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** A constraint for the tokens of one tokenizer. Thread-safe: its matchers share what they find out. */
 final class Compiled {
-    private static final int NO_TOKEN = Integer.MAX_VALUE; // but a text
-    private static final int END = 40; // bytes of an answer that tell where it is
+    private static final int NO_TOKEN = Integer.MAX_VALUE; // a byte of no token
 
     private final Lexicon lexicon;
     private final Automaton automaton;
@@ -27,7 +23,7 @@ final class Compiled {
 
     /** A text that has just begun. */
     Matcher start(Tokenizer tokenizer) {
-        return new TextMatcher(tokenizer, automaton.start(), true, new byte[0]);
+        return new TextMatcher(tokenizer, automaton.start(), true);
     }
 
     /** Roughly its bytes. */
@@ -35,29 +31,17 @@ final class Compiled {
         return automaton.bytes() + masks.bytes();
     }
 
-    private void renew(TextMatcher of, int more) {
-        if (of.length + more > of.text.length) {
-            of.text = Arrays.copyOf(of.text, 2 * (of.length + more));
-        }
-        automaton.text = of.text;
-        automaton.read = of.length;
-        automaton.terms.budget().renew();
+    /** Works for a text; errors name its place in the grammar. */
+    private synchronized boolean within(TextMatcher text, BooleanSupplier work) {
+        automaton.terms.budget().renew(Limits.TOKEN_STEPS);
         if (automaton.forgets()) {
             masks.forget();
         }
-    }
-
-    /** Works on a text of which {@code more} bytes may be read; errors name its end. */
-    private synchronized boolean within(TextMatcher of, int more, BooleanSupplier work) {
-        renew(of, more);
         try {
             return work.getAsBoolean();
         } catch (ConstraintException e) {
-            int begin = Math.max(0, automaton.read - END);
-            String end = new String(automaton.text, begin, automaton.read - begin, StandardCharsets.UTF_8);
-            String place = automaton.place(of.at);
-            String in = place.isEmpty() ? "" : " in " + place;
-            throw new ConstraintException("answer behind " + FormatException.quote(end) + in, e);
+            String place = automaton.place(text.at);
+            throw new ConstraintException(place.isEmpty() ? "answer" : "answer in " + place, e);
         }
     }
 
@@ -66,20 +50,16 @@ final class Compiled {
         private final Tokenizer tokenizer;
         private Configuration at;
         private boolean begins;
-        private byte[] text;
-        private int length;
 
-        TextMatcher(Tokenizer tokenizer, Configuration at, boolean begins, byte[] text) {
+        TextMatcher(Tokenizer tokenizer, Configuration at, boolean begins) {
             this.tokenizer = tokenizer;
             this.at = at;
             this.begins = begins;
-            this.text = text;
-            this.length = text.length;
         }
 
         @Override
         public void mask(long[] allowed) {
-            within(this, masks.deepest, () -> {
+            within(this, () -> {
                 masks.mask(at, begins, allowed);
                 return true;
             });
@@ -104,13 +84,12 @@ final class Compiled {
 
         /** @return whether the text can be completed behind a token; if not, nothing is changed */
         private boolean follow(int token, byte @Nullable [] inside) {
-            return within(this, inside == null ? 0 : inside.length, () -> {
+            return within(this, () -> {
                 Configuration then = automaton.next(at, token, inside);
                 if (then.isDead()) {
                     return false;
                 }
                 at = then;
-                length = automaton.read;
                 begins = false;
                 return true;
             });
@@ -123,7 +102,7 @@ final class Compiled {
 
         @Override
         public Matcher copy() {
-            return new TextMatcher(tokenizer, at, begins, Arrays.copyOf(text, length));
+            return new TextMatcher(tokenizer, at, begins);
         }
     }
 }

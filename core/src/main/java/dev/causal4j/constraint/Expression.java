@@ -2,7 +2,6 @@ package dev.causal4j.constraint;
 
 import java.util.BitSet;
 import java.util.List;
-import java.util.function.Function;
 import java.util.function.IntUnaryOperator;
 import java.util.function.UnaryOperator;
 
@@ -16,7 +15,7 @@ sealed interface Expression {
             case Choice(List<Expression> options) ->
                 new Choice(options.stream().map(to).toList());
             case Repeat(Expression part, int least, int most) -> new Repeat(to.apply(part), least, most);
-            case Text _, Tokens _, Unique _, Call _ -> this;
+            case Text _, Tokens _, Call _ -> this;
         };
     }
 
@@ -52,29 +51,4 @@ sealed interface Expression {
 
     /** A part {@code least} to {@code most} times. */
     record Repeat(Expression part, int least, int most) implements Expression {}
-
-    /**
-     * Items of different values; the text of one tells where it ends.
-     *
-     * @param values how many there are at least
-     * @param same all items of the value that a text has
-     * @param known items of the values that are written
-     * @param start of the next item, in bytes of the whole text
-     */
-    record Unique(
-            Term item,
-            Term comma,
-            int least,
-            int most,
-            int values,
-            Function<String, Term> same,
-            Term known,
-            int count,
-            int start)
-            implements Expression {
-        /** The list behind some items. */
-        Unique behind(int written, Term items, int end) {
-            return new Unique(item, comma, least, most, values, same, items, written, end);
-        }
-    }
 }

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class Masks {
     private static final long MOST_BYTES = 16 << 20;
     private static final int PAIR_NODES = 20; // of a walk of a slice, which take as long as a pair of terms
-    private static final int TERM_PAIRS = 20; // of known terms, which take as long as a new term
+    private static final int PAIR_STEPS = 2;
 
     private final Automaton automaton;
     private final Terms terms;
@@ -30,9 +30,6 @@ final class Masks {
     private final List<Part> parts = new ArrayList<>(); // of the vocabulary: the slices, then the rest
     private final Map<Configuration, Allowed> known = new LinkedHashMap<>(16, 0.75f, true);
     private final Configuration[] path;
-
-    /** Bytes that a walk puts behind a text. */
-    final int deepest;
 
     private @Nullable Allowed first;
     private long bytes;
@@ -63,7 +60,7 @@ final class Masks {
         this.lexicon = lexicon;
         this.character = terms.characters(Lexicon.CONTENT, Spelling.RAW);
         this.horizon = new Horizon(terms, lexicon.longest);
-        this.deepest = Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height);
+        int deepest = Math.max(lexicon.longest, lexicon.first == null ? 0 : lexicon.first.height);
         this.path = new Configuration[1 + deepest];
         for (Lexicon.Slice slice : lexicon.slices) {
             parts.add(
@@ -107,11 +104,7 @@ final class Masks {
     private Allowed known(Configuration configuration) {
         Allowed tokens = known.get(configuration);
         if (tokens == null) {
-            int looks = automaton.looks;
             tokens = compute(configuration);
-            if (looks != automaton.looks) {
-                return tokens; // of this text alone
-            }
             known.put(configuration, tokens);
             bytes += tokens.bytes();
             for (var eldest = known.values().iterator(); bytes > MOST_BYTES; eldest.remove()) {
@@ -176,8 +169,6 @@ final class Masks {
     private void walk(Trie trie, Configuration start, long[] mask) {
         trie.add(0, mask);
         path[0] = start;
-        int read = automaton.read;
-        byte[] text = automaton.text;
         byte[] label = trie.label;
         short[] depth = trie.depth;
         int[] token = trie.token;
@@ -185,12 +176,7 @@ final class Masks {
             int at = depth[node];
             Configuration from = path[at - 1];
             int b = label[node] & 255;
-            text[read + at - 1] = label[node];
-            Configuration to = from.next[from.classes.of(b)];
-            if (to == null) {
-                automaton.read = read + at;
-                to = automaton.next(from, b);
-            }
+            Configuration to = automaton.next(from, b);
             if (to.isDead()) {
                 node = trie.end[node];
                 continue;
@@ -201,7 +187,6 @@ final class Masks {
             }
             node++;
         }
-        automaton.read = read;
     }
 
     /** Whether every text of a slice begins a text of a term. */
@@ -235,7 +220,7 @@ final class Masks {
         record Pair(Term from, Term of) {}
         Map<Pair, Integer> left = new HashMap<>(Map.of(new Pair(term, character), most)); // characters, at most
         Deque<Pair> open = new ArrayDeque<>(left.keySet());
-        int before = terms.made();
+        long before = terms.budget().spent();
         while (!open.isEmpty()) {
             Pair pair = open.remove();
             int count = left.getOrDefault(pair, 0);
@@ -244,7 +229,7 @@ final class Masks {
                 Term text = terms.derivative(pair.of, classes.first(i));
                 if (text != terms.never) {
                     Term rest = terms.derivative(pair.from, classes.first(i));
-                    if (!terms.live(rest) || left.size() + TERM_PAIRS * (terms.made() - before) > pairs) {
+                    if (!terms.live(rest) || left.size() + (terms.budget().spent() - before) / PAIR_STEPS > pairs) {
                         return false;
                     }
                     boolean ends = text == terms.empty; // no character begins another

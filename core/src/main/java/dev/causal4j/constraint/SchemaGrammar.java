@@ -8,20 +8,16 @@ import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
-import dev.causal4j.constraint.Expression.Unique;
 import dev.causal4j.constraint.Shape.Items;
 import dev.causal4j.constraint.Shape.Members;
 import dev.causal4j.constraint.Shape.Others;
 import dev.causal4j.constraint.Shape.Scalars;
 import dev.causal4j.constraint.Shape.Strings;
-import java.math.BigDecimal;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -32,9 +28,6 @@ import org.jspecify.annotations.Nullable;
  * an object. Not thread-safe.
  */
 final class SchemaGrammar {
-    private static final int MAX_UNIQUE = 256; // values that are counted
-    private static final int MAX_WORD = 1000;
-
     private final JsonTerms json;
     private final SchemaReader reader;
     private final Rules rules;
@@ -86,7 +79,10 @@ final class SchemaGrammar {
         return switch (shape) {
             case Items items -> {
                 Subschema unique = items.unique();
-                yield unique != null && items.max() > 1 ? unique(items, unique) : list(items);
+                if (unique != null && items.max() > 1) {
+                    reader.refuse(unique, "uniqueItems", "no \"uniqueItems\" of more than one item", "one");
+                }
+                yield list(items);
             }
             case Members members -> members(members);
             default -> regular(shape);
@@ -125,68 +121,6 @@ final class SchemaGrammar {
         }
         Expression some = max == 0 ? new Choice() : inside;
         return bracketed("[]", items.min() == 0, some);
-    }
-
-    /** A list of different strings, numbers and literals, in plain spelling. */
-    private Expression unique(Items items, Subschema schema) {
-        List<Shape> kinds = reader.read(items.rest());
-        boolean regular = items.first().isEmpty()
-                && kinds.stream().allMatch(each -> each instanceof Scalars || each instanceof Strings);
-        Term item = regular ? json.terms.or(kinds.stream().map(this::plain).toList()) : json.terms.never;
-        int values = count(item, new byte[0], new HashSet<>(), new HashSet<>());
-        if (!regular || values < items.min()) {
-            String expected = "uniqueItems of enough strings, numbers, booleans and nulls";
-            reader.refuse(schema, "uniqueItems", expected, "others");
-            return list(items);
-        }
-        Term none = json.terms.never;
-        Unique list = new Unique(item, json.comma, items.min(), items.max(), values, this::same, none, 0, 0);
-        return bracketed("[]", items.min() == 0, list);
-    }
-
-    private Term plain(Shape shape) {
-        if (shape instanceof Strings strings) {
-            return json.quoted(json.content(strings));
-        }
-        Term term = ((Scalars) shape).term(); // a listed value has one spelling
-        boolean listed = term.node instanceof Term.Node.Literals;
-        return listed ? term : json.minus(term, json.minus(json.number, json.plainNumber));
-    }
-
-    private Term same(String text) {
-        return switch (value(text)) {
-            case String string -> json.quoted(json.plain(string));
-            case BigDecimal number -> json.terms.or(json.terms.raw(text), json.equal(number));
-            default -> json.terms.raw(text);
-        };
-    }
-
-    /** Spellings of one value are equal. */
-    private static Object value(String text) {
-        Object value = JsonSchema.read(text.getBytes(StandardCharsets.UTF_8));
-        return value instanceof Number number ? new BigDecimal(number.toString()).stripTrailingZeros() : value;
-    }
-
-    /** Counts the values of a term, up to {@link #MAX_UNIQUE} or without end; those of long spellings are left out. */
-    private int count(Term term, byte[] text, Set<Object> values, Set<Term> path) {
-        if (!path.add(term)) {
-            return Terms.UNBOUNDED;
-        }
-        if (term.nullable) {
-            values.add(value(new String(text, StandardCharsets.UTF_8)));
-        }
-        int count = values.size();
-        for (int i = 0; i < 256 && count < MAX_UNIQUE && text.length < MAX_WORD; i++) {
-            int b = i ^ '"'; // an end first
-            Term rest = json.terms.derivative(term, b);
-            if (json.terms.live(rest)) {
-                byte[] longer = Arrays.copyOf(text, text.length + 1);
-                longer[text.length] = (byte) b;
-                count = count(rest, longer, values, path);
-            }
-        }
-        path.remove(term);
-        return count;
     }
 
     private Expression members(Members members) {

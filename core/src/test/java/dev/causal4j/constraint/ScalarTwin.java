@@ -64,7 +64,7 @@ final class ScalarTwin {
     private List<Member> expand(Expression expression, List<Expression> then) {
         return switch (expression) {
             case Expression.Text(Term term) -> List.of(new Member(node(term), then));
-            case Expression.Tokens _, Expression.Unique _ -> List.of();
+            case Expression.Tokens _ -> List.of();
             case Expression.Call(int rule) -> expand(grammar.rules().get(rule), then);
             case Expression.Sequence(List<Expression> parts) -> List.of(new Member(EMPTY, joined(parts, then)));
             case Expression.Choice(List<Expression> options) ->
