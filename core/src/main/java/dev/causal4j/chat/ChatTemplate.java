@@ -130,12 +130,15 @@ public final class ChatTemplate {
     private static final Set<String> RESERVED = Set.of("messages", "tools", "add_generation_prompt");
 
     private final Source source;
+    private final String sources;
     private final Map<String, Program> programs;
     private final List<String> controlTokens;
     private final Clock clock;
 
-    private ChatTemplate(Source source, Map<String, Program> programs, List<String> controlTokens, Clock clock) {
+    private ChatTemplate(
+            Source source, String sources, Map<String, Program> programs, List<String> controlTokens, Clock clock) {
         this.source = source;
+        this.sources = sources;
         this.programs = programs;
         this.controlTokens = controlTokens;
         this.clock = clock;
@@ -163,7 +166,8 @@ public final class ChatTemplate {
             Parser parser = new Parser(subject, text);
             programs.put(key, new Program(subject, parser.parse(), parser.marksGeneration));
         });
-        return new ChatTemplate(source, programs, List.of(), Clock.system(ZoneId.systemDefault()));
+        String sources = source.templates.values().stream().sorted().collect(Collectors.joining("\n"));
+        return new ChatTemplate(source, sources, programs, List.of(), Clock.system(ZoneId.systemDefault()));
     }
 
     /**
@@ -237,7 +241,7 @@ public final class ChatTemplate {
 
     /** A copy with another clock for {@code strftime_now} than the system's in its time zone. */
     public ChatTemplate withClock(Clock other) {
-        return new ChatTemplate(source, programs, controlTokens, other);
+        return new ChatTemplate(source, sources, programs, controlTokens, other);
     }
 
     /**
@@ -245,7 +249,7 @@ public final class ChatTemplate {
      * in their places while it runs.
      */
     public ChatTemplate withControlTokens(Collection<String> tokens) {
-        return new ChatTemplate(source, programs, List.copyOf(tokens), clock);
+        return new ChatTemplate(source, sources, programs, List.copyOf(tokens), clock);
     }
 
     /**
@@ -273,7 +277,7 @@ public final class ChatTemplate {
 
     /** The sources of all its templates, in which marks can be looked for. */
     String sources() {
-        return source.templates.values().stream().sorted().collect(Collectors.joining("\n"));
+        return sources;
     }
 
     /** Whether it is {@link #plain}. */

@@ -340,4 +340,10 @@ class ChatTemplateTest {
     private ChatTemplate read() throws IOException {
         return ChatTemplate.read(folder).orElseThrow();
     }
+
+    @Test
+    void itsTextsAreJoinedOnce() {
+        ChatTemplate template = ChatTemplate.parse("template", "{{ messages }}", Map.of());
+        assertThat(template.withControlTokens(List.of("<x>")).sources()).isSameAs(template.sources());
+    }
 }
