@@ -9,6 +9,7 @@ import io.undertow.server.HttpHandler;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.Headers;
 import io.undertow.util.HttpString;
+import io.undertow.util.Protocols;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URLDecoder;
@@ -150,7 +151,30 @@ final class Routes implements HttpHandler {
         }
     }
 
+    /** Refuses what Undertow lets through, and other servers between here and the client might read in another way. */
+    private static void checkHead(HttpServerExchange exchange) {
+        boolean latest = exchange.getProtocol().equals(Protocols.HTTP_1_1);
+        String coding = exchange.getRequestHeaders().getFirst(Headers.TRANSFER_ENCODING);
+        String expected = exchange.getRequestHeaders().getFirst(Headers.EXPECT);
+        String line = "";
+        int status = 400;
+        if (!latest && !exchange.getProtocol().equals(Protocols.HTTP_1_0)) {
+            status = 505;
+            line = "protocol: expected HTTP/1.1 or HTTP/1.0, got another";
+        } else if (coding != null && (!latest || !coding.equalsIgnoreCase("chunked"))) {
+            line = "Transfer-Encoding: expected chunked alone, in HTTP/1.1, got another; send a length";
+        } else if (expected != null && latest && !expected.equalsIgnoreCase("100-continue")) {
+            status = 417;
+            line = "Expect: expected 100-continue, got another; leave it out";
+        }
+        if (!line.isEmpty()) {
+            exchange.setPersistent(false);
+            throw new ApiError(status, "invalid_head", null, line);
+        }
+    }
+
     private void begin(HttpServerExchange exchange) {
+        checkHead(exchange);
         String method = exchange.getRequestMethod().toString();
         Route route = route(exchange.getRequestPath());
         if (route != null) {
@@ -181,8 +205,8 @@ final class Routes implements HttpHandler {
             start(new Call(exchange, owner, () -> NOTHING), route.action);
             return;
         }
-        if (isCoded(exchange, Headers.CONTENT_ENCODING, "identity")
-                || isCoded(exchange, Headers.TRANSFER_ENCODING, "chunked")) {
+        String coding = exchange.getRequestHeaders().getFirst(Headers.CONTENT_ENCODING);
+        if (coding != null && !coding.equalsIgnoreCase("identity")) {
             exchange.setPersistent(false);
             throw new ApiError(415, "unsupported_media_type", null, "body: expected plain JSON, got an encoding");
         }
@@ -190,11 +214,6 @@ final class Routes implements HttpHandler {
             throw ApiError.shuttingDown();
         }
         receive(exchange, owner, route.action);
-    }
-
-    private static boolean isCoded(HttpServerExchange exchange, HttpString header, String known) {
-        String coding = exchange.getRequestHeaders().getFirst(header);
-        return coding != null && !coding.equalsIgnoreCase(known);
     }
 
     private @Nullable Route route(String path) {

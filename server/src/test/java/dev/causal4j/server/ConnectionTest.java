@@ -289,7 +289,15 @@ class ConnectionTest {
         "POS /tokenize HTTP/1.1|Host: localhost|Content-Length: 0, 405",
         "OPTIONS /v1/completions HTTP/1.1|Host: localhost|Origin: http://localhost:3000, 204",
         "POST /v1/completions HTTP/1.1|Host: localhost|Content-Length: 99999999, 413",
-        "POST /v1/completions HTTP/1.1|Host: localhost|Content-Encoding: gzip|Content-Length: 0, 415"
+        "POST /v1/completions HTTP/1.1|Host: localhost|Content-Encoding: gzip|Content-Length: 0, 415",
+        "GET /health HTTP/0.9|Host: localhost, 505",
+        "GET /health HTTP/1.0|Host: localhost, 200",
+        "GET /health HTTP/1.1|Host: localhost|Expect: 200-ok, 417",
+        "POST /tokenize HTTP/1.0|Host: localhost|Transfer-Encoding: chunked, 400",
+        "POST /tokenize HTTP/1.1|Host: localhost|Transfer-Encoding: gzip, 400",
+        "POST /tokenize HTTP/1.1|Host: localhost|Transfer-Encoding: gzip|Transfer-Encoding: chunked, 400",
+        "POST /tokenize HTTP/1.1|Host: localhost|Transfer-Encoding: chunked|Transfer-Encoding: chunked, 400",
+        "POST /tokenize HTTP/1.1|Host: localhost|Transfer-Encoding: chun|  ked, 400"
     })
     void aRequestThatIsNoneOfOursIsRefusedBeforeItIsRead(String head, int status) throws Exception {
         try (Socket socket = connect(SERVER)) {
@@ -297,7 +305,7 @@ class ConnectionTest {
             byte[] bytes = (head.replace("|", "\r\n") + "\r\n\r\n").getBytes(StandardCharsets.US_ASCII);
             socket.getOutputStream().write(bytes);
             String answer = new String(socket.getInputStream().readNBytes(12), StandardCharsets.US_ASCII);
-            assertThat(answer).isEqualTo("HTTP/1.1 " + status);
+            assertThat(answer).matches("HTTP/[01]\\.[019] " + status);
         }
     }
 
