@@ -172,22 +172,34 @@ final class Metrics {
             succeeded.add(Api.label(generation.finishReason()), 1);
             prefill.add(timing.prefillSeconds());
             decode.add(timing.decodeSeconds());
-            queue.add(Math.max(0, seconds - timing.prefillSeconds() - timing.decodeSeconds()));
         }
     }
 
-    /** Times of a sequence, from now on. Used by the engine's thread. */
+    /** Times of a sequence, from a time in nanoseconds on. Used by the engine's thread. */
     final class Sequence {
-        private long last = System.nanoTime();
+        private final long start;
+        private long last;
+        private long firstToken;
         private Times time = first;
 
+        Sequence(long now) {
+            start = now;
+            last = now;
+        }
+
         /** A token came. */
-        void token() {
-            long now = System.nanoTime();
+        void token(long now) {
             time.add((now - last) / 1e9);
+            firstToken = time == first ? now : firstToken;
             time = between;
             last = now;
             generationTokens.add(1);
+        }
+
+        /** It ended. What it waited for is what came before its first token, but for its prompt. */
+        void end(long now, Generation.Timing timing) {
+            long begun = time == first ? now : firstToken;
+            queue.add(Math.max(0, (begun - start) / 1e9 - timing.prefillSeconds()));
         }
     }
 }

@@ -82,13 +82,13 @@ final class Sequences {
     }
 
     private void addGenerated(Ask ask, int index, Metrics metrics) {
-        Metrics.Sequence times = metrics.new Sequence();
+        Metrics.Sequence times = metrics.new Sequence(System.nanoTime());
         AtomicInteger behind = new AtomicInteger();
         waiting.add(behind);
         TokenListener listener = new TokenListener() {
             @Override
             public boolean accept(GeneratedToken token) {
-                times.token();
+                times.token(System.nanoTime());
                 if (ask.form().stream()) {
                     behind.incrementAndGet();
                     events.add(new Event(index, Optional.of(token)));
@@ -103,6 +103,7 @@ final class Sequences {
         };
         CompletableFuture<Generation> result = kept(engine.submit(ask.request(index), requester, listener));
         generations.add(result);
+        var _ = result.thenAccept(made -> times.end(System.nanoTime(), made.timing()));
         if (ask.form().stream()) {
             var _ = result.whenComplete((_, _) -> events.add(new Event(index, Optional.empty())));
         }
@@ -116,7 +117,7 @@ final class Sequences {
         int[] prompt = ask.prompt(index).tokens();
         int[] tokens = Arrays.copyOf(prompt, prompt.length + 1); // the last is not fed
         long start = System.nanoTime();
-        Metrics.Sequence times = metrics.new Sequence();
+        Metrics.Sequence times = metrics.new Sequence(System.nanoTime());
         CompletableFuture<List<Prediction>> all = kept(engine.score(
                 tokens, 1, Math.max(1, ask.alternatives()), ask.options().cacheSalt(), requester));
         scores.add(all.thenApply(predictions -> predictions.subList(0, prompt.length - 1)));
@@ -125,13 +126,16 @@ final class Sequences {
             if (best.token() >= ask.form().names().tokenizer().vocabularySize()) {
                 return kept(engine.submit(ask.request(index), requester, TokenListener.NONE));
             }
-            times.token();
+            times.token(System.nanoTime());
             boolean ends = ask.options().eos().orElseThrow().contains(best.token());
             Prediction chosen = new Prediction(
                     best.token(),
                     best.logProbability(),
                     0,
                     predictions.getLast().alternatives());
+            Generation.Timing timing =
+                    new Generation.Timing(0, prompt.length, (System.nanoTime() - start) / 1e9, 0, 0);
+            times.end(System.nanoTime(), timing);
             return CompletableFuture.completedFuture(new Generation(
                     prompt,
                     new int[] {best.token()},
@@ -139,7 +143,7 @@ final class Sequences {
                     List.of(chosen),
                     ends ? FinishReason.EOS : FinishReason.LENGTH,
                     ask.seed(index),
-                    new Generation.Timing(0, prompt.length, (System.nanoTime() - start) / 1e9, 0, 0),
+                    timing,
                     Optional.empty()));
         }));
     }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.Generation;
 import dev.causal4j.server.Metrics.Counter;
 import dev.causal4j.server.Metrics.Times;
 import java.util.ArrayList;
@@ -53,5 +55,21 @@ class MetricsTest {
                 .endsWith(1L);
         assertThat(times.count()).isEqualTo(4);
         assertThat(times.seconds().sum()).isCloseTo(1e9 + .0021, within(1e-6));
+    }
+
+    @Test
+    void aSequenceWaitsUntilItsPromptIsComputedAndNotForItsReader() {
+        try (Engine engine = new Engine(Unserved.MODEL)) {
+            Metrics metrics = new Metrics(engine);
+            Metrics.Sequence sequence = metrics.new Sequence(0);
+            sequence.token(5_000_000_000L);
+            sequence.token(60_000_000_000L); // the engine waited for a slow reader
+            sequence.end(90_000_000_000L, new Generation.Timing(0, 3, 2, 1, 1));
+            Metrics.Sequence none = metrics.new Sequence(0);
+            none.end(4_000_000_000L, new Generation.Timing(0, 3, 2.5, 0, 0));
+            assertThat(metrics.text())
+                    .contains("causal4j_request_queue_time_seconds_sum 4.5\n")
+                    .contains("causal4j_request_queue_time_seconds_count 2\n");
+        }
     }
 }

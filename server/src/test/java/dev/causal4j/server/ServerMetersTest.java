@@ -58,7 +58,7 @@ class ServerMetersTest {
             for (int i = 1; i <= 2; i++) {
                 int requests = i;
                 assertThat(send(server, "/v1/completions", body).statusCode()).isEqualTo(200);
-                await(() -> metric(server, "request_queue_time_seconds_count") == requests); // the last
+                await(() -> metric(server, "request_decode_time_seconds_count") == requests); // the last
             }
             assertThat(send(server, "/v1/nowhere", "").statusCode()).isEqualTo(404);
             // The pool of pages is that of other servers, too.
