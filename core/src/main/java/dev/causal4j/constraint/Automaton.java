@@ -18,8 +18,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class Automaton {
     private static final String SUBJECT = "constraint";
-    private static final int MOST_BYTES = 64 << 20;
-    private static final int CONFIGURATION_BYTES = 400;
+    private static final int CONFIGURATION_BYTES = 200;
+    private static final int MEMBER_BYTES = 32;
+    private static final int FRAME_BYTES = 120;
 
     // A bracket has at most a rule, a sequence, a repetition and a choice of its own.
     private static final int DEEPEST = 4 * Limits.OPEN;
@@ -29,7 +30,6 @@ final class Automaton {
     private final Map<Frame, Frame> frames = new HashMap<>();
     private final Map<Configuration, Configuration> configurations = new HashMap<>();
     private final Configuration start;
-    private final long compiled; // bytes
 
     // of the call
     private final List<Member> members = new ArrayList<>();
@@ -42,6 +42,7 @@ final class Automaton {
     Automaton(Terms terms, Grammar grammar) {
         this.terms = terms;
         this.grammar = grammar;
+        terms.budget().keep(grammar.bytes());
         begin();
         expand(grammar.rules().getFirst(), null);
         start = configuration();
@@ -49,7 +50,6 @@ final class Automaton {
             throw new ConstraintException(SUBJECT, "one that some text meets", "one that none can", "relax it");
         }
         terms.seal();
-        compiled = bytes();
     }
 
     /** The configuration of an empty text. */
@@ -65,6 +65,7 @@ final class Automaton {
 
     private Configuration compute(Configuration from, int b) {
         begin();
+        terms.budget().spend(from.members.length);
         for (Member member : from.members) {
             add(terms.derivative(member.term(), b), member.then());
         }
@@ -83,7 +84,7 @@ final class Automaton {
         for (byte b : text == null ? new byte[0] : text) {
             byText = next(byText, b & 255);
         }
-        if (!hasTokens(from)) {
+        if (!from.takes(token)) {
             return byText;
         }
         begin();
@@ -97,13 +98,13 @@ final class Automaton {
         return configuration();
     }
 
-    private static boolean hasTokens(Configuration configuration) {
-        for (Member member : configuration.members) {
-            if (member.tokens() != null) {
-                return true;
-            }
+    /** The same if it is known, else null. Thread-safe: what is published is not changed. */
+    static @Nullable Configuration known(Configuration from, int token, byte @Nullable [] text) {
+        @Nullable Configuration at = text == null || from.takes(token) ? null : from;
+        for (int i = 0; at != null && i < text.length; i++) {
+            at = at.next[at.classes.of(text[i] & 255)];
         }
-        return false;
+        return at;
     }
 
     /** A configuration of other terms. */
@@ -130,12 +131,16 @@ final class Automaton {
             return Configuration.DEAD;
         }
         Limits.check(SUBJECT, members.size(), Limits.MEMBERS, "ways to read a text");
+        terms.budget().spend(2L * members.size());
         ByteClasses classes = terms.empty.classes;
         for (Member member : members) {
             classes = terms.and(classes, member.term().classes);
         }
         Configuration made = new Configuration(members, accepts, classes);
         Configuration known = configurations.putIfAbsent(made, made);
+        if (known == null) {
+            terms.budget().keep(CONFIGURATION_BYTES + MEMBER_BYTES * made.members.length + 4L * made.next.length);
+        }
         return known == null ? made : known;
     }
 
@@ -156,6 +161,7 @@ final class Automaton {
             made.brackets = (parent == null ? 0 : parent.brackets) + (closes(expression, position) ? 1 : 0);
             Limits.check(SUBJECT, made.brackets, Limits.OPEN, "open brackets");
             made.id = ++ids;
+            terms.budget().keep(FRAME_BYTES);
             frames.put(made, made);
             known = made;
         }
@@ -247,23 +253,14 @@ final class Automaton {
         }
     }
 
-    /** Roughly its bytes. */
-    long bytes() {
-        return configurations.size() * (long) CONFIGURATION_BYTES + frames.size() * 120L + terms.budget().bytes();
-    }
-
-    /** Forgets it, if it is too much. Configurations that are in use stay sound. */
-    boolean forgets() {
-        if (bytes() - compiled < MOST_BYTES) {
-            return false;
-        }
+    /** Forgets what was found out since the compilation. Configurations that are in use stay sound. */
+    void forget() {
         configurations.keySet().forEach(each -> {
             Arrays.fill(each.next, null);
-            each.capped = null;
+            each.allowed = null;
         });
         configurations.clear();
         frames.clear();
         terms.forget();
-        return true;
     }
 }

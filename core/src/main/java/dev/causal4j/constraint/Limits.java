@@ -13,12 +13,15 @@ final class Limits {
     static final int OPEN = 256; // brackets
 
     // A step is some tenth of a microsecond, and calls of a matcher know most of what a compilation found out.
-    static final int COMPILE_STEPS = 10_000_000;
+    static final int COMPILE_STEPS = 5_000_000;
     static final int TOKEN_STEPS = 500_000; // to find the tokens that can follow, or to follow one
     static final int TRIED_STEPS = 10_000; // the same where nobody may wait
 
-    /** Of one constraint: those that are kept for long are bounded together, by {@link Compilations}. */
-    static final int BYTES = 128 << 20;
+    static final int BYTES = 64 << 20; // of one constraint when it is compiled
+
+    // What all hold together depends on the heap, and tells no answer: what is too much is forgotten.
+    static final long KEPT_BYTES = Math.min(256L << 20, Runtime.getRuntime().maxMemory() / 8);
+    static final long GROWN_BYTES = KEPT_BYTES;
 
     private Limits() {}
 
