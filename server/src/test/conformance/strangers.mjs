@@ -18,6 +18,7 @@ that without strangers, the first token of the schema comes within 1 s, nobody b
 const clients = Math.min(256, +(o.clients ?? 64)),
   minutes = Math.min(60, +(o.minutes ?? 1)),
   url = new URL(o.positional[0]);
+let settledAt = null; // seconds after the last stranger
 if (process.send) strangers();
 else await main();
 
@@ -112,7 +113,7 @@ async function main() {
     try {
       execFileSync(jcmd, [o.pid, "GC.run"], { stdio: "ignore" });
       const text = execFileSync(jcmd, [o.pid, "GC.heap_info"], { encoding: "utf8" });
-      return sum([...text.matchAll(/^ (?!Metaspace)[^\n]*used (\d+)K/gm)].map(m => +m[1])) / 1024;
+      return sum([...text.matchAll(/total \d+K, used (\d+)K/g)].map(m => +m[1])) / 1024;
     } catch {
       return NaN;
     }
@@ -168,7 +169,7 @@ async function main() {
     }
   };
   const warm = Promise.all([...Array.from({ length: 8 }, (_, i) => stream(i + 1)), compiled(), watch()]);
-  await sleep(10000);
+  await sleep(30000);
   samples.alone.gaps.length = samples.alone.first.length = health.length = 0; // what was compiled meanwhile
   const before = { mb: memory(), heap: heap() };
   await sleep(1000 * +(o.alone ?? 20));
@@ -224,7 +225,6 @@ async function main() {
     process.exit(failed ? 1 : 0);
   }
 }
-var settledAt = null;
 /** Waits until no sequence runs or waits. */
 async function settled(t) {
   const at = performance.now();

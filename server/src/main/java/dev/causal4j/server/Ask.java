@@ -1,5 +1,6 @@
 package dev.causal4j.server;
 
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.server.Choice.Piece;
@@ -98,6 +99,12 @@ record Ask(
                 && !form.stream
                 && options.isPlainGreedy()
                 && options.stop().isEmpty();
+    }
+
+    /** The same with a constraint that is equal to its own. */
+    Ask with(Constraint constraint) {
+        GenerationOptions same = options.toBuilder().constraint(constraint).build();
+        return new Ask(prompts, n, candidates, same, constrained, alternatives, echo, form, telling);
     }
 
     /** The number of sequences. */

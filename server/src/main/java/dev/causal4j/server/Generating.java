@@ -55,13 +55,18 @@ final class Generating {
      */
     void answer(Api api, Call call) throws IOException, InterruptedException {
         Ask ask = turns.read(call, () -> api.read(JsonIn.parse(call.body.get()), served, call.owner));
-        turns.compile(call, ask, served.tokenizer());
-        Optional<Constraint> constraint = ask.options().constraint();
-        constraint.ifPresent(each -> constraints.add(call.caller, each));
-        try {
+        Optional<Constraint> own = ask.options().constraint();
+        if (own.isEmpty()) {
             generate(api, ask, call);
+            return;
+        }
+        Constraint wanted = constraints.known(own.get());
+        turns.compile(call, wanted, ask.constrained(), served.tokenizer());
+        Constraint used = constraints.add(call.caller, wanted);
+        try {
+            generate(api, ask.with(used), call);
         } finally {
-            constraint.ifPresent(constraints::remove);
+            constraints.remove(used);
         }
     }
 

@@ -68,7 +68,7 @@ final class Limits {
     /** Requests that wait for a compilation of their constraints. */
     static final int COMPILATIONS = 64;
     /** Of the constraints that requests use. */
-    static final int CONSTRAINT_BYTES = 96 << 20;
+    static final int CONSTRAINT_BYTES = 64 << 20;
     /** Of a constraint that a caller who uses no other always gets. */
     static final int ALWAYS_CONSTRAINT_BYTES = 4 << 20;
 

@@ -320,7 +320,7 @@ final class Routes implements HttpHandler {
         } catch (ApiError e) {
             fail(call, e);
         } catch (ConstraintException e) { // a limit that was met while a text was generated
-            fail(call, new ApiError(500, "constraint_limit", null, String.valueOf(e.getMessage())));
+            fail(call, new ApiError(400, "constraint_limit", null, String.valueOf(e.getMessage())));
         } catch (InputException e) {
             fail(call, new ApiError(400, "invalid_value", null, String.valueOf(e.getMessage())));
         } catch (CancellationException | InterruptedException e) {

@@ -35,12 +35,12 @@ final class Turns {
     /**
      * Compiles the constraint of a request. One that is compiled waits for nobody.
      *
+     * @param param the field that asks for it
      * @throws ApiError if it cannot be compiled for the tokenizer, or too many wait
      * @throws java.util.concurrent.CancellationException if the client is gone or the server shuts down
      */
-    void compile(Call call, Ask ask, Tokenizer tokenizer) throws InterruptedException {
-        Constraint constraint = ask.options().constraint().orElse(null);
-        if (constraint == null || constraint.isCompiled(tokenizer)) {
+    void compile(Call call, Constraint constraint, String param, Tokenizer tokenizer) throws InterruptedException {
+        if (constraint.isCompiled(tokenizer)) {
             return;
         }
         if (!compilations.take(call.caller, 1)) {
@@ -49,7 +49,7 @@ final class Turns {
         try {
             await(call, () -> constraint.start(tokenizer));
         } catch (ConstraintException e) {
-            throw new ApiError(400, "invalid_value", ask.constrained(), String.valueOf(e.getMessage()));
+            throw new ApiError(400, "invalid_value", param, String.valueOf(e.getMessage()));
         } finally {
             compilations.give(call.caller, 1);
         }

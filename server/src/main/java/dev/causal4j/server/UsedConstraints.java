@@ -10,11 +10,13 @@ final class UsedConstraints {
     /** How requests use one, which grows. */
     private static final class Use {
         private final Object caller; // the first that uses it
+        private final Constraint constraint;
         private int requests = 1;
         private long bytes;
 
-        Use(Object caller, long bytes) {
+        Use(Object caller, Constraint constraint, long bytes) {
             this.caller = caller;
+            this.constraint = constraint;
             this.bytes = bytes;
         }
     }
@@ -26,22 +28,28 @@ final class UsedConstraints {
         this.tokenizer = tokenizer;
     }
 
+    /** The equal constraint that is in use, so that it is compiled once also if it is too large to be kept; else this one. */
+    synchronized Constraint known(Constraint constraint) {
+        Use known = uses.get(constraint);
+        return known == null ? constraint : known.constraint;
+    }
+
     /**
      * Adds a use of a compiled constraint, which {@link #remove} ends.
      *
+     * @return the constraint to use, an equal one
      * @throws ApiError if the heap has no room for it
      */
-    synchronized void add(Object caller, Constraint constraint) {
+    synchronized Constraint add(Object caller, Constraint constraint) {
         Use known = uses.get(constraint);
         if (known != null) {
             known.requests++;
-            return;
+            return known.constraint;
         }
         long sum = 0;
         boolean usesOther = false;
-        for (Map.Entry<Constraint, Use> each : uses.entrySet()) {
-            Use use = each.getValue();
-            use.bytes = Math.max(use.bytes, each.getKey().bytes(tokenizer));
+        for (Use use : uses.values()) {
+            use.bytes = Math.max(use.bytes, use.constraint.bytes(tokenizer));
             sum += use.bytes;
             usesOther |= use.caller.equals(caller);
         }
@@ -49,7 +57,8 @@ final class UsedConstraints {
         if (sum + bytes > Limits.CONSTRAINT_BYTES && (usesOther || bytes > Limits.ALWAYS_CONSTRAINT_BYTES)) {
             throw ApiError.full("constraints", "at most " + Limits.CONSTRAINT_BYTES + " bytes in use");
         }
-        uses.put(constraint, new Use(caller, bytes));
+        uses.put(constraint, new Use(caller, constraint, bytes));
+        return constraint;
     }
 
     /** Ends a use. */

@@ -1,5 +1,6 @@
 package dev.causal4j.server;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
@@ -29,7 +30,7 @@ class UsedConstraintsTest {
     private void refused(String caller, Sized constraint) {
         assertThatExceptionOfType(ApiError.class)
                 .isThrownBy(() -> uses.add(caller, constraint))
-                .withMessageStartingWith("constraints: expected at most 100663296 bytes in use, got more; ")
+                .withMessageStartingWith("constraints: expected at most 67108864 bytes in use, got more; ")
                 .matches(e -> e.status == 429);
     }
 
@@ -46,6 +47,19 @@ class UsedConstraintsTest {
         refused("a", new Sized("three", 1));
         uses.remove(new Sized("one", LARGE));
         uses.add("a", new Sized("three", 1));
+    }
+
+    @Test
+    void equalConstraintsAreOneWhileItIsUsed() {
+        Sized first = new Sized("one", 1);
+        Sized second = new Sized("one", 1);
+        assertThat(uses.known(second)).isSameAs(second);
+        assertThat(uses.add("a", first)).isSameAs(first);
+        assertThat(uses.known(second)).isSameAs(first);
+        assertThat(uses.add("b", second)).isSameAs(first);
+        uses.remove(second);
+        uses.remove(second);
+        assertThat(uses.known(second)).isSameAs(second);
     }
 
     @Test
