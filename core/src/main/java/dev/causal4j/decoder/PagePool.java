@@ -10,11 +10,14 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.BooleanSupplier;
 
 /**
  * A bounded pool of pages for keys and values; a page holds {@value #POSITIONS} positions of all layers of one kind.
@@ -56,6 +59,7 @@ public final class PagePool {
     private final Map<Integer, Long> states = new HashMap<>(); // where a layer's part of the state begins
     private final Map<Integer, Long> moves = new HashMap<>(); // where what has moved it begins
     private final Map<MemorySegment, Integer> users = new HashMap<>(); // how many caches hold each page
+    private final Collection<BooleanSupplier> keepers = new ConcurrentLinkedQueue<>();
     private long held; // bytes
     private long promised; // bytes
 
@@ -115,6 +119,21 @@ public final class PagePool {
     /** Pages of each kind for which there is room: neither held nor reserved. */
     public synchronized int freePages() {
         return Math.clamp(freeBytes() / Math.max(1, pageBytes()), 0, Integer.MAX_VALUE);
+    }
+
+    /** Adds one who keeps pages of no sequence. Asked by any thread, he gives some back and returns whether he had any. */
+    public void addKeeper(BooleanSupplier keeper) {
+        keepers.add(keeper);
+    }
+
+    /** Removes one who keeps none any more. */
+    public void removeKeeper(BooleanSupplier keeper) {
+        keepers.remove(keeper);
+    }
+
+    /** Asks for pages that are kept for no sequence. Returns whether there were any. */
+    public boolean reclaim() {
+        return keepers.stream().anyMatch(BooleanSupplier::getAsBoolean);
     }
 
     private long freeBytes() {

@@ -11,7 +11,6 @@ import dev.causal4j.chat.ToolChoice.Kind;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.constraint.Constraint;
-import dev.causal4j.decoder.PagePool;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.Arrays;
@@ -37,16 +36,13 @@ public final class Chat {
     /** Most new tokens of an answer, unless the options say it. */
     public static final int MAX_NEW_TOKENS = 1024;
 
-    /** States of recurrent layers that are kept: behind the last turns, and where an earlier one may be changed. */
-    private static final int STATES = 4;
-
     private final Engine engine;
     private Format format;
     private Answer last = new Answer("", "", List.of(), "stop");
     private List<Message> messages = List.of();
     private GenerationOptions options;
     private int leftOut;
-    private int attempts; // to answer the last message
+    private int attempts; // to answer the last message again
 
     /** A chat whose answers an engine computes; a turn costs its new tokens if the engine keeps pages of prompts. */
     public Chat(Engine engine, Format format) {
@@ -57,7 +53,7 @@ public final class Chat {
 
     /**
      * A chat by the model's own template, or as a plain transcript if it has none. The engine that all callers of the model
-     * share computes it, and keeps pages for one context from now on.
+     * share computes it.
      *
      * @throws IllegalStateException if the model has no tokenizer
      */
@@ -65,11 +61,9 @@ public final class Chat {
         return of(Format.of(model));
     }
 
-    /** A chat that the engine shared by all callers of the model computes; it keeps pages for one context from now on. */
+    /** A chat that the engine shared by all callers of the model computes. */
     public static Chat of(Format format) {
-        Engine engine = Engine.shared(format.model);
-        engine.keepPages(PagePool.needed(format.model.decoder().config().contextLength()), STATES);
-        return new Chat(engine, format);
+        return new Chat(Engine.shared(format.model), format);
     }
 
     /**
@@ -103,23 +97,32 @@ public final class Chat {
 
     /** Answers the last message again, with the next seed, through a function as of {@link #sendThrough}. */
     public Generation regenerateThrough(Function<GenerationRequest, Generation> compute) {
-        List<Message> asked = messages.subList(0, lastQuestion() + 1);
-        attempts++;
-        return answer(asked, compute);
+        return answer(messages.subList(0, lastQuestion() + 1), attempts + 1, compute);
     }
 
     private Generation answer(GenerationRequest request, TokenListener listener) {
         return new Generator(engine).generate(List.of(request), listener).getFirst();
     }
 
-    private Generation answer(List<Message> asked, Function<GenerationRequest, Generation> compute) {
-        GenerationRequest request = request(asked);
+    private Generation answer(
+            List<Message> asked, int attempt, Function<GenerationRequest, Generation> compute) {
+        GenerationOptions now =
+                options.toBuilder().seed(options.seed() + attempt).build();
+        int oldest = Math.clamp(starts(asked).length - 1, 0, leftOut);
+        GenerationRequest request = format.request(without(asked, oldest), now);
+        if (request.prompt().length > context() - context() / 4 && oldest < starts(asked).length - 1) {
+            // Half of the context is freed at once, so that the next prompts begin as this one and are found in the cache.
+            oldest = oldest(asked, oldest, now);
+            request = format.request(without(asked, oldest), now);
+        }
         Generation generation = compute.apply(request);
         AnswerParser parser = format.parser(request, AnswerParser.Listener.NONE);
         parser.accept(generation.text());
         last = parser.end(generation.finishReason().ofTurn());
         Message said = format.parses() ? last.message() : new Message("assistant", generation.text());
         messages = with(asked, List.of(said));
+        attempts = attempt;
+        leftOut = oldest;
         return generation;
     }
 
@@ -138,8 +141,7 @@ public final class Chat {
 
     /** Adds messages as {@link #answer(List)} does, and computes the answer through a function as of {@link #sendThrough}. */
     public Generation answerThrough(Function<GenerationRequest, Generation> compute, List<Message> more) {
-        attempts = 0;
-        return answer(with(messages, more), compute);
+        return answer(with(messages, more), 0, compute);
     }
 
     /** What the last answer means; empty before the first. */
@@ -159,24 +161,23 @@ public final class Chat {
         return this;
     }
 
-    /** The request for an answer to messages, without the oldest turns if the context has no room for them. */
-    private GenerationRequest request(List<Message> asked) {
-        int context = format.model.decoder().config().contextLength();
-        int turns = starts(asked).length;
-        int oldest = Math.min(leftOut, turns - 1);
-        GenerationOptions now =
-                options.toBuilder().seed(options.seed() + attempts).build();
-        GenerationRequest request = format.request(without(asked, oldest), now);
-        // Half of the context is freed at once, so that the next prompts begin as this one and are found in the cache.
-        for (int most = context - context / 4;
-                request.prompt().length > most && oldest < turns - 1;
-                most = context / 2) {
-            request = format.request(without(asked, ++oldest), now);
+    /** The fewest of the oldest turns without which a prompt takes at most half of the context, or all but the last. */
+    private int oldest(List<Message> asked, int from, GenerationOptions now) {
+        int few = from;
+        int enough = starts(asked).length - 1;
+        while (enough - few > 1) {
+            int middle = (few + enough) / 2;
+            if (format.request(without(asked, middle), now).prompt().length > context() / 2) {
+                few = middle;
+            } else {
+                enough = middle;
+            }
         }
-        if (request.prompt().length <= context) {
-            leftOut = oldest;
-        }
-        return request;
+        return enough;
+    }
+
+    private int context() {
+        return format.model.decoder().config().contextLength();
     }
 
     private static List<Message> without(List<Message> all, int oldest) {

@@ -36,7 +36,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
     }
 
     /**
-     * Embeds a text.
+     * Embeds a text, with the tokens that the model's files put before and after it.
      *
      * @return a vector of the model's hidden size
      * @throws IllegalStateException if the model has no tokenizer
@@ -44,7 +44,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
      */
     public float[] embed(String text) {
         Tokenizer tokenizer = model.requireTokenizer();
-        return embed(tokenizer.withPrefix(tokenizer.encode(text)));
+        return embed(tokenizer.whole(tokenizer.encode(text)));
     }
 
     /**
@@ -64,7 +64,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
         double[] sum = new double[model.head().hiddenSize()];
         Activations activations = new Activations();
         try (KVCache cache = model.newCache()) {
-            cache.declare(tokens.length);
+            while (!cache.reserve(tokens.length) && model.decoder().pool().reclaim()) {} // fails where there is no page
             for (int from = 0; from < tokens.length; from += KVCache.STEP) {
                 int to = Math.min(from + KVCache.STEP, tokens.length);
                 int wanted = pooling == Pooling.MEAN ? to - from : to == tokens.length ? 1 : 0;

@@ -5,21 +5,20 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.PagePool;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
-import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.WeakHashMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -44,7 +43,8 @@ public final class Engine implements AutoCloseable {
     private static final long IDLE_MILLIS = 1000;
     private static final long REST_MILLIS = 100; // until slow readers that wake nobody are asked again
 
-    private static final Map<CausalLM, WeakReference<Engine>> SHARED = new WeakHashMap<>();
+    /** States of recurrent layers that a shared engine keeps: after the last turns, and where one may be changed. */
+    private static final int STATES = 4;
 
     /**
      * Who asks for sequences.
@@ -63,20 +63,20 @@ public final class Engine implements AutoCloseable {
     private static final Requester ANYBODY = Requester.of("");
 
     final DraftSource drafts;
-    final int mostDrafted; // rows behind the last token of a sequence
+    final int mostDrafted; // rows after the last token of a sequence
     private final CausalLM model;
-    private final EngineOptions options;
+    private final boolean isShared;
     private final List<Sequence<?>> arrived = new ArrayList<>(); // guarded by this, as all up to the blank line
-    private int waiting;
+    private final WaitingLine line;
     private int running;
     private boolean woken;
-    private boolean cancels; // the waiting sequences
     private @Nullable Thread thread;
     private CompletableFuture<@Nullable Void> ended = CompletableFuture.completedFuture(null); // with the thread
     private volatile boolean closed; // written under the lock
 
     private final Schedule schedule; // the thread's alone, as all below
-    private final PrefixCache prefixes;
+    private final PrefixCache prefixes; // which others may ask for pages
+    private final BooleanSupplier keeper;
     private final Candidates candidates;
     private final Activations activations = new Activations();
     private float[] logits = {}; // [n, V], some rows of a step
@@ -93,11 +93,16 @@ public final class Engine implements AutoCloseable {
     }
 
     Engine(CausalLM model, EngineOptions options, DraftSource drafts, int mostDrafted) {
+        this(model, options, drafts, mostDrafted, false);
+    }
+
+    private Engine(CausalLM model, EngineOptions options, DraftSource drafts, int mostDrafted, boolean isShared) {
         Kernels.require(); // fails here if the kernels that the property sets are missing
         this.model = model;
-        this.options = options;
+        this.line = new WaitingLine(options.queue());
         this.drafts = drafts;
         this.mostDrafted = mostDrafted;
+        this.isShared = isShared;
         this.prefixes = new PrefixCache(model.decoder().pool(), options.prefixBytes());
         this.schedule = new Schedule(model, options, prefixes, budget);
         // Ids beyond the tokenizer belong to a padded vocabulary and are never chosen.
@@ -105,27 +110,26 @@ public final class Engine implements AutoCloseable {
         int choosable =
                 Math.min(size, model.tokenizer().map(Tokenizer::vocabularySize).orElse(size));
         this.candidates = new Candidates(choosable, model.head().compute());
+        this.keeper = prefixes::evictUnused;
+        model.decoder().pool().addKeeper(keeper);
     }
 
     /**
-     * The engine that callers without one of their own share. It has the default options, but keeps pages of prompts once
-     * there is a {@link Chat}, and needs no closing.
+     * The engine that callers without one of their own share, such as {@link Generator} and {@link Chat}. It has the default
+     * options, but keeps pages of prompts for one context. The model owns it, and closes it when it is closed itself.
+     *
+     * @throws IllegalStateException if the model is closed
      */
     public static Engine shared(CausalLM model) {
-        synchronized (SHARED) {
-            WeakReference<Engine> known = SHARED.get(model);
-            Engine engine = known == null ? null : known.get();
-            if (engine == null || engine.closed) {
-                engine = new Engine(model);
-                SHARED.put(model, new WeakReference<>(engine));
-            }
-            return engine;
-        }
+        return model.owned(Engine.class, Engine::newShared, Engine::end);
     }
 
-    /** Keeps at least so many pages of prompts for others that begin alike, and so many states of recurrent layers. */
-    void keepPages(long pages, long states) {
-        prefixes.keep(pages, states);
+    private static Engine newShared(CausalLM model) {
+        PagePool pool = model.decoder().pool();
+        int pages = PagePool.needed(model.decoder().config().contextLength());
+        long bytes = pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
+        return new Engine(
+                model, EngineOptions.DEFAULT.withPrefixBytes(bytes), DraftSource.NONE, MOST_DRAFTED, true);
     }
 
     /** The model it computes. */
@@ -140,7 +144,8 @@ public final class Engine implements AutoCloseable {
      * @return completed on the engine's thread: with the sequence, also one that its listener ended, or with what the
      *     listener, a rule or numbers that are not finite threw
      * @throws InputException as {@link Generator#generate(List, TokenListener)}
-     * @throws RejectedExecutionException if the queue is full
+     * @throws RejectedExecutionException if the queue is full, and this caller has most of it. The result ends with it where
+     *     another caller takes the place
      * @throws IllegalStateException if the engine is closed, or stop strings are set for a model without a tokenizer
      */
     public CompletableFuture<Generation> submit(GenerationRequest request, TokenListener listener) {
@@ -207,11 +212,7 @@ public final class Engine implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("engine: expected an open one, got one that was closed");
         }
-        long more = sequences.stream().filter(each -> each.continued == null).count();
-        if (more > options.queue() - waiting()) {
-            throw new RejectedExecutionException("queue: expected at most " + options.queue()
-                    + " waiting sequences, got " + (waiting() + more) + "; try again later");
-        }
+        line.add(sequences);
         arrived.addAll(sequences);
         if (thread == null) {
             ended = new CompletableFuture<>();
@@ -259,7 +260,7 @@ public final class Engine implements AutoCloseable {
 
     /** How many sequences are in the queue: those that have never run. */
     public synchronized int waiting() {
-        return waiting + arrived.size();
+        return line.count();
     }
 
     /** How many sequences are computed. */
@@ -269,13 +270,23 @@ public final class Engine implements AutoCloseable {
 
     /** Cancels the sequences that are in the queue. */
     public synchronized void cancelWaiting() {
-        arrived.forEach(sequence -> sequence.result.cancel(false));
-        cancels = true;
+        line.cancel();
     }
 
-    /** Cancels all sequences, waits for the step under way, and gives all pages back. Not to be called by a listener. */
+    /**
+     * Cancels all sequences, waits for the step under way, and gives all pages back. Not to be called by a listener.
+     *
+     * @throws IllegalStateException if it is {@linkplain #shared shared}: others need it
+     */
     @Override
     public void close() {
+        if (isShared) {
+            throw new IllegalStateException("engine: expected one of your own, got the shared one; close its model");
+        }
+        end();
+    }
+
+    private void end() {
         checkCaller();
         CompletableFuture<?> end;
         synchronized (this) {
@@ -284,9 +295,8 @@ public final class Engine implements AutoCloseable {
             end = ended;
         }
         end.join();
-        synchronized (this) {
-            while (prefixes.evict()) {}
-        }
+        model.decoder().pool().removeKeeper(keeper);
+        while (prefixes.evict()) {}
     }
 
     private void run() {
@@ -320,7 +330,7 @@ public final class Engine implements AutoCloseable {
     }
 
     private synchronized void count() {
-        waiting = schedule.queued();
+        line.update();
         running = schedule.running();
     }
 
@@ -338,10 +348,6 @@ public final class Engine implements AutoCloseable {
                 // Ignore: a listener interrupted the shared engine thread.
             }
         }
-        if (cancels) {
-            schedule.cancelQueued();
-        }
-        cancels = false;
         boolean isNeeded = woken || !schedule.isEmpty();
         woken = false;
         schedule.add(arrived);

@@ -93,7 +93,7 @@ final class PrefixCache {
 
     private final PagePool pool;
     private final long pageBytes; // of a page with its predictions
-    private volatile long most; // bytes of unused pages and of snapshots
+    private final long most; // bytes of unused pages and of snapshots
     private final Map<Object, NavigableMap<IntBuffer, Node>> pages = new HashMap<>(); // behind a page or root
     private final SequencedSet<Node> unused = new LinkedHashSet<>(); // without users, the least recently used first
     private final SequencedSet<Node> snapshots = new LinkedHashSet<>(); // with one, the least recently used first
@@ -103,11 +103,6 @@ final class PrefixCache {
         this.pool = pool;
         this.pageBytes = pool.pageBytes() + PREDICTION_BYTES;
         this.most = bytes;
-    }
-
-    /** Keeps at least so many pages and so many snapshots from now on. May be called by any thread. */
-    synchronized void keep(long pages, long states) {
-        most = Math.max(most, pages * pageBytes + states * pool.stateBytes());
     }
 
     /** Whether it keeps the pages of a sequence that begins now. */
@@ -121,7 +116,7 @@ final class PrefixCache {
     }
 
     /** Gives a sequence, whose cache is empty, the known pages and predictions of its beginning. */
-    void begin(Sequence<?> sequence) {
+    synchronized void begin(Sequence<?> sequence) {
         List<Node> found = new ArrayList<>();
         int common = 0;
         for (Optional<Node> next = next(sequence, sequence.root, 0); next.isPresent(); ) {
@@ -200,7 +195,7 @@ final class PrefixCache {
     }
 
     /** Adds the full pages of a sequence that are not in its chain yet, and a snapshot where there is to be one. */
-    void add(Sequence<?> sequence) {
+    synchronized void add(Sequence<?> sequence) {
         while (sequence.shares && (sequence.chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
             keep(sequence, POSITIONS);
         }
@@ -242,7 +237,7 @@ final class PrefixCache {
     }
 
     /** Adds the last page of a sequence that has ended, and releases its pages unless others still continue it. */
-    void end(Sequence<?> sequence) {
+    synchronized void end(Sequence<?> sequence) {
         int rest = sequence.cache.length() - sequence.chain.size() * POSITIONS;
         boolean leads = sequence.followers > 0 && sequence.finished();
         if (sequence.shares && sequence.failure == null && rest >= (leads || isRecurrent() ? 1 : LEAST)) {
@@ -264,7 +259,7 @@ final class PrefixCache {
     }
 
     /** Ends a sequence's use of its pages, the last first: an unused page is always older than those before it. */
-    void release(Sequence<?> sequence) {
+    synchronized void release(Sequence<?> sequence) {
         List<Node> chain = List.copyOf(sequence.chain);
         sequence.chain.clear();
         for (Node node : chain.reversed()) {
@@ -283,7 +278,7 @@ final class PrefixCache {
     }
 
     /** Gives back what was not used for longest, or releases the pages of a sequence that has ended; false if there is nothing. */
-    boolean evict() {
+    synchronized boolean evict() {
         if (evictUnused() || removeSnapshot(_ -> true)) {
             return true;
         }
@@ -292,7 +287,8 @@ final class PrefixCache {
         return oldest.isPresent();
     }
 
-    private boolean evictUnused() {
+    /** Gives back what no sequence uses and was not used for longest; false if there is nothing. Called by any thread. */
+    synchronized boolean evictUnused() {
         if (removeSnapshot(node -> node.users == 0)) {
             return true;
         }

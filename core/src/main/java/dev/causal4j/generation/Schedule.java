@@ -68,11 +68,6 @@ final class Schedule {
         return turns.computeIfAbsent(sequence.requester, requester -> new Turn(requester.caller(), ++clock));
     }
 
-    /** How many sequences have never run. */
-    int queued() {
-        return (int) waiting().filter(sequence -> !sequence.hasRun).count();
-    }
-
     /** How many sequences run. */
     int running() {
         return running.size();
@@ -90,11 +85,6 @@ final class Schedule {
 
     private Stream<Sequence<?>> waiting() {
         return turns.values().stream().flatMap(turn -> turn.waiting.stream());
-    }
-
-    /** Cancels the sequences that have never run. */
-    void cancelQueued() {
-        waiting().filter(sequence -> !sequence.hasRun).forEach(sequence -> sequence.result.cancel(false));
     }
 
     /** Asks for masks that are not ready, and the readers of sequences whether they keep up. Calls listeners. */
@@ -211,7 +201,7 @@ final class Schedule {
         next.cached(next.cache.length());
         int positions = Math.min(next.known + PagePool.POSITIONS, next.positions);
         while (!next.cache.reserve(positions, next.shares) || pool.freePages() < running.size()) {
-            if (!prefixes.evict()) {
+            if (!evict()) {
                 boolean alone = running.isEmpty();
                 if (alone && next.cache.length() == 0) {
                     return true; // other caches hold them: it fails where there is none
@@ -223,6 +213,11 @@ final class Schedule {
             }
         }
         return true;
+    }
+
+    /** Gives back pages that are kept for nobody, here or by another engine; false if there are none. */
+    private boolean evict() {
+        return prefixes.evict() || pool.reclaim();
     }
 
     /** Divides the prompt tokens of a step. Returns the sequences to feed: those that generate first, then by alternatives. */
@@ -258,7 +253,7 @@ final class Schedule {
             sequence.draft = new int[0]; // a guess sets nobody back
         }
         while (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), sequence.shares)) {
-            if (!prefixes.evict()) {
+            if (!evict()) {
                 if (running.size() == 1) {
                     return true; // other caches hold them: it fails where there is none
                 }

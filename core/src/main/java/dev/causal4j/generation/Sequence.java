@@ -10,6 +10,7 @@ import dev.causal4j.head.Prediction;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -25,9 +26,11 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     final CompletableFuture<R> result = new CompletableFuture<>() {
         @Override
         public boolean cancel(boolean interrupts) {
-            cancelled |= !isDone();
+            if (!isDone()) {
+                end(new CancellationException("sequence: cancelled"));
+            }
             engine.wake();
-            return cancelled;
+            return ended != null;
         }
     };
 
@@ -60,7 +63,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     @Nullable
     Throwable failure;
 
-    private volatile boolean cancelled;
+    private volatile @Nullable RuntimeException ended; // by others
 
     Sequence(Engine engine, Requester requester, Optional<String> salt, @Nullable Sequence<?> continued) {
         this.engine = engine;
@@ -95,9 +98,14 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     /** The result. Called once, after it has finished. */
     abstract R outcome();
 
-    /** Whether it is over: finished, failed or cancelled. */
+    /** Ends it before its next step. May be called by any thread. */
+    void end(RuntimeException reason) {
+        ended = ended == null ? reason : ended;
+    }
+
+    /** Whether it is over: finished, failed or ended. */
     boolean over() {
-        return finished() || failure != null || cancelled || result.isDone() || followers == 0;
+        return finished() || failure != null || ended != null || result.isDone() || followers == 0;
     }
 
     /** Known tokens that it feeds in this step. */
@@ -233,7 +241,8 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         } else if (finished) {
             result.complete(outcome());
         } else {
-            result.completeExceptionally(new CancellationException("sequence: cancelled"));
+            result.completeExceptionally(
+                    Objects.requireNonNullElseGet(ended, () -> new CancellationException("sequence: cancelled")));
         }
     }
 

@@ -19,12 +19,15 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -32,8 +35,8 @@ import org.jspecify.annotations.Nullable;
  * A causal language model: decoder, head and, where there are some, a tokenizer and a chat template. Immutable and
  * thread-safe; many callers share one.
  *
- * <p>A model owns memory off heap until it is closed: keys and values, and weights that it loaded or made. As {@link
- * Parameters} it returns its own, so another model can reuse them.
+ * <p>A model owns memory off heap until it is closed: keys and values, and weights that it loaded or made; and the engine
+ * that its callers share. As {@link Parameters} it returns its own, so another model can reuse them.
  */
 public final class CausalLM implements Parameters, AutoCloseable {
     private final String name;
@@ -43,6 +46,11 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final TextFiles text;
     private final KVCache.Options cached;
     private final @Nullable Arena owned;
+    private final Map<Class<?>, Owned> parts = new HashMap<>(); // guarded by itself, as is closed
+    private boolean closed;
+
+    /** What was made for the model, and how it is closed. */
+    private record Owned(Object part, Runnable closing) {}
 
     CausalLM(
             String name,
@@ -398,9 +406,33 @@ public final class CausalLM implements Parameters, AutoCloseable {
                 + bytes / 1_000_000 + " MB";
     }
 
-    /** Frees keys, values and its own weights. Call it after the last use of the model. */
+    /**
+     * What all callers of the model share beside it, such as an engine. It is made once and closed with the model.
+     *
+     * @throws IllegalStateException if the model is closed
+     */
+    public <T> T owned(Class<T> type, Function<CausalLM, T> make, Consumer<T> close) {
+        synchronized (parts) {
+            if (closed) {
+                throw new IllegalStateException("model: expected an open one, got one that was closed");
+            }
+            Owned known = parts.computeIfAbsent(type, _ -> {
+                T made = make.apply(this);
+                return new Owned(made, () -> close.accept(made));
+            });
+            return type.cast(known.part);
+        }
+    }
+
+    /** Ends what callers share, and frees keys, values and its own weights. Call it after the last use of the model. */
     @Override
     public void close() {
+        List<Owned> ending;
+        synchronized (parts) {
+            closed = true;
+            ending = List.copyOf(parts.values());
+        }
+        ending.forEach(each -> each.closing.run());
         decoder.close();
         if (owned != null && owned.scope().isAlive()) {
             owned.close();

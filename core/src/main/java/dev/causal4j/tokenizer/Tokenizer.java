@@ -50,7 +50,8 @@ public final class Tokenizer {
     final Vocabulary vocabulary;
     final Encoder encoder;
     final Rule rule;
-    final int[] prefix;
+    private final int[] prefix;
+    private final int[] suffix;
     private final BitSet special = new BitSet();
     final List<Token> tokens;
     private final List<String> controlTokens;
@@ -68,14 +69,23 @@ public final class Tokenizer {
 
     /**
      * @param settings a tokenizer.json without vocabulary and merges, and perhaps without added tokens
-     * @param prefix ids that {@link #withPrefix} puts before a text
+     * @param prefix ids that files put before a text
+     * @param suffix ids that files put after a text
      */
-    Tokenizer(Json settings, Vocabulary vocabulary, Encoder encoder, Rule rule, List<Token> tokens, int[] prefix) {
+    Tokenizer(
+            Json settings,
+            Vocabulary vocabulary,
+            Encoder encoder,
+            Rule rule,
+            List<Token> tokens,
+            int[] prefix,
+            int[] suffix) {
         this.settings = settings;
         this.vocabulary = vocabulary;
         this.encoder = encoder;
         this.rule = rule;
         this.prefix = prefix;
+        this.suffix = suffix;
         this.tokens = tokens;
         for (Token token : tokens) {
             special.set(token.id(), token.has(Token.SPECIAL));
@@ -288,7 +298,7 @@ public final class Tokenizer {
 
     /**
      * Puts the ids before a text that the model's files put there, such as BOS, unless the text begins with them.
-     * GPT-2's files put none. Ids that files put behind a text are left out, since a model goes on there.
+     * GPT-2's files put none. A model goes on after it; {@link #whole} makes a text that is over.
      */
     public int[] withPrefix(int[] ids) {
         if (prefix.length <= ids.length && Arrays.equals(prefix, 0, prefix.length, ids, 0, prefix.length)) {
@@ -296,6 +306,14 @@ public final class Tokenizer {
         }
         int[] all = Arrays.copyOf(prefix, prefix.length + ids.length);
         System.arraycopy(ids, 0, all, prefix.length, ids.length);
+        return all;
+    }
+
+    /** Puts the ids around a text that the model's files put before and after it, as a model that embeds texts reads them. */
+    public int[] whole(int[] ids) {
+        int[] begun = withPrefix(ids);
+        int[] all = Arrays.copyOf(begun, begun.length + suffix.length);
+        System.arraycopy(suffix, 0, all, begun.length, suffix.length);
         return all;
     }
 

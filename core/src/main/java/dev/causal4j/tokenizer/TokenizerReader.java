@@ -194,8 +194,9 @@ final class TokenizerReader {
                 splitters,
                 model,
                 new ConcurrentHashMap<>());
-        int[] prefix = prefix(root, vocabulary.size());
-        return new Tokenizer(root, vocabulary, encoder, rule(root, byteLevel), tokens, prefix);
+        int[] prefix = around(root, vocabulary.size(), false);
+        int[] suffix = around(root, vocabulary.size(), true);
+        return new Tokenizer(root, vocabulary, encoder, rule(root, byteLevel), tokens, prefix, suffix);
     }
 
     private static boolean isPiece(String piece) {
@@ -423,24 +424,26 @@ final class TokenizerReader {
         return new Rule(byteLevel, types.contains("ByteFallback"), metaspace, drops);
     }
 
-    /** The tokens that the post-processor puts before a text. */
-    private static int[] prefix(Json root, int size) throws FormatException {
-        IntStream.Builder prefix = IntStream.builder();
+    /** The tokens that the post-processor puts before a text, or after it. */
+    private static int[] around(Json root, int size, boolean after) throws FormatException {
+        IntStream.Builder around = IntStream.builder();
         for (Json json : steps(root.section("post_processor"))) {
             boolean known = List.of("ByteLevel", "TemplateProcessing").contains(json.requireString("type"));
             json.support("type", known, "ByteLevel or TemplateProcessing");
+            boolean isAfter = false;
             for (Json item : json.objects("single")) {
-                if (item.has("Sequence")) {
-                    break;
+                isAfter |= item.has("Sequence");
+                if (item.has("Sequence") || isAfter != after) {
+                    continue;
                 }
                 Json special = json.section("special_tokens");
                 Json token = special.section(item.section("SpecialToken").requireString("id"));
                 List<Integer> ids = token.integers("ids");
                 boolean inside = !ids.isEmpty() && ids.stream().allMatch(id -> id >= 0 && id < size);
                 token.check("ids", inside, "ids of the vocabulary");
-                ids.forEach(prefix::add);
+                ids.forEach(around::add);
             }
         }
-        return prefix.build().toArray();
+        return around.build().toArray();
     }
 }

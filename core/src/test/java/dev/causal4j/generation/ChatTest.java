@@ -14,12 +14,15 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.AbstractMap;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -196,6 +199,57 @@ class ChatTest {
                     throw new IllegalStateException("no");
                 }));
         assertThat(chat.messages()).isEqualTo(before);
+    }
+
+    /** Their number is told by how often the template's variables are asked for. */
+    @Test
+    void turnsAreLeftOutWithFewRenderings() {
+        List<Integer> renderings = new ArrayList<>();
+        for (int turns : List.of(50, 100, 200)) {
+            AtomicInteger count = new AtomicInteger();
+            Map<String, String> variables = new AbstractMap<>() {
+                @Override
+                public Set<Entry<String, String>> entrySet() {
+                    count.incrementAndGet();
+                    return Set.of();
+                }
+            };
+            List<Message> messages = new ArrayList<>();
+            for (int turn = 0; turn < turns; turn++) {
+                messages.add(new Message("user", "It is a truth universally acknowledged."));
+                messages.add(new Message("assistant", "It is."));
+            }
+            Chat chat = Chat.of(format.withVariables(variables)).options(options(1));
+            chat.send("One");
+            int once = count.getAndSet(0);
+            chat.messages(messages);
+            Generation answer = chat.send("Two");
+            renderings.add(count.get() / once);
+            assertThat(answer.promptTokens().length).isBetween(307 / 4, 307 / 2);
+        }
+        assertThat(renderings.getFirst()).isLessThanOrEqualTo(8);
+        assertThat(renderings.getLast()).isLessThanOrEqualTo(renderings.getFirst() + 2);
+    }
+
+    @Test
+    void aFailedAttemptIsNotCounted() {
+        Chat chat = chat();
+        Generation first = chat.send("One");
+        chat.regenerate(TokenListener.NONE);
+        for (String more : List.of("", "Two")) {
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> {
+                        Function<GenerationRequest, Generation> fails = _ -> {
+                            throw new IllegalStateException("no");
+                        };
+                        if (more.isEmpty()) {
+                            chat.regenerateThrough(fails);
+                        } else {
+                            chat.sendThrough(fails, more);
+                        }
+                    });
+        }
+        assertThat(chat.regenerate(TokenListener.NONE).seed()).isEqualTo(first.seed() + 2);
     }
 
     @Test

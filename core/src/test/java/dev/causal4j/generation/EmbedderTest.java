@@ -9,12 +9,17 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.format.Json;
 import dev.causal4j.generation.Embedder.Pooling;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class EmbedderTest extends EngineFixture {
@@ -112,5 +117,51 @@ class EmbedderTest extends EngineFixture {
                 .hasMessage("text: expected 1 to 512 tokens, the context length, got 513");
         assertThatThrownBy(() -> raw.embed(new int[] {VOCABULARY})).isInstanceOf(InputException.class);
         assertThatThrownBy(() -> raw.embed("Emma")).isInstanceOf(IllegalStateException.class);
+    }
+
+    private static final Path GOLDEN = Path.of("src/test/resources/dev/causal4j/golden");
+
+    private record Text(String text, int[] tokens, double[] vector) {}
+
+    private static List<Text> texts(String name) throws IOException {
+        List<Text> texts = new ArrayList<>();
+        for (Json each : Json.read(GOLDEN.resolve(name).resolve("embeddings.json")).objects("texts")) {
+            int[] tokens = each.integers("tokens").stream().mapToInt(id -> id).toArray();
+            List<?> vector = each.root().get("vector") instanceof List<?> numbers ? numbers : List.of();
+            texts.add(new Text(
+                    each.requireString("text"),
+                    tokens,
+                    vector.stream().mapToDouble(x -> ((Number) x).doubleValue()).toArray()));
+        }
+        return texts;
+    }
+
+    /** Qwen3-Embedding's kind: its files put a token after a text, whose vector is the text's. */
+    @Test
+    void aTextEndsAsTheModelsFilesEndIt() throws IOException {
+        try (CausalLM embeds = CausalLM.load(GOLDEN.resolve("embedding-last"))) {
+            Embedder embedder = new Embedder(embeds, Pooling.LAST, true);
+            Tokenizer tokenizer = embeds.requireTokenizer();
+            for (Text each : texts("embedding-last")) {
+                assertThat(tokenizer.whole(tokenizer.encode(each.text))).containsExactly(each.tokens);
+                float[] vector = embedder.embed(each.text);
+                double cosine = 0;
+                for (int d = 0; d < vector.length; d++) {
+                    cosine += vector[d] * each.vector[d];
+                }
+                assertThat(cosine / Math.sqrt(squares(vector))).as(each.text).isGreaterThanOrEqualTo(0.9999999);
+            }
+        }
+    }
+
+    /** EmbeddingGemma's kind has a token before and one after a text. Each sees all others, which no model here does. */
+    @Test
+    void aModelWhoseTokensSeeBothWaysHasItsTokensAndIsRefused() throws IOException {
+        Path folder = GOLDEN.resolve("embedding-mean");
+        Tokenizer tokenizer = Tokenizer.load(folder).orElseThrow();
+        for (Text each : texts("embedding-mean")) {
+            assertThat(tokenizer.whole(tokenizer.encode(each.text))).containsExactly(each.tokens);
+        }
+        assertThatThrownBy(() -> CausalLM.load(folder)).hasMessageContaining("use_bidirectional_attention");
     }
 }

@@ -23,6 +23,7 @@ abstract class EngineFixture {
 
     @AfterEach
     void allPagesAreFree() {
+        while (pool.reclaim()) {}
         assertThat(pool.freePages()).isEqualTo(capacity);
         model.close();
     }
@@ -45,6 +46,7 @@ abstract class EngineFixture {
         PagePool pool = model.decoder().pool();
         int context = PagePool.needed(model.decoder().config().contextLength());
         List<KVCache> others = new ArrayList<>();
+        while (pool.reclaim()) {}
         while (pool.freePages() > free) {
             others.add(pool.newCache());
             int pages = Math.min(context, pool.freePages() - free);

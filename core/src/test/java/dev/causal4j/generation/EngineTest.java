@@ -20,6 +20,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -142,12 +143,12 @@ class EngineTest extends EngineFixture {
                     .map(end -> IntStream.concat(IntStream.of(begin), IntStream.of(end))
                             .toArray())
                     .toList();
+            PagePool pages = windowed.decoder().pool();
+            int free = pages.freePages();
             Generator alone = new Generator(windowed);
             List<int[]> expected = prompts.stream()
                     .map(each -> alone.generate(each, options(20, 1).build()).tokens())
                     .toList();
-            PagePool pages = windowed.decoder().pool();
-            int free = pages.freePages();
             List<KVCache> others = fill(windowed, 70);
             EngineOptions options =
                     EngineOptions.DEFAULT.withPrefixBytes(1L << 30).withPromptRows(2048);
@@ -165,6 +166,7 @@ class EngineTest extends EngineFixture {
                 }
             }
             others.forEach(KVCache::close);
+            while (pages.reclaim()) {}
             assertThat(pages.freePages()).isEqualTo(free);
         }
     }
@@ -288,10 +290,14 @@ class EngineTest extends EngineFixture {
 
     @Test
     void anErrorOfItsOwnEndsAllSequencesAndTheEngineGoesOn() {
+        AtomicInteger asked = new AtomicInteger();
         Object broken = new Object() {
             @Override
             public int hashCode() {
-                throw new UnsupportedOperationException("a caller's");
+                if (asked.incrementAndGet() > 1) { // not the queue, but the schedule
+                    throw new UnsupportedOperationException("a caller's");
+                }
+                return 1;
             }
         };
         try (Engine engine =

@@ -289,7 +289,7 @@ class ScheduleTest extends EngineFixture {
         long end = System.nanoTime() + 30_000_000_000L;
         while (pool.freePages() < capacity && System.nanoTime() < end) {
             System.gc();
-            Thread.onSpinWait();
+            pool.reclaim();
         }
         assertThat(pool.freePages()).isEqualTo(capacity);
         assertThat(taken).hasSize(1);

@@ -1,0 +1,87 @@
+package dev.causal4j.generation;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.RejectedExecutionException;
+
+/**
+ * The sequences that have never run, by caller. Where there is no room, the caller with the most of them makes it: his last
+ * request goes, unless the new one would have as many. So a caller with few is never kept out by one with many.
+ * Sequences that continue another do not count. Not thread-safe.
+ */
+final class WaitingLine {
+    private final int most;
+    private final Map<Object, List<Sequence<?>>> callers = new HashMap<>(); // in the order in which they came
+    private int count;
+
+    WaitingLine(int most) {
+        this.most = most;
+    }
+
+    /** How many wait. */
+    int count() {
+        return count;
+    }
+
+    private static int count(List<? extends Sequence<?>> sequences) {
+        return (int) sequences.stream().filter(each -> each.continued == null).count();
+    }
+
+    /**
+     * Adds sequences of a request, all or none.
+     *
+     * @throws RejectedExecutionException if there is no room for them
+     */
+    void add(List<? extends Sequence<?>> sequences) {
+        Object caller = sequences.getFirst().requester.caller();
+        int more = count(sequences);
+        if (more > most - count) {
+            int own = more + count(callers.getOrDefault(caller, List.of()));
+            int above = callers.values().stream()
+                    .mapToInt(each -> Math.max(0, count(each) - own))
+                    .sum();
+            if (more > most - count + above) {
+                throw full(more);
+            }
+            while (more > most - count) {
+                drop(full(more));
+            }
+        }
+        callers.computeIfAbsent(caller, _ -> new ArrayList<>()).addAll(sequences);
+        count += more;
+    }
+
+    private RejectedExecutionException full(int more) {
+        return new RejectedExecutionException(
+                "queue: expected at most " + most + " waiting sequences, got " + (count + more) + "; try again later");
+    }
+
+    /** Ends the last request of the caller with the most sequences. */
+    private void drop(RejectedExecutionException reason) {
+        List<Sequence<?>> largest = callers.values().stream()
+                .max(Comparator.comparingInt(WaitingLine::count))
+                .orElseThrow();
+        Object last = largest.getLast().requester;
+        for (Sequence<?> each : largest) {
+            if (each.requester.equals(last)) {
+                each.end(reason);
+            }
+        }
+        update();
+    }
+
+    /** Removes the sequences that have run or are over. */
+    void update() {
+        callers.values().forEach(each -> each.removeIf(sequence -> sequence.hasRun || sequence.over()));
+        callers.values().removeIf(List::isEmpty);
+        count = callers.values().stream().mapToInt(WaitingLine::count).sum();
+    }
+
+    /** Cancels all. */
+    void cancel() {
+        callers.values().forEach(each -> each.forEach(sequence -> sequence.result.cancel(false)));
+    }
+}
