@@ -1,6 +1,8 @@
 package dev.causal4j.server;
 
 import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -11,6 +13,8 @@ import java.util.SequencedSet;
  * given up for it: nobody who is slow, or pretends to be, keeps others out. Thread-safe.
  */
 final class Bodies {
+    private static final int PIECE = 1 << 16; // larger arrays that grow would leave the collector much
+
     private final SequencedSet<Body> unfinished = new LinkedHashSet<>(); // the oldest first
     private long held; // bytes
 
@@ -18,7 +22,7 @@ final class Bodies {
     final class Body {
         private final Object network;
         private final Runnable whenGivenUp;
-        private ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        private final List<ByteArrayOutputStream> pieces = new ArrayList<>();
         private int counted;
 
         private Body(Object network, Runnable whenGivenUp) {
@@ -30,7 +34,10 @@ final class Bodies {
         boolean add(byte[] more) {
             synchronized (Bodies.this) {
                 if (unfinished.contains(this)) {
-                    bytes.writeBytes(more);
+                    if (pieces.isEmpty() || pieces.getLast().size() >= PIECE) {
+                        pieces.add(new ByteArrayOutputStream());
+                    }
+                    pieces.getLast().writeBytes(more);
                     counted += more.length;
                     held += more.length;
                     if (counted > Limits.BODY_BYTES) {
@@ -61,9 +68,10 @@ final class Bodies {
         /** All of it, once: it then counts no more. */
         byte[] take() {
             synchronized (Bodies.this) {
-                byte[] whole = bytes.toByteArray();
+                ByteBuffer whole = ByteBuffer.allocate(counted);
+                pieces.forEach(piece -> whole.put(piece.toByteArray()));
                 release();
-                return whole;
+                return whole.array();
             }
         }
 
@@ -73,7 +81,7 @@ final class Bodies {
                 unfinished.remove(this);
                 held -= counted;
                 counted = 0;
-                bytes = new ByteArrayOutputStream(0);
+                pieces.clear();
             }
         }
     }

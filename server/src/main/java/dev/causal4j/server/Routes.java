@@ -26,6 +26,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
@@ -323,6 +324,8 @@ final class Routes implements HttpHandler {
             fail(call, new ApiError(400, "constraint_limit", null, String.valueOf(e.getMessage())));
         } catch (InputException e) {
             fail(call, new ApiError(400, "invalid_value", null, String.valueOf(e.getMessage())));
+        } catch (RejectedExecutionException e) { // also of a request that made room for one of another caller
+            fail(call, ApiError.queueFull(1));
         } catch (CancellationException | InterruptedException e) {
             if (call.isGone()) {
                 call.close();

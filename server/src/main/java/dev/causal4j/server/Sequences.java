@@ -18,7 +18,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -42,7 +41,7 @@ final class Sequences {
      * Submits the sequences of a request.
      *
      * @param caller the engine is fair between callers
-     * @throws ApiError if too many sequences wait
+     * @throws java.util.concurrent.RejectedExecutionException if too many sequences wait
      */
     Sequences(Engine engine, Ask ask, Metrics metrics, Object caller) {
         this.engine = engine;
@@ -64,9 +63,6 @@ final class Sequences {
                     addGenerated(ask, i, metrics);
                 }
             }
-        } catch (RejectedExecutionException e) {
-            cancel();
-            throw ApiError.queueFull(1);
         } catch (RuntimeException | Error e) {
             cancel();
             throw e;

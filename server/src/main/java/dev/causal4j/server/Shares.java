@@ -4,8 +4,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * What callers hold of something that is bounded. A caller that holds nothing of it gets a little, whatever others hold.
- * Thread-safe.
+ * What callers hold of something that is bounded. Where there is not enough, a caller still gets up to an equal share, and
+ * at least a little, whatever others hold. Thread-safe.
  */
 final class Shares {
     private final long most;
@@ -15,7 +15,7 @@ final class Shares {
 
     /**
      * @param most what all may hold together
-     * @param little what a caller that holds nothing gets also when there is not so much left
+     * @param little what each caller may hold in any case
      */
     Shares(long most, long little) {
         this.most = most;
@@ -24,7 +24,9 @@ final class Shares {
 
     /** Takes some; false if there is not enough. */
     synchronized boolean take(Object caller, long amount) {
-        if (sum + amount > most && (held.containsKey(caller) || amount > little)) {
+        long own = held.getOrDefault(caller, 0L) + amount;
+        int callers = held.size() + (held.containsKey(caller) ? 0 : 1);
+        if (sum + amount > most && own > Math.max(little, most / callers)) {
             return false;
         }
         held.merge(caller, amount, Long::sum);
