@@ -1,6 +1,7 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Configuration.Member;
+import dev.causal4j.constraint.Stacks.Frame;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -9,33 +10,43 @@ import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Follows texts through a grammar, byte by byte: terms by their derivatives, rules by a stack of what is left to do. A
- * part in the last place pushes nothing. Stacks and configurations are made once, and transitions when they are first
- * asked for. Not thread-safe.
+ * Follows texts through a grammar, byte by byte: terms by their derivatives, rules by stacks of what is left to do. What
+ * is left after different readings of a text is merged wherever it is the same, so that ambiguity costs no more than its
+ * stacks (Tomita 1985). A part in the last place pushes nothing. Stacks and configurations are made once, and transitions
+ * when they are first asked for. No rule may begin with itself. Not thread-safe.
  */
 final class Automaton {
     private static final String SUBJECT = "constraint";
     private static final int CONFIGURATION_BYTES = 200;
     private static final int MEMBER_BYTES = 32;
-    private static final int FRAME_BYTES = 120;
+    private static final int STACKS_BYTES = 100;
+    private static final int FRAME_BYTES = 32;
+    private static final int UNION_BYTES = 80;
+    private static final int PLACE_BYTES = 90;
 
     // A bracket has at most a rule, a sequence, a repetition and a choice of its own.
     private static final int DEEPEST = 4 * Limits.OPEN;
 
+    private record Both(Stacks a, Stacks b) {}
+
     final Terms terms;
     private final Grammar grammar;
-    private final Map<Frame, Frame> frames = new HashMap<>();
+    private final Map<Place, Place> places = new HashMap<>();
+    private final Map<List<Frame>, Stacks> stacks = new HashMap<>();
+    private final Map<Both, Stacks> unions = new HashMap<>();
     private final Map<Configuration, Configuration> configurations = new HashMap<>();
+    private final Stacks end; // nothing is left
     private final Configuration start;
 
-    // of the call
+    // scratch of one step
     private final List<Member> members = new ArrayList<>();
-    private final Deque<Frame> open = new ArrayDeque<>();
+    private final Deque<Place> open = new ArrayDeque<>();
     private boolean accepts;
-    private int visit;
+    private int step;
     private int ids;
 
     /** @throws ConstraintException if no text belongs to the grammar */
@@ -43,13 +54,13 @@ final class Automaton {
         this.terms = terms;
         this.grammar = grammar;
         terms.budget().keep(grammar.bytes());
+        end = stacks(List.of(new Frame(place(Grammar.EMPTY, Place.WHOLE), null)));
         begin();
-        expand(grammar.rules().getFirst(), null);
+        expand(grammar.rules().getFirst(), end);
         start = configuration();
         if (start.isDead()) {
             throw new ConstraintException(SUBJECT, "one that some text meets", "one that none can", "relax it");
         }
-        terms.seal();
     }
 
     /** The configuration of an empty text. */
@@ -90,7 +101,7 @@ final class Automaton {
         begin();
         for (Member member : from.members) {
             if (member.tokens() != null && member.tokens().ids().get(token)) {
-                visit(member.then());
+                pop(member.then());
             }
         }
         members.addAll(List.of(byText.members));
@@ -117,7 +128,7 @@ final class Automaton {
 
     private void begin() {
         terms.budget().spend();
-        visit++;
+        step++;
         members.clear();
         open.clear();
         accepts = false;
@@ -125,17 +136,24 @@ final class Automaton {
 
     private Configuration configuration() {
         while (!open.isEmpty()) {
-            proceed(open.pop());
+            Place place = open.remove();
+            place.waits = 0;
+            proceed(place.expression, place.position, Objects.requireNonNull(place.then));
         }
         if (members.isEmpty() && !accepts) {
             return Configuration.DEAD;
         }
+        merge();
         Limits.check(SUBJECT, members.size(), Limits.MEMBERS, "ways to read a text");
         terms.budget().spend(2L * members.size());
         ByteClasses classes = terms.empty.classes;
+        int depth = accepts ? 0 : Integer.MAX_VALUE; // of the lowest stack
         for (Member member : members) {
             classes = terms.and(classes, member.term().classes);
+            depth = Math.min(depth, member.then().depth);
+            Limits.check(SUBJECT, member.then().brackets, Limits.OPEN, "open brackets");
         }
+        Limits.check(SUBJECT, depth, DEEPEST, "open parts inside each other");
         Configuration made = new Configuration(members, accepts, classes);
         Configuration known = configurations.putIfAbsent(made, made);
         if (known == null) {
@@ -144,28 +162,122 @@ final class Automaton {
         return known == null ? made : known;
     }
 
-    private void visit(@Nullable Frame frame) {
-        if (frame == null) {
-            accepts = true;
-        } else if (frame.visit != visit) {
-            frame.visit = visit;
-            open.push(frame);
+    /** Makes one of the members with one term. */
+    private void merge() {
+        members.sort(Configuration.ORDER);
+        int last = 0;
+        for (int i = 1; i < members.size(); i++) {
+            Member kept = members.get(last);
+            Member next = members.get(i);
+            if (kept.term() == next.term() && kept.tokens() == next.tokens()) {
+                members.set(last, new Member(kept.term(), kept.tokens(), union(kept.then(), next.then())));
+            } else {
+                members.set(++last, next);
+            }
+        }
+        members.subList(Math.min(last + 1, members.size()), members.size()).clear();
+    }
+
+    /** What is left are these stacks. */
+    private void pop(Stacks left) {
+        for (Frame frame : left.frames) {
+            if (frame.below() == null) {
+                accepts = true;
+            } else {
+                reach(frame.place(), frame.below());
+            }
         }
     }
 
-    private @Nullable Frame frame(Expression expression, int position, @Nullable Frame parent) {
-        Frame made = new Frame(expression, position, parent);
-        Frame known = frames.get(made);
+    /** Follows a place, once more if it is reached with other stacks: what remains of it is the same. */
+    private void reach(Place place, Stacks then) {
+        if (come(place, then) && place.waits != step) {
+            place.waits = step;
+            open.add(place);
+        }
+        if (place.expression instanceof Expression.Repeat(_, int least, int most)
+                && place.position >= least
+                && place.position < most - 1
+                && most != Terms.UNBOUNDED) {
+            come(place(place.expression, place.position + 1), then); // nothing more follows fewer turns
+        }
+    }
+
+    /** Whether a place is new, or new with these stacks. */
+    private boolean come(Place place, Stacks then) {
+        Stacks before = place.step == step ? place.then : null;
+        place.step = step;
+        place.then = before == null ? then : union(before, then);
+        return place.then != before;
+    }
+
+    private Place place(Expression expression, int position) {
+        Place made = new Place(expression, position);
+        Place known = places.putIfAbsent(made, made);
         if (known == null) {
-            Limits.check(SUBJECT, made.depth, DEEPEST, "open parts inside each other");
-            made.brackets = (parent == null ? 0 : parent.brackets) + (closes(expression, position) ? 1 : 0);
-            Limits.check(SUBJECT, made.brackets, Limits.OPEN, "open brackets");
             made.id = ++ids;
-            terms.budget().keep(FRAME_BYTES);
-            frames.put(made, made);
-            known = made;
+            made.closes = closes(expression, position);
+            terms.budget().keep(PLACE_BYTES);
+        }
+        return known == null ? made : known;
+    }
+
+    private Stacks push(Expression expression, int position, Stacks on) {
+        return stacks(List.of(new Frame(place(expression, position), on)));
+    }
+
+    private Stacks stacks(List<Frame> frames) {
+        Stacks known = stacks.get(frames);
+        if (known == null) {
+            known = new Stacks(frames, ++ids);
+            stacks.put(frames, known);
+            terms.budget().keep(STACKS_BYTES + FRAME_BYTES * (long) frames.size());
         }
         return known;
+    }
+
+    /** All stacks of both. Sets may be deep, so those below wait in a list. */
+    private Stacks union(Stacks a, Stacks b) {
+        Deque<Both> asked = new ArrayDeque<>();
+        Stacks all = known(a, b, asked);
+        while (!asked.isEmpty()) {
+            Both both = asked.element();
+            List<Frame> frames = frames(both, asked);
+            if (asked.element() == both) {
+                asked.remove();
+                unions.put(both, stacks(frames));
+                terms.budget().keep(UNION_BYTES);
+            }
+        }
+        return all != null ? all : Objects.requireNonNull(known(a, b, asked));
+    }
+
+    private @Nullable Stacks known(Stacks a, Stacks b, Deque<Both> asked) {
+        Both both = a.id < b.id ? new Both(a, b) : new Both(b, a);
+        Stacks known = a == b ? a : unions.get(both);
+        if (known == null) {
+            asked.push(both);
+        }
+        return known;
+    }
+
+    /** The frames of both; unions below that are not known are asked for. */
+    private List<Frame> frames(Both both, Deque<Both> asked) {
+        List<Frame> all = new ArrayList<>();
+        List<Frame> left = both.a.frames;
+        List<Frame> right = both.b.frames;
+        for (int i = 0, j = 0; i < left.size() || j < right.size(); ) {
+            terms.budget().spend();
+            int order = i == left.size() ? 1 : j == right.size() ? -1 : left.get(i).place().id - right.get(j).place().id;
+            Frame frame = order <= 0 ? left.get(i++) : right.get(j++);
+            Stacks below = frame.below();
+            if (order == 0) {
+                Stacks other = right.get(j++).below();
+                below = below == null || other == null ? null : known(below, other, asked);
+            }
+            all.add(order == 0 ? new Frame(frame.place(), below) : frame);
+        }
+        return all;
     }
 
     /** Whether a bracket's end alone is left of a sequence. */
@@ -177,55 +289,50 @@ final class Automaton {
                 && (terms.derivative(end, ']') == terms.empty || terms.derivative(end, '}') == terms.empty);
     }
 
-    private void proceed(Frame frame) {
+    private void proceed(Expression expression, int position, Stacks then) {
         terms.budget().spend();
-        Frame parent = frame.parent;
-        int position = frame.position;
-        switch (frame.expression) {
+        switch (expression) {
             case Expression.Sequence(List<Expression> parts)
-            when position != Frame.WHOLE -> {
+            when position != Place.WHOLE -> {
                 boolean last = position + 1 == parts.size();
-                expand(parts.get(position), last ? parent : frame(frame.expression, position + 1, parent));
+                expand(parts.get(position), last ? then : push(expression, position + 1, then));
             }
             case Expression.Repeat(Expression part, int least, int most)
-            when position != Frame.WHOLE -> {
+            when position != Place.WHOLE -> {
                 if (position >= least) {
-                    visit(parent);
+                    pop(then);
                 }
                 if (position < most) {
                     int done = most == Terms.UNBOUNDED ? Math.min(position + 1, least) : position + 1;
-                    Frame more = done == most ? parent : frame(frame.expression, done, parent);
-                    if (more != null && position >= least) {
-                        more.visit = visit; // what follows an empty turn follows already
-                    }
-                    expand(part, more);
+                    expand(part, done == most ? then : push(expression, done, then));
                 }
             }
-            default -> expand(frame.expression, parent);
+            default -> expand(expression, then);
         }
     }
 
-    private void expand(Expression expression, @Nullable Frame then) {
+    private void expand(Expression expression, Stacks then) {
         switch (expression) {
             case Expression.Text(Term term) -> add(term, then);
             case Expression.Tokens tokens -> members.add(new Member(terms.never, tokens, then));
-            case Expression.Call(int rule) -> visit(frame(grammar.rules().get(rule), Frame.WHOLE, then));
-            case Expression.Sequence(List<Expression> parts) ->
-                visit(parts.isEmpty() ? then : frame(expression, 0, then));
+            case Expression.Call(int rule) -> reach(place(grammar.rules().get(rule), Place.WHOLE), then);
+            case Expression.Sequence(List<Expression> parts)
+            when parts.isEmpty() -> pop(then);
             case Expression.Choice(List<Expression> options) -> options.forEach(option -> expand(option, then));
-            case Expression.Repeat _ -> visit(frame(expression, 0, then));
+            case Expression.Sequence _ -> proceed(expression, 0, then);
+            case Expression.Repeat _ -> reach(place(expression, 0), then);
         }
     }
 
     /** The rule that a configuration is in, for errors; empty for none. */
     String place(Configuration configuration) {
-        IdentityHashMap<Expression, String> places = new IdentityHashMap<>();
+        IdentityHashMap<Expression, String> names = new IdentityHashMap<>();
         for (int i = 0; i < grammar.rules().size(); i++) {
-            name(grammar.rules().get(i), grammar.names().get(i), places);
+            name(grammar.rules().get(i), grammar.names().get(i), names);
         }
         for (Member member : configuration.members) {
-            for (Frame frame = member.then(); frame != null; frame = frame.parent) {
-                String place = places.getOrDefault(frame.expression, "");
+            for (Stacks on = member.then(); on != null; on = on.frames.getFirst().below()) {
+                String place = names.getOrDefault(on.frames.getFirst().place().expression, "");
                 if (!place.isEmpty()) {
                     return place;
                 }
@@ -234,21 +341,21 @@ final class Automaton {
         return grammar.names().getFirst();
     }
 
-    private static void name(Expression part, String name, IdentityHashMap<Expression, String> places) {
-        places.putIfAbsent(part, name);
+    private static void name(Expression part, String name, IdentityHashMap<Expression, String> names) {
+        names.putIfAbsent(part, name);
         part.with(each -> {
-            name(each, name, places);
+            name(each, name, names);
             return each;
         });
     }
 
-    private void add(Term term, @Nullable Frame then) {
+    private void add(Term term, Stacks then) {
         if (terms.live(term)) {
             if (term != terms.empty) {
                 members.add(new Member(term, null, then));
             }
             if (term.nullable) {
-                visit(then);
+                pop(then);
             }
         }
     }
@@ -260,7 +367,9 @@ final class Automaton {
             each.allowed = null;
         });
         configurations.clear();
-        frames.clear();
+        stacks.clear();
+        unions.clear();
+        places.clear();
         terms.forget();
     }
 }

@@ -5,18 +5,17 @@ import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** All that can follow a text: each member is a term or a token, and what is left to do behind it. */
+/** A parser state: all terms and tokens that can continue a text, each once, with the stacks of what is left after it. */
 final class Configuration {
     /** @param tokens those that can follow; null for a term */
     record Member(
             Term term,
             Expression.@Nullable Tokens tokens,
-            @Nullable Frame then) {}
+            Stacks then) {}
 
-    private static final Comparator<Member> ORDER = Comparator.<Member>comparingInt(member -> member.term.id)
-            .thenComparingInt(member -> member.then == null ? 0 : member.then.id);
+    static final Comparator<Member> ORDER = Comparator.comparingInt(member -> member.term.id);
 
-    /** That of texts that cannot be completed. */
+    /** The dead state: no text continues. */
     static final Configuration DEAD = new Configuration(List.of(), false, new ByteClasses(1, _ -> 0));
 
     final Member[] members;
@@ -32,16 +31,15 @@ final class Configuration {
 
     private final int hash;
 
+    /** @param members in {@link #ORDER} */
     Configuration(List<Member> members, boolean accepts, ByteClasses classes) {
-        this.members = members.size() < 2
-                ? members.toArray(Member[]::new)
-                : members.stream().sorted(ORDER).distinct().toArray(Member[]::new);
+        this.members = members.toArray(Member[]::new);
         this.accepts = accepts;
         this.classes = classes;
         this.next = new Configuration[classes.count()];
         int hash = accepts ? 1 : 0;
         for (Member member : this.members) {
-            hash = (hash * 31 + member.term.id) * 31 + (member.then == null ? 0 : member.then.id);
+            hash = (hash * 31 + member.term.id) * 31 + member.then.id;
         }
         this.hash = hash;
     }
