@@ -10,8 +10,8 @@ import { options, connect, sleep, sum } from "./lib/kit.mjs";
 import { attacks } from "./lib/strangers.mjs";
 const o = options(
   process.argv.slice(2),
-  `usage: node strangers.mjs BASE_URL [MODEL] [--minutes 1] [--alone 20] [--clients 64] [--api-key K] [--stranger-keys K1,K2] [--pid PID] [--seed 1] [--only KINDS] [--json]
---alone: seconds without strangers, for comparison. --stranger-keys: keys of the strangers, in turn; a server without keys sees each at an address of its own
+  `usage: node strangers.mjs BASE_URL [MODEL] [--minutes 1] [--alone 20] [--clients 64] [--api-key K] [--schema-key K0] [--stranger-keys K1,K2] [--pid PID] [--seed 1] [--only KINDS] [--json]
+--alone: seconds without strangers, for comparison. --schema-key: of the client that asks for the schema, else that of the streams. --stranger-keys: keys of the strangers, in turn; a server without keys sees each at an address of its own
 (--one: all at one). --pid: the server's process, whose memory is then told; with JAVA_HOME its heap, too. Exit status: 0 when between tokens p99 is at most twice
 that without strangers, the first token of the schema comes within 1 s, nobody but strangers is refused, no answer is an internal error, and all is given back.`,
 );
@@ -120,9 +120,10 @@ async function main() {
   };
   const prompt = { prompt: "Emma was", max_tokens: 12, temperature: 0 },
     expected = (await t.completion(prompt)).choices[0].text;
-  const ask = async (path, body, onToken) => {
+  const schema = Object.assign(Object.create(t), { apiKey: o["schema-key"] ?? t.apiKey });
+  const ask = async (by, path, body, onToken) => {
     try {
-      await t.stream(path, body, { onEvent: e => (e.json.choices[0]?.text || e.json.choices[0]?.delta?.content) && onToken(), signal: AbortSignal.timeout(120000) });
+      await by.stream(path, body, { onEvent: e => (e.json.choices[0]?.text || e.json.choices[0]?.delta?.content) && onToken(), signal: AbortSignal.timeout(120000) });
     } catch (e) {
       if (!over) refused.push(`${path}: ${e.message}`);
       await sleep(500);
@@ -132,7 +133,7 @@ async function main() {
     for (let seed = i; !over; seed += 8) {
       let last = 0,
         mine = phase;
-      await ask("/v1/completions", { prompt: "It is a truth", max_tokens: 200, temperature: 1, seed, ignore_eos: true }, () => {
+      await ask(t, "/v1/completions", { prompt: "It is a truth", max_tokens: 200, temperature: 1, seed, ignore_eos: true }, () => {
         const now = performance.now();
         if (last && mine === phase) phase.gaps.push(now - last);
         last = now;
@@ -147,6 +148,7 @@ async function main() {
         mine = phase;
       let first = 0;
       await ask(
+        schema,
         "/v1/chat/completions",
         { messages: [{ role: "user", content: "Who?" }], max_tokens: 24, temperature: 1, seed, response_format: { type: "json_schema", json_schema: { name: "person", schema: SCHEMA } } },
         () => (first ||= performance.now() - at),
@@ -170,8 +172,9 @@ async function main() {
   };
   const warm = Promise.all([...Array.from({ length: 8 }, (_, i) => stream(i + 1)), compiled(), watch()]);
   await sleep(30000);
-  samples.alone.gaps.length = samples.alone.first.length = health.length = 0; // what was compiled meanwhile
   const before = { mb: memory(), heap: heap() };
+  await sleep(1000);
+  samples.alone.gaps.length = samples.alone.first.length = health.length = 0; // while Java compiled, and collected
   await sleep(1000 * +(o.alone ?? 20));
   phase = samples.beside;
   health.length = 0;

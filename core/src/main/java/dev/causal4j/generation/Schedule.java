@@ -165,9 +165,12 @@ final class Schedule {
         return true;
     }
 
-    /** The youngest whose reader is slow; for a request of which none runs also the youngest of the largest request. */
+    /**
+     * The youngest whose reader is slow or whose mask is not ready; for a request of which none runs also the youngest of the
+     * largest request.
+     */
     private Optional<Sequence<?>> givesWay(Sequence<?> next) {
-        Optional<Sequence<?>> slow = youngest(sequence -> !sequence.isReady);
+        Optional<Sequence<?>> slow = youngest(sequence -> !sequence.isReady || sequence.sitsOut);
         int most = turns.values().stream().mapToInt(turn -> turn.running).max().orElse(0);
         return slow.isPresent() || most < 2 || turn(next).running > 0
                 ? slow

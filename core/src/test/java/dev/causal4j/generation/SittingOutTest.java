@@ -132,6 +132,26 @@ class SittingOutTest extends ConstrainedFixture {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {0, 3})
+    void oneThatSitsOutHoldsNoSlot(int length) throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        Constraint slow = new Unready(oneOf("abcdefg", "abcxyz"), new int[] {length}, _ -> {
+            begun.countDown();
+            await(go);
+        });
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1))) {
+            CompletableFuture<Generation> sits = engine.submit(request(slow), TokenListener.NONE);
+            await(begun);
+            Generation neighbour = engine.submit(free(20), TokenListener.NONE).get(1, TimeUnit.MINUTES);
+            assertThat(neighbour.tokens()).hasSize(20);
+            assertThat(sits).isNotDone();
+            go.countDown();
+            assertThat(sits.get(1, TimeUnit.MINUTES).text()).startsWith("abc");
+        }
+    }
+
     @Test
     void oneThatIsCancelledEndsBeforeItsMaskIsMade() throws Exception {
         CountDownLatch begun = new CountDownLatch(1);
