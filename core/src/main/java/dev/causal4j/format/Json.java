@@ -432,7 +432,8 @@ public record Json(String subject, Map<?, ?> root) {
             if (json.streamReadContext().getNestingDepth() > MAX_DEPTH) {
                 throw new FormatException(subject, "depth at most " + MAX_DEPTH, "more", "is the file damaged?");
             }
-            boolean leads = large.stream().anyMatch(each -> each.startsWith(outer)); // else no path below is one of them
+            boolean leads =
+                    large.stream().anyMatch(each -> each.startsWith(outer)); // else no path below is one of them
             String path = outer.isEmpty() ? inner : leads ? outer + "." + inner : outer;
             boolean named = json.currentToken() == JsonToken.START_OBJECT;
             boolean given = large.contains(path);

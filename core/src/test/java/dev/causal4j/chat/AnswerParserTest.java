@@ -352,8 +352,7 @@ class AnswerParserTest {
                 String whole = calls(form);
                 for (int cut = 0; cut <= whole.length(); cut++) {
                     Heard heard = new Heard();
-                    AnswerParser parser =
-                            new AnswerParser(format, List.of(tool), ToolChoice.REQUIRED, false, 1, heard);
+                    AnswerParser parser = new AnswerParser(format, List.of(tool), ToolChoice.REQUIRED, false, 1, heard);
                     whole.substring(0, cut).chars().forEach(c -> parser.accept(Character.toString(c)));
                     Answer answer = parser.end(cut < whole.length() ? "length" : "stop");
                     assertThat(answer.content() + heard.content)
@@ -363,7 +362,8 @@ class AnswerParserTest {
                         assertThat(answer.calls())
                                 .as(whole)
                                 .hasSize(form.between().isEmpty() ? 1 : 2)
-                                .allMatch(call -> call.arguments().replace(" ", "").equals("{\"a\":1}"));
+                                .allMatch(call ->
+                                        call.arguments().replace(" ", "").equals("{\"a\":1}"));
                     }
                 }
             }

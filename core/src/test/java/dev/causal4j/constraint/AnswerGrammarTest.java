@@ -253,7 +253,9 @@ class AnswerGrammarTest {
         Matcher matcher = matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now);
         assertThat(reach(matcher, call + "; " + call)).isEqualTo(call.length());
         assertThat(matcher.isAccepting()).isTrue();
-        assertThat(reach(matcher(ToolFormat.LLAMA3, ToolChoice.REQUIRED, now), call.replace("arguments", "parameters") + "; "))
+        assertThat(reach(
+                        matcher(ToolFormat.LLAMA3, ToolChoice.REQUIRED, now),
+                        call.replace("arguments", "parameters") + "; "))
                 .isGreaterThan(call.length());
     }
 }

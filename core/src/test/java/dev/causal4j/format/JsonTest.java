@@ -234,17 +234,21 @@ class JsonTest {
 
     @Test
     void aNameHasABound() throws IOException {
-        assertThat(Json.tree("body", ("{\"" + "n".repeat(1 << 14) + "\":1}").getBytes(StandardCharsets.UTF_8))).hasSize(1);
+        assertThat(Json.tree("body", ("{\"" + "n".repeat(1 << 14) + "\":1}").getBytes(StandardCharsets.UTF_8)))
+                .hasSize(1);
         refused(
                 () -> Json.tree("body", ("{\"" + "n".repeat((1 << 14) + 1) + "\":1}").getBytes(StandardCharsets.UTF_8)),
-                "body: ", "valid JSON", "Name length (16385) exceeds the maximum allowed (16384)");
+                "body: ",
+                "valid JSON",
+                "Name length (16385) exceeds the maximum allowed (16384)");
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"{}", "[]"})
     void emptyObjectsAndListsTakeNoMemory(String value) throws IOException {
-        List<?> list = (List<?>) Json.tree("body", ("{\"k\":[" + value + "," + value + "]}").getBytes(StandardCharsets.UTF_8))
-                .get("k");
+        List<?> list =
+                (List<?>) Json.tree("body", ("{\"k\":[" + value + "," + value + "]}").getBytes(StandardCharsets.UTF_8))
+                        .get("k");
         assertThat(list.getFirst()).isSameAs(list.getLast());
     }
 }

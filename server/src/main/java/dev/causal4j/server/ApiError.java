@@ -75,7 +75,8 @@ final class ApiError extends RuntimeException {
 
     /** Something that this caller has the most of, or too much. */
     static ApiError full(String subject, String expected) {
-        String line = subject + ": expected " + expected + ", got more; try again when some of your requests have ended";
+        String line =
+                subject + ": expected " + expected + ", got more; try again when some of your requests have ended";
         return new ApiError(429, subject + "_full", null, line, 1);
     }
 

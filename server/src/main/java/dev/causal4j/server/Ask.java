@@ -78,7 +78,9 @@ record Ask(
     static void requireFew(int prompts, int candidates) {
         if ((long) prompts * candidates > Limits.SEQUENCES) {
             throw ApiError.value(
-                    "n", "at most " + Limits.SEQUENCES + " choices of all prompts together", (long) prompts * candidates);
+                    "n",
+                    "at most " + Limits.SEQUENCES + " choices of all prompts together",
+                    (long) prompts * candidates);
         }
     }
 

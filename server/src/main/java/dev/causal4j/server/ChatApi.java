@@ -157,8 +157,9 @@ record ChatApi() implements Api {
         in.string("reasoning_content")
                 .or(() -> in.string("reasoning"))
                 .ifPresent(thought -> fields.put("reasoning_content", thought));
-        List<Map<String, Object>> calls =
-                in.objects("tool_calls", Limits.MESSAGE_CALLS).map(ChatApi::call).toList();
+        List<Map<String, Object>> calls = in.objects("tool_calls", Limits.MESSAGE_CALLS)
+                .map(ChatApi::call)
+                .toList();
         fields.remove("tool_calls");
         if (!calls.isEmpty()) {
             fields.put("tool_calls", calls);

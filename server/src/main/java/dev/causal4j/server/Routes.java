@@ -144,7 +144,8 @@ final class Routes implements HttpHandler {
     private static void linger(HttpServerExchange exchange) {
         if (!exchange.isRequestComplete()) {
             XnioExecutor.Key timer = exchange.getIoThread()
-                    .executeAfter(() -> IoUtils.safeClose(exchange.getConnection()), Limits.LINGER_SECONDS, TimeUnit.SECONDS);
+                    .executeAfter(
+                            () -> IoUtils.safeClose(exchange.getConnection()), Limits.LINGER_SECONDS, TimeUnit.SECONDS);
             exchange.addExchangeCompleteListener((_, next) -> {
                 timer.remove();
                 next.proceed();
@@ -235,8 +236,7 @@ final class Routes implements HttpHandler {
         Runnable close = () -> IoUtils.safeClose(exchange.getConnection());
         XnioExecutor.Key timer = exchange.getIoThread().executeAfter(close, Limits.BODY_SECONDS, TimeUnit.SECONDS);
         Bodies.Body body = bodies.begin(
-                Access.network(exchange),
-                () -> exchange.getIoThread().execute(close));
+                Access.network(exchange), () -> exchange.getIoThread().execute(close));
         exchange.addExchangeCompleteListener((_, next) -> {
             timer.remove();
             body.release();

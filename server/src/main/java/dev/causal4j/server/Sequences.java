@@ -129,8 +129,7 @@ final class Sequences {
                     best.logProbability(),
                     0,
                     predictions.getLast().alternatives());
-            Generation.Timing timing =
-                    new Generation.Timing(0, prompt.length, (System.nanoTime() - start) / 1e9, 0, 0);
+            Generation.Timing timing = new Generation.Timing(0, prompt.length, (System.nanoTime() - start) / 1e9, 0, 0);
             times.end(System.nanoTime(), timing);
             return CompletableFuture.completedFuture(new Generation(
                     prompt,

@@ -43,7 +43,8 @@ record Tools(List<ToolDefinition> offered, ToolChoice choice) {
     }
 
     private static int values(@Nullable Object value) {
-        Collection<?> inner = value instanceof Map<?, ?> map ? map.values() : value instanceof List<?> list ? list : List.of();
+        Collection<?> inner =
+                value instanceof Map<?, ?> map ? map.values() : value instanceof List<?> list ? list : List.of();
         return 1 + inner.stream().mapToInt(Tools::values).sum();
     }
 

@@ -130,9 +130,7 @@ class ConstraintsTest {
         assertThat(refused.statusCode()).isEqualTo(400);
         JsonNode error = JsonMapper.shared().readTree(refused.body()).get("error");
         assertThat(error.get("param").asString()).isEqualTo(param);
-        assertThat(error.get("message").asString())
-                .contains(part)
-                .matches("[^\\n]+: expected [^\\n]+, got [^\\n]+");
+        assertThat(error.get("message").asString()).contains(part).matches("[^\\n]+: expected [^\\n]+, got [^\\n]+");
     }
 
     @Test

@@ -24,7 +24,8 @@ class LimitsTest {
         String limits = guide.substring(guide.indexOf("\n## Limits\n"), guide.indexOf("\n| of a constraint |"));
         Map<String, String> told = ROW.matcher(limits)
                 .results()
-                .collect(Collectors.toMap(row -> row.group(1), row -> row.group(2), (_, twice) -> twice + " twice", TreeMap::new));
+                .collect(Collectors.toMap(
+                        row -> row.group(1), row -> row.group(2), (_, twice) -> twice + " twice", TreeMap::new));
         Map<String, String> bounds = Stream.of(Limits.class.getDeclaredFields())
                 .collect(Collectors.toMap(
                         field -> field.getName().toLowerCase(Locale.ROOT).replace('_', ' '),

@@ -99,7 +99,8 @@ class TurnsTest {
             IntStream.range(0, Limits.COMPILATIONS)
                     .forEach(i -> all.add(ask(server, CLIENT, pattern("one" + i + "{1,7}"), one)));
             await(() -> server.waiting() == Limits.COMPILATIONS);
-            HttpResponse<String> refused = ask(server, CLIENT, pattern("more{1,7}"), one).join();
+            HttpResponse<String> refused =
+                    ask(server, CLIENT, pattern("more{1,7}"), one).join();
             assertThat(refused.statusCode()).isEqualTo(429);
             assertThat(refused.headers().firstValue("retry-after")).hasValue("1");
             assertThat(refused.body())
