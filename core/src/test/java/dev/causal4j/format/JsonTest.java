@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -246,9 +247,8 @@ class JsonTest {
     @ParameterizedTest
     @ValueSource(strings = {"{}", "[]"})
     void emptyObjectsAndListsTakeNoMemory(String value) throws IOException {
-        List<?> list =
-                (List<?>) Json.tree("body", ("{\"k\":[" + value + "," + value + "]}").getBytes(StandardCharsets.UTF_8))
-                        .get("k");
+        byte[] json = ("{\"k\":[" + value + "," + value + "]}").getBytes(StandardCharsets.UTF_8);
+        List<?> list = (List<?>) Objects.requireNonNull(Json.tree("body", json).get("k"));
         assertThat(list.getFirst()).isSameAs(list.getLast());
     }
 }
