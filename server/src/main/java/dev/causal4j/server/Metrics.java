@@ -180,7 +180,7 @@ final class Metrics {
         private final long start;
         private long last;
         private long firstToken;
-        private Times time = first;
+        private boolean begun;
 
         Sequence(long now) {
             start = now;
@@ -189,17 +189,16 @@ final class Metrics {
 
         /** A token came. */
         void token(long now) {
-            time.add((now - last) / 1e9);
-            firstToken = time == first ? now : firstToken;
-            time = between;
+            (begun ? between : first).add((now - last) / 1e9);
+            firstToken = begun ? firstToken : now;
+            begun = true;
             last = now;
             generationTokens.add(1);
         }
 
         /** It ended. What it waited for is what came before its first token, but for its prompt. */
         void end(long now, Generation.Timing timing) {
-            long begun = time == first ? now : firstToken;
-            queue.add(Math.max(0, (begun - start) / 1e9 - timing.prefillSeconds()));
+            queue.add(Math.max(0, ((begun ? firstToken : now) - start) / 1e9 - timing.prefillSeconds()));
         }
     }
 }
