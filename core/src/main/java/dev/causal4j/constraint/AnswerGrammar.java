@@ -52,7 +52,7 @@ record AnswerGrammar(
                 new String(Json.write(tools.stream().map(ToolDefinition::fields).toList()), StandardCharsets.UTF_8);
         List<Object> key = List.of(format, choice, offered, inThought, mayThink, document.map(part -> part.key));
         return new GrammarConstraint("answer", key, (terms, tokenizer, ignored) -> {
-            Rules rules = new Rules();
+            Rules rules = new Rules(terms.budget());
             Call root = rules.reserve("");
             FreeText free = new FreeText(terms, tokenizer, _ -> true);
             CallGrammar calls = new CallGrammar(free, tokenizer, format, rules, ignored);

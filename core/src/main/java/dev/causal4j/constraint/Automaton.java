@@ -21,12 +21,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class Automaton {
     private static final String SUBJECT = "constraint";
-    private static final int MOST_BYTES = 64 << 20;
-    private static final long CONFIGURATION_BYTES = 400;
-    private static final long STACKS_BYTES = 100;
-    private static final long FRAME_BYTES = 32;
-    private static final long UNION_BYTES = 80;
-    private static final long PLACE_BYTES = 90;
+    private static final int CONFIGURATION_BYTES = 200;
+    private static final int MEMBER_BYTES = 32;
+    private static final int STACKS_BYTES = 100;
+    private static final int FRAME_BYTES = 32;
+    private static final int UNION_BYTES = 80;
+    private static final int PLACE_BYTES = 90;
 
     // A bracket has at most a rule, a sequence, a repetition and a choice of its own.
     private static final int DEEPEST = 4 * Limits.OPEN;
@@ -37,12 +37,10 @@ final class Automaton {
     private final Grammar grammar;
     private final Map<Place, Place> places = new HashMap<>();
     private final Map<List<Frame>, Stacks> stacks = new HashMap<>();
-    private long stackBytes;
     private final Map<Both, Stacks> unions = new HashMap<>();
     private final Map<Configuration, Configuration> configurations = new HashMap<>();
     private final Stacks end; // nothing is left
     private final Configuration start;
-    private final long compiled; // bytes
 
     // scratch of one step
     private final List<Member> members = new ArrayList<>();
@@ -55,6 +53,7 @@ final class Automaton {
     Automaton(Terms terms, Grammar grammar) {
         this.terms = terms;
         this.grammar = grammar;
+        terms.budget().keep(grammar.bytes());
         end = stacks(List.of(new Frame(place(Grammar.EMPTY, Place.WHOLE), null)));
         begin();
         expand(grammar.rules().getFirst(), end);
@@ -63,7 +62,6 @@ final class Automaton {
             throw new ConstraintException(SUBJECT, "one that some text meets", "one that none can", "relax it");
         }
         terms.seal();
-        compiled = bytes();
     }
 
     /** The configuration of an empty text. */
@@ -79,6 +77,7 @@ final class Automaton {
 
     private Configuration compute(Configuration from, int b) {
         begin();
+        terms.budget().spend(from.members.length);
         for (Member member : from.members) {
             add(terms.derivative(member.term(), b), member.then());
         }
@@ -97,7 +96,7 @@ final class Automaton {
         for (byte b : text == null ? new byte[0] : text) {
             byText = next(byText, b & 255);
         }
-        if (!hasTokens(from)) {
+        if (!from.takes(token)) {
             return byText;
         }
         begin();
@@ -111,13 +110,13 @@ final class Automaton {
         return configuration();
     }
 
-    private static boolean hasTokens(Configuration configuration) {
-        for (Member member : configuration.members) {
-            if (member.tokens() != null) {
-                return true;
-            }
+    /** The same if it is known, else null. Thread-safe: what is published is not changed. */
+    static @Nullable Configuration known(Configuration from, int token, byte @Nullable [] text) {
+        @Nullable Configuration at = text == null || from.takes(token) ? null : from;
+        for (int i = 0; at != null && i < text.length; i++) {
+            at = at.next[at.classes.of(text[i] & 255)];
         }
-        return false;
+        return at;
     }
 
     /** A configuration of other terms. */
@@ -147,6 +146,7 @@ final class Automaton {
         }
         merge();
         Limits.check(SUBJECT, members.size(), Limits.MEMBERS, "ways to read a text");
+        terms.budget().spend(2L * members.size());
         ByteClasses classes = terms.empty.classes;
         int depth = accepts ? 0 : Integer.MAX_VALUE; // of the lowest stack
         for (Member member : members) {
@@ -157,6 +157,9 @@ final class Automaton {
         Limits.check(SUBJECT, depth, DEEPEST, "open parts inside each other");
         Configuration made = new Configuration(members, accepts, classes);
         Configuration known = configurations.putIfAbsent(made, made);
+        if (known == null) {
+            terms.budget().keep(CONFIGURATION_BYTES + MEMBER_BYTES * made.members.length + 4L * made.next.length);
+        }
         return known == null ? made : known;
     }
 
@@ -173,7 +176,9 @@ final class Automaton {
                 members.set(++last, next);
             }
         }
-        members.subList(Math.min(last + 1, members.size()), members.size()).clear();
+        while (members.size() > last + 1) {
+            members.removeLast();
+        }
     }
 
     /** What is left are these stacks. */
@@ -203,6 +208,7 @@ final class Automaton {
 
     /** Whether a place is new, or new with these stacks. */
     private boolean come(Place place, Stacks then) {
+        terms.budget().spend();
         Stacks before = place.step == step ? place.then : null;
         place.step = step;
         place.then = before == null ? then : union(before, then);
@@ -215,6 +221,7 @@ final class Automaton {
         if (known == null) {
             made.id = ++ids;
             made.closes = closes(expression, position);
+            terms.budget().keep(PLACE_BYTES);
         }
         return known == null ? made : known;
     }
@@ -228,7 +235,7 @@ final class Automaton {
         if (known == null) {
             known = new Stacks(frames, ++ids);
             stacks.put(frames, known);
-            stackBytes += STACKS_BYTES + FRAME_BYTES * frames.size();
+            terms.budget().keep(STACKS_BYTES + FRAME_BYTES * frames.size());
         }
         return known;
     }
@@ -243,6 +250,7 @@ final class Automaton {
             if (asked.element() == both) {
                 asked.remove();
                 unions.put(both, stacks(frames));
+                terms.budget().keep(UNION_BYTES);
             }
         }
         return all != null ? all : Objects.requireNonNull(known(a, b, asked));
@@ -356,30 +364,16 @@ final class Automaton {
         }
     }
 
-    /** Roughly its bytes. */
-    long bytes() {
-        return configurations.size() * CONFIGURATION_BYTES
-                + stackBytes
-                + unions.size() * UNION_BYTES
-                + places.size() * PLACE_BYTES
-                + terms.bytes();
-    }
-
-    /** Forgets it, if it is too much. Configurations that are in use stay sound. */
-    boolean forgets() {
-        if (bytes() - compiled < MOST_BYTES) {
-            return false;
-        }
+    /** Forgets what was found out since the compilation. Configurations that are in use stay sound. */
+    void forget() {
         configurations.keySet().forEach(each -> {
             Arrays.fill(each.next, null);
-            each.capped = null;
+            each.allowed = null;
         });
         configurations.clear();
         stacks.clear();
-        stackBytes = 0;
         unions.clear();
         places.clear();
         terms.forget();
-        return true;
     }
 }

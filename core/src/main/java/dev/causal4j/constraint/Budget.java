@@ -1,33 +1,72 @@
 package dev.causal4j.constraint;
 
-/** The work that one call may do: terms, derivatives and transitions. Not thread-safe. */
+/**
+ * The work and the memory of one constraint. Work is spent in steps of some tenth of a microsecond where it is done, and
+ * memory is counted where it is kept, so that equal constraints meet equal limits on every machine. Not thread-safe.
+ */
 final class Budget {
-    private long left;
-    private long deadline;
+    private static final String SUBJECT = "constraint";
 
-    /** Begins a compilation. */
-    Budget() {
-        left = Long.MAX_VALUE;
-        deadline = System.nanoTime() + Limits.COMPILE.toNanos();
-    }
+    private int most = Limits.COMPILE_STEPS;
+    private String purpose = "steps of compilation";
+    private long left = most;
+    private long bytes;
+    private long compiled = -1; // bytes at the end of the compilation
 
     /** Begins a call after the compilation. */
-    void renew() {
-        left = Limits.TRANSITIONS;
-        deadline = 0;
+    void renew(int steps) {
+        most = steps;
+        left = steps;
+        purpose = "steps for a token";
     }
 
     /** @throws ConstraintException if there is nothing left */
     void spend() {
-        if (--left <= 0) {
-            Limits.check("constraint", Limits.TRANSITIONS + 1L, Limits.TRANSITIONS, "transitions for a token");
+        spend(1);
+    }
+
+    /** @throws ConstraintException if there is nothing left */
+    void spend(long steps) {
+        left -= steps;
+        if (left < 0) {
+            Limits.check(SUBJECT, most - left, most, purpose);
         }
-        if (deadline != 0 && (left & 1023) == 0 && System.nanoTime() > deadline) {
-            throw new ConstraintException(
-                    "constraint",
-                    "one that is compiled within %d s".formatted(Limits.COMPILE.toSeconds()),
-                    "a larger one",
-                    "make it smaller");
+    }
+
+    /** Steps since the beginning. */
+    long spent() {
+        return most - left;
+    }
+
+    /**
+     * Counts bytes that are kept.
+     *
+     * @throws ConstraintException if those of a compilation are too many
+     */
+    void keep(long more) {
+        bytes += more;
+        if (compiled < 0) {
+            Limits.check(SUBJECT, bytes, Limits.BYTES, "bytes");
         }
+    }
+
+    /** Bytes that are kept. */
+    long bytes() {
+        return bytes;
+    }
+
+    /** Bytes that are kept since the compilation. */
+    long grown() {
+        return bytes - compiled;
+    }
+
+    /** Ends the compilation. */
+    void seal() {
+        compiled = bytes;
+    }
+
+    /** Counts only what the compilation kept. */
+    void forget() {
+        bytes = compiled;
     }
 }

@@ -76,9 +76,11 @@ record CodePoints(int[] bounds) {
         int j = 0;
         boolean open = false;
         while (i < bounds.length || j < other.bounds.length) {
-            int at = Math.min(i < bounds.length ? bounds[i] : END, j < other.bounds.length ? other.bounds[j] : END);
-            i += i < bounds.length && bounds[i] == at ? 1 : 0;
-            j += j < other.bounds.length && other.bounds[j] == at ? 1 : 0;
+            int here = i < bounds.length ? bounds[i] : Integer.MAX_VALUE;
+            int there = j < other.bounds.length ? other.bounds[j] : Integer.MAX_VALUE;
+            int at = Math.min(here, there);
+            i += here == at ? 1 : 0;
+            j += there == at ? 1 : 0;
             if (in.test(i % 2 > 0, j % 2 > 0) != open) {
                 open = !open;
                 merged.add(at);

@@ -3,7 +3,9 @@ package dev.causal4j.constraint;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.WeakHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -12,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /** The constraints that were compiled for one tokenizer, the latest used of them. Thread-safe. */
 final class Compilations {
     private static final int MOST = 64;
-    private static final long MOST_BYTES = 256L << 20;
+    private static final int LARGE = 8; // parts of what may be kept: a larger one is compiled for its user alone
     private static final Map<Tokenizer, Compilations> ALL = new WeakHashMap<>();
 
     private final Map<Object, FutureTask<Compiled>> byKey = new LinkedHashMap<>(16, 0.75f, true);
@@ -35,12 +37,15 @@ final class Compilations {
             Lexicon tokens = lexicon == null ? new Lexicon(tokenizer) : lexicon;
             lexicon = tokens;
             task = byKey.computeIfAbsent(
-                    key, _ -> new FutureTask<>(() -> new Compiled(source, tokenizer, tokens, new ArrayList<>())));
-            evict();
+                    key,
+                    _ -> new FutureTask<>(
+                            () -> new Compiled(source, tokenizer, tokens, new ArrayList<>(), bytes(key))));
         }
         task.run(); // does nothing the second time
         try {
-            return task.get();
+            Compiled compiled = task.get();
+            evict(key, task);
+            return compiled;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("constraint: expected to be compiled, got an interrupt", e);
@@ -52,6 +57,12 @@ final class Compilations {
         }
     }
 
+    /** What is compiled of a key; null for nothing. */
+    synchronized @Nullable Compiled known(Object key) {
+        FutureTask<Compiled> task = byKey.get(key);
+        return task != null && task.state() == FutureTask.State.SUCCESS ? task.resultNow() : null;
+    }
+
     private static RuntimeException failure(ExecutionException e) {
         if (e.getCause() instanceof ConstraintException refusal) {
             return refusal;
@@ -61,16 +72,36 @@ final class Compilations {
                 : new IllegalStateException(e.getCause());
     }
 
-    private void evict() {
+    private synchronized void evict(Object latest, FutureTask<Compiled> task) {
+        if (bytes(task) > Limits.KEPT_BYTES / LARGE) {
+            byKey.remove(latest, task);
+        }
+        long most = Limits.KEPT_BYTES / tokenizers();
         long bytes = byKey.values().stream().mapToLong(Compilations::bytes).sum();
         var eldest = byKey.values().iterator();
-        while (byKey.size() > 1 && (byKey.size() > MOST || bytes > MOST_BYTES)) {
+        while (byKey.size() > 1 && (byKey.size() > MOST || bytes > most)) {
             bytes -= bytes(eldest.next());
             eldest.remove();
         }
     }
 
+    private static long tokenizers() {
+        synchronized (ALL) {
+            return Math.max(1, ALL.size());
+        }
+    }
+
     private static long bytes(FutureTask<Compiled> task) {
         return task.state() == FutureTask.State.SUCCESS ? task.resultNow().bytes() : 0;
+    }
+
+    /** Roughly the bytes of a key. */
+    private static long bytes(Object key) {
+        return switch (key) {
+            case String text -> 56L + 2L * text.length();
+            case List<?> parts -> parts.stream().mapToLong(part -> 24 + bytes(part)).sum();
+            case Optional<?> part -> part.map(Compilations::bytes).orElse(0L);
+            default -> 24;
+        };
     }
 }

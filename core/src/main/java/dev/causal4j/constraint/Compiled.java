@@ -1,24 +1,42 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.tokenizer.Tokenizer;
+import java.util.Collections;
 import java.util.List;
-import java.util.function.BooleanSupplier;
+import java.util.Set;
+import java.util.WeakHashMap;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** A constraint for the tokens of one tokenizer. Thread-safe: its matchers share what they find out. */
+/**
+ * A constraint for the tokens of one tokenizer. Thread-safe: its matchers share what they find out. One finds out at a
+ * time, under a lock; what is known is read without it.
+ */
 final class Compiled {
     private static final int NO_TOKEN = Integer.MAX_VALUE; // a byte of no token
 
+    /** All that are in use or kept, since what they find out is bounded together. */
+    private static final Set<Compiled> LIVING =
+            Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+
     private final Lexicon lexicon;
+    private final Budget budget = new Budget();
     private final Automaton automaton;
     private final Masks masks;
+    private final ReentrantLock lock = new ReentrantLock();
+    private volatile long bytes;
+    private volatile long grown; // bytes since the compilation
 
-    Compiled(Source source, Tokenizer tokenizer, Lexicon lexicon, List<String> ignored) {
-        Budget budget = new Budget();
+    /** @param key bytes of what it is known by */
+    Compiled(Source source, Tokenizer tokenizer, Lexicon lexicon, List<String> ignored, long key) {
+        budget.keep(key);
         Terms terms = new Terms(lexicon.spellable, budget);
         this.lexicon = lexicon;
         this.automaton = new Automaton(terms, source.compile(terms, tokenizer, ignored));
         this.masks = new Masks(automaton, lexicon);
+        bytes = budget.bytes();
+        LIVING.add(this);
     }
 
     /** A text that has just begun. */
@@ -27,21 +45,70 @@ final class Compiled {
     }
 
     /** Roughly its bytes. */
-    synchronized long bytes() {
-        return automaton.bytes() + masks.bytes();
+    long bytes() {
+        return bytes;
     }
 
-    /** Works for a text; errors name its place in the grammar. */
-    private synchronized boolean within(TextMatcher text, BooleanSupplier work) {
-        automaton.terms.budget().renew();
-        if (automaton.forgets()) {
-            masks.forget();
+    /**
+     * Works on a configuration, under the lock. The same limit is met whether it was tried before or not, and by all who
+     * come here; errors name the place in the grammar.
+     */
+    private <T> T work(Configuration at, int steps, Supplier<T> work) {
+        if (at.failure != null) {
+            throw at.failure;
+        }
+        forgetMuch();
+        budget.renew(steps - at.tried);
+        try {
+            return work.get();
+        } catch (ConstraintException e) {
+            if (steps == Limits.TOKEN_STEPS) {
+                String place = automaton.place(at);
+                at.failure = new ConstraintException(place.isEmpty() ? "answer" : "answer in " + place, e);
+                throw at.failure;
+            }
+            at.tried = Limits.TRIED_STEPS;
+            throw e;
+        } finally {
+            bytes = budget.bytes();
+            grown = budget.grown();
+        }
+    }
+
+    private <T> T find(Configuration at, Supplier<T> work) {
+        lock.lock();
+        try {
+            return work(at, Limits.TOKEN_STEPS, work);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Null if somebody else works, or it takes longer. */
+    private <T> @Nullable T tryToFind(Configuration at, Supplier<T> work) {
+        if (at.tried > 0 || !lock.tryLock()) {
+            return null;
         }
         try {
-            return work.getAsBoolean();
-        } catch (ConstraintException e) {
-            String place = automaton.place(text.at);
-            throw new ConstraintException(place.isEmpty() ? "answer" : "answer in " + place, e);
+            return work(at, Limits.TRIED_STEPS, work);
+        } catch (ConstraintException _) {
+            return null; // who may wait meets it again
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Forgets what was found out if all have too much, and this one more than its share. */
+    private void forgetMuch() {
+        if (grown > Limits.GROWN_BYTES / LIVING.size() && allGrown() > Limits.GROWN_BYTES) {
+            automaton.forget();
+            masks.forget();
+        }
+    }
+
+    private static long allGrown() {
+        synchronized (LIVING) {
+            return LIVING.stream().mapToLong(each -> each.grown).sum();
         }
     }
 
@@ -59,40 +126,62 @@ final class Compiled {
 
         @Override
         public void mask(long[] allowed) {
-            within(this, () -> {
-                masks.mask(at, begins, allowed);
-                return true;
-            });
+            Masks.Allowed known = masks.known(at, begins);
+            masks.set(known != null ? known : find(at, () -> masks.find(at, begins)), allowed);
+        }
+
+        @Override
+        public boolean tryMask(long[] allowed) {
+            Masks.Allowed known = masks.known(at, begins);
+            Masks.Allowed tokens = known != null ? known : tryToFind(at, () -> masks.find(at, begins));
+            if (tokens != null) {
+                masks.set(tokens, allowed);
+            }
+            return tokens != null;
         }
 
         @Override
         public void accept(int token) {
+            byte[] text = text(token);
+            Configuration known = Automaton.known(at, token, text);
+            add(token, known != null ? known : find(at, () -> automaton.next(at, token, text)));
+        }
+
+        @Override
+        public boolean tryAccept(int token) {
+            byte[] text = text(token);
+            Configuration known = Automaton.known(at, token, text);
+            Configuration then = known != null ? known : tryToFind(at, () -> automaton.next(at, token, text));
+            if (then != null) {
+                add(token, then);
+            }
+            return then != null;
+        }
+
+        private byte @Nullable [] text(int token) {
             byte[] inside = token < lexicon.size ? lexicon.text(tokenizer, token) : null;
-            if (!follow(token, begins && inside != null ? tokenizer.firstBytes(token) : inside)) {
+            return begins && inside != null ? tokenizer.firstBytes(token) : inside;
+        }
+
+        private void add(int token, Configuration then) {
+            if (then.isDead()) {
                 throw new IllegalArgumentException("token: expected one that the constraint allows, got " + token);
             }
+            at = then;
+            begins = false;
         }
 
         @Override
         public int accept(byte[] text) {
-            int read = 0;
-            while (read < text.length && follow(NO_TOKEN, new byte[] {text[read]})) {
-                read++;
-            }
-            return read;
-        }
-
-        /** @return whether the text can be completed behind a token; if not, nothing is changed */
-        private boolean follow(int token, byte @Nullable [] inside) {
-            return within(this, () -> {
-                Configuration then = automaton.next(at, token, inside);
+            for (int read = 0; read < text.length; read++) {
+                byte[] next = {text[read]};
+                Configuration then = find(at, () -> automaton.next(at, NO_TOKEN, next));
                 if (then.isDead()) {
-                    return false;
+                    return read;
                 }
-                at = then;
-                begins = false;
-                return true;
-            });
+                add(NO_TOKEN, then);
+            }
+            return text.length;
         }
 
         @Override

@@ -23,8 +23,11 @@ final class Configuration {
     final ByteClasses classes;
     final @Nullable Configuration[] next; // by class
 
-    @Nullable
-    Configuration capped; // by Masks
+    /** The tokens that can follow, once they are known. */
+    volatile Masks.@Nullable Allowed allowed;
+
+    int tried; // steps of an attempt that ended early
+    @Nullable ConstraintException failure; // of the limit that was met here
 
     private final int hash;
 
@@ -44,6 +47,16 @@ final class Configuration {
     @SuppressWarnings("ReferenceEquality") // there is one such
     boolean isDead() {
         return this == DEAD;
+    }
+
+    /** Whether a token can follow, whatever its text. */
+    boolean takes(int token) {
+        for (Member member : members) {
+            if (member.tokens != null && member.tokens.ids().get(token)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     @Override

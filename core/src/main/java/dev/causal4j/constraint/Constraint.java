@@ -26,6 +26,16 @@ public interface Constraint {
      */
     Matcher start(Tokenizer tokenizer);
 
+    /** Whether {@link #start} has nothing to compile for the tokenizer. Cheap: it waits for nobody. */
+    default boolean isCompiled(Tokenizer tokenizer) {
+        return true;
+    }
+
+    /** The bytes of what is compiled for the tokenizer, which grow in use; 0 for nothing. Cheap: it waits for nobody. */
+    default long bytes(Tokenizer tokenizer) {
+        return 0;
+    }
+
     /**
      * Parts of the constraint that have no effect, such as the annotations of a schema.
      *

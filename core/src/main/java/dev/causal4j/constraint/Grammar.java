@@ -1,5 +1,6 @@
 package dev.causal4j.constraint;
 
+import java.util.BitSet;
 import java.util.List;
 
 /**
@@ -11,6 +12,33 @@ import java.util.List;
 record Grammar(List<Expression> rules, List<String> names) {
     /** The empty text. */
     static final Expression EMPTY = new Expression.Sequence(List.of());
+
+    /** Roughly its bytes, without terms. */
+    long bytes() {
+        long bytes = 0;
+        for (int i = 0; i < rules.size(); i++) {
+            bytes += 60 + names.get(i).length() + bytes(rules.get(i));
+        }
+        return bytes;
+    }
+
+    private static long bytes(Expression part) {
+        return switch (part) {
+            case Expression.Sequence(List<Expression> parts) -> bytes(parts);
+            case Expression.Choice(List<Expression> options) -> bytes(options);
+            case Expression.Repeat(Expression inner, int _, int _) -> 24 + bytes(inner);
+            case Expression.Tokens(BitSet ids) -> 60 + ids.size() / 8;
+            case Expression.Text _, Expression.Call _ -> 16;
+        };
+    }
+
+    private static long bytes(List<Expression> parts) {
+        long bytes = 56;
+        for (Expression part : parts) {
+            bytes += 4 + bytes(part);
+        }
+        return bytes;
+    }
 
     static Grammar of(Term term) {
         return new Grammar(List.of(new Expression.Text(term)), List.of(""));

@@ -13,6 +13,11 @@ final class GrammarConstraint implements Constraint {
 
     final Source source;
 
+    /** What was compiled last, also if it is too large to be kept for others. */
+    private volatile @Nullable Latest latest;
+
+    private record Latest(Compilations of, Compiled compiled) {}
+
     GrammarConstraint(String kind, List<?> parts, Source source) {
         this.key = List.of(kind, parts);
         this.source = source;
@@ -20,7 +25,28 @@ final class GrammarConstraint implements Constraint {
 
     @Override
     public Matcher start(Tokenizer tokenizer) {
-        return Compilations.of(tokenizer).get(key, source, tokenizer).start(tokenizer);
+        Compilations all = Compilations.of(tokenizer);
+        Compiled known = known(tokenizer);
+        Compiled compiled = known != null ? known : all.get(key, source, tokenizer);
+        latest = new Latest(all, compiled);
+        return compiled.start(tokenizer);
+    }
+
+    private @Nullable Compiled known(Tokenizer tokenizer) {
+        Compilations all = Compilations.of(tokenizer);
+        Latest last = latest;
+        return last != null && last.of == all ? last.compiled : all.known(key);
+    }
+
+    @Override
+    public boolean isCompiled(Tokenizer tokenizer) {
+        return known(tokenizer) != null;
+    }
+
+    @Override
+    public long bytes(Tokenizer tokenizer) {
+        Compiled known = known(tokenizer);
+        return known == null ? 0 : known.bytes();
     }
 
     @Override
@@ -41,7 +67,7 @@ final class GrammarConstraint implements Constraint {
                 parts.stream().map(GrammarConstraint::require).toList();
         List<Object> all = List.of(more, known.stream().map(part -> part.key).toList());
         return new GrammarConstraint(kind, all, (terms, tokenizer, ignored) -> {
-            Rules rules = new Rules();
+            Rules rules = new Rules(terms.budget());
             Call root = rules.reserve("");
             List<Expression> roots = new ArrayList<>();
             known.forEach(part -> roots.add(rules.add(part.source.compile(terms, tokenizer, ignored))));

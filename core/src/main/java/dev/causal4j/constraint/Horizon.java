@@ -1,6 +1,7 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Term.Node;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -27,7 +28,8 @@ final class Horizon {
 
     private Term cap(Term term) {
         return switch (term.node) {
-            case Node.Concat(Term head, Term tail) -> terms.concat(capped(head), capped(tail));
+            case Node.Concat _ ->
+                terms.concat(parts(term).stream().map(this::capped).toArray(Term[]::new));
             case Node.Or(List<Term> options) ->
                 terms.or(options.stream().map(this::capped).toList());
             case Node.Repeat(Term inner, int least, int most) ->
@@ -40,6 +42,17 @@ final class Horizon {
                 unbounded(unbounded(term, parts.get(0), parts.get(1)), parts.get(1), parts.get(0));
             default -> term;
         };
+    }
+
+    private List<Term> parts(Term sequence) {
+        List<Term> parts = new ArrayList<>();
+        Term rest = sequence;
+        for (; rest.node instanceof Node.Concat(Term head, Term tail); rest = tail) {
+            parts.add(head);
+        }
+        parts.add(rest);
+        terms.budget().spend(parts.size());
+        return parts;
     }
 
     /**
@@ -68,7 +81,8 @@ final class Horizon {
                 }
                 yield longest;
             }
-            case Node.Concat(Term head, Term tail) -> (long) farthest.of(head) + farthest.of(tail);
+            case Node.Concat _ ->
+                parts(term).stream().mapToLong(farthest::of).sum();
             case Node.Or(List<Term> options) ->
                 options.stream().mapToLong(farthest::of).max().orElse(0);
             case Node.Repeat(Term inner, int least, int _) -> (long) farthest.of(inner) * Math.max(least, 1);

@@ -21,7 +21,7 @@ record JsonSchema(String schema, Whitespace whitespace, boolean lenient) impleme
         SchemaDocument document = new SchemaDocument(read(bytes));
         JsonTerms json = new JsonTerms(terms, whitespace, Spelling.PLAIN, "");
         SchemaReader reader = new SchemaReader(document, json, lenient, ignored);
-        Rules rules = new Rules();
+        Rules rules = new Rules(terms.budget());
         Call root = rules.reserve(document.root().name());
         SchemaGrammar values = new SchemaGrammar(json, reader, rules);
         rules.set(root, values.value(List.of(document.root())));

@@ -25,13 +25,25 @@ final class Liveness {
             boolean live = isPlainlyLive(term)
                     || switch (term.node) {
                         case Node.Or(List<Term> options) -> options.stream().anyMatch(this::of);
-                        case Node.Concat(Term head, Term tail) -> of(head) && of(tail);
+                        case Node.Concat(Term head, Term tail) -> of(head) && ofSequence(tail);
                         case Node.Repeat(Term inner, int _, int _) -> of(inner);
                         default -> search(term);
                     };
             term.life = live ? Life.LIVE : Life.DEAD;
         }
         return term.life == Life.LIVE;
+    }
+
+    private boolean ofSequence(Term tail) {
+        Term rest = tail;
+        while (rest.life == Life.UNKNOWN && rest.node instanceof Node.Concat(Term head, Term end)) {
+            terms.budget().spend();
+            if (!of(head)) {
+                return false;
+            }
+            rest = end;
+        }
+        return of(rest);
     }
 
     /** Looks for a derivative that has a text; what it finds holds for all on the way. */
@@ -60,6 +72,7 @@ final class Liveness {
             Term term = open.pop();
             int depth = depths.pop() + 1;
             for (int i = 0; i < term.classes.count() && depth <= deepest; i++) {
+                terms.budget().spend();
                 Term next = terms.derivative(term, term.classes.first(i));
                 if (next.life != Life.DEAD && next != terms.never && !before.containsKey(next)) {
                     before.put(next, term);

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.LongStream;
@@ -18,9 +17,9 @@ import org.jspecify.annotations.Nullable;
  * follow are added whole. Not thread-safe.
  */
 final class Masks {
-    private static final long MOST_BYTES = 16 << 20;
     private static final int PAIR_NODES = 20; // of a walk of a slice, which take as long as a pair of terms
-    private static final int TERM_PAIRS = 20; // of known terms, which take as long as a new term
+    private static final int PAIR_STEPS = 2;
+    private static final int STEP_NODES = 32; // of a walk through known transitions
 
     private final Automaton automaton;
     private final Terms terms;
@@ -28,23 +27,17 @@ final class Masks {
     private final Term character; // of slices
     private final Horizon horizon;
     private final List<Part> parts = new ArrayList<>(); // of the vocabulary: the slices, then the rest
-    private final Map<Configuration, Allowed> known = new LinkedHashMap<>(16, 0.75f, true);
     private final Configuration[] path;
 
-    private @Nullable Allowed first;
-    private long bytes;
+    private volatile @Nullable Allowed first;
 
     /**
-     * Tokens that can follow.
+     * Tokens that can follow. Not changed, so that many sequences read them.
      *
      * @param slices those that are added whole, as bits
      * @param tokens others; as a mask if they are many
      */
-    private record Allowed(int slices, int[] tokens, long[] mask) {
-        long bytes() {
-            return 100 + 4L * tokens.length + 8L * mask.length;
-        }
-    }
+    record Allowed(int slices, int[] tokens, long[] mask) {}
 
     /**
      * A part of the vocabulary.
@@ -69,19 +62,31 @@ final class Masks {
         parts.add(new Part(lexicon.rest, new Horizon(terms, lexicon.rest.height), new Memo<>(_ -> false)));
     }
 
-    /** Sets the bits of the tokens that can follow. */
-    void mask(Configuration configuration, boolean begins, long[] allowed) {
-        Allowed tokens;
-        if (begins && lexicon.first != null) {
-            if (first == null) {
-                long[] mask = new long[Math.ceilDiv(lexicon.size, Long.SIZE)];
-                walk(lexicon.first, configuration, mask);
-                first = allowed(configuration, 0, mask);
-            }
-            tokens = first;
-        } else {
-            tokens = known(capped(configuration));
+    /** The tokens that can follow, as far as they were found; null if not. Thread-safe. */
+    @Nullable
+    Allowed known(Configuration configuration, boolean begins) {
+        return begins && lexicon.first != null ? first : configuration.allowed;
+    }
+
+    /** The tokens that can follow. */
+    Allowed find(Configuration configuration, boolean begins) {
+        Allowed found = known(configuration, begins);
+        if (found == null && begins && lexicon.first != null) {
+            long[] mask = new long[Math.ceilDiv(lexicon.size, Long.SIZE)];
+            walk(lexicon.first, configuration, mask);
+            found = allowed(configuration, 0, mask);
+            first = found;
+        } else if (found == null) {
+            Configuration capped = capped(configuration, horizon); // has the same mask: no token exceeds its counts
+            found = capped.allowed == null ? compute(capped) : capped.allowed;
+            capped.allowed = found;
+            configuration.allowed = found;
         }
+        return found;
+    }
+
+    /** Sets the bits of tokens. Thread-safe. */
+    void set(Allowed tokens, long[] allowed) {
         for (int i = 0; i < lexicon.slices.size(); i++) {
             if ((tokens.slices >> i & 1) != 0) {
                 add(lexicon.slices.get(i).allowed(), allowed);
@@ -99,27 +104,6 @@ final class Masks {
         for (int i = Math.min(mask.length, allowed.length) - 1; i >= 0; i--) {
             allowed[i] |= mask[i];
         }
-    }
-
-    private Allowed known(Configuration configuration) {
-        Allowed tokens = known.get(configuration);
-        if (tokens == null) {
-            tokens = compute(configuration);
-            known.put(configuration, tokens);
-            bytes += tokens.bytes();
-            for (var eldest = known.values().iterator(); bytes > MOST_BYTES; eldest.remove()) {
-                bytes -= eldest.next().bytes();
-            }
-        }
-        return tokens;
-    }
-
-    /** The configuration that has the same mask, with counts that no token exceeds. */
-    private Configuration capped(Configuration configuration) {
-        if (configuration.capped == null) {
-            configuration.capped = capped(configuration, horizon);
-        }
-        return configuration.capped;
     }
 
     private Configuration capped(Configuration configuration, Horizon horizon) {
@@ -147,13 +131,14 @@ final class Masks {
         return allowed(configuration, slices, mask);
     }
 
-    private static Allowed allowed(Configuration configuration, int slices, long[] mask) {
+    private Allowed allowed(Configuration configuration, int slices, long[] mask) {
         for (Member member : configuration.members) {
             if (member.tokens() != null) {
                 add(member.tokens().ids().toLongArray(), mask);
             }
         }
         int count = LongStream.of(mask).mapToInt(Long::bitCount).sum();
+        terms.budget().keep(100 + Math.min(4L * count, 8L * mask.length));
         if (count > mask.length) {
             return new Allowed(slices, new int[0], mask);
         }
@@ -172,7 +157,10 @@ final class Masks {
         byte[] label = trie.label;
         short[] depth = trie.depth;
         int[] token = trie.token;
-        for (int node = 1; node < label.length; ) {
+        for (int node = 1, visited = 0; node < label.length; visited++) {
+            if (visited % STEP_NODES == 0) {
+                terms.budget().spend();
+            }
             int at = depth[node];
             Configuration from = path[at - 1];
             int b = label[node] & 255;
@@ -220,7 +208,7 @@ final class Masks {
         record Pair(Term from, Term of) {}
         Map<Pair, Integer> left = new HashMap<>(Map.of(new Pair(term, character), most)); // characters, at most
         Deque<Pair> open = new ArrayDeque<>(left.keySet());
-        int before = terms.made();
+        long before = terms.budget().spent();
         while (!open.isEmpty()) {
             Pair pair = open.remove();
             int count = left.getOrDefault(pair, 0);
@@ -229,7 +217,7 @@ final class Masks {
                 Term text = terms.derivative(pair.of, classes.first(i));
                 if (text != terms.never) {
                     Term rest = terms.derivative(pair.from, classes.first(i));
-                    if (!terms.live(rest) || left.size() + TERM_PAIRS * (terms.made() - before) > pairs) {
+                    if (!terms.live(rest) || left.size() + (terms.budget().spent() - before) / PAIR_STEPS > pairs) {
                         return false;
                     }
                     boolean ends = text == terms.empty; // no character begins another
@@ -245,18 +233,12 @@ final class Masks {
         return true;
     }
 
-    long bytes() {
-        return bytes;
-    }
-
     /** Forgets what belongs to configurations. */
     void forget() {
-        known.clear();
         parts.forEach(part -> {
             part.horizon.forget();
             part.covered.forget();
         });
         horizon.forget();
-        bytes = 0;
     }
 }

@@ -15,11 +15,33 @@ public interface Matcher {
      */
     void mask(long[] allowed);
 
+    /**
+     * Sets the bits as {@link #mask} does if they are known or cost little (about a millisecond) and nobody else works on
+     * the constraint. Otherwise it changes nothing visible: call {@link #mask} on a thread that may wait.
+     *
+     * @return whether the bits are set
+     */
+    default boolean tryMask(long[] allowed) {
+        mask(allowed);
+        return true;
+    }
+
     /** Adds an allowed token to the text. */
     void accept(int token);
 
     /**
-     * Adds the longest beginning of a text behind which the whole can still become an allowed one.
+     * Adds a token as {@link #accept(int)} does, under the conditions of {@link #tryMask}. Otherwise it changes nothing
+     * visible: call {@link #accept(int)} on a thread that may wait.
+     *
+     * @return whether the token is added
+     */
+    default boolean tryAccept(int token) {
+        accept(token);
+        return true;
+    }
+
+    /**
+     * Adds the longest beginning of a text after which the whole can still become an allowed one.
      *
      * @param text its bytes in UTF-8, perhaps with a part of a character
      * @return the bytes of the beginning

@@ -36,7 +36,7 @@ final class MemberGrammar {
     private final Form form;
     private final Map<?, ?> schema;
     private final Subschema root;
-    private final Rules rules = new Rules();
+    private final Rules rules;
     private final SchemaGrammar json;
     private final JsonTerms raw;
     private final SchemaReader rawReader; // of values whose strings are as they are
@@ -50,6 +50,7 @@ final class MemberGrammar {
     MemberGrammar(FreeText free, ToolFormat format, Form form, Map<String, ?> schema, List<String> ignored) {
         this.free = free;
         this.terms = free.terms;
+        this.rules = new Rules(terms.budget());
         this.format = format;
         this.form = form;
         this.schema = keywords(JsonSchema.read(Json.write(schema)));

@@ -25,8 +25,14 @@ final class Regex {
             .or(CodePoints.of(' ', 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff));
     private static final CodePoints DOT =
             CodePoints.of('\n', '\r', 0x2028, 0x2029).not();
-    private static final Pattern QUANTIFIER = Pattern.compile("\\{(\\d{1,9})(,(\\d{0,9}))?\\}");
+    private static final Pattern QUANTIFIER = Pattern.compile("\\{0*(\\d+)(,(0*(\\d+))?)?\\}");
+    /** Sets of properties by name, if it is one that {@link #CANONICAL} allows: other spellings have no end. */
     private static final Map<String, CodePoints> PROPERTIES = new ConcurrentHashMap<>();
+
+    private static final Pattern CANONICAL =
+            Pattern.compile("((sc|gc|Script|General_Category)=)?[A-Z][a-z]*(_[A-Z][a-z]*)*");
+    private static final int PROPERTY_STEPS = 300_000; // to look at each code point
+    private static final int CHARACTER_STEPS = 4; // to read a character of a pattern
     /** Names of general categories, which Java knows by their short ones. */
     private static final String CATEGORIES =
             "Letter L Uppercase_Letter Lu Lowercase_Letter Ll Mark M Number N Punctuation P Symbol S Separator Z";
@@ -49,6 +55,7 @@ final class Regex {
         this.source = pattern;
         this.in = pattern.codePoints().toArray();
         Limits.check(subject, in.length, Limits.PATTERN, "characters of a pattern");
+        terms.budget().spend(CHARACTER_STEPS * in.length);
     }
 
     /** The texts that a pattern matches as a whole. */
@@ -149,14 +156,11 @@ final class Regex {
             most = 1;
         } else if (braces.lookingAt()) {
             at += braces.end();
-            least = Integer.parseInt(braces.group(1));
-            most = braces.group(2) == null
-                    ? least
-                    : braces.group(3).isEmpty() ? most : Integer.parseInt(braces.group(3));
+            least = count(braces.group(1));
+            most = braces.group(2) == null ? least : braces.group(3) == null ? most : count(braces.group(4));
             if (most < least) {
                 throw refuse("a quantifier with its counts in order", braces.group());
             }
-            Limits.check(subject, most == Terms.UNBOUNDED ? least : most, Limits.REPETITIONS, "repetitions");
         } else if (!eat('*')) {
             return atom;
         }
@@ -164,8 +168,20 @@ final class Regex {
         return repeat(atom, least, most);
     }
 
+    /** A number without leading zeros. */
+    private int count(String digits) {
+        long count = digits.length() > 18 ? Long.MAX_VALUE : Long.parseLong(digits);
+        Limits.check(subject, count, Limits.REPETITIONS, "repetitions");
+        return (int) count;
+    }
+
+    /** A brace with what may be counts, and a character more; empty for anything else. */
     private String ahead() {
-        return at < in.length && in[at] == '{' ? new String(in, at, Math.min(24, in.length - at)) : "";
+        int end = at + 1;
+        while (end < in.length && (in[end] == ',' || DIGITS.has(in[end]))) {
+            end++;
+        }
+        return at < in.length && in[at] == '{' ? new String(in, at, Math.min(end + 1, in.length) - at) : "";
     }
 
     /** Only the first text can stand at the beginning, and only the last at the end. */
@@ -243,6 +259,7 @@ final class Regex {
                 }
                 from = CodePoints.range(from.bounds()[0], to.bounds()[0]);
             }
+            terms.budget().spend(set.bounds().length + from.bounds().length);
             set = set.or(from);
         }
         return negated ? set.not() : set;
@@ -295,12 +312,16 @@ final class Regex {
         if (eat('{')) {
             return number(until('}'));
         }
-        int c = hex(4);
-        if (Character.isHighSurrogate((char) c) && at + 1 < in.length && in[at] == '\\' && in[at + 1] == 'u') {
-            at += 2;
-            return Character.toCodePoint((char) c, (char) hex(4));
+        int high = hex(4);
+        int next = at;
+        if (Character.isHighSurrogate((char) high) && eat('\\') && eat('u') && at < in.length && in[at] != '{') {
+            int low = hex(4);
+            if (Character.isLowSurrogate((char) low)) {
+                return Character.toCodePoint((char) high, (char) low);
+            }
         }
-        return c;
+        at = next; // a surrogate alone, which no text has
+        return high;
     }
 
     private int hex(int digits) {
@@ -310,8 +331,8 @@ final class Regex {
     }
 
     private int number(String hex) {
-        boolean known = hex.matches("[0-9a-fA-F]{1,6}");
-        int value = known ? Integer.parseInt(hex, 16) : -1;
+        boolean known = hex.matches("0*[0-9a-fA-F]{1,6}");
+        int value = known ? Integer.parseInt("0" + hex.substring(Math.max(0, hex.length() - 6)), 16) : -1;
         if (value < 0 || value > Character.MAX_CODE_POINT) {
             throw refuse("a character in hexadecimal digits", hex);
         }
@@ -332,10 +353,22 @@ final class Regex {
 
     private CodePoints property() {
         String name = eat('{') ? until('}') : "";
+        CodePoints known = terms.properties.of(name);
+        if (known == CodePoints.NONE) {
+            throw refuse("a property of Unicode", "\\p{" + name + "}");
+        }
+        return known;
+    }
+
+    /** The characters of a property of Unicode; none if there is no such property. */
+    static CodePoints property(String name, Budget budget) {
+        budget.spend(PROPERTY_STEPS); // also for one that is known: the same work everywhere
         CodePoints known = PROPERTIES.get(name);
         if (known == null) {
-            known = named(name).orElseThrow(() -> refuse("a property of Unicode", "\\p{" + name + "}"));
-            PROPERTIES.put(name, known);
+            known = named(name).orElse(CodePoints.NONE);
+            if (CANONICAL.matcher(name).matches() && known != CodePoints.NONE) {
+                PROPERTIES.put(name, known);
+            }
         }
         return known;
     }

@@ -7,12 +7,20 @@ import java.util.List;
 
 /** The rules of a grammar while it is made. Not thread-safe. */
 final class Rules {
+    private static final int STEPS = 20; // to write a rule
+
+    private final Budget budget;
     private final List<Expression> bodies = new ArrayList<>();
     private final List<String> names = new ArrayList<>();
+
+    Rules(Budget budget) {
+        this.budget = budget;
+    }
 
     /** A new rule, whose body is {@linkplain #set set} later; it may call itself. */
     Call reserve(String name) {
         Limits.check("constraint", bodies.size(), Limits.SYMBOLS, "rules");
+        budget.spend(STEPS);
         bodies.add(new Choice());
         names.add(name);
         return new Call(bodies.size() - 1);

@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 /** Intersection and union of {@link Shape}s. Not thread-safe. */
 final class Shapes {
     private static final int MAX_SHAPES = 10_000; // alternatives of one schema, intersections multiplied
+    private static final int PART_STEPS = 10; // of a shape that meets another
     private static final int MAX_DEPTH = 20; // of required values that are looked into for one that nothing fits
 
     private final JsonTerms json;
@@ -70,6 +71,7 @@ final class Shapes {
         Set<Shape> both = new LinkedHashSet<>();
         for (Shape a : left) {
             for (Shape b : right) {
+                json.terms.budget().spend(PART_STEPS);
                 Shape shape = meet(a, b);
                 if (shape != null && !never(shape)) {
                     both.add(shape);
@@ -134,7 +136,8 @@ final class Shapes {
         };
     }
 
-    private static Items meet(Items a, Items b) {
+    private Items meet(Items a, Items b) {
+        json.terms.budget().spend(PART_STEPS * (long) (a.first().size() + b.first().size()));
         List<List<Subschema>> first = new ArrayList<>();
         for (int i = 0; i < Math.max(a.first().size(), b.first().size()); i++) {
             first.add(both(a.at(i), b.at(i)));
@@ -146,6 +149,8 @@ final class Shapes {
     }
 
     private Members meet(Members a, Members b) {
+        int parts = a.named().size() + b.named().size() + a.required().size() + b.required().size();
+        json.terms.budget().spend(PART_STEPS * (long) (parts + a.others().size() * b.others().size()));
         Map<String, List<Subschema>> named = new LinkedHashMap<>();
         a.named().forEach((name, schema) -> named.put(name, both(schema, of(b, name))));
         b.named().forEach((name, schema) -> named.computeIfAbsent(name, _ -> both(of(a, name), schema)));

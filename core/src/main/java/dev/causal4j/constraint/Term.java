@@ -17,6 +17,10 @@ final class Term {
 
         /** Sorted texts from one index to another, without their first {@code depth} bytes, which they share. */
         record Literals(byte[][] texts, int from, int to, int depth) implements Node {
+            int size() {
+                return to - from;
+            }
+
             /** Whether all texts of another are among these. */
             boolean has(Literals others) {
                 int at = from;
@@ -30,6 +34,24 @@ final class Term {
                     }
                 }
                 return true;
+            }
+
+            /** The next byte of a text; -1 at its end. */
+            int next(int index) {
+                return texts[index].length > depth ? texts[index][depth] & 255 : -1;
+            }
+
+            /** The first text, at or after an index, whose next byte is above another. */
+            int firstAbove(int b, int begin) {
+                int low = begin;
+                int high = to;
+                while (low < high) {
+                    int middle = (low + high) >>> 1;
+                    boolean above = next(middle) > b;
+                    low = above ? low : middle + 1;
+                    high = above ? middle : high;
+                }
+                return low;
             }
 
             private int compare(int index, byte[] text, int begin) {
@@ -62,6 +84,7 @@ final class Term {
     final boolean nullable; // whether the empty text belongs to it
     final boolean plain; // whether it has neither intersections nor complements
     final int repetitions; // most of a part of it
+    final int depth; // of parts inside each other
     final ByteClasses classes;
 
     @Nullable
@@ -69,12 +92,13 @@ final class Term {
 
     Life life = Life.UNKNOWN;
 
-    Term(int id, Node node, boolean nullable, boolean plain, int repetitions, ByteClasses classes) {
+    Term(int id, Node node, boolean nullable, boolean plain, int repetitions, int depth, ByteClasses classes) {
         this.id = id;
         this.node = node;
         this.nullable = nullable;
         this.plain = plain;
         this.repetitions = repetitions;
+        this.depth = depth;
         this.classes = classes;
     }
 }

@@ -25,16 +25,23 @@ final class Terms {
     static final int UNBOUNDED = Integer.MAX_VALUE;
 
     private static final String SUBJECT = "constraint";
+    private static final int TERM_STEPS = 10;
+    private static final int MACHINE_STEPS = 100; // more, for its bytes
+    private static final int DEEPEST = 400; // parts inside each other, which recursion follows
+    private static final int CLASSES_BYTES = 450;
+    private static final int PRODUCT_BYTES = 100;
     private static final Comparator<Term> BY_ID = Comparator.comparingInt(term -> term.id);
 
     private final Map<Node, Term> terms = new HashMap<>();
     private final Map<ByteClasses, ByteClasses> classes = new HashMap<>();
     private final Map<Long, ByteClasses> products = new HashMap<>();
-    private final Memo<List<Term>, Term> unions = new Memo<>(this::or); // of derivatives, of which many are alike
-    private final Memo<List<Term>, Term> intersections = new Memo<>(this::and);
+    /** Characters of properties of Unicode that patterns name. */
+    final Memo<String, CodePoints> properties;
+
     private final ByteClasses one; // all bytes are one class
     private final CodePoints spellable;
     private final Union union = new Union(this);
+    private final Derivatives derivatives = new Derivatives(this);
     private final Liveness liveness = new Liveness(this);
     private final Budget budget;
     private List<Term> base = List.of();
@@ -49,6 +56,7 @@ final class Terms {
     Terms(CodePoints spellable, Budget budget) {
         this.spellable = spellable;
         this.budget = budget;
+        properties = new Memo<>(name -> Regex.property(name, budget));
         one = classes(1, _ -> 0);
         empty = of(new Node.Empty());
         never = of(new Node.Or(List.of()));
@@ -66,11 +74,18 @@ final class Terms {
     /** Any of the texts. */
     Term literals(Collection<byte[]> texts) {
         byte[][] sorted = texts.toArray(byte[][]::new);
+        long bytes = 0;
+        for (byte[] text : sorted) {
+            bytes += 24 + text.length;
+        }
+        budget.spend(10L * sorted.length + bytes / 16);
+        budget.keep(bytes + 4L * sorted.length);
         Arrays.sort(sorted, Arrays::compareUnsigned);
         return literals(sorted, 0, sorted.length, 0);
     }
 
-    private Term literals(byte[][] texts, int from, int to, int depth) {
+    /** Sorted texts from one index to another, without their first bytes. */
+    Term literals(byte[][] texts, int from, int to, int depth) {
         if (from == to) {
             return never;
         }
@@ -86,15 +101,25 @@ final class Terms {
         return all;
     }
 
-    private Term concat(Term head, Term tail) {
+    Term concat(Term head, Term tail) {
         if (head == never || tail == empty) {
             return head;
         }
         if (tail == never || head == empty) {
             return tail;
         }
-        if (head.node instanceof Node.Concat(Term first, Term rest)) {
-            return concat(first, concat(rest, tail));
+        if (head.node instanceof Node.Concat) {
+            List<Term> parts = new ArrayList<>();
+            Term rest = head;
+            for (; rest.node instanceof Node.Concat(Term first, Term then); rest = then) {
+                parts.add(first);
+            }
+            budget.spend(parts.size());
+            Term all = concat(rest, tail);
+            for (Term part : parts.reversed()) {
+                all = concat(part, all);
+            }
+            return all;
         }
         Term next = tail.node instanceof Node.Concat(Term first, Term _) ? first : tail;
         if (isStar(next) && absorbs(next, head)) {
@@ -144,12 +169,14 @@ final class Terms {
         for (Term part : parts) {
             flat.addAll(part.node instanceof Node.And(List<Term> inner) ? inner : List.of(part));
         }
+        budget.spend(flat.size());
         if (flat.contains(never)) {
             return never;
         }
         flat.removeIf(part -> part == all);
         for (Term part : List.copyOf(flat)) {
             if (isStar(part)) {
+                budget.spend(flat.size());
                 Term unit = ((Node.Repeat) part.node).term();
                 if (flat.stream().anyMatch(other -> other != part && within(other, unit))) {
                     flat.removeIf(other -> other == part);
@@ -214,6 +241,7 @@ final class Terms {
 
     /** One character of a set; those that the tokenizer cannot write are left out. */
     Term characters(CodePoints set, Spelling spelling) {
+        budget.spend(set.bounds().length + spellable.bounds().length);
         CodePoints known = set.and(spellable);
         List<Term> options = new ArrayList<>();
         if (spelling == Spelling.PLAIN) {
@@ -266,6 +294,7 @@ final class Terms {
         List<String> plain = new ArrayList<>();
         List<Term> escaped = new ArrayList<>();
         for (String text : texts) {
+            budget.spend(1 + text.length() / 4);
             text.codePoints().filter(c -> !spellable.has(c)).findFirst().ifPresent(c -> {
                 String expected = "characters that the tokenizer can write";
                 String got = "U+%04X".formatted(c);
@@ -287,11 +316,19 @@ final class Terms {
     Term of(Node node) {
         Term known = terms.get(node);
         if (known == null) {
+            int size =
+                    switch (node) {
+                        case Node.Or(List<Term> options) -> options.size();
+                        case Node.And(List<Term> parts) -> parts.size();
+                        case Node.Machine _ -> MACHINE_STEPS;
+                        default -> 0;
+                    };
+            budget.spend(TERM_STEPS + size);
             known = make(node);
-            Limits.check(SUBJECT, terms.size() - base.size(), Limits.TERMS, "terms");
             Limits.check(SUBJECT, known.repetitions, Limits.REPETITIONS, "repetitions");
+            Limits.check(SUBJECT, known.depth, DEEPEST, "parts inside each other");
+            budget.keep(200 + 8L * size);
             terms.put(node, known);
-            budget.spend();
         }
         return known;
     }
@@ -302,14 +339,12 @@ final class Terms {
             case Node.Set(Bytes bytes) -> term(node, false, List.of(), classes(2, b -> bytes.has(b) ? 1 : 0));
             case Node.Literals literals -> {
                 int[] keys = new int[256];
-                for (int i = literals.from(); i < literals.to(); i++) {
-                    byte[] text = literals.texts()[i];
-                    if (text.length > literals.depth()) {
-                        int b = text[literals.depth()] & 255;
-                        keys[b] = b + 1;
-                    }
+                for (int i = literals.firstAbove(-1, literals.from()); i < literals.to(); ) {
+                    int b = literals.next(i);
+                    keys[b] = b + 1;
+                    i = literals.firstAbove(b, i);
                 }
-                boolean ends = literals.texts()[literals.from()].length == literals.depth();
+                boolean ends = literals.next(literals.from()) < 0;
                 yield term(node, ends, List.of(), classes(257, b -> keys[b]));
             }
             case Node.Concat(Term head, Term tail) ->
@@ -342,17 +377,20 @@ final class Terms {
 
     private Term term(Node node, boolean nullable, List<Term> parts, ByteClasses classes) {
         int repetitions = 1;
+        int depth = 0;
         boolean plain = !(node instanceof Node.And || node instanceof Node.Not || node instanceof Node.Machine);
         for (Term part : parts) {
             repetitions = Math.max(repetitions, part.repetitions);
             plain &= part.plain;
+            depth = Math.max(depth, part.depth);
         }
         if (node instanceof Node.Repeat(Term _, int least, int most)) {
             int count = most == UNBOUNDED ? Math.max(least, 1) : most;
             // One count is a number in a term, however large; many inside each other are as many terms.
             repetitions = repetitions == 1 ? Math.min(count, Limits.REPETITIONS) : product(repetitions, count);
         }
-        return new Term(ids++, node, nullable, plain, repetitions, classes);
+        int deeper = node instanceof Node.Concat ? 0 : 1; // whose parts are followed one by one
+        return new Term(ids++, node, nullable, plain, repetitions, depth + deeper, classes);
     }
 
     private ByteClasses classes(int keys, IntUnaryOperator key) {
@@ -365,6 +403,7 @@ final class Terms {
             return known;
         }
         made.id = ids++;
+        budget.keep(CLASSES_BYTES);
         return made;
     }
 
@@ -387,6 +426,8 @@ final class Terms {
         long pair = (long) a.id << 32 | b.id;
         ByteClasses known = products.get(pair);
         if (known == null) {
+            budget.spend(TERM_STEPS + a.count() * b.count() / 64);
+            budget.keep(PRODUCT_BYTES);
             known = intern(a.and(b));
             products.put(pair, known);
         }
@@ -398,80 +439,23 @@ final class Terms {
         @Nullable Term[] next = term.next;
         if (next == null) {
             next = new Term[term.classes.count()];
+            budget.keep(16 + 4L * next.length);
             term.next = next;
         }
         int index = term.classes.of(b);
         Term known = next[index];
         if (known == null) {
-            budget.spend();
-            known = derive(term.node, b);
+            budget.spend(2);
+            known = derivatives.of(term.node, b);
             next[index] = known;
         }
         return known;
     }
 
-    private Term derive(Node node, int b) {
-        return switch (node) {
-            case Node.Empty _ -> never;
-            case Node.Set(Bytes bytes) -> bytes.has(b) ? empty : never;
-            case Node.Literals literals -> following(literals, b);
-            case Node.Concat(Term head, Term tail) -> {
-                Term rest = concat(derivative(head, b), tail);
-                yield head.nullable ? or(rest, derivative(tail, b)) : rest;
-            }
-            case Node.Or(List<Term> options) -> unions.of(each(options, b));
-            case Node.And(List<Term> parts) -> intersections.of(each(parts, b));
-            case Node.Not(Term inner) -> not(derivative(inner, b));
-            case Node.Machine(StateMachine state) -> {
-                StateMachine next = state.next(b);
-                yield next == null ? never : machine(next);
-            }
-            case Node.Repeat(Term inner, int least, int most) ->
-                concat(
-                        derivative(inner, b),
-                        repeat(inner, Math.max(least - 1, 0), most == UNBOUNDED ? most : most - 1));
-        };
-    }
-
-    private List<Term> each(List<Term> terms, int b) {
-        List<Term> derivatives = new ArrayList<>(terms.size());
-        terms.forEach(term -> derivatives.add(derivative(term, b)));
-        return derivatives;
-    }
-
-    private Term following(Node.Literals literals, int b) {
-        int from = firstAbove(literals, b - 1, literals.from());
-        return literals(literals.texts(), from, firstAbove(literals, b, from), literals.depth() + 1);
-    }
-
-    /** The first text, at or behind an index, whose next byte is above another. */
-    private static int firstAbove(Node.Literals literals, int b, int begin) {
-        int from = begin;
-        int to = literals.to();
-        while (from < to) {
-            int middle = (from + to) >>> 1;
-            byte[] text = literals.texts()[middle];
-            boolean above = text.length > literals.depth() && (text[literals.depth()] & 255) > b;
-            from = above ? from : middle + 1;
-            to = above ? middle : to;
-        }
-        return from;
-    }
-
-    /** Grows with each new term. */
-    int made() {
-        return ids;
-    }
-
     /** Ends the compilation: keeps the terms that there are. */
     void seal() {
         base = List.copyOf(terms.values());
-    }
-
-    /** Roughly the bytes of all terms. */
-    long bytes() {
-        int lists = unions.size() + intersections.size();
-        return terms.size() * 400L + classes.size() * 800L + products.size() * 100L + lists * 150L;
+        budget.seal();
     }
 
     /** Forgets what was found out since the compilation. Terms that are in use stay sound. */
@@ -479,10 +463,10 @@ final class Terms {
         terms.values().forEach(term -> term.next = null);
         terms.clear();
         products.clear();
-        unions.forget();
-        intersections.forget();
+        derivatives.forget();
         classes.clear();
         union.forget();
+        budget.forget();
         base.forEach(term -> {
             terms.put(term.node, term);
             classes.put(term.classes, term.classes);

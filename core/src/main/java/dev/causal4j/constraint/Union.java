@@ -4,6 +4,7 @@ import dev.causal4j.constraint.Term.Node;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -13,9 +14,14 @@ import java.util.Set;
 
 /** Makes unions of terms in simple form: without it the derivatives of a term would be too many. Not thread-safe. */
 final class Union {
+    private static final int MOST_COMPARED = 64; // options, each with each
+    private static final int DEEPEST = 400; // heads that options share
+    private static final int PAIR_BYTES = 120;
+
     private final Terms terms;
     private final Map<Set<Node.Literals>, Term> joined = new HashMap<>(); // as equal lists of texts are not known
     private final Map<Long, Boolean> made = new HashMap<>(); // whether a term is of units, by both
+    private int depth;
 
     Union(Terms terms) {
         this.terms = terms;
@@ -23,6 +29,7 @@ final class Union {
 
     /** Any of the options. Those that begin alike are joined, and those that another contains are dropped. */
     Term of(Collection<Term> options) {
+        terms.budget().spend(options.size());
         Map<Term, Term> tails = new LinkedHashMap<>(); // by head
         List<Node.Literals> lists = new ArrayList<>();
         Bytes bytes = gather(options, tails, lists);
@@ -38,19 +45,22 @@ final class Union {
         if (ends && parts.stream().noneMatch(part -> part.nullable)) {
             parts.add(terms.empty);
         }
-        List.copyOf(parts).forEach(part -> dropWhatComesTo(part, parts));
+        if (parts.size() <= MOST_COMPARED) {
+            List.copyOf(parts).forEach(part -> dropWhatComesTo(part, parts));
+        }
         return parts.contains(terms.all) ? terms.all : terms.unite(parts);
     }
 
     /** Drops parts, and ends behind any number of something, of which all texts are made of it and of another end. */
     private void dropWhatComesTo(Term part, List<Term> parts) {
         Term head = part.node instanceof Node.Concat(Term begin, Term _) ? begin : part;
-        if (!parts.contains(part)
-                || !(Terms.isStar(head) && head.node instanceof Node.Repeat(Term unit, int _, int _))) {
-            return;
-        }
         Term tail = part.node instanceof Node.Concat(Term _, Term end) ? end : terms.empty;
         List<Term> ends = tail.node instanceof Node.Or(List<Term> options) ? options : List.of(tail);
+        if (!(Terms.isStar(head) && head.node instanceof Node.Repeat(Term unit, int _, int _))
+                || ends.size() > MOST_COMPARED
+                || !parts.contains(part)) {
+            return;
+        }
         parts.removeIf(other -> other != part && ends.stream().anyMatch(end -> comesTo(other, unit, end)));
         List<Term> kept = ends.stream()
                 .filter(each -> ends.stream().noneMatch(end -> end != each && comesTo(each, unit, end)))
@@ -61,7 +71,15 @@ final class Union {
     }
 
     private Term either(Term a, Term b) {
-        return a == b ? a : terms.or(a, b);
+        if (a == b) {
+            return a;
+        }
+        Limits.check("constraint", ++depth, DEEPEST, "parts that alternatives share");
+        try {
+            return terms.or(a, b);
+        } finally {
+            depth--;
+        }
     }
 
     /** Adds options by their heads; returns the bytes that are options themselves. */
@@ -80,10 +98,9 @@ final class Union {
     }
 
     private Term joinLists(List<Node.Literals> lists) {
-        for (Node.Literals list : lists) {
-            if (lists.stream().allMatch(list::has)) {
-                return terms.of(list);
-            }
+        Node.Literals largest = Collections.max(lists, Comparator.comparingInt(Node.Literals::size));
+        if (lists.stream().allMatch(list -> has(largest, list))) {
+            return terms.of(largest);
         }
         return joined.computeIfAbsent(Set.copyOf(lists), _ -> {
             List<byte[]> texts = new ArrayList<>();
@@ -94,6 +111,11 @@ final class Union {
             }
             return terms.literals(texts);
         });
+    }
+
+    private boolean has(Node.Literals all, Node.Literals some) {
+        terms.budget().spend((all.size() + some.size()) / 4);
+        return all.has(some);
     }
 
     void forget() {
@@ -139,6 +161,7 @@ final class Union {
     private boolean comesTo(Term term, Term unit, Term tail) {
         Term rest = term;
         while (rest != tail && rest.node instanceof Node.Concat(Term head, Term end) && within(head, unit)) {
+            terms.budget().spend();
             rest = end;
         }
         return rest == tail || (tail == terms.empty && within(rest, unit));
@@ -149,10 +172,11 @@ final class Union {
         long pair = (long) term.id << 32 | unit.id;
         Boolean known = made.get(pair);
         if (known == null) {
+            terms.budget().keep(PAIR_BYTES);
             known = isPlainlyIn(term, unit)
                     || switch (term.node) {
                         case Node.Empty _ -> true;
-                        case Node.Concat(Term head, Term tail) -> within(head, unit) && within(tail, unit);
+                        case Node.Concat(Term head, Term tail) -> within(head, unit) && isMadeOf(tail, unit);
                         case Node.Or(List<Term> options) -> options.stream().allMatch(each -> within(each, unit));
                         case Node.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
                         case Node.Repeat(Term inner, int _, int _) -> within(inner, unit);
@@ -163,11 +187,36 @@ final class Union {
         return known;
     }
 
-    /** Whether the texts of a term are some of another's, option by option and part by part. */
-    private static boolean isPlainlyIn(Term term, Term other) {
-        if (term == other) {
-            return true;
+    /** The same for a long sequence. */
+    private boolean isMadeOf(Term tail, Term unit) {
+        Term rest = tail;
+        while (rest.node instanceof Node.Concat(Term head, Term end) && !isPlainlyIn(rest, unit)) {
+            if (!within(head, unit)) {
+                return false;
+            }
+            rest = end;
         }
+        return within(rest, unit);
+    }
+
+    /** Whether the texts of a term are some of another's, option by option and part by part. */
+    private boolean isPlainlyIn(Term term, Term other) {
+        terms.budget().spend();
+        Term some = term;
+        Term all = other;
+        while (some != all
+                && some.node instanceof Node.Concat(Term first, Term rest)
+                && all.node instanceof Node.Concat(Term head, Term tail)) {
+            if (!isPlainlyIn(first, head)) {
+                return false;
+            }
+            some = rest;
+            all = tail;
+        }
+        return some == all || isPlainlyOneOf(some, all);
+    }
+
+    private boolean isPlainlyOneOf(Term term, Term other) {
         if (term.node instanceof Node.Or(List<Term> options)) {
             return options.stream().allMatch(each -> isPlainlyIn(each, other));
         }
@@ -175,11 +224,7 @@ final class Union {
             case Node.Or(List<Term> options) -> options.stream().anyMatch(each -> isPlainlyIn(term, each));
             case Node.Set(Bytes all) ->
                 term.node instanceof Node.Set(Bytes some) && some.and(all).equals(some);
-            case Node.Concat(Term head, Term tail) ->
-                term.node instanceof Node.Concat(Term first, Term rest)
-                        && isPlainlyIn(first, head)
-                        && isPlainlyIn(rest, tail);
-            case Node.Literals all -> term.node instanceof Node.Literals some && all.has(some);
+            case Node.Literals all -> term.node instanceof Node.Literals some && has(all, some);
             default -> false;
         };
     }
