@@ -61,7 +61,6 @@ final class Automaton {
         if (start.isDead()) {
             throw new ConstraintException(SUBJECT, "one that some text meets", "one that none can", "relax it");
         }
-        terms.seal();
     }
 
     /** The configuration of an empty text. */

@@ -11,7 +11,7 @@ final class Budget {
     private String purpose = "steps of compilation";
     private long left = most;
     private long bytes;
-    private long compiled = -1; // bytes at the end of the compilation
+    private long compiled; // bytes at the end of the compilation; 0 before
 
     /** Begins a call after the compilation. */
     void renew(int steps) {
@@ -45,7 +45,7 @@ final class Budget {
      */
     void keep(long more) {
         bytes += more;
-        if (compiled < 0) {
+        if (compiled == 0) {
             Limits.check(SUBJECT, bytes, Limits.BYTES, "bytes");
         }
     }

@@ -35,7 +35,9 @@ final class Compiled {
         this.lexicon = lexicon;
         this.automaton = new Automaton(terms, source.compile(terms, tokenizer, ignored));
         this.masks = new Masks(automaton, lexicon);
-        bytes = budget.bytes();
+        find(automaton.start(), () -> masks.find(automaton.start(), true)); // what cannot be held is refused at once
+        terms.seal();
+        grown = 0;
         LIVING.add(this);
     }
 
@@ -100,7 +102,7 @@ final class Compiled {
 
     /** Forgets what was found out if all have too much, and this one more than its share. */
     private void forgetMuch() {
-        if (grown > Limits.GROWN_BYTES / LIVING.size() && allGrown() > Limits.GROWN_BYTES) {
+        if (grown > Limits.GROWN_BYTES / Math.max(1, LIVING.size()) && allGrown() > Limits.GROWN_BYTES) {
             automaton.forget();
             masks.forget();
         }

@@ -259,7 +259,7 @@ final class Regex {
                 }
                 from = CodePoints.range(from.bounds()[0], to.bounds()[0]);
             }
-            terms.budget().spend(set.bounds().length + from.bounds().length);
+            terms.budget().spend((set.bounds().length + from.bounds().length) / 8);
             set = set.or(from);
         }
         return negated ? set.not() : set;

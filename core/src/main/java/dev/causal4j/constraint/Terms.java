@@ -26,8 +26,9 @@ final class Terms {
 
     private static final String SUBJECT = "constraint";
     private static final int TERM_STEPS = 10;
-    private static final int MACHINE_STEPS = 100; // more, for its bytes
+    private static final int MACHINE_STEPS = 40; // more, for its bytes
     private static final int DEEPEST = 400; // parts inside each other, which recursion follows
+    private static final int TERM_BYTES = 250; // with what is remembered of it
     private static final int CLASSES_BYTES = 450;
     private static final int PRODUCT_BYTES = 100;
     private static final Comparator<Term> BY_ID = Comparator.comparingInt(term -> term.id);
@@ -157,7 +158,9 @@ final class Terms {
 
     /** A union that cannot be made simpler. */
     Term unite(List<Term> options) {
-        return options.size() == 1 ? options.getFirst() : of(new Node.Or(sorted(options)));
+        budget.spend(options.size());
+        List<Term> sorted = sorted(options);
+        return sorted.size() == 1 ? sorted.getFirst() : of(new Node.Or(sorted));
     }
 
     Term and(Term... parts) {
@@ -327,7 +330,7 @@ final class Terms {
             known = make(node);
             Limits.check(SUBJECT, known.repetitions, Limits.REPETITIONS, "repetitions");
             Limits.check(SUBJECT, known.depth, DEEPEST, "parts inside each other");
-            budget.keep(200 + 8L * size);
+            budget.keep(TERM_BYTES + 8L * size);
             terms.put(node, known);
         }
         return known;
@@ -415,6 +418,11 @@ final class Terms {
         return all;
     }
 
+    /** Both as one key, whose hashes differ as pairs do. */
+    static long pair(int a, int b) {
+        return ((long) a << 32 | b) * 0x9e3779b97f4a7c15L;
+    }
+
     /** The classes whose bytes are in one class of both. */
     ByteClasses and(ByteClasses a, ByteClasses b) {
         if (a.equals(b) || b.count() == 1) {
@@ -423,7 +431,7 @@ final class Terms {
         if (a.count() == 1) {
             return b;
         }
-        long pair = (long) a.id << 32 | b.id;
+        long pair = pair(a.id, b.id);
         ByteClasses known = products.get(pair);
         if (known == null) {
             budget.spend(TERM_STEPS + a.count() * b.count() / 64);

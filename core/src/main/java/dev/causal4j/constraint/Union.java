@@ -11,11 +11,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /** Makes unions of terms in simple form: without it the derivatives of a term would be too many. Not thread-safe. */
 final class Union {
     private static final int MOST_COMPARED = 64; // options, each with each
-    private static final int DEEPEST = 400; // heads that options share
+    private static final int DEEPEST = 30; // heads that options share and are joined by
+    private static final int OPTION_STEPS = 4;
     private static final int PAIR_BYTES = 120;
 
     private final Terms terms;
@@ -29,7 +31,7 @@ final class Union {
 
     /** Any of the options. Those that begin alike are joined, and those that another contains are dropped. */
     Term of(Collection<Term> options) {
-        terms.budget().spend(options.size());
+        terms.budget().spend(OPTION_STEPS * (long) options.size());
         Map<Term, Term> tails = new LinkedHashMap<>(); // by head
         List<Node.Literals> lists = new ArrayList<>();
         Bytes bytes = gather(options, tails, lists);
@@ -61,6 +63,7 @@ final class Union {
                 || !parts.contains(part)) {
             return;
         }
+        terms.budget().spend((long) ends.size() * (parts.size() + ends.size()));
         parts.removeIf(other -> other != part && ends.stream().anyMatch(end -> comesTo(other, unit, end)));
         List<Term> kept = ends.stream()
                 .filter(each -> ends.stream().noneMatch(end -> end != each && comesTo(each, unit, end)))
@@ -70,16 +73,21 @@ final class Union {
         }
     }
 
+    /** Either of two tails of one head: so deep they stay as they are, which recursion could not follow. */
     private Term either(Term a, Term b) {
-        if (a == b) {
-            return a;
+        if (a == b || depth == DEEPEST) {
+            return a == b ? a : terms.unite(Stream.of(a, b).flatMap(Union::options).toList());
         }
-        Limits.check("constraint", ++depth, DEEPEST, "parts that alternatives share");
+        depth++;
         try {
             return terms.or(a, b);
         } finally {
             depth--;
         }
+    }
+
+    private static Stream<Term> options(Term term) {
+        return term.node instanceof Node.Or(List<Term> options) ? options.stream() : Stream.of(term);
     }
 
     /** Adds options by their heads; returns the bytes that are options themselves. */
@@ -169,7 +177,7 @@ final class Union {
 
     /** Whether a term is plainly made of the unit alone. */
     boolean within(Term term, Term unit) {
-        long pair = (long) term.id << 32 | unit.id;
+        long pair = Terms.pair(term.id, unit.id);
         Boolean known = made.get(pair);
         if (known == null) {
             terms.budget().keep(PAIR_BYTES);

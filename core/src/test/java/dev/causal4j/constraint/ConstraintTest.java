@@ -15,6 +15,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -220,16 +221,19 @@ class ConstraintTest {
     @Test
     void constraintsThatWereNotUsedForLongAreCompiledAgain() {
         AtomicInteger compilations = new AtomicInteger();
-        List<GrammarConstraint> many = IntStream.range(0, 80)
-                .mapToObj(i -> new GrammarConstraint("many", List.of("" + i), (terms, _, _) -> {
+        IntFunction<GrammarConstraint> many =
+                i -> new GrammarConstraint("many", List.of("" + i), (terms, _, _) -> {
                     compilations.incrementAndGet();
                     return Grammar.of(terms.text("text " + i, Spelling.RAW, "many"));
-                }))
-                .toList();
-        many.forEach(each -> each.start(minimind));
-        many.getLast().start(minimind);
+                });
+        GrammarConstraint first = many.apply(0);
+        IntStream.range(0, 80).mapToObj(i -> i == 0 ? first : many.apply(i)).forEach(each -> each.start(minimind));
+        assertThat(many.apply(79).isCompiled(minimind)).isTrue();
+        many.apply(79).start(minimind);
         assertThat(compilations).hasValue(80);
-        many.getFirst().start(minimind);
+        assertThat(first.isCompiled(minimind)).isTrue(); // as long as somebody has it
+        assertThat(many.apply(0).isCompiled(minimind)).isFalse();
+        many.apply(0).start(minimind);
         assertThat(compilations).hasValue(81);
     }
 
