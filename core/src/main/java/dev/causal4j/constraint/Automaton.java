@@ -175,7 +175,9 @@ final class Automaton {
                 members.set(++last, next);
             }
         }
-        members.subList(Math.min(last + 1, members.size()), members.size()).clear();
+        while (members.size() > last + 1) {
+            members.removeLast();
+        }
     }
 
     /** What is left are these stacks. */
@@ -205,6 +207,7 @@ final class Automaton {
 
     /** Whether a place is new, or new with these stacks. */
     private boolean come(Place place, Stacks then) {
+        terms.budget().spend();
         Stacks before = place.step == step ? place.then : null;
         place.step = step;
         place.then = before == null ? then : union(before, then);
@@ -231,7 +234,7 @@ final class Automaton {
         if (known == null) {
             known = new Stacks(frames, ++ids);
             stacks.put(frames, known);
-            terms.budget().keep(STACKS_BYTES + FRAME_BYTES * (long) frames.size());
+            terms.budget().keep(STACKS_BYTES + FRAME_BYTES * frames.size());
         }
         return known;
     }
