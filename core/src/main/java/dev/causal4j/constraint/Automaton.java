@@ -197,7 +197,7 @@ final class Automaton {
             place.waits = step;
             open.add(place);
         }
-        if (place.expression instanceof Expression.Repeat(_, int least, int most)
+        if (place.expression instanceof Expression.Repeat(Expression _, int least, int most)
                 && place.position >= least
                 && place.position < most - 1
                 && most != Terms.UNBOUNDED) {
@@ -271,7 +271,11 @@ final class Automaton {
         List<Frame> right = both.b.frames;
         for (int i = 0, j = 0; i < left.size() || j < right.size(); ) {
             terms.budget().spend();
-            int order = i == left.size() ? 1 : j == right.size() ? -1 : left.get(i).place().id - right.get(j).place().id;
+            int order = i == left.size()
+                    ? 1
+                    : j == right.size()
+                            ? -1
+                            : left.get(i).place().id - right.get(j).place().id;
             Frame frame = order <= 0 ? left.get(i++) : right.get(j++);
             Stacks below = frame.below();
             if (order == 0) {
@@ -319,8 +323,7 @@ final class Automaton {
             case Expression.Text(Term term) -> add(term, then);
             case Expression.Tokens tokens -> members.add(new Member(terms.never, tokens, then));
             case Expression.Call(int rule) -> reach(place(grammar.rules().get(rule), Place.WHOLE), then);
-            case Expression.Sequence(List<Expression> parts)
-            when parts.isEmpty() -> pop(then);
+            case Expression.Sequence(List<Expression> parts) when parts.isEmpty() -> pop(then);
             case Expression.Choice(List<Expression> options) -> options.forEach(option -> expand(option, then));
             case Expression.Sequence _ -> proceed(expression, 0, then);
             case Expression.Repeat _ -> reach(place(expression, 0), then);
@@ -334,7 +337,9 @@ final class Automaton {
             name(grammar.rules().get(i), grammar.names().get(i), names);
         }
         for (Member member : configuration.members) {
-            for (Stacks on = member.then(); on != null; on = on.frames.getFirst().below()) {
+            for (Stacks on = member.then();
+                    on != null;
+                    on = on.frames.getFirst().below()) {
                 String place = names.getOrDefault(on.frames.getFirst().place().expression, "");
                 if (!place.isEmpty()) {
                     return place;

@@ -27,7 +27,7 @@ final class Regex {
             CodePoints.of('\n', '\r', 0x2028, 0x2029).not();
     private static final Pattern QUANTIFIER = Pattern.compile("\\{0*(\\d+)(,(0*(\\d+))?)?\\}");
     /** Sets of properties by name, if it is one that {@link #CANONICAL} allows: other spellings have no end. */
-    private static final Map<String, CodePoints> PROPERTIES = new ConcurrentHashMap<>();
+    static final Map<String, CodePoints> PROPERTIES = new ConcurrentHashMap<>();
 
     private static final Pattern CANONICAL =
             Pattern.compile("((sc|gc|Script|General_Category)=)?[A-Z][a-z]*(_[A-Z][a-z]*)*");

@@ -198,8 +198,8 @@ class GbnfTest {
             root ::= <nothing>       § a token of the tokenizer at line 1, column 19 § "<nothing>"
             """)
     void errorsSayLineAndColumn(String grammar, String expected, String got) {
-        assertThatThrownBy(() -> Constraint.grammar(grammar.strip().replace(" . ", "\n"))
-                        .start(Golden.tokenizer("minimind")))
+        assertThatThrownBy(() ->
+                        Constraint.grammar(grammar.strip().replace(" . ", "\n")).start(Golden.tokenizer("minimind")))
                 .isInstanceOf(ConstraintException.class)
                 .hasMessageStartingWith("grammar: expected " + expected.strip() + ", got " + got.strip() + ";");
     }
