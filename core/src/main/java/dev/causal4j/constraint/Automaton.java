@@ -111,8 +111,11 @@ final class Automaton {
 
     /** The same if it is known, else null. Thread-safe: what is published is not changed. */
     static @Nullable Configuration known(Configuration from, int token, byte @Nullable [] text) {
-        @Nullable Configuration at = text == null || from.takes(token) ? null : from;
-        for (int i = 0; at != null && i < text.length; i++) {
+        if (text == null || from.takes(token)) {
+            return null;
+        }
+        @Nullable Configuration at = from;
+        for (int i = 0; i < text.length && at != null; i++) {
             at = at.next[at.classes.of(text[i] & 255)];
         }
         return at;
