@@ -172,7 +172,7 @@ final class Automaton {
         for (int i = 1; i < members.size(); i++) {
             Member kept = members.get(last);
             Member next = members.get(i);
-            if (kept.term() == next.term() && kept.tokens() == next.tokens()) {
+            if (kept.term() == next.term() && Objects.equals(kept.tokens(), next.tokens())) {
                 members.set(last, new Member(kept.term(), kept.tokens(), union(kept.then(), next.then())));
             } else {
                 members.set(++last, next);
@@ -249,7 +249,7 @@ final class Automaton {
         while (!asked.isEmpty()) {
             Both both = asked.element();
             List<Frame> frames = frames(both, asked);
-            if (asked.element() == both) {
+            if (asked.element().equals(both)) {
                 asked.remove();
                 unions.put(both, stacks(frames));
                 terms.budget().keep(UNION_BYTES);

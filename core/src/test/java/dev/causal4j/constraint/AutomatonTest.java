@@ -34,7 +34,7 @@ class AutomatonTest {
     private int follow(Automaton automaton, String text, int length) {
         Configuration at = automaton.start();
         for (int i = 0; i < length; i++) {
-            budget.renew(Limits.TOKEN_STEPS);
+            budget.renew(Limits.TOKEN_STEPS, 0);
             at = automaton.next(at, text.charAt(i % text.length()));
             steps += budget.spent();
             if (at.isDead()) {
@@ -90,7 +90,7 @@ class AutomatonTest {
                     .append('\n'));
             Automaton automaton;
             try {
-                budget.renew(Limits.TOKEN_STEPS);
+                budget.renew(Limits.TOKEN_STEPS, 0);
                 automaton = automaton(grammar.toString());
             } catch (ConstraintException e) {
                 assertThat(e).hasMessageContaining("begin with themselves");
@@ -102,7 +102,7 @@ class AutomatonTest {
                 Configuration at = automaton.start();
                 while (text.length() < 12) {
                     text.append((char) ('x' + random.nextInt(2)));
-                    budget.renew(Limits.TOKEN_STEPS);
+                    budget.renew(Limits.TOKEN_STEPS, 0);
                     at = automaton.next(at, text.charAt(text.length() - 1));
                     Tables tables = new Tables(rules, text.toString());
                     assertThat(at.isDead()).as("%s after %s", grammar, text).isNotEqualTo(tables.begins);
@@ -154,14 +154,17 @@ class AutomatonTest {
 
         private final String text;
         private final Map<String, BitSet[]> ends = new HashMap<>(); // of a rule, by its begin
-        private final Map<String, BitSet> cut = new HashMap<>(); // begins of a rule of which the text has the first part
+        private final Map<String, BitSet> cut =
+                new HashMap<>(); // begins of a rule of which the text has the first part
         final boolean begins;
         final boolean isWhole;
 
         Tables(Map<String, List<List<String>>> rules, String text) {
             this.text = text;
             rules.keySet().forEach(name -> {
-                ends.put(name, Stream.generate(BitSet::new).limit(text.length() + 1).toArray(BitSet[]::new));
+                ends.put(
+                        name,
+                        Stream.generate(BitSet::new).limit(text.length() + 1).toArray(BitSet[]::new));
                 cut.put(name, new BitSet());
             });
             boolean more = true;
@@ -199,7 +202,8 @@ class AutomatonTest {
                     }
                     BitSet next = new BitSet();
                     for (int place : at.stream().toArray()) {
-                        boolean inside = turn < most && cut.getOrDefault(part.group(1), new BitSet()).get(place);
+                        boolean inside = turn < most
+                                && cut.getOrDefault(part.group(1), new BitSet()).get(place);
                         begun.set(from, begun.get(from) || inside || place == text.length());
                         if (ends.containsKey(part.group(1))) {
                             next.or(Objects.requireNonNull(ends.get(part.group(1)))[place]);
