@@ -111,8 +111,11 @@ final class Automaton {
 
     /** The same if it is known, else null. Thread-safe: what is published is not changed. */
     static @Nullable Configuration known(Configuration from, int token, byte @Nullable [] text) {
-        @Nullable Configuration at = text == null || from.takes(token) ? null : from;
-        for (int i = 0; at != null && i < text.length; i++) {
+        if (text == null || from.takes(token)) {
+            return null;
+        }
+        @Nullable Configuration at = from;
+        for (int i = 0; i < text.length && at != null; i++) {
             at = at.next[at.classes.of(text[i] & 255)];
         }
         return at;
@@ -169,7 +172,7 @@ final class Automaton {
         for (int i = 1; i < members.size(); i++) {
             Member kept = members.get(last);
             Member next = members.get(i);
-            if (kept.term() == next.term() && kept.tokens() == next.tokens()) {
+            if (kept.term() == next.term() && Objects.equals(kept.tokens(), next.tokens())) {
                 members.set(last, new Member(kept.term(), kept.tokens(), union(kept.then(), next.then())));
             } else {
                 members.set(++last, next);
@@ -246,7 +249,7 @@ final class Automaton {
         while (!asked.isEmpty()) {
             Both both = asked.element();
             List<Frame> frames = frames(both, asked);
-            if (asked.element() == both) {
+            if (asked.element().equals(both)) {
                 asked.remove();
                 unions.put(both, stacks(frames));
                 terms.budget().keep(UNION_BYTES);

@@ -16,7 +16,7 @@ final class Budget {
     /** Begins a call after the compilation, of which some steps are spent. */
     void renew(int steps, int spent) {
         most = steps;
-        left = steps - spent;
+        left = (long) steps - spent;
         purpose = "steps for a token";
     }
 

@@ -55,7 +55,7 @@ final class Regex {
         this.source = pattern;
         this.in = pattern.codePoints().toArray();
         Limits.check(subject, in.length, Limits.PATTERN, "characters of a pattern");
-        terms.budget().spend(CHARACTER_STEPS * in.length);
+        terms.budget().spend((long) CHARACTER_STEPS * in.length);
     }
 
     /** The texts that a pattern matches as a whole. */
@@ -354,7 +354,7 @@ final class Regex {
     private CodePoints property() {
         String name = eat('{') ? until('}') : "";
         CodePoints known = terms.properties.of(name);
-        if (known == CodePoints.NONE) {
+        if (known.equals(CodePoints.NONE)) {
             throw refuse("a property of Unicode", "\\p{" + name + "}");
         }
         return known;
@@ -366,7 +366,7 @@ final class Regex {
         CodePoints known = PROPERTIES.get(name);
         if (known == null) {
             known = named(name).orElse(CodePoints.NONE);
-            if (CANONICAL.matcher(name).matches() && known != CodePoints.NONE) {
+            if (CANONICAL.matcher(name).matches() && !known.equals(CodePoints.NONE)) {
                 PROPERTIES.put(name, known);
             }
         }

@@ -34,7 +34,7 @@ class AutomatonTest {
     private int follow(Automaton automaton, String text, int length) {
         Configuration at = automaton.start();
         for (int i = 0; i < length; i++) {
-            budget.renew(Limits.TOKEN_STEPS);
+            budget.renew(Limits.TOKEN_STEPS, 0);
             at = automaton.next(at, text.charAt(i % text.length()));
             steps += budget.spent();
             if (at.isDead()) {
@@ -90,7 +90,7 @@ class AutomatonTest {
                     .append('\n'));
             Automaton automaton;
             try {
-                budget.renew(Limits.TOKEN_STEPS);
+                budget.renew(Limits.TOKEN_STEPS, 0);
                 automaton = automaton(grammar.toString());
             } catch (ConstraintException e) {
                 assertThat(e).hasMessageContaining("begin with themselves");
@@ -102,7 +102,7 @@ class AutomatonTest {
                 Configuration at = automaton.start();
                 while (text.length() < 12) {
                     text.append((char) ('x' + random.nextInt(2)));
-                    budget.renew(Limits.TOKEN_STEPS);
+                    budget.renew(Limits.TOKEN_STEPS, 0);
                     at = automaton.next(at, text.charAt(text.length() - 1));
                     Tables tables = new Tables(rules, text.toString());
                     assertThat(at.isDead()).as("%s after %s", grammar, text).isNotEqualTo(tables.begins);
