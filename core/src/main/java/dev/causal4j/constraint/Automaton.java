@@ -111,8 +111,11 @@ final class Automaton {
 
     /** The same if it is known, else null. Thread-safe: what is published is not changed. */
     static @Nullable Configuration known(Configuration from, int token, byte @Nullable [] text) {
-        @Nullable Configuration at = text == null || from.takes(token) ? null : from;
-        for (int i = 0; at != null && i < text.length; i++) {
+        if (text == null || from.takes(token)) {
+            return null;
+        }
+        @Nullable Configuration at = from;
+        for (int i = 0; i < text.length && at != null; i++) {
             at = at.next[at.classes.of(text[i] & 255)];
         }
         return at;
@@ -169,13 +172,15 @@ final class Automaton {
         for (int i = 1; i < members.size(); i++) {
             Member kept = members.get(last);
             Member next = members.get(i);
-            if (kept.term() == next.term() && kept.tokens() == next.tokens()) {
+            if (kept.term() == next.term() && Objects.equals(kept.tokens(), next.tokens())) {
                 members.set(last, new Member(kept.term(), kept.tokens(), union(kept.then(), next.then())));
             } else {
                 members.set(++last, next);
             }
         }
-        members.subList(Math.min(last + 1, members.size()), members.size()).clear();
+        while (members.size() > last + 1) {
+            members.removeLast();
+        }
     }
 
     /** What is left are these stacks. */
@@ -195,7 +200,7 @@ final class Automaton {
             place.waits = step;
             open.add(place);
         }
-        if (place.expression instanceof Expression.Repeat(_, int least, int most)
+        if (place.expression instanceof Expression.Repeat(Expression _, int least, int most)
                 && place.position >= least
                 && place.position < most - 1
                 && most != Terms.UNBOUNDED) {
@@ -205,6 +210,7 @@ final class Automaton {
 
     /** Whether a place is new, or new with these stacks. */
     private boolean come(Place place, Stacks then) {
+        terms.budget().spend();
         Stacks before = place.step == step ? place.then : null;
         place.step = step;
         place.then = before == null ? then : union(before, then);
@@ -231,7 +237,7 @@ final class Automaton {
         if (known == null) {
             known = new Stacks(frames, ++ids);
             stacks.put(frames, known);
-            terms.budget().keep(STACKS_BYTES + FRAME_BYTES * (long) frames.size());
+            terms.budget().keep(STACKS_BYTES + FRAME_BYTES * frames.size());
         }
         return known;
     }
@@ -243,7 +249,7 @@ final class Automaton {
         while (!asked.isEmpty()) {
             Both both = asked.element();
             List<Frame> frames = frames(both, asked);
-            if (asked.element() == both) {
+            if (asked.element().equals(both)) {
                 asked.remove();
                 unions.put(both, stacks(frames));
                 terms.budget().keep(UNION_BYTES);
@@ -268,7 +274,11 @@ final class Automaton {
         List<Frame> right = both.b.frames;
         for (int i = 0, j = 0; i < left.size() || j < right.size(); ) {
             terms.budget().spend();
-            int order = i == left.size() ? 1 : j == right.size() ? -1 : left.get(i).place().id - right.get(j).place().id;
+            int order = i == left.size()
+                    ? 1
+                    : j == right.size()
+                            ? -1
+                            : left.get(i).place().id - right.get(j).place().id;
             Frame frame = order <= 0 ? left.get(i++) : right.get(j++);
             Stacks below = frame.below();
             if (order == 0) {
@@ -316,8 +326,7 @@ final class Automaton {
             case Expression.Text(Term term) -> add(term, then);
             case Expression.Tokens tokens -> members.add(new Member(terms.never, tokens, then));
             case Expression.Call(int rule) -> reach(place(grammar.rules().get(rule), Place.WHOLE), then);
-            case Expression.Sequence(List<Expression> parts)
-            when parts.isEmpty() -> pop(then);
+            case Expression.Sequence(List<Expression> parts) when parts.isEmpty() -> pop(then);
             case Expression.Choice(List<Expression> options) -> options.forEach(option -> expand(option, then));
             case Expression.Sequence _ -> proceed(expression, 0, then);
             case Expression.Repeat _ -> reach(place(expression, 0), then);
@@ -331,7 +340,9 @@ final class Automaton {
             name(grammar.rules().get(i), grammar.names().get(i), names);
         }
         for (Member member : configuration.members) {
-            for (Stacks on = member.then(); on != null; on = on.frames.getFirst().below()) {
+            for (Stacks on = member.then();
+                    on != null;
+                    on = on.frames.getFirst().below()) {
                 String place = names.getOrDefault(on.frames.getFirst().place().expression, "");
                 if (!place.isEmpty()) {
                     return place;

@@ -13,10 +13,10 @@ final class Budget {
     private long bytes;
     private long compiled; // bytes at the end of the compilation; 0 before
 
-    /** Begins a call after the compilation. */
-    void renew(int steps) {
+    /** Begins a call after the compilation, of which some steps are spent. */
+    void renew(int steps, int spent) {
         most = steps;
-        left = steps;
+        left = (long) steps - spent;
         purpose = "steps for a token";
     }
 
@@ -29,7 +29,8 @@ final class Budget {
     void spend(long steps) {
         left -= steps;
         if (left < 0) {
-            Limits.check(SUBJECT, most - left, most, purpose);
+            throw new ConstraintException(
+                    SUBJECT, "at most %,d %s".formatted(most, purpose), "more", "make it smaller");
         }
     }
 

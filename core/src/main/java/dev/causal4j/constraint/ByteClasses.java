@@ -50,7 +50,7 @@ final class ByteClasses {
 
     @Override
     public boolean equals(Object other) {
-        return this == other || other instanceof ByteClasses classes && Arrays.equals(of, classes.of);
+        return this == other || (other instanceof ByteClasses classes && Arrays.equals(of, classes.of));
     }
 
     @Override

@@ -99,7 +99,8 @@ final class Compilations {
     private static long bytes(Object key) {
         return switch (key) {
             case String text -> 56L + text.length() * (text.chars().allMatch(c -> c < 256) ? 1L : 2L);
-            case List<?> parts -> parts.stream().mapToLong(part -> 24 + bytes(part)).sum();
+            case List<?> parts ->
+                parts.stream().mapToLong(part -> 24 + bytes(part)).sum();
             case Optional<?> part -> part.map(Compilations::bytes).orElse(0L);
             default -> 24;
         };

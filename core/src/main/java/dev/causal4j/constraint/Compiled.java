@@ -24,7 +24,7 @@ final class Compiled {
     private final Budget budget = new Budget();
     private final Automaton automaton;
     private final Masks masks;
-    private final ReentrantLock lock = new ReentrantLock();
+    final ReentrantLock lock = new ReentrantLock();
     private volatile long bytes;
     private volatile long grown; // bytes since the compilation
 
@@ -60,7 +60,7 @@ final class Compiled {
             throw at.failure;
         }
         forgetMuch();
-        budget.renew(steps - at.tried);
+        budget.renew(steps, at.tried);
         try {
             return work.get();
         } catch (ConstraintException e) {

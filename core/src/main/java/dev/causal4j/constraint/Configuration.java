@@ -8,10 +8,7 @@ import org.jspecify.annotations.Nullable;
 /** A parser state: all terms and tokens that can continue a text, each once, with the stacks of what is left after it. */
 final class Configuration {
     /** @param tokens those that can follow; null for a term */
-    record Member(
-            Term term,
-            Expression.@Nullable Tokens tokens,
-            Stacks then) {}
+    record Member(Term term, Expression.@Nullable Tokens tokens, Stacks then) {}
 
     static final Comparator<Member> ORDER = Comparator.comparingInt(member -> member.term.id);
 
@@ -27,7 +24,9 @@ final class Configuration {
     volatile Masks.@Nullable Allowed allowed;
 
     int tried; // steps of an attempt that ended early
-    @Nullable ConstraintException failure; // of the limit that was met here
+
+    @Nullable
+    ConstraintException failure; // of the limit that was met here
 
     private final int hash;
 

@@ -81,8 +81,7 @@ final class Horizon {
                 }
                 yield longest;
             }
-            case Node.Concat _ ->
-                parts(term).stream().mapToLong(farthest::of).sum();
+            case Node.Concat _ -> parts(term).stream().mapToLong(farthest::of).sum();
             case Node.Or(List<Term> options) ->
                 options.stream().mapToLong(farthest::of).max().orElse(0);
             case Node.Repeat(Term inner, int least, int _) -> (long) farthest.of(inner) * Math.max(least, 1);

@@ -27,7 +27,7 @@ final class Regex {
             CodePoints.of('\n', '\r', 0x2028, 0x2029).not();
     private static final Pattern QUANTIFIER = Pattern.compile("\\{0*(\\d+)(,(0*(\\d+))?)?\\}");
     /** Sets of properties by name, if it is one that {@link #CANONICAL} allows: other spellings have no end. */
-    private static final Map<String, CodePoints> PROPERTIES = new ConcurrentHashMap<>();
+    static final Map<String, CodePoints> PROPERTIES = new ConcurrentHashMap<>();
 
     private static final Pattern CANONICAL =
             Pattern.compile("((sc|gc|Script|General_Category)=)?[A-Z][a-z]*(_[A-Z][a-z]*)*");
@@ -55,7 +55,7 @@ final class Regex {
         this.source = pattern;
         this.in = pattern.codePoints().toArray();
         Limits.check(subject, in.length, Limits.PATTERN, "characters of a pattern");
-        terms.budget().spend(CHARACTER_STEPS * in.length);
+        terms.budget().spend((long) CHARACTER_STEPS * in.length);
     }
 
     /** The texts that a pattern matches as a whole. */
@@ -354,7 +354,7 @@ final class Regex {
     private CodePoints property() {
         String name = eat('{') ? until('}') : "";
         CodePoints known = terms.properties.of(name);
-        if (known == CodePoints.NONE) {
+        if (known.equals(CodePoints.NONE)) {
             throw refuse("a property of Unicode", "\\p{" + name + "}");
         }
         return known;
@@ -366,7 +366,7 @@ final class Regex {
         CodePoints known = PROPERTIES.get(name);
         if (known == null) {
             known = named(name).orElse(CodePoints.NONE);
-            if (CANONICAL.matcher(name).matches() && known != CodePoints.NONE) {
+            if (CANONICAL.matcher(name).matches() && !known.equals(CodePoints.NONE)) {
                 PROPERTIES.put(name, known);
             }
         }

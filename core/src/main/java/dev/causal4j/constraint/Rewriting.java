@@ -139,7 +139,10 @@ final class Rewriting {
         Set<Integer> path = new HashSet<>();
         int rule = sound.nextClearBit(0);
         while (rule < rules.size() && path.add(rule)) {
-            rule = beginnings(rules.get(rule)).filter(each -> !sound.get(each)).findFirst().orElseThrow();
+            rule = beginnings(rules.get(rule))
+                    .filter(each -> !sound.get(each))
+                    .findFirst()
+                    .orElseThrow();
         }
         if (rule < rules.size()) {
             throw new ConstraintException(

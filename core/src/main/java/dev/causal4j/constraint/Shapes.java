@@ -137,7 +137,9 @@ final class Shapes {
     }
 
     private Items meet(Items a, Items b) {
-        json.terms.budget().spend(PART_STEPS * (long) (a.first().size() + b.first().size()));
+        json.terms
+                .budget()
+                .spend(PART_STEPS * (long) (a.first().size() + b.first().size()));
         List<List<Subschema>> first = new ArrayList<>();
         for (int i = 0; i < Math.max(a.first().size(), b.first().size()); i++) {
             first.add(both(a.at(i), b.at(i)));
@@ -149,8 +151,14 @@ final class Shapes {
     }
 
     private Members meet(Members a, Members b) {
-        int parts = a.named().size() + b.named().size() + a.required().size() + b.required().size();
-        json.terms.budget().spend(PART_STEPS * (long) (parts + a.others().size() * b.others().size()));
+        int parts = a.named().size()
+                + b.named().size()
+                + a.required().size()
+                + b.required().size();
+        json.terms
+                .budget()
+                .spend(PART_STEPS
+                        * (long) (parts + a.others().size() * b.others().size()));
         Map<String, List<Subschema>> named = new LinkedHashMap<>();
         a.named().forEach((name, schema) -> named.put(name, both(schema, of(b, name))));
         b.named().forEach((name, schema) -> named.computeIfAbsent(name, _ -> both(of(a, name), schema)));

@@ -79,7 +79,7 @@ final class Terms {
         for (byte[] text : sorted) {
             bytes += 24 + text.length;
         }
-        budget.spend(10L * sorted.length + bytes / 16);
+        budget.spend(10L * sorted.length + bytes / 64);
         budget.keep(bytes + 4L * sorted.length);
         Arrays.sort(sorted, Arrays::compareUnsigned);
         return literals(sorted, 0, sorted.length, 0);
@@ -297,7 +297,7 @@ final class Terms {
         List<String> plain = new ArrayList<>();
         List<Term> escaped = new ArrayList<>();
         for (String text : texts) {
-            budget.spend(1 + text.length() / 4);
+            budget.spend(1 + text.length() / 64);
             text.codePoints().filter(c -> !spellable.has(c)).findFirst().ifPresent(c -> {
                 String expected = "characters that the tokenizer can write";
                 String got = "U+%04X".formatted(c);
@@ -319,13 +319,12 @@ final class Terms {
     Term of(Node node) {
         Term known = terms.get(node);
         if (known == null) {
-            int size =
-                    switch (node) {
-                        case Node.Or(List<Term> options) -> options.size();
-                        case Node.And(List<Term> parts) -> parts.size();
-                        case Node.Machine _ -> MACHINE_STEPS;
-                        default -> 0;
-                    };
+            int size = switch (node) {
+                case Node.Or(List<Term> options) -> options.size();
+                case Node.And(List<Term> parts) -> parts.size();
+                case Node.Machine _ -> MACHINE_STEPS;
+                default -> 0;
+            };
             budget.spend(TERM_STEPS + size);
             known = make(node);
             Limits.check(SUBJECT, known.repetitions, Limits.REPETITIONS, "repetitions");

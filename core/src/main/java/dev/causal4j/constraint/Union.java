@@ -76,7 +76,9 @@ final class Union {
     /** Either of two tails of one head: so deep they stay as they are, which recursion could not follow. */
     private Term either(Term a, Term b) {
         if (a == b || depth == DEEPEST) {
-            return a == b ? a : terms.unite(Stream.of(a, b).flatMap(Union::options).toList());
+            return a == b
+                    ? a
+                    : terms.unite(Stream.of(a, b).flatMap(Union::options).toList());
         }
         depth++;
         try {

@@ -221,11 +221,10 @@ class ConstraintTest {
     @Test
     void constraintsThatWereNotUsedForLongAreCompiledAgain() {
         AtomicInteger compilations = new AtomicInteger();
-        IntFunction<GrammarConstraint> many =
-                i -> new GrammarConstraint("many", List.of("" + i), (terms, _, _) -> {
-                    compilations.incrementAndGet();
-                    return Grammar.of(terms.text("text " + i, Spelling.RAW, "many"));
-                });
+        IntFunction<GrammarConstraint> many = i -> new GrammarConstraint("many", List.of("" + i), (terms, _, _) -> {
+            compilations.incrementAndGet();
+            return Grammar.of(terms.text("text " + i, Spelling.RAW, "many"));
+        });
         GrammarConstraint first = many.apply(0);
         IntStream.range(0, 80).mapToObj(i -> i == 0 ? first : many.apply(i)).forEach(each -> each.start(minimind));
         assertThat(many.apply(79).isCompiled(minimind)).isTrue();
@@ -283,8 +282,7 @@ class ConstraintTest {
             }
         } catch (ConstraintException e) {
             assertThat(e)
-                    .hasMessageMatching(
-                            "answer, constraint: expected at most [^\\n]+, got [^\\n]+; make it smaller");
+                    .hasMessageMatching("answer, constraint: expected at most [^\\n]+, got [^\\n]+; make it smaller");
         }
     }
 

@@ -95,8 +95,9 @@ class JsonSchemaTest {
     void differentItemsAreRefusedOrDroppedByName() {
         String list = json("{'properties': {'a': {'items': {'type': 'string'}, 'uniqueItems': true}}}");
         assertThatThrownBy(() -> Constraint.schema(list).start(TOKENIZER))
-                .hasMessage("schema: expected no \"uniqueItems\" of more than one item at /properties/a, got one; rewrite"
-                        + " it as anyOf, or leave it out as lenient does");
+                .hasMessage(
+                        "schema: expected no \"uniqueItems\" of more than one item at /properties/a, got one; rewrite"
+                                + " it as anyOf, or leave it out as lenient does");
         Constraint lenient = Constraint.schema(list, Whitespace.COMPACT, true);
         assertThat(accepts(lenient, json("{'a':['x','x']}"))).isTrue();
         assertThat(accepts(lenient, json("{'a':['x',1]}"))).isFalse();
@@ -252,8 +253,7 @@ class JsonSchemaTest {
         assertThat(accepts(constraint, "[".repeat(256) + "]".repeat(256))).isTrue();
         assertThatThrownBy(() -> accepts(constraint, "[".repeat(257)))
                 .isInstanceOf(ConstraintException.class)
-                .hasMessageMatching(
-                        "answer in the schema at the root, constraint: expected at most 256 open [^\n]*");
+                .hasMessageMatching("answer in the schema at the root, constraint: expected at most 256 open [^\n]*");
     }
 
     @ParameterizedTest
