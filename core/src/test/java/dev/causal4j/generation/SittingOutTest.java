@@ -10,9 +10,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -123,7 +123,9 @@ class SittingOutTest extends ConstrainedFixture {
             Generation other = engine.submit(request(oneOf("abcdefg", "abcxyz")), TokenListener.NONE)
                     .get(1, TimeUnit.MINUTES);
             assertThat(sits).isNotDone();
-            assertThat(heard.get()).as("the token before the mask is told with it").isLessThanOrEqualTo(length);
+            assertThat(heard.get())
+                    .as("the token before the mask is told with it")
+                    .isLessThanOrEqualTo(length);
             go.countDown();
             Generation made = sits.get(1, TimeUnit.MINUTES);
             assertThat(made.tokens()).containsExactly(other.tokens());
@@ -186,7 +188,8 @@ class SittingOutTest extends ConstrainedFixture {
             }
             begun.acquireUninterruptibly(threads);
             // Its mask is asked for once another sequence of the same moment has run.
-            CompletableFuture<Generation> last = engine.submit(request(mine), Engine.Requester.of("b"), TokenListener.NONE);
+            CompletableFuture<Generation> last =
+                    engine.submit(request(mine), Engine.Requester.of("b"), TokenListener.NONE);
             engine.submit(free(5), TokenListener.NONE).get(1, TimeUnit.MINUTES);
             go.release(20);
             last.get(1, TimeUnit.MINUTES);
@@ -216,9 +219,10 @@ class SittingOutTest extends ConstrainedFixture {
             }
             int[] prompt = new Random(i / 8).ints(3 + i % 5, 1, 256).toArray();
             plain.add(new GenerationRequest(prompt, options.build()));
-            int[] lengths = new Random(i).ints(i % 4 * 8, 0, 30).toArray();
+            int[] lengths = new Random(i).ints(i % 4 * 8L, 0, 30).toArray();
             requests.add(new GenerationRequest(
-                    prompt, options.constraint(new Unready(ready, lengths, _ -> {})).build()));
+                    prompt,
+                    options.constraint(new Unready(ready, lengths, _ -> {})).build()));
         }
         DraftSource wrong = (tokens, length, most, into) -> {
             for (int i = 0; i < most; i++) {
@@ -226,7 +230,8 @@ class SittingOutTest extends ConstrainedFixture {
             }
             return most;
         };
-        EngineOptions few = EngineOptions.DEFAULT.withParallel(rows == 1 ? 3 : 32).withPrefixBytes(1 << 20);
+        EngineOptions few =
+                EngineOptions.DEFAULT.withParallel(rows == 1 ? 3 : 32).withPrefixBytes(1 << 20);
         try (Engine engine = new Engine(model, few, wrong, rows);
                 Engine other = new Engine(model, EngineOptions.DEFAULT, wrong, rows)) {
             List<CompletableFuture<Generation>> all = requests.stream()
@@ -234,18 +239,22 @@ class SittingOutTest extends ConstrainedFixture {
                     .toList();
             for (int i = 0; i < all.size(); i++) {
                 Generation made = all.get(i).join();
-                Generation alone = other.submit(plain.get(i), TokenListener.NONE).join();
+                Generation alone =
+                        other.submit(plain.get(i), TokenListener.NONE).join();
                 assertThat(made.tokens()).as("request %d", i).containsExactly(alone.tokens());
                 assertThat(made.pieces()).isEqualTo(alone.pieces());
                 assertThat(made.predictions()).isEqualTo(alone.predictions());
                 assertThat(made.finishReason()).isEqualTo(alone.finishReason());
-                assertThat(made.timing().decodedTokens()).isEqualTo(alone.timing().decodedTokens());
+                assertThat(made.timing().decodedTokens())
+                        .isEqualTo(alone.timing().decodedTokens());
                 assertThat(made.timing().prefillTokens() + made.timing().cachedTokens())
                         .as("request %d %s %s", i, made.timing(), alone.timing())
                         .isEqualTo(alone.timing().prefillTokens());
                 Generation.Constrained constrained = made.constrained().orElseThrow();
-                assertThat(constrained.complete()).isEqualTo(alone.constrained().orElseThrow().complete());
-                assertThat(constrained.logMasses()).isEqualTo(alone.constrained().orElseThrow().logMasses());
+                assertThat(constrained.complete())
+                        .isEqualTo(alone.constrained().orElseThrow().complete());
+                assertThat(constrained.logMasses())
+                        .isEqualTo(alone.constrained().orElseThrow().logMasses());
             }
         }
     }
