@@ -104,14 +104,14 @@ public final class Chat {
         return new Generator(engine).generate(List.of(request), listener).getFirst();
     }
 
-    private Generation answer(
-            List<Message> asked, int attempt, Function<GenerationRequest, Generation> compute) {
+    private Generation answer(List<Message> asked, int attempt, Function<GenerationRequest, Generation> compute) {
         GenerationOptions now =
                 options.toBuilder().seed(options.seed() + attempt).build();
         int oldest = Math.clamp(starts(asked).length - 1, 0, leftOut);
         GenerationRequest request = format.request(without(asked, oldest), now);
         if (request.prompt().length > context() - context() / 4 && oldest < starts(asked).length - 1) {
-            // Half of the context is freed at once, so that the next prompts begin as this one and are found in the cache.
+            // Half of the context is freed at once, so that the next prompts begin as this one and are found in the
+            // cache.
             oldest = oldest(asked, oldest, now);
             request = format.request(without(asked, oldest), now);
         }

@@ -128,8 +128,7 @@ public final class Engine implements AutoCloseable {
         PagePool pool = model.decoder().pool();
         int pages = PagePool.needed(model.decoder().config().contextLength());
         long bytes = pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
-        return new Engine(
-                model, EngineOptions.DEFAULT.withPrefixBytes(bytes), DraftSource.NONE, MOST_DRAFTED, true);
+        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), DraftSource.NONE, MOST_DRAFTED, true);
     }
 
     /** The model it computes. */

@@ -136,7 +136,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     void sitOut() {
         if (sitsOut && making == null && mask != null) {
             making = engine.model().head().compute().background(requester.caller(), mask::make);
-            making.whenComplete((_, _) -> engine.wake());
+            var _ = making.whenComplete((_, _) -> engine.wake());
         } else if (making != null && making.isDone()) {
             sitsOut = false;
             attempt(this::goOn);

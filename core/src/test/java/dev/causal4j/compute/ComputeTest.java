@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.ref.WeakReference;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -202,13 +203,13 @@ class ComputeTest {
         List<String> order = new CopyOnWriteArrayList<>();
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch go = new CountDownLatch(1);
-        compute.background("", () -> {
+        var _ = compute.background("", () -> {
             begun.countDown();
             await(go);
         });
         await(begun);
         for (String work : List.of("a1", "a2", "a3", "b1", "b2", "c1")) {
-            compute.background(work.substring(0, 1), () -> order.add(work));
+            var _ = compute.background(work.substring(0, 1), () -> order.add(work));
         }
         CompletableFuture<@Nullable Void> last = compute.background("a", () -> order.add("a4"));
         go.countDown();
@@ -223,17 +224,18 @@ class ComputeTest {
         });
         compute.background("a", () -> {}).get(1, TimeUnit.MINUTES);
         assertThat(fails).isCompletedExceptionally();
-        assertThatThrownBy(fails::join).hasCauseInstanceOf(IllegalStateException.class).hasMessageContaining("mine");
+        assertThatThrownBy(fails::join)
+                .hasCauseInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("mine");
     }
 
     @Test
     void cancelledWorkNeverRunsAndIsReleasedAtOnce() throws Exception {
         CountDownLatch go = new CountDownLatch(1);
         CompletableFuture<@Nullable Void> first = compute.background("a", () -> await(go));
-        byte[] large = new byte[1 << 20];
-        WeakReference<byte[]> held = new WeakReference<>(large);
-        CompletableFuture<@Nullable Void> cancelled = compute.background("b", runner(large));
-        large = new byte[0];
+        List<byte[]> large = new ArrayList<>(List.of(new byte[1 << 20]));
+        WeakReference<byte[]> held = new WeakReference<>(large.getFirst());
+        CompletableFuture<@Nullable Void> cancelled = compute.background("b", runner(large.removeFirst()));
         cancelled.cancel(false);
         for (int i = 0; i < 100 && held.get() != null; i++) {
             System.gc();
@@ -274,7 +276,7 @@ class ComputeTest {
         CountDownLatch go = new CountDownLatch(1);
         AtomicReference<Thread> thread = new AtomicReference<>();
         CountDownLatch begun = new CountDownLatch(1);
-        compute.background("a", () -> {
+        var _ = compute.background("a", () -> {
             thread.set(Thread.currentThread());
             begun.countDown();
             await(go);

@@ -237,17 +237,16 @@ class ChatTest {
         Generation first = chat.send("One");
         chat.regenerate(TokenListener.NONE);
         for (String more : List.of("", "Two")) {
-            assertThatIllegalStateException()
-                    .isThrownBy(() -> {
-                        Function<GenerationRequest, Generation> fails = _ -> {
-                            throw new IllegalStateException("no");
-                        };
-                        if (more.isEmpty()) {
-                            chat.regenerateThrough(fails);
-                        } else {
-                            chat.sendThrough(fails, more);
-                        }
-                    });
+            assertThatIllegalStateException().isThrownBy(() -> {
+                Function<GenerationRequest, Generation> fails = _ -> {
+                    throw new IllegalStateException("no");
+                };
+                if (more.isEmpty()) {
+                    chat.regenerateThrough(fails);
+                } else {
+                    chat.sendThrough(fails, more);
+                }
+            });
         }
         assertThat(chat.regenerate(TokenListener.NONE).seed()).isEqualTo(first.seed() + 2);
     }

@@ -125,7 +125,8 @@ class EmbedderTest extends EngineFixture {
 
     private static List<Text> texts(String name) throws IOException {
         List<Text> texts = new ArrayList<>();
-        for (Json each : Json.read(GOLDEN.resolve(name).resolve("embeddings.json")).objects("texts")) {
+        for (Json each :
+                Json.read(GOLDEN.resolve(name).resolve("embeddings.json")).objects("texts")) {
             int[] tokens = each.integers("tokens").stream().mapToInt(id -> id).toArray();
             List<?> vector = each.root().get("vector") instanceof List<?> numbers ? numbers : List.of();
             texts.add(new Text(

@@ -51,8 +51,8 @@ class SharedEngineTest extends EngineFixture {
 
     @Test
     void aTurnCostsItsNewTokensInWhateverWayItIsShared() {
-        Generation first = new Generator(model)
-                .generate(prompt(1, 200), request(1, 1, 20).options());
+        Generation first =
+                new Generator(model).generate(prompt(1, 200), request(1, 1, 20).options());
         assertThat(first.timing().cachedTokens()).isZero();
         Generation again = Engine.shared(model)
                 .submit(request(1, 200, 20), TokenListener.NONE)

@@ -239,7 +239,7 @@ class SittingOutTest extends ConstrainedFixture {
             }
             int[] prompt = new Random(i / 8).ints(3 + i % 5, 1, 256).toArray();
             plain.add(new GenerationRequest(prompt, options.build()));
-            int[] lengths = new Random(i).ints(i % 4 * 8, 0, 30).toArray();
+            int[] lengths = new Random(i).ints(i % 4 * 8L, 0, 30).toArray();
             requests.add(new GenerationRequest(
                     prompt,
                     options.constraint(new Unready(ready, lengths, _ -> {})).build()));
