@@ -1,6 +1,6 @@
 // Compares the kernels with the arithmetic written plainly, and measures them.
-//   check                                                 all formats, sets and 1 to 50 rows, each array before a page
-//                                                         that nobody may read
+//   check [ROWS]                                          all formats, sets and 1 to 50 rows or fewer, each array before a
+//                                                         page that nobody may read
 // With -DBLOB='"FILE"' the kernels are those of a blob, otherwise kernels.c is compiled beside this. An AArch64 program runs
 // under qemu-aarch64. BlobTest does both.
 //   decode|few|prefill gpt2|smollm2|qwen3 SET             two threads share the panels of a model's matrices
@@ -119,12 +119,12 @@ static struct arrays arraysOf(struct shape k, int all) {
 }
 static void dropAll(struct arrays a) { drop(a.from, a.floats); drop(a.s, a.scales); drop(a.y, a.outputs); drop(a.scratch, a.room); drop(a.x, a.codes); drop(a.sum, a.sums); }
 // How many sets of `have` have other numbers in a format.
-static int bad(struct shape k, int have) {
+static int bad(struct shape k, int have, int most) {
   int64_t size = k.stride + panelBytes(k);
   uint8_t *w = guarded(size);
   int bad = 0;
   for (int p = 0; p < 2; p++) randomPanel(w + p * k.stride, k);
-  for (int rows = 1; rows <= 50; rows++) {
+  for (int rows = 1; rows <= most; rows++) {
     k.rows = rows; k.height = rows == 1 ? 1 : 16;
     int tiles = (rows + k.height - 1) / k.height, all = tiles * k.height, groups = k.depth / 32, own = k.depth / k.group;
     struct arrays e = arraysOf(k, all); // what is expected
@@ -175,7 +175,7 @@ static int pack(void) {
   }
   return packed;
 }
-static int check(void) {
+static int check(int most) {
   int64_t have = detect(getauxval(AT_HWCAP)), failed = 0;
   if ((have & 8) && permit()) have &= ~8;
 #ifdef EMULATED_TILES
@@ -189,7 +189,7 @@ static int check(void) {
   for (int i = 0; i < 24; i++) {
     struct shape k = {.count = 2, .bits = i & 2 ? 8 : 4, .group = i & 4 ? 32 : 16, .least = i & 1, .numbers = i / 8, .depth = 8 * 96};
     k.zero = k.bits == 4 && !k.least ? 8 : 0; k.stride = panelBytes(k) + 64;
-    failed += bad(k, (int) have);
+    failed += bad(k, (int) have, most);
   }
   printf(failed ? "DIFFERENT\n" : "equal bits\n");
   return failed != 0;
@@ -253,7 +253,7 @@ int main(int n, char **v) {
 #ifdef BLOB
   blob = mmap(0, 1 << 20, PROT_READ | PROT_EXEC, MAP_PRIVATE, open(BLOB, O_RDONLY), 0);
 #endif
-  if (n < 4) return check();
+  if (n < 4) return check(n > 1 ? atoi(v[1]) : 50);
   permit();
   int few[] = {1, 2, 4, 8, 16}, many[] = {512}, one[] = {1}, *rows = *v[1] == 'f' ? few : *v[1] == 'p' ? many : one;
   for (int i = 0; i < (rows == few ? 5 : 1); i++) {
