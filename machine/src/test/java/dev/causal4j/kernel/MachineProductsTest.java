@@ -163,6 +163,22 @@ class MachineProductsTest {
     }
 
     @Test
+    void scalesThatAreNotFiniteHaveTheBitsOfTheSpecification() {
+        List<Products> sets = sets();
+        short[] bad = {0x7c00, (short) 0xfc00, 0x7e01, (short) 0xfc01};
+        GroupFormat.all().filter(format -> format.scales() != Scales.FLOATS).forEach(format -> {
+            Panels w = panels(format, 1, 96, new SplittableRandom(9));
+            for (int n = 0; n < 64; n += 5) {
+                long at = format.headBytes() > 0 ? format.headAt(n % 3) : format.numbersAt(n % 3);
+                w.memory().set(Panels.SHORT, at + 2 * n, bad[n % bad.length]);
+            }
+            for (int rows : new int[] {1, 2, 5, 23}) {
+                compare(sets, w, inputs(format, rows, 96, new SplittableRandom(rows)));
+            }
+        });
+    }
+
+    @Test
     void anyNumberOfPanelsAndARangeOfTilesHaveTheBitsOfTheSpecification() {
         List<Products> sets = sets();
         SplittableRandom random = new SplittableRandom(5);
