@@ -1,24 +1,25 @@
 #!/usr/bin/env bash
 # Compiles machine/src/main/c to a blob that causal4j-machine maps: a table of jumps, then code and constants, without symbols
 # and relocations. The arguments are the architecture, x86_64 or aarch64, and the file to write; without it the one that is
-# checked in. The bytes depend on the compiler: BlobTest compares them where the versions named there are.
+# checked in, whose digest it also prints: MachineCode has it. The bytes depend on the compiler: BlobTest compares them where
+# the versions named there are.
 set -euo pipefail
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 arch=$1
 out=${2:-$root/machine/src/main/resources/dev/causal4j/machine/kernels-$arch.bin}
 case $arch in
-  x86_64) tools= flags=-fcf-protection=none ;;
-  aarch64) tools=aarch64-linux-gnu- flags=-mbranch-protection=none ;;
+  x86_64) tools=x86_64-linux-gnu- gcc=x86_64-linux-gnu-gcc-12 flags=-fcf-protection=none ;;
+  aarch64) tools=aarch64-linux-gnu- gcc=aarch64-linux-gnu-gcc-14 flags=-mbranch-protection=none ;;
 esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cd "$root/machine/src/main/c"
 # No contraction of products and sums, no calls of memset, nothing that needs a loader. Vectors are never passed on a stack.
-"${tools}gcc" -std=gnu17 -O3 -Wall -Wno-psabi -fPIC -ffreestanding -fvisibility=hidden -ffp-contract=off -fno-tree-loop-distribute-patterns \
+"$gcc" -std=gnu17 -O3 -Wall -Wno-psabi -fPIC -ffreestanding -fvisibility=hidden -ffp-contract=off -fno-tree-loop-distribute-patterns \
   -fno-jump-tables -fno-stack-protector -fno-asynchronous-unwind-tables "$flags" -fno-ident \
   -c kernels.c -o "$work/kernels.o"
-"${tools}gcc" -c table.S -o "$work/table.o"
+"$gcc" -c table.S -o "$work/table.o"
 cat >"$work/blob.ld" <<'LD'
 SECTIONS {
   . = 0;
@@ -32,3 +33,4 @@ if "${tools}readelf" -r "$work/blob.elf" | grep -q 'Relocation section'; then
   exit 1
 fi
 "${tools}objcopy" -O binary "$work/blob.elf" "$out"
+gzip -c "$out" | tail -c 8 | od -An -N4 -tx4 | sed "s/ /$arch: CRC-32 0x/"

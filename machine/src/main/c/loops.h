@@ -264,7 +264,8 @@ INLINE void SET(several)(const struct job *j, int group, int least, int nibbles)
         const uint8_t *c = copied ? to : groupAt(j->f, w, g, &head) + numbersBytes(j->f);
         struct inputs in = inputsAt(j, t / j->height, g, group);
         float sums[16], *sum = sums; // s times the sums of a tile's rows
-        for (int r = 0; least && r < 16; r += LANES)
+        if (least && j->height == 1) sums[0] = in.s[0] * (float) in.sum[0];
+        else for (int r = 0; least && r < 16; r += LANES) // in a tile of 16 rows, whatever the last of them hold
           *(AT(F) *) (sums + r) = *(const AT(F) *) (in.s + r) * SET(float)(SET(load)(in.sum + r));
         for (int r = 0; r < rows; r += ROWS) {
           for (int v = 0; v < VECTORS; v += COLS) {
@@ -300,6 +301,12 @@ static void SET(several_of)(const struct job *j) {
 #undef SEVERAL
 }
 
+// Which rows reach which loop, all of which the exam in ProvidedKernels runs:
+//   row, of 1 and of FEW rows   so many rows in a format that the list names
+//   block, of ROWS rows         of a tile, as often as they fit
+//   block, of 1 to ROWS - 1     what is left of a tile; all of few rows in other formats
+//   several, many               whether a panel is widened once for tiles, or a group at a time for one
+// With AMX nine rows and more go to tiles instead, where those after the last are computed but not stored.
 static void SET(products)(const struct job *j) {
   struct format f = j->f;
 #define ROW(B, Z, G, L, N) \
@@ -314,6 +321,7 @@ static void SET(products)(const struct job *j) {
   ROW(8, 0, 32, 0, LEVELS) ROW(8, 0, 32, 1, LEVELS) // IQ4_XS, Q5_K
   ROW(4, 0, 32, 1, LEVELS) ROW(8, 0, 32, 0, FLOATS) // Q4_K, MXFP4
   ROW(8, 0, 16, 0, LEVELS) ROW(4, 8, 16, 0, LEVELS) ROW(4, 0, 16, 1, LEVELS) // Q6_K, Q3_K, Q2_K
+  ROW(8, 0, 16, 1, LEVELS) // Q4_K or Q5_K with Q6_K in a matrix: queries, keys and values of many files
 #undef ROW
   SET(several_of)(j);
 }

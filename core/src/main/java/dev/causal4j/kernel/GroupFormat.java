@@ -292,8 +292,16 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
      * A row in blocks of a GGUF file, for kernels that pack them.
      *
      * @param type their number in the file
+     * @param decoder reads rows of the type
      */
-    public record Blocks(int type, MemorySegment data) {}
+    public record Blocks(int type, MemorySegment data, Decoder decoder) {}
+
+    /** Reads a row in blocks as {@link Codes#row} gives it. */
+    @FunctionalInterface
+    public interface Decoder {
+        /** Fills as many codes as there are, and scales and minimums in the format's groups. */
+        void decode(MemorySegment blocks, byte[] codes, float[] scales, float[] minimums);
+    }
 
     /** Packs codes, scales and minimums of rows to panels, in reused memory. Not thread-safe. */
     public static final class Packer {
@@ -322,23 +330,31 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
             Arrays.fill(panel, (byte) 0);
             for (int n = from; n < to; n++) {
                 Blocks blocks = source.blocks(n);
-                if (blocks == null || !isPacked(blocks, n, n - from, source)) {
-                    put(n, n - from, source);
+                if (blocks == null || !Kernels.provided().pack(format, depth, blocks, panel, n - from)) {
+                    source.row(n, row, scales, minimums);
+                    put(n, n - from);
                 }
             }
             MemorySegment.copy(panel, 0, panels, ValueLayout.JAVA_BYTE, at, panel.length);
         }
 
-        private boolean isPacked(Blocks blocks, int n, int j, Codes source) {
-            return Kernels.provided().pack(format, depth, blocks, panel, j, () -> {
-                Packer alone = new Packer(format, depth);
-                alone.put(n, j, source);
-                return alone.panel;
-            });
+        /** The panel that was packed last. */
+        byte[] panel() {
+            return panel;
         }
 
-        private void put(int n, int j, Codes source) {
-            source.row(n, row, scales, minimums);
+        /** Puts a row in blocks to output j, which has zeros; false if a scale is not finite. */
+        boolean put(Blocks blocks, int j) {
+            blocks.decoder().decode(blocks.data(), row, scales, minimums);
+            try {
+                put(0, j);
+                return true;
+            } catch (IllegalArgumentException e) {
+                return false;
+            }
+        }
+
+        private void put(int n, int j) {
             putNumbers(n, j);
             putCodes(j);
         }

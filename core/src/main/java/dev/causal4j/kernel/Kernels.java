@@ -312,7 +312,8 @@ public final class Kernels {
         float max = max(x, offset, n);
         int largest = 0;
         for (int i = 1; i < n && x[offset + largest] != max; i++) {
-            largest = x[offset + i] > x[offset + largest] ? i : largest;
+            boolean loses = x[offset + i] <= x[offset + largest] || Float.isNaN(x[offset + i]);
+            largest = loses ? largest : i;
         }
         return largest;
     }

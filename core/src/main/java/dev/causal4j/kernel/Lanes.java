@@ -27,11 +27,13 @@ final class Lanes {
     /** The bits of a bf16 word that are the output in its high half. */
     static final int HIGH = 0xffff0000;
 
-    /** Sign, exponent and mantissa of an f16 in a word shifted right by 3: a float of 2^-112 times its value. */
-    static final int F16 = 0x8fffe000;
+    static final int F16 = PanelFormat.F16_BITS;
+    static final float SCALE = PanelFormat.F16_SCALE;
 
-    /** Scales the shifted bits to the f16 value; exact for subnormals too. */
-    static final float SCALE = 0x1p112f;
+    /** The exponent of what is not finite, in f16 and in f32. */
+    private static final int F16_SPECIAL = 0x7c00;
+
+    private static final int SPECIAL = 0x7f800000;
 
     /** Most steps of a panel that serve all rows before the next: 128 KB of f32, or all where caches are larger. */
     static final int STEPS = W == 16 ? 1 << 24 : 512;
@@ -59,14 +61,17 @@ final class Lanes {
         return FloatVector.fromMemorySegment(S, m, offset, LE);
     }
 
-    /** W numbers in f16, one after the other, as floats. */
+    /** W numbers in f16, one after the other, as floats: infinity and NaN too, as processors widen them. */
     static FloatVector halves(MemorySegment m, long at) {
         IntVector words =
                 (IntVector) ShortVector.fromMemorySegment(H, m, at, LE).convertShape(VectorOperators.S2I, I, 0);
         return words.lanewise(VectorOperators.LSHL, 13)
                 .and(F16)
                 .reinterpretAsFloats()
-                .mul(SCALE);
+                .mul(SCALE)
+                .reinterpretAsInts()
+                .lanewise(VectorOperators.OR, SPECIAL, words.and(F16_SPECIAL).eq(F16_SPECIAL))
+                .reinterpretAsFloats();
     }
 
     /** Uses the values read ahead, so that the compiler keeps the reads. */

@@ -18,11 +18,20 @@ public enum PanelFormat implements WeightFormat {
     F32(32),
     /** The upper half of binary32. */
     BF16(16),
-    /** IEEE binary16, finite. */
+    /**
+     * IEEE binary16, finite. What would be infinite or NaN, in a damaged file alone, is a number from 65,536 on, as in Arm's
+     * alternative format: a check would read the whole of a mapped file, and an exact widening slow each product.
+     */
     F16(16);
 
     /** Numbers from here on round to infinity. */
     private static final float F16_LIMIT = 65520;
+
+    /** Sign, exponent and mantissa of an f16 in a word shifted right by 3: a float of 2^-112 times its value. */
+    static final int F16_BITS = 0x8fffe000;
+
+    /** Scales the shifted bits to the value; exact for subnormals too. */
+    static final float F16_SCALE = 0x1p112f;
 
     private final int bits;
 
@@ -80,8 +89,13 @@ public enum PanelFormat implements WeightFormat {
         return switch (this) {
             case F32 -> Float.intBitsToFloat(word);
             case BF16 -> Float.intBitsToFloat((word >> (16 * part(j))) << 16);
-            case F16 -> Float.float16ToFloat((short) (word >> (16 * part(j))));
+            case F16 -> f16(word >> (16 * part(j)));
         };
+    }
+
+    /** The number in the lower half of a word. */
+    private static float f16(int half) {
+        return Float.intBitsToFloat((half << 16 >> 3) & F16_BITS) * F16_SCALE;
     }
 
     /** Copies the codes of {@code count} steps from the one at byte {@code step} on, each {@code stride} floats further. */
@@ -120,10 +134,10 @@ public enum PanelFormat implements WeightFormat {
 
     private static void f16(int[] words, int from, float[] target, int to) {
         for (int w = 0; w < 16; w++) {
-            target[to + w] = Float.float16ToFloat((short) words[from + w]);
-            target[to + w + 16] = Float.float16ToFloat((short) (words[from + w] >> 16));
-            target[to + w + 32] = Float.float16ToFloat((short) words[from + w + 16]);
-            target[to + w + 48] = Float.float16ToFloat((short) (words[from + w + 16] >> 16));
+            target[to + w] = f16(words[from + w]);
+            target[to + w + 16] = f16(words[from + w] >> 16);
+            target[to + w + 32] = f16(words[from + w + 16]);
+            target[to + w + 48] = f16(words[from + w + 16] >> 16);
         }
     }
 

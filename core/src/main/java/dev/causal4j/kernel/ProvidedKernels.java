@@ -5,6 +5,7 @@ import dev.causal4j.kernel.GroupFormat.Blocks;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.Objects;
 import java.util.ServiceConfigurationError;
@@ -12,7 +13,6 @@ import java.util.ServiceLoader;
 import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BooleanSupplier;
-import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -24,16 +24,28 @@ final class ProvidedKernels {
     /** Nothing: Java multiplies by all weights. */
     static final ProvidedKernels NONE = new ProvidedKernels(null, new Products());
 
+    private static final Products SPECIFICATION = new Products();
     private static final String BITS = "the bits of the specification";
 
     private static final int PANELS = 2;
-    private static final int WIDTH = PANELS * Panels.WIDTH;
+    private static final int STRIDE = PANELS * Panels.WIDTH + 3;
 
-    private static final int GROUP = RoundedRows.GROUP;
+    /** Numbers of rows that are compared are 1 to this: all that a tile of 16 can leave to a loop, alone and after another. */
+    private static final int ROWS = 27;
 
     /** Inputs of the products that are compared: several groups of each format, and two of the upper of two levels. */
     private static final int DEPTH = 352;
 
+    /** Inputs of a packed row: whole blocks of each type, few enough that random scales of some rows are all finite. */
+    private static final int PACKED = 512;
+
+    /** Places of packed rows: the ends of both halves, which codes of 4 bits share bytes of. */
+    private static final int[] PLACES = {0, 31, 32, 63};
+
+    /** Service entries in turn that do not load until the search ends. */
+    private static final int MOST_BROKEN = 16;
+
+    /** Inputs of a group each, in rows of their own after the others: a sum that is NaN shows no wrong bit. */
     private static final float[] SPECIAL = {
         Float.NaN,
         Float.NEGATIVE_INFINITY,
@@ -52,7 +64,7 @@ final class ProvidedKernels {
     private final Map<Integer, Boolean> packed = new ConcurrentHashMap<>(); // by types of blocks
     private volatile boolean isRefused;
 
-    private ProvidedKernels(@Nullable KernelProvider provider, Products products) {
+    ProvidedKernels(@Nullable KernelProvider provider, Products products) {
         this.provider = provider;
         this.products = products;
         this.isRefused = provider == null;
@@ -60,18 +72,25 @@ final class ProvidedKernels {
 
     /** Kernels of the first provider that is usable; a line in the log for each that fails. */
     static ProvidedKernels find(ClassLoader services) {
-        try {
-            for (KernelProvider provider : ServiceLoader.load(KernelProvider.class, services)) {
-                try {
-                    if (provider.isUsable()) {
-                        return new ProvidedKernels(provider, provider.products());
-                    }
-                } catch (RuntimeException | LinkageError e) {
-                    warn(provider.name(), "kernels that run", e.toString());
+        Iterator<KernelProvider> all =
+                ServiceLoader.load(KernelProvider.class, services).iterator();
+        for (int broken = 0; broken < MOST_BROKEN; ) {
+            String name = "of a provider";
+            try {
+                if (!all.hasNext()) {
+                    return NONE;
                 }
+                KernelProvider provider = all.next();
+                name = provider.name();
+                if (provider.isUsable()) {
+                    return new ProvidedKernels(provider, provider.products());
+                }
+            } catch (ServiceConfigurationError e) {
+                warn(name, "a service that loads", e.toString());
+                broken++;
+            } catch (RuntimeException | LinkageError | VirtualMachineError e) {
+                warn(name, "kernels that run", e.toString());
             }
-        } catch (ServiceConfigurationError e) {
-            warn("of a provider", "a service that loads", e.toString());
         }
         return NONE;
     }
@@ -95,22 +114,34 @@ final class ProvidedKernels {
                 && (hasBits(products, format) || refuse(BITS, "others with weights in " + format)));
     }
 
-    /**
-     * Adds a row of blocks to a panel if the provider does that; see {@link Products#pack}.
-     *
-     * @param expected the panel of this row alone, with which the first row of a type is compared
-     */
-    boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j, Supplier<byte[]> expected) {
-        boolean packs = !isRefused
-                && packed.computeIfAbsent(
-                        row.type(),
-                        type -> passes(() -> {
-                            byte[] actual = new byte[panel.length];
-                            return products.pack(format, depth, row, actual, j)
-                                    && (Arrays.equals(actual, expected.get())
-                                            || refuse(BITS, "others with blocks of type " + type));
-                        }));
-        return packs && products.pack(format, depth, row, panel, j);
+    /** Adds a row of blocks to a panel if the provider does that; see {@link Products#pack}. */
+    boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j) {
+        return !isRefused
+                && packed.computeIfAbsent(row.type(), type -> passes(() -> packs(format, depth, row)))
+                && products.pack(format, depth, row, panel, j);
+    }
+
+    /** Whether the provider packs a type of blocks. Random rows of it give the panel of the specification, or both refuse them. */
+    private boolean packs(GroupFormat format, int depth, Blocks type) {
+        SplittableRandom random = new SplittableRandom(1);
+        GroupFormat.Packer packer = new GroupFormat.Packer(format, PACKED);
+        byte[] actual = new byte[packer.panel().length];
+        byte[] bytes = new byte[Math.toIntExact(type.data().byteSize() * PACKED / depth)];
+        Blocks row = new Blocks(type.type(), MemorySegment.ofArray(bytes), type.decoder());
+        Arrays.fill(bytes, (byte) -1); // scales in f16 are NaN
+        if (!new GroupFormat.Packer(format, PACKED).put(row, 0)
+                && products.pack(format, PACKED, row, actual.clone(), 0)) {
+            return refuse(BITS, "scales that are not finite taken with blocks of type " + type.type());
+        }
+        for (int j : PLACES) {
+            do {
+                random.nextBytes(bytes);
+            } while (!packer.put(row, j));
+            if (!products.pack(format, PACKED, row, actual, j)) {
+                return false;
+            }
+        }
+        return Arrays.equals(actual, packer.panel()) || refuse(BITS, "others with blocks of type " + type.type());
     }
 
     private boolean passes(BooleanSupplier exam) {
@@ -132,8 +163,8 @@ final class ProvidedKernels {
                 + "; Java computes instead, with the same results");
     }
 
-    /** Whether rounding and products by a sample of weights have the bits of the specification. */
-    private static boolean hasBits(Products products, GroupFormat format) {
+    /** Whether rounding and products by a sample of weights have the bits of the specification, for each number of rows. */
+    static boolean hasBits(Products products, GroupFormat format) {
         SplittableRandom random = new SplittableRandom(1);
         long bytes = format.bytes(DEPTH);
         MemorySegment data = Arena.ofAuto().allocate(PANELS * bytes, 64);
@@ -141,43 +172,54 @@ final class ProvidedKernels {
             format.encodeRandom(random, DEPTH, data, p * bytes);
         }
         Panels w = new Panels(format, data, 0, bytes, PANELS, DEPTH);
-        float[] numbers = new float[27 * DEPTH];
+        float[] numbers = new float[(ROWS + SPECIAL.length) * DEPTH];
         for (int i = 0; i < numbers.length; i++) {
             numbers[i] = (float) random.nextGaussian();
         }
-        for (int i = 0; i < SPECIAL.length; i++) { // in several rows and groups
-            numbers[i * (DEPTH + GROUP) % numbers.length] = SPECIAL[i];
+        Arrays.fill(numbers, 3 * RoundedRows.GROUP, 4 * RoundedRows.GROUP, 0f);
+        for (int i = 0; i < SPECIAL.length; i++) {
+            int from = (ROWS + i) * DEPTH + i * RoundedRows.GROUP;
+            Arrays.fill(numbers, from, from + RoundedRows.GROUP, SPECIAL[i]);
         }
-        Arrays.fill(numbers, 3 * GROUP, 4 * GROUP, 0f);
-        return IntStream.of(1, 3, 8, 27)
-                .allMatch(
-                        rows -> { // one, a few, and whole and partial tiles
-                            Rows x = Rows.of(numbers, DEPTH, rows);
-                            RoundedRows expected = rounded(new Products(), format, x);
-                            RoundedRows actual = rounded(products, format, x);
-                            int first = rows > RoundedRows.TILE ? RoundedRows.TILE : 0;
-                            return Arrays.equals(actual.codes(), expected.codes())
-                                    && Arrays.equals(actual.scales(), expected.scales())
-                                    && Arrays.equals(actual.sums(), expected.sums())
-                                    && hasBits(products, w, expected)
-                                    && hasBits(products, w, expected.rows(first, rows - first));
-                        });
+        RoundedRows one = rounded(SPECIFICATION, format, numbers, 1);
+        RoundedRows all = rounded(SPECIFICATION, format, numbers, ROWS + SPECIAL.length);
+        float[] expected = product(SPECIFICATION, w, all);
+        return rounds(products, format, numbers, one)
+                && rounds(products, format, numbers, rounded(SPECIFICATION, format, numbers, 3))
+                && rounds(products, format, numbers, all)
+                && hasBits(products, w, one, expected, 0)
+                && hasBits(products, w, all, expected, 0)
+                && IntStream.rangeClosed(1, ROWS)
+                        .allMatch(rows -> hasBits(products, w, all.rows(0, rows), expected, 0))
+                && IntStream.rangeClosed(1, ROWS - RoundedRows.TILE)
+                        .allMatch(rows -> hasBits(
+                                products, w, all.rows(RoundedRows.TILE, rows), expected, RoundedRows.TILE * STRIDE));
     }
 
-    private static RoundedRows rounded(Products products, GroupFormat format, Rows x) {
-        RoundedRows rounded = RoundedRows.of(format, DEPTH, x.count());
+    private static boolean rounds(Products products, GroupFormat format, float[] numbers, RoundedRows expected) {
+        RoundedRows actual = rounded(products, format, numbers, expected.count());
+        return Arrays.equals(actual.codes(), expected.codes())
+                && Arrays.equals(actual.scales(), expected.scales())
+                && Arrays.equals(actual.sums(), expected.sums());
+    }
+
+    private static RoundedRows rounded(Products products, GroupFormat format, float[] numbers, int rows) {
+        RoundedRows rounded = RoundedRows.of(format, DEPTH, rows);
         for (int tile = 0; tile < rounded.tiles(); tile++) {
-            products.round(x, rounded, tile);
+            products.round(Rows.of(numbers, DEPTH, rows), rounded, tile);
         }
         return rounded;
     }
 
-    private static boolean hasBits(Products products, Panels w, RoundedRows x) {
-        int stride = WIDTH + 3;
-        float[] expected = new float[x.count() * stride + 1];
-        float[] actual = expected.clone();
-        new Products().multiply(w, x, new Rows(expected, 1, stride, x.count()));
-        products.multiply(w, x, new Rows(actual, 1, stride, x.count()));
-        return Arrays.equals(actual, expected);
+    /** Whether a product by some of the rows whose results are expected has theirs, from number {@code first} on. */
+    private static boolean hasBits(Products products, Panels w, RoundedRows x, float[] expected, int first) {
+        float[] actual = product(products, w, x);
+        return Arrays.equals(actual, 0, actual.length, expected, first, first + actual.length);
+    }
+
+    private static float[] product(Products products, Panels w, RoundedRows x) {
+        float[] y = new float[x.count() * STRIDE];
+        products.multiply(w, x, new Rows(y, 1, STRIDE, x.count()));
+        return y;
     }
 }

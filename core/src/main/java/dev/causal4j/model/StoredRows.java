@@ -103,18 +103,25 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
             public GroupFormat.@Nullable Blocks blocks(int row) {
                 Place place = place(row);
                 BlockType type = type(place.part);
-                return type.groups().equals(groups) ? new GroupFormat.Blocks(type.id(), stored(place, cols)) : null;
+                return type.groups().equals(groups)
+                        ? new GroupFormat.Blocks(type.id(), stored(place, cols), decoder(type, groups))
+                        : null;
             }
 
             @Override
             public void row(int row, byte[] codes, float[] scales, float[] minimums) {
                 Place place = place(row);
-                BlockType type = type(place.part);
-                int upper = groups.twoLevels() ? cols / groups.group() : scales.length;
-                type.decode(stored(place, cols), 0, cols, codes, scales, minimums, upper);
-                type.groups().spread(scales, minimums, cols, groups);
+                decoder(type(place.part), groups).decode(stored(place, cols), codes, scales, minimums);
             }
         });
+    }
+
+    private static GroupFormat.Decoder decoder(BlockType type, Groups groups) {
+        return (blocks, codes, scales, minimums) -> {
+            int upper = groups.twoLevels() ? codes.length / groups.group() : scales.length;
+            type.decode(blocks, 0, codes.length, codes, scales, minimums, upper);
+            type.groups().spread(scales, minimums, codes.length, groups);
+        };
     }
 
     private BlockType type(int part) {

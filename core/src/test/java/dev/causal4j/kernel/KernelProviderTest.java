@@ -70,6 +70,20 @@ class KernelProviderTest {
     }
 
     @Test
+    void aProviderThatDoesNotLoadOrHasNoMemoryIsOneLineAndTheNextIsAsked() throws IOException, InterruptedException {
+        List<String> output = run(List.of(), Show.class, NoMemory.class, Right.class);
+        assertThat(output).contains("kernels right+" + java(), "int4 by the provider: true", "same bits: true");
+        assertOneLine(output, "kernels of a provider: expected a service that loads");
+        assertOneLine(output, "kernels no memory: expected kernels that run, got java.lang.OutOfMemoryError: heap");
+    }
+
+    @Test
+    void noMemoryInTheSearchIsOneLineAndJavaGoesOn() throws IOException, InterruptedException {
+        List<String> output = run(List.of(), NoMemory.class);
+        assertThat(output).contains("kernels " + java(), "same bits: true");
+    }
+
+    @Test
     void aProviderThatDoesNotLoadIsRefusedWithOneLine() throws IOException, InterruptedException {
         List<String> output = run(List.of(), Show.class);
         assertThat(output).contains("kernels " + java(), "same bits: true");
@@ -176,6 +190,19 @@ class KernelProviderTest {
         }
     }
 
+    /** Kernels that find the heap full. */
+    public static final class NoMemory extends Right {
+        @Override
+        public String name() {
+            return "no memory";
+        }
+
+        @Override
+        public Products products() {
+            throw new OutOfMemoryError("heap");
+        }
+    }
+
     /** Kernels of another machine. */
     public static final class Unusable extends Right {
         @Override
@@ -274,6 +301,10 @@ class KernelProviderTest {
     static final class Pack {
         private Pack() {}
 
+        private static void decode(MemorySegment blocks, byte[] codes, float[] scales, float[] minimums) {
+            fill(blocks.get(ValueLayout.JAVA_BYTE, 0), true, codes, scales, minimums);
+        }
+
         private static void fill(int first, boolean isThere, byte[] codes, float[] scales, float[] minimums) {
             Arrays.fill(codes, (byte) first);
             Arrays.fill(scales, isThere ? 2f : 0f);
@@ -290,13 +321,13 @@ class KernelProviderTest {
 
                 @Override
                 public Blocks blocks(int row) {
-                    return new Blocks(7, MemorySegment.ofArray(new byte[] {(byte) (3 - row)}));
+                    return new Blocks(7, MemorySegment.ofArray(new byte[] {(byte) (3 - row)}), Pack::decode);
                 }
             };
             MemorySegment actual = MemorySegment.ofArray(new byte[(int) format.bytes(96)]);
             MemorySegment expected = MemorySegment.ofArray(new byte[(int) format.bytes(96)]);
             new GroupFormat.Packer(format, 96).pack(0, 2, actual, 0, codes);
-            System.out.println("packed: " + (Packing.packed - 1)); // one more to be compared
+            System.out.println("packed: " + (Packing.packed - 4)); // four more to be compared
             new GroupFormat.Packer(format, 96).pack(0, 2, expected, 0, (n, c, s, m) -> fill(3 - n, true, c, s, m));
             System.out.println("same bytes: " + (actual.mismatch(expected) < 0));
             System.out.println("kernels " + Kernels.name());

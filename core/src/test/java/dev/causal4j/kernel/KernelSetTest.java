@@ -207,6 +207,31 @@ class KernelSetTest {
         }
     }
 
+    /** As in a damaged file whose panels are mapped: one number of some outputs. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 8, 17})
+    void numbersInF16ThatAreNotFiniteAreTheSameInAllKernels(int rows) {
+        int depth = 96;
+        short[] bad = {0x7c00, (short) 0xfc00, 0x7e01, (short) 0xfc01};
+        for (WeightFormat format : RandomPanels.formats(depth)) {
+            Panels w = panels.of(format, 3, depth);
+            for (int n = 0; n < 3 * 64; n += 5) {
+                long at = format instanceof GroupFormat groups
+                        ? (groups.headBytes() > 0 ? groups.headAt(n % groups.groups(depth)) : groups.numbersAt(n % 3))
+                        : format.bytes(n % depth);
+                if (!(format instanceof PanelFormat) || format == PanelFormat.F16) {
+                    w.memory().set(Panels.SHORT, w.start(n / 64) + at + 2 * (n % 64), bad[n % bad.length]);
+                }
+            }
+            float[] x = numbers(rows * depth);
+            float[] expected = new float[rows * 192];
+            float[] actual = new float[rows * 192];
+            multiply(scalar, w, Rows.of(x, depth, rows), Rows.of(expected, 192, rows));
+            multiply(vector, w, Rows.of(x, depth, rows), Rows.of(actual, 192, rows));
+            assertThat(actual).as(format.toString()).isEqualTo(expected);
+        }
+    }
+
     @Test
     void aStepOfAdamWHasTheBitsOfTheSpecification() {
         AdamWStep step = new AdamWStep(0.7f, 0.999f, 0.1f, 0.95f, 0.05f, 3e-4f, 0.3f, 1e-8f);

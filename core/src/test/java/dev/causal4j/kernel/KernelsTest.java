@@ -51,6 +51,8 @@ class KernelsTest {
         float[] x = {9, 1, 5, Float.NaN, 5, Float.NEGATIVE_INFINITY, 9};
         assertThat(Kernels.argmax(x, 1, 5)).isEqualTo(1);
         assertThat(Kernels.argmax(x, 5, 1)).isZero();
+        assertThat(Kernels.argmax(x, 3, 3)).isEqualTo(1); // NaN never wins
+        assertThat(Kernels.argmax(new float[] {Float.NaN, Float.NaN}, 0, 2)).isZero();
     }
 
     @ParameterizedTest
@@ -67,7 +69,8 @@ class KernelsTest {
             }
             int largest = 0;
             for (int i = 1; i < n; i++) {
-                largest = x[3 + i] > x[3 + largest] ? i : largest;
+                boolean first = Float.isNaN(x[3 + largest]) && !Float.isNaN(x[3 + i]);
+                largest = first || x[3 + i] > x[3 + largest] ? i : largest;
             }
             assertThat(Kernels.argmax(x, 3, n)).as("trial %d", trial).isEqualTo(largest);
         }

@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
@@ -14,18 +15,23 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Collections;
 import java.util.Map;
+import java.util.Objects;
+import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The mapped code and its entries, for the life of the process. The system's {@code mmap}, {@code mprotect} and {@code
- * getauxval} are the only symbols it needs; memory is never writable and executable at once. Arguments may be arrays of
- * the heap: a collection waits for the end of a call. Thread-safe.
+ * The mapped code and its entries, for the life of the process. The system's {@code mmap}, {@code mprotect}, {@code prctl} and
+ * {@code getauxval} are the only symbols it needs; memory is never writable and executable at once. Arguments may be arrays
+ * of the heap: a collection waits for the end of a call. Thread-safe.
  */
 final class MachineCode {
     /** The architecture that the blob is for, or null if there is none. */
     static final @Nullable String ARCHITECTURE = "Linux".equals(System.getProperty("os.name"))
             ? Map.of("amd64", "x86_64", "aarch64", "aarch64").get(System.getProperty("os.arch"))
             : null;
+
+    /** The CRC-32 of each blob, as {@code scripts/blob.sh} prints it. Code that has another is damaged or foreign, and never run. */
+    static final Map<String, Long> DIGESTS = Map.of("x86_64", 0xdb6b5901L, "aarch64", 0xa7428facL);
 
     /** Bytes from an entry of the table at the start of the code to the next, in the order of {@code table.S}. */
     private static final int ENTRY = 8;
@@ -34,6 +40,9 @@ final class MachineCode {
     private static final int READ_EXECUTE = 1 | 4;
     private static final int PRIVATE_ANONYMOUS = 0x22;
     private static final int PAGE = 4096;
+
+    /** What {@code prctl} is asked for: to name a mapping, for crash files and profilers. Older systems refuse, which does no harm. */
+    private static final long SET_VMA = 0x53564d41;
 
     /** What {@code getauxval} is asked for: what Linux knows of the processor. */
     private static final long HWCAP = 16;
@@ -65,11 +74,15 @@ final class MachineCode {
     /**
      * Maps the code.
      *
-     * @throws IllegalStateException if the system refuses
-     * @throws IllegalCallerException if the JDK does: it was started with native access denied
+     * @throws IllegalStateException if the system refuses, or the code is not that of this class
+     * @throws IllegalCallerException if the JDK refuses: it was started with native access denied
      */
     MachineCode() {
-        byte[] code = blob();
+        this(checked(blob()));
+    }
+
+    /** Maps code whatever its digest. */
+    MachineCode(byte[] code) {
         long size = Math.ceilDiv(code.length, PAGE) * (long) PAGE;
         long at = call(system("mmap"), 0, size, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0);
         if (at == -1) {
@@ -80,6 +93,8 @@ final class MachineCode {
         if ((int) call(system("mprotect"), at, size, READ_EXECUTE, 0, 0, 0) != 0) {
             throw new IllegalStateException("mprotect: expected memory that executes, got a refusal");
         }
+        MemorySegment name = Arena.global().allocateFrom("causal4j-machine");
+        call(system("prctl"), SET_VMA, 0, at, size, name.address(), 0);
         sets = call(mapped, call(system("getauxval"), HWCAP, 0, 0, 0, 0, 0), 0, 0, 0, 0, 0);
         permit = mapped.asSlice(ENTRY);
         round = mapped.asSlice(2 * ENTRY);
@@ -97,6 +112,19 @@ final class MachineCode {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** The code, if it is that of this class. */
+    static byte[] checked(byte[] code) {
+        CRC32 digest = new CRC32();
+        digest.update(code);
+        long expected = Objects.requireNonNull(DIGESTS.get(ARCHITECTURE));
+        if (digest.getValue() != expected) {
+            throw new IllegalStateException("machine code for " + ARCHITECTURE + ": expected the digest "
+                    + Long.toHexString(expected) + ", got " + Long.toHexString(digest.getValue())
+                    + "; install causal4j-machine's jar again");
+        }
+        return code;
     }
 
     private static MemorySegment system(String name) {

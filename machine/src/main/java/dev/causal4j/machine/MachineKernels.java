@@ -18,6 +18,7 @@ public final class MachineKernels implements KernelProvider {
     public static final String PROPERTY = "causal4j.machine";
 
     private volatile String name = "machine";
+    private @Nullable MachineCode code; // guarded by this
 
     /** Made by {@link java.util.ServiceLoader}. */
     public MachineKernels() {}
@@ -27,9 +28,27 @@ public final class MachineKernels implements KernelProvider {
         return name;
     }
 
+    /**
+     * Whether the processor has one of the sets, for which the code is mapped. One that the property names is looked for on any
+     * processor, so that its lack is told.
+     *
+     * @throws IllegalStateException if the system refuses the code
+     * @throws IllegalCallerException if the JDK denies native access
+     */
     @Override
     public boolean isUsable() {
-        return MachineCode.ARCHITECTURE != null;
+        return MachineCode.ARCHITECTURE != null && isUsable(code().sets(), System.getProperty(PROPERTY));
+    }
+
+    static boolean isUsable(long sets, @Nullable String wanted) {
+        return sets != 0 || wanted != null;
+    }
+
+    private synchronized MachineCode code() {
+        if (code == null) {
+            code = new MachineCode();
+        }
+        return code;
     }
 
     @Override
@@ -38,17 +57,16 @@ public final class MachineKernels implements KernelProvider {
     }
 
     /**
-     * Maps the code and chooses the instructions.
+     * Chooses the instructions.
      *
-     * @throws IllegalStateException if the system refuses, or the processor lacks what the property names
+     * @throws IllegalStateException if the system refuses the code, or the processor lacks what the property names
      * @throws IllegalCallerException if the JDK denies native access
      */
     @Override
     public Products products() {
-        MachineCode code = new MachineCode();
-        InstructionSet chosen = choose(code, System.getProperty(PROPERTY));
+        InstructionSet chosen = choose(code(), System.getProperty(PROPERTY));
         name = "machine-" + chosen.label();
-        return new MachineProducts(code, chosen);
+        return new MachineProducts(code(), chosen);
     }
 
     private static InstructionSet choose(MachineCode code, @Nullable String wanted) {

@@ -47,6 +47,9 @@ class MachineProductsTest {
         -126.5f
     };
 
+    /** Of rows that are not decoded. */
+    private static final GroupFormat.Decoder NONE = (_, _, _, _) -> {};
+
     @BeforeAll
     static void hasKernels() {
         assumeTrue(new MachineKernels().isUsable(), "kernels for this system");
@@ -160,6 +163,22 @@ class MachineProductsTest {
     }
 
     @Test
+    void scalesThatAreNotFiniteHaveTheBitsOfTheSpecification() {
+        List<Products> sets = sets();
+        short[] bad = {0x7c00, (short) 0xfc00, 0x7e01, (short) 0xfc01};
+        GroupFormat.all().filter(format -> format.scales() != Scales.FLOATS).forEach(format -> {
+            Panels w = panels(format, 1, 96, new SplittableRandom(9));
+            for (int n = 0; n < 64; n += 5) {
+                long at = format.headBytes() > 0 ? format.headAt(n % 3) : format.numbersAt(n % 3);
+                w.memory().set(Panels.SHORT, at + 2 * n, bad[n % bad.length]);
+            }
+            for (int rows : new int[] {1, 2, 5, 23}) {
+                compare(sets, w, inputs(format, rows, 96, new SplittableRandom(rows)));
+            }
+        });
+    }
+
+    @Test
     void anyNumberOfPanelsAndARangeOfTilesHaveTheBitsOfTheSpecification() {
         List<Products> sets = sets();
         SplittableRandom random = new SplittableRandom(5);
@@ -226,22 +245,17 @@ class MachineProductsTest {
             if (type.elements() == 1) { // floats
                 continue;
             }
-            Groups groups = type.groups();
-            Scales scales = groups.twoLevels() ? Scales.LEVELS : groups.wide() ? Scales.FLOATS : Scales.HALVES;
-            GroupFormat format =
-                    new GroupFormat(groups.bits(), groups.signed(), groups.group(), groups.minimum(), scales);
+            GroupFormat format = format(type.groups());
             byte[] expected = new byte[(int) format.bytes(depth)];
             byte[] actual = new byte[expected.length];
             List<Blocks> rows = new ArrayList<>();
-            GroupFormat.Codes codes = (row, c, s, m) -> {
-                int upper = groups.twoLevels() ? depth / groups.group() : s.length;
-                type.decode(rows.get(row).data(), 0, depth, c, s, m, upper);
-            };
+            GroupFormat.Codes codes = (row, c, s, m) ->
+                    type.decode(rows.get(row).data(), 0, depth, c, s, m, upper(format, depth, s.length));
             int refused = 0;
             for (int row = 0; row < WIDTH; ) { // most of all bytes, and scales that are not finite
                 byte[] bytes = new byte[depth / type.elements() * type.bytes()];
                 random.nextBytes(bytes);
-                rows.add(new Blocks(type.id(), MemorySegment.ofArray(bytes)));
+                rows.add(new Blocks(type.id(), MemorySegment.ofArray(bytes), NONE));
                 byte[] before = actual.clone();
                 if (products.pack(format, depth, rows.getLast(), actual, row)) {
                     row++;
@@ -260,9 +274,56 @@ class MachineProductsTest {
             assertThat(actual).as(type.name()).isEqualTo(expected);
             assertThat(refused > 0).as(type.name()).isEqualTo(type != BlockType.MXFP4);
         }
-        Blocks other = new Blocks(0, MemorySegment.ofArray(new byte[4096]));
+        Blocks other = new Blocks(0, MemorySegment.ofArray(new byte[4096]), NONE);
         assertThat(products.pack(GroupFormat.INT8, depth, other, new byte[65536], 0))
                 .isFalse();
+    }
+
+    @Test
+    void theExamAdmitsEachSetInEachFormat() {
+        for (Products each : sets()) {
+            GroupFormat.all()
+                    .forEach(format -> assertThat(ProvidedKernels.hasBits(each, format))
+                            .as(format.toString())
+                            .isTrue());
+        }
+    }
+
+    @Test
+    void onePackedByteThatIsWrongRefusesTheCode() {
+        Products products = new MachineKernels().products();
+        for (BlockType type : BlockType.values()) {
+            for (int place : type.elements() == 1 ? new int[0] : new int[] {-1, 0, 31, 32, 63}) {
+                Products wrong = new Products() {
+                    @Override
+                    public boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j) {
+                        boolean packs = products.pack(format, depth, row, panel, j);
+                        panel[(int) format.codesAt(1) + 4 * (j % 32)] ^= (byte) (j != place ? 0 : j < 32 ? 1 : 16);
+                        return packs;
+                    }
+                };
+                GroupFormat format = format(type.groups());
+                Blocks row = new Blocks(
+                        type.id(),
+                        MemorySegment.ofArray(new byte[256 / type.elements() * type.bytes()]),
+                        (data, codes, s, m) ->
+                                type.decode(data, 0, codes.length, codes, s, m, upper(format, codes.length, s.length)));
+                assertThat(new ProvidedKernels(new MachineKernels(), wrong)
+                                .pack(format, 256, row, new byte[(int) format.bytes(256)], 5))
+                        .as(type + " at " + place)
+                        .isEqualTo(place < 0);
+            }
+        }
+    }
+
+    private static GroupFormat format(Groups groups) {
+        Scales scales = groups.twoLevels() ? Scales.LEVELS : groups.wide() ? Scales.FLOATS : Scales.HALVES;
+        return new GroupFormat(groups.bits(), groups.signed(), groups.group(), groups.minimum(), scales);
+    }
+
+    /** Where the upper of two levels begins in scales. */
+    private static int upper(GroupFormat format, int depth, int scales) {
+        return format.scales() == Scales.LEVELS ? depth / format.group() : scales;
     }
 
     @Test

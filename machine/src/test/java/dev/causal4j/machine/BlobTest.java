@@ -8,14 +8,54 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
+import java.util.zip.CRC32;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/** The code that is checked in is what its sources give, where the compiler is the one whose bytes these are. */
+/**
+ * The code that is checked in is what its sources give, and computes what plain arithmetic does. {@code .ci/run} installs the
+ * compilers whose bytes these are; elsewhere a test without its compiler is skipped.
+ */
 class BlobTest {
+    private static final boolean HAS_COMPILERS = Boolean.getBoolean("causal4j.whole");
+    private static final Path SOURCES = Path.of("src/main/c");
+    private static final Path CHECK = Path.of("src/test/c/check.c");
+
     @TempDir
     private Path folder;
+
+    /** The compiler of each blob, and the program that runs its code on other processors. */
+    private enum Blob {
+        X86_64("x86_64-linux-gnu-gcc-12", "(Debian 12.4.0-5) 12.4.0", "qemu-x86_64"),
+        AARCH64("aarch64-linux-gnu-gcc-14", "(Debian 14.2.0-19) 14.2.0", "qemu-aarch64");
+
+        final String architecture = name().toLowerCase(Locale.ROOT);
+        final String gcc;
+        final String version;
+        final String emulator;
+
+        Blob(String gcc, String version, String emulator) {
+            this.gcc = gcc;
+            this.version = version;
+            this.emulator = emulator;
+        }
+
+        String file() {
+            return "kernels-" + architecture + ".bin";
+        }
+
+        boolean isOfThisProcessor() {
+            return architecture.equals(MachineCode.ARCHITECTURE);
+        }
+    }
 
     private static String output(String... command) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
@@ -24,29 +64,78 @@ class BlobTest {
         return text;
     }
 
-    private void compare(String architecture, String gcc, String version) throws IOException, InterruptedException {
-        String compiler;
+    /** The first line that a program says of its version, or {@code none} if it is missing. */
+    private static String version(String program) throws InterruptedException {
         try {
-            compiler = output(gcc, "--version").lines().findFirst().orElse("");
+            return output(program, "--version").lines().findFirst().orElse("");
         } catch (IOException e) {
-            compiler = "none";
+            return "none";
         }
-        assumeTrue(compiler.equals(gcc + " " + version), "the compiler " + gcc + " " + version + ", got " + compiler);
+    }
+
+    private static byte[] checkedIn(Blob blob) throws IOException {
+        try (InputStream in = MachineKernels.class.getResourceAsStream(blob.file())) {
+            return Objects.requireNonNull(in).readAllBytes();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void theClassHasTheDigestOfTheBlob(Blob blob) throws IOException {
+        CRC32 digest = new CRC32();
+        digest.update(checkedIn(blob));
+        assertThat(MachineCode.DIGESTS).containsEntry(blob.architecture, digest.getValue());
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void theBlobIsThatOfTheSources(Blob blob) throws IOException, InterruptedException {
+        String expected = blob.gcc + " " + blob.version;
+        String compiler = version(blob.gcc);
+        assumeTrue(HAS_COMPILERS || compiler.equals(expected), "the compiler " + expected + ", got " + compiler);
+        assertThat(compiler).isEqualTo(expected);
         Path built = folder.resolve("kernels.bin");
-        output(Path.of("..", "scripts", "blob.sh").toString(), architecture, built.toString());
-        try (InputStream in = MachineKernels.class.getResourceAsStream("kernels-" + architecture + ".bin")) {
-            assertThat(Files.readAllBytes(built))
-                    .isEqualTo(Objects.requireNonNull(in).readAllBytes());
-        }
+        output(Path.of("..", "scripts", "blob.sh").toString(), blob.architecture, built.toString());
+        assertThat(Files.readAllBytes(built)).isEqualTo(checkedIn(blob));
     }
 
-    @Test
-    void theBlobForX86IsThatOfTheSources() throws IOException, InterruptedException {
-        compare("x86_64", "gcc", "(Debian 12.4.0-5) 12.4.0");
+    @ParameterizedTest
+    @EnumSource
+    void theBlobHasTheBitsOfPlainArithmeticAndStaysInsideItsArrays(Blob blob)
+            throws IOException, InterruptedException {
+        boolean isNative = blob.isOfThisProcessor();
+        assumeTrue(HAS_COMPILERS || !"none".equals(version(blob.gcc)), "a compiler, got none");
+        assumeTrue(isNative || !"none".equals(version(blob.emulator)), "a processor or an emulator, got none");
+        Path code = folder.resolve(blob.file());
+        Files.write(code, checkedIn(blob));
+        List<String> run = new ArrayList<>(isNative ? List.of() : List.of(blob.emulator));
+        run.add(compiled(blob, "-static", "-DBLOB=\"" + code + "\""));
+        run.add(isNative ? "50" : "20"); // a tile, and all that it leaves to a loop
+        assertThat(output(run.toArray(String[]::new))).startsWith("sets ").endsWith("types 13\nequal bits\n");
     }
 
+    /** Where a processor has no such instructions: AVX-VNNI in the encoding of AVX-512, tiles in plain C. */
     @Test
-    void theBlobForAArch64IsThatOfTheSources() throws IOException, InterruptedException {
-        compare("aarch64", "aarch64-linux-gnu-gcc", "(Debian 14.2.0-19) 14.2.0");
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
+    void theLoopsOfOtherProcessorsHaveTheBitsOfPlainArithmetic() throws IOException, InterruptedException {
+        assumeTrue(Blob.X86_64.isOfThisProcessor(), "x86-64, got another processor");
+        String program = compiled(
+                Blob.X86_64,
+                "-DEMULATED_TILES=\"" + CHECK.resolveSibling("tiles.h").toAbsolutePath() + "\"",
+                "-DWITHOUT_AVXVNNI",
+                "-Wno-psabi",
+                "-ffp-contract=off",
+                SOURCES.resolve("kernels.c").toString());
+        assertThat(output(program)).endsWith("types 13\nequal bits\n");
+    }
+
+    private String compiled(Blob blob, String... more) throws IOException, InterruptedException {
+        String program = folder.resolve("check").toString();
+        List<String> command = new ArrayList<>(List.of(blob.gcc, "-std=gnu17", "-O2", "-pthread"));
+        command.addAll(List.of(CHECK.toString(), "-o", program));
+        command.addAll(Arrays.asList(more));
+        command.add("-lm");
+        output(command.toArray(String[]::new));
+        return program;
     }
 }

@@ -1,6 +1,7 @@
 package dev.causal4j.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.causal4j.austen.AustenModel;
@@ -23,13 +24,15 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Kernels are chosen once in a process, so each case is one. */
 class MachineKernelsTest {
-    private static final String BLOB = "dev/causal4j/machine/kernels-x86_64.bin";
     private static final String TEXT = ("It is a truth universally acknowledged, that a single man in possession of a"
                     + " good fortune, must be in want of a wife. ")
             .repeat(2);
@@ -127,28 +130,48 @@ class MachineKernelsTest {
         }
     }
 
-    @Test
-    void codeWithAnotherByteIsRefusedAndJavaComputes() throws IOException, InterruptedException {
-        assumeTrue("x86_64".equals(MachineCode.ARCHITECTURE), "code that has a mask as bytes");
-        byte[] code;
-        try (InputStream in = MachineKernels.class.getResourceAsStream("kernels-x86_64.bin")) {
-            code = Objects.requireNonNull(in).readAllBytes();
-        }
-        int mask = -1; // of nibbles, which kernels of 4 bits read
-        for (int i = 0; i < code.length; i++) {
-            if (code[i] == 15 && i + 4 <= code.length && code[i + 1] == 15 && code[i + 2] == 15 && code[i + 3] == 15) {
-                code[i] = 7;
-                mask = i;
-            }
-        }
-        assertThat(mask).isPositive();
-        Path broken = folder.resolve(BLOB);
+    @ParameterizedTest
+    @ValueSource(strings = {"half", "of another processor"})
+    void codeThatIsNotThatOfTheClassIsRefusedWithOneLineAndJavaComputes(String what)
+            throws IOException, InterruptedException {
+        byte[] code = blob(MachineCode.ARCHITECTURE);
+        byte[] other = "half".equals(what)
+                ? Arrays.copyOf(code, code.length / 2)
+                : blob("x86_64".equals(MachineCode.ARCHITECTURE) ? "aarch64" : "x86_64");
+        Path broken = folder.resolve("dev/causal4j/machine/kernels-" + MachineCode.ARCHITECTURE + ".bin");
         Files.createDirectories(broken.getParent());
-        Files.write(broken, code);
+        Files.write(broken, other);
         List<String> lines = run(folder.toString(), ALLOWED);
-        assertThat(refusals(lines)).hasSize(1).first().asString().contains("expected the bits of the specification");
+        assertThat(refusals(lines)).hasSize(1).first().asString().contains("expected the digest");
         assertThat(kernels(lines)).doesNotContain("machine");
         assertThat(results(lines)).isEqualTo(results(java()));
+    }
+
+    @Test
+    void codeWithAnotherByteAnywhereOrOneLessIsNotThatOfTheClass() throws IOException {
+        byte[] code = blob(MachineCode.ARCHITECTURE);
+        assertThat(MachineCode.checked(code)).isEqualTo(code);
+        List<byte[]> others = new ArrayList<>(List.of(new byte[0], Arrays.copyOf(code, code.length - 1)));
+        for (int at = 0; at < code.length; at += 1021) {
+            others.add(code.clone());
+            others.getLast()[at]++;
+        }
+        assertThat(others).allSatisfy(other -> assertThatThrownBy(() -> MachineCode.checked(other))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("expected the digest"));
+    }
+
+    private static byte[] blob(@Nullable String architecture) throws IOException {
+        try (InputStream in = MachineKernels.class.getResourceAsStream("kernels-" + architecture + ".bin")) {
+            return Objects.requireNonNull(in).readAllBytes();
+        }
+    }
+
+    @Test
+    void aProcessorWithoutASetIsSilentUnlessOneIsAskedFor() {
+        assertThat(MachineKernels.isUsable(0, null)).isFalse();
+        assertThat(MachineKernels.isUsable(0, "avx2")).isTrue(); // to be refused by name
+        assertThat(MachineKernels.isUsable(InstructionSet.AVX2.bits, null)).isTrue();
     }
 
     @Test

@@ -1,0 +1,36 @@
+package dev.causal4j.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.compute.Rows;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** The entry exam notices one wrong bit of any loop. */
+class ProvidedKernelsTest {
+    /** Products whose last bit is wrong in one output of the last of so many rows. */
+    private static Products wrong(int rows, int output) {
+        return new Products() {
+            @Override
+            public void multiply(Panels w, RoundedRows x, Rows y) {
+                super.multiply(w, x, y);
+                if (y.count() == rows) {
+                    int at = y.start(rows - 1) + output;
+                    y.data()[at] = Math.nextUp(y.data()[at]);
+                }
+            }
+        };
+    }
+
+    @Test
+    void eachNumberOfRowsIsExamined() {
+        for (GroupFormat format : List.of(GroupFormat.INT8, GroupFormat.INT4)) {
+            assertThat(ProvidedKernels.hasBits(new Products(), format)).isTrue();
+            for (int rows = 1; rows <= 27; rows++) {
+                assertThat(ProvidedKernels.hasBits(wrong(rows, 5 * rows % 128), format))
+                        .as("%s, %s rows", format, rows)
+                        .isFalse();
+            }
+        }
+    }
+}
