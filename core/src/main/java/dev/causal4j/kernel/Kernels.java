@@ -191,7 +191,7 @@ public final class Kernels {
         x.check(w.depth());
         Objects.checkFromIndexSize(offset, x.count() * 4L * Panels.WIDTH, y.byteSize());
         if (x.count() > 0) {
-            WARM_UP.product(w, x.height(), x.count()).products().addProduct(w, x, y, offset);
+            WARM_UP.training().products().addProduct(w, x, y, offset);
         }
     }
 

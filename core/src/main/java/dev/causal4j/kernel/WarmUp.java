@@ -73,7 +73,7 @@ final class WarmUp {
         /** All but products. Its format is that of keys and values unless they are asked for in bf16. */
         static final Loops REST = new Loops(Part.REST, PanelFormat.F32);
 
-        /** All that only training calls, but products. */
+        /** All that only training calls. */
         static final Loops TRAINING = new Loops(Part.TRAINING, PanelFormat.F32);
     }
 
@@ -238,14 +238,23 @@ final class WarmUp {
         float[] z = new float[SAMPLE];
         NormRule rule = new NormRule(new float[SAMPLE], y, 1e-5f, true);
         AdamWStep step = new AdamWStep(1, 1, 0.1f, 0.99f, 0.01f, 1e-3f, 1, 1e-8f);
-        AdamWStep.Numbers numbers = new AdamWStep.Numbers(data, data, data, data, 0, DEPTH * Panels.WIDTH);
+        AdamWStep.Numbers numbers = new AdamWStep.Numbers(data, data, data, data, 0, SAMPLE / 64 * 64);
         return Stream.of(
+                gradient(arena, RowTiles.FEW),
+                gradient(arena, 12),
                 set -> set.elementwise().adamW(step, numbers),
                 set -> set.reductions().addSquares(panel, squares),
                 set -> set.reductions().normBackward(rule, x, y, z, 0, new float[2], 0),
                 set -> set.elementwise().swishBackward(x, y, 0, SAMPLE, Elementary.GELU_SCALE, Elementary.GELU_CUBE),
                 set -> set.elementwise().geluBackward(x, y, 0, SAMPLE),
                 set -> set.elementwise().softmaxBackward(x, 0, SAMPLE, 1, 1e-3f, 0, 0));
+    }
+
+    private static Consumer<JavaKernels> gradient(Arena arena, int rows) {
+        Panels w = new Panels(arena.allocate(PanelFormat.F32.bytes(DEPTH), 64), 0, 0, 1, DEPTH);
+        RowTiles in = RowTiles.of(new float[RowTiles.size(rows, DEPTH)], rows, DEPTH);
+        MemorySegment sums = arena.allocate(PanelFormat.F32.bytes(rows), 64);
+        return set -> set.products().addProduct(w, in, sums, 0);
     }
 
     private static Consumer<JavaKernels> product(Arena arena, WeightFormat format, int rows, int depth) {
