@@ -65,7 +65,8 @@ public final class WholeFile {
 
     /** The name of an old folder while a new one takes its place: the same for each process. */
     private static Path aside(Path target) {
-        byte[] name = target.toAbsolutePath().normalize().getFileName().toString().getBytes(StandardCharsets.UTF_8);
+        byte[] name =
+                target.toAbsolutePath().normalize().getFileName().toString().getBytes(StandardCharsets.UTF_8);
         return folder(target).resolve(PREFIX + UUID.nameUUIDFromBytes(name) + ".old");
     }
 

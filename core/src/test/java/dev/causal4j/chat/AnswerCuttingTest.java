@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -115,9 +114,13 @@ class AnswerCuttingTest {
                 assertThat(read(format, choice, cut(text, most, random), parted))
                         .as("%s of %s", format, shown(text))
                         .isEqualTo(whole);
-                assertThat(words(parted.all.toString())).as("heard of %s", shown(text)).containsAll(words(text));
+                assertThat(words(parted.all.toString()))
+                        .as("heard of %s", shown(text))
+                        .containsAll(words(text));
             }
-            assertThat(words(whole.toString())).as("%s of %s", format, shown(text)).containsAll(words(text));
+            assertThat(words(whole.toString()))
+                    .as("%s of %s", format, shown(text))
+                    .containsAll(words(text));
             assertThat(words(heard.all.toString())).containsAll(words(text));
         }
     }
@@ -129,7 +132,8 @@ class AnswerCuttingTest {
         ToolChoice choice = format == ToolFormat.NONE ? ToolChoice.REQUIRED : ToolChoice.AUTO;
         SplittableRandom random = new SplittableRandom(3);
         for (ToolFormat.Form form : format.forms()) {
-            String call = form.call().replaceAll("[«»]", "").replace("$name", "f").replace("$id", "abcdefgh1");
+            String call =
+                    form.call().replaceAll("[«»]", "").replace("$name", "f").replace("$id", "abcdefgh1");
             String member = form.member().replace("$key", "k").replace("$value", "1");
             String text = form.mark() + form.begin()
                     + call.replace("$members", member).replace("$arguments", "{\"k\": 1}") + form.end() + "word1x";

@@ -139,8 +139,7 @@ class WarmUpTest {
                 List<WeightFormat> formats = new ArrayList<>(GROUPS);
                 formats.addAll(List.of(PanelFormat.values()));
                 // Tiles come first, since they store vectors of another length: C2 must not believe that sums have it.
-                for (Consumer<JavaKernels> sample : Stream.of(
-                                Part.MANY, Part.FEW, Part.ROW, Part.REST, Part.TRAINING)
+                for (Consumer<JavaKernels> sample : Stream.of(Part.MANY, Part.FEW, Part.ROW, Part.REST, Part.TRAINING)
                         .flatMap(part -> part == Part.REST || part == Part.TRAINING
                                 ? Stream.of(new Loops(part, PanelFormat.F32))
                                 : formats.stream().map(format -> new Loops(part, format)))

@@ -24,8 +24,8 @@ class LossComputationTest {
     void aRecurrenceKeepsFewStates() throws Exception {
         int threads = Compute.shared().threads();
         Compute.shared().use(1); // all on this thread, whose bytes are counted
-        TrainableModel trainable =
-                new TrainableModel(CausalLM.create(SmallModels.config("""
+        TrainableModel trainable = new TrainableModel(
+                CausalLM.create(SmallModels.config("""
                 {"model_type": "qwen3_5_text", "vocab_size": 41, "hidden_size": 16, "num_hidden_layers": 1,
                  "num_attention_heads": 1, "num_key_value_heads": 1, "intermediate_size": 16, "head_dim": 16,
                  "max_position_embeddings": 512, "layer_types": ["linear_attention"], "linear_conv_kernel_dim": 4,

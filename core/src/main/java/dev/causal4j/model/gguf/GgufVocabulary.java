@@ -401,7 +401,8 @@ public final class GgufVocabulary {
         Map<Integer, Long> counts =
                 pieces.stream().collect(Collectors.groupingBy(String::length, Collectors.counting()));
         long characters = counts.entrySet().stream()
-                .mapToLong(each -> each.getKey() * each.getValue() * cuts(each.getKey()).count())
+                .mapToLong(each ->
+                        each.getKey() * each.getValue() * cuts(each.getKey()).count())
                 .sum();
         String expected = "pieces whose possible halves have at most " + MOST_IN_HALVES + " characters";
         metadata.check(TOKENS, characters <= MOST_IN_HALVES, expected);
