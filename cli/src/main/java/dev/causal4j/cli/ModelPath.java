@@ -3,6 +3,7 @@ package dev.causal4j.cli;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Gguf;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.WholeFile;
 import dev.causal4j.hub.Hub;
 import dev.causal4j.hub.ModelName;
 import java.io.IOException;
@@ -19,7 +20,7 @@ final class ModelPath {
 
     /** @throws UncheckedIOException if there is no such path, and no such model in the cache */
     static Path of(Path given) {
-        Optional<ModelName> name = Files.exists(given)
+        Optional<ModelName> name = Files.exists(WholeFile.found(given))
                 ? Optional.empty()
                 : ModelName.find(given.toString().replace('\\', '/'));
         try {

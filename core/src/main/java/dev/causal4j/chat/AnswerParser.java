@@ -69,7 +69,7 @@ public final class AnswerParser {
         }
     }
 
-    /** A longer head of a call is none. */
+    /** A longer head of a call counts as content, so that no cutting decides how long a parser waits. */
     private static final int MOST_HELD = 4096;
 
     private static final String LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -88,6 +88,7 @@ public final class AnswerParser {
     final StringBuilder text = new StringBuilder(); // that is not yet understood
     int at; // where to go on in it
     boolean ended;
+    private boolean cut; // it did not end by itself, so that the beginning of a head at its end is no text
     private State state;
     private boolean untold; // the text begins like a call of which nothing was told
 
@@ -122,12 +123,19 @@ public final class AnswerParser {
         readsCalls = format.mayCall(choice);
         forced = readsCalls && choice.kind() != Kind.AUTO;
         marks = readsCalls ? format.marks() : List.of();
-        thought = Pattern.compile("\\s*" + Pattern.quote(format.thought()));
-        closing = Pattern.compile("\\s*(?:" + Pattern.quote(format.close) + ")?");
+        thought = Pattern.compile("\\s*+" + Pattern.quote(format.thought()));
+        closing = Pattern.compile("\\s*+(?:" + Pattern.quote(format.close) + ")?");
         calls = format.calls.apply(this);
         thinking = inThought;
         trims = inThought;
         state = format == ToolFormat.HARMONY ? calls : inThought ? this::thought : this::beginning;
+    }
+
+    /** A parser of an answer that is content alone, whatever it looks like. */
+    public static AnswerParser ofContent(Listener listener) {
+        AnswerParser parser = new AnswerParser(ToolFormat.NONE, List.of(), ToolChoice.NONE, false, 0, listener);
+        parser.state = parser::content;
+        return parser;
     }
 
     /** Adds a piece of the answer, of whole characters, and tells what is sure then. */
@@ -144,6 +152,7 @@ public final class AnswerParser {
      */
     public Answer end(String finishReason) {
         ended = true;
+        cut = !finishReason.equals("stop");
         run();
         finish();
         boolean called = finishReason.equals("stop") && !done.isEmpty();
@@ -161,7 +170,7 @@ public final class AnswerParser {
             try {
                 state = state.next();
             } catch (Malformed e) {
-                at = untold ? 0 : e.cut ? text.length() : at;
+                at = untold ? 0 : e.cut && cut ? text.length() : at;
                 state = this::verbatim;
             } catch (Stop e) {
                 stopped = true;
@@ -301,16 +310,21 @@ public final class AnswerParser {
         return longest;
     }
 
-    /** Steps over what a pattern finds here. Stops if more text can change it. */
+    /**
+     * Steps over what a pattern finds in the next {@value #MOST_HELD} characters, whatever follows them. Stops if more text
+     * can change it.
+     */
     @SuppressWarnings("JdkObsolete") // hitEnd is for texts that are not whole yet, as here
     MatchResult match(Pattern pattern) throws Stop {
-        Matcher matcher = pattern.matcher(text).region(at, text.length());
+        int end = Math.min(text.length(), at + MOST_HELD);
+        Matcher matcher = pattern.matcher(text).region(at, end);
         boolean found = matcher.lookingAt();
-        if (matcher.hitEnd() && !ended && text.length() - at <= MOST_HELD) {
+        boolean waits = matcher.hitEnd() && end - at < MOST_HELD;
+        if (waits && !ended) {
             throw new Stop();
         }
         if (!found) {
-            throw new Malformed(ended && matcher.hitEnd());
+            throw new Malformed(waits);
         }
         at = matcher.end();
         return matcher;

@@ -8,12 +8,12 @@ import java.util.regex.Pattern;
 /** Reads calls with the name in a head, before an object of arguments. Not thread-safe. */
 final class HeadedCalls {
     private static final Pattern MISTRAL =
-            Pattern.compile("\\s*(" + ToolDefinition.NAME + ")(?:\\[CALL_ID](\\w{1,256}))?\\[ARGS]\\s*(?=\\{|\\z)");
+            Pattern.compile("\\s*+(" + ToolDefinition.NAME + ")(?:\\[CALL_ID](\\w{1,256}))?\\[ARGS]\\s*+(?=\\{|\\z)");
     private static final String END = "<｜tool▁call▁end｜>";
-    private static final Pattern DEEPSEEK = Pattern.compile("\\s*<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?("
-            + ToolDefinition.NAME + ")(?:<｜tool▁sep｜>|\n```json\n)\\s*(?=\\{|\\z)");
+    private static final Pattern DEEPSEEK = Pattern.compile("\\s*+<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>)?("
+            + ToolDefinition.NAME + ")(?:<｜tool▁sep｜>|\n```json\n)\\s*+(?=\\{|\\z)");
     private static final Pattern NEXT =
-            Pattern.compile("\\s*(?:```)?\\s*(?:" + END + ")?\\s*(?=(<｜tool▁call▁begin｜>)?)");
+            Pattern.compile("\\s*+(?:```)?\\s*+(?:" + END + ")?\\s*+(?=(<｜tool▁call▁begin｜>)?)");
 
     private final AnswerParser answer;
     private final boolean mistral;

@@ -15,10 +15,10 @@ import java.util.regex.Pattern;
  */
 final class LiteralCalls {
     private static final String IN_PYTHON =
-            "\\s*(" + ToolDefinition.NAME + ")(?=\\(\\s*(?:" + ToolDefinition.NAME + "\\s*=|\\)))";
-    private static final Pattern FIRST = Pattern.compile("\\s*\\[" + IN_PYTHON);
+            "\\s*+(" + ToolDefinition.NAME + ")(?=\\(\\s*+(?:" + ToolDefinition.NAME + "\\s*+=|\\)))";
+    private static final Pattern FIRST = Pattern.compile("\\s*+\\[" + IN_PYTHON);
     private static final Pattern OTHER = Pattern.compile(IN_PYTHON);
-    private static final Pattern NEXT = Pattern.compile("\\s*(?:(,)|]?)");
+    private static final Pattern NEXT = Pattern.compile("\\s*+(?:(,)|]?)");
     private static final Pattern GEMMA = Pattern.compile("call:(" + ToolDefinition.NAME + ")(?=\\{)");
 
     private static final String MARK = "<escape>|<\\|\"\\|>"; // around texts

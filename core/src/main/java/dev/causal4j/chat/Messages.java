@@ -4,16 +4,17 @@ import dev.causal4j.chat.AnswerParser.State;
 import dev.causal4j.chat.AnswerParser.Stop;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.regex.Matcher;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 
 /** Reads an answer of messages in channels, some of which are calls. Not thread-safe. */
 final class Messages {
+    private static final String TO = "(?:to=(?:functions\\.)?(" + ToolDefinition.NAME + ")\\s{0,9})?";
+    // Only the words of heads, so that text without a <|message|> before it is content.
     private static final Pattern HEAD = Pattern.compile(
-            "(?:<\\|end\\|>|<\\|call\\|>|<\\|return\\|>){0,9}(?:<\\|start\\|>assistant)?"
-                    + "(\\s{0,9}(?:to=|<\\|channel\\|>).{0,1024}?)<\\|message\\|>",
-            Pattern.DOTALL);
-    private static final Pattern TO = Pattern.compile("to=(?:functions\\.)?(" + ToolDefinition.NAME + ")");
+            "(?:<\\|end\\|>|<\\|call\\|>|<\\|return\\|>){0,9}(?:(\\z)|(?:<\\|start\\|>assistant)?\\s{0,9}(?=to=|<\\|channel\\|>)"
+                    + TO + "(?:<\\|channel\\|>(analysis|commentary|final)?\\s{0,9}" + TO + ")?"
+                    + "(?:<\\|constrain\\|>)?(?:json|code|text)?\\s{0,9}<\\|message\\|>)");
     private static final List<String> ENDS = List.of("<|end|>", "<|call|>", "<|return|>");
 
     private final AnswerParser answer;
@@ -26,12 +27,15 @@ final class Messages {
     }
 
     State head() throws Stop {
-        String head = answer.match(HEAD).group(1);
-        Matcher to = TO.matcher(head);
-        if (answer.readsCalls && to.find()) {
-            answer.begin(to.group(1), null);
+        MatchResult head = answer.match(HEAD);
+        if (head.group(1) != null) {
+            throw new Stop(); // the end
+        }
+        String to = head.group(2) == null ? head.group(4) : head.group(2);
+        if (answer.readsCalls && to != null) {
+            answer.begin(to, null);
             body = answer::argument;
-        } else if (head.contains("<|channel|>analysis")) {
+        } else if ("analysis".equals(head.group(3))) {
             body = answer::think;
             body.accept(hasThought ? "\n" : "");
             hasThought = true;

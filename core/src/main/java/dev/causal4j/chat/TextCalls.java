@@ -22,13 +22,13 @@ final class TextCalls {
     private record Places(Pattern head, Pattern member, String end, boolean lines) {}
 
     private static final Places QWEN = new Places(
-            Pattern.compile("\\s*<function=(" + ToolDefinition.NAME + ")>\\s*(?=\\S)"),
-            Pattern.compile("\\s*(?:<parameter=([^>]{1,1024})>\n?|</function>)"),
+            Pattern.compile("\\s*+<function=(" + ToolDefinition.NAME + ")>\\s*+(?=\\S)"),
+            Pattern.compile("\\s*+(?:<parameter=([^>]{1,1024})>\n?|</function>)"),
             "</parameter>",
             true);
     private static final Places GLM = new Places(
-            Pattern.compile("\\s*(" + ToolDefinition.NAME + ")\\s*(?=<)"),
-            Pattern.compile("\\s*(?:<arg_key>([^<]{1,1024})</arg_key>\\s*<arg_value>|(?=</tool_call>))"),
+            Pattern.compile("\\s*+(" + ToolDefinition.NAME + ")\\s*+(?=<)"),
+            Pattern.compile("\\s*+(?:<arg_key>([^<]{1,1024})</arg_key>\\s*+<arg_value>|(?=</tool_call>))"),
             "</arg_value>",
             false);
 
@@ -37,7 +37,8 @@ final class TextCalls {
     private String name = "";
     private boolean isFirst;
     private boolean isString;
-    private String held = ""; // a line end that is the value's if more comes, or all of a value that is no string
+    private final StringBuilder held =
+            new StringBuilder(); // a line end that is the value's if more comes, or all of a value that is no string
 
     TextCalls(AnswerParser answer) {
         this.answer = answer;
@@ -60,7 +61,7 @@ final class TextCalls {
             return answer::closing;
         }
         isString = isString(key);
-        held = "";
+        held.setLength(0);
         answer.argument((isFirst ? "{\"" : ", \"") + Printer.escaped(key) + "\": " + (isString ? "\"" : ""));
         isFirst = false;
         return this::value;
@@ -79,7 +80,7 @@ final class TextCalls {
         if (!ends && !answer.ended) {
             throw new Stop();
         }
-        String rest = ends && places.lines && held.endsWith("\n") ? held.substring(0, held.length() - 1) : held;
+        String rest = ends && places.lines && endsLine() ? held.substring(0, held.length() - 1) : held.toString();
         if (isString) {
             answer.argument(Printer.escaped(rest) + (ends ? "\"" : ""));
         } else {
@@ -93,9 +94,15 @@ final class TextCalls {
     }
 
     private void piece(String piece) {
-        String all = held + piece;
-        int told = isString ? all.length() - (all.endsWith("\n") ? 1 : 0) : 0;
-        answer.argument(Printer.escaped(all.substring(0, told)));
-        held = all.substring(told);
+        held.append(piece);
+        if (isString) {
+            int told = held.length() - (endsLine() ? 1 : 0);
+            answer.argument(Printer.escaped(held.substring(0, told)));
+            held.delete(0, told);
+        }
+    }
+
+    private boolean endsLine() {
+        return !held.isEmpty() && held.charAt(held.length() - 1) == '\n';
     }
 }

@@ -272,6 +272,15 @@ public record BlockConfig(
             return growth == 0 ? 1 : (float) (1 + growth * StrictMath.log(1 + position / original));
         }
 
+        /** A length with the frequencies of this one: the shortest, or 0 for {@link #frequencies}. Makes no object. */
+        int longer(int length) {
+            return switch (longer) {
+                case Longer.Same _ -> 0;
+                case Longer.Other other -> length > other.above ? other.above + 1 : 0;
+                case Longer.Dynamic dynamic -> length > dynamic.above ? length : 0;
+            };
+        }
+
         /** The frequencies of a sequence that has room for {@code length} tokens, the same at all its positions. */
         List<Double> frequencies(int length) {
             return switch (longer) {

@@ -15,6 +15,7 @@ import dev.causal4j.tensor.Matrix;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -33,7 +34,7 @@ import org.jspecify.annotations.Nullable;
 public final class Decoder implements Parameters, AutoCloseable {
     private final DecoderConfig config;
     private final List<ParameterSpec> specs;
-    private final Map<ParameterSpec, Matrix> matrices = new HashMap<>();
+    private final Map<ParameterSpec, Matrix> matrices = new LinkedHashMap<>(); // in the order of the specs
     private final Map<ParameterSpec, Matrix.Source> stored = new HashMap<>();
     private final Map<ParameterSpec, float[]> vectors = new HashMap<>();
     private final Map<ParameterSpec, LowRank> adapters = new HashMap<>();
@@ -57,7 +58,7 @@ public final class Decoder implements Parameters, AutoCloseable {
         this.specs = List.copyOf(layout.specs);
         specs.forEach(spec -> take(spec, parameters));
         this.positions = layout.positions == null ? null : matrix(layout.positions);
-        this.compute = matrices.values().iterator().next().device().compute();
+        this.compute = matrices.values().iterator().next().device().compute(); // those of the first matrix
         this.pages = Device.open(compute, cached.bytes()).arena();
         this.pool = new PagePool(this, cached.dtype(), pages, cached.bytes());
         this.perLayer = layout.perLayer == null ? null : layout.perLayer.apply(this);

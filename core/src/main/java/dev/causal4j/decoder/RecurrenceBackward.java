@@ -1,5 +1,6 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.Kernels;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -31,9 +32,11 @@ record RecurrenceBackward(
     void run(Step step) {
         int each = heads.valueHeads();
         Head[] all = new Head[step.parts.size() * each];
-        step.compute.run(all.length, task -> {
+        int size = heads.keySize() * heads.valueSize();
+        Compute.Scratch<float[][]> scratch = new Compute.Scratch<>(() -> new float[EACH + 1][size]);
+        step.compute.run(all.length, scratch, (states, task) -> {
             all[task] = new Head(step.parts.get(task / each), task % each);
-            all[task].run();
+            all[task].run(states);
         });
         step.compute.each(step.rows(), row -> {
             for (int head = 0; head < each; head++) {
@@ -70,24 +73,26 @@ record RecurrenceBackward(
             Kernels.add(dKeys, at + n, dActive, key(row), n);
         }
 
-        void run() {
+        /** @param states room for those of {@link #EACH} positions and the one before */
+        void run(float[][] states) {
             List<float[]> kept = new ArrayList<>();
-            float[] state = new float[n * m];
+            float[] state = states[0];
+            Arrays.fill(state, 0);
             for (int t = 0; t < count; t++) {
                 if (t % EACH == 0) {
                     kept.add(state.clone());
                 }
-                move(state, first + t);
+                move(state, state, first + t);
             }
             for (int i = kept.size() - 1; i >= 0; i--) {
                 int from = i * EACH;
-                List<float[]> states = new ArrayList<>(List.of(kept.get(i)));
-                for (int t = from; t < Math.min(count, from + EACH); t++) {
-                    states.add(states.getLast().clone());
-                    move(states.getLast(), first + t);
+                int some = Math.min(count - from, EACH);
+                System.arraycopy(kept.get(i), 0, state, 0, state.length);
+                for (int t = 0; t < some; t++) {
+                    move(states[t], states[t + 1], first + from + t);
                 }
-                for (int t = states.size() - 2; t >= 0; t--) {
-                    backward(states.get(t), states.get(t + 1), first + from + t);
+                for (int t = some - 1; t >= 0; t--) {
+                    backward(states[t], states[t + 1], first + from + t);
                 }
             }
         }
@@ -127,12 +132,13 @@ record RecurrenceBackward(
             }
         }
 
-        private void move(float[] state, int row) {
-            changes(state, row);
+        /** The state after a row; it may be the one before. */
+        private void move(float[] before, float[] after, int row) {
+            changes(before, row);
             for (int i = 0; i < n; i++) {
                 float k = active[key(row) + i];
                 for (int c = 0; c < m; c++) {
-                    state[i * m + c] = Math.fma(k, change[c], gates[decay(row)] * state[i * m + c]);
+                    after[i * m + c] = Math.fma(k, change[c], gates[decay(row)] * before[i * m + c]);
                 }
             }
         }

@@ -20,7 +20,7 @@ final class Rope {
     private final int half;
     private final int contextLength;
     private final Table usual;
-    private final Map<List<Double>, Table> tables = new ConcurrentHashMap<>(); // for longer sequences
+    private final Map<Integer, Table> tables = new ConcurrentHashMap<>(); // by RopeConfig.longer
 
     Rope(RopeConfig config, int contextLength) {
         this.config = config;
@@ -36,14 +36,14 @@ final class Rope {
 
     /** The sines and cosines of a sequence that has room for {@code capacity} tokens. */
     Table table(int capacity) {
-        List<Double> frequencies = config.frequencies(capacity);
-        if (frequencies.equals(config.frequencies())) {
+        int length = config.longer(capacity);
+        if (length == 0) {
             return usual;
         }
-        if (tables.size() >= MOST_TABLES && !tables.containsKey(frequencies)) {
+        if (tables.size() >= MOST_TABLES && !tables.containsKey(length)) {
             tables.clear();
         }
-        return tables.computeIfAbsent(frequencies, Table::new);
+        return tables.computeIfAbsent(length, each -> new Table(config.frequencies(each)));
     }
 
     /** Sines and cosines for some frequencies. */

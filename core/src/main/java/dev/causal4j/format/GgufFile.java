@@ -37,6 +37,9 @@ final class GgufFile {
     /** No size in bytes overflows below it. */
     private static final long MAX_ELEMENTS = 1L << 60;
 
+    /** A text of one byte takes nine of the file and 56 of the heap. Llama 4 has 0.7 million pieces and merges. */
+    static final int MOST_TEXTS = 1 << 22;
+
     // Arrays of arrays are legal and unused; a reader that nests must end.
     private static final int MAX_DEPTH = 16;
 
@@ -58,6 +61,8 @@ final class GgufFile {
     private final String subject;
     private final MemorySegment bytes;
     private final ByteBuffer header; // with what may lie behind it
+
+    private int texts; // so far
 
     /** The part of the file that is being read, for messages. */
     private String place = "header";
@@ -234,6 +239,7 @@ final class GgufFile {
         if (type != STRING && type != ARRAY) {
             return numbers(type, count);
         }
+        within(type == STRING ? count : 0, 0, MOST_TEXTS - texts, "texts in a file of at most " + MOST_TEXTS);
         List<Object> list = new ArrayList<>(); // of no size yet: what a file says is not what it holds
         for (long i = 0; i < count; i++) {
             Object value = value(type, depth);
@@ -246,6 +252,7 @@ final class GgufFile {
 
     private String string(int least, int most) throws FormatException {
         long length = within(header.getLong(), least, most, "bytes of text");
+        texts++;
         if (length > header.remaining()) {
             throw new BufferUnderflowException(); // before the allocation
         }

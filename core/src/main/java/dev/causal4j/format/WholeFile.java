@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -17,8 +18,9 @@ import java.util.stream.Stream;
 
 /**
  * Writes files and folders whole or not at all: under a new name beside the target, which then replaces it. Whenever
- * the process ends, a reader finds the old content or all of the new; {@link #deleteUnfinished} removes temporary
- * remains. Only {@link #append} adds to a file; a failure may leave a part of what it adds. Thread-safe.
+ * the process ends, a reader finds the old content or all of the new, of a folder by {@link #found}: no system call of Java
+ * exchanges two folders, so the old one lies aside for a moment. The next write puts that right; {@link #deleteUnfinished}
+ * removes temporary remains. Only {@link #append} adds to a file; a failure may leave a part of what it adds. Thread-safe.
  */
 public final class WholeFile {
     private static final String PREFIX = ".causal4j-";
@@ -59,6 +61,18 @@ public final class WholeFile {
     /** A new name in the folder of {@code target}. */
     private static Path beside(Path target) {
         return folder(target).resolve(PREFIX + UUID.randomUUID() + SUFFIX);
+    }
+
+    /** The name of an old folder while a new one takes its place: the same for each process. */
+    private static Path aside(Path target) {
+        byte[] name =
+                target.toAbsolutePath().normalize().getFileName().toString().getBytes(StandardCharsets.UTF_8);
+        return folder(target).resolve(PREFIX + UUID.nameUUIDFromBytes(name) + ".old");
+    }
+
+    /** Where to read a folder: where its old content lies if a process ended while it was replacing it. */
+    public static Path found(Path target) {
+        return Files.exists(target) || !Files.isDirectory(aside(target)) ? target : aside(target);
     }
 
     /**
@@ -124,16 +138,20 @@ public final class WholeFile {
 
     private static void replace(Path target, Content<Path> content) throws IOException {
         Path temporary = beside(target);
-        Path old = beside(target);
+        Path old = aside(target);
+        if (!found(target).equals(target)) {
+            rename(old, target);
+        }
         try {
             content.writeTo(temporary);
             if (Files.isDirectory(target)) {
+                deleteTree(old); // of a process that ended before it did
                 rename(target, old); // since a rename replaces no folder with files in it
             }
             rename(temporary, target);
         } catch (Throwable failure) {
             try {
-                if (Files.exists(old)) {
+                if (!found(target).equals(target)) {
                     rename(old, target);
                 }
                 deleteTree(temporary);

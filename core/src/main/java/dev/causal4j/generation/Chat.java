@@ -119,8 +119,7 @@ public final class Chat {
         AnswerParser parser = format.parser(request, AnswerParser.Listener.NONE);
         parser.accept(generation.text());
         last = parser.end(generation.finishReason().ofTurn());
-        Message said = format.parses() ? last.message() : new Message("assistant", generation.text());
-        messages = with(asked, List.of(said));
+        messages = with(asked, List.of(last.message()));
         attempts = attempt;
         leftOut = oldest;
         return generation;
@@ -336,13 +335,16 @@ public final class Chat {
         }
 
         /**
-         * A parser of an answer.
+         * A parser of an answer, for which all is content unless it {@link #parses}.
          *
          * @param prompt the end of the rendered prompt, which may be inside a thought
          * @param seed of the ids of calls
          */
         public AnswerParser parser(String prompt, long seed, AnswerParser.Listener listener) {
             boolean inThought = toolFormat.opensThought(prompt);
+            if (!parses()) {
+                return AnswerParser.ofContent(listener);
+            }
             return new AnswerParser(
                     toolFormat, tools, tools.isEmpty() ? ToolChoice.NONE : choice, inThought, seed, listener);
         }

@@ -44,7 +44,7 @@ final class FusedLoss {
 
     Loss value() {
         int most = hiddenRows();
-        double sum = 0;
+        double sum = options.before();
         for (int from = 0; from < rows.length; from += most) {
             int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + most));
             int[] wanted = Arrays.stream(chunk).map(r -> targets[r]).toArray();
@@ -68,7 +68,7 @@ final class FusedLoss {
         // Chunks of equal size: each reads all weights, so a short last chunk would be wasteful.
         int size = Math.ceilDiv(rows.length, Math.max(1, Math.ceilDiv(rows.length, most)));
         float[] numbers = scratch.logits(size * head.vocabularySize());
-        double sum = 0;
+        double sum = options.before();
         for (int from = 0; from < rows.length; from += size) {
             int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + size));
             Rows logits = Rows.of(numbers, head.vocabularySize(), chunk.length);

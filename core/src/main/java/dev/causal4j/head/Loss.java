@@ -4,7 +4,7 @@ package dev.causal4j.head;
  * The cross-entropy of a head on the targets of a batch, in nats.
  *
  * @param loss the sum divided by what {@link LossOptions#denominator} says; 0 without targets
- * @param sum the sum over the targets that are not ignored, of everything the options ask for; 0 without targets
+ * @param sum {@link LossOptions#before} and the targets that are not ignored, of everything the options ask for
  * @param targets how many targets are not ignored
  */
 public record Loss(double loss, double sum, int targets) {

@@ -9,10 +9,12 @@ package dev.causal4j.head;
  *     among them (Szegedy et al. 2016; PyTorch and Keras define it so)
  * @param zLoss at least 0: keeps the normaliser near 1 (Chowdhery et al. 2022, "PaLM", use 1e-4)
  * @param denominator what the sum over the targets is divided by. {@link #MEAN} is the number of targets that are not
- *     ignored; 1 leaves the sum. For a batch in parts, the number of targets in all parts: their losses and gradients
- *     then add up to those of the whole
+ *     ignored; 1 leaves the sum. For a batch in parts, the number of targets in all parts: their gradients then add up to
+ *     those of the whole
+ * @param before what the sum over the targets begins with. For a batch in parts, the sum of the parts before: one chain of
+ *     additions over all targets then, with the same bits however the batch is cut
  */
-public record LossOptions(double labelSmoothing, double zLoss, long denominator) {
+public record LossOptions(double labelSmoothing, double zLoss, long denominator, double before) {
     /** The denominator of a mean: the number of targets. */
     public static final long MEAN = 0;
 
@@ -33,9 +35,19 @@ public record LossOptions(double labelSmoothing, double zLoss, long denominator)
         }
     }
 
+    /** Options of a whole batch. */
+    public LossOptions(double labelSmoothing, double zLoss, long denominator) {
+        this(labelSmoothing, zLoss, denominator, 0);
+    }
+
     /** These options with another denominator. */
     public LossOptions withDenominator(long other) {
-        return new LossOptions(labelSmoothing, zLoss, other);
+        return new LossOptions(labelSmoothing, zLoss, other, before);
+    }
+
+    /** These options for a further part of a batch. */
+    public LossOptions after(double sum) {
+        return new LossOptions(labelSmoothing, zLoss, denominator, sum);
     }
 
     /** The divisor for this many targets. */

@@ -191,7 +191,7 @@ public final class Kernels {
         x.check(w.depth());
         Objects.checkFromIndexSize(offset, x.count() * 4L * Panels.WIDTH, y.byteSize());
         if (x.count() > 0) {
-            WARM_UP.product(w, x.height(), x.count()).products().addProduct(w, x, y, offset);
+            WARM_UP.training().products().addProduct(w, x, y, offset);
         }
     }
 
@@ -204,12 +204,12 @@ public final class Kernels {
     public static void addSquares(Panels w, double[] sums) {
         checkOnePanel(w);
         Objects.checkFromIndexSize(0, Panels.WIDTH, sums.length);
-        reductions().addSquares(w, sums);
+        WARM_UP.training().reductions().addSquares(w, sums);
     }
 
     /** Changes weights and their moments by a step of AdamW, see {@link AdamWStep#apply}. */
     public static void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
-        WARM_UP.rest().elementwise().adamW(step, numbers);
+        WARM_UP.training().elementwise().adamW(step, numbers);
     }
 
     private static void checkOnePanel(Panels w) {
@@ -256,7 +256,8 @@ public final class Kernels {
         Objects.checkFromIndexSize(offset, n, dy.length);
         Objects.checkFromIndexSize(offset, n, dx.length);
         Objects.checkFromIndexSize(at, 2, moments.length);
-        reductions(x, offset, n).normBackward(rule, x, dy, dx, offset, moments, at);
+        Objects.checkFromIndexSize(offset, n, x.length);
+        WARM_UP.training().reductions().normBackward(rule, x, dy, dx, offset, moments, at);
     }
 
     /**
@@ -352,7 +353,8 @@ public final class Kernels {
      */
     public static void softmaxBackward(
             float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
-        elementwise(x, offset, n).softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
+        Objects.checkFromIndexSize(offset, n, x.length);
+        WARM_UP.training().elementwise().softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
     static void divide(float[] x, int offset, int n, float divisor) {
@@ -394,7 +396,8 @@ public final class Kernels {
     /** Multiplies dy by the derivative of {@link #swish} at x, for the n numbers from {@code offset} on. */
     public static void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
         Objects.checkFromIndexSize(offset, n, dy.length);
-        elementwise(x, offset, n).swishBackward(x, dy, offset, n, scale, cube);
+        Objects.checkFromIndexSize(offset, n, x.length);
+        WARM_UP.training().elementwise().swishBackward(x, dy, offset, n, scale, cube);
     }
 
     /** Replaces n numbers by their GELU, x · Φ(x); the error is at most 5e-7 of the larger of 1 and |x|. */
@@ -405,7 +408,8 @@ public final class Kernels {
     /** Multiplies dy by the derivative of {@link #gelu} at x, Φ(x) + x φ(x). */
     public static void geluBackward(float[] x, float[] dy, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, dy.length);
-        elementwise(x, offset, n).geluBackward(x, dy, offset, n);
+        Objects.checkFromIndexSize(offset, n, x.length);
+        WARM_UP.training().elementwise().geluBackward(x, dy, offset, n);
     }
 
     /** y[i] += x[i] for n numbers. C2 does not vectorise this loop, since the arrays may alias. */

@@ -43,8 +43,9 @@ final class WarmUp {
 
     private final Set<Loops> compiled = ConcurrentHashMap.newKeySet();
     private final long mostNanos;
-    private boolean started; // guarded by this
-    private volatile boolean done;
+    private final boolean forced;
+    private volatile boolean started; // written under this
+    private volatile boolean done; // with all but those of training
 
     /**
      * @param forced whether the kernels run from the first call
@@ -53,13 +54,15 @@ final class WarmUp {
     WarmUp(JavaKernels vector, boolean forced, long mostNanos) {
         this.vector = vector;
         this.mostNanos = mostNanos;
-        this.done = forced || vector.name().equals(plain.name());
-        this.started = done;
+        this.forced = forced || vector.name().equals(plain.name());
+        this.done = this.forced;
+        this.started = this.forced;
     }
 
-    /** The height of tiles of a product, or all other kernels. */
+    /** The height of tiles of a product, or all other kernels of a forward or a backward pass. */
     enum Part {
         REST,
+        TRAINING,
         ROW,
         FEW,
         MANY
@@ -69,6 +72,21 @@ final class WarmUp {
     record Loops(Part part, WeightFormat format) {
         /** All but products. Its format is that of keys and values unless they are asked for in bf16. */
         static final Loops REST = new Loops(Part.REST, PanelFormat.F32);
+
+        /** All that only training calls. */
+        static final Loops TRAINING = new Loops(Part.TRAINING, PanelFormat.F32);
+    }
+
+    /** The kernels to call for backward passes and optimizers, whose samples start with the first call. */
+    JavaKernels training() {
+        if (forced || compiled.contains(Loops.TRAINING)) {
+            return vector;
+        }
+        work.putIfAbsent(Loops.TRAINING, 1L);
+        if (!started) {
+            start(Loops.TRAINING);
+        }
+        return plain;
     }
 
     /** The kernels that run whatever is called: plain Java until all vectors are compiled. */
@@ -146,6 +164,9 @@ final class WarmUp {
     }
 
     private static Stream<Loops> products(Loops seen) {
+        if (seen.equals(Loops.TRAINING)) {
+            return Stream.of(seen);
+        }
         return Stream.of(Part.ROW, Part.FEW, Part.MANY)
                 .filter(part -> part != Part.FEW || seen.format() instanceof PanelFormat) // in groups few rows are many
                 .map(part -> new Loops(part, seen.format()));
@@ -175,6 +196,7 @@ final class WarmUp {
         WeightFormat format = loops.format();
         return switch (loops.part()) {
             case REST -> rest(arena);
+            case TRAINING -> training(arena);
             case ROW -> Stream.of(product(arena, format, 1, DEPTH));
             case FEW -> Stream.of(4, 8).map(rows -> product(arena, format, rows, DEPTH));
             case MANY -> Stream.of(product(arena, format, 12, many(format)));
@@ -205,6 +227,34 @@ final class WarmUp {
                 set -> y[0] = set.reductions().expSum(y, 0, SAMPLE, 0, true),
                 set -> set.elementwise().swish(y, 0, SAMPLE, Elementary.GELU_SCALE, Elementary.GELU_CUBE),
                 set -> set.elementwise().add(x, 0, y, 0, SAMPLE));
+    }
+
+    private static Stream<Consumer<JavaKernels>> training(Arena arena) {
+        MemorySegment data = arena.allocate(DEPTH * 4L * Panels.WIDTH, 64);
+        Panels panel = new Panels(data, 0, 0, 1, DEPTH);
+        double[] squares = new double[Panels.WIDTH];
+        float[] x = new float[SAMPLE];
+        float[] y = new float[SAMPLE];
+        float[] z = new float[SAMPLE];
+        NormRule rule = new NormRule(new float[SAMPLE], y, 1e-5f, true);
+        AdamWStep step = new AdamWStep(1, 1, 0.1f, 0.99f, 0.01f, 1e-3f, 1, 1e-8f);
+        AdamWStep.Numbers numbers = new AdamWStep.Numbers(data, data, data, data, 0, SAMPLE / 64 * 64);
+        return Stream.of(
+                gradient(arena, RowTiles.FEW),
+                gradient(arena, 12),
+                set -> set.elementwise().adamW(step, numbers),
+                set -> set.reductions().addSquares(panel, squares),
+                set -> set.reductions().normBackward(rule, x, y, z, 0, new float[2], 0),
+                set -> set.elementwise().swishBackward(x, y, 0, SAMPLE, Elementary.GELU_SCALE, Elementary.GELU_CUBE),
+                set -> set.elementwise().geluBackward(x, y, 0, SAMPLE),
+                set -> set.elementwise().softmaxBackward(x, 0, SAMPLE, 1, 1e-3f, 0, 0));
+    }
+
+    private static Consumer<JavaKernels> gradient(Arena arena, int rows) {
+        Panels w = new Panels(arena.allocate(PanelFormat.F32.bytes(DEPTH), 64), 0, 0, 1, DEPTH);
+        RowTiles in = RowTiles.of(new float[RowTiles.size(rows, DEPTH)], rows, DEPTH);
+        MemorySegment sums = arena.allocate(PanelFormat.F32.bytes(rows), 64);
+        return set -> set.products().addProduct(w, in, sums, 0);
     }
 
     private static Consumer<JavaKernels> product(Arena arena, WeightFormat format, int rows, int depth) {

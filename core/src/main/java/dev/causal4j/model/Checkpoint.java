@@ -12,6 +12,7 @@ import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
+import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.families.FileLayout;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.model.gguf.GgufFamily;
@@ -89,7 +90,11 @@ public final class Checkpoint implements AutoCloseable {
         return open(path, Optional.of(name));
     }
 
-    private static Checkpoint open(Path path, Optional<String> name) throws IOException {
+    private static Checkpoint open(Path given, Optional<String> otherName) throws IOException {
+        Path path = WholeFile.found(given);
+        Optional<String> name = path.equals(given)
+                ? otherName
+                : otherName.or(() -> Optional.of(given.getFileName().toString()));
         boolean isFile = Files.isRegularFile(path);
         if (!isFile && !Files.isDirectory(path)) {
             String expected = "a model's folder or GGUF file";

@@ -216,13 +216,14 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         if (parent == null || !Files.isDirectory(parent)) {
             throw refused(out, "a folder in one that exists", "no such folder to write to", "create it first");
         }
-        if (!Files.exists(target)) {
+        Path found = WholeFile.found(target);
+        if (!Files.exists(found)) {
             return;
         }
-        if (!Files.isDirectory(target)) {
+        if (!Files.isDirectory(found)) {
             throw refused(out, "a new or empty folder", "a file", "choose another folder");
         }
-        try (Stream<Path> files = Files.list(target)) {
+        try (Stream<Path> files = Files.list(found)) {
             Optional<Path> other =
                     files.filter(file -> !overwrite || !isWritten(file)).findFirst();
             if (other.isPresent()) {
@@ -232,7 +233,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
                         : refused(out, "a new or empty folder", got, "give --overwrite to replace a model");
             }
         }
-        if (Files.exists(model) && Files.isSameFile(model, target)) {
+        if (Files.exists(model) && Files.isSameFile(model, found)) {
             throw refused(out, "another folder than the model's", "the same", "choose another folder");
         }
     }

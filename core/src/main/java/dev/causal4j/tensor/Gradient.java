@@ -6,7 +6,6 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
@@ -18,8 +17,8 @@ import java.util.Objects;
  * every vector width.
  */
 public final class Gradient {
-    /** Rows summed at once: their part of a panel's product fits the second-level cache. */
-    private static final int BLOCK = 512;
+    /** Rows summed at once: their part of a panel's product fits the second-level cache. A panel of scratch holds them. */
+    private static final int BLOCK = TransposedProduct.GROUP / 2;
 
     /** Bytes of a step of a panel. */
     private static final long STEP = 4L * Panels.WIDTH;
@@ -112,26 +111,23 @@ public final class Gradient {
             throw new IllegalArgumentException(
                     "rows: expected as many outputs as inputs, got " + dy.count() + " and " + x.count());
         }
-        int most = Math.min(BLOCK, dy.count());
         PackedRows packed = PackedRows.POOL.take();
-        try (Arena arena = Device.scratch()) {
-            Compute.Scratch<MemorySegment> scratch = new Compute.Scratch<>(() -> arena.allocate(most * STEP, 64));
-            for (int r = 0; r < dy.count(); r += BLOCK) {
-                int count = Math.min(BLOCK, dy.count() - r);
-                Rows some = dy.rows(r, count);
-                Rows inputs = x.rows(r, count);
-                RowTiles columns = packed.tiles(cols(), count); // [cols, R], x transposed
-                compute().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
-                boolean first = zero;
-                compute().run(Panels.needed(rows()), scratch, (mine, panel) -> {
-                    pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows() - panel * Panels.WIDTH), mine);
-                    if (first) { // zeros that stay cached until the product adds to them
-                        sums.data.asSlice(sums.start(panel), sums.start(1)).fill((byte) 0);
-                    }
-                    Kernels.addProduct(new Panels(mine, 0, 0, 1, count), columns, sums.data, sums.start(panel));
-                });
-                zero = false;
-            }
+        for (int r = 0; r < dy.count(); r += BLOCK) {
+            int count = Math.min(BLOCK, dy.count() - r);
+            Rows some = dy.rows(r, count);
+            Rows inputs = x.rows(r, count);
+            RowTiles columns = packed.tiles(cols(), count); // [cols, R], x transposed
+            compute().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
+            boolean first = zero;
+            compute().run(Panels.needed(rows()), TransposedProduct.Scratch.POOL, (mine, panel) -> {
+                int from = panel * Panels.WIDTH;
+                pack(some, from, Math.min(Panels.WIDTH, rows() - from), mine.panel);
+                if (first) { // zeros that stay cached until the product adds to them
+                    sums.data.asSlice(sums.start(panel), sums.start(1)).fill((byte) 0);
+                }
+                Kernels.addProduct(new Panels(mine.panel, 0, 0, 1, count), columns, sums.data, sums.start(panel));
+            });
+            zero = false;
         }
         PackedRows.POOL.give(packed);
     }
@@ -139,7 +135,7 @@ public final class Gradient {
     /** Packs columns {@code from} to {@code from + width - 1} of rows as a panel [R, 64]; those beyond are 0. */
     private static void pack(Rows dy, int from, int width, MemorySegment panel) {
         if (width < Panels.WIDTH) {
-            panel.fill((byte) 0);
+            panel.asSlice(0, dy.count() * STEP).fill((byte) 0);
         }
         for (int r = 0; r < dy.count(); r++) {
             MemorySegment.copy(dy.data(), dy.start(r) + from, panel, Panels.FLOAT, r * STEP, width);

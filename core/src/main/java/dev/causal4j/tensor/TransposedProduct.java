@@ -30,34 +30,33 @@ record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
         int partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most)); // whole tiles
         int parts = Math.ceilDiv(dy.count(), partRows);
         PackedRows packed = PackedRows.POOL.take();
-        try (Arena arena = Device.scratch()) {
-            Compute.Scratch<Scratch> scratch = new Compute.Scratch<>(() -> new Scratch(arena, partRows));
-            for (int from = 0; from < matrix.rows(); from += GROUP) {
-                int first = from;
-                int outputs = Math.min(GROUP, matrix.rows() - from);
-                Rows group = new Rows(dy.data(), dy.offset() + from, dy.stride(), dy.count());
-                RowTiles tiles = packed.tiles(dy.count(), outputs);
-                compute.each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
-                compute.run(parts * Panels.needed(matrix.cols()), scratch, (mine, task) -> {
-                    int row = task % parts * partRows;
-                    int count = Math.min(partRows, dy.count() - row);
-                    multiply(first, outputs, task / parts * Panels.WIDTH, tiles.rows(row, count), row, mine);
-                });
-            }
+        for (int from = 0; from < matrix.rows(); from += GROUP) {
+            int first = from;
+            int outputs = Math.min(GROUP, matrix.rows() - from);
+            Rows group = new Rows(dy.data(), dy.offset() + from, dy.stride(), dy.count());
+            RowTiles tiles = packed.tiles(dy.count(), outputs);
+            compute.each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
+            compute.run(parts * Panels.needed(matrix.cols()), Scratch.POOL, (mine, task) -> {
+                int row = task % parts * partRows;
+                int count = Math.min(partRows, dy.count() - row);
+                multiply(first, outputs, task / parts * Panels.WIDTH, tiles.rows(row, count), row, mine);
+            });
         }
         PackedRows.POOL.give(packed);
     }
 
-    /** Scratch of a thread. */
-    private static final class Scratch {
-        final float[] block = new float[Panels.WIDTH * Panels.WIDTH]; // [64 inputs, 64 outputs], from the matrix
-        final float[] turned = new float[Panels.WIDTH * Panels.WIDTH];
-        final MemorySegment panel; // [1024 outputs, 64 inputs]
-        final float[] product; // [R, 64]
+    /** Scratch of a thread. It lasts as long as the process, since an arena for each product costs all threads a handshake. */
+    static final class Scratch {
+        static final Compute.Scratch<Scratch> POOL = new Compute.Scratch<>(Scratch::new);
 
-        Scratch(Arena arena, int rows) {
-            panel = arena.allocate(PanelFormat.F32.bytes(GROUP), Panels.WIDTH);
-            product = new float[rows * Panels.WIDTH];
+        final MemorySegment panel = Arena.ofAuto().allocate(PanelFormat.F32.bytes(GROUP), Panels.WIDTH); // [1024, 64]
+        private final float[] block = new float[Panels.WIDTH * Panels.WIDTH]; // [64 inputs, 64 outputs], of the matrix
+        private final float[] turned = new float[Panels.WIDTH * Panels.WIDTH];
+        private float[] product = {}; // [R, 64]
+
+        private Rows product(int rows) {
+            product = product.length < rows * Panels.WIDTH ? new float[rows * Panels.WIDTH] : product;
+            return Rows.of(product, Panels.WIDTH, rows);
         }
     }
 
@@ -71,7 +70,7 @@ record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
             Kernels.multiply(panel, x, target);
             return;
         }
-        Rows product = Rows.of(mine.product, Panels.WIDTH, x.count());
+        Rows product = mine.product(x.count());
         Kernels.multiply(panel, x, product);
         for (int r = 0; r < target.count(); r++) {
             if (from == 0) {

@@ -24,8 +24,7 @@ import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /**
- * The loss of batches and its gradients, some sequences at a time. However a batch is cut, the gradients have the same
- * bits. Owns the scratch of a step. Not thread-safe.
+ * The loss of batches and its gradients, some sequences at a time. However a batch is cut, both have the same bits. Owns the scratch of a step. Not thread-safe.
  */
 final class LossComputation {
     private final CausalLM model;
@@ -70,8 +69,8 @@ final class LossComputation {
         double sum = 0;
         for (int from = 0; from < batch.size(); from += partSize) {
             kept.use(rates.at(seed, step, from));
-            sum += addGradients(batch.subList(from, Math.min(batch.size(), from + partSize)), options)
-                    .sum();
+            List<Example> part = batch.subList(from, Math.min(batch.size(), from + partSize));
+            sum = addGradients(part, options.after(sum)).sum();
         }
         Gradient dEmbedding = gradients.of(model.head().embedding());
         if (dEmbedding != null) {
@@ -126,8 +125,8 @@ final class LossComputation {
                     .mapToObj(examples::example)
                     .toList();
             Rows hidden = model.forward(batch(part), forgotten);
-            Loss loss = model.head().loss(hidden, targets(part), LossOptions.DEFAULT);
-            sum += loss.sum();
+            Loss loss = model.head().loss(hidden, targets(part), LossOptions.DEFAULT.after(sum));
+            sum = loss.sum();
             targets += loss.targets();
             progress.accept(Math.min(count, from + partSize) / (double) count);
         }

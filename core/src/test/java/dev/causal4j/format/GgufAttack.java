@@ -175,6 +175,10 @@ public record GgufAttack(String change, Fate fate, List<String> told, byte[] fil
     }
 
     private static void values() {
+        noContainer(
+                "more texts than a heap should hold",
+                "\"x.a\": ...texts in a file of at most 4194304, got 4194305",
+                value("x.a", 9, 8, (1L << 22) + 1, new byte[1 << 23]));
         List<Object> nested = new ArrayList<>(List.of(9));
         for (int i = 0; i < 30_000; i++) {
             nested.addAll(List.of(9, 1L));

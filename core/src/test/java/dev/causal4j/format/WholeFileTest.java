@@ -4,11 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class WholeFileTest {
     @TempDir
@@ -43,6 +48,50 @@ class WholeFileTest {
                 .hasMessage("full");
         assertThat(target.resolve("inner/old")).hasContent("old");
         assertThat(parent).isDirectoryNotContaining("glob:**/.causal4j-*");
+    }
+
+    /** Each state that {@link WholeFile#writeFolder} passes through, as an ended process leaves it. */
+    @ParameterizedTest
+    @CsvSource({
+        // target, aside, temporary, what a reader finds
+        "old, , part, old",
+        "old, , new, old",
+        ", old, new, old",
+        "new, old, , new",
+        "new, part, , new",
+    })
+    void whereverTheProcessEndsAFolderIsFoundAndTheNextWritePutsItRight(
+            @Nullable String inPlace, @Nullable String aside, @Nullable String temporary, String found)
+            throws IOException {
+        Path replaced = aside(target);
+        WholeFile.delete(target);
+        make(target, inPlace);
+        make(replaced, aside);
+        make(parent.resolve(".causal4j-" + UUID.randomUUID() + ".tmp"), temporary);
+        assertThat(WholeFile.found(target).resolve("content")).hasContent(found);
+        WholeFile.deleteUnfinished(parent);
+        assertThat(WholeFile.found(target).resolve("content")).hasContent(found);
+        assertThatThrownBy(() -> WholeFile.writeFolder(target, folder -> {
+                    assertThat(target.resolve("content")).hasContent(found);
+                    throw new IOException("full");
+                }))
+                .hasMessage("full");
+        assertThat(target.resolve("content")).hasContent(found);
+        WholeFile.writeFolder(target, folder -> Files.writeString(folder.resolve("content"), "last"));
+        assertThat(target.resolve("content")).hasContent("last");
+        assertThat(parent.toFile().listFiles()).containsExactly(target.toFile());
+    }
+
+    private static void make(Path folder, @Nullable String content) throws IOException {
+        if (content != null) {
+            Files.writeString(Files.createDirectory(folder).resolve("content"), content);
+        }
+    }
+
+    /** Where the old folder lies in the middle of a replacement: its only name that no random number is in. */
+    private static Path aside(Path target) {
+        UUID name = UUID.nameUUIDFromBytes(target.getFileName().toString().getBytes(StandardCharsets.UTF_8));
+        return target.resolveSibling(".causal4j-" + name + ".old");
     }
 
     @Test

@@ -56,17 +56,33 @@ class WarmUpTest {
         assertThat(warmUp.running().name()).isEqualTo("scalar");
     }
 
+    @Test
+    void kernelsOfTrainingRunAsVectorsOnlyOnceTheyAreCompiled() throws InterruptedException {
+        WarmUp warmUp = new WarmUp(JavaKernels.vector(), false, WarmUp.MOST_NANOS);
+        warmUp.start(Loops.REST);
+        end();
+        assertThat(warmUp.rest().name()).isNotEqualTo("scalar");
+        assertThat(warmUp.training().name()).isEqualTo("scalar");
+        end();
+        assertThat(warmUp.training().name()).isNotEqualTo("scalar");
+        assertThat(warmUp.running().name()).isNotEqualTo("scalar");
+    }
+
+    private static void end() throws InterruptedException {
+        for (Thread thread : Thread.getAllStackTraces().keySet()) {
+            if (thread.getName().equals("causal4j-warm-up")) {
+                thread.join();
+            }
+        }
+    }
+
     /** As it is where the JVM has no C2, but here for want of time. */
     @Test
     void whatIsNotCompiledStaysPlainJava() throws InterruptedException {
         WarmUp warmUp = new WarmUp(JavaKernels.vector(), false, 0);
         for (int i = 0; i < 2; i++) {
             warmUp.start(Loops.REST);
-            for (Thread thread : Thread.getAllStackTraces().keySet()) {
-                if (thread.getName().equals("causal4j-warm-up")) {
-                    thread.join();
-                }
-            }
+            end();
             Panels w = new Panels(Arena.global().allocate(32 * 64 * 4, 64), 0, 0, 1, 32);
             assertThat(Stream.of(warmUp.running(), warmUp.rest(), warmUp.product(w, 1, 1)))
                     .allMatch(set -> set.name().equals("scalar"));
@@ -123,9 +139,9 @@ class WarmUpTest {
                 List<WeightFormat> formats = new ArrayList<>(GROUPS);
                 formats.addAll(List.of(PanelFormat.values()));
                 // Tiles come first, since they store vectors of another length: C2 must not believe that sums have it.
-                for (Consumer<JavaKernels> sample : Stream.of(Part.MANY, Part.FEW, Part.ROW, Part.REST)
-                        .flatMap(part -> part == Part.REST
-                                ? Stream.of(Loops.REST)
+                for (Consumer<JavaKernels> sample : Stream.of(Part.MANY, Part.FEW, Part.ROW, Part.REST, Part.TRAINING)
+                        .flatMap(part -> part == Part.REST || part == Part.TRAINING
+                                ? Stream.of(new Loops(part, PanelFormat.F32))
                                 : formats.stream().map(format -> new Loops(part, format)))
                         .flatMap(loops -> WarmUp.samples(loops, arena))
                         .toList()) {

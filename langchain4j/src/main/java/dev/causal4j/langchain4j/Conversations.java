@@ -120,6 +120,11 @@ final class Conversations {
         }
 
         @Override
+        public void reasoning(String piece) {
+            listener.reasoning(piece);
+        }
+
+        @Override
         public void call(int index, String id, String name) {
             listener.call(index, id, name);
         }

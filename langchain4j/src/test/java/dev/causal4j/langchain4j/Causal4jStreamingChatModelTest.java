@@ -2,16 +2,22 @@ package dev.causal4j.langchain4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.generation.LogitRule;
+import dev.langchain4j.agent.tool.ToolSpecification;
+import dev.langchain4j.data.message.AiMessage;
+import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.RateLimitException;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.StreamingChatModel;
+import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.chat.response.PartialResponse;
 import dev.langchain4j.model.chat.response.PartialResponseContext;
+import dev.langchain4j.model.chat.response.PartialThinking;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.chat.response.StreamingHandle;
 import java.io.Closeable;
@@ -198,6 +204,44 @@ class Causal4jStreamingChatModelTest {
                     .hasMessage("queue: expected at most 1 waiting sequences, got 2; try again later");
             released.complete(true);
             assertThat(waiting.called.await(60, TimeUnit.SECONDS)).isTrue();
+        }
+    }
+
+    /** A plain transcript has no thoughts but beside calls, for the server and for a {@link Chat} alike. */
+    @Test
+    void thoughtsAreThoseOfAChatAndAStreamTellsThem() throws Exception {
+        String text = "<think>a</think> b";
+        ToolSpecification tool = ToolSpecification.builder().name("now").build();
+        for (boolean tools : new boolean[] {false, true}) {
+            StringBuilder thinking = new StringBuilder();
+            CompletableFuture<ChatResponse> response = new CompletableFuture<>();
+            ChatRequest request = ChatRequest.builder()
+                    .messages(UserMessage.from("hello"))
+                    .toolSpecifications(tools ? List.of(tool) : List.of())
+                    .build();
+            builder(Taught.ENGINE)
+                    .options(options -> options.constraint(Constraint.choice(List.of(text))))
+                    .build()
+                    .chat(request, new StreamingChatResponseHandler() {
+                        @Override
+                        public void onPartialThinking(PartialThinking part) {
+                            thinking.append(part.text());
+                        }
+
+                        @Override
+                        public void onCompleteResponse(ChatResponse whole) {
+                            response.complete(whole);
+                        }
+
+                        @Override
+                        public void onError(Throwable error) {
+                            response.completeExceptionally(error);
+                        }
+                    });
+            AiMessage message = response.get(60, TimeUnit.SECONDS).aiMessage();
+            assertThat(message.text()).isEqualTo(tools ? "b" : text);
+            assertThat(message.thinking()).isEqualTo(tools ? "a" : null);
+            assertThat(thinking).asString().isEqualTo(tools ? "a" : "");
         }
     }
 

@@ -192,6 +192,7 @@ final class Keys {
         boolean listed = (long) layers * count <= Architecture.MOST_EXPERTS_OF_ALL;
         json.check(countKey, listed, "at most " + Architecture.MOST_EXPERTS_OF_ALL + " experts in all layers");
         int chosen = json.integer("num_experts_per_tok", chosenWhenAbsent, 1, count);
+        json.check("num_experts_per_tok", chosen <= count, "an integer from 1 to " + count);
         return new Experts(count, chosen, each, routing, bias);
     }
 

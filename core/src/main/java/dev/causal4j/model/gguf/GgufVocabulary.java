@@ -11,6 +11,7 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -22,6 +23,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -59,6 +61,9 @@ public final class GgufVocabulary {
     static final int UNUSED = 5;
     static final int BYTE = 6;
 
+    /** A second's work. Gemma's vocabulary of 262,144 pieces has 20 million. */
+    private static final long MOST_IN_HALVES = 1 << 30;
+
     private static final Json RULES = rules();
 
     private final Json metadata;
@@ -66,6 +71,7 @@ public final class GgufVocabulary {
     private final boolean supported;
     private final List<String> pieces;
     private final List<Integer> kinds;
+    private final BitSet lengths = new BitSet(); // of pieces that are text
 
     /**
      * @param metadata of the file
@@ -91,6 +97,7 @@ public final class GgufVocabulary {
         List<Integer> given = metadata.integers(KINDS);
         kinds = given.isEmpty() ? Collections.nCopies(tokens.size(), NORMAL) : given;
         pieces = scored ? respaced(tokens, kinds, " ", MARK) : tokens;
+        ids(this::isText).forEach(id -> lengths.set(pieces.get(id).length()));
     }
 
     /** Tokens in which SentencePiece's own runs of a mark are written with another: files have them as spaces. */
@@ -331,6 +338,7 @@ public final class GgufVocabulary {
      * @throws FormatException if they, or the scores they are made of, are missing
      */
     private List<List<String>> merges(Map<String, Integer> ids) throws FormatException {
+        checkHalves();
         if (scored) {
             return scoredMerges(ids);
         }
@@ -372,12 +380,32 @@ public final class GgufVocabulary {
         return Stream.concat(spaces, normal).toList();
     }
 
+    /** The ways to make a piece of two that are text. Only cuts where both halves have the length of some text are tried. */
     private Stream<List<String>> halves(String piece, Map<String, Integer> ids) {
-        Predicate<String> isText =
-                half -> ids.containsKey(half) && List.of(NORMAL, OWN).contains(kinds.get(ids.getOrDefault(half, 0)));
-        return IntStream.range(1, piece.length())
+        Predicate<String> isText = half -> ids.containsKey(half) && isText(ids.getOrDefault(half, 0));
+        return cuts(piece.length())
                 .filter(cut -> isText.test(piece.substring(0, cut)) && isText.test(piece.substring(cut)))
                 .mapToObj(cut -> List.of(piece.substring(0, cut), piece.substring(cut)));
+    }
+
+    private IntStream cuts(int length) {
+        return lengths.stream().takeWhile(cut -> cut < length).filter(cut -> lengths.get(length - cut));
+    }
+
+    private boolean isText(int id) {
+        return kinds.get(id) == NORMAL || kinds.get(id) == OWN;
+    }
+
+    /** Refuses pieces of so many long lengths that looking for their halves would take hours. */
+    private void checkHalves() throws FormatException {
+        Map<Integer, Long> counts =
+                pieces.stream().collect(Collectors.groupingBy(String::length, Collectors.counting()));
+        long characters = counts.entrySet().stream()
+                .mapToLong(each ->
+                        each.getKey() * each.getValue() * cuts(each.getKey()).count())
+                .sum();
+        String expected = "pieces whose possible halves have at most " + MOST_IN_HALVES + " characters";
+        metadata.check(TOKENS, characters <= MOST_IN_HALVES, expected);
     }
 
     /** The ids of some pieces. */

@@ -36,6 +36,16 @@ class FamilyRefusalTest {
         return refusal;
     }
 
+    /** A file that does not say how many means the family's own number. */
+    @ParameterizedTest
+    @ValueSource(strings = {"qwen3_5_moe", "qwen3_moe", "gpt_oss"})
+    void fewerExpertsThanATokenGoesToAreRefusedByName(String fixture) throws IOException {
+        ObjectNode keys = config(fixture);
+        ObjectNode text = keys.get("text_config") instanceof ObjectNode inner ? inner : keys;
+        text.put("num_experts", 3).put("num_local_experts", 3).remove("num_experts_per_tok");
+        assertThat(refusal(keys)).hasMessageContaining("num_experts_per_tok").hasMessageContaining("from 1 to 3");
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

@@ -3,12 +3,14 @@ package dev.causal4j.model.gguf;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.sun.management.ThreadMXBean;
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.format.Json;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.tokenizer.TokenizerGoldenTest;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -59,6 +61,35 @@ class GgufVocabularyTest {
 
     private void splitting(String name) {
         keys.put("tokenizer.ggml.pre", name);
+    }
+
+    /** A piece of 200,000 characters made 200,000 copies of its beginnings. */
+    @Test
+    void aLongPieceTakesTimeByItsLength() throws FormatException {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long[] bytes = new long[2];
+        for (int run = 0; run < 4; run++) { // the first two load classes
+            tokens.clear();
+            kinds.clear();
+            scores.clear();
+            add("<unk>", 2, 0);
+            List.of("a", "b", "ab").forEach(token -> add(token, NORMAL, 0));
+            add("ab".repeat(50_000 << run % 2), NORMAL, 0);
+            GgufVocabulary vocabulary = vocabulary("llama");
+            long before = threads.getCurrentThreadAllocatedBytes();
+            vocabulary.tokenizer();
+            bytes[run % 2] = threads.getCurrentThreadAllocatedBytes() - before;
+        }
+        assertThat(bytes[1]).isLessThan(3 * bytes[0]);
+    }
+
+    @Test
+    void piecesOfManyLongLengthsAreRefused() {
+        add("<unk>", 2, 0);
+        IntStream.rangeClosed(1, 2_000).forEach(length -> add("a".repeat(length), NORMAL, 0));
+        assertThatThrownBy(() -> tokenizer("llama"))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("halves");
     }
 
     /** Merges are of plain text, whose spaces are marks; what no token has is bytes. */
