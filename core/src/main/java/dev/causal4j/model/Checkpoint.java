@@ -80,21 +80,14 @@ public final class Checkpoint implements AutoCloseable {
         return open(path, Optional.empty());
     }
 
-    /**
-     * Opens a model with another name than its folder or file; see {@link #open(Path)}.
-     *
-     * @throws FormatException if a file is not what it should be
-     * @throws IOException if reading fails
-     */
+    /** Opens a model with another name than its folder or file. Errors as of {@link #open(Path)}. */
     public static Checkpoint open(Path path, String name) throws IOException {
         return open(path, Optional.of(name));
     }
 
-    private static Checkpoint open(Path given, Optional<String> otherName) throws IOException {
+    private static Checkpoint open(Path given, Optional<String> other) throws IOException {
         Path path = WholeFile.found(given);
-        Optional<String> name = path.equals(given)
-                ? otherName
-                : otherName.or(() -> Optional.of(given.getFileName().toString()));
+        Optional<String> name = path.equals(given) ? other : other.or(() -> Optional.of("" + given.getFileName()));
         boolean isFile = Files.isRegularFile(path);
         if (!isFile && !Files.isDirectory(path)) {
             String expected = "a model's folder or GGUF file";

@@ -12,6 +12,7 @@ import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -19,6 +20,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.UUID;
 import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -103,6 +105,21 @@ class ConversionTest {
         Conversion.of(original).withOverwrite(true).toPanels(out);
         assertThat(old).doesNotExist();
         assertThat(prepared).doesNotExist();
+    }
+
+    /** As a process leaves it that is killed between the two renames of a replacement. */
+    @Test
+    void aModelThatWasBeingReplacedIsFoundAndMustBeReplacedAsIfItWereInPlace() throws IOException {
+        Path original = Golden.folder("gpt2-tied");
+        Path out = convert(original, DType.BF16);
+        UUID name = UUID.nameUUIDFromBytes("out".getBytes(StandardCharsets.UTF_8));
+        Files.move(out, folder.resolve(".causal4j-" + name + ".old"));
+        try (CausalLM model = CausalLM.load(out)) {
+            assertThat(model.name()).isEqualTo("out");
+        }
+        assertThatThrownBy(() -> Conversion.of(original).toPanels(out)).hasMessageContaining("--overwrite");
+        Conversion.of(original).withOverwrite(true).toPanels(out);
+        assertThat(files()).containsExactly("out");
     }
 
     /** In int8 the two may be equal, and still nothing was ever tied. */
