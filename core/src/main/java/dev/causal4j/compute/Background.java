@@ -1,7 +1,9 @@
 package dev.causal4j.compute;
 
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.SequencedSet;
@@ -20,7 +22,6 @@ final class Background {
     private final Compute compute;
     private final SequencedMap<Object, SequencedSet<Work>> queued = new LinkedHashMap<>(); // by caller, in turn
     private int threads; // guarded by this, as all here
-    private int idle;
     private boolean closed;
 
     Background(Compute compute) {
@@ -34,25 +35,20 @@ final class Background {
             work.cancel(false);
             return work;
         }
-        queued.computeIfAbsent(caller, _ -> new LinkedHashSet<>()).add(work);
-        int waiting = queued.values().stream().mapToInt(SequencedSet::size).sum();
-        if (waiting > idle && threads < Math.max(1, compute.threads() / 2)) {
-            start(work);
-        }
-        notify();
-        return work;
-    }
-
-    private void start(Work work) {
         try {
-            Thread.ofPlatform().daemon().name("causal4j-background").start(this::run);
-            threads++;
+            if (threads < Math.max(1, compute.threads() / 2)) {
+                Thread.ofPlatform().daemon().name("causal4j-background").start(this::run);
+                threads++;
+            }
         } catch (OutOfMemoryError e) { // the system gives no more threads
             if (threads == 0) {
-                remove(work);
                 work.completeExceptionally(e);
+                return work;
             }
         }
+        queued.computeIfAbsent(caller, _ -> new LinkedHashSet<>()).add(work);
+        notify();
+        return work;
     }
 
     private void run() {
@@ -81,13 +77,11 @@ final class Background {
                 threads--;
                 return null;
             }
-            idle++;
             try {
                 wait(IDLE_MILLIS);
             } catch (InterruptedException e) {
                 // Ignore: work interrupted a thread that is not its own.
             }
-            idle--;
         }
     }
 
@@ -100,17 +94,17 @@ final class Background {
 
     /** Cancels what is queued and ends the threads. */
     void close() {
-        SequencedMap<Object, SequencedSet<Work>> cancelled;
+        List<Work> cancelled;
         synchronized (this) {
             closed = true;
-            cancelled = new LinkedHashMap<>(queued);
+            cancelled = queued.values().stream().flatMap(Collection::stream).toList();
             queued.clear();
             notifyAll();
         }
-        cancelled.values().forEach(works -> works.forEach(work -> work.cancel(false)));
+        cancelled.forEach(work -> work.cancel(false));
     }
 
-    /** Refers to its task until it has run or is cancelled. */
+    /** Refers to its task until it runs or is cancelled. */
     private final class Work extends CompletableFuture<@Nullable Void> {
         private final Object caller;
         private volatile @Nullable Runnable task;
@@ -122,14 +116,13 @@ final class Background {
 
         private void run() {
             Runnable taken = task;
+            task = null;
             try {
-                if (taken != null && !isDone()) {
+                if (taken != null) {
                     taken.run();
                 }
-                task = null;
                 complete(null);
             } catch (Throwable e) {
-                task = null;
                 completeExceptionally(e);
             }
         }

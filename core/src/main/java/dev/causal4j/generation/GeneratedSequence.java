@@ -88,17 +88,15 @@ final class GeneratedSequence extends Sequence<Generation> {
                 .map(tokenizer -> mask == null ? tokenizer.decoderBehind(prompt) : tokenizer.decoder())
                 .orElse(null);
         this.stop = new StopStrings(options.stop());
+        finish = mostNewTokens == 0 ? FinishReason.LENGTH : null;
         if (mask != null) {
             sampler.first(mask);
+            sitsOut = !mask.make(false);
+            finish = !sitsOut && mask.isComplete() ? FinishReason.STOP : finish;
         }
         takesForced = mask != null
                 && sampler.hasOneRule()
                 && options.logProbabilities().isEmpty();
-        finish = mostNewTokens == 0 ? FinishReason.LENGTH : null;
-        if (mask != null) {
-            sitsOut = !mask.tryMake();
-            finish = !sitsOut && mask.isComplete() ? FinishReason.STOP : finish;
-        }
     }
 
     /** A prompt that can be fed. */
@@ -135,7 +133,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     @Override
     void sitOut() {
         if (sitsOut && making == null && mask != null) {
-            making = engine.model().head().compute().background(requester.caller(), mask::make);
+            making = engine.model().head().compute().background(requester.caller(), () -> mask.make(true));
             var _ = making.whenComplete((_, _) -> engine.wake());
         } else if (making != null && making.isDone()) {
             sitsOut = false;

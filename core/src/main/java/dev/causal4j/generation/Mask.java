@@ -23,34 +23,22 @@ final class Mask implements LogitRule {
     final List<Double> logMasses = new ArrayList<>(); // of the rows that were measured
     final List<Long> nanos = new ArrayList<>(); // each mask took
 
-    /** A mask that {@link #tryMake} or {@link #make} has to make first. */
+    /** A mask that {@link #make} has to make first. */
     Mask(Matcher matcher, Set<Integer> eos, int vocabularySize) {
-        this(matcher, eos, vocabularySize, new long[Math.ceilDiv(vocabularySize, Long.SIZE)]);
-    }
-
-    private Mask(Matcher matcher, Set<Integer> eos, int vocabularySize, long[] allowed) {
         this.matcher = matcher;
         this.eos = eos;
         this.vocabularySize = vocabularySize;
-        this.allowed = allowed;
+        this.allowed = new long[Math.ceilDiv(vocabularySize, Long.SIZE)];
     }
 
     /**
-     * Makes the mask if it is known or costs little. Otherwise call {@link #make} on a thread that may wait.
+     * Makes the mask.
      *
+     * @param waits however long it takes; else only if it is known or costs little
      * @return whether it is made
      * @throws IllegalStateException if no token can follow
      */
-    boolean tryMake() {
-        return make(false);
-    }
-
-    /** Makes the mask, however long it takes. Errors as of {@link #tryMake}. */
-    void make() {
-        make(true);
-    }
-
-    private boolean make(boolean waits) {
+    boolean make(boolean waits) {
         long start = System.nanoTime();
         if (taken != NONE) {
             if (waits) {
@@ -90,10 +78,10 @@ final class Mask implements LogitRule {
         return others == 1 && !ends;
     }
 
-    /** Adds a token that does not end the sequence, and makes the next mask as {@link #tryMake} does. */
+    /** Adds a token that does not end the sequence, and makes the next mask if it costs little. Returns whether it is made. */
     boolean tryAccept(int token) {
         taken = token;
-        return tryMake();
+        return make(false);
     }
 
     /** Measures the share that the allowed tokens have in the softmax of a row [1, V]. */
@@ -116,16 +104,16 @@ final class Mask implements LogitRule {
      * @return their number
      */
     int forced(int[] into) {
-        int count = 0;
         if (!isForced() || into.length == 0) {
             return 0;
         }
+        into[0] = only();
+        int count = 1;
         try {
-            Mask ahead = new Mask(matcher.copy(), eos, vocabularySize, allowed.clone());
-            ahead.others = others;
-            do {
+            Mask ahead = new Mask(matcher.copy(), eos, vocabularySize);
+            while (count < into.length && ahead.tryAccept(into[count - 1]) && ahead.isForced()) {
                 into[count++] = ahead.only();
-            } while (count < into.length && ahead.tryAccept(into[count - 1]) && ahead.isForced());
+            }
         } catch (RuntimeException | Error _) {
             // It is thrown again when the sequence gets there.
         }

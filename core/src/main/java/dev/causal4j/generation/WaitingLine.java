@@ -15,7 +15,6 @@ import java.util.concurrent.RejectedExecutionException;
 final class WaitingLine {
     private final int most;
     private final Map<Object, List<Sequence<?>>> callers = new HashMap<>(); // in the order in which they came
-    private int count;
 
     WaitingLine(int most) {
         this.most = most;
@@ -23,7 +22,7 @@ final class WaitingLine {
 
     /** How many wait. */
     int count() {
-        return count;
+        return callers.values().stream().mapToInt(WaitingLine::count).sum();
     }
 
     private static int count(List<? extends Sequence<?>> sequences) {
@@ -38,25 +37,24 @@ final class WaitingLine {
     void add(List<? extends Sequence<?>> sequences) {
         Object caller = sequences.getFirst().requester.caller();
         int more = count(sequences);
-        if (more > most - count) {
+        if (more > most - count()) {
             int own = more + count(callers.getOrDefault(caller, List.of()));
             int above = callers.values().stream()
                     .mapToInt(each -> Math.max(0, count(each) - own))
                     .sum();
-            if (more > most - count + above) {
+            if (more > most - count() + above) {
                 throw full(more);
             }
-            while (more > most - count) {
+            while (more > most - count()) {
                 drop(full(more));
             }
         }
         callers.computeIfAbsent(caller, _ -> new ArrayList<>()).addAll(sequences);
-        count += more;
     }
 
     private RejectedExecutionException full(int more) {
         return new RejectedExecutionException(
-                "queue: expected at most " + most + " waiting sequences, got " + (count + more) + "; try again later");
+                "queue: expected at most " + most + " waiting sequences, got " + (count() + more) + "; try again later");
     }
 
     /** Ends the last request of the caller with the most sequences. */
@@ -77,7 +75,6 @@ final class WaitingLine {
     void update() {
         callers.values().forEach(each -> each.removeIf(sequence -> sequence.hasRun || sequence.over()));
         callers.values().removeIf(List::isEmpty);
-        count = callers.values().stream().mapToInt(WaitingLine::count).sum();
     }
 
     /** Cancels all. */

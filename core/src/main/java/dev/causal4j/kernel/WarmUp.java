@@ -156,15 +156,14 @@ final class WarmUp {
 
     /** The uncompiled loops that plain Java has spent most work on. */
     Optional<Loops> next() {
-        Stream<Loops> products =
-                work.keySet().stream().filter(seen -> !seen.equals(Loops.REST)).flatMap(WarmUp::products);
-        return Stream.concat(Stream.of(Loops.REST), products)
+        return Stream.concat(Stream.of(Loops.REST), work.keySet().stream().flatMap(WarmUp::together))
                 .filter(loops -> !compiled.contains(loops))
                 .max(Comparator.comparingLong(loops -> work.getOrDefault(loops, 0L)));
     }
 
-    private static Stream<Loops> products(Loops seen) {
-        if (seen.equals(Loops.TRAINING)) {
+    /** All heights of tiles of a format: whoever multiplies by its weights soon needs the others. */
+    private static Stream<Loops> together(Loops seen) {
+        if (seen.equals(Loops.REST) || seen.equals(Loops.TRAINING)) {
             return Stream.of(seen);
         }
         return Stream.of(Part.ROW, Part.FEW, Part.MANY)

@@ -291,7 +291,7 @@ class MaskTest {
             }
         };
         Mask mask = new Mask(third, Set.of(), 70);
-        assertThat(mask.tryMake()).isTrue();
+        assertThat(mask.make(false)).isTrue();
         float[] logits = new float[70];
         mask.apply(logits, new LogitRule.TokensSoFar(new int[0], 0, 0, Set.of()));
         assertThat(IntStream.range(0, 70).filter(id -> logits[id] == 0)).containsExactly(3);

@@ -64,13 +64,9 @@ record ChatApi() implements Api {
                         prompt.text(), wanted.map(Constraints.Wanted::constraint))
                 .map(constraint -> new Constraints.Wanted(param, constraint));
         options = Constraints.add(options, whole);
-        boolean parses = format.parses();
         Chat.Format kept = format.withVariables(Map.of()); // which may be large, and have been read
-        Ask.Telling telling = (ask, sequence, _) -> new ChatTeller(
-                ask,
-                listener -> parses
-                        ? Optional.of(kept.parser(prompt.text(), ask.seed(sequence), listener))
-                        : Optional.empty());
+        Ask.Telling telling = (ask, sequence, _) ->
+                new ChatTeller(ask, listener -> kept.parser(prompt.text(), ask.seed(sequence), listener));
         Ask.Form form = Ask.Form.read(in, served);
         int told = logprobs ? alternatives : Ask.NO_LOGPROBS;
         return new Ask(List.of(prompt), n, n, options, param, told, false, form, telling);

@@ -9,20 +9,19 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.function.Function;
 
 /** Tells an answer of a conversation: its text, its thoughts and its calls of tools. Not thread-safe. */
 final class ChatTeller implements Teller, AnswerParser.Listener {
     private final Ask ask;
-    private final Optional<AnswerParser> parser; // calls this for what is told in parts
+    private final AnswerParser parser; // calls this for what is told in parts
     private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
     private final List<Piece> since = new ArrayList<>(); // the last part
     private boolean begun;
     private int thoughts;
 
-    /** @param reading begins to take the answer apart; empty if it is content alone, of which nothing is looked for */
-    ChatTeller(Ask ask, Function<AnswerParser.Listener, Optional<AnswerParser>> reading) {
+    /** @param reading begins to take the answer apart */
+    ChatTeller(Ask ask, Function<AnswerParser.Listener, AnswerParser> reading) {
         this.ask = ask;
         parser = reading.apply(ask.form().stream() ? this : AnswerParser.Listener.NONE);
     }
@@ -30,18 +29,14 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     @Override
     public List<Map<String, Object>> part(Piece piece) {
         since.add(piece);
-        if (parser.isPresent()) {
-            read(parser.get(), piece);
-        } else if (!piece.text().isEmpty()) {
-            content(piece.text());
-        }
+        read(piece);
         return told();
     }
 
-    private void read(AnswerParser by, Piece piece) {
-        boolean thinks = by.isThinking();
-        by.accept(piece.text());
-        thoughts += thinks || by.isThinking() ? piece.ids().size() : 0;
+    private void read(Piece piece) {
+        boolean thinks = parser.isThinking();
+        parser.accept(piece.text());
+        thoughts += thinks || parser.isThinking() ? piece.ids().size() : 0;
     }
 
     private List<Map<String, Object>> told() {
@@ -98,8 +93,7 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     @Override
     public List<Map<String, Object>> last(Piece piece, Generation made) {
         List<Map<String, Object>> last = new ArrayList<>(part(piece));
-        String ended = Api.label(made.finishReason());
-        String finish = parser.map(each -> each.end(ended).finishReason()).orElse(ended);
+        String finish = parser.end(Api.label(made.finishReason())).finishReason();
         begin();
         add(new LinkedHashMap<>());
         last.addAll(told());
@@ -109,7 +103,8 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
 
     @Override
     public Map<String, Object> whole(List<Piece> pieces, Generation made) {
-        Answer answer = answer(pieces, Api.label(made.finishReason()));
+        pieces.forEach(this::read);
+        Answer answer = parser.end(Api.label(made.finishReason()));
         Map<String, Object> message = new LinkedHashMap<>(answer.message().fields());
         if (answer.content().isEmpty() && message.size() > 2) {
             message.put("content", Json.NULL); // calls or thoughts are all that there is
@@ -118,14 +113,6 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
         Piece all = Piece.of(pieces);
         Map<String, Object> logprobs = ChatApi.logprobs(ask, all.tokens());
         return Api.ended(ask, Api.choice(ask, "message", message, logprobs, all.ids()), answer.finishReason(), made);
-    }
-
-    private Answer answer(List<Piece> pieces, String ended) {
-        if (parser.isEmpty()) {
-            return new Answer(Piece.of(pieces).text(), "", List.of(), ended);
-        }
-        pieces.forEach(piece -> read(parser.get(), piece));
-        return parser.get().end(ended);
     }
 
     @Override

@@ -177,28 +177,25 @@ final class Metrics {
 
     /** Times of a sequence, from a time in nanoseconds on. Used by the engine's thread. */
     final class Sequence {
-        private final long start;
         private long last;
-        private long firstToken;
-        private boolean begun;
+        private double toFirst = -1; // seconds to the first token, once it came
 
         Sequence(long now) {
-            start = now;
             last = now;
         }
 
         /** A token came. */
         void token(long now) {
-            (begun ? between : first).add((now - last) / 1e9);
-            firstToken = begun ? firstToken : now;
-            begun = true;
+            double seconds = (now - last) / 1e9;
+            (toFirst < 0 ? first : between).add(seconds);
+            toFirst = toFirst < 0 ? seconds : toFirst;
             last = now;
             generationTokens.add(1);
         }
 
         /** It ended. What it waited for is what came before its first token, but for its prompt. */
         void end(long now, Generation.Timing timing) {
-            queue.add(Math.max(0, ((begun ? firstToken : now) - start) / 1e9 - timing.prefillSeconds()));
+            queue.add(Math.max(0, (toFirst < 0 ? (now - last) / 1e9 : toFirst) - timing.prefillSeconds()));
         }
     }
 }

@@ -70,7 +70,7 @@ final class Routes implements HttpHandler {
     private final AtomicInteger open = new AtomicInteger();
     private final Set<Call> calls = ConcurrentHashMap.newKeySet(); // whose body is whole
     private final Bodies bodies = new Bodies();
-    private final Turns turns;
+    final Turns turns;
     private final Shares requests;
     private final Shares bytes = new Shares(Limits.ANSWERED_BYTES, Limits.ALWAYS_ANSWERED_BYTES); // of their bodies
     private volatile boolean draining;
@@ -111,11 +111,6 @@ final class Routes implements HttpHandler {
         draining = true;
         turns.cancel();
         engine.cancelWaiting();
-    }
-
-    /** Requests that wait for their turn to be read or to have a constraint compiled. */
-    int waiting() {
-        return turns.waiting();
     }
 
     /** Requests that are being read or answered. */

@@ -113,7 +113,7 @@ final class Sequences {
         int[] prompt = ask.prompt(index).tokens();
         int[] tokens = Arrays.copyOf(prompt, prompt.length + 1); // the last is not fed
         long start = System.nanoTime();
-        Metrics.Sequence times = metrics.new Sequence(System.nanoTime());
+        Metrics.Sequence times = metrics.new Sequence(start);
         CompletableFuture<List<Prediction>> all = kept(engine.score(
                 tokens, 1, Math.max(1, ask.alternatives()), ask.options().cacheSalt(), requester));
         scores.add(all.thenApply(predictions -> predictions.subList(0, prompt.length - 1)));

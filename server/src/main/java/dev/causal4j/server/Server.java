@@ -25,7 +25,7 @@ public final class Server implements AutoCloseable {
     private static final int IO_THREADS = 2;
 
     final Engine engine;
-    private final Routes routes;
+    final Routes routes;
     private final Undertow undertow;
     private final InetSocketAddress address;
     private boolean closed;
@@ -107,10 +107,6 @@ public final class Server implements AutoCloseable {
 
     Metrics metrics() {
         return routes.metrics;
-    }
-
-    int waiting() {
-        return routes.waiting();
     }
 
     /** Where it listens. */

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Turns {
     private final Compute compute;
-    private final Set<Runnable> waiting = ConcurrentHashMap.newKeySet(); // what cancels each
+    private final Set<CompletableFuture<?>> waiting = ConcurrentHashMap.newKeySet();
     private final Shares compilations = new Shares(Limits.COMPILATIONS, 1);
     private volatile boolean draining;
 
@@ -58,16 +58,15 @@ final class Turns {
     private <T> T await(Call call, Supplier<T> work) throws InterruptedException {
         AtomicReference<T> made = new AtomicReference<>();
         CompletableFuture<@Nullable Void> turn = compute.background(call.caller, () -> made.set(work.get()));
-        Runnable cancel = () -> turn.cancel(false);
-        waiting.add(cancel);
+        waiting.add(turn);
         try {
-            call.whenGone(cancel);
+            call.whenGone(() -> turn.cancel(false));
             if (draining) {
-                cancel.run();
+                turn.cancel(false);
             }
             return Engine.await(turn.thenApply(_ -> made.get()));
         } finally {
-            waiting.remove(cancel);
+            waiting.remove(turn);
         }
     }
 
@@ -79,6 +78,6 @@ final class Turns {
     /** Cancels all that waits, now and later. */
     void cancel() {
         draining = true;
-        waiting.forEach(Runnable::run);
+        waiting.forEach(turn -> turn.cancel(false));
     }
 }

@@ -98,4 +98,30 @@ class FairnessTest {
             await(() -> metric(server, "num_requests_running") + metric(server, "num_requests_waiting") == 0);
         }
     }
+
+    @Test
+    void aRequestThatMakesRoomForAnotherCallerInTheQueueIsToldSo() throws Exception {
+        String many = "{\"prompt\": \"Emma\", \"max_tokens\": 240, \"ignore_eos\": true, \"n\": ";
+        String[] one = {"Authorization", "Bearer one"};
+        try (Server server = start(OPTIONS.withBounds(1, 4).withKeys(List.of("one", "two")));
+                HttpClient client = HttpClient.newHttpClient()) {
+            List<CompletableFuture<HttpResponse<String>>> asked = new ArrayList<>();
+            for (String rest : List.of("128}", "64}", "64, \"stream\": true}")) {
+                asked.add(client.sendAsync(
+                        request(server, "/v1/completions", many + rest, one), BodyHandlers.ofString()));
+                int sequences = asked.size() == 1 ? 127 : 127 + 64 * (asked.size() - 1);
+                await(() -> server.engine.waiting() == sequences);
+            }
+            var _ = client.sendAsync(
+                    request(server, "/v1/completions", many + "128}", "Authorization", "Bearer two"),
+                    BodyHandlers.ofString());
+            for (CompletableFuture<HttpResponse<String>> refused : asked.subList(1, 3)) {
+                assertThat(refused.join().statusCode()).isEqualTo(429);
+                assertThat(refused.join().headers().firstValue("retry-after")).hasValue("1");
+                assertThat(refused.join().body()).contains("queue_full");
+            }
+            assertThat(asked.getFirst()).isNotDone();
+            client.shutdownNow();
+        }
+    }
 }

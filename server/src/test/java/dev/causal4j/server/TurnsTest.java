@@ -78,10 +78,10 @@ class TurnsTest {
         try (HttpClient client = HttpClient.newHttpClient();
                 Server server = start(OPTIONS)) {
             var left = ask(server, client, pattern("left{1,6}"));
-            await(() -> server.waiting() == 1);
+            await(() -> server.routes.turns.waiting() == 1);
             client.shutdownNow();
             await(() -> metric(server, "cancelled_total") == 1);
-            assertThat(server.waiting()).isZero();
+            assertThat(server.routes.turns.waiting()).isZero();
             free.countDown();
             assertThat(ask(server, CLIENT, pattern("stayed{1,6}")).join().statusCode())
                     .isEqualTo(200);
@@ -98,7 +98,7 @@ class TurnsTest {
             List<CompletableFuture<HttpResponse<String>>> all = new ArrayList<>();
             IntStream.range(0, Limits.COMPILATIONS)
                     .forEach(i -> all.add(ask(server, CLIENT, pattern("one" + i + "{1,7}"), one)));
-            await(() -> server.waiting() == Limits.COMPILATIONS);
+            await(() -> server.routes.turns.waiting() == Limits.COMPILATIONS);
             HttpResponse<String> refused =
                     ask(server, CLIENT, pattern("more{1,7}"), one).join();
             assertThat(refused.statusCode()).isEqualTo(429);
@@ -107,7 +107,7 @@ class TurnsTest {
                     .contains("compilations: expected at most 64 that wait, got more; try again when some of your"
                             + " requests have ended");
             all.add(ask(server, CLIENT, pattern("two{1,7}"), "Authorization", "Bearer two"));
-            await(() -> server.waiting() == Limits.COMPILATIONS + 1);
+            await(() -> server.routes.turns.waiting() == Limits.COMPILATIONS + 1);
             free.countDown();
             assertThat(all).allMatch(each -> each.join().statusCode() == 200);
         }
@@ -128,7 +128,7 @@ class TurnsTest {
     void whoWaitsForATurnIsToldOfTheShutdown() throws Exception {
         try (Server server = start(OPTIONS)) {
             CompletableFuture<HttpResponse<String>> waiting = ask(server, CLIENT, pattern("never{1,8}"));
-            await(() -> server.waiting() == 1);
+            await(() -> server.routes.turns.waiting() == 1);
             server.drain(Duration.ofSeconds(60));
             assertThat(waiting.join().statusCode()).isEqualTo(503);
         }
