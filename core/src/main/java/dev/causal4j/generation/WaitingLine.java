@@ -53,8 +53,8 @@ final class WaitingLine {
     }
 
     private RejectedExecutionException full(int more) {
-        return new RejectedExecutionException(
-                "queue: expected at most " + most + " waiting sequences, got " + (count() + more) + "; try again later");
+        return new RejectedExecutionException("queue: expected at most " + most + " waiting sequences, got "
+                + (count() + more) + "; try again later");
     }
 
     /** Ends the last request of the caller with the most sequences. */

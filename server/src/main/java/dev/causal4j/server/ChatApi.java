@@ -60,10 +60,8 @@ record ChatApi() implements Api {
         List<String> stops = format.template().stops();
         GenerationOptions options = Sampling.read(in, served, maxTokens, format.ends(), stops, owner);
         String param = wanted.map(Constraints.Wanted::param).orElse("tools");
-        Optional<Constraints.Wanted> whole = format.constraint(
-                        prompt.text(), wanted.map(Constraints.Wanted::constraint))
-                .map(constraint -> new Constraints.Wanted(param, constraint));
-        options = Constraints.add(options, whole);
+        options =
+                Constraints.add(options, format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint)));
         Chat.Format kept = format.withVariables(Map.of()); // which may be large, and have been read
         Ask.Telling telling = (ask, sequence, _) ->
                 new ChatTeller(ask, listener -> kept.parser(prompt.text(), ask.seed(sequence), listener));

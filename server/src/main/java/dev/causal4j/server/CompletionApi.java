@@ -42,7 +42,7 @@ record CompletionApi() implements Api {
         }
         GenerationOptions options = Sampling.read(in, served, most, Set.of(), List.of(), owner);
         Optional<Constraints.Wanted> wanted = Constraints.read(in, Whitespace.FLEXIBLE);
-        options = Constraints.add(options, wanted);
+        options = Constraints.add(options, wanted.map(Constraints.Wanted::constraint));
         String param = wanted.map(Constraints.Wanted::param).orElse("");
         int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Limits.ALTERNATIVES);
         boolean echo = in.bool("echo", false);

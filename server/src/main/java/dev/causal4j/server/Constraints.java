@@ -65,7 +65,7 @@ final class Constraints {
      *
      * @throws ApiError if another option is not for texts under a constraint
      */
-    static GenerationOptions add(GenerationOptions options, Optional<Wanted> wanted) {
+    static GenerationOptions add(GenerationOptions options, Optional<Constraint> wanted) {
         if (wanted.isEmpty()) {
             return options;
         }
@@ -73,7 +73,7 @@ final class Constraints {
         if (options.number(ngram).intValue() > 0) {
             throw ApiError.value(ngram.snake(), "0 beside a constraint", options.number(ngram));
         }
-        return options.toBuilder().constraint(wanted.get().constraint).build();
+        return options.toBuilder().constraint(wanted.get()).build();
     }
 
     private void add(String param, Constraint constraint) {

@@ -4,22 +4,16 @@ import dev.causal4j.constraint.Constraint;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** The compiled constraints that requests use: the heap keeps them until the requests end. Thread-safe. */
 final class UsedConstraints {
-    /** How requests use one, which grows. */
-    private static final class Use {
-        private final Object caller; // the first that uses it
-        private final Constraint constraint;
-        private int requests = 1;
-        private long bytes;
-
-        Use(Object caller, Constraint constraint, long bytes) {
-            this.caller = caller;
-            this.constraint = constraint;
-            this.bytes = bytes;
-        }
-    }
+    /**
+     * How one is used.
+     *
+     * @param caller the first that uses it
+     */
+    private record Use(Object caller, Constraint constraint, AtomicInteger requests) {}
 
     private final Tokenizer tokenizer;
     private final Map<Constraint, Use> uses = new HashMap<>();
@@ -43,26 +37,23 @@ final class UsedConstraints {
     synchronized Constraint add(Object caller, Constraint constraint) {
         Use known = uses.get(constraint);
         if (known != null) {
-            known.requests++;
+            known.requests.incrementAndGet();
             return known.constraint;
         }
-        long sum = 0;
-        boolean usesOther = false;
-        for (Use use : uses.values()) {
-            use.bytes = Math.max(use.bytes, use.constraint.bytes(tokenizer));
-            sum += use.bytes;
-            usesOther |= use.caller.equals(caller);
-        }
         long bytes = constraint.bytes(tokenizer);
-        if (sum + bytes > Limits.CONSTRAINT_BYTES && (usesOther || bytes > Limits.ALWAYS_CONSTRAINT_BYTES)) {
+        long others = uses.values().stream()
+                .mapToLong(use -> use.constraint.bytes(tokenizer)) // which grow in use
+                .sum();
+        boolean usesOther = uses.values().stream().anyMatch(use -> use.caller.equals(caller));
+        if (others + bytes > Limits.CONSTRAINT_BYTES && (usesOther || bytes > Limits.ALWAYS_CONSTRAINT_BYTES)) {
             throw ApiError.full("constraints", "at most " + Limits.CONSTRAINT_BYTES + " bytes in use");
         }
-        uses.put(constraint, new Use(caller, constraint, bytes));
+        uses.put(constraint, new Use(caller, constraint, new AtomicInteger(1)));
         return constraint;
     }
 
     /** Ends a use. */
     synchronized void remove(Constraint constraint) {
-        uses.computeIfPresent(constraint, (_, use) -> --use.requests == 0 ? null : use);
+        uses.computeIfPresent(constraint, (_, use) -> use.requests.decrementAndGet() == 0 ? null : use);
     }
 }

@@ -5,11 +5,13 @@ import static dev.causal4j.server.Unserved.in;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.Matcher;
 import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.generation.GenerationOptions;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -146,8 +148,7 @@ class ConstraintsTest {
                 .set(GenerationOptions.Setting.NO_REPEAT_NGRAM_SIZE, 2)
                 .build();
         assertThatExceptionOfType(ApiError.class)
-                .isThrownBy(() ->
-                        Constraints.add(ngrams, Constraints.read(in("{'guided_regex': 'a'}"), Whitespace.FLEXIBLE)))
+                .isThrownBy(() -> Constraints.add(ngrams, Optional.of(Constraint.regex("a"))))
                 .withMessage("no_repeat_ngram_size: expected 0 beside a constraint, got 2");
     }
 }
