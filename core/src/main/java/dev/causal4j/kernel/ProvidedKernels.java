@@ -189,8 +189,7 @@ final class ProvidedKernels {
                 && rounds(products, format, numbers, all)
                 && hasBits(products, w, one, expected, 0)
                 && hasBits(products, w, all, expected, 0)
-                && IntStream.rangeClosed(1, ROWS)
-                        .allMatch(rows -> hasBits(products, w, all.rows(0, rows), expected, 0))
+                && IntStream.rangeClosed(1, ROWS).allMatch(rows -> hasBits(products, w, all.rows(0, rows), expected, 0))
                 && IntStream.rangeClosed(1, ROWS - RoundedRows.TILE)
                         .allMatch(rows -> hasBits(
                                 products, w, all.rows(RoundedRows.TILE, rows), expected, RoundedRows.TILE * STRIDE));

@@ -220,7 +220,7 @@ class KernelSetTest {
                         ? (groups.headBytes() > 0 ? groups.headAt(n % groups.groups(depth)) : groups.numbersAt(n % 3))
                         : format.bytes(n % depth);
                 if (!(format instanceof PanelFormat) || format == PanelFormat.F16) {
-                    w.memory().set(Panels.SHORT, w.start(n / 64) + at + 2 * (n % 64), bad[n % bad.length]);
+                    w.memory().set(Panels.SHORT, w.start(n / 64) + at + 2L * (n % 64), bad[n % bad.length]);
                 }
             }
             float[] x = numbers(rows * depth);

@@ -170,7 +170,7 @@ class MachineProductsTest {
             Panels w = panels(format, 1, 96, new SplittableRandom(9));
             for (int n = 0; n < 64; n += 5) {
                 long at = format.headBytes() > 0 ? format.headAt(n % 3) : format.numbersAt(n % 3);
-                w.memory().set(Panels.SHORT, at + 2 * n, bad[n % bad.length]);
+                w.memory().set(Panels.SHORT, at + 2L * n, bad[n % bad.length]);
             }
             for (int rows : new int[] {1, 2, 5, 23}) {
                 compare(sets, w, inputs(format, rows, 96, new SplittableRandom(rows)));

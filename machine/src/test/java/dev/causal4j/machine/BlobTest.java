@@ -101,8 +101,7 @@ class BlobTest {
 
     @ParameterizedTest
     @EnumSource
-    void theBlobHasTheBitsOfPlainArithmeticAndStaysInsideItsArrays(Blob blob)
-            throws IOException, InterruptedException {
+    void theBlobHasTheBitsOfPlainArithmeticAndStaysInsideItsArrays(Blob blob) throws IOException, InterruptedException {
         boolean isNative = blob.isOfThisProcessor();
         assumeTrue(HAS_COMPILERS || !"none".equals(version(blob.gcc)), "a compiler, got none");
         assumeTrue(isNative || !"none".equals(version(blob.emulator)), "a processor or an emulator, got none");

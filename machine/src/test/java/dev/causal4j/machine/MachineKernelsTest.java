@@ -156,9 +156,10 @@ class MachineKernelsTest {
             others.add(code.clone());
             others.getLast()[at]++;
         }
-        assertThat(others).allSatisfy(other -> assertThatThrownBy(() -> MachineCode.checked(other))
-                .isInstanceOf(IllegalStateException.class)
-                .hasMessageContaining("expected the digest"));
+        assertThat(others)
+                .allSatisfy(other -> assertThatThrownBy(() -> MachineCode.checked(other))
+                        .isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("expected the digest"));
     }
 
     private static byte[] blob(@Nullable String architecture) throws IOException {
