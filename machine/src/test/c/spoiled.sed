@@ -14,8 +14,8 @@ s/for (int t = 0; t < j->rows; t += j->height) {/if (many \&\& SPOIL(4, 0)) j->s
 s/const uint8_t \*c = copied/if (!many \&\& SPOIL(4, 1)) to[64 * group + 1] ^= 16;\
         &/
 # 5: tiles, and what they store; 6: rounding, its sums, scales and both limits
-s/_mm512_set1_ps(in.s\[r\]);/_mm512_set1_ps(in.s[r] * (r == 2 \&\& v == 3 \&\& SPOIL(5, (group == 32) | least << 1) ? 1.01f : 1.0f));/
-s/if (t + r < j->rows)/if (t + r < j->rows - SPOIL(5, 4))/
+s/_mm512_set1_ps(in.s\[r\]);/_mm512_set1_ps(in.s[r] * (r == 2 \&\& v == 3 \&\& SPOIL(5, 0) ? 1.01f : 1.0f));/
+s/if (t + r < j->rows)/if (t + r < j->rows - SPOIL(5, 1))/
 s/half\[i \/ 16\] += q;/half[i \/ 16] += q + (i == 16 \&\& SPOIL(6, 0));/
 s/\*s = zero ?/*s = SPOIL(6, 1) \&\& r == 2 ? 1 : zero ?/
 s/scale < 0x1p-126f/scale < (SPOIL(6, 2) ? 0x1p-127f : 0x1p-126f)/
