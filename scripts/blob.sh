@@ -6,6 +6,7 @@
 set -euo pipefail
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 arch=$1
+sources=${3:-$root/machine/src/main/c}
 out=${2:-$root/machine/src/main/resources/dev/causal4j/machine/kernels-$arch.bin}
 case $arch in
   x86_64) tools=x86_64-linux-gnu- gcc=x86_64-linux-gnu-gcc-12 flags=-fcf-protection=none ;;
@@ -14,7 +15,7 @@ esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-cd "$root/machine/src/main/c"
+cd "$sources"
 # No contraction of products and sums, no calls of memset, nothing that needs a loader. Vectors are never passed on a stack.
 "$gcc" -std=gnu17 -O3 -Wall -Wno-psabi -fPIC -ffreestanding -fvisibility=hidden -ffp-contract=off -fno-tree-loop-distribute-patterns \
   -fno-jump-tables -fno-stack-protector -fno-asynchronous-unwind-tables "$flags" -fno-ident \

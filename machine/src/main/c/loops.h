@@ -306,7 +306,7 @@ static void SET(several_of)(const struct job *j) {
 //   block, of ROWS rows         of a tile, as often as they fit
 //   block, of 1 to ROWS - 1     what is left of a tile; all of few rows in other formats
 //   several, many               whether a panel is widened once for tiles, or a group at a time for one
-// With AMX nine rows and more go to tiles instead, where those after the last are computed but not stored.
+// With AMX 32 rows and more go to tiles instead in some formats; those after the last are computed, but not stored.
 static void SET(products)(const struct job *j) {
   struct format f = j->f;
 #define ROW(B, Z, G, L, N) \

@@ -38,14 +38,16 @@
 #include "loops.h"
 #pragma GCC pop_options
 
-// ---- AMX, from 9 rows on: a tile of 16 rows by 16 outputs and a group; one multiplies while another is folded
+// ---- AMX, from two tiles on, in groups of 32 without minimums: a tile of 16 rows by 16 outputs and a group; one multiplies
+// while another is folded. Folding is what takes the time, so for fewer rows, smaller groups or minimums AVX-512 is faster.
 #ifdef EMULATED_TILES
 #include EMULATED_TILES
 #endif
 #pragma GCC push_options
 #pragma GCC target("avx2,f16c,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,amx-tile,amx-int8")
 struct tiles { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; };
-INLINE void tilesOf(const struct job *j, int group, int least) {
+static void tiles(const struct job *j) {
+  const int group = 32;
   int groups = j->depth / group, step = 64 * group + 512;
   struct tiles config = {.palette = 1};
   for (int i = 0; i < 6; i++) config.bytes[i] = 64, config.rows[i] = 16; // 0 and 1: sums, 2: inputs, 3: codes
@@ -73,12 +75,11 @@ INLINE void tilesOf(const struct job *j, int group, int least) {
             const float *n = (const float *) (j->scratch + (int64_t) (g - 1) * step + 64 * group) + 16 * v;
             const int32_t *d = sums + (g - 1) % 2 * 256;
             struct inputs in = inputsAt(j, t / 16, g - 1, group);
-            __m512 scale = _mm512_loadu_ps(n), minimum = least ? _mm512_loadu_ps(n + 64) : scale;
+            __m512 scale = _mm512_loadu_ps(n);
 #pragma GCC unroll 16
             for (int r = 0; r < 16; r++) {
               __m512 s = _mm512_set1_ps(in.s[r]);
               y[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(d + 16 * r)), _mm512_mul_ps(scale, s), y[r]);
-              if (least) y[r] = _mm512_fmadd_ps(minimum, _mm512_mul_ps(s, _mm512_set1_ps((float) in.sum[r])), y[r]);
             }
           }
         }
@@ -88,10 +89,6 @@ INLINE void tilesOf(const struct job *j, int group, int least) {
       }
   }
   _tile_release();
-}
-static void tiles(const struct job *j) {
-  if (j->f.group == 32) { if (j->f.least) tilesOf(j, 32, 1); else tilesOf(j, 32, 0); }
-  else if (j->f.least) tilesOf(j, 16, 1); else tilesOf(j, 16, 0);
 }
 #pragma GCC pop_options
 
@@ -126,7 +123,7 @@ INLINE void round_set(int64_t set, const struct job *j, const float *from, int8_
   if (set & AVX512) round_avx512(j, from, x, s, sum); else round_avx2(j, from, x, s, sum);
 }
 INLINE void multiply_set(int64_t set, const struct job *j) {
-  if ((set & TILES) && j->rows > 8 && j->height == 16) tiles(j);
+  if ((set & TILES) && j->rows >= 32 && j->f.group == 32 && !j->f.least) tiles(j);
   else if (set & AVX512) products_avx512(j);
   else if (set & AVXVNNI) products_avxvnni(j);
   else products_avx2(j);

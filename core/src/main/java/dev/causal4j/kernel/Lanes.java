@@ -30,11 +30,6 @@ final class Lanes {
     static final int F16 = PanelFormat.F16_BITS;
     static final float SCALE = PanelFormat.F16_SCALE;
 
-    /** The exponent of what is not finite, in f16 and in f32. */
-    private static final int F16_SPECIAL = 0x7c00;
-
-    private static final int SPECIAL = 0x7f800000;
-
     /** Most steps of a panel that serve all rows before the next: 128 KB of f32, or all where caches are larger. */
     static final int STEPS = W == 16 ? 1 << 24 : 512;
 
@@ -61,17 +56,14 @@ final class Lanes {
         return FloatVector.fromMemorySegment(S, m, offset, LE);
     }
 
-    /** W numbers in f16, one after the other, as floats: infinity and NaN too, as processors widen them. */
+    /** W numbers in f16, one after the other, as floats; what is not finite becomes 65,536 or more. */
     static FloatVector halves(MemorySegment m, long at) {
         IntVector words =
                 (IntVector) ShortVector.fromMemorySegment(H, m, at, LE).convertShape(VectorOperators.S2I, I, 0);
         return words.lanewise(VectorOperators.LSHL, 13)
                 .and(F16)
                 .reinterpretAsFloats()
-                .mul(SCALE)
-                .reinterpretAsInts()
-                .lanewise(VectorOperators.OR, SPECIAL, words.and(F16_SPECIAL).eq(F16_SPECIAL))
-                .reinterpretAsFloats();
+                .mul(SCALE);
     }
 
     /** Uses the values read ahead, so that the compiler keeps the reads. */

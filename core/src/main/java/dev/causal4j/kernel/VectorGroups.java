@@ -7,6 +7,7 @@ import static dev.causal4j.kernel.Lanes.S;
 import static dev.causal4j.kernel.Lanes.W;
 import static jdk.incubator.vector.VectorOperators.ASHR;
 import static jdk.incubator.vector.VectorOperators.B2F;
+import static jdk.incubator.vector.VectorOperators.GE;
 import static jdk.incubator.vector.VectorOperators.I2B;
 import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
@@ -16,6 +17,7 @@ import static jdk.incubator.vector.VectorOperators.MAX;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
@@ -38,6 +40,9 @@ final class VectorGroups {
 
     /** Bytes of 64 floats. */
     private static final long STEP = 4L * WIDTH;
+
+    /** Sums of squares of scales below it have none that is infinite or NaN in f16: those would be 65,536 or more. */
+    private static final float NOT_FINITE = 0x1p32f;
 
     /** Most rows that read the codes themselves. */
     private static final int FEW = W == 16 ? 3 : 2;
@@ -307,16 +312,33 @@ final class VectorGroups {
     }
 
     private static void halves(MemorySegment m, long at, float[] target, int to) {
+        FloatVector squares = FloatVector.zero(S);
         for (int j = 0; j < WIDTH; j += W) {
-            Lanes.halves(m, at + 2L * j).intoArray(target, to + j);
+            FloatVector half = Lanes.halves(m, at + 2L * j);
+            squares = half.fma(half, squares);
+            half.intoArray(target, to + j);
+        }
+        if (squares.compare(GE, NOT_FINITE).anyTrue()) {
+            for (int j = 0; j < WIDTH; j++) {
+                target[to + j] = Float.float16ToFloat(m.get(Panels.SHORT, at + 2L * j));
+            }
         }
     }
 
     private static void levels(MemorySegment m, long head, long at, float sign, float[] target, int to) {
+        FloatVector squares = FloatVector.zero(S);
         for (int j = 0; j < WIDTH; j += W) {
             FloatVector number =
                     (FloatVector) ByteVector.fromMemorySegment(B, m, at + j, LE).convertShape(B2F, S, 0);
-            Lanes.halves(m, head + 2L * j).mul(number).mul(sign).intoArray(target, to + j);
+            FloatVector half = Lanes.halves(m, head + 2L * j);
+            squares = half.fma(half, squares);
+            half.mul(number).mul(sign).intoArray(target, to + j);
+        }
+        if (squares.compare(GE, NOT_FINITE).anyTrue()) {
+            for (int j = 0; j < WIDTH; j++) {
+                float half = Float.float16ToFloat(m.get(Panels.SHORT, head + 2L * j));
+                target[to + j] = half * m.get(ValueLayout.JAVA_BYTE, at + j) * sign;
+            }
         }
     }
 

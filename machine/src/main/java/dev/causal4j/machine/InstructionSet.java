@@ -10,7 +10,7 @@ enum InstructionSet {
     AVX512(4),
     AMX(8 | 4);
 
-    /** As the code knows it: with AMX one row and a few are multiplied by the instructions of AVX512. */
+    /** The mask that is passed to the code. AMX implies AVX-512, which takes fewer than 32 rows and some formats. */
     final long bits;
 
     InstructionSet(long bits) {

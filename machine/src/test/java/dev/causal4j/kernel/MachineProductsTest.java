@@ -170,7 +170,7 @@ class MachineProductsTest {
             Panels w = panels(format, 1, 96, new SplittableRandom(9));
             for (int n = 0; n < 64; n += 5) {
                 long at = format.headBytes() > 0 ? format.headAt(n % 3) : format.numbersAt(n % 3);
-                w.memory().set(Panels.SHORT, at + 2 * n, bad[n % bad.length]);
+                w.memory().set(Panels.SHORT, at + 2L * n, bad[n % bad.length]);
             }
             for (int rows : new int[] {1, 2, 5, 23}) {
                 compare(sets, w, inputs(format, rows, 96, new SplittableRandom(rows)));
@@ -303,20 +303,26 @@ class MachineProductsTest {
                     }
                 };
                 GroupFormat format = format(type.groups());
-                Blocks row = new Blocks(
-                        type.id(),
-                        MemorySegment.ofArray(new byte[256 / type.elements() * type.bytes()]),
-                        (data, codes, s, m) ->
-                                type.decode(data, 0, codes.length, codes, s, m, upper(format, codes.length, s.length)));
                 assertThat(new ProvidedKernels(new MachineKernels(), wrong)
-                                .pack(format, 256, row, new byte[(int) format.bytes(256)], 5))
+                                .pack(format, 256, row(type), new byte[(int) format.bytes(256)], 5))
                         .as(type + " at " + place)
                         .isEqualTo(place < 0);
             }
         }
     }
 
-    private static GroupFormat format(Groups groups) {
+    /** A row of 256 zeros in blocks. */
+    static Blocks row(BlockType type) {
+        GroupFormat format = format(type.groups());
+        MemorySegment zeros = MemorySegment.ofArray(new byte[256 / type.elements() * type.bytes()]);
+        return new Blocks(
+                type.id(),
+                zeros,
+                (data, codes, s, m) ->
+                        type.decode(data, 0, codes.length, codes, s, m, upper(format, codes.length, s.length)));
+    }
+
+    static GroupFormat format(Groups groups) {
         Scales scales = groups.twoLevels() ? Scales.LEVELS : groups.wide() ? Scales.FLOATS : Scales.HALVES;
         return new GroupFormat(groups.bits(), groups.signed(), groups.group(), groups.minimum(), scales);
     }

@@ -33,7 +33,7 @@ class BlobTest {
     private Path folder;
 
     /** The compiler of each blob, and the program that runs its code on other processors. */
-    private enum Blob {
+    enum Blob {
         X86_64("x86_64-linux-gnu-gcc-12", "(Debian 12.4.0-5) 12.4.0", "qemu-x86_64"),
         AARCH64("aarch64-linux-gnu-gcc-14", "(Debian 14.2.0-19) 14.2.0", "qemu-aarch64");
 
