@@ -59,8 +59,8 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Asks for sequences that are submitted without a requester: they begin in the order in which they come. */
-    private static final Requester ANYBODY = Requester.of("");
+    /** Asks for sequences that are submitted without a requester, each a request: they begin in the order in which they come. */
+    static final Requester ANYBODY = Requester.of("");
 
     final DraftSource drafts;
     final int mostDrafted; // rows after the last token of a sequence

@@ -62,12 +62,11 @@ final class WaitingLine {
         List<Sequence<?>> largest = callers.values().stream()
                 .max(Comparator.comparingInt(WaitingLine::count))
                 .orElseThrow();
-        Object last = largest.getLast().requester;
-        for (Sequence<?> each : largest) {
-            if (each.requester.equals(last)) {
-                each.end(reason);
-            }
-        }
+        Sequence<?> last = largest.getLast();
+        boolean alone = last.requester.equals(Engine.ANYBODY); // sequences without a requester are many requests
+        largest.stream()
+                .filter(each -> alone ? each.equals(last) : each.requester.equals(last.requester))
+                .forEach(each -> each.end(reason));
         update();
     }
 

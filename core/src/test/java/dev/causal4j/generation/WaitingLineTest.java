@@ -11,6 +11,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -133,6 +134,19 @@ class WaitingLineTest extends EngineFixture {
             assertThat(of2).allMatch(Sequence::over);
             line.update();
             assertThat(line.count()).isZero();
+        }
+    }
+
+    @Test
+    void sequencesWithoutARequesterAreRequestsOfTheirOwn() {
+        try (Engine engine = new Engine(model)) {
+            WaitingLine line = new WaitingLine(4);
+            List<GeneratedSequence> all = Stream.generate(() -> sequence(engine, Engine.ANYBODY))
+                    .limit(4)
+                    .toList();
+            all.forEach(each -> line.add(List.of(each)));
+            line.add(request(engine, "a", 1));
+            assertThat(all).map(Sequence::over).containsExactly(false, false, false, true);
         }
     }
 }

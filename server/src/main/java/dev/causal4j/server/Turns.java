@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Turns {
     private final Compute compute;
-    private final Set<CompletableFuture<?>> waiting = ConcurrentHashMap.newKeySet();
+    private final Set<Runnable> waiting = ConcurrentHashMap.newKeySet(); // what cancels each
     private final Shares compilations = new Shares(Limits.COMPILATIONS, 1);
     private volatile boolean draining;
 
@@ -58,15 +58,16 @@ final class Turns {
     private <T> T await(Call call, Supplier<T> work) throws InterruptedException {
         AtomicReference<T> made = new AtomicReference<>();
         CompletableFuture<@Nullable Void> turn = compute.background(call.caller, () -> made.set(work.get()));
-        waiting.add(turn);
+        Runnable cancel = () -> turn.cancel(false);
+        waiting.add(cancel);
         try {
-            call.whenGone(() -> turn.cancel(false));
+            call.whenGone(cancel);
             if (draining) {
-                turn.cancel(false);
+                cancel.run();
             }
             return Engine.await(turn.thenApply(_ -> made.get()));
         } finally {
-            waiting.remove(turn);
+            waiting.remove(cancel);
         }
     }
 
@@ -78,6 +79,6 @@ final class Turns {
     /** Cancels all that waits, now and later. */
     void cancel() {
         draining = true;
-        waiting.forEach(turn -> turn.cancel(false));
+        waiting.forEach(Runnable::run);
     }
 }
