@@ -354,8 +354,8 @@ class ChatTemplateTest {
     void controlTokensThatResembleATextCostLittle() {
         List<String> tokens =
                 IntStream.range(1, 1000).mapToObj(i -> "a".repeat(i) + "!").toList();
-        ChatTemplate template = ChatTemplate.parse("t", "{{ messages[0].content }}", Map.of())
-                .withControlTokens(tokens);
+        ChatTemplate template =
+                ChatTemplate.parse("t", "{{ messages[0].content }}", Map.of()).withControlTokens(tokens);
         String text = "a".repeat(3000) + "!";
         ChatTemplate.Rendered rendered = template.render(List.of(new Message("user", text)), null, false, Map.of());
         assertThat(rendered.text()).isEqualTo(text);

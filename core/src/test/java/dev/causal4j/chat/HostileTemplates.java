@@ -106,8 +106,10 @@ final class HostileTemplates {
                     + "{% for i in range(100000) %}{% for j in range(100) %}{% set x = 5e-324 | int %}{% endfor %}{% endfor %}",
             "{% set s = '.' * 1000000 %}{% for i in range(100000) %}{% set x = [1] | map(attribute=s) | list %}{% endfor %}",
             "{{ strftime_now('%A' * 10000000) }}",
-            "{% set big = {" + digits() + "} %}{% set ns = namespace(d=0) %}{% for i in range(100000) %}{% set ns.d = namespace(big, d=ns.d) %}{% endfor %}",
-            "{% set big = {" + digits() + "} %}{% for i in range(100000) %}{% set x = dict(" + "big,".repeat(9000) + ") %}{% endfor %}",
+            "{% set big = {" + digits()
+                    + "} %}{% set ns = namespace(d=0) %}{% for i in range(100000) %}{% set ns.d = namespace(big, d=ns.d) %}{% endfor %}",
+            "{% set big = {" + digits() + "} %}{% for i in range(100000) %}{% set x = dict(" + "big,".repeat(9000)
+                    + ") %}{% endfor %}",
             "{#".repeat(100000),
             "{% raw %}".repeat(40000));
 

@@ -1,20 +1,20 @@
 package dev.causal4j.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.assertThatIOException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Random;
-import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -151,8 +151,7 @@ class TokenizerReaderTest {
         table[0] = 16; // bytes of the trie
         String normalizer = "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"%s\"}"
                 .formatted(Base64.getEncoder().encodeToString(table));
-        assertThatThrownBy(() ->
-                        Tokenizer.fromJson("t", bytes(SMALL.replace("\"normalizer\":null", normalizer))))
+        assertThatThrownBy(() -> Tokenizer.fromJson("t", bytes(SMALL.replace("\"normalizer\":null", normalizer))))
                 .hasMessageContaining("expected SentencePiece's table in base 64");
     }
 
@@ -163,7 +162,8 @@ class TokenizerReaderTest {
                 .mapToObj(id -> "{\"id\":%d,\"content\":\"%s!\"}".formatted(id, "a".repeat(id)))
                 .collect(Collectors.joining(","));
         assertThatThrownBy(() -> Tokenizer.fromJson(
-                        "t", bytes(SMALL.replace("[{\"id\":3,\"content\":\"<s>\",\"special\":true}]", "[" + tokens + "]"))))
+                        "t",
+                        bytes(SMALL.replace("[{\"id\":3,\"content\":\"<s>\",\"special\":true}]", "[" + tokens + "]"))))
                 .hasMessageContaining("expected tokens of fewer long lengths");
     }
 
