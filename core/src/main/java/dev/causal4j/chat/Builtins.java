@@ -34,7 +34,7 @@ final class Builtins {
     static final Map<String, Function> FUNCTIONS = Map.of(
             "range", Builtins::range,
             "dict", Builtins::dict,
-            "namespace", a -> new Namespace(dict(a)),
+            "namespace", a -> new Namespace(a.x().made(dict(a))),
             "strftime_now", Builtins::now,
             "raise_exception",
                     a -> {
@@ -55,7 +55,9 @@ final class Builtins {
 
     private static Object now(Arguments a) {
         ZonedDateTime now = ZonedDateTime.now(a.x().clock);
-        return TIME.matcher(a.x().text(a.get(0)))
+        String form = a.x().text(a.get(0));
+        a.x().make(64L * form.length()); // with what Java allocates meanwhile
+        return TIME.matcher(form)
                 .replaceAll(part -> String.format(Locale.ENGLISH, "%t" + part.group(1), now));
     }
 
@@ -76,7 +78,11 @@ final class Builtins {
 
     private static Map<Object, Object> dict(Arguments a) {
         Map<Object, Object> dict = new LinkedHashMap<>();
-        a.positional().forEach(other -> dict.putAll(a.x().cast(Map.class, other, "a dict")));
+        for (Object each : a.positional()) {
+            Map<?, ?> other = a.x().cast(Map.class, each, "a dict");
+            a.x().step(8L * other.size());
+            dict.putAll(other);
+        }
         dict.putAll(a.named());
         return dict;
     }
@@ -111,8 +117,8 @@ final class Builtins {
                 sorted(x, x.list(v), a.get(2, "attribute", NONE), a.flag(1, "case_sensitive"), a.flag(0, "reverse"));
             case "dictsort" -> sorted(x, x.items(v), 0L, a.flag(0, "case_sensitive"), false);
             case "unique" -> new Lazy(() -> unique(x, v, a.flag(0, "case_sensitive")));
-            case "int" -> number(v) instanceof Number number ? Operators.truncated(number) : a.get(0, "default", 0L);
-            case "float" -> number(v) instanceof Number number ? number.doubleValue() : a.get(0, "default", 0.0);
+            case "int" -> number(x, v) instanceof Number number ? Operators.truncated(number) : a.get(0, "default", 0L);
+            case "float" -> number(x, v) instanceof Number number ? number.doubleValue() : a.get(0, "default", 0.0);
             default -> throw x.wrong("a filter of Jinja", name);
         };
     }
@@ -193,6 +199,7 @@ final class Builtins {
         while (right && to > from && strips.test(text.codePointBefore(to))) {
             to = text.offsetByCodePoints(to, -1);
         }
+        x.step((from + text.length() - to) / 8);
         return text.substring(from, to);
     }
 
@@ -228,7 +235,9 @@ final class Builtins {
         if (affix instanceof Tuple several) {
             return several.stream().anyMatch(each -> affix(x, text, each, start));
         }
-        return start ? text.startsWith(x.text(affix)) : text.endsWith(x.text(affix));
+        String given = x.text(affix);
+        x.step(given.length() / Rendering.RUN);
+        return start ? text.startsWith(given) : text.endsWith(given);
     }
 
     private static String mapped(Rendering x, Pattern parts, String text, UnaryOperator<String> change) {
@@ -281,6 +290,7 @@ final class Builtins {
     /** Follows a path of attributes such as {@code function.name}, or an index, from an item; none gives the item. */
     private static Object path(Rendering x, Object item, Object attribute) {
         Object at = item;
+        x.make(attribute instanceof String names ? 16L * names.length() : 0); // its parts
         for (Object name : attribute instanceof String names ? names.split("\\.") : new Object[] {attribute}) {
             at = name.equals(NONE) ? at : x.item(at, name);
         }
@@ -308,7 +318,8 @@ final class Builtins {
     }
 
     /** The number that a boolean or text stands for; any other value unchanged. */
-    private static Object number(Object v) {
+    private static Object number(Rendering x, Object v) {
+        x.step(v instanceof String text ? Math.min(text.length(), 400) + text.length() / Rendering.RUN : 0);
         String digits = v instanceof String text ? text.strip() : v instanceof Boolean flag ? (flag ? "1" : "0") : "";
         return digits.length() < 400 && NUMBER.matcher(digits).matches() ? new BigDecimal(digits) : v;
     }

@@ -53,6 +53,7 @@ final class Operators {
     static Number truncated(Object number) {
         return switch (number) {
             case Boolean flag -> flag ? 1L : 0L;
+            case Double real when Math.abs(real) < 0x1p62 -> real.longValue();
             case Double real when Double.isFinite(real) -> whole(new BigDecimal(real).toBigInteger());
             case BigDecimal exact -> whole(exact.toBigInteger());
             default -> (Number) number;
@@ -96,9 +97,11 @@ final class Operators {
 
     private static BigInteger computed(Rendering x, String operator, BigInteger m, BigInteger n) {
         boolean power = operator.equals("**");
-        if ((power ? Math.max(1, m.bitLength()) * n.doubleValue() : m.bitLength() + n.bitLength()) > MAX_BITS) {
+        double bits = power ? Math.max(1, m.bitLength()) * n.doubleValue() : m.bitLength() + n.bitLength();
+        if (bits > MAX_BITS) {
             throw x.wrong("a result of at most " + MAX_BITS + " bits", n);
         }
+        x.step((long) (bits * bits) >> 18); // a division takes the square
         return switch (operator) {
             case "+" -> m.add(n);
             case "-" -> m.subtract(n);

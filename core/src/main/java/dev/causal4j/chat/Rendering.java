@@ -172,6 +172,7 @@ final class Rendering {
         if (!number && !(value instanceof String) && !value.equals(NONE)) {
             throw wrong("a text, number or none as key", value);
         }
+        step(value instanceof String text ? text.length() / RUN : 0); // it is hashed, and compared with an equal one
         return number && Operators.real(value) % 1 == 0 ? Operators.truncated(value) : value;
     }
 

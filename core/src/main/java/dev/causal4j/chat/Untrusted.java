@@ -31,6 +31,7 @@ final class Untrusted {
     private static final String END = "99999";
 
     private final List<String> tokens; // sorted
+    private final int[] shorter; // for each the longest other that it begins with, or -1
     private final BitSet firsts = new BitSet(); // their first characters
     private final String key = "" + new SecureRandom().nextLong(Long.MAX_VALUE / 10, Long.MAX_VALUE);
 
@@ -45,6 +46,13 @@ final class Untrusted {
                 .sorted()
                 .toList();
         tokens.forEach(token -> firsts.set(token.charAt(0)));
+        shorter = new int[tokens.size()];
+        for (int i = 0; i < shorter.length; i++) {
+            shorter[i] = i - 1;
+            while (shorter[i] >= 0 && !tokens.get(i).startsWith(tokens.get(shorter[i]))) {
+                shorter[i] = shorter[shorter[i]];
+            }
+        }
     }
 
     /** A caller's value as a template's value. */
@@ -91,14 +99,12 @@ final class Untrusted {
 
     /** The longest token that a text begins with, found among thousands in a few steps; -1 if there is none. */
     private int longest(CharBuffer text) {
-        int same = -1;
-        int token;
-        do {
-            CharBuffer begin = same < 0 ? text : text.subSequence(0, same);
-            int found = Collections.binarySearch(tokens, begin, CharSequence::compare);
-            token = found >= 0 ? found : -found - 2;
-            same = token < 0 ? 0 : CharBuffer.wrap(tokens.get(token)).mismatch(begin);
-        } while (token >= 0 && same >= 0 && same < tokens.get(token).length());
+        int found = Collections.binarySearch(tokens, text, CharSequence::compare);
+        int token = found >= 0 ? found : -found - 2; // which begins with all that the text begins with
+        int same = token < 0 ? 0 : CharBuffer.wrap(tokens.get(token)).mismatch(text);
+        while (token >= 0 && same >= 0 && same < tokens.get(token).length()) {
+            token = shorter[token];
+        }
         return token;
     }
 

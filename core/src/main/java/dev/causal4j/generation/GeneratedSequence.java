@@ -167,7 +167,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     boolean ready() {
         try {
             return listener.ready();
-        } catch (RuntimeException | Error e) {
+        } catch (Throwable e) {
             fail(e);
             return false;
         }
@@ -188,7 +188,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         int count = mask == null || takesForced || drafts instanceof GivenTokens ? 0 : mask.forced(draft);
         try {
             count = count > 0 || draft.length == 0 ? count : drafts.propose(tokens, known, draft.length, draft);
-        } catch (RuntimeException | Error e) {
+        } catch (Throwable e) {
             drafts = DraftSource.NONE;
             LOG.log(Level.WARNING, "draft source: expected tokens; it is not asked again for this sequence", e);
         }

@@ -227,7 +227,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
             if (failure == null) {
                 part.run();
             }
-        } catch (RuntimeException | Error e) {
+        } catch (Throwable e) { // other languages throw checked ones, too
             fail(e);
         }
     }

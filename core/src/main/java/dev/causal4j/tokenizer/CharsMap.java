@@ -20,6 +20,7 @@ final class CharsMap implements UnaryOperator<String> {
     private static final Pattern GRAPHEME = Pattern.compile("\\X");
     private static final int LONGEST = 5;
     private static final int LEAF = 1 << 31;
+    private static final int LONGEST_REPLACEMENT = 1 << 8; // bytes; the largest table in use has 33
 
     private final int[] trie;
     private final byte[] texts;
@@ -34,6 +35,12 @@ final class CharsMap implements UnaryOperator<String> {
         trie = new int[size / 4];
         buffer.asIntBuffer().get(trie);
         texts = Arrays.copyOfRange(map, 4 + size, map.length);
+        for (int at = 0, from = 0; at < texts.length; at++) {
+            if (at - from > LONGEST_REPLACEMENT) {
+                throw new IllegalArgumentException("table: expected short replacements, got one of more bytes");
+            }
+            from = texts[at] == 0 ? at + 1 : from;
+        }
     }
 
     @Override

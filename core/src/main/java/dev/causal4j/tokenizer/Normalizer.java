@@ -2,9 +2,14 @@ package dev.causal4j.tokenizer;
 
 import java.text.Normalizer.Form;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 
 /**
  * Changes a stretch of text before it is split. Immutable and thread-safe.
@@ -20,6 +25,11 @@ record Normalizer(String prefix, List<UnaryOperator<String>> steps) {
 
     /** Combining marks that are newer than Unicode 9. */
     private static final BitSet NEWER = new BitSet();
+
+    // More marks than a text has. Java sorts them in a time that grows with the square of their number.
+    private static final Pattern MARKS = Pattern.compile("\\p{M}{64,}+");
+    private static final int FIRST = 0x334; // a mark of the first combining class
+    private static final int LAST = 0x345; // and of the last
 
     static {
         for (String range : RANGES.split(" ", -1)) {
@@ -58,6 +68,45 @@ record Normalizer(String prefix, List<UnaryOperator<String>> steps) {
     }
 
     private static String composed(String text) {
-        return java.text.Normalizer.normalize(text, Form.NFC);
+        String ordered = MARKS.matcher(text).replaceAll(run -> ordered(run.group()));
+        return java.text.Normalizer.normalize(ordered, Form.NFC);
+    }
+
+    /** Marks with those of each combining class together, as NFC has them between two of class 0. */
+    private static String ordered(String marks) {
+        StringBuilder out = new StringBuilder();
+        Map<Integer, StringBuilder> byMark = new HashMap<>();
+        NavigableMap<Integer, StringBuilder> byClass = new TreeMap<>(Normalizer::compareClasses);
+        marks.codePoints().flatMap(c -> decomposed(c).codePoints()).forEach(c -> {
+            StringBuilder alike = byMark.computeIfAbsent(
+                    c, _ -> moves(LAST, c) || moves(c, FIRST) ? byClass.computeIfAbsent(c, _ -> new StringBuilder()) : out);
+            if (alike == out) {
+                flush(byClass, out);
+            }
+            alike.appendCodePoint(c);
+        });
+        flush(byClass, out);
+        return out.toString();
+    }
+
+    private static void flush(Map<Integer, StringBuilder> byClass, StringBuilder out) {
+        byClass.values().forEach(alike -> {
+            out.append(alike);
+            alike.setLength(0);
+        });
+    }
+
+    private static int compareClasses(int a, int b) {
+        return moves(a, b) ? 1 : moves(b, a) ? -1 : 0;
+    }
+
+    /** Whether a mark after another belongs before it. */
+    private static boolean moves(int before, int after) {
+        String both = Character.toString(before) + Character.toString(after);
+        return !java.text.Normalizer.isNormalized(both, Form.NFD);
+    }
+
+    private static String decomposed(int c) {
+        return java.text.Normalizer.normalize(Character.toString(c), Form.NFD);
     }
 }

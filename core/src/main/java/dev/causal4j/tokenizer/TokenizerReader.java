@@ -39,6 +39,7 @@ final class TokenizerReader {
     static final int MAX_ADDED_TOKENS = 10_000;
 
     private static final int MAX_ADDED_LENGTH = 1_000;
+    private static final int MAX_ADDED_LENGTHS = 1 << 14; // the sum of the different ones
     private static final int MAX_SCORED_LENGTH = 256;
     private static final int MAX_HOLES = 10_000;
     private static final int MAX_ID = Vocabulary.MAX_ID;
@@ -260,6 +261,8 @@ final class TokenizerReader {
             json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
             tokens.add(new Token(id, content, form, flags));
         }
+        int lengths = tokens.stream().mapToInt(token -> token.form().length()).distinct().sum();
+        root.check("added_tokens", lengths <= MAX_ADDED_LENGTHS, "tokens of fewer long lengths"); // all are tried in texts
         for (Map.Entry<String, Integer> other : others.entrySet()) {
             int id = other.getValue();
             if (id < vocabulary.size() && !vocabulary.piece(id).isEmpty()) {

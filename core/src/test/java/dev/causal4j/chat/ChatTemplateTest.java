@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -345,5 +346,19 @@ class ChatTemplateTest {
     void itsTextsAreJoinedOnce() {
         ChatTemplate template = ChatTemplate.parse("template", "{{ messages }}", Map.of());
         assertThat(template.withControlTokens(List.of("<x>")).sources()).isSameAs(template.sources());
+    }
+
+    /** A token of each length, which nearly begins at each place of the message. */
+    @Test
+    @Timeout(60)
+    void controlTokensThatResembleATextCostLittle() {
+        List<String> tokens =
+                IntStream.range(1, 1000).mapToObj(i -> "a".repeat(i) + "!").toList();
+        ChatTemplate template =
+                ChatTemplate.parse("t", "{{ messages[0].content }}", Map.of()).withControlTokens(tokens);
+        String text = "a".repeat(3000) + "!";
+        ChatTemplate.Rendered rendered = template.render(List.of(new Message("user", text)), null, false, Map.of());
+        assertThat(rendered.text()).isEqualTo(text);
+        assertThat(rendered.untrusted()).containsExactly(new ChatTemplate.Span(2001, 3001));
     }
 }

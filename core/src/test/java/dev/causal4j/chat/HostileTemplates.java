@@ -4,6 +4,8 @@ import dev.causal4j.TemplateException;
 import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** Renders templates that want too much, and prints for each what came of it and after how many milliseconds. */
 final class HostileTemplates {
@@ -88,10 +90,35 @@ final class HostileTemplates {
             "{{ range" + "(1)".repeat(90000) + " }}",
             "{{ " + "'a' ".repeat(90000) + " }}",
             "{{ '" + "\\'".repeat(90000) + "' }}",
+            "{% set s = ' ' * 4000000 %}"
+                    + "{% for i in range(100000) %}{% for j in range(100) %}{% set x = s | trim %}{% endfor %}{% endfor %}",
+            "{% set s = ' ' * 4000000 %}"
+                    + "{% for i in range(100000) %}{% for j in range(100) %}{% set x = s | int %}{% endfor %}{% endfor %}",
+            "{% set s = '9' * 390 ~ 'e-99' %}"
+                    + "{% for i in range(100000) %}{% for j in range(100) %}{% set x = s | int %}{% endfor %}{% endfor %}",
+            "{% set s = 'a' * 9000000 %}{% set d = {s: 1} %}{% set t = 'a' * 9000000 %}"
+                    + "{% for i in range(100000) %}{% for j in range(100) %}{% set x = d[t] %}{% endfor %}{% endfor %}",
+            "{% set s = 'a' * 9000000 %}{% set t = 'a' * 9000000 %}"
+                    + "{% for i in range(100000) %}{% for j in range(100) %}{% set x = s.startswith(t) %}{% endfor %}{% endfor %}",
+            "{% set m = 2 ** 6900 - 1 %}{% set n = 2 ** 3000 + 1 %}"
+                    + "{% for i in range(100000) %}{% for j in range(100) %}{% set x = m // n %}{% endfor %}{% endfor %}",
+            ""
+                    + "{% for i in range(100000) %}{% for j in range(100) %}{% set x = 5e-324 | int %}{% endfor %}{% endfor %}",
+            "{% set s = '.' * 1000000 %}{% for i in range(100000) %}{% set x = [1] | map(attribute=s) | list %}{% endfor %}",
+            "{{ strftime_now('%A' * 10000000) }}",
+            "{% set big = {" + digits()
+                    + "} %}{% set ns = namespace(d=0) %}{% for i in range(100000) %}{% set ns.d = namespace(big, d=ns.d) %}{% endfor %}",
+            "{% set big = {" + digits() + "} %}{% for i in range(100000) %}{% set x = dict(" + "big,".repeat(9000)
+                    + ") %}{% endfor %}",
             "{#".repeat(100000),
             "{% raw %}".repeat(40000));
 
     private HostileTemplates() {}
+
+    /** The members of a large dict. */
+    private static String digits() {
+        return IntStream.range(0, 20_000).mapToObj(i -> i + ":1").collect(Collectors.joining(","));
+    }
 
     static String outcome(String template) {
         try {

@@ -10,6 +10,7 @@ import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -249,6 +250,11 @@ class EngineTest extends EngineFixture {
         assertThat(pool.freePages()).isEqualTo(free);
     }
 
+    @SuppressWarnings("unchecked")
+    private static <E extends Throwable> E undeclared(Throwable thrown) throws E {
+        throw (E) thrown;
+    }
+
     @Test
     void oneThatFailsEndsAlone() {
         LogitRule broken = (logits, soFar) -> {
@@ -274,6 +280,9 @@ class EngineTest extends EngineFixture {
                     throw new IllegalStateException("a reader's");
                 }
             });
+            CompletableFuture<Generation> checked = engine.submit(request(prompt(5, 10), 20, 1), token -> {
+                throw EngineTest.<RuntimeException>undeclared(new IOException("another language's"));
+            });
             CompletableFuture<Generation> good = engine.submit(request(prompt(3, 10), 20, 1), TokenListener.NONE);
             assertThatThrownBy(unready::join).hasRootCauseMessage("a reader's");
             assertThatThrownBy(() -> engine.score(new int[0], 1, 0))
@@ -281,6 +290,7 @@ class EngineTest extends EngineFixture {
             assertThatThrownBy(() -> engine.score(prompt(1, CONTEXT + 2), 1, 0))
                     .hasMessageContaining("got 514, 1 and 0");
             assertThatThrownBy(failing::join).hasRootCauseMessage("a rule's");
+            assertThatThrownBy(checked::join).hasRootCauseMessage("another language's");
             assertThatThrownBy(listening::join)
                     .isInstanceOf(CompletionException.class)
                     .hasRootCauseMessage("a listener's");

@@ -2,13 +2,18 @@ package dev.causal4j.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.Base64;
 import java.util.Random;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
@@ -136,6 +141,30 @@ class TokenizerReaderTest {
         assertThat(Tokenizer.fromJson("t", bytes(SCORED)).encode("a b")).containsExactly(2, 1, 2, 0);
         assertThat(SCORED).contains(part);
         assertRefused("t, " + message, () -> Tokenizer.fromJson("t", bytes(SCORED.replace(part, replacement))));
+    }
+
+    /** Forty letters would else become gigabytes. */
+    @Test
+    void tablesWithLongReplacementsAreRefused() {
+        byte[] table = new byte[4 + 16 + 300];
+        Arrays.fill(table, 20, table.length - 1, (byte) 'c');
+        table[0] = 16; // bytes of the trie
+        String normalizer = "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"%s\"}"
+                .formatted(Base64.getEncoder().encodeToString(table));
+        assertThatThrownBy(() -> Tokenizer.fromJson("t", bytes(SMALL.replace("\"normalizer\":null", normalizer))))
+                .hasMessageContaining("expected SentencePiece's table in base 64");
+    }
+
+    /** Each length of an added token is tried at each place of a text. */
+    @Test
+    void addedTokensOfManyLongLengthsAreRefused() {
+        String tokens = IntStream.range(3, 400)
+                .mapToObj(id -> "{\"id\":%d,\"content\":\"%s!\"}".formatted(id, "a".repeat(id)))
+                .collect(Collectors.joining(","));
+        assertThatThrownBy(() -> Tokenizer.fromJson(
+                        "t",
+                        bytes(SMALL.replace("[{\"id\":3,\"content\":\"<s>\",\"special\":true}]", "[" + tokens + "]"))))
+                .hasMessageContaining("expected tokens of fewer long lengths");
     }
 
     @Test
