@@ -2,6 +2,8 @@ package dev.causal4j.constraint;
 
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.Collections;
+import java.util.Comparator;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import java.util.WeakHashMap;
@@ -16,9 +18,11 @@ import org.jspecify.annotations.Nullable;
 final class Compiled {
     private static final int NO_TOKEN = Integer.MAX_VALUE; // a byte of no token
 
-    /** All that are in use or kept, since what they find out is bounded together. */
-    private static final Set<Compiled> LIVING =
-            Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+    /** All that are not collected yet, since what they find out is bounded together; guards what follows. */
+    private static final Set<Compiled> LIVING = Collections.newSetFromMap(new WeakHashMap<>());
+
+    private static long allGrown; // bytes, also of what was collected since they were counted
+    private static long uses;
 
     private final Lexicon lexicon;
     private final Budget budget = new Budget();
@@ -26,7 +30,8 @@ final class Compiled {
     private final Masks masks;
     final ReentrantLock lock = new ReentrantLock();
     private volatile long bytes;
-    private volatile long grown; // bytes since the compilation
+    private long grown; // bytes since the compilation
+    private long used; // the latest use
 
     /** @param key bytes of what it is known by */
     Compiled(Source source, Tokenizer tokenizer, Lexicon lexicon, List<String> ignored, long key) {
@@ -35,10 +40,11 @@ final class Compiled {
         this.lexicon = lexicon;
         this.automaton = new Automaton(terms, source.compile(terms, tokenizer, ignored));
         this.masks = new Masks(automaton, lexicon);
+        synchronized (LIVING) {
+            LIVING.add(this);
+        }
         find(automaton.start(), () -> masks.find(automaton.start(), true)); // what cannot be held is refused at once
         terms.seal();
-        grown = 0;
-        LIVING.add(this);
     }
 
     /** A text that has just begun. */
@@ -59,7 +65,6 @@ final class Compiled {
         if (at.failure != null) {
             throw at.failure;
         }
-        forgetMuch();
         budget.renew(steps, at.tried);
         try {
             return work.get();
@@ -72,8 +77,7 @@ final class Compiled {
             at.tried = Limits.TRIED_STEPS;
             throw e;
         } finally {
-            bytes = budget.bytes();
-            grown = budget.grown();
+            count();
         }
     }
 
@@ -100,17 +104,39 @@ final class Compiled {
         }
     }
 
-    /** Forgets what was found out if all have too much, and this one more than its share. */
-    private void forgetMuch() {
-        if (grown > Limits.GROWN_BYTES / Math.max(1, LIVING.size()) && allGrown() > Limits.GROWN_BYTES) {
-            automaton.forget();
-            masks.forget();
+    /** Counts what is found out, under the lock. What is too much of all is forgotten down to a half. */
+    private void count() {
+        bytes = budget.bytes();
+        synchronized (LIVING) {
+            used = ++uses;
+            allGrown += budget.grown() - grown;
+            grown = budget.grown();
+            if (allGrown > Limits.GROWN_BYTES) {
+                allGrown = LIVING.stream().mapToLong(each -> each.grown).sum();
+                long share = allGrown / LIVING.size() / 2; // those with less have together less than a half
+                List<Compiled> large = LIVING.stream()
+                        .filter(each -> each.grown >= share)
+                        .sorted(Comparator.comparingLong(each -> each.used))
+                        .toList();
+                for (Iterator<Compiled> next = large.iterator(); allGrown > Limits.GROWN_BYTES / 2 && next.hasNext(); ) {
+                    next.next().forget();
+                }
+            }
         }
     }
 
-    private static long allGrown() {
-        synchronized (LIVING) {
-            return LIVING.stream().mapToLong(each -> each.grown).sum();
+    /** Forgets what was found out, if nobody else works. */
+    private void forget() {
+        if (lock.tryLock()) {
+            try {
+                automaton.forget();
+                masks.forget();
+                allGrown -= grown;
+                grown = 0;
+                bytes = budget.bytes();
+            } finally {
+                lock.unlock();
+            }
         }
     }
 
