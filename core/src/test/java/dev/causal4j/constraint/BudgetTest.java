@@ -271,7 +271,7 @@ class BudgetTest {
 
     private static Compiled compiled(String regex) {
         Source source = (terms, _, _) -> Grammar.of(Regex.whole(terms, regex, Spelling.RAW, "regex"));
-        return new Compiled(source, TOKENIZER, LEXICON, new ArrayList<>(), 0);
+        return new Compiled(source, TOKENIZER, LEXICON, "");
     }
 
     private static long[] mask(Matcher matcher) {
@@ -287,7 +287,7 @@ class BudgetTest {
         Source source = ((GrammarConstraint) expensive).source;
         List<String> outcomes = new ArrayList<>();
         for (boolean tried : new boolean[] {true, false}) {
-            Compiled compiled = new Compiled(source, TOKENIZER, LEXICON, new ArrayList<>(), 0);
+            Compiled compiled = new Compiled(source, TOKENIZER, LEXICON, "");
             for (int sequence = 0; sequence < 2; sequence++) {
                 Matcher matcher = compiled.start(TOKENIZER);
                 matcher.accept(TOKENIZER.encode("x")[0]);
