@@ -140,7 +140,7 @@ record AnswerGrammar(
 
     /** Answers in channels: messages before the last are thoughts or comments, the last is content or a call. */
     private Expression messages() {
-        Expression body = free.plain();
+        Expression body = new Text(free.terms.all);
         Expression before = new Sequence(
                 free.literal("<|channel|>"),
                 new Choice(free.literal("analysis"), free.literal("commentary")),

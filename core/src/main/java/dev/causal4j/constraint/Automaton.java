@@ -148,7 +148,7 @@ final class Automaton {
         }
         merge();
         Limits.check(SUBJECT, members.size(), Limits.MEMBERS, "ways to read a text");
-        terms.budget().spend(2L * members.size());
+        terms.budget().spend(members.size());
         ByteClasses classes = terms.empty.classes;
         int depth = accepts ? 0 : Integer.MAX_VALUE; // of the lowest stack
         for (Member member : members) {
@@ -178,9 +178,7 @@ final class Automaton {
                 members.set(++last, next);
             }
         }
-        while (members.size() > last + 1) {
-            members.removeLast();
-        }
+        members.subList(Math.min(last + 1, members.size()), members.size()).clear();
     }
 
     /** What is left are these stacks. */
@@ -354,10 +352,7 @@ final class Automaton {
 
     private static void name(Expression part, String name, IdentityHashMap<Expression, String> names) {
         names.putIfAbsent(part, name);
-        part.with(each -> {
-            name(each, name, names);
-            return each;
-        });
+        part.parts().forEach(each -> name(each, name, names));
     }
 
     private void add(Term term, Stacks then) {

@@ -58,7 +58,7 @@ final class Budget {
 
     /** Bytes that are kept since the compilation. */
     long grown() {
-        return bytes - compiled;
+        return compiled == 0 ? 0 : bytes - compiled;
     }
 
     /** Ends the compilation. */

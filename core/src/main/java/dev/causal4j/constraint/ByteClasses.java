@@ -7,7 +7,6 @@ import java.util.function.IntUnaryOperator;
 final class ByteClasses {
     private final byte[] of = new byte[256];
     private final byte[] first; // by class
-    private final int count;
     int id; // of Terms
 
     /**
@@ -26,12 +25,11 @@ final class ByteClasses {
             }
             of[b] = (byte) (classes[k] - 1);
         }
-        count = known;
-        first = Arrays.copyOf(firsts, count);
+        first = Arrays.copyOf(firsts, known);
     }
 
     int count() {
-        return count;
+        return first.length;
     }
 
     int of(int b) {
@@ -45,7 +43,7 @@ final class ByteClasses {
 
     /** The classes whose bytes are in one class of both. */
     ByteClasses and(ByteClasses other) {
-        return new ByteClasses(count * other.count, b -> of(b) * other.count + other.of(b));
+        return new ByteClasses(count() * other.count(), b -> of(b) * other.count() + other.of(b));
     }
 
     @Override

@@ -31,7 +31,6 @@ final class CallGrammar {
     private final List<String> ignored;
     private final ToolFormat format;
     private final Map<ToolDefinition, Expression> arguments = new HashMap<>();
-    private final Map<String, Expression> documents = new HashMap<>(); // by schema
 
     /** @param rules receives those of the calls */
     CallGrammar(FreeText free, @Nullable Tokenizer tokenizer, ToolFormat format, Rules rules, List<String> ignored) {
@@ -60,7 +59,7 @@ final class CallGrammar {
             parts.add(free.literal(call.substring(done, hole.start())));
             switch (hole.group()) {
                 case "$arguments", "$members" ->
-                    parts.add(arguments.computeIfAbsent(tool, each -> arguments(form, each)));
+                    parts.add(arguments.computeIfAbsent(tool, each -> arguments(form, each, true)));
                 case "$id" -> parts.add(new Text(Regex.whole(terms, "[a-zA-Z0-9]{9}", Spelling.RAW, "id")));
                 case "«" -> parts = optional;
                 default -> {
@@ -75,17 +74,19 @@ final class CallGrammar {
         return new Sequence(all);
     }
 
-    private Expression arguments(Form form, ToolDefinition tool) {
+    /** @param exact whether its schema is held as a whole; if not, what cannot be held is left out */
+    private Expression arguments(Form form, ToolDefinition tool, boolean exact) {
         Map<String, Object> schema = objectSchema(tool);
-        boolean isJson = form.member().isEmpty();
         try {
-            return isJson ? json(schema) : members(form, schema);
+            return form.member().isEmpty()
+                    ? json(schema, !exact)
+                    : members(form, exact ? schema : MemberGrammar.names(format, schema));
         } catch (ConstraintException e) {
-            if (tool.strict() || !(e instanceof SchemaRefusal refusal && refusal.whole)) {
+            if (!exact || tool.strict() || !(e instanceof SchemaRefusal refusal && refusal.whole)) {
                 throw new ConstraintException("tool " + tool.name(), e);
             }
-            LOG.log(Level.WARNING, "tool {0}, {1}; any object is allowed", tool.name(), e.getMessage());
-            return isJson ? json(Map.of("type", "object")) : members(form, MemberGrammar.names(format, schema));
+            LOG.log(Level.WARNING, "tool {0}, {1}; what cannot be held is left out", tool.name(), e.getMessage());
+            return arguments(form, tool, false);
         }
     }
 
@@ -104,10 +105,8 @@ final class CallGrammar {
         return rules.add(new MemberGrammar(free, format, form, schema, ignored).grammar());
     }
 
-    private Expression json(Map<String, ?> schema) {
+    private Expression json(Map<String, ?> schema, boolean lenient) {
         String text = new String(Json.write(schema), StandardCharsets.UTF_8);
-        return documents.computeIfAbsent(
-                text,
-                _ -> rules.add(new JsonSchema(text, Whitespace.FLEXIBLE, false).compile(terms, tokenizer, ignored)));
+        return rules.add(new JsonSchema(text, Whitespace.FLEXIBLE, lenient).compile(terms, tokenizer, ignored));
     }
 }

@@ -1,11 +1,8 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.tokenizer.Tokenizer;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.WeakHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -37,9 +34,7 @@ final class Compilations {
             Lexicon tokens = lexicon == null ? new Lexicon(tokenizer) : lexicon;
             lexicon = tokens;
             task = byKey.computeIfAbsent(
-                    key,
-                    _ -> new FutureTask<>(
-                            () -> new Compiled(source, tokenizer, tokens, new ArrayList<>(), bytes(key))));
+                    key, _ -> new FutureTask<>(() -> new Compiled(source, tokenizer, tokens, key)));
         }
         task.run(); // does nothing the second time
         try {
@@ -76,7 +71,10 @@ final class Compilations {
         if (bytes(task) > Limits.KEPT_BYTES / LARGE) {
             byKey.remove(latest, task);
         }
-        long most = Limits.KEPT_BYTES / tokenizers();
+        long most;
+        synchronized (ALL) {
+            most = Limits.KEPT_BYTES / Math.max(1, ALL.size());
+        }
         long bytes = byKey.values().stream().mapToLong(Compilations::bytes).sum();
         var eldest = byKey.values().iterator();
         while (byKey.size() > 1 && (byKey.size() > MOST || bytes > most)) {
@@ -85,24 +83,7 @@ final class Compilations {
         }
     }
 
-    private static long tokenizers() {
-        synchronized (ALL) {
-            return Math.max(1, ALL.size());
-        }
-    }
-
     private static long bytes(FutureTask<Compiled> task) {
         return task.state() == FutureTask.State.SUCCESS ? task.resultNow().bytes() : 0;
-    }
-
-    /** Roughly the bytes of a key. */
-    private static long bytes(Object key) {
-        return switch (key) {
-            case String text -> 56L + text.length() * (text.chars().allMatch(c -> c < 256) ? 1L : 2L);
-            case List<?> parts ->
-                parts.stream().mapToLong(part -> 24 + bytes(part)).sum();
-            case Optional<?> part -> part.map(Compilations::bytes).orElse(0L);
-            default -> 24;
-        };
     }
 }

@@ -1,8 +1,9 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.tokenizer.Tokenizer;
+import java.util.ArrayList;
 import java.util.Collections;
-import java.util.List;
+import java.util.Comparator;
 import java.util.Set;
 import java.util.WeakHashMap;
 import java.util.concurrent.locks.ReentrantLock;
@@ -16,29 +17,33 @@ import org.jspecify.annotations.Nullable;
 final class Compiled {
     private static final int NO_TOKEN = Integer.MAX_VALUE; // a byte of no token
 
-    /** All that are in use or kept, since what they find out is bounded together. */
-    private static final Set<Compiled> LIVING =
-            Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+    /** All that are not collected yet, since what they find out is bounded together; guards what follows. */
+    private static final Set<Compiled> LIVING = Collections.newSetFromMap(new WeakHashMap<>());
+
+    private static long allGrown; // bytes, also of what was collected since they were counted
+    private static long uses;
 
     private final Lexicon lexicon;
     private final Budget budget = new Budget();
     private final Automaton automaton;
-    private final Masks masks;
+    private volatile Masks masks;
     final ReentrantLock lock = new ReentrantLock();
     private volatile long bytes;
-    private volatile long grown; // bytes since the compilation
+    private long grown; // bytes since the compilation
+    private long used; // the latest use
 
-    /** @param key bytes of what it is known by */
-    Compiled(Source source, Tokenizer tokenizer, Lexicon lexicon, List<String> ignored, long key) {
-        budget.keep(key);
+    /** @param key what it is known by, which counts as its text */
+    Compiled(Source source, Tokenizer tokenizer, Lexicon lexicon, Object key) {
+        budget.keep(key.toString().length());
         Terms terms = new Terms(lexicon.spellable, budget);
         this.lexicon = lexicon;
-        this.automaton = new Automaton(terms, source.compile(terms, tokenizer, ignored));
+        this.automaton = new Automaton(terms, source.compile(terms, tokenizer, new ArrayList<>()));
         this.masks = new Masks(automaton, lexicon);
+        synchronized (LIVING) {
+            LIVING.add(this);
+        }
         find(automaton.start(), () -> masks.find(automaton.start(), true)); // what cannot be held is refused at once
         terms.seal();
-        grown = 0;
-        LIVING.add(this);
     }
 
     /** A text that has just begun. */
@@ -51,66 +56,76 @@ final class Compiled {
         return bytes;
     }
 
-    /**
-     * Works on a configuration, under the lock. The same limit is met whether it was tried before or not, and by all who
-     * come here; errors name the place in the grammar.
-     */
-    private <T> T work(Configuration at, int steps, Supplier<T> work) {
-        if (at.failure != null) {
-            throw at.failure;
-        }
-        forgetMuch();
-        budget.renew(steps, at.tried);
-        try {
-            return work.get();
-        } catch (ConstraintException e) {
-            if (steps == Limits.TOKEN_STEPS) {
-                String place = automaton.place(at);
-                at.failure = new ConstraintException(place.isEmpty() ? "answer" : "answer in " + place, e);
-                throw at.failure;
-            }
-            at.tried = Limits.TRIED_STEPS;
-            throw e;
-        } finally {
-            bytes = budget.bytes();
-            grown = budget.grown();
-        }
-    }
-
     private <T> T find(Configuration at, Supplier<T> work) {
         lock.lock();
-        try {
-            return work(at, Limits.TOKEN_STEPS, work);
-        } finally {
-            lock.unlock();
-        }
+        return work(at, Limits.TOKEN_STEPS, work);
     }
 
     /** Null if somebody else works, or it takes longer. */
     private <T> @Nullable T tryToFind(Configuration at, Supplier<T> work) {
-        if (at.tried > 0 || !lock.tryLock()) {
-            return null;
-        }
         try {
-            return work(at, Limits.TRIED_STEPS, work);
+            return at.tried == 0 && lock.tryLock() ? work(at, Limits.TRIED_STEPS, work) : null;
         } catch (ConstraintException _) {
             return null; // who may wait meets it again
+        }
+    }
+
+    /**
+     * Works on a configuration, then unlocks. The same limit is met whether it was tried before or not, and by all who
+     * come here; errors name the place in the grammar.
+     */
+    private <T> T work(Configuration at, int steps, Supplier<T> work) {
+        try {
+            if (at.failure != null) {
+                throw at.failure;
+            }
+            budget.renew(steps, at.tried);
+            return work.get();
+        } catch (ConstraintException e) {
+            at.tried = Limits.TRIED_STEPS;
+            if (steps == Limits.TOKEN_STEPS && at.failure == null) {
+                String place = automaton.place(at);
+                at.failure = new ConstraintException(place.isEmpty() ? "answer" : "answer in " + place, e);
+            }
+            throw at.failure == null ? e : at.failure;
         } finally {
+            count();
             lock.unlock();
         }
     }
 
-    /** Forgets what was found out if all have too much, and this one more than its share. */
-    private void forgetMuch() {
-        if (grown > Limits.GROWN_BYTES / Math.max(1, LIVING.size()) && allGrown() > Limits.GROWN_BYTES) {
-            automaton.forget();
-            masks.forget();
+    /** Counts what is found out, under the lock. If all is too much, large ones forget, the longest unused first. */
+    private void count() {
+        bytes = budget.bytes();
+        synchronized (LIVING) {
+            used = ++uses;
+            allGrown += budget.grown() - grown;
+            grown = budget.grown();
+            if (allGrown > Limits.GROWN_BYTES) {
+                allGrown = LIVING.stream().mapToLong(each -> each.grown).sum();
+                long half = allGrown / LIVING.size() / 2; // those with less have together less than a half
+                LIVING.stream()
+                        .filter(each -> each.grown >= half)
+                        .sorted(Comparator.comparingLong(each -> each.used))
+                        .takeWhile(_ -> allGrown > Limits.GROWN_BYTES / 16 * 15)
+                        .forEach(Compiled::forget);
+            }
         }
     }
 
-    private static long allGrown() {
-        synchronized (LIVING) {
-            return LIVING.stream().mapToLong(each -> each.grown).sum();
+    /** Forgets what was found out, if nobody else works. */
+    private void forget() {
+        if (lock.tryLock()) {
+            try {
+                automaton.forget();
+                budget.renew(Limits.TOKEN_STEPS, 0);
+                masks = new Masks(automaton, lexicon);
+                allGrown -= grown;
+                grown = 0;
+                bytes = budget.bytes();
+            } finally {
+                lock.unlock();
+            }
         }
     }
 

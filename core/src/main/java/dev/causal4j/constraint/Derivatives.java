@@ -58,18 +58,11 @@ final class Derivatives {
 
     private List<Term> each(List<Term> all, int b) {
         terms.budget().spend(all.size());
-        List<Term> derivatives = new ArrayList<>(all.size());
-        all.forEach(term -> derivatives.add(terms.derivative(term, b)));
-        return derivatives;
+        return all.stream().map(term -> terms.derivative(term, b)).toList();
     }
 
     private Term following(Node.Literals literals, int b) {
         int from = literals.firstAbove(b - 1, literals.from());
         return terms.literals(literals.texts(), from, literals.firstAbove(b, from), literals.depth() + 1);
-    }
-
-    void forget() {
-        unions.forget();
-        intersections.forget();
     }
 }

@@ -7,6 +7,16 @@ import java.util.function.UnaryOperator;
 
 /** A part of a context-free grammar. */
 sealed interface Expression {
+    /** The parts inside. */
+    default List<Expression> parts() {
+        return switch (this) {
+            case Sequence(List<Expression> parts) -> parts;
+            case Choice(List<Expression> options) -> options;
+            case Repeat(Expression part, int _, int _) -> List.of(part);
+            case Text _, Tokens _, Call _ -> List.of();
+        };
+    }
+
     /** The same with other parts inside. */
     default Expression with(UnaryOperator<Expression> to) {
         return switch (this) {

@@ -8,6 +8,7 @@ import dev.causal4j.constraint.Expression.Tokens;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -55,18 +56,15 @@ final class FreeText {
 
     private void addLetters(List<Expression> parts, String text) {
         if (!text.isEmpty()) {
-            parts.add(new Text(terms.text(text, Spelling.RAW, "mark")));
+            parts.add(new Text(terms.texts(List.of(text), Spelling.RAW, "mark")));
         }
     }
 
     private String tokenAt(String text, int at) {
-        String longest = "";
-        for (String token : control.keySet()) {
-            if (token.length() > longest.length() && text.startsWith(token, at)) {
-                longest = token;
-            }
-        }
-        return longest;
+        return control.keySet().stream()
+                .filter(token -> text.startsWith(token, at))
+                .max(Comparator.comparingInt(String::length))
+                .orElse("");
     }
 
     private Expression mark(String token) {
@@ -83,11 +81,6 @@ final class FreeText {
         BitSet ids = new BitSet();
         some.forEach(token -> ids.set(Objects.requireNonNull(control.get(token))));
         return new Tokens(ids);
-    }
-
-    /** Any text without control tokens. */
-    Expression plain() {
-        return new Text(terms.all);
     }
 
     /** Any text without a complete mark. */

@@ -37,16 +37,7 @@ record Gbnf(String grammar) implements Source {
         private static final Pattern TOKEN = Pattern.compile("(!?)<(\\[(\\d{1,9})\\]|[^<>\\s\\[][^<>\\s]*)>");
 
         /** A rule by its name, and where it was first called. */
-        private static final class Rule {
-            final int number;
-            final int called;
-            final List<Expression> options = new ArrayList<>();
-
-            Rule(int number, int called) {
-                this.number = number;
-                this.called = called;
-            }
-        }
+        private record Rule(int number, int called, List<Expression> options) {}
 
         private final String in;
         private final Terms terms;
@@ -73,15 +64,15 @@ record Gbnf(String grammar) implements Source {
                     throw wrong("::= behind the name of a rule", here());
                 }
                 at += 3;
-                rule.options.add(alternatives());
+                rule.options().add(alternatives());
             }
             List<Expression> bodies = new ArrayList<>();
             rules.forEach((name, rule) -> {
-                if (rule.options.isEmpty()) {
-                    at = rule.called;
+                if (rule.options().isEmpty()) {
+                    at = rule.called();
                     throw wrong("a rule " + quote(name), "none");
                 }
-                bodies.add(choice(rule.options));
+                bodies.add(choice(rule.options()));
             });
             return new Grammar(
                     bodies, rules.keySet().stream().map(name -> "rule " + name).toList());
@@ -89,7 +80,7 @@ record Gbnf(String grammar) implements Source {
 
         private Rule rule(String name) {
             Limits.check("grammar", rules.size(), Limits.SYMBOLS, "rules");
-            return rules.computeIfAbsent(name, _ -> new Rule(rules.size(), at));
+            return rules.computeIfAbsent(name, _ -> new Rule(rules.size(), at, new ArrayList<>()));
         }
 
         private Expression alternatives() {
@@ -137,7 +128,8 @@ record Gbnf(String grammar) implements Source {
                 return tokens(!token.group(1).isEmpty(), token.group(2), token.group(3));
             }
             return new Call(
-                    rule(match(NAME, "a rule, a text, a class or a group").group()).number);
+                    rule(match(NAME, "a rule, a text, a class or a group").group())
+                            .number());
         }
 
         /** One token by its id or its text, or any but it. */

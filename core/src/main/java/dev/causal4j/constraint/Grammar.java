@@ -15,29 +15,13 @@ record Grammar(List<Expression> rules, List<String> names) {
 
     /** Roughly its bytes, without terms. */
     long bytes() {
-        long bytes = 0;
-        for (int i = 0; i < rules.size(); i++) {
-            bytes += 60 + names.get(i).length() + bytes(rules.get(i));
-        }
-        return bytes;
+        long named = names.stream().mapToLong(String::length).sum();
+        return named + rules.stream().mapToLong(Grammar::bytes).sum();
     }
 
     private static long bytes(Expression part) {
-        return switch (part) {
-            case Expression.Sequence(List<Expression> parts) -> bytes(parts);
-            case Expression.Choice(List<Expression> options) -> bytes(options);
-            case Expression.Repeat(Expression inner, int _, int _) -> 24 + bytes(inner);
-            case Expression.Tokens(BitSet ids) -> 60 + ids.size() / 8;
-            case Expression.Text _, Expression.Call _ -> 16;
-        };
-    }
-
-    private static long bytes(List<Expression> parts) {
-        long bytes = 56;
-        for (Expression part : parts) {
-            bytes += 4 + bytes(part);
-        }
-        return bytes;
+        long own = part instanceof Expression.Tokens(BitSet ids) ? 60L + ids.size() / 8 : 60;
+        return own + part.parts().stream().mapToLong(Grammar::bytes).sum();
     }
 
     static Grammar of(Term term) {

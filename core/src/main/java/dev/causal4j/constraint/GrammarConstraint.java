@@ -3,6 +3,7 @@ package dev.causal4j.constraint;
 import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -105,15 +106,9 @@ final class GrammarConstraint implements Constraint {
         return new GrammarConstraint("choice", texts, (terms, _, _) -> {
             Limits.check("choice", texts.size(), Limits.VALUES, "texts");
             Term any = terms.texts(texts, Spelling.RAW, "choice");
-            boolean sound = !texts.isEmpty()
-                    && !texts.contains("")
-                    && texts.stream().distinct().count() == texts.size();
-            if (!sound) {
-                throw new ConstraintException(
-                        "choice",
-                        "different texts that are not empty",
-                        texts.isEmpty() ? "none" : "others",
-                        "mend the list");
+            if (texts.isEmpty() || texts.contains("") || new HashSet<>(texts).size() < texts.size()) {
+                String got = texts.isEmpty() ? "none" : "others";
+                throw new ConstraintException("choice", "different texts that are not empty", got, "mend the list");
             }
             return Grammar.of(any);
         });

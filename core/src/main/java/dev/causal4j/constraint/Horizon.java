@@ -2,6 +2,7 @@ package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Term.Node;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -74,13 +75,12 @@ final class Horizon {
         long most = switch (term.node) {
             case Node.Empty _ -> 0;
             case Node.Set _ -> 1;
-            case Node.Literals(byte[][] texts, int from, int to, int depth) -> {
-                long longest = 0;
-                for (int i = from; i < to; i++) {
-                    longest = Math.max(longest, texts[i].length - depth);
-                }
-                yield longest;
-            }
+            case Node.Literals(byte[][] texts, int from, int to, int depth) ->
+                Arrays.stream(texts, from, to)
+                                .mapToLong(text -> text.length)
+                                .max()
+                                .orElse(depth)
+                        - depth;
             case Node.Concat _ -> parts(term).stream().mapToLong(farthest::of).sum();
             case Node.Or(List<Term> options) ->
                 options.stream().mapToLong(farthest::of).max().orElse(0);
@@ -88,10 +88,5 @@ final class Horizon {
             case Node.And _, Node.Not _, Node.Machine _ -> FAR;
         };
         return (int) Math.min(FAR, most);
-    }
-
-    void forget() {
-        capped.forget();
-        farthest.forget();
     }
 }

@@ -1,7 +1,6 @@
 package dev.causal4j.constraint;
 
 import java.math.BigDecimal;
-import java.math.BigInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,10 +39,8 @@ record JsonNumbers(
     record Bound(int sign, String whole, String fraction, boolean open) {
         static Bound of(BigDecimal value, boolean open) {
             String digits = value.abs().stripTrailingZeros().toPlainString();
-            int point = digits.indexOf('.');
-            return point < 0
-                    ? new Bound(value.signum(), digits, "", open)
-                    : new Bound(value.signum(), digits.substring(0, point), digits.substring(point + 1), open);
+            String[] parts = (digits + ".").split("\\.", -1);
+            return new Bound(value.signum(), parts[0], parts[1], open);
         }
 
         /** The order of a size against this one's, with one more digit: the k-th of its part. */
@@ -98,10 +95,11 @@ record JsonNumbers(
         }
 
         private boolean divides(int rest, int places) {
-            BigInteger unit = BigInteger.valueOf(this.unit);
-            BigInteger scale =
-                    BigInteger.TEN.modPow(BigInteger.valueOf(this.places - Math.min(places, this.places)), unit);
-            return scale.multiply(BigInteger.valueOf(rest)).mod(unit).signum() == 0;
+            int left = rest;
+            for (int i = places; i < this.places; i++) {
+                left = with(left, 0);
+            }
+            return left == 0;
         }
     }
 

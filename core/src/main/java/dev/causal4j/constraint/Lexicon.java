@@ -50,8 +50,9 @@ final class Lexicon {
         for (int to : SLICES) {
             int least = from;
             int[] ids = ids(id -> characters[id] >= least && characters[id] <= to);
-            slices.add(new Slice(
-                    Arrays.stream(ids).map(id -> characters[id]).max().orElse(0), mask(ids), new Trie(ids, texts)));
+            int most = Arrays.stream(ids).map(id -> characters[id]).max().orElse(0);
+            BitSet mask = Arrays.stream(ids).collect(BitSet::new, BitSet::set, BitSet::or);
+            slices.add(new Slice(most, mask.toLongArray(), new Trie(ids, texts)));
             from = to + 1;
         }
         rest = new Trie(ids(id -> characters[id] == 0 && texts[id].length > 0), texts);
@@ -62,14 +63,6 @@ final class Lexicon {
 
     private int[] ids(IntPredicate test) {
         return IntStream.range(0, size).filter(test).toArray();
-    }
-
-    private long[] mask(int[] ids) {
-        long[] mask = new long[Math.ceilDiv(size, Long.SIZE)];
-        for (int id : ids) {
-            mask[id >> 6] |= 1L << id;
-        }
-        return mask;
     }
 
     /** The characters of a text that is content of a JSON string alone; 0 for others. */
@@ -100,10 +93,7 @@ final class Lexicon {
     }
 
     private static boolean isSpelled(int c, boolean[] single) {
-        if (c < 0x80) {
-            return single[c];
-        }
-        int bytes = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+        int bytes = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
         for (int at = 0; at < bytes; at++) {
             if (!single[CodePoints.utf8Byte(c, at, bytes)]) {
                 return false;

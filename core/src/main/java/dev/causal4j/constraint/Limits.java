@@ -14,7 +14,7 @@ final class Limits {
 
     // A step is some tenth of a microsecond, and calls of a matcher know most of what a compilation found out.
     static final int COMPILE_STEPS = 5_000_000;
-    static final int TOKEN_STEPS = 1_000_000; // to find the tokens that can follow, or to follow one
+    static final int TOKEN_STEPS = 800_000; // to find the tokens that can follow, or to follow one
     static final int TRIED_STEPS = 10_000; // the same where nobody may wait
 
     static final int BYTES = 64 << 20; // of one constraint when it is compiled

@@ -25,7 +25,7 @@ final class Liveness {
             boolean live = isPlainlyLive(term)
                     || switch (term.node) {
                         case Node.Or(List<Term> options) -> options.stream().anyMatch(this::of);
-                        case Node.Concat(Term head, Term tail) -> of(head) && ofSequence(tail);
+                        case Node.Concat _ -> ofSequence(term);
                         case Node.Repeat(Term inner, int _, int _) -> of(inner);
                         default -> search(term);
                     };
@@ -34,16 +34,13 @@ final class Liveness {
         return term.life == Life.LIVE;
     }
 
-    private boolean ofSequence(Term tail) {
-        Term rest = tail;
-        while (rest.life == Life.UNKNOWN && rest.node instanceof Node.Concat(Term head, Term end)) {
+    private boolean ofSequence(Term sequence) {
+        Term rest = sequence;
+        while (rest.life == Life.UNKNOWN && rest.node instanceof Node.Concat(Term head, Term tail) && of(head)) {
             terms.budget().spend();
-            if (!of(head)) {
-                return false;
-            }
-            rest = end;
+            rest = tail;
         }
-        return of(rest);
+        return rest.node instanceof Node.Concat ? rest.life == Life.LIVE : of(rest);
     }
 
     /** Looks for a derivative that has a text; what it finds holds for all on the way. */

@@ -5,11 +5,11 @@ import dev.causal4j.constraint.Term.Node;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -132,23 +132,17 @@ final class Masks {
     }
 
     private Allowed allowed(Configuration configuration, int slices, long[] mask) {
+        BitSet tokens = BitSet.valueOf(mask);
         for (Member member : configuration.members) {
             if (member.tokens() != null) {
-                add(member.tokens().ids().toLongArray(), mask);
+                tokens.or(member.tokens().ids());
             }
         }
-        int count = LongStream.of(mask).mapToInt(Long::bitCount).sum();
+        int count = tokens.cardinality();
         terms.budget().keep(100 + Math.min(4L * count, 8L * mask.length));
-        if (count > mask.length) {
-            return new Allowed(slices, new int[0], mask);
-        }
-        int[] tokens = new int[count];
-        for (int word = 0, at = 0; at < count; word++) {
-            for (long bits = mask[word]; bits != 0; bits &= bits - 1) {
-                tokens[at++] = word << 6 | Long.numberOfTrailingZeros(bits);
-            }
-        }
-        return new Allowed(slices, tokens, new long[0]);
+        return count > mask.length
+                ? new Allowed(slices, new int[0], tokens.toLongArray())
+                : new Allowed(slices, tokens.stream().toArray(), new long[0]);
     }
 
     private void walk(Trie trie, Configuration start, long[] mask) {
@@ -231,14 +225,5 @@ final class Masks {
             }
         }
         return true;
-    }
-
-    /** Forgets what belongs to configurations. */
-    void forget() {
-        parts.forEach(part -> {
-            part.horizon.forget();
-            part.covered.forget();
-        });
-        horizon.forget();
     }
 }

@@ -22,12 +22,4 @@ final class Memo<K, V> {
         }
         return value;
     }
-
-    int size() {
-        return known.size();
-    }
-
-    void forget() {
-        known.clear();
-    }
 }

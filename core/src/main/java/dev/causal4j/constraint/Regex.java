@@ -86,14 +86,9 @@ final class Regex {
         return all;
     }
 
-    private Term[] none() {
-        Term[] none = new Term[4];
-        Arrays.fill(none, terms.never);
-        return none;
-    }
-
     private Term[] only(int anchors, Term term) {
-        Term[] texts = none();
+        Term[] texts = new Term[4];
+        Arrays.fill(texts, terms.never);
         texts[anchors] = term;
         return texts;
     }
@@ -116,17 +111,16 @@ final class Regex {
         } while (eat('|'));
         depth--;
         Term[] union = new Term[4];
-        for (int anchors = 0; anchors < 4; anchors++) {
-            int index = anchors;
-            union[index] =
-                    terms.or(options.stream().map(option -> option[index]).toList());
-        }
+        Arrays.setAll(
+                union,
+                anchors ->
+                        terms.or(options.stream().map(option -> option[anchors]).toList()));
         return union;
     }
 
     /** An anchor between both must find nothing on its other side. */
     private Term[] concat(Term[] left, Term[] right) {
-        Term[] both = none();
+        Term[] both = only(0, terms.never);
         for (int l = 0; l < 4; l++) {
             for (int r = 0; r < 4; r++) {
                 boolean end = (l & ENDS) != 0;

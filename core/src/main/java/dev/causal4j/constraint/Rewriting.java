@@ -13,11 +13,9 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Deque;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.function.BiPredicate;
 import java.util.function.Predicate;
@@ -52,7 +50,7 @@ final class Rewriting {
         }
         rewriting.rules.replaceAll(rewriting::kept);
         rewriting.refuseLeftRecursion();
-        return rewriting.reachable();
+        return new Grammar(rewriting.rules, grammar.names());
     }
 
     private boolean ends(Expression part, BitSet known) {
@@ -116,18 +114,13 @@ final class Rewriting {
     /** The rules that a part calls, or may begin with. */
     private Set<Integer> calls(Expression part, boolean first, Set<Integer> calls) {
         terms.budget().spend();
-        switch (part) {
-            case Text _, Tokens _ -> {}
-            case Call(int rule) -> calls.add(rule);
-            case Choice(List<Expression> options) -> options.forEach(each -> calls(each, first, calls));
-            case Repeat(Expression inner, int _, int _) -> calls(inner, first, calls);
-            case Sequence(List<Expression> parts) -> {
-                for (Expression each : parts) {
-                    calls(each, first, calls);
-                    if (first && !nullable(each, nullable)) {
-                        break;
-                    }
-                }
+        if (part instanceof Call(int rule)) {
+            calls.add(rule);
+        }
+        for (Expression each : part.parts()) {
+            calls(each, first, calls);
+            if (first && part instanceof Sequence && !nullable(each, nullable)) {
+                break;
             }
         }
         return calls;
@@ -145,31 +138,13 @@ final class Rewriting {
                     .orElseThrow();
         }
         if (rule < rules.size()) {
-            throw new ConstraintException(
-                    subject,
-                    "rules that do not begin with themselves",
-                    names.get(rule) + ", which does",
-                    "write a repetition, as sum ::= number (\"+\" number)*");
+            String got = names.get(rule) + ", which does";
+            String remedy = "write a repetition, as sum ::= number (\"+\" number)*";
+            throw new ConstraintException(subject, "rules that do not begin with themselves", got, remedy);
         }
     }
 
     private Stream<Integer> beginnings(Expression part) {
         return calls(part, true, new LinkedHashSet<>()).stream();
-    }
-
-    /** The rules that the first one needs, numbered anew. */
-    private Grammar reachable() {
-        Map<Integer, Integer> numbers = new HashMap<>(Map.of(0, 0));
-        List<Integer> order = new ArrayList<>(List.of(0));
-        List<Expression> kept = new ArrayList<>();
-        for (int i = 0; i < order.size(); i++) {
-            for (int called : calls(rules.get(order.get(i)), false, new LinkedHashSet<>())) {
-                if (numbers.putIfAbsent(called, order.size()) == null) {
-                    order.add(called);
-                }
-            }
-            kept.add(rules.get(order.get(i)).renumbered(rule -> numbers.getOrDefault(rule, rule)));
-        }
-        return new Grammar(kept, order.stream().map(names::get).toList());
     }
 }

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The subschemas of a JSON Schema, with their places in it. Not thread-safe. */
@@ -87,10 +88,7 @@ final class SchemaDocument {
 
     /** Whether references in a schema mean places in another one. */
     private static boolean foreign(@Nullable Object schema) {
-        return schema instanceof Map<?, ?> map && (named(map.get("$id")) || named(map.get("id")));
-    }
-
-    private static boolean named(@Nullable Object id) {
-        return id instanceof String name && !name.startsWith("#");
+        return schema instanceof Map<?, ?> map
+                && Stream.of("$id", "id").anyMatch(key -> map.get(key) instanceof String id && !id.startsWith("#"));
     }
 }

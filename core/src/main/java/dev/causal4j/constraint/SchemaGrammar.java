@@ -137,16 +137,13 @@ final class SchemaGrammar {
         int counts = max == Terms.UNBOUNDED ? Math.max(min, 1) : max;
         Limits.check("schema, object", (counts + 1L) * (named.size() + 1), Limits.SYMBOLS, "places");
         Expression[] places = ends(other, min, max, counts);
+        String place = "schema, object at " + at.place();
         int following = members.others().size(); // properties that can come next
         for (Map.Entry<String, List<Subschema>> each :
                 List.copyOf(named.entrySet()).reversed()) {
             boolean must = required.contains(each.getKey());
             following = must ? 1 : following + 1;
-            Limits.check(
-                    "schema, object at " + at.place(),
-                    following,
-                    Limits.PROPERTIES,
-                    "properties that can follow at one place");
+            Limits.check(place, following, Limits.PROPERTIES, "properties that can follow at one place");
             places = before(each.getKey(), value(each.getValue()), must, places, max == Terms.UNBOUNDED);
         }
         return bracketed("{}", min == 0 && required.isEmpty(), places[0]);

@@ -346,14 +346,9 @@ final class SchemaReader {
     }
 
     private Strings strings(Subschema schema) {
-        Term content = null;
-        if (schema.has("pattern")) {
-            content = pattern(schema, "pattern", schema.text("pattern"));
-        }
+        Term pattern = schema.has("pattern") ? pattern(schema, "pattern", schema.text("pattern")) : null;
         String format = schema.has("format") ? Formats.PATTERNS.get(schema.text("format")) : null;
-        if (format != null) {
-            content = content == null ? json.wholes.of(format) : json.both(content, json.wholes.of(format));
-        }
+        Term content = json.bothOf(pattern, format == null ? null : json.wholes.of(format));
         return new Strings(schema.count("minLength", 0), schema.count("maxLength", Terms.UNBOUNDED), content);
     }
 
@@ -415,13 +410,10 @@ final class SchemaReader {
 
     /** Names of properties that a schema of names allows. */
     private Term names(List<Shape> allowed) {
-        List<Term> names = new ArrayList<>();
-        for (Shape shape : allowed) {
-            if (shape instanceof Strings strings) {
-                names.add(json.content(strings));
-            }
-        }
-        return names.size() == 1 ? names.getFirst() : json.terms.or(names);
+        return json.terms.or(allowed.stream()
+                .filter(Strings.class::isInstance)
+                .map(shape -> json.content((Strings) shape))
+                .toList());
     }
 
     /** Divides names by the patterns that they match. */

@@ -71,7 +71,7 @@ final class Shapes {
         Set<Shape> both = new LinkedHashSet<>();
         for (Shape a : left) {
             for (Shape b : right) {
-                json.terms.budget().spend(PART_STEPS);
+                spend(1);
                 Shape shape = meet(a, b);
                 if (shape != null && !never(shape)) {
                     both.add(shape);
@@ -82,15 +82,13 @@ final class Shapes {
         return List.copyOf(both);
     }
 
+    private void spend(long parts) {
+        json.terms.budget().spend(PART_STEPS * parts);
+    }
+
     private void requireFew(Collection<Shape> shapes) {
         json.terms.budget().spend();
-        if (shapes.size() > MAX_SHAPES) {
-            throw new ConstraintException(
-                    "schema",
-                    "at most " + MAX_SHAPES + " alternatives in one place",
-                    "more",
-                    "use fewer anyOf in one allOf");
-        }
+        Limits.check("schema", shapes.size(), MAX_SHAPES, "alternatives in one place");
     }
 
     /** The values of any of these, those of one regular kind together. */
@@ -137,9 +135,7 @@ final class Shapes {
     }
 
     private Items meet(Items a, Items b) {
-        json.terms
-                .budget()
-                .spend(PART_STEPS * (long) (a.first().size() + b.first().size()));
+        spend(a.first().size() + b.first().size());
         List<List<Subschema>> first = new ArrayList<>();
         for (int i = 0; i < Math.max(a.first().size(), b.first().size()); i++) {
             first.add(both(a.at(i), b.at(i)));
@@ -155,10 +151,7 @@ final class Shapes {
                 + b.named().size()
                 + a.required().size()
                 + b.required().size();
-        json.terms
-                .budget()
-                .spend(PART_STEPS
-                        * (long) (parts + a.others().size() * b.others().size()));
+        spend(parts + a.others().size() * b.others().size());
         Map<String, List<Subschema>> named = new LinkedHashMap<>();
         a.named().forEach((name, schema) -> named.put(name, both(schema, of(b, name))));
         b.named().forEach((name, schema) -> named.computeIfAbsent(name, _ -> both(of(a, name), schema)));

@@ -108,11 +108,8 @@ final class Subschema {
     }
 
     static ConstraintException wrong(String place, String expected, @Nullable Object got) {
-        return new ConstraintException(
-                "schema",
-                expected + " at " + (place.isEmpty() ? "its root" : place),
-                Json.describe(got),
-                "correct the schema");
+        String at = expected + " at " + (place.isEmpty() ? "its root" : place);
+        return new ConstraintException("schema", at, Json.describe(got), "correct the schema");
     }
 
     /** Says that a keyword asserts what no mask holds. */

@@ -41,8 +41,8 @@ final class Terms {
 
     private final ByteClasses one; // all bytes are one class
     private final CodePoints spellable;
-    private final Union union = new Union(this);
-    private final Derivatives derivatives = new Derivatives(this);
+    private Union union = new Union(this);
+    private Derivatives derivatives = new Derivatives(this);
     private final Liveness liveness = new Liveness(this);
     private final Budget budget;
     private List<Term> base = List.of();
@@ -75,10 +75,7 @@ final class Terms {
     /** Any of the texts. */
     Term literals(Collection<byte[]> texts) {
         byte[][] sorted = texts.toArray(byte[][]::new);
-        long bytes = 0;
-        for (byte[] text : sorted) {
-            bytes += 24 + text.length;
-        }
+        long bytes = texts.stream().mapToLong(text -> 24 + text.length).sum();
         budget.spend(10L * sorted.length + bytes / 64);
         budget.keep(bytes + 4L * sorted.length);
         Arrays.sort(sorted, Arrays::compareUnsigned);
@@ -282,11 +279,6 @@ final class Terms {
                 .toList());
     }
 
-    /** A text, as {@link #texts} has it. */
-    Term text(String text, Spelling spelling, String subject) {
-        return texts(List.of(text), spelling, subject);
-    }
-
     /**
      * Any of the texts.
      *
@@ -349,12 +341,10 @@ final class Terms {
                 boolean ends = literals.next(literals.from()) < 0;
                 yield term(node, ends, List.of(), classes(257, b -> keys[b]));
             }
-            case Node.Concat(Term head, Term tail) ->
-                term(
-                        node,
-                        head.nullable && tail.nullable,
-                        List.of(head, tail),
-                        head.nullable ? and(head.classes, tail.classes) : head.classes);
+            case Node.Concat(Term head, Term tail) -> {
+                ByteClasses both = head.nullable ? and(head.classes, tail.classes) : head.classes;
+                yield term(node, head.nullable && tail.nullable, List.of(head, tail), both);
+            }
             case Node.Or(List<Term> options) ->
                 term(node, options.stream().anyMatch(each -> each.nullable), options, joined(options));
             case Node.And(List<Term> parts) ->
@@ -410,11 +400,7 @@ final class Terms {
     }
 
     private ByteClasses joined(List<Term> terms) {
-        ByteClasses all = one;
-        for (Term term : terms) {
-            all = and(all, term.classes);
-        }
-        return all;
+        return terms.stream().map(term -> term.classes).reduce(one, this::and);
     }
 
     /** Both as one key, whose hashes differ as pairs do. */
@@ -470,9 +456,9 @@ final class Terms {
         terms.values().forEach(term -> term.next = null);
         terms.clear();
         products.clear();
-        derivatives.forget();
         classes.clear();
-        union.forget();
+        union = new Union(this);
+        derivatives = new Derivatives(this);
         budget.forget();
         base.forEach(term -> {
             terms.put(term.node, term);

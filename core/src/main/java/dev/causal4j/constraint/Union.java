@@ -128,42 +128,26 @@ final class Union {
         return all.has(some);
     }
 
-    void forget() {
-        joined.clear();
-        made.clear();
-    }
-
     /** Makes one repetition of two whose counts touch. */
     private Map<Term, Term> joinRepeats(Map<Term, Term> tails) {
         record Kind(Term unit, Term tail) {}
-        Map<Kind, List<Node.Repeat>> kinds = new LinkedHashMap<>();
-        tails.forEach((head, tail) -> {
-            if (head.node instanceof Node.Repeat repeat) {
-                kinds.computeIfAbsent(new Kind(repeat.term(), tail), _ -> new ArrayList<>())
-                        .add(repeat);
-            }
-        });
-        kinds.values().removeIf(list -> list.size() == 1);
-        if (kinds.isEmpty()) {
-            return tails;
-        }
         Map<Term, Term> joined = new LinkedHashMap<>(tails);
-        kinds.forEach((kind, list) -> {
-            list.forEach(each -> joined.remove(terms.of(each)));
-            list.sort(Comparator.comparingInt(Node.Repeat::least));
-            Node.Repeat last = list.getFirst();
-            for (Node.Repeat next : list) {
-                boolean touches = next.least() - 1 <= last.most();
-                if (!touches) {
-                    joined.merge(terms.of(last), kind.tail, this::either);
-                }
-                last = new Node.Repeat(
-                        kind.unit,
-                        touches ? last.least() : next.least(),
-                        touches ? Math.max(last.most(), next.most()) : next.most());
+        Map<Kind, Node.Repeat> known = new HashMap<>(); // that with the most of those so far
+        List<Term> heads = new ArrayList<>(tails.keySet());
+        heads.removeIf(head -> !(head.node instanceof Node.Repeat));
+        heads.sort(Comparator.comparingInt(head -> ((Node.Repeat) head.node).least()));
+        for (Term head : heads) {
+            Node.Repeat next = (Node.Repeat) head.node;
+            Kind kind = new Kind(next.term(), tails.get(head));
+            Node.Repeat last = known.put(kind, next);
+            if (last != null && next.least() - 1 <= last.most()) {
+                Node.Repeat both = new Node.Repeat(kind.unit, last.least(), Math.max(last.most(), next.most()));
+                joined.remove(terms.of(last));
+                joined.remove(head);
+                joined.merge(terms.of(both), kind.tail, this::either);
+                known.put(kind, both);
             }
-            joined.merge(terms.of(last), kind.tail, this::either);
-        });
+        }
         return joined;
     }
 
@@ -186,7 +170,8 @@ final class Union {
             known = isPlainlyIn(term, unit)
                     || switch (term.node) {
                         case Node.Empty _ -> true;
-                        case Node.Concat(Term head, Term tail) -> within(head, unit) && isMadeOf(tail, unit);
+                        case Node.Concat(Term head, Term tail) ->
+                            within(head, unit) && comesTo(tail, unit, terms.empty);
                         case Node.Or(List<Term> options) -> options.stream().allMatch(each -> within(each, unit));
                         case Node.And(List<Term> parts) -> parts.stream().anyMatch(each -> within(each, unit));
                         case Node.Repeat(Term inner, int _, int _) -> within(inner, unit);
@@ -195,18 +180,6 @@ final class Union {
             made.put(pair, known);
         }
         return known;
-    }
-
-    /** The same for a long sequence. */
-    private boolean isMadeOf(Term tail, Term unit) {
-        Term rest = tail;
-        while (rest.node instanceof Node.Concat(Term head, Term end) && !isPlainlyIn(rest, unit)) {
-            if (!within(head, unit)) {
-                return false;
-            }
-            rest = end;
-        }
-        return within(rest, unit);
     }
 
     /** Whether the texts of a term are some of another's, option by option and part by part. */

@@ -209,8 +209,7 @@ class BudgetTest {
 
     @Test
     void knownMasksAreReadWhileAnotherWorks() throws InterruptedException {
-        Source source = (terms, _, _) -> Grammar.of(Regex.whole(terms, "[a-z]{3}[0-9]*", Spelling.RAW, "regex"));
-        Compiled compiled = new Compiled(source, TOKENIZER, LEXICON, new ArrayList<>(), 0);
+        Compiled compiled = compiled("[a-z]{3}[0-9]*");
         int token = TOKENIZER.encode("b")[0];
         Matcher ahead = compiled.start(TOKENIZER);
         ahead.accept(token);
@@ -237,6 +236,44 @@ class BudgetTest {
         assertThat(matcher.tryMask(new long[expected.length])).isTrue();
     }
 
+    /** Beside many that are idle, and some that find out much, one that is in use keeps what it found. */
+    @Test
+    void whatIsInUseForgetsNothingBecauseOthersAreLargeOrMany() {
+        List<Compiled> others = new ArrayList<>();
+        for (int i = 0; i < 200; i++) {
+            others.add(compiled("x" + i));
+        }
+        Compiled used = compiled("(a|b)*a(a|b){12}c");
+        Matcher matcher = used.start(TOKENIZER);
+        read(matcher, 3_000);
+        long kept = used.bytes();
+        assertThat(kept).isGreaterThan(Limits.GROWN_BYTES / others.size());
+        long found = 0;
+        for (int i = 0; found < Limits.GROWN_BYTES * 5 / 4; i++) {
+            Compiled large = compiled("(a|b)*a(a|b){14}" + i);
+            others.add(large);
+            read(large.start(TOKENIZER), 30_000);
+            found += large.bytes();
+            assertThat(others.stream().mapToLong(Compiled::bytes).sum()).isLessThan(Limits.GROWN_BYTES + (16L << 20));
+            read(matcher, 1);
+            assertThat(used.bytes()).isGreaterThanOrEqualTo(kept);
+        }
+        assertThat(others.get(200).bytes()).isLessThan(kept);
+    }
+
+    private static void read(Matcher matcher, int letters) {
+        String text = new Random(letters)
+                .ints(letters, 'a', 'c')
+                .mapToObj(Character::toString)
+                .collect(Collectors.joining());
+        matcher.accept(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static Compiled compiled(String regex) {
+        Source source = (terms, _, _) -> Grammar.of(Regex.whole(terms, regex, Spelling.RAW, "regex"));
+        return new Compiled(source, TOKENIZER, LEXICON, "");
+    }
+
     private static long[] mask(Matcher matcher) {
         long[] allowed = new long[Math.ceilDiv(TOKENIZER.vocabularySize(), Long.SIZE)];
         matcher.mask(allowed);
@@ -250,7 +287,7 @@ class BudgetTest {
         Source source = ((GrammarConstraint) expensive).source;
         List<String> outcomes = new ArrayList<>();
         for (boolean tried : new boolean[] {true, false}) {
-            Compiled compiled = new Compiled(source, TOKENIZER, LEXICON, new ArrayList<>(), 0);
+            Compiled compiled = new Compiled(source, TOKENIZER, LEXICON, "");
             for (int sequence = 0; sequence < 2; sequence++) {
                 Matcher matcher = compiled.start(TOKENIZER);
                 matcher.accept(TOKENIZER.encode("x")[0]);

@@ -223,7 +223,7 @@ class ConstraintTest {
         AtomicInteger compilations = new AtomicInteger();
         IntFunction<GrammarConstraint> many = i -> new GrammarConstraint("many", List.of("" + i), (terms, _, _) -> {
             compilations.incrementAndGet();
-            return Grammar.of(terms.text("text " + i, Spelling.RAW, "many"));
+            return Grammar.of(terms.raw("text " + i));
         });
         GrammarConstraint first = many.apply(0);
         IntStream.range(0, 80).mapToObj(i -> i == 0 ? first : many.apply(i)).forEach(each -> each.start(minimind));
@@ -289,8 +289,8 @@ class ConstraintTest {
     @Test
     void recursionEndsWithALimit() {
         Constraint nested = new GrammarConstraint("nested", List.of("[]"), (terms, _, _) -> {
-            Expression open = new Expression.Text(terms.text("[", Spelling.RAW, "nested"));
-            Expression close = new Expression.Text(terms.text("]", Spelling.RAW, "nested"));
+            Expression open = new Expression.Text(terms.raw("["));
+            Expression close = new Expression.Text(terms.raw("]"));
             Expression inner =
                     new Expression.Choice(List.of(new Expression.Call(0), new Expression.Sequence(List.of())));
             return new Grammar(List.of(new Expression.Sequence(List.of(open, inner, close))), List.of("brackets"));
@@ -307,7 +307,7 @@ class ConstraintTest {
     @Test
     void aCallInTheLastPlaceComesBackToItsConfiguration() {
         Terms terms = new Terms(CodePoints.ALL, new Budget());
-        Expression item = new Expression.Text(terms.text("ab", Spelling.RAW, "list"));
+        Expression item = new Expression.Text(terms.raw("ab"));
         Expression rest = new Expression.Choice(List.of(new Expression.Call(0), new Expression.Sequence(List.of())));
         Automaton automaton =
                 new Automaton(terms, new Grammar(List.of(new Expression.Sequence(List.of(item, rest))), List.of("")));

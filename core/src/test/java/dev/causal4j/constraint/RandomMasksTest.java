@@ -99,7 +99,7 @@ class RandomMasksTest {
             Source source = source(new Random(seed));
             Compiled compiled;
             try {
-                compiled = new Compiled(source, tokenizer, lexicon, new ArrayList<>(), 0);
+                compiled = new Compiled(source, tokenizer, lexicon, "");
             } catch (ConstraintException e) {
                 assertThat(e).hasMessageContaining("that some text meets");
                 continue;
