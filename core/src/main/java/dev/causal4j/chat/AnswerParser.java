@@ -72,6 +72,9 @@ public final class AnswerParser {
     /** A longer head of a call counts as content, so that no cutting decides how long a parser waits. */
     private static final int MOST_HELD = 4096;
 
+    /** Characters that are read at once: each step looks through what is not understood, and moves it. */
+    private static final int MOST_READ = 1024;
+
     private static final String LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
     final ToolFormat format;
@@ -140,8 +143,12 @@ public final class AnswerParser {
 
     /** Adds a piece of the answer, of whole characters, and tells what is sure then. */
     public void accept(String piece) {
-        text.append(piece);
-        run();
+        for (int from = 0, to; from < piece.length(); from = to) {
+            to = Math.min(piece.length(), from + MOST_READ);
+            to += to < piece.length() && Character.isHighSurrogate(piece.charAt(to - 1)) ? 1 : 0;
+            text.append(piece, from, to);
+            run();
+        }
     }
 
     /**

@@ -57,8 +57,7 @@ final class Builtins {
         ZonedDateTime now = ZonedDateTime.now(a.x().clock);
         String form = a.x().text(a.get(0));
         a.x().make(64L * form.length()); // with what Java allocates meanwhile
-        return TIME.matcher(form)
-                .replaceAll(part -> String.format(Locale.ENGLISH, "%t" + part.group(1), now));
+        return TIME.matcher(form).replaceAll(part -> String.format(Locale.ENGLISH, "%t" + part.group(1), now));
     }
 
     private static Object range(Arguments a) {

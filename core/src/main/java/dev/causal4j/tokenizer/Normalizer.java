@@ -79,7 +79,10 @@ record Normalizer(String prefix, List<UnaryOperator<String>> steps) {
         NavigableMap<Integer, StringBuilder> byClass = new TreeMap<>(Normalizer::compareClasses);
         marks.codePoints().flatMap(c -> decomposed(c).codePoints()).forEach(c -> {
             StringBuilder alike = byMark.computeIfAbsent(
-                    c, _ -> moves(LAST, c) || moves(c, FIRST) ? byClass.computeIfAbsent(c, _ -> new StringBuilder()) : out);
+                    c,
+                    _ -> moves(LAST, c) || moves(c, FIRST)
+                            ? byClass.computeIfAbsent(c, _ -> new StringBuilder())
+                            : out);
             if (alike == out) {
                 flush(byClass, out);
             }

@@ -261,8 +261,12 @@ final class TokenizerReader {
             json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
             tokens.add(new Token(id, content, form, flags));
         }
-        int lengths = tokens.stream().mapToInt(token -> token.form().length()).distinct().sum();
-        root.check("added_tokens", lengths <= MAX_ADDED_LENGTHS, "tokens of fewer long lengths"); // all are tried in texts
+        int lengths = tokens.stream()
+                .mapToInt(token -> token.form().length())
+                .distinct()
+                .sum();
+        root.check(
+                "added_tokens", lengths <= MAX_ADDED_LENGTHS, "tokens of fewer long lengths"); // all are tried in texts
         for (Map.Entry<String, Integer> other : others.entrySet()) {
             int id = other.getValue();
             if (id < vocabulary.size() && !vocabulary.piece(id).isEmpty()) {

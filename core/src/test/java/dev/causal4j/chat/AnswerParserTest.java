@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.causal4j.format.Json;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -368,5 +369,21 @@ class AnswerParserTest {
                 }
             }
         }
+    }
+
+    @Test
+    void timeGrowsAsTheLengthOfAPiece() {
+        millis(20_000);
+        long once = millis(100_000);
+        assertThat(millis(200_000)).isLessThan(3 * once + 100);
+    }
+
+    private static long millis(int escapes) {
+        AnswerParser parser = new AnswerParser(
+                ToolFormat.PYTHONIC, List.of(), ToolChoice.AUTO, false, 1, AnswerParser.Listener.NONE);
+        long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+        parser.accept("[f(a='" + "\\n".repeat(escapes) + "')]");
+        assertThat(parser.end("stop").calls()).hasSize(1);
+        return (ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() - start) / 1_000_000;
     }
 }
