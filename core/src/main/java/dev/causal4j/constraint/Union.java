@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Stream;
 
@@ -138,7 +139,7 @@ final class Union {
         heads.sort(Comparator.comparingInt(head -> ((Node.Repeat) head.node).least()));
         for (Term head : heads) {
             Node.Repeat next = (Node.Repeat) head.node;
-            Kind kind = new Kind(next.term(), tails.get(head));
+            Kind kind = new Kind(next.term(), Objects.requireNonNull(tails.get(head)));
             Node.Repeat last = known.put(kind, next);
             if (last != null && next.least() - 1 <= last.most()) {
                 Node.Repeat both = new Node.Repeat(kind.unit, last.least(), Math.max(last.most(), next.most()));
