@@ -379,8 +379,8 @@ class AnswerParserTest {
     }
 
     private static long millis(int escapes) {
-        AnswerParser parser = new AnswerParser(
-                ToolFormat.PYTHONIC, List.of(), ToolChoice.AUTO, false, 1, AnswerParser.Listener.NONE);
+        AnswerParser parser =
+                new AnswerParser(ToolFormat.PYTHONIC, List.of(), ToolChoice.AUTO, false, 1, AnswerParser.Listener.NONE);
         long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
         parser.accept("[f(a='" + "\\n".repeat(escapes) + "')]");
         assertThat(parser.end("stop").calls()).hasSize(1);
