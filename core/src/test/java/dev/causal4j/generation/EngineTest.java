@@ -251,7 +251,7 @@ class EngineTest extends EngineFixture {
     }
 
     @SuppressWarnings("unchecked")
-    private static <E extends Throwable> E undeclared(Throwable thrown) throws E {
+    private static <E extends Throwable> void throwUndeclared(Throwable thrown) throws E {
         throw (E) thrown;
     }
 
@@ -281,7 +281,8 @@ class EngineTest extends EngineFixture {
                 }
             });
             CompletableFuture<Generation> checked = engine.submit(request(prompt(5, 10), 20, 1), token -> {
-                throw EngineTest.<RuntimeException>undeclared(new IOException("another language's"));
+                EngineTest.<RuntimeException>throwUndeclared(new IOException("another language's"));
+                return true;
             });
             CompletableFuture<Generation> good = engine.submit(request(prompt(3, 10), 20, 1), TokenListener.NONE);
             assertThatThrownBy(unready::join).hasRootCauseMessage("a reader's");
