@@ -38,12 +38,12 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 4933 format 1484 tokenizer 1592 chat 2694 constraint 4828 model,families,gguf 4919 decoder 3572 \
-  generation 2741 scoring 428 head 617 training 1505 flight,causal4j 200 || failed=1
-size machine machine 257 || failed=1
-size server server 2574 || failed=1
+size core kernel,tensor,compute 5141 format 1508 tokenizer 1662 chat 2743 constraint 4859 model,families,gguf 4968 decoder 3592 \
+  generation 2847 scoring 428 head 623 training 1505 flight,causal4j 200 || failed=1
+size machine machine 283 || failed=1
+size server server 2776 || failed=1
 size cli cli 4429 || failed=1
 size hub hub 932 || failed=1
-size langchain4j langchain4j 698 || failed=1
+size langchain4j langchain4j 702 || failed=1
 size spark spark 712 || failed=1
 exit $failed
