@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.WeakHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -15,6 +16,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class Compiled {
     private static final int NO_TOKEN = Integer.MAX_VALUE; // a byte of no token
+    private static final int COUNTED = 8; // all are counted when they have found this part of the limit
+
+    /** Bytes that were found out since all were counted. */
+    private static final AtomicLong FOUND = new AtomicLong();
 
     /** All that are in use or kept, since what they find out is bounded together. */
     private static final Set<Compiled> LIVING =
@@ -59,7 +64,6 @@ final class Compiled {
         if (at.failure != null) {
             throw at.failure;
         }
-        forgetMuch();
         budget.renew(steps, at.tried);
         try {
             return work.get();
@@ -72,8 +76,11 @@ final class Compiled {
             at.tried = Limits.TRIED_STEPS;
             throw e;
         } finally {
-            bytes = budget.bytes();
-            grown = budget.grown();
+            long found = FOUND.addAndGet(Math.max(0, budget.grown() - grown));
+            count();
+            if (found > Limits.GROWN_BYTES / COUNTED) {
+                forgetMuch();
+            }
         }
     }
 
@@ -100,17 +107,33 @@ final class Compiled {
         }
     }
 
-    /** Forgets what was found out if all have too much, and this one more than its share. */
-    private void forgetMuch() {
-        if (grown > Limits.GROWN_BYTES / Math.max(1, LIVING.size()) && allGrown() > Limits.GROWN_BYTES) {
-            automaton.forget();
-            masks.forget();
+    private void count() {
+        bytes = budget.bytes();
+        grown = budget.grown();
+    }
+
+    /** Forgets what was found out if all have too much: of each that has more than its share, and in which nobody works. */
+    private static void forgetMuch() {
+        synchronized (LIVING) {
+            FOUND.set(0);
+            long share = Limits.GROWN_BYTES / Math.max(1, LIVING.size());
+            boolean much = LIVING.stream().mapToLong(each -> each.grown).sum() > Limits.GROWN_BYTES;
+            for (Compiled each : much ? LIVING : Set.<Compiled>of()) {
+                if (each.grown > share && each.lock.tryLock()) {
+                    each.forget();
+                }
+            }
         }
     }
 
-    private static long allGrown() {
-        synchronized (LIVING) {
-            return LIVING.stream().mapToLong(each -> each.grown).sum();
+    /** Forgets, and gives the lock back. */
+    private void forget() {
+        try {
+            automaton.forget();
+            masks.forget();
+            count();
+        } finally {
+            lock.unlock();
         }
     }
 
