@@ -325,7 +325,10 @@ final class Automaton {
             case Expression.Tokens tokens -> members.add(new Member(terms.never, tokens, then));
             case Expression.Call(int rule) -> reach(place(grammar.rules().get(rule), Place.WHOLE), then);
             case Expression.Sequence(List<Expression> parts) when parts.isEmpty() -> pop(then);
-            case Expression.Choice(List<Expression> options) -> options.forEach(option -> expand(option, then));
+            case Expression.Choice(List<Expression> options) -> {
+                terms.budget().spend(options.size());
+                options.forEach(option -> expand(option, then));
+            }
             case Expression.Sequence _ -> proceed(expression, 0, then);
             case Expression.Repeat _ -> reach(place(expression, 0), then);
         }
@@ -373,6 +376,7 @@ final class Automaton {
             each.allowed = null;
         });
         configurations.clear();
+        configurations.put(start, start); // which is in use for ever, so that the next call finds what it leads to
         stacks.clear();
         unions.clear();
         places.clear();

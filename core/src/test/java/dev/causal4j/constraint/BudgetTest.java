@@ -159,6 +159,63 @@ class BudgetTest {
                 .isEqualTo("constraint: expected at most 5,000,000 steps of compilation, got more; make it smaller");
     }
 
+    /** Texts between ends that belong together: each beginning has a stack of its own. */
+    private static Constraint mirrored(char last, int ends, String others) {
+        return Constraint.grammar("root ::= s\ns ::= \"!\"" + others
+                + IntStream.rangeClosed('A', last)
+                        .filter(Character::isLetter)
+                        .boxed()
+                        .flatMap(c ->
+                                IntStream.range(0, ends).mapToObj(i -> " | \"%c\" s \"%c\"".formatted(c, i == 0 ? c : (int) '0' + i)))
+                        .collect(Collectors.joining()));
+    }
+
+    @Test
+    void optionsThatAreAlikeAreCountedAtEachStep() {
+        IntFunction<Long> steps = options -> {
+            Budget budget = new Budget();
+            Terms terms = new Terms(LEXICON.spellable, budget);
+            Source source = ((GrammarConstraint) mirrored('Z', 1, " | \"!\"".repeat(options))).source;
+            Automaton automaton = new Automaton(terms, source.compile(terms, TOKENIZER, new ArrayList<>()));
+            long before = budget.spent();
+            automaton.next(automaton.start(), 'A');
+            return budget.spent() - before;
+        };
+        assertThat(steps.apply(20_000)).isGreaterThan(20_000);
+        assertThat(steps.apply(40_000)).isGreaterThan(40_000);
+    }
+
+    @Test
+    void whatAllFindOutIsBoundedTogether() {
+        List<Compiled> all = new ArrayList<>();
+        long most = 0;
+        for (int i = 0; i < 8; i++) {
+            String begin = "#" + i;
+            Source source =
+                    ((GrammarConstraint) Constraint.sequence(Constraint.regex(begin), mirrored('z', 4, ""))).source;
+            Compiled compiled = new Compiled(source, TOKENIZER, LEXICON, begin);
+            all.add(compiled);
+            Matcher matcher = compiled.start(TOKENIZER);
+            matcher.accept(begin.getBytes(StandardCharsets.UTF_8));
+            outcome(matcher);
+            most = Math.max(most, all.stream().mapToLong(Compiled::bytes).sum());
+        }
+        assertThat(most).isBetween(100L << 20, Limits.GROWN_BYTES + (128 << 20));
+    }
+
+    @Test
+    void whatIsForgottenIsHeldByNothing() {
+        Budget budget = new Budget();
+        Terms terms = new Terms(LEXICON.spellable, budget);
+        Automaton automaton = new Automaton(terms, Grammar.of(Regex.whole(terms, "[a-z]{9}", Spelling.RAW, "regex")));
+        terms.seal();
+        for (int time = 0; time < 3; time++) {
+            assertThat(automaton.next(automaton.start(), 'a').isDead()).isFalse();
+            automaton.forget();
+            assertThat(automaton.start().next).containsOnlyNulls();
+        }
+    }
+
     @Test
     void onlyCanonicalNamesOfPropertiesAreKept() {
         Cost.of(Constraint.regex("\\p{Lu}\\p{Devanagari}"));
