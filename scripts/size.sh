@@ -39,7 +39,7 @@ size() {
 
 failed=0
 size core kernel,tensor,compute 5141 format 1508 tokenizer 1662 chat 2743 constraint 4863 model,families,gguf 4968 decoder 3592 \
-  generation 2847 scoring 428 head 623 training 1505 flight,causal4j 200 || failed=1
+  generation 2853 scoring 428 head 623 training 1505 flight,causal4j 200 || failed=1
 size machine machine 283 || failed=1
 size server server 2776 || failed=1
 size cli cli 4429 || failed=1

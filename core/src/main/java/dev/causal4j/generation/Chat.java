@@ -115,14 +115,20 @@ public final class Chat {
             oldest = oldest(asked, oldest, now);
             request = format.request(without(asked, oldest), now);
         }
-        Generation generation = compute.apply(request);
-        AnswerParser parser = format.parser(request, AnswerParser.Listener.NONE);
-        parser.accept(generation.text());
-        last = parser.end(generation.finishReason().ofTurn());
-        messages = with(asked, List.of(last.message()));
-        attempts = attempt;
-        leftOut = oldest;
-        return generation;
+        int before = leftOut;
+        leftOut = oldest; // which the function may tell
+        try {
+            Generation generation = compute.apply(request);
+            AnswerParser parser = format.parser(request, AnswerParser.Listener.NONE);
+            parser.accept(generation.text());
+            last = parser.end(generation.finishReason().ofTurn());
+            messages = with(asked, List.of(last.message()));
+            attempts = attempt;
+            return generation;
+        } catch (Throwable e) {
+            leftOut = before;
+            throw e;
+        }
     }
 
     private static List<Message> with(List<Message> before, List<Message> more) {

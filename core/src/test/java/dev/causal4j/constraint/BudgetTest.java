@@ -165,8 +165,8 @@ class BudgetTest {
                 + IntStream.rangeClosed('A', last)
                         .filter(Character::isLetter)
                         .boxed()
-                        .flatMap(c ->
-                                IntStream.range(0, ends).mapToObj(i -> " | \"%c\" s \"%c\"".formatted(c, i == 0 ? c : (int) '0' + i)))
+                        .flatMap(c -> IntStream.range(0, ends)
+                                .mapToObj(i -> " | \"%c\" s \"%c\"".formatted(c, i == 0 ? c : (int) '0' + i)))
                         .collect(Collectors.joining()));
     }
 
