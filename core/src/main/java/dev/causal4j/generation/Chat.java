@@ -116,7 +116,7 @@ public final class Chat {
             request = format.request(without(asked, oldest), now);
         }
         int before = leftOut;
-        leftOut = oldest; // which the function may tell
+        leftOut = request.prompt().length <= context() ? oldest : before; // the function may ask
         try {
             Generation generation = compute.apply(request);
             AnswerParser parser = format.parser(request, AnswerParser.Listener.NONE);
