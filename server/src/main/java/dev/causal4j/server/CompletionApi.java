@@ -165,7 +165,7 @@ record CompletionApi() implements Api {
         List<Object> logProbabilities = new ArrayList<>();
         List<Object> tops = new ArrayList<>();
         List<Object> offsets = new ArrayList<>();
-        for (Entry entry : tokens) {
+        for (Entry entry : ask.logprobs() ? tokens : List.<Entry>of()) { // best_of has them for itself
             Optional<Prediction> known = entry.prediction();
             names.add(ask.form().names().name(entry.token()));
             logProbabilities.add(

@@ -224,6 +224,13 @@ class ServerTest {
     }
 
     @Test
+    void theBestOfSomeAreToldWithoutTheirLogProbabilities() throws Exception {
+        JsonNode choices = post("/v1/completions", "{'prompt': 'a', 'max_tokens': 3, 'n': 2, 'best_of': 3, 'seed': 1}")
+                .get("choices");
+        assertThat(choices).hasSize(2).allMatch(choice -> choice.get("logprobs").isNull());
+    }
+
+    @Test
     void aPromptAndWhatComesBehindItFitTheContext() throws Exception {
         String body = "{'prompt': %s, 'max_tokens': %d, 'min_tokens': %2$d, 'ignore_eos': true, 'echo': %b}";
         String ids = ", 300".repeat(252);
