@@ -11,7 +11,7 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs work that no step waits for, on few threads that end when there is none. Callers take turns. Thread-safe.
+ * Runs work in the background of steps. Its few threads end when they are idle. Callers take turns. Thread-safe.
  *
  * <p>Each thread counts as a caller of the arithmetic, so a worker pauses meanwhile: a step that runs beside such work takes
  * at most twice as long on two cores, and is never put aside for it.

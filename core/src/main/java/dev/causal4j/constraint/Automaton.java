@@ -181,7 +181,7 @@ final class Automaton {
         members.subList(Math.min(last + 1, members.size()), members.size()).clear();
     }
 
-    /** What is left are these stacks. */
+    /** Goes on with what is on top of the stacks. */
     private void pop(Stacks left) {
         for (Frame frame : left.frames) {
             if (frame.below() == null) {

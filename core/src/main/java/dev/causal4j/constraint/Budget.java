@@ -13,7 +13,7 @@ final class Budget {
     private long bytes;
     private long compiled; // bytes at the end of the compilation; 0 before
 
-    /** Begins a call after the compilation, of which some steps are spent. */
+    /** Begins a call after the compilation. Some of its steps are already spent. */
     void renew(int steps, int spent) {
         most = steps;
         left = (long) steps - spent;

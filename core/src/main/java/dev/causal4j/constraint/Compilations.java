@@ -52,7 +52,7 @@ final class Compilations {
         }
     }
 
-    /** What is compiled of a key; null for nothing. */
+    /** The compiled constraint of a key, or null. */
     synchronized @Nullable Compiled known(Object key) {
         FutureTask<Compiled> task = byKey.get(key);
         return task != null && task.state() == FutureTask.State.SUCCESS ? task.resultNow() : null;

@@ -7,7 +7,7 @@ import java.util.List;
 /** Finds out what can follow a byte in the texts of a term (Brzozowski 1964). Not thread-safe. */
 final class Derivatives {
     private final Terms terms;
-    private final Memo<List<Term>, Term> unions; // of derivatives, of which many are alike
+    private final Memo<List<Term>, Term> unions; // of derivatives; many are alike
     private final Memo<List<Term>, Term> intersections;
 
     Derivatives(Terms terms) {
@@ -41,9 +41,9 @@ final class Derivatives {
     }
 
     /** What can follow a byte where the first part of a sequence may be empty. */
-    private List<Term> following(Term first, Term behind, int b) {
+    private List<Term> following(Term first, Term after, int b) {
         List<Term> all = new ArrayList<>(List.of(first));
-        Term rest = behind;
+        Term rest = after;
         for (; rest.node instanceof Node.Concat(Term head, Term tail) && head.nullable; rest = tail) {
             all.add(terms.concat(terms.derivative(head, b), tail));
         }

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What strangers send is counted where it is worked on: by steps and bytes, of which CPU time and heap are multiples. */
+/** What strangers send is counted where it is worked on: in steps and bytes, which bound CPU time and heap. */
 @Timeout(60)
 class BudgetTest {
     private static final Tokenizer TOKENIZER = Golden.tokenizer("minimind");
