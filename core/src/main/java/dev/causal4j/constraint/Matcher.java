@@ -4,7 +4,8 @@ package dev.causal4j.constraint;
  * Follows one text through a {@link Constraint}, token by token. Tokens that end a sequence are not part of its text:
  * they are allowed where the matcher {@linkplain #isAccepting accepts}, and never passed to it. Not thread-safe.
  *
- * <p>Its answers depend on the accepted tokens alone. If it throws, its sequence ends with that exception.
+ * <p>Its answers depend on the accepted tokens alone. If it throws, its sequence ends with that exception. Whether it
+ * meets its limit of steps can also depend on other texts of the same constraint: nobody pays for what they found out.
  */
 public interface Matcher {
     /**

@@ -166,8 +166,8 @@ final class Schedule {
     }
 
     /**
-     * The youngest whose reader is slow or whose mask is not ready; for a request of which none runs also the youngest of the
-     * largest request.
+     * The youngest sequence whose reader is slow or whose mask is not ready. If there is none, and no sequence of the
+     * next one's request runs: the youngest of the request with the most running.
      */
     private Optional<Sequence<?>> givesWay(Sequence<?> next) {
         Optional<Sequence<?>> slow = youngest(sequence -> !sequence.isReady || sequence.sitsOut);

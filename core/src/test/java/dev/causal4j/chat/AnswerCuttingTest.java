@@ -64,7 +64,7 @@ class AnswerCuttingTest {
         return pieces;
     }
 
-    /** What a listener hears in the end. */
+    /** Collects all that a listener is told. */
     private static final class Heard implements AnswerParser.Listener {
         final StringBuilder all = new StringBuilder();
 

@@ -155,7 +155,7 @@ class AutomatonTest {
         private final String text;
         private final Map<String, BitSet[]> ends = new HashMap<>(); // of a rule, by its begin
         private final Map<String, BitSet> cut =
-                new HashMap<>(); // begins of a rule of which the text has the first part
+                new HashMap<>(); // places where a rule begins and the text ends inside it
         final boolean begins;
         final boolean isWhole;
 
