@@ -299,11 +299,11 @@ final class VectorLoops {
         return read;
     }
 
-    /** Widens a step to f32. */
-    static void widenBf16(MemorySegment m, long from, MemorySegment wide, long to) {
-        for (int word = 0; word < 32; word += W) {
+    /** Widens steps to f32. */
+    static void widenBf16(MemorySegment m, long from, int steps, MemorySegment wide) {
+        for (int word = 0; word < 32 * steps; word += W) {
             IntVector r0 = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
-            long at = to + (word / 16 * 32 + word % 16) * 4L;
+            long at = (word / 16 * 32 + word % 16) * 4L;
             FloatVector a = r0.lanewise(LSHL, 16).reinterpretAsFloats();
             a.intoMemorySegment(wide, at, LE);
             FloatVector b = r0.and(HIGH).reinterpretAsFloats();
@@ -311,11 +311,11 @@ final class VectorLoops {
         }
     }
 
-    /** Widens a step to f32. */
-    static void widenF16(MemorySegment m, long from, MemorySegment wide, long to) {
-        for (int word = 0; word < 32; word += W) {
+    /** Widens steps to f32. */
+    static void widenF16(MemorySegment m, long from, int steps, MemorySegment wide) {
+        for (int word = 0; word < 32 * steps; word += W) {
             IntVector r0 = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
-            long at = to + (word / 16 * 32 + word % 16) * 4L;
+            long at = (word / 16 * 32 + word % 16) * 4L;
             FloatVector a = r0.lanewise(LSHL, 16).lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
             a.intoMemorySegment(wide, at, LE);
             FloatVector b = r0.lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
@@ -345,12 +345,12 @@ final class VectorLoops {
         };
     }
 
-    /** Widens a step to f32. */
-    static void widen(PanelFormat format, MemorySegment m, long from, MemorySegment wide, long to) {
+    /** Widens steps to f32, from the beginning of {@code wide} on. */
+    static void widen(PanelFormat format, MemorySegment m, long from, int steps, MemorySegment wide) {
         switch (format) {
-            case F32 -> MemorySegment.copy(m, from, wide, to, 256);
-            case BF16 -> widenBf16(m, from, wide, to);
-            case F16 -> widenF16(m, from, wide, to);
+            case F32 -> MemorySegment.copy(m, from, wide, 0, 256L * steps);
+            case BF16 -> widenBf16(m, from, steps, wide);
+            case F16 -> widenF16(m, from, steps, wide);
         }
     }
 }

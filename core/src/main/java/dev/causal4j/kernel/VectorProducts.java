@@ -119,7 +119,7 @@ final class VectorProducts extends Products {
                 int steps = Math.min(STEPS, w.depth() - from);
                 long at = w.start(p) + (long) from * w.plain().stepBytes();
                 if (widens) {
-                    widen(w, w.memory(), at, steps, wide.memory);
+                    VectorLoops.widen(w.plain(), w.memory(), at, steps, wide.memory);
                     tiles(wide.memory, 0, from, steps, x, y, p * Panels.WIDTH);
                 } else {
                     tiles(w.memory(), at, from, steps, x, y, p * Panels.WIDTH);
@@ -128,12 +128,6 @@ final class VectorProducts extends Products {
             } while (from < w.depth());
         }
         wide.give();
-    }
-
-    private static void widen(Panels w, MemorySegment m, long at, int steps, MemorySegment wide) {
-        for (int k = 0; k < steps; k++) {
-            VectorLoops.widen(w.plain(), m, at + (long) k * w.plain().stepBytes(), wide, k * 4L * Panels.WIDTH);
-        }
     }
 
     /** Multiplies all rows by steps of one f32 panel, a tile at a time. After the first steps sums go on from y. */

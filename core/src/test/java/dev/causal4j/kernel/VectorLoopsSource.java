@@ -283,11 +283,11 @@ final class VectorLoopsSource {
     private void widen(PanelFormat format) {
         int held = held(format);
         source.append('\n');
-        line(1, "/** Widens a step to f32. */");
-        line(1, "static void widen" + name(format) + "(MemorySegment m, long from, MemorySegment wide, long to) {");
-        line(2, "for (int word = 0; word < " + Panels.WIDTH / held + "; word += W) {");
+        line(1, "/** Widens steps to f32. */");
+        line(1, "static void widen" + name(format) + "(MemorySegment m, long from, int steps, MemorySegment wide) {");
+        line(2, "for (int word = 0; word < " + Panels.WIDTH / held + " * steps; word += W) {");
         read(3, format, "m", "from + word * 4L", 0, 1);
-        line(3, "long at = to + (word / 16 * " + 16 * held + " + word % 16) * 4L;");
+        line(3, "long at = (word / 16 * " + 16 * held + " + word % 16) * 4L;");
         for (int i = 0; i < held; i++) {
             char part = LETTERS.charAt(i);
             line(3, "FloatVector " + part + " = " + weight(format, 0, i) + ";");
@@ -325,13 +325,13 @@ final class VectorLoopsSource {
         line(2, "};");
         line(1, "}");
         source.append('\n');
-        line(1, "/** Widens a step to f32. */");
-        line(1, "static void widen(PanelFormat format, MemorySegment m, long from, MemorySegment wide, long to) {");
+        line(1, "/** Widens steps to f32, from the beginning of {@code wide} on. */");
+        line(1, "static void widen(PanelFormat format, MemorySegment m, long from, int steps, MemorySegment wide) {");
         line(2, "switch (format) {");
-        line(3, "case F32 -> MemorySegment.copy(m, from, wide, to, " + PanelFormat.F32.stepBytes() + ");");
+        line(3, "case F32 -> MemorySegment.copy(m, from, wide, 0, " + PanelFormat.F32.stepBytes() + "L * steps);");
         for (PanelFormat format : PanelFormat.values()) {
             if (format != PanelFormat.F32) {
-                line(3, "case " + format + " -> widen" + name(format) + "(m, from, wide, to);");
+                line(3, "case " + format + " -> widen" + name(format) + "(m, from, steps, wide);");
             }
         }
         line(2, "}");
