@@ -36,14 +36,18 @@ class CommandsTest {
     private static final Path ROOT = Repository.root();
     private static final String ADDRESS = "127.0.0.1:8080";
 
-    /** The program and its arguments, up to the end of the line or of the words in backticks. */
-    private static final Pattern PROGRAM = Pattern.compile("(?:^|[ `|(])(?:\\./|bin/)causal4j ([^`]*)");
+    /** The program, or its image, and its arguments, up to the end of the line or of the words in backticks. */
+    private static final Pattern PROGRAM =
+            Pattern.compile("(?:^|[ `|(=])(?:[\\w./-]*/causal4j|causal4j:VERSION) ([^`]*)");
 
     /** A word of a shell, of which parts are in quotes; or an end of the command. */
     private static final Pattern WORD = Pattern.compile("(?:[^\\s\"'|;&<>]|\"[^\"]*\"|'[^']*')+|[|;&<>]");
 
-    private static final Pattern SCRIPT = Pattern.compile("(?:^ {4}|`|^)(?:\\./)?(check|mvnw|scripts/[\\w.-]+|runs/[\\w.-]+)(?: ([^`]*)|`|$)");
-    private static final Pattern CURL = Pattern.compile("curl -s http://" + ADDRESS + "(\\S+) -d '(.*?)'", Pattern.DOTALL);
+    private static final Pattern SCRIPT =
+            Pattern.compile("(?:^ {4}|`|^)(?:\\./)?(check|mvnw|scripts/[\\w.-]+|runs/[\\w.-]+)(?: ([^`]*)|`|$)");
+
+    private static final Pattern CURL =
+            Pattern.compile("curl -s http://" + ADDRESS + "(\\S+) -d '(.*?)'", Pattern.DOTALL);
 
     /** What a document says, in one line. */
     record Written(String document, String line) {

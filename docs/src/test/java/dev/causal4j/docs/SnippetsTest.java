@@ -6,6 +6,7 @@ import com.sun.source.util.JavacTask;
 import dev.causal4j.docs.Page.Dependency;
 import java.io.IOException;
 import java.io.StringReader;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,6 +36,15 @@ import org.xml.sax.InputSource;
  */
 class SnippetsTest {
     private static final Path ROOT = root();
+    private static final ClassPath HERE;
+
+    static {
+        try {
+            HERE = new ClassPath(ROOT);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
 
     /** A method in a class of its own, with its imports before it. */
     private static final class Source extends SimpleJavaFileObject {
@@ -72,7 +82,7 @@ class SnippetsTest {
         Map<Integer, Source> sources = new TreeMap<>();
         programs.forEach((number, blocks) -> sources.put(number, new Source(number, blocks)));
         if (!sources.isEmpty()) {
-            List<String> options = List.of("-proc:none", "-Xlint:none", "-Xmaxerrs", "1000", "-cp", classPath);
+            List<String> options = List.of("-proc:none", "-Xlint:none", "--should-stop=ifError=FLOW", "-cp", classPath);
             JavacTask task = (JavacTask) compiler.getTask(null, null, told, options, null, sources.values());
             task.analyze();
         }
@@ -93,8 +103,8 @@ class SnippetsTest {
     /** The errors of the Java blocks of a page by their number, from 0. */
     private static Map<Integer, String> errors(Page page) throws IOException {
         List<String> blocks = page.blocks("java");
-        String classPath = new ClassPath(ROOT)
-                .of(page.dependencies().stream().map(Dependency::artifact).toList());
+        String classPath =
+                HERE.of(page.dependencies().stream().map(Dependency::artifact).toList());
         Map<Integer, List<String>> alone = IntStream.range(0, blocks.size())
                 .boxed()
                 .collect(Collectors.toMap(i -> i, i -> List.of(blocks.get(i))));
@@ -125,13 +135,12 @@ class SnippetsTest {
     @ParameterizedTest
     @MethodSource("pages")
     void dependenciesAreThoseThatAreTested(Page page) throws IOException {
-        ClassPath here = new ClassPath(ROOT);
         String ours = Pom.read(ROOT.resolve("bom/pom.xml")).version();
         for (Dependency each : page.dependencies()) {
             if (each.group().equals("dev.causal4j")) {
                 assertThat(each.version()).as(each.toString()).isEqualTo(ours);
             }
-            assertThat(here.find(each.artifact()))
+            assertThat(HERE.find(each.artifact()))
                     .as(page + ": " + each)
                     .hasValueSatisfying(found -> assertThat(found.version()).isEqualTo(each.version()));
         }
