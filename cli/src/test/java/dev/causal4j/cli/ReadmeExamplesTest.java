@@ -69,9 +69,9 @@ class ReadmeExamplesTest {
                 .topP(0.9)
                 .seed(1)
                 .build();
-        Generator generator = new Generator(model);
-        String text = generator.generate("It is a truth universally acknowledged, that a", options).text();
-        System.out.println(text);
+        Generation generation =
+                new Generator(model).generate("It is a truth universally acknowledged, that a", options);
+        System.out.println(generation.text());
         // example: end
     }
 

@@ -152,7 +152,8 @@ class ReadmeTest {
     @Test
     void theFamilyOfTheWalkThroughIsTheOneOfTheLibrary() throws IOException {
         String file = "core/src/main/java/dev/causal4j/model/families/Mistral.java";
-        List<String> shown = Guides.blocks("docs/guides/adding-a-family.md", "java").getFirst();
+        List<String> shown =
+                Guides.blocks("docs/guides/adding-a-family.md", "java").getFirst();
         assertThat(Files.readAllLines(ROOT.resolve(file))).endsWith(shown.toArray(String[]::new));
     }
 

@@ -26,14 +26,20 @@ record Pom(String artifact, String version, Map<String, String> properties, List
     static Pom read(Path file) throws IOException {
         Element project;
         try {
-            project = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(file.toFile()).getDocumentElement();
+            project = DocumentBuilderFactory.newInstance()
+                    .newDocumentBuilder()
+                    .parse(file.toFile())
+                    .getDocumentElement();
         } catch (ParserConfigurationException | SAXException e) {
             throw new IOException(file.toString(), e);
         }
         Map<String, String> properties = new TreeMap<>();
         List<String> brought = new ArrayList<>();
         Optional<Element> parent = children(project, "parent").findFirst();
-        String version = text(project, "version", parent.map(each -> text(each, "version", "")).orElse(""));
+        String version = text(
+                project,
+                "version",
+                parent.map(each -> text(each, "version", "")).orElse(""));
         if (parent.isPresent()) {
             Path above = parent(file, parent.get());
             if (Files.exists(above)) {
@@ -44,7 +50,8 @@ record Pom(String artifact, String version, Map<String, String> properties, List
         }
         children(project, "properties")
                 .flatMap(all -> children(all, ""))
-                .forEach(each -> properties.put(each.getTagName(), each.getTextContent().strip()));
+                .forEach(each ->
+                        properties.put(each.getTagName(), each.getTextContent().strip()));
         children(project, "dependencies")
                 .flatMap(all -> children(all, "dependency"))
                 .filter(each -> text(each, "optional", "false").equals("false"))
@@ -62,7 +69,8 @@ record Pom(String artifact, String version, Map<String, String> properties, List
 
     /** Where a parent's pom lies: beside this one in the repository, else among the files of the local Maven repository. */
     private static Path parent(Path file, Element parent) {
-        Path beside = file.resolveSibling(text(parent, "relativePath", "../pom.xml")).normalize();
+        Path beside =
+                file.resolveSibling(text(parent, "relativePath", "../pom.xml")).normalize();
         if (Files.exists(beside) && file.getFileName().toString().equals("pom.xml")) {
             return beside;
         }
@@ -92,6 +100,9 @@ record Pom(String artifact, String version, Map<String, String> properties, List
     }
 
     private static String text(Element parent, String name, String absent) {
-        return children(parent, name).findFirst().map(each -> each.getTextContent().strip()).orElse(absent);
+        return children(parent, name)
+                .findFirst()
+                .map(each -> each.getTextContent().strip())
+                .orElse(absent);
     }
 }

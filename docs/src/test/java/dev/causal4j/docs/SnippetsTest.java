@@ -54,10 +54,10 @@ class SnippetsTest {
             super(URI.create("string:///Snippet" + number + ".java"), Kind.SOURCE);
             Map<Boolean, String> lines = blocks.stream()
                     .flatMap(String::lines)
-                    .collect(Collectors.partitioningBy(
-                            line -> line.startsWith("import "), Collectors.joining("\n")));
+                    .collect(Collectors.partitioningBy(line -> line.startsWith("import "), Collectors.joining("\n")));
             String imports = lines.get(true).lines().distinct().collect(Collectors.joining("\n"));
-            text = imports + "\nclass Snippet" + number + " { void run() throws Exception {\n" + lines.get(false) + "\n}}";
+            text = imports + "\nclass Snippet" + number + " { void run() throws Exception {\n" + lines.get(false)
+                    + "\n}}";
         }
 
         @Override
@@ -76,7 +76,8 @@ class SnippetsTest {
     }
 
     /** The errors of each source by its number; sources without are absent. */
-    private static Map<Integer, String> compile(String classPath, Map<Integer, List<String>> programs) throws IOException {
+    private static Map<Integer, String> compile(String classPath, Map<Integer, List<String>> programs)
+            throws IOException {
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         DiagnosticCollector<JavaFileObject> told = new DiagnosticCollector<>();
         Map<Integer, Source> sources = new TreeMap<>();
@@ -90,7 +91,8 @@ class SnippetsTest {
         sources.forEach((number, source) -> {
             String lines = told.getDiagnostics().stream()
                     .filter(each -> each.getKind() == Diagnostic.Kind.ERROR)
-                    .filter(each -> each.getSource() == null || each.getSource().toUri().equals(source.toUri()))
+                    .filter(each ->
+                            each.getSource() == null || each.getSource().toUri().equals(source.toUri()))
                     .map(each -> each.getMessage(Locale.ROOT))
                     .collect(Collectors.joining("\n"));
             if (!lines.isEmpty()) {
@@ -182,12 +184,15 @@ class SnippetsTest {
                 """;
         assertThat(errors(new Page("a page", named + model + service)))
                 .containsOnlyKeys(1)
-                .hasEntrySatisfying(1, told -> assertThat(told).contains("package dev.langchain4j.service does not exist"));
+                .hasEntrySatisfying(
+                        1, told -> assertThat(told).contains("package dev.langchain4j.service does not exist"));
         assertThat(errors(new Page("a page", named + "`dev.langchain4j:langchain4j:1`\n" + model + service)))
                 .isEmpty();
         assertThat(errors(new Page("a page", named + model + model.replace("null", "template"))))
-                .hasEntrySatisfying(1, told -> assertThat(told)
-                        .contains("chat is already defined")
-                        .contains("symbol:   variable template"));
+                .hasEntrySatisfying(
+                        1,
+                        told -> assertThat(told)
+                                .contains("chat is already defined")
+                                .contains("symbol:   variable template"));
     }
 }
