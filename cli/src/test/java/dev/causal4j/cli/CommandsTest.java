@@ -49,6 +49,9 @@ class CommandsTest {
     private static final Pattern CURL =
             Pattern.compile("curl -s http://" + ADDRESS + "(\\S+) -d '(.*?)'", Pattern.DOTALL);
 
+    private static final CommandLine PARSER =
+            Main.commands().commandLine().setExpandAtFiles(false).setCaseInsensitiveEnumValuesAllowed(true);
+
     /** What a document says, in one line. */
     record Written(String document, String line) {
         @Override
@@ -111,9 +114,7 @@ class CommandsTest {
     }
 
     private static void parse(String line) {
-        CommandLine program =
-                Main.commands().commandLine().setExpandAtFiles(false).setCaseInsensitiveEnumValuesAllowed(true);
-        program.parseArgs(arguments(line).toArray(String[]::new));
+        PARSER.parseArgs(arguments(line).toArray(String[]::new));
     }
 
     @ParameterizedTest

@@ -22,7 +22,7 @@ final class ClassPath {
 
     /** @param root the folder of the repository */
     ClassPath(Path root) throws IOException {
-        for (String each : System.getProperty("java.class.path").split(File.pathSeparator)) {
+        for (String each : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
             Path path = Path.of(each).toAbsolutePath();
             Path pom = path.startsWith(root)
                     ? root.resolve(root.relativize(path).getName(0)).resolve("pom.xml")
