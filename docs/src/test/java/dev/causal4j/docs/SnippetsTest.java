@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import javax.tools.Diagnostic;
@@ -31,11 +32,12 @@ import org.xml.sax.InputSource;
 
 /**
  * Compiles the Java blocks of README.md and of the guides as a reader would who pastes them: each page in a project of its own,
- * with the dependencies that the page names, and nothing else. A block that compiles alone begins a program; another one goes on
- * from the blocks before it. Checks the dependencies themselves, too.
+ * with the dependencies that the page names, and nothing else. A block of statements that compiles alone begins a program; another
+ * one goes on from the blocks before it. Checks the dependencies themselves, too.
  */
 class SnippetsTest {
     private static final Path ROOT = root();
+    private static final Pattern STATEMENT = Pattern.compile("(?m)^(?!import )\\S.*;");
     private static final ClassPath HERE;
 
     static {
@@ -114,7 +116,7 @@ class SnippetsTest {
         Map<Integer, List<String>> programs = new TreeMap<>();
         List<String> program = new ArrayList<>();
         for (int i = 0; i < blocks.size(); i++) {
-            if (!unfinished.containsKey(i)) {
+            if (!unfinished.containsKey(i) && STATEMENT.matcher(blocks.get(i)).find()) {
                 program.clear();
             }
             program.add(blocks.get(i));
