@@ -100,7 +100,7 @@ cd "$work/consumer"
 sed -i -e "s:</project>:<repositories><repository><id>published</id><url>file\://$published</url></repository></repositories></project>:" \
   -e "s:</dependencies>:<dependency><groupId>dev.causal4j</groupId><artifactId>causal4j-server</artifactId><version>$version</version></dependency></dependencies>:" pom.xml
 mkdir -p src/test/java/dev/causal4j/cli
-# The README's Java examples that need no file, but the first.
+# The Java examples of the README and the guides that need no file, but the first.
 cp "$work"/one/cli/src/test/java/dev/causal4j/cli/ReadmeExamplesTest.java src/test/java/dev/causal4j/cli
 consumer() {
   sh "$root/mvnw" -B --strict-checksums -Dmaven.repo.local="$work/repository" \
@@ -117,22 +117,22 @@ find_path() {
   fi
 }
 find_path test
-# Prints the README's Java example that has the text $1, without its imports, which stand outside a method.
+# Prints the Java example that has the text $1 in the document $2, without its imports, which stand outside a method.
 example() {
   awk -v text="$1" '/^```java$/ { inside = 1; lines = ""; next } /^```$/ { if (inside && index(lines, text)) printf "%s", lines; inside = 0 }
-    inside && !/^import / { lines = lines $0 "\n" }' "$root/README.md"
+    inside && !/^import / { lines = lines $0 "\n" }' "$root/$2"
 }
 # Runs a source file; further arguments go to Java.
 run() {
   "$JAVA_HOME/bin/java" "${@:2}" "$1" >printed 2>"$work/log" ||
-    { cat "$work/log"; fail "$1: expected the README's example to run, got an error"; }
+    { cat "$work/log"; fail "$1: expected the example to run, got an error"; }
 }
 vectors=--add-modules=jdk.incubator.vector
 # The first, as a file without a class and as modules, and what the README's first command prints.
 {
   for each in austen generation model scoring; do echo "import dev.causal4j.$each.*;"; done
   echo "void main() {"
-  example .topP
+  example .topP README.md
   echo "}"
 } >Readme.java
 sed -n '/^\$ .\/causal4j generate/,/^```$/{//!p;/^```$/q}' "$root/README.md" >expected
@@ -140,14 +140,12 @@ run Readme.java $vectors -cp "$(cat path)"
 quietly diff expected printed
 run Readme.java $vectors,dev.causal4j.austen -p "$(cat path)"
 quietly diff expected printed
-# That of LangChain4j asks a model in a folder: the embedded one, which only goes on with novels.
+# That of LangChain4j asks the embedded model, which only goes on with novels.
 {
-  for each in austen chat langchain4j model tensor; do echo "import dev.causal4j.$each.*;"; done
+  for each in austen chat langchain4j model; do echo "import dev.causal4j.$each.*;"; done
   echo "import dev.langchain4j.model.chat.*;"
-  echo "void main() throws Exception {"
-  echo "Path folder = Files.createDirectories(Path.of(\"$work/model\"));"
-  echo "AustenModel.load().save(folder, DType.F32);"
-  example Causal4jChatModel.builder
+  echo "void main() {"
+  example Causal4jChatModel.builder README.md
   echo "}"
 } >Chat.java
 run Chat.java $vectors -cp "$(cat path)"
@@ -164,20 +162,16 @@ find_path
 {
   echo "import dev.causal4j.spark.*;"
   echo "import org.apache.spark.sql.*;"
-  echo "Dataset<Row> example(Dataset<Row> texts) {"
-  example SparkCausalLM.of | sed "s:/models/gpt2:$work/model:"
-  echo "}"
   echo "void main() {"
-  echo "SparkSession spark = SparkSession.builder().master(\"local[2]\").config(\"spark.ui.enabled\", false)"
-  echo "    .config(\"spark.driver.host\", \"127.0.0.1\").getOrCreate();"
-  echo "example(spark.sql(\"SELECT 1 AS id, 'Emma was very kind.' AS text\"))"
-  echo "    .select(\"score.perplexity\", \"generation.tokens\").collectAsList().forEach(System.out::println);"
+  echo "SparkSession.builder().master(\"local[2]\").config(\"spark.ui.enabled\", false)"
+  echo "    .config(\"spark.driver.host\", \"127.0.0.1\").getOrCreate();" # which the example then gets
+  example SparkCausalLM.of docs/guides/spark.md
   echo "}"
 } >Spark.java
 # shellcheck disable=SC2046 # several flags
 run Spark.java $vectors $(property spark.opens "$root/spark/pom.xml") -cp "$(cat path)"
 echo "[16.568407249368207,20]" | quietly diff - printed
-say "the README's example of Spark runs with the published artifacts"
+say "the guide's example of Spark runs with the published artifacts"
 
 # The zip, with a Java that has no compiler and an environment with nothing else.
 "$JAVA_HOME/bin/jlink" --output "$work/jre" --add-modules java.se,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.unsupported

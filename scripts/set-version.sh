@@ -11,5 +11,6 @@ fi
 time=$(TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ)
 git ls-files -z -- '*pom.xml' '*.md' | xargs -0 sed -E -i \
   -e "/<groupId>dev\.causal4j</,/<\/(version|dependency|parent)>/s:<version>[^\$<]*<:<version>$version<:" \
+  -e "s|(dev\.causal4j:causal4j[a-z0-9._-]*):[0-9][A-Za-z0-9.-]*|\1:$version|g" \
   -e "s:<causal4j.version>[^<]*<:<causal4j.version>$version<:" \
   -e "s|<project.build.outputTimestamp>[^<]*<|<project.build.outputTimestamp>$time<|"

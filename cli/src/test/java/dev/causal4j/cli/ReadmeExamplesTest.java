@@ -10,6 +10,7 @@ import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolCall;
 import dev.causal4j.chat.ToolChoice;
 import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.RecordSchema;
 import dev.causal4j.generation.Chat;
@@ -22,6 +23,9 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
+import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.head.Loss;
+import dev.causal4j.head.LossOptions;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
@@ -29,6 +33,9 @@ import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Scorer;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Gradient;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -45,7 +52,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * The Java examples of README.md that need no file, which {@link ReadmeTest} compares with it. scripts/release-check.sh
+ * The Java examples of README.md and of the guides that need no file, which {@link ReadmeTest} compares with it. scripts/release-check.sh
  * runs this class with nothing but JUnit and what is published.
  */
 class ReadmeExamplesTest {
@@ -62,8 +69,8 @@ class ReadmeExamplesTest {
                 .topP(0.9)
                 .seed(1)
                 .build();
-        Generator generator = new Generator(model);
-        Generation generation = generator.generate("It is a truth universally acknowledged, that a", options);
+        Generation generation =
+                new Generator(model).generate("It is a truth universally acknowledged, that a", options);
         System.out.println(generation.text());
         // example: end
     }
@@ -190,8 +197,8 @@ class ReadmeExamplesTest {
     }
 
     private static void asking(String server) throws IOException, InterruptedException {
-        // example: begin
-        URI uri = URI.create(server + "/v1/completions"); // server is "http://127.0.0.1:8080"
+        // example: begin: String server = "http://127.0.0.1:8080";
+        URI uri = URI.create(server + "/v1/completions");
         String body = "{\"prompt\": \"Emma was\", \"max_tokens\": 5, \"temperature\": 0}";
         HttpRequest request = HttpRequest.newBuilder(uri)
                 .POST(HttpRequest.BodyPublishers.ofString(body))
@@ -200,6 +207,33 @@ class ReadmeExamplesTest {
             System.out.println(
                     client.send(request, HttpResponse.BodyHandlers.ofString()).body());
         }
+        // example: end
+    }
+
+    private static Server serving() throws IOException {
+        // example: begin
+        CausalLM model = AustenModel.load(); // or CausalLM.load(Path.of("a folder or a GGUF file"))
+        Server server = Server.start(model, ChatTemplate.plain(), ServerOptions.DEFAULT.withAddress("127.0.0.1", 0));
+        // example: end
+        return server;
+    }
+
+    private static void learning() {
+        // example: begin
+        CausalLMHead head = AustenModel.load(DType.F32).head();
+        int[] tokens = {1749, 304, 386}; // "Emma was very"
+        int[] targets = {304, 386, 787}; // " was very kind"
+        int size = head.hiddenSize();
+        Rows hidden = Rows.of(new float[3 * size], size, 3);
+        head.embed(tokens, hidden);
+        // ... the decoder turns embedded tokens into hidden vectors; here it is left out ...
+        Rows dHidden = Rows.of(new float[3 * size], size, 3);
+        Gradient gradient = Gradient.of(Device.shared(), head.projection()); // zeros
+        Loss.Scratch scratch = new Loss.Scratch(); // reused from batch to batch
+        Loss loss = head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient, scratch);
+        // ... and dHidden into the gradient by the embedded tokens ...
+        head.embedBackward(tokens, dHidden, gradient);
+        System.out.println(loss.loss() + " " + Math.sqrt(gradient.squaredNorm()));
         // example: end
     }
 
@@ -251,10 +285,13 @@ class ReadmeExamplesTest {
     }
 
     @Test
+    void theExampleOfTheHeadPrintsALossAndANorm() throws Exception {
+        assertEquals(List.of("7.997812593762995 0.7883531736407522"), printed(ReadmeExamplesTest::learning));
+    }
+
+    @Test
     void theExampleOfHttpPrintsAnAnswer() throws Exception {
-        ServerOptions options = ServerOptions.DEFAULT.withAddress("127.0.0.1", 0);
-        try (CausalLM model = AustenModel.load();
-                Server server = Server.start(model, ChatTemplate.plain(), options)) {
+        try (Server server = serving()) {
             String url = "http://127.0.0.1:" + server.address().getPort();
             List<String> printed = printed(() -> asking(url));
             assertEquals(1, printed.size());

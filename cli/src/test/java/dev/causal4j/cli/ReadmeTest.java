@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.nio.file.PathMatcher;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.MatchResult;
@@ -32,14 +33,17 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Runs the examples of the documents. The Java examples of README.md and of the guides to training, to LangChain4j, to serving and
- * to structured output are, with the imports they need, those in this file, in {@link ReadmeExamplesTest} and in tests of their
- * modules; a command in a console block of README.md, of the model's card or of a guide prints what the block says, where
- * {@code ...} stands for what differs between runs. A block that stands in two documents is run once.
+ * Runs the examples of the documents. The Java examples of README.md and of the guides are, with the imports they need, those in
+ * this file, in {@link ReadmeExamplesTest} and in tests of their modules; a command in a console block of README.md, of the model's
+ * card or of a guide prints what the block says, where {@code ...} stands for what differs between runs. A block that stands in
+ * two documents is run once.
  */
 class ReadmeTest {
     private static final Path ROOT = Repository.root();
     private static final String PROGRAM = "./causal4j";
+
+    /** Its block is a file of the library; its block fetches a model. */
+    private static final Set<String> NOT_RUN = Set.of("docs/guides/adding-a-family.md", "docs/guides/hub.md");
 
     /** A command of a document and the lines the document has below it. */
     record Shown(String document, String command, List<String> output) {
@@ -96,20 +100,18 @@ class ReadmeTest {
                 "server/src/test/java/dev/causal4j/server/ServerMetersTest.java",
                 "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java",
                 "spark/src/test/java/dev/causal4j/spark/GuideTest.java")) {
-            Pattern.compile("// example: begin\n(.*?)\n +// example: end", Pattern.DOTALL)
+            Pattern.compile("// example: begin(?:: (.*?))?\n(.*?)\n +// example: end", Pattern.DOTALL)
                     .matcher(read(ROOT.resolve(file)))
                     .results()
-                    .map(example -> example.group(1).stripIndent())
+                    .map(example -> (example.group(1) == null ? "" : example.group(1) + "\n")
+                            + example.group(2).stripIndent())
                     .forEach(example -> examples.add(imports(file, example) + example));
         }
-        List<String> shown = new ArrayList<>();
-        for (String document : List.of(
-                "README.md",
-                "docs/guides/training.md",
-                "docs/guides/langchain4j.md",
-                "docs/guides/serving.md",
-                "docs/guides/structured-output.md")) {
-            blocks(document, "java").forEach(block -> shown.add(String.join("\n", block)));
+        Set<String> shown = new LinkedHashSet<>();
+        for (String document : Guides.all()) {
+            if (!NOT_RUN.contains(document)) {
+                Guides.blocks(document, "java").forEach(block -> shown.add(String.join("\n", block)));
+            }
         }
         assertThat(shown).containsExactlyInAnyOrderElementsOf(examples);
     }
@@ -150,7 +152,8 @@ class ReadmeTest {
     @Test
     void theFamilyOfTheWalkThroughIsTheOneOfTheLibrary() throws IOException {
         String file = "core/src/main/java/dev/causal4j/model/families/Mistral.java";
-        List<String> shown = blocks("docs/guides/adding-a-family.md", "java").getFirst();
+        List<String> shown =
+                Guides.blocks("docs/guides/adding-a-family.md", "java").getFirst();
         assertThat(Files.readAllLines(ROOT.resolve(file))).endsWith(shown.toArray(String[]::new));
     }
 
@@ -173,14 +176,10 @@ class ReadmeTest {
 
     static List<Shown> shown() throws IOException {
         List<Shown> shown = new ArrayList<>();
-        for (String document : List.of(
-                "README.md",
-                "model-austen/README.md",
-                "docs/guides/command-line.md",
-                "docs/guides/scoring.md",
-                "docs/guides/structured-output.md",
-                "docs/guides/families.md")) {
-            for (List<String> block : blocks(document, "console")) {
+        List<String> documents = new ArrayList<>(Guides.all());
+        documents.add("model-austen/README.md");
+        for (String document : documents) {
+            for (List<String> block : Guides.blocks(document, "console")) {
                 for (int i = 0; i < block.size(); ) {
                     assertThat(block.get(i)).as(document).startsWith("$ ");
                     int next = i + 1;
@@ -232,21 +231,6 @@ class ReadmeTest {
                 .hasSizeGreaterThan(40)
                 .allMatch(folder -> rows.stream().anyMatch(row -> row.matches(folder)));
         assertThat(rows).allMatch(row -> folders.stream().anyMatch(row::matches));
-    }
-
-    /** The lines of each fenced block of a language. */
-    private static List<List<String>> blocks(String document, String language) throws IOException {
-        List<List<String>> blocks = new ArrayList<>();
-        List<String> lines = Files.readAllLines(ROOT.resolve(document));
-        for (int i = 0; i < lines.size(); i++) {
-            if (lines.get(i).equals("```" + language)) {
-                int end = i + 1 + lines.subList(i + 1, lines.size()).indexOf("```");
-                blocks.add(lines.subList(i + 1, end));
-                i = end;
-            }
-        }
-        assertThat(blocks).as(document).isNotEmpty();
-        return blocks;
     }
 
     private static Pattern pattern(List<String> output) {
