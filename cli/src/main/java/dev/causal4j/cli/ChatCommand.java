@@ -52,6 +52,7 @@ class ChatCommand extends Subcommand {
         Map<String, Object> more = variables.fields();
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
+        constraint.whitespace(chosen.isPlain());
         CausalLM loaded = adapter.addTo(model.load(opened));
         loaded.requireTokenizer();
         loaded.warmUp(); // while the first message is written

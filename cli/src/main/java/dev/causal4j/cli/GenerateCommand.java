@@ -76,6 +76,7 @@ final class GenerateCommand extends Subcommand {
         String text = prompt == null ? "" : TextInput.argument(prompt);
         long start = System.nanoTime();
         Checkpoint checkpoint = model.open();
+        constraint.whitespace(checkpoint.templates().templates().isEmpty());
         // The vocabulary is read while the weights are loaded.
         CompletableFuture<int[]> encoded =
                 CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));

@@ -39,7 +39,7 @@ final class Conversations {
         generator = new Generator(engine);
         format = Chat.Format.of(engine.model(), template);
         check(defaults);
-        Sampling.options(format.model(), defaults);
+        Sampling.options(format, defaults);
     }
 
     /** @throws UnsupportedFeatureException naming the first thing that is not there */
@@ -66,8 +66,8 @@ final class Conversations {
         return Sampling.translating(() -> {
             Causal4jChatRequestParameters parameters = defaults.overrideWith(request.parameters());
             Chat.Format turn = format.withTools(Translation.tools(parameters), Translation.choice(parameters));
-            GenerationRequest asked = turn.request(
-                    Translation.messages(request.messages()), Sampling.options(format.model(), parameters));
+            GenerationRequest asked =
+                    turn.request(Translation.messages(request.messages()), Sampling.options(format, parameters));
             AnswerParser parser = turn.parser(asked, isPlain() ? new Edges(listener) : listener);
             Generation generation = generator.relay(asked, token -> {
                 if (goesOn.getAsBoolean()) {
