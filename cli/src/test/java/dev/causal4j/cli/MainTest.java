@@ -63,9 +63,9 @@ class MainTest {
             value = {
                 "genrate            | or constraint, got \"genrate\"; did you mean generate?",
                 "translate          | or constraint, got \"translate\"; see causal4j --help",
-                "--debg             | option: expected one of causal4j, got \"--debg\"; did you mean --debug?",
+                "--debg             | option: expected an option of causal4j, got \"--debg\"; did you mean --debug?",
                 "tokenizer encdoe   | got \"encdoe\"; did you mean encode?",
-                "generate --mdoel x | option: expected one of causal4j generate, got \"--mdoel\"; did you mean --model?",
+                "generate --mdoel x | option: expected an option of causal4j generate, got \"--mdoel\"; did you mean --model?",
                 "generate --temp=1  | got \"--temp\"; did you mean --temperature?",
                 "generate --quiet x | got \"--quiet\"; see causal4j generate --help",
                 "generate a b       | arguments: expected [PROMPT] alone, got \"b\"; give PROMPT as one argument, in quotes; see",
@@ -93,7 +93,6 @@ class MainTest {
                 "run qwen3:0.6b                 | expected org/name or org/name@revision, got \"qwen3:0.6b\"; did you mean Qwen/Qwen3-0.6B?",
                 "run a/b --model .              | model: expected NAME or --model, got both",
                 "rm ../x                         | model: expected org/name or org/name@revision, got \"../x\"",
-                "rm a/b                          | yes: expected --yes where no terminal can be asked, got none",
             })
     void theParserSpeaksLikeTheRest(String arguments, String told) throws Exception {
         Program.run(arguments.split(" ", -1)).refused(2, told);

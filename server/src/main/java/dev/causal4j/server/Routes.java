@@ -1,5 +1,6 @@
 package dev.causal4j.server;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.InputException;
 import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.format.Json;
@@ -179,7 +180,10 @@ final class Routes implements HttpHandler {
         }
         access.addOrigin(exchange);
         if (route == null) {
-            throw new ApiError(404, "unknown_url", null, "path: expected one of OpenAI's API, got another");
+            String path = FormatException.quote(exchange.getRequestPath());
+            String line = "path: expected /v1/chat/completions or another that is served, got " + path
+                    + ", which is not; see the guide to serving";
+            throw new ApiError(404, "unknown_url", null, line);
         }
         List<String> known =
                 route.method.equals("GET") ? List.of("GET", "HEAD", "OPTIONS") : List.of("POST", "OPTIONS");
