@@ -102,6 +102,7 @@ final class ServeCommand extends Subcommand {
                 keys.isEmpty() && !open && !InetAddress.getByName(host).isLoopbackAddress(),
                 "host: expected one of this machine alone, or keys, got " + host
                         + "; give --api-key-file, or --no-api-key to let anybody ask");
+        refuse(shutdownSeconds < 0, "shutdown-timeout: expected at least 0 seconds, got " + shutdownSeconds);
         ServerOptions options = Usage.of(
                 spec,
                 () -> ServerOptions.DEFAULT
