@@ -5,7 +5,6 @@ import dev.causal4j.InputException;
 import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Engine;
-import dev.causal4j.server.ServerOptions.Answered;
 import io.undertow.server.HttpHandler;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.Headers;
@@ -308,7 +307,7 @@ final class Routes implements HttpHandler {
                 log(call, e);
             } finally {
                 metrics.cancelled.add(call.isGone() ? 1 : 0);
-                tell(call.exchange, call.status(), call.seconds());
+                options.log().accept(call.answered());
             }
         });
     }
@@ -378,13 +377,7 @@ final class Routes implements HttpHandler {
         }
         exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, "application/json");
         exchange.getResponseSender().send(ByteBuffer.wrap(Json.write(Json.object("status", "ok"))));
-        tell(exchange, 200, 0);
-    }
-
-    private void tell(HttpServerExchange exchange, int status, double seconds) {
-        String id = exchange.getResponseHeaders().getFirst(REQUEST_ID);
-        String method = exchange.getRequestMethod().toString();
-        options.log().accept(new Answered(id, method, exchange.getRequestPath(), status, seconds));
+        options.log().accept(new Call(exchange, "", () -> NOTHING).answered());
     }
 
     private void metrics(Call call) throws IOException {

@@ -35,17 +35,19 @@ final class Sequences {
     private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
     private final Engine engine;
     private final Requester requester;
+    private final Call call;
     private volatile boolean cancelled;
 
     /**
      * Submits the sequences of a request.
      *
-     * @param caller the engine is fair between callers
+     * @param call the engine is fair between its callers; counts the tokens
      * @throws java.util.concurrent.RejectedExecutionException if too many sequences wait
      */
-    Sequences(Engine engine, Ask ask, Metrics metrics, Object caller) {
+    Sequences(Engine engine, Ask ask, Metrics metrics, Call call) {
         this.engine = engine;
-        this.requester = Requester.of(caller);
+        this.call = call;
+        this.requester = Requester.of(call.caller);
         try {
             for (int i = 0; i < ask.sequences(); i++) {
                 if (i % ask.candidates() == 0 && ask.scores() && !ask.isScoring()) {
@@ -85,6 +87,7 @@ final class Sequences {
             @Override
             public boolean accept(GeneratedToken token) {
                 times.token(System.nanoTime());
+                call.token();
                 if (ask.form().stream()) {
                     behind.incrementAndGet();
                     events.add(new Event(index, Optional.of(token)));
@@ -123,6 +126,7 @@ final class Sequences {
                 return kept(engine.submit(ask.request(index), requester, TokenListener.NONE));
             }
             times.token(System.nanoTime());
+            call.token();
             boolean ends = ask.options().eos().orElseThrow().contains(best.token());
             Prediction chosen = new Prediction(
                     best.token(),

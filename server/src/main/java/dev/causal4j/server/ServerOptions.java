@@ -2,6 +2,7 @@ package dev.causal4j.server;
 
 import dev.causal4j.FormatException;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 
@@ -46,8 +47,21 @@ public record ServerOptions(
      * @param path without a query
      * @param status of the answer; 499 if the client was gone
      * @param seconds from the end of the request to the end of the answer
+     * @param promptTokens of all prompts; 0 if it asked for no text
+     * @param newTokens that were generated, also for a client that was gone
+     * @param firstTokenSeconds from the end of the request to the first of them
+     * @param reason the message of an error; empty if there was none
      */
-    public record Answered(String id, String method, String path, int status, double seconds) {}
+    public record Answered(
+            String id,
+            String method,
+            String path,
+            int status,
+            double seconds,
+            int promptTokens,
+            int newTokens,
+            OptionalDouble firstTokenSeconds,
+            String reason) {}
 
     /** @throws IllegalArgumentException if a number is out of its range, a text is blank, or an origin is none */
     public ServerOptions {
