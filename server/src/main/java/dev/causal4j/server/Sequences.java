@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Future;
@@ -103,6 +104,12 @@ final class Sequences {
         CompletableFuture<Generation> result = kept(engine.submit(ask.request(index), requester, listener));
         generations.add(result);
         var _ = result.thenAccept(made -> times.end(System.nanoTime(), made.timing()));
+        var _ = result.whenComplete((_, failure) -> {
+            if (failure instanceof CancellationException
+                    && !cancelled) { // the server shuts down: the others are of no use
+                cancel();
+            }
+        });
         if (ask.form().stream()) {
             var _ = result.whenComplete((_, _) -> events.add(new Event(index, Optional.empty())));
         }
