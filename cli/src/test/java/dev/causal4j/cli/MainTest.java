@@ -102,8 +102,8 @@ class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "score --file DIR            | DIR: expected a file, got a folder; check the path",
-                "score --jsonl DIR           | DIR: expected a file, got a folder",
+                "score --file DIR            | DIR: expected files of text, got a folder without; name another",
+                "score --jsonl DIR           | DIR: expected files of text, got a folder without",
                 "score --jsonl FILE --out DIR| DIR: expected a file, got a folder",
                 "score --jsonl FILE --out DIR/no/file | no such file; check the path",
                 "train --data FILE --out FILE --steps 1 | FILE: expected a folder, got a file",
