@@ -155,15 +155,20 @@ public final class Main implements Callable<Integer> {
         CommandLine command = e.getCommandLine();
         String message = oneLine(Usage.message(e));
         String help = "; see " + command.getCommandSpec().qualifiedName() + " --help";
-        command.getErr().println(message.endsWith("?") ? message : message + help);
+        command.getErr().println(wrapped(message.endsWith("?") ? message : message + help));
         return 2;
+    }
+
+    /** A message for standard error: on a terminal in lines that break no word. */
+    private static String wrapped(String message) {
+        return Boolean.getBoolean(Streaming.ERRORS) ? Help.filled(message) : message;
     }
 
     private static int failure(Throwable e, PrintWriter err, boolean debug) {
         if (debug) {
             e.printStackTrace(err);
         } else {
-            err.println(message(e));
+            err.println(wrapped(message(e)));
         }
         err.flush();
         return 1;

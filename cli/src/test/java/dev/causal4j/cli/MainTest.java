@@ -167,6 +167,24 @@ class MainTest {
     }
 
     @Test
+    void onATerminalAnErrorBreaksNoWord() {
+        System.setProperty(Streaming.ERRORS, "true");
+        try {
+            for (String[] wrong :
+                    new String[][] {{"translate"}, {"inspect", "--model", "no/such/" + "folder ".repeat(9) + "x"}}) {
+                assertThat(Program.run(wrong).err().lines())
+                        .hasSizeGreaterThan(1)
+                        .allMatch(line -> line.length() <= 80);
+            }
+            assertThat(Program.run("generate", "--temperatur=" + "9".repeat(90)).err())
+                    .isEqualTo(
+                            "option: expected an option of causal4j generate, got \"--temperatur\"; did you\nmean --temperature?\n");
+        } finally {
+            System.clearProperty(Streaming.ERRORS);
+        }
+    }
+
+    @Test
     void aMessageCannotSteerTheTerminal() {
         assertThat(Main.message(new IllegalArgumentException("a:\033[2J b \u009b2J\n c")))
                 .isEqualTo("a: [2J b 2J c");
