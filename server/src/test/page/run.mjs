@@ -208,6 +208,8 @@ check("an-answer-goes-on-until-the-context-is-full-and-says-so", async page => {
   await page.evaluate(() => scrollTo(0, 0));
   const line = await page.locator("#status").boundingBox();
   ok(line.y > 0 && line.y + line.height <= 500, "the line is on the screen beside a long answer");
+  const box = await page.locator("#chat-box").boundingBox();
+  ok(box.y > 0 && box.y + box.height <= line.y + 1, "so is the message, above it");
   await chat(page, { text: "And who is he?", turn: 2 });
   same(await status(page), "Stopped after 8 tokens, the length in the settings. The model no longer sees the oldest 2 messages.", "the next turn");
   await page.click("#tab-write");

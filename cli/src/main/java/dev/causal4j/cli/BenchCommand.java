@@ -8,12 +8,14 @@ import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.ModelConfig;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.DoubleSummaryStatistics;
 import java.util.List;
+import java.util.function.LongConsumer;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -34,13 +36,10 @@ final class BenchCommand extends Subcommand {
     @Option(
             names = "--prompt",
             paramLabel = "N",
-            description = "Prompt tokens; default: 512, or what the context has room for.")
+            description = "Prompt tokens; default: 512, or what there is room for.")
     private @Nullable Integer wantedPrompt;
 
-    @Option(
-            names = "--generate",
-            paramLabel = "N",
-            description = "New tokens; default: 96, or what the context has room for.")
+    @Option(names = "--generate", paramLabel = "N", description = "New tokens; default: 96, or what there is room for.")
     private @Nullable Integer wantedTokens;
 
     @Option(
@@ -108,7 +107,8 @@ final class BenchCommand extends Subcommand {
             return copies;
         }
 
-        Run next() {
+        /** @param told receives how many of the run's tokens are done */
+        Run next(LongConsumer told) {
             caches.forEach(cache -> cache.truncate(0));
             caches.forEach(cache -> cache.adopt(before, context));
             long start = System.nanoTime();
@@ -119,14 +119,16 @@ final class BenchCommand extends Subcommand {
             System.arraycopy(last.data(), 0, hidden.data(), 0, hidden.data().length);
             double headSeconds = head();
 
-            for (KVCache cache : caches.subList(1, sequences)) {
-                model.forward(Batch.last(cache, tokens), activations);
+            for (int i = 1; i < sequences; i++) {
+                told.accept((long) i * prompt);
+                model.forward(Batch.last(caches.get(i), tokens), activations);
             }
             int[] next = new int[sequences];
             Arrays.fill(next, first);
             Rows rows = Rows.of(logits, vocabularySize, sequences);
             start = System.nanoTime();
             for (int step = 0; step < generate; step++) {
+                told.accept((long) sequences * (prompt + step));
                 List<Batch.Chunk> chunks = new ArrayList<>();
                 for (int i = 0; i < sequences; i++) {
                     chunks.add(new Batch.Chunk(caches.get(i), new int[] {next[i]}));
@@ -164,13 +166,20 @@ final class BenchCommand extends Subcommand {
     public Integer call() throws IOException {
         CausalLM model = model();
         Runs measured = new Runs(model);
-        long warm = System.nanoTime() + warmUp * 1_000_000_000L;
-        do {
-            measured.next();
-        } while (System.nanoTime() < warm);
+        long start = System.nanoTime();
+        try (Progress bar = new Progress("warming up", "s", warmUp)) {
+            do {
+                measured.next(_ -> bar.at(Math.min(warmUp, (System.nanoTime() - start) / 1_000_000_000L)));
+            } while (System.nanoTime() - start < warmUp * 1_000_000_000L);
+        }
         List<Run> runs = new ArrayList<>();
-        for (int i = 0; i < repeat; i++) {
-            runs.add(measured.next());
+        long tokens = (long) sequences * (prompt + generate);
+        try (Progress bar = new Progress("measuring", "tokens", repeat * tokens)) {
+            for (int i = 0; i < repeat; i++) {
+                long before = i * tokens;
+                runs.add(measured.next(done -> bar.at(before + done)));
+                bar.at(before + tokens);
+            }
         }
         print(model, runs);
         return 0;
@@ -179,9 +188,13 @@ final class BenchCommand extends Subcommand {
     private CausalLM model() throws IOException {
         ShapeOptions.Model named = shape.open(options);
         fit(named.config());
-        return named.checkpoint().isPresent()
-                ? named.checkpoint().get().load(options.options())
-                : CausalLM.random(named.config(), 0, options.options().withDtype(named.dtype()));
+        if (named.checkpoint().isPresent()) {
+            return options.load(named.checkpoint().get());
+        }
+        LoadOptions chosen = options.options().withDtype(named.dtype());
+        try (Progress bar = Progress.late("making weights", Progress.BYTES)) {
+            return CausalLM.random(named.config(), 0, chosen.withProgress(bar::at));
+        }
     }
 
     /** Sets prompt and new tokens. */

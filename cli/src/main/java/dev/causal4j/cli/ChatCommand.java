@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
         description =
                 "Holds a conversation by the model's chat template. Without a terminal each line of standard input"
                         + " is a message, and the answers are printed. Lines that begin with / are commands: see /help.")
-final class ChatCommand extends Subcommand {
+class ChatCommand extends Subcommand {
     @Option(names = "--system", paramLabel = "TEXT", description = "Tells the model how to answer.")
     private String system = "";
 
@@ -38,13 +38,13 @@ final class ChatCommand extends Subcommand {
     private TemplateOptions variables;
 
     @Mixin
-    private RunOptions model;
+    RunOptions model;
 
     @Mixin
     private AdapterOption adapter;
 
     @Override
-    public Integer call() throws IOException {
+    public Integer call() throws IOException, InterruptedException {
         // Wrong usage is refused before anything is loaded.
         constraint.read();
         UnaryOperator<Chat.Format> offering = tools.read();
@@ -52,6 +52,7 @@ final class ChatCommand extends Subcommand {
         Map<String, Object> more = variables.fields();
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
+        constraint.whitespace(chosen.isPlain());
         CausalLM loaded = adapter.addTo(model.load(opened));
         loaded.requireTokenizer();
         loaded.warmUp(); // while the first message is written

@@ -171,7 +171,7 @@ final class ChatLoop {
                 parser.end(answer.finishReason().ofTurn());
             }
             thoughts.end();
-            note(GenerateCommand.status(answer));
+            note(GenerateCommand.status(answer, format.model()));
             return answer;
         } catch (InterruptedException e) {
             throw new CancellationException("answer: interrupted");

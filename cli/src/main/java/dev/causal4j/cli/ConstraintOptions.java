@@ -36,9 +36,11 @@ final class ConstraintOptions extends SharedOptions {
     @Option(
             names = "--whitespace",
             paramLabel = "W",
-            description = "White space in JSON: flexible (default), compact for none, spaced for one behind , and :.")
+            description = "White space in JSON: flexible, compact for none, or spaced for one after , and :; default:"
+                    + " flexible, spaced for texts of a model without a chat template.")
     private @Nullable Whitespace whitespace;
 
+    private String document = ""; // the schema that was read
     private @Nullable Constraint constraint;
 
     /** Reads the files, and refuses what cannot be held. Returns the constraint; null for none. */
@@ -53,11 +55,9 @@ final class ConstraintOptions extends SharedOptions {
         refuse(
                 whitespace != null && schema == null && !object,
                 "whitespace: expected --json-schema or --json-object beside it, got none");
-        Whitespace spaces = whitespace == null ? Whitespace.FLEXIBLE : whitespace;
-        if (schema != null) {
-            constraint = Constraint.schema(TextInput.fileOrInput(schema), spaces);
-        } else if (object) {
-            constraint = Constraint.schema("{\"type\": \"object\"}", spaces);
+        if (schema != null || object) {
+            document = schema == null ? "{\"type\": \"object\"}" : TextInput.fileOrInput(schema);
+            constraint = Constraint.schema(document, whitespace == null ? Whitespace.FLEXIBLE : whitespace);
         } else if (regex != null) {
             constraint = Constraint.regex(regex);
         } else if (grammar != null) {
@@ -69,6 +69,13 @@ final class ConstraintOptions extends SharedOptions {
             constraint.ignored(); // throws
         }
         return constraint;
+    }
+
+    /** Sets the white space of documents that a model writes, unless it was given. */
+    void whitespace(boolean plain) {
+        if (plain && whitespace == null && !document.isEmpty()) {
+            constraint = Constraint.schema(document, Whitespace.SPACED);
+        }
     }
 
     /** Adds what was read; documents tell what it costs the model. */

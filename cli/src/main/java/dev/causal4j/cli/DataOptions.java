@@ -16,10 +16,7 @@ final class DataOptions {
             description = "Text files, JSONL files (*.jsonl, a document a line), and folders with them, in UTF-8.")
     private List<Path> data = List.of();
 
-    @Option(
-            names = "--text-field",
-            paramLabel = "NAME",
-            description = "Text field of a JSONL line; default: ${DEFAULT-VALUE}.")
+    @Option(names = "--text-field", paramLabel = "NAME", description = "Text field of a JSONL line; default: text.")
     private String textField = Documents.TEXT_FIELD;
 
     List<Path> paths() {

@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
@@ -76,6 +77,7 @@ final class GenerateCommand extends Subcommand {
         String text = prompt == null ? "" : TextInput.argument(prompt);
         long start = System.nanoTime();
         Checkpoint checkpoint = model.open();
+        constraint.whitespace(checkpoint.templates().templates().isEmpty());
         // The vocabulary is read while the weights are loaded.
         CompletableFuture<int[]> encoded =
                 CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
@@ -109,7 +111,7 @@ final class GenerateCommand extends Subcommand {
         } else {
             out.println(tries == null ? "" : Streaming.shown(generation.text()));
             if (Progress.TERMINAL) {
-                stderr().println(status(generation));
+                stderr().println(status(generation, loaded));
             }
         }
         return 0;
@@ -160,13 +162,19 @@ final class GenerateCommand extends Subcommand {
     }
 
     /** How an answer came to be, in a line for people. */
-    static String status(Generation generation) {
+    static String status(Generation generation, CausalLM model) {
         Generation.Timing timing = generation.timing();
+        String end = generation.finishReason().label();
+        if (generation.finishReason() == FinishReason.LENGTH) {
+            int context = model.decoder().config().contextLength();
+            int all = generation.promptTokens().length + generation.tokens().length;
+            end += all >= context ? ", the context of " + context + " is full" : ", max-new-tokens";
+        }
         return String.format(
                 "[%d tokens, %.1f/s; end: %s; prompt %d, cached %d, %.1f/s; seed %d]",
                 generation.tokens().length,
                 timing.decodeTokensPerSecond(),
-                generation.finishReason().label(),
+                end,
                 generation.promptTokens().length,
                 timing.cachedTokens(),
                 timing.prefillTokensPerSecond(),

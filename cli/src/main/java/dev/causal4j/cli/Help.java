@@ -103,6 +103,13 @@ final class Help {
         fill(text, String.join(" ", about), COLUMN);
     }
 
+    /** A text in lines of the width of the help. */
+    static String filled(String words) {
+        StringBuilder text = new StringBuilder();
+        fill(text, words, 0);
+        return text.toString().stripTrailing();
+    }
+
     /** Wraps words into lines that begin at a column; the first line is already there. Breaks no word. */
     static void fill(StringBuilder text, String words, int indent) {
         int column = indent;

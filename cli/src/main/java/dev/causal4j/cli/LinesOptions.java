@@ -13,10 +13,7 @@ final class LinesOptions extends SharedOptions {
     @Nullable
     String in;
 
-    @Option(
-            names = "--out",
-            paramLabel = "OUT",
-            description = "File for the results of --jsonl, an object a line; default: standard output.")
+    @Option(names = "--out", paramLabel = "OUT", description = "File for the results; default: standard output.")
     @Nullable
     Path out;
 

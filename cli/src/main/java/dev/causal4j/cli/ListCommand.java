@@ -37,7 +37,8 @@ final class ListCommand extends Subcommand {
             table.append(String.format("%,10.1f  %5d  %s  %s%n", model.bytes() / 1e6, files, day, model.name()));
         }
         Document document = new Document().put("cache", hub.cache()).put("models", all);
-        print(document, table + String.format("%d in %s", models.size(), hub.cache()));
+        String next = models.isEmpty() ? "; " + Main.NAME + " run org/name fetches one and chats with it" : "";
+        print(document, table + String.format("%d in %s%s", models.size(), hub.cache(), next));
         return 0;
     }
 }

@@ -47,13 +47,14 @@ final class LossCurves {
     static String svg(List<Point> points) {
         LossCurves curves = new LossCurves(points);
         curves.curve("training", "#1f77b4", 40, points, Point::loss);
-        List<Point> evaluated = new ArrayList<>(points);
-        evaluated.removeIf(point -> Double.isNaN(point.heldOut()));
-        curves.curve("held out", "#d62728", 60, evaluated, Point::heldOut);
+        curves.curve("held out", "#d62728", 60, points, Point::heldOut);
         return curves.svg.format("</svg>\n").toString();
     }
 
-    private void curve(String name, String colour, int y, List<Point> points, ToDoubleFunction<Point> loss) {
+    private void curve(String name, String colour, int y, List<Point> all, ToDoubleFunction<Point> loss) {
+        List<Point> points = all.stream()
+                .filter(point -> !Double.isNaN(loss.applyAsDouble(point)))
+                .toList();
         if (points.isEmpty()) {
             return;
         }

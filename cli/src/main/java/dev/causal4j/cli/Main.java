@@ -35,10 +35,14 @@ import picocli.CommandLine.Spec;
 /** The program {@code causal4j}. Exit status: 0 done, 1 failed, 2 wrong usage. */
 @Command(name = "causal4j", description = "Generates, scores and trains with a causal language model, in pure Java.")
 public final class Main implements Callable<Integer> {
+    /** What was typed to start it. */
+    static final String NAME = System.getProperty("causal4j.command", "causal4j");
+
     /** In the order of the help. */
     private static final List<Class<?>> COMMANDS = List.of(
             GenerateCommand.class,
             ChatCommand.class,
+            RunCommand.class,
             ScoreCommand.class,
             TrainCommand.class,
             ServeCommand.class,
@@ -85,6 +89,9 @@ public final class Main implements Callable<Integer> {
 
     static int run(String[] args, PrintStream out, PrintStream err) {
         Locale.setDefault(Locale.ROOT); // messages and numbers are the same everywhere
+        if (args.length > 0 && args[0].equals("help")) { // as git has it
+            args = Stream.concat(Stream.of(args).skip(1), Stream.of("--help")).toArray(String[]::new);
+        }
         Main main = new Main();
         PrintWriter errors = new PrintWriter(err, true, StandardCharsets.UTF_8);
         String called = Stream.of(args)
@@ -92,7 +99,8 @@ public final class Main implements Callable<Integer> {
                 .findFirst()
                 .orElse("");
         CommandLine command = commands(main, called::equals);
-        command.setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
+        command.setCommandName(NAME)
+                .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(errors)
                 .setExpandAtFiles(false) // a prompt may begin with @
                 .setCaseInsensitiveEnumValuesAllowed(true)
@@ -147,15 +155,20 @@ public final class Main implements Callable<Integer> {
         CommandLine command = e.getCommandLine();
         String message = oneLine(Usage.message(e));
         String help = "; see " + command.getCommandSpec().qualifiedName() + " --help";
-        command.getErr().println(message.endsWith("?") ? message : message + help);
+        command.getErr().println(wrapped(message.endsWith("?") ? message : message + help));
         return 2;
+    }
+
+    /** A message for standard error: on a terminal in lines that break no word. */
+    private static String wrapped(String message) {
+        return Boolean.getBoolean(Streaming.ERRORS) ? Help.filled(message) : message;
     }
 
     private static int failure(Throwable e, PrintWriter err, boolean debug) {
         if (debug) {
             e.printStackTrace(err);
         } else {
-            err.println(message(e));
+            err.println(wrapped(message(e)));
         }
         err.flush();
         return 1;

@@ -34,9 +34,18 @@ class ModelOptions extends SharedOptions {
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default: the physical cores.")
     private @Nullable Integer threads;
 
+    boolean isGiven() {
+        return model != null;
+    }
+
     /** The folder or file of {@code --model}, if given. */
     Optional<Path> folder() {
         return Optional.ofNullable(model).map(ModelPath::of);
+    }
+
+    /** Sets the model where the command line names none. */
+    void use(Path found) {
+        model = found;
     }
 
     /** Loads the weights, with a bar if that takes long. */

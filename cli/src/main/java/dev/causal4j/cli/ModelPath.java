@@ -20,18 +20,18 @@ final class ModelPath {
 
     /** @throws UncheckedIOException if there is no such path, and no such model in the cache */
     static Path of(Path given) {
-        Optional<ModelName> name = Files.exists(WholeFile.found(given))
-                ? Optional.empty()
-                : ModelName.find(given.toString().replace('\\', '/'));
+        String text = given.toString().replace('\\', '/');
+        Optional<ModelName> name = ModelName.find(text);
         try {
-            if (name.isEmpty()) {
+            if (Files.exists(WholeFile.found(given)) || (name.isEmpty() && text.contains("/"))) {
                 return local(given);
             }
-            return Hub.fromEnvironment()
-                    .find(name.get())
-                    .orElseThrow(() -> new IOException(given
-                            + ": expected a folder, a GGUF file, or a model that is whole in the cache, got none; fetch it"
-                            + " with causal4j pull " + name.get()));
+            Optional<Path> found =
+                    name.isEmpty() ? Optional.empty() : Hub.fromEnvironment().find(name.get());
+            String fetched = name.isEmpty() ? ModelName.meant(text).orElse("org/name") : text;
+            return found.orElseThrow(() -> new IOException(given
+                    + ": expected a folder, a GGUF file, or a model that is whole in the cache, got none; fetch it with "
+                    + Main.NAME + " pull " + fetched));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

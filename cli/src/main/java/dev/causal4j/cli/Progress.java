@@ -102,7 +102,7 @@ final class Progress implements AutoCloseable {
     synchronized void above(Runnable lines) {
         boolean hides = drawn && Boolean.getBoolean(Streaming.TERMINAL);
         if (hides) {
-            System.err.print("\r" + CLEAR + " ".repeat(columns - 1) + "\r");
+            hide();
         }
         lines.run();
         if (hides) {
@@ -110,7 +110,11 @@ final class Progress implements AutoCloseable {
         }
     }
 
-    private synchronized void draw() {
+    private void hide() {
+        System.err.print("\r" + CLEAR + " ".repeat(columns - 1) + "\r");
+    }
+
+    synchronized void draw() {
         if (resized) {
             resized = false;
             columns = columns();
@@ -193,7 +197,9 @@ final class Progress implements AutoCloseable {
     @Override
     public void close() {
         timer.close();
-        if (drawn) {
+        if (drawn && last.done == 0) { // an error is more than this
+            hide();
+        } else if (drawn) {
             draw();
             System.err.println();
         }

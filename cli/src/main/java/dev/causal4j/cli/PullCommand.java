@@ -1,13 +1,9 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.hub.Hub;
-import dev.causal4j.hub.ModelName;
 import dev.causal4j.hub.Pulled;
 import java.io.IOException;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Mixin;
 
 /** Fetches a model from the hub. */
 @Command(
@@ -16,28 +12,16 @@ import picocli.CommandLine.Parameters;
                 "Fetches a model from the Hugging Face hub into the cache that Python uses, too; --model org/name then"
                         + " finds it. An interrupted pull resumes.")
 final class PullCommand extends Subcommand {
-    @Parameters(paramLabel = "NAME", description = "org/name or org/name@revision: a branch, tag or commit.")
-    @SuppressWarnings("NullAway.Init")
-    private String name;
-
-    @Option(
-            names = "--gguf",
-            paramLabel = "PATTERN",
-            description = "GGUF files with this in their name, for instance Q4_K_M, instead of safetensors; with * a"
-                    + " pattern.")
-    private @Nullable String gguf;
+    @Mixin
+    private HubOptions hub;
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        ModelName wanted = Usage.of(spec, () -> ModelName.of(name));
         long start = System.nanoTime();
-        Pulled pulled;
-        try (Progress progress = Progress.late("pulling", Progress.BYTES)) {
-            pulled = Hub.fromEnvironment().pull(wanted, gguf, (file, done, total) -> progress.at(done, total, file));
-        }
+        Pulled pulled = hub.pull();
         double seconds = (System.nanoTime() - start) / 1e9;
         Document document = new Document()
-                .put("model", wanted.repository())
+                .put("model", pulled.name().repository())
                 .put("revision", pulled.commit())
                 .put("path", pulled.path())
                 .put("files", pulled.files())

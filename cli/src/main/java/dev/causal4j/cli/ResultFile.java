@@ -98,9 +98,14 @@ final class ResultFile implements AutoCloseable {
         WholeFile.append(file, StandardCharsets.UTF_8.encode(lines), channel);
     }
 
-    /** Whether it is the same file as {@code other}. */
-    static boolean same(Path file, @Nullable Path other) throws IOException {
-        return other != null && Files.exists(file) && Files.exists(other) && Files.isSameFile(file, other);
+    /** Whether results in {@code other} would be read from an input: it is the same file, or lies in its folder. */
+    static boolean same(Path input, @Nullable Path other) throws IOException {
+        return other != null
+                && (Files.isDirectory(input)
+                        ? other.toAbsolutePath()
+                                .normalize()
+                                .startsWith(input.toAbsolutePath().normalize())
+                        : Files.exists(input) && Files.exists(other) && Files.isSameFile(input, other));
     }
 
     @Override

@@ -23,10 +23,14 @@ final class RmCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         ModelName wanted = Usage.of(spec, () -> ModelName.of(name));
-        if (!yes && !isConfirmed(wanted)) {
+        Hub hub = Hub.fromEnvironment();
+        boolean known =
+                hub.list().stream().anyMatch(each -> each.name().repository().equals(wanted.repository()));
+        if (known && !yes && !isConfirmed(wanted)) {
+            stderr().println(wanted + ": kept");
             return 1;
         }
-        Hub.fromEnvironment().remove(wanted);
+        hub.remove(wanted); // throws if there is none
         print(new Document().put("deleted", wanted.toString()), wanted + ": deleted");
         return 0;
     }

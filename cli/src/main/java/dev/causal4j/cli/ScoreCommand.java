@@ -13,6 +13,7 @@ import dev.causal4j.scoring.ScoringOptions;
 import dev.causal4j.scoring.ScoringRequest;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
@@ -34,7 +35,10 @@ final class ScoreCommand extends Subcommand {
                     "The text to score, or the prompt of --choices; - reads standard input, without its last line end.")
     private @Nullable String text;
 
-    @Option(names = "--file", paramLabel = "F", description = "File with the text.")
+    @Option(
+            names = "--file",
+            paramLabel = "F",
+            description = "File with the text, or folder whose files are scored as by --jsonl.")
     private @Nullable Path file;
 
     @Option(names = "--tokens", paramLabel = "IDS", description = "The text as token ids, for instance 1028,363.")
@@ -88,6 +92,10 @@ final class ScoreCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
+        if (file != null && Files.isDirectory(file)) {
+            lines.in = file.toString();
+            file = null;
+        }
         checkUsage();
         ScoringOptions options =
                 Usage.of(spec, () -> ScoringOptions.DEFAULT.withStride(stride).withAlternatives(top));

@@ -81,16 +81,17 @@ final class ScoreLines {
      * @return whether every line has a score
      */
     boolean run(boolean json) throws IOException {
-        boolean standardInput = in.equals("-");
-        if (!standardInput && ResultFile.same(Path.of(in), files.out)) {
-            throw new IOException(in + ": expected another file than OUT, got the same; name another OUT");
+        Path path = Path.of(in);
+        boolean folder = Files.isDirectory(path);
+        if (ResultFile.same(path, files.out)) {
+            throw new IOException(in + ": expected another place than OUT, got the same; name another OUT");
         }
-        try (InputStream bytes = TextInput.open(in);
+        long size = folder || in.equals("-") ? -1 : Files.size(TextInput.requireRegular(path));
+        try (InputStream bytes = folder ? TextInput.folder(path) : TextInput.open(in);
                 ResultFile results = files.out == null
                         ? null
                         : ResultFile.open(files.out, files.overwrite, files.resume, this::keep);
-                Progress progress =
-                        new Progress("scoring", Progress.BYTES, standardInput ? -1 : Files.size(Path.of(in)))) {
+                Progress progress = new Progress("scoring", Progress.BYTES, size)) {
             if (results != null && files.overwrite) {
                 results.clear();
             }

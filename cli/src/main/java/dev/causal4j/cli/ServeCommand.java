@@ -7,14 +7,17 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
+import dev.causal4j.server.ServerOptions.Answered;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.jline.utils.Signals;
@@ -102,6 +105,7 @@ final class ServeCommand extends Subcommand {
                 keys.isEmpty() && !open && !InetAddress.getByName(host).isLoopbackAddress(),
                 "host: expected one of this machine alone, or keys, got " + host
                         + "; give --api-key-file, or --no-api-key to let anybody ask");
+        refuse(shutdownSeconds < 0, "shutdown-timeout: expected at least 0 seconds, got " + shutdownSeconds);
         ServerOptions options = Usage.of(
                 spec,
                 () -> ServerOptions.DEFAULT
@@ -112,7 +116,7 @@ final class ServeCommand extends Subcommand {
                         .withKeys(keys)
                         .withOrigins(origins)
                         .withHostNames(hostNames)
-                        .withLog(log ? this::log : _ -> {}));
+                        .withLog(log ? told -> stderr().println(line(told, Instant.now(), json)) : _ -> {}));
         Optional<ToolFormat> calls =
                 Optional.ofNullable(toolFormat).map(name -> Usage.of(spec, () -> ToolFormat.named(name)));
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
@@ -172,16 +176,30 @@ final class ServeCommand extends Subcommand {
         return keys;
     }
 
-    private void log(ServerOptions.Answered answered) {
-        Document document = new Document()
-                .put("id", answered.id())
-                .put("method", answered.method())
-                .put("path", answered.path())
-                .put("status", answered.status())
-                .put("seconds", answered.seconds());
-        String path = Visible.quoted(answered.path());
-        String told = "%s %s %s %d %.3f s"
-                .formatted(answered.id(), answered.method(), path, answered.status(), answered.seconds());
-        stderr().println(json ? document : told);
+    /** A line of the log. */
+    static String line(Answered told, Instant time, boolean json) {
+        if (json) {
+            return new Document()
+                    .put("time", time.toString())
+                    .put("id", told.id())
+                    .put("method", told.method())
+                    .put("path", told.path())
+                    .put("status", told.status())
+                    .put("seconds", told.seconds())
+                    .put("prompt_tokens", told.promptTokens())
+                    .put("new_tokens", told.newTokens())
+                    .put("first_token_seconds", told.firstTokenSeconds())
+                    .put("reason", told.reason().isEmpty() ? null : told.reason())
+                    .toString();
+        }
+        String path = Visible.quoted(told.path());
+        String line =
+                "%s %s %s %s %d %.3f s".formatted(time, told.id(), told.method(), path, told.status(), told.seconds());
+        String tokens = ", %d tokens in, %d out".formatted(told.promptTokens(), told.newTokens());
+        OptionalDouble first = told.firstTokenSeconds();
+        return line
+                + (told.promptTokens() > 0 ? tokens : "")
+                + (first.isPresent() ? ", first after %.3f s".formatted(first.getAsDouble()) : "")
+                + (told.reason().isEmpty() ? "" : ", " + Visible.quoted(told.reason()));
     }
 }

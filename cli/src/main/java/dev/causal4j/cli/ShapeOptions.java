@@ -42,7 +42,7 @@ final class ShapeOptions extends SharedOptions {
     /** Whether there is a configuration. Refuses two models. */
     boolean isGiven(ModelOptions model) {
         boolean given = config != null || shape != null;
-        if (given && (model.folder().isPresent() || (config != null && shape != null))) {
+        if (given && (model.isGiven() || (config != null && shape != null))) {
             String other = config != null && shape != null ? "--config" : "--model";
             String option = shape != null ? "--shape" : "--config";
             throw Usage.wrong(spec, "model: expected " + other + " or " + option + ", got both");

@@ -1,13 +1,17 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.training.Documents;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.SequenceInputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Iterator;
 
 /** Reads bounded texts in strict UTF-8, without a byte order mark. */
 final class TextInput {
@@ -35,6 +39,51 @@ final class TextInput {
     /** Opens a file, or standard input for {@code -}. */
     static InputStream open(String in) throws IOException {
         return in.equals("-") ? System.in : Files.newInputStream(requireRegular(Path.of(in)));
+    }
+
+    /** The documents in a folder as JSON Lines, whose files are read one by one. */
+    static InputStream folder(Path folder) throws IOException {
+        Iterator<Path> files = Documents.of(folder).files().iterator();
+        return new InputStream() {
+            private InputStream file = nullInputStream();
+
+            @Override
+            public int read() throws IOException {
+                byte[] one = new byte[1];
+                return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+            }
+
+            @Override
+            public int read(byte[] to, int from, int length) throws IOException {
+                int count = file.read(to, from, length);
+                while (count < 0 && files.hasNext()) {
+                    file.close();
+                    file = lines(folder, files.next());
+                    count = file.read(to, from, length);
+                }
+                return count;
+            }
+
+            @Override
+            public void close() throws IOException {
+                file.close();
+            }
+        };
+    }
+
+    /** A file of text as an object with its name and its text; JSON Lines as they are. */
+    private static InputStream lines(Path folder, Path file) throws IOException {
+        InputStream lines = Documents.isJsonLines(file)
+                ? Files.newInputStream(file)
+                : bytes(new Document()
+                        .put("file", folder.relativize(file))
+                        .put("text", file(file))
+                        .toString());
+        return new SequenceInputStream(lines, bytes("\n"));
+    }
+
+    private static InputStream bytes(String text) {
+        return new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
     }
 
     /** The name of an input in messages. */

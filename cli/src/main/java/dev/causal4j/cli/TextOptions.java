@@ -6,9 +6,7 @@ import picocli.CommandLine.Option;
 
 /** How texts become tokens. */
 final class TextOptions {
-    @Option(
-            names = "--special",
-            description = "Special tokens in a text are parsed: <|endoftext|> is one token, not its letters.")
+    @Option(names = "--special", description = "Special tokens in a text are parsed: <|endoftext|> is one token.")
     private boolean special;
 
     SpecialTokens specialTokens() {

@@ -23,10 +23,7 @@ import picocli.CommandLine.Parameters;
         description =
                 "Prints the tokens of a text: id, piece, and the first byte in the text and the one behind the last.")
 final class TokenizerEncodeCommand extends Subcommand {
-    @Parameters(
-            arity = "0..1",
-            paramLabel = "TEXT",
-            description = "The text; - reads standard input, without its last line end.")
+    @Parameters(arity = "0..1", paramLabel = "TEXT", description = "The text; - reads standard input.")
     private @Nullable String text;
 
     @Option(names = "--file", paramLabel = "F", description = "File with the text.")

@@ -27,6 +27,12 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
+import java.util.function.DoubleConsumer;
+import java.util.function.Predicate;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -42,6 +48,10 @@ final class TrainCommand extends Subcommand {
     private static final Set<String> OWN =
             Set.of(TrainingLog.LINES, TrainingLog.TABLE, TrainingLog.PICTURE, TrainingData.FOLDER);
 
+    /** What other models have as control tokens, looked for in the first examples. */
+    private static final Pattern MARK = Pattern.compile("<\\|[a-z_]{2,40}\\|>");
+
+    private static final int FIRST_EXAMPLES = 4;
     private static final int SAMPLE_TOKENS = 24;
     private static final double SAMPLE_TEMPERATURE = 0.8; // likely words, yet no loops
 
@@ -59,9 +69,7 @@ final class TrainCommand extends Subcommand {
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
-    @Option(
-            names = "--resume",
-            description = "Go on with the run in DIR from its last checkpoint, or start it if it has none yet.")
+    @Option(names = "--resume", description = "Go on from the last checkpoint in DIR, or start if it has none yet.")
     private boolean resume;
 
     @Option(names = "--overwrite", description = "Replace the run in DIR.")
@@ -176,7 +184,7 @@ final class TrainCommand extends Subcommand {
 
     /** A resumed run keeps its architecture. */
     private void requireSame(ModelConfig resumed) throws IOException {
-        if (!shape.isGiven(model) && model.folder().isEmpty()) {
+        if (!shape.isGiven(model) && !model.isGiven()) {
             return;
         }
         ModelConfig named = shape.open(model).config();
@@ -227,6 +235,21 @@ final class TrainCommand extends Subcommand {
         ChatTemplate.Source ofModel = folder == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(folder);
         chat = template.read(ofModel).orElse(null);
         parts = data.parts(out, known, chat, config, settings.seed, interruption);
+        String text = LongStream.range(0, FIRST_EXAMPLES)
+                .mapToObj(i ->
+                        known.decodeWithoutSpecial(parts.training().example(i).tokens()))
+                .collect(Collectors.joining());
+        String marks = MARK.matcher(text)
+                .results()
+                .map(MatchResult::group)
+                .filter(mark -> known.id(mark).isEmpty())
+                .distinct()
+                .sorted()
+                .collect(Collectors.joining(" and "));
+        if (!marks.isEmpty()) {
+            stderr().println("data: expected control tokens of the model, got " + marks
+                    + ", which it would learn letter by letter; give another template, or a model that has them");
+        }
     }
 
     private TrainingResult run(Trainer trainer, TrainingLog log, Interruption interruption) throws IOException {
@@ -236,24 +259,32 @@ final class TrainCommand extends Subcommand {
         long start = System.nanoTime();
         try (Progress bar = new Progress("training", "steps", settings.steps)) {
             bar.at(trainer.step());
-            TrainingResult result = trainer.run(
-                    progress -> {
-                        bar.at(progress.step(), summary(progress));
-                        Document line = document(progress)
-                                .put("tokens", progress.step() * stepTokens)
-                                .put("seconds", before + (System.nanoTime() - start) / 1e9);
-                        boolean evaluated = progress.validationLoss().isPresent();
-                        String sample = evaluated ? sample(trainer.model()) : "";
-                        if (evaluated) {
-                            line.put("sample", sample);
-                        }
-                        log.append(line, interval > 0 && progress.step() % interval == 0);
-                        if (evaluated || json) {
-                            bar.above(() -> print(progress, line, sample));
-                        }
-                        return !interruption.requested();
-                    },
-                    share -> bar.at(trainer.step(), String.format("evaluating %.0f%%", 100 * share)));
+            Predicate<TrainingProgress> listener = progress -> {
+                bar.at(progress.step(), summary(progress));
+                Document line = document(progress)
+                        .put("tokens", progress.step() * stepTokens)
+                        .put("seconds", before + (System.nanoTime() - start) / 1e9);
+                boolean evaluated = progress.validationLoss().isPresent();
+                String sample = evaluated ? sample(trainer.model()) : "";
+                if (evaluated) {
+                    line.put("sample", sample);
+                }
+                log.append(line, interval > 0 && progress.step() % interval == 0);
+                if (evaluated || json) {
+                    bar.above(() -> print(progress, line, sample));
+                }
+                return !interruption.requested();
+            };
+            DoubleConsumer evaluating =
+                    share -> bar.at(trainer.step(), String.format("evaluating %.0f%%", 100 * share));
+            if (trainer.step() == 0 && settings.evaluationInterval > 0) { // what training begins from
+                OptionalDouble loss = trainer.heldOutLoss(evaluating);
+                if (loss.isPresent()) {
+                    var _ = listener.test(
+                            new TrainingProgress(0, Double.NaN, loss, Double.NaN, Double.NaN, Double.NaN));
+                }
+            }
+            TrainingResult result = trainer.run(listener, evaluating);
             log.writeCurves();
             return result;
         }
@@ -288,8 +319,10 @@ final class TrainCommand extends Subcommand {
 
     private static String summary(TrainingProgress progress) {
         OptionalDouble loss = progress.validationLoss();
-        String heldOut = loss.isPresent() ? String.format(", held out %.4f", loss.getAsDouble()) : "";
-        return String.format("loss %.4f%s, %,.0f tokens/s", progress.loss(), heldOut, progress.tokensPerSecond());
+        String heldOut = loss.isPresent() ? String.format("held out %.4f", loss.getAsDouble()) : "";
+        String mean = String.format("loss %.4f, ", progress.loss());
+        String speed = String.format("%,.0f tokens/s", progress.tokensPerSecond());
+        return progress.step() == 0 ? heldOut : mean + heldOut + (heldOut.isEmpty() ? "" : ", ") + speed;
     }
 
     private void print(Trainer trainer, TrainingResult result, double seconds) {

@@ -13,13 +13,13 @@ import picocli.CommandLine.Option;
 
 /** Options of what is trained and how: scope, steps, learning rate, evaluations. */
 final class TrainOptions {
+    /** Ten times that of full training: the ratio of the best rates of both (Schulman et al., LoRA Without Regret, 2025). */
+    private static final double LOW_RANK_LEARNING_RATE = 1e-3;
+
     @ArgGroup(exclusive = true)
     private @Nullable Part part;
 
-    @Option(
-            names = "--lora-alpha",
-            paramLabel = "A",
-            description = "Low-rank matrices are scaled by A / R; default: 2 R.")
+    @Option(names = "--lora-alpha", paramLabel = "A", description = "Scales low-rank matrices by A / R; default: 2 R.")
     private @Nullable Double loraAlpha;
 
     @Option(names = "--steps", paramLabel = "N", required = true, description = "Optimizer steps in all.")
@@ -35,8 +35,11 @@ final class TrainOptions {
                     + " default: all of a step.")
     private @Nullable Integer microBatchSize;
 
-    @Option(names = "--learning-rate", paramLabel = "R", description = "Highest learning rate; default: 1e-4.")
-    private double learningRate = 1e-4;
+    @Option(
+            names = "--learning-rate",
+            paramLabel = "R",
+            description = "Highest learning rate; default: 1e-4, for low-rank matrices 1e-3.")
+    private @Nullable Double learningRate;
 
     @Option(
             names = "--minimum-learning-rate",
@@ -66,14 +69,14 @@ final class TrainOptions {
     @Option(
             names = "--clip-norm",
             paramLabel = "C",
-            description = "Largest norm of all gradients, 0 for no clipping; default: 1.")
+            description = "Largest norm of all gradients, 0 for any; default: 1.")
     private double clipNorm = 1;
 
     @Option(
             names = "--evaluation-interval",
             paramLabel = "N",
             description = "Steps between evaluations on held-out text; default: ${DEFAULT-VALUE}.")
-    private long evaluationInterval = 100;
+    long evaluationInterval = 100;
 
     @Option(
             names = "--checkpoint-interval",
@@ -124,15 +127,17 @@ final class TrainOptions {
      * @throws IllegalArgumentException if one is out of its range
      */
     TrainingOptions options() {
-        if (!(learningRate > 0)) {
-            throw new IllegalArgumentException("learning-rate: expected a finite number above 0, got " + learningRate);
+        double standard = scope() instanceof TrainingScope.LowRank ? LOW_RANK_LEARNING_RATE : 1e-4;
+        double rate = Objects.requireNonNullElse(learningRate, standard);
+        if (!(rate > 0)) {
+            throw new IllegalArgumentException("learning-rate: expected a finite number above 0, got " + rate);
         }
-        double minimum = minimumLearningRate == null ? learningRate / 10 : minimumLearningRate;
+        double minimum = minimumLearningRate == null ? rate / 10 : minimumLearningRate;
         return TrainingOptions.DEFAULT
                 .withSteps(steps)
                 .withBatchSize(batchSize)
                 .withMicroBatchSize(microBatchSize == null ? batchSize : microBatchSize)
-                .withLearningRate(new LearningRate(learningRate, minimum, warmupSteps, steps))
+                .withLearningRate(new LearningRate(rate, minimum, warmupSteps, steps))
                 .withAdamW(new AdamW(beta1, beta2, AdamW.DEFAULT.epsilon(), weightDecay))
                 .withClipNorm(clipNorm)
                 .withEvaluationInterval(evaluationInterval)

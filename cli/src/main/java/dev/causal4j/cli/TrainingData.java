@@ -35,11 +35,7 @@ final class TrainingData extends SharedOptions {
     @Mixin
     private DataOptions data;
 
-    @Option(
-            names = "--held-out-data",
-            paramLabel = "FILE|DIR",
-            arity = "1..*",
-            description = "Files of held-out text for evaluation.")
+    @Option(names = "--held-out-data", paramLabel = "FILE|DIR", arity = "1..*", description = "Texts to evaluate on.")
     private List<Path> heldOutData = List.of();
 
     @Option(
@@ -48,10 +44,7 @@ final class TrainingData extends SharedOptions {
             description = "Share of the data to hold out at its end, 0 for none; default: 0.05.")
     private @Nullable Double heldOut;
 
-    @Option(
-            names = "--context-length",
-            paramLabel = "T",
-            description = "Tokens of an example; default: the model's context length.")
+    @Option(names = "--context-length", paramLabel = "T", description = "Tokens of an example; default: the context.")
     private @Nullable Integer contextLength;
 
     @Option(

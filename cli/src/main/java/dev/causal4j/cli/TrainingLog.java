@@ -17,7 +17,7 @@ final class TrainingLog implements AutoCloseable {
     static final String PICTURE = "loss.svg";
     static final String HELD_OUT = "validation_loss";
 
-    /** A step; {@code heldOut} is not a number where nothing was evaluated, tokens and seconds are of all steps so far. */
+    /** A step; its losses are not a number where they were not computed, tokens and seconds are of all steps so far. */
     record Point(long step, long tokens, double seconds, double loss, double heldOut) {}
 
     private final Path folder;
@@ -61,7 +61,7 @@ final class TrainingLog implements AutoCloseable {
                 step,
                 (long) line.number("tokens", 0),
                 line.number("seconds", 0),
-                line.number("loss", 0),
+                line.number("loss", Double.NaN),
                 line.number(HELD_OUT, Double.NaN)));
     }
 
@@ -69,8 +69,8 @@ final class TrainingLog implements AutoCloseable {
     void writeCurves() throws IOException {
         StringBuilder table = new StringBuilder("step,tokens,seconds,loss," + HELD_OUT + "\n");
         for (Point at : points) {
-            String heldOut = Double.isNaN(at.heldOut) ? "" : Double.toString(at.heldOut);
-            table.append(at.step + "," + at.tokens + "," + at.seconds + "," + at.loss + "," + heldOut + "\n");
+            String losses = (at.loss + "," + at.heldOut).replace("NaN", "");
+            table.append(at.step + "," + at.tokens + "," + at.seconds + "," + losses + "\n");
         }
         WholeFile.write(folder.resolve(TABLE), table.toString().getBytes(StandardCharsets.UTF_8));
         if (!points.isEmpty()) {

@@ -5,6 +5,7 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.function.ToIntFunction;
@@ -22,6 +23,17 @@ import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Errors of wrong usage: exit status 2, and a hint at the help. */
 final class Usage {
+    /** What other programs call an option of ours. */
+    private static final Map<String, String> ELSEWHERE = Map.of(
+            "-v", "--version",
+            "-n", "--max-new-tokens",
+            "--n-predict", "--max-new-tokens",
+            "--max-tokens", "--max-new-tokens",
+            "-m", "--model",
+            "-t", "--threads",
+            "-s", "--seed",
+            "-f", "--file");
+
     private Usage() {}
 
     /** An error to throw. */
@@ -106,15 +118,20 @@ final class Usage {
         String parameters =
                 spec.positionalParameters().stream().map(Help::label).collect(Collectors.joining(" "));
         String expected = option
-                ? "option: expected one of " + spec.qualifiedName()
+                ? "option: expected an option of " + spec.qualifiedName()
                 : command
                         ? "command: expected " + commands(spec)
                         : "arguments: expected " + (parameters.isEmpty() ? "options" : parameters) + " alone";
         String got = option ? given.replaceFirst("=.*", "") : given;
-        Optional<String> meant = similar(
-                got, option ? spec.optionsMap().keySet() : spec.subcommands().keySet());
+        Optional<String> meant = Optional.ofNullable(ELSEWHERE.get(got))
+                .filter(spec.optionsMap()::containsKey)
+                .or(() -> similar(
+                        got,
+                        option ? spec.optionsMap().keySet() : spec.subcommands().keySet()));
+        boolean text = parameters.startsWith("[") && (!option || got.equals("-p") || got.equals("--prompt"));
+        String quotes = text ? "; give " + parameters.replaceAll("[\\[\\]]", "") + " as one argument, in quotes" : "";
         return expected + ", got " + Visible.quoted(got)
-                + meant.map(name -> "; did you mean " + name + "?").orElse("");
+                + meant.map(name -> "; did you mean " + name + "?").orElse(quotes);
     }
 
     /** The name that begins with the text, or of which at most a third of the letters differ. */

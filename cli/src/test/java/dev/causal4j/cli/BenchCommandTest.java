@@ -1,8 +1,10 @@
 package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.causal4j.kernel.Kernels;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
@@ -62,6 +64,19 @@ class BenchCommandTest {
             assertThat(runs[0]).isPositive();
             assertThat(document.get(figure).doubleValue()).isEqualTo(runs[1]);
         }
+    }
+
+    @Test
+    void onATerminalBarsShowTheWarmUpAndTheRuns() throws Exception {
+        assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
+        String command = "stty cols 66; ./causal4j bench --prompt 5 --generate 40 --repeat 3 --warm-up 1 > /dev/null";
+        Process process =
+                Launcher.BRIEF.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null < /dev/null");
+        String seen = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(seen).isZero();
+        assertThat(seen)
+                .containsPattern("\\r(\033\\[J)?warming up 100% \\[=+] 1/1 s, ")
+                .containsPattern("\\r(\033\\[J)?measuring 100% \\[=+] 135/135 tokens, ");
     }
 
     @Test

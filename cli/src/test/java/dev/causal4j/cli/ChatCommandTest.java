@@ -383,7 +383,7 @@ class ChatCommandTest {
             write(to, "\3");
             await(from, seen, "1]");
             String answer = seen.toString().replaceAll("\033\\[22?m", "");
-            if (answer.contains("; end: length; ")) {
+            if (answer.contains("; end: length, ")) {
                 return false;
             }
             assertThat(answer)
@@ -430,7 +430,7 @@ class ChatCommandTest {
         assertThat(answer.lines()).hasSizeGreaterThan(5).allMatch(line -> line.length() <= 30);
         assertThat(answer.split("\\s+", -1))
                 .isEqualTo(run("Good morning\n", options).out().split("\\s+", -1));
-        assertThat(errors).content().contains("; end: length; ").doesNotContain("\033");
+        assertThat(errors).content().contains("; end: length, ").doesNotContain("\033");
     }
 
     private static void write(OutputStream to, String keys) throws IOException {

@@ -32,7 +32,7 @@ class ChatToolsTest {
                 "properties": {"to": {"enum": ["Highbury", "Hartfield"]}},
                 "required": ["to"],
                 "additionalProperties": false}}}]""";
-    private static final String ARGUMENTS = "\\{\\s*\"to\"\\s*:\\s*\"(Highbury|Hartfield)\"\\s*}";
+    private static final String ARGUMENTS = "\\{\"to\": \"(Highbury|Hartfield)\"}";
 
     @TempDir
     private Path folder;

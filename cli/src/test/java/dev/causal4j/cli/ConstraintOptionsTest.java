@@ -72,7 +72,11 @@ class ConstraintOptionsTest {
         assertThat(text("--json-schema", schema, "--whitespace", "compact"))
                 .doesNotContain("\n")
                 .contains("\",\"age\":");
-        assertThat(text("--json-schema", schema, "--whitespace", "spaced")).contains("{\"name\": \"", "\", \"age\": ");
+        String spaced = text("--json-schema", schema, "--whitespace", "spaced");
+        assertThat(spaced).contains("{\"name\": \"", "\", \"age\": ");
+        assertThat(text("--json-schema", schema)).isEqualTo(spaced); // the model has no chat template
+        assertThat(text("--json-object", "--max-new-tokens", "400"))
+                .isNotEqualTo(text("--json-object", "--max-new-tokens", "400", "--whitespace", "flexible"));
     }
 
     private static String text(String... options) {

@@ -46,6 +46,12 @@ class LauncherTest {
     }
 
     @Test
+    void messagesNameTheProgramAsItWasCalled() throws Exception {
+        Launcher.BRIEF.runInShell("./causal4j translate").refused(2, "; see ./causal4j --help");
+        Launcher.BRIEF.run("generate", "--quiet").refused(2, "; see causal4j generate --help");
+    }
+
+    @Test
     void onWindowsTheSameCommandsLoadTheVectorModule() throws Exception {
         Path root = Repository.root();
         List<String> commands = Pattern.compile("\n *(generate .*)\\)\n")
@@ -53,7 +59,7 @@ class LauncherTest {
                 .results()
                 .flatMap(each -> Stream.of(each.group(1).split(" \\| ")))
                 .toList();
-        assertThat(commands).hasSize(8);
+        assertThat(commands).hasSize(9);
         assertThat(Files.readString(root.resolve("cli/src/assembly/bin/causal4j.bat")))
                 .contains(" in (" + String.join(" ", commands) + ") do ");
     }

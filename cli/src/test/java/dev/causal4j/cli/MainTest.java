@@ -28,6 +28,10 @@ class MainTest {
         assertThat(Program.run("generate", "--help").done().out())
                 .startsWith("Usage: causal4j generate ")
                 .contains("--temperature", "--model", "--threads", "--dtype", "--json");
+        assertThat(Program.run("help").done().out())
+                .isEqualTo(Program.run("--help").out());
+        assertThat(Program.run("help", "tokenizer", "encode").done().out())
+                .isEqualTo(Program.run("tokenizer", "encode", "--help").out());
         assertThat(Program.run("inspect", "-h").done().out())
                 .startsWith("Usage: causal4j inspect ")
                 .contains("--model", "--json");
@@ -47,7 +51,7 @@ class MainTest {
         Program.run()
                 .refused(
                         2,
-                        "expected generate, chat, score, train, serve, inspect, bench, convert, pull, list, rm, tokenizer or constraint, got none",
+                        "expected generate, chat, run, score, train, serve, inspect, bench, convert, pull, list, rm, tokenizer or constraint, got none",
                         "; see causal4j --help");
         Program.run("translate").refused(2, "translate", "; see causal4j --help");
         Program.run("--json").refused(2, "--json");
@@ -59,12 +63,17 @@ class MainTest {
             value = {
                 "genrate            | or constraint, got \"genrate\"; did you mean generate?",
                 "translate          | or constraint, got \"translate\"; see causal4j --help",
-                "--debg             | option: expected one of causal4j, got \"--debg\"; did you mean --debug?",
+                "--debg             | option: expected an option of causal4j, got \"--debg\"; did you mean --debug?",
                 "tokenizer encdoe   | got \"encdoe\"; did you mean encode?",
-                "generate --mdoel x | option: expected one of causal4j generate, got \"--mdoel\"; did you mean --model?",
+                "generate --mdoel x | option: expected an option of causal4j generate, got \"--mdoel\"; did you mean --model?",
                 "generate --temp=1  | got \"--temp\"; did you mean --temperature?",
                 "generate --quiet x | got \"--quiet\"; see causal4j generate --help",
-                "generate a b       | arguments: expected [PROMPT] alone, got \"b\"; see causal4j generate --help",
+                "generate a b       | arguments: expected [PROMPT] alone, got \"b\"; give PROMPT as one argument, in quotes; see",
+                "score a b          | arguments: expected [TEXT] alone, got \"b\"; give TEXT as one argument, in quotes; see",
+                "generate --prompt x | got \"--prompt\"; give PROMPT as one argument, in quotes; see causal4j generate --help",
+                "generate -n 5 x    | got \"-n\"; did you mean --max-new-tokens?",
+                "inspect -n         | got \"-n\"; see causal4j inspect --help",
+                "-v                 | got \"-v\"; did you mean --version?",
                 "inspect x          | arguments: expected options alone, got \"x\"",
                 "generate --top-k x | top-k: expected a whole number of at most 2147483647, got \"x\"",
                 "generate --top-k 99999999999    | top-k: expected a whole number of at most 2147483647, got \"9999",
@@ -81,8 +90,9 @@ class MainTest {
                 "convert --out x --to y          | to: expected panels, hf or gguf, got y",
                 "pull                            | pull: expected NAME, got none; see causal4j pull --help",
                 "pull gpt2                       | got \"gpt2\"; did you mean openai-community/gpt2?",
+                "run qwen3:0.6b                 | expected org/name or org/name@revision, got \"qwen3:0.6b\"; did you mean Qwen/Qwen3-0.6B?",
+                "run a/b --model .              | model: expected NAME or --model, got both",
                 "rm ../x                         | model: expected org/name or org/name@revision, got \"../x\"",
-                "rm a/b                          | yes: expected --yes where no terminal can be asked, got none",
             })
     void theParserSpeaksLikeTheRest(String arguments, String told) throws Exception {
         Program.run(arguments.split(" ", -1)).refused(2, told);
@@ -92,14 +102,17 @@ class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "score --file DIR            | DIR: expected a file, got a folder; check the path",
-                "score --jsonl DIR           | DIR: expected a file, got a folder",
+                "score --file DIR            | DIR: expected files of text, got a folder without; name another",
+                "score --jsonl DIR           | DIR: expected files of text, got a folder without",
                 "score --jsonl FILE --out DIR| DIR: expected a file, got a folder",
                 "score --jsonl FILE --out DIR/no/file | no such file; check the path",
                 "train --data FILE --out FILE --steps 1 | FILE: expected a folder, got a file",
                 "train --data DIR/no --out DIR/new --steps 1 | DIR/no: expected a file or folder of text, got no such",
                 "inspect --config DIR        | DIR: expected a JSON file, got a folder",
                 "inspect --model DIR         | DIR/config.json: expected a JSON file, got no such file",
+                "generate x --model qwen3:0.6b | qwen3:0.6b: expected a folder, a GGUF file, or a model that is whole in the cache, got none; fetch it with causal4j pull Qwen/Qwen3-0.6B",
+                "rm no/such-model           | no/such-model: expected a model in the cache, got none; see what there is",
+                "inspect --model nowhere     | in the cache, got none; fetch it with causal4j pull org/name",
                 "convert --out FILE          | FILE: expected a new or empty folder, got a file",
                 "convert --to gguf --out DIR | DIR: expected the name of a file that ends in .gguf",
                 "chat --template DIR         | DIR: expected a file, got a folder",
@@ -150,6 +163,24 @@ class MainTest {
             assertThat(run.status()).isEqualTo(1);
             assertThat(run.out()).isEmpty();
             assertThat(run.err()).contains(missing, "no such folder", "\tat dev.causal4j.");
+        }
+    }
+
+    @Test
+    void onATerminalAnErrorBreaksNoWord() {
+        System.setProperty(Streaming.ERRORS, "true");
+        try {
+            for (String[] wrong :
+                    new String[][] {{"translate"}, {"inspect", "--model", "no/such/" + "folder ".repeat(9) + "x"}}) {
+                assertThat(Program.run(wrong).err().lines())
+                        .hasSizeGreaterThan(1)
+                        .allMatch(line -> line.length() <= 80);
+            }
+            assertThat(Program.run("generate", "--temperatur=" + "9".repeat(90)).err())
+                    .isEqualTo(
+                            "option: expected an option of causal4j generate, got \"--temperatur\"; did you\nmean --temperature?\n");
+        } finally {
+            System.clearProperty(Streaming.ERRORS);
         }
     }
 

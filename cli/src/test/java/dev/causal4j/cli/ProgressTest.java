@@ -2,7 +2,11 @@ package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -32,6 +36,25 @@ class ProgressTest {
                 .isEqualTo("training 100% [===========] 70/200 steps");
         assertThat(Progress.line("scoring", -1, List.of("12 texts", "0:03"), 24))
                 .isEqualTo("scoring 12 texts, 0:03  ");
+    }
+
+    @Test
+    void workThatFailedBeforeItBeganLeavesNoBar() {
+        assertThat(shown(progress -> {})).endsWith(" \r");
+        assertThat(shown(progress -> progress.at(5))).endsWith("working 5 units, 0:00" + " ".repeat(58) + "\r\n");
+    }
+
+    private static String shown(Consumer<Progress> work) {
+        PrintStream standardError = System.err;
+        ByteArrayOutputStream shown = new ByteArrayOutputStream();
+        System.setErr(new PrintStream(shown, true, StandardCharsets.UTF_8));
+        try (Progress progress = Progress.late("working", "units")) {
+            progress.draw();
+            work.accept(progress);
+        } finally {
+            System.setErr(standardError);
+        }
+        return shown.toString(StandardCharsets.UTF_8);
     }
 
     @ParameterizedTest

@@ -99,6 +99,8 @@ class PullCommandTest {
                         1,
                         "austen/tiny: expected a folder, a GGUF file, or a model that is whole in the cache, got none;"
                                 + " fetch it with causal4j pull austen/tiny");
+        assertThat(run("list").done().out())
+                .isEqualTo("0 in " + folder + "/cache; causal4j run org/name fetches one and chats with it\n");
         Path snapshot = folder.resolve("cache/models--austen--tiny/snapshots/" + COMMIT);
         assertThat(run("pull", "austen/tiny").done().out())
                 .matches("\\Q" + snapshot
@@ -143,9 +145,23 @@ class PullCommandTest {
         JsonNode listed = run("list", "--json").json().at("/models/0");
         assertThat(listed.path("model").asString()).isEqualTo("austen/tiny");
         assertThat(listed.path("files").valueStream().map(JsonNode::asString)).containsExactlyElementsOf(FILES);
+        run("rm", "austen/tiny").refused(2, "yes: expected --yes where no terminal can be asked, got none");
         assertThat(run("rm", "austen/tiny", "--yes").done().out()).isEqualTo("austen/tiny: deleted\n");
         assertThat(snapshot).doesNotExist();
+        run("rm", "austen/tiny").refused(1, "austen/tiny: expected a model in the cache, got none; see");
         run("rm", "austen/tiny", "--yes").refused(1, "austen/tiny: expected a model in the cache, got none; see");
+    }
+
+    @Test
+    void runFetchesAModelOnceAndChats() throws Exception {
+        Program.Run first = run("run", "austen/tiny", "--system", "Be kind.");
+        assertThat(first.status()).isZero();
+        assertThat(first.err()).contains("chat template: expected one").doesNotContain("Exception");
+        assertThat(folder.resolve("cache/models--austen--tiny/snapshots/" + COMMIT))
+                .exists();
+        server.stop(0);
+        assertThat(run("run", "austen/tiny").status()).isZero();
+        run("run", "austen/none").refused(1, "austen/none: expected ");
     }
 
     @Test

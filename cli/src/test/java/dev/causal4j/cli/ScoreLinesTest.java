@@ -87,6 +87,39 @@ class ScoreLinesTest {
     }
 
     @Test
+    void theFilesOfAFolderAreTexts() throws Exception {
+        Path texts = Files.createDirectories(folder.resolve("texts/sub"));
+        Files.writeString(texts.resolve("b.txt"), "Emma was\nvery kind.\n");
+        Files.writeString(texts.resolve("../c.jsonl"), "{\"id\": 7, \"text\": \"Emma was\"}\n{\"text\": \"Emma\"}");
+        Files.writeString(texts.resolve("../a.txt"), "\ufeffEmma was \"kind\".");
+        Files.writeString(texts.resolve("../.hidden"), "Emma was");
+        String from = folder.resolve("texts").toString();
+        Program.Run run = Program.run("score", "--file", from, "--totals", "--out", out.toString());
+        assertThat(run.status()).isEqualTo(1);
+        assertThat(run.err()).contains("texts line 3: text: expected at least two tokens", "4 texts, 1 failed; ");
+        List<JsonNode> results = results();
+        assertThat(results)
+                .extracting(result -> result.path("file").asString(""))
+                .containsExactly("a.txt", "", "", "sub/b.txt");
+        assertThat(results.get(3).get("nll"))
+                .isEqualTo(Program.run("score", "--file", texts.resolve("b.txt").toString(), "--json")
+                        .json()
+                        .get("nll"));
+        assertThat(results.get(1).get("id").intValue()).isEqualTo(7);
+        Program.run(
+                        "score",
+                        "--file",
+                        from,
+                        "--out",
+                        texts.resolve("scores.jsonl").toString())
+                .refused(1, from + ": expected another place than OUT, got the same");
+        Program.run("score", "--file", from, "--choices", "x").refused(2, "choices: expected a prompt as TEXT");
+        Files.write(texts.resolve("bad"), new byte[] {(byte) 0xff});
+        Program.run("score", "--file", from, "--out", out.toString(), "--overwrite")
+                .refused(1, "bad: expected text in UTF-8, got bytes that are not");
+    }
+
+    @Test
     void standardInputAndStandardOutputDoToo() throws Exception {
         Program.Run run = Program.runWithInput("{\"text\": \"Emma was\"}", "score", "--jsonl", "-", "--totals");
         assertThat(run.status()).isZero();

@@ -3,6 +3,7 @@ package dev.causal4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.causal4j.server.ServerOptions.Answered;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -15,12 +16,16 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.util.OptionalDouble;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The server as users start and stop it, and what the README shows of it. */
 class ServeCommandTest {
@@ -110,7 +115,8 @@ class ServeCommandTest {
             Program.Run run = Program.run("serve", "--port", Integer.toString(taken.getLocalPort()));
             run.refused(1, "127.0.0.1:" + taken.getLocalPort() + ": expected a free address of this machine");
         }
-        Program.run("serve", "--model", "nowhere").refused(1, "nowhere: expected a model's folder or GGUF file");
+        Program.run("serve", "--model", "nowhere")
+                .refused(1, "nowhere: expected a folder, a GGUF file, or a model that is whole in the cache");
     }
 
     @Test
@@ -121,6 +127,37 @@ class ServeCommandTest {
         Path empty = Files.createFile(folder.resolve("empty"));
         Program.run("serve", "--api-key-file", empty.toString()).refused(1, "empty: expected keys, one a line");
         Program.run("serve", "--port", "70000").refused(2, "port: expected 0 to 65535, got 70000");
-        Program.run("serve", "--parallel", "0").refused(2, "server: expected at least 1 sequence at once");
+    }
+
+    @Test
+    void aLineOfTheLogHasTimeTokensAndReason() {
+        Instant time = Instant.parse("2026-12-01T10:00:00.123Z");
+        Answered done =
+                new Answered("req_1", "POST", "/v1/completions", 200, 0.5, 9, 40, OptionalDouble.of(0.0625), "");
+        assertThat(ServeCommand.line(done, time, false))
+                .isEqualTo(
+                        "2026-12-01T10:00:00.123Z req_1 POST \"/v1/completions\" 200 0.500 s, 9 tokens in, 40 out, first after 0.063 s");
+        assertThat(ServeCommand.line(done, time, true))
+                .isEqualTo("{\"time\":\"2026-12-01T10:00:00.123Z\",\"id\":\"req_1\",\"method\":\"POST\","
+                        + "\"path\":\"/v1/completions\",\"status\":200,\"seconds\":0.5,\"prompt_tokens\":9,"
+                        + "\"new_tokens\":40,\"first_token_seconds\":0.0625,\"reason\":null}");
+        Answered refused = new Answered(
+                "req_2", "GET", "/a\nb", 404, 0.001, 0, 0, OptionalDouble.empty(), "path: expected x,\n got y");
+        assertThat(ServeCommand.line(refused, time, false))
+                .isEqualTo("2026-12-01T10:00:00.123Z req_2 GET \"/a\\nb\" 404 0.001 s, \"path: expected x,\\n got y\"");
+        assertThat(ServeCommand.line(refused, time, true))
+                .contains("\"first_token_seconds\":null,\"reason\":\"path: expected x,\\n got y\"}");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "--parallel, 0, 'parallel: expected at least 1, got 0'",
+        "--queue, -1, 'queue: expected at least 0, got -1'",
+        "--shutdown-timeout, -1, 'shutdown-timeout: expected at least 0 seconds, got -1'",
+        "--alias, '', 'alias: expected a name, got an empty one'",
+        "--cors-origin, example.com, 'cors-origin: expected * or scheme://host, as https://example.com, in lower case, got \"example.com\"'"
+    })
+    void aWrongValueIsNamedByItsOption(String option, String value, String told) {
+        Program.run("serve", option + "=" + value).refused(2, told, "; see causal4j serve --help");
     }
 }

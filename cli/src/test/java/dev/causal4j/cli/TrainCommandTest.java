@@ -70,8 +70,13 @@ class TrainCommandTest {
         Program.Run run = scratch(out, "--steps", "40", "--evaluation-interval", "20", "--json")
                 .done();
 
-        List<JsonNode> lines = lines(run.out());
-        assertThat(lines).hasSize(41);
+        List<JsonNode> all = lines(run.out());
+        assertThat(all).hasSize(42);
+        JsonNode begin = all.getFirst();
+        assertThat(begin.get("step").longValue()).isZero();
+        assertThat(begin.get("loss").isNull()).isTrue();
+        assertThat(begin.get("validation_loss").doubleValue()).isCloseTo(StrictMath.log(300), within(0.2));
+        List<JsonNode> lines = all.subList(1, 42);
         assertThat(lines.get(39).get("loss").doubleValue())
                 .isLessThan(0.8 * lines.getFirst().get("loss").doubleValue());
         assertThat(lines.get(18).get("validation_loss").isNull()).isTrue();
@@ -80,7 +85,9 @@ class TrainCommandTest {
         JsonNode summary = lines.getLast();
         assertThat(summary.get("finish").stringValue()).isEqualTo("steps");
         assertThat(summary.get("validation_loss").doubleValue()).isEqualTo(validation);
-        assertThat(lines(Files.readString(out.resolve("loss.jsonl")))).isEqualTo(lines.subList(0, 40));
+        assertThat(lines(Files.readString(out.resolve("loss.jsonl")))).isEqualTo(all.subList(0, 41));
+        assertThat(out.resolve("loss.csv")).content().matches("(?s)step,[a-z_,]+\n0,0,[^,]+,,[0-9.]+\n1,.*");
+        assertThat(out.resolve("loss.svg")).content().doesNotContain("NaN");
         assertThat(lines.get(39).get("tokens").longValue()).isEqualTo(40 * 4 * 32);
         assertThat(lines.get(39).get("seconds").doubleValue())
                 .isGreaterThan(lines.get(38).get("seconds").doubleValue());
@@ -96,7 +103,7 @@ class TrainCommandTest {
                 scratch(out, "--steps", "2", "--evaluation-interval", "1").done();
         assertThat(run.out())
                 .matches(
-                        "(?s)step 1: loss [\\d.]+, held out [\\d.]+, [\\d,]+ tokens/s\n  sample: \".*\"\nstep 2: .*\ndone after step 2 and"
+                        "(?s)step 0: held out [\\d.]+\n  sample: \".*\"\nstep 1: loss [\\d.]+, held out [\\d.]+, [\\d,]+ tokens/s\n  sample: \".*\"\nstep 2: .*\ndone after step 2 and"
                                 + " \\d+ s: 8,624 parameters, 8,624 of them trained, written to .*\nheld out: loss .*\n");
     }
 
@@ -160,7 +167,7 @@ class TrainCommandTest {
     }
 
     private static double heldOut(Program.Run run) {
-        return lines(run.done().out()).getFirst().get("validation_loss").doubleValue();
+        return lines(run.done().out()).get(1).get("validation_loss").doubleValue();
     }
 
     private static String[] with(String[] options, String... more) {
@@ -244,6 +251,17 @@ class TrainCommandTest {
     }
 
     @Test
+    void marksThatAreNoTokensOfTheModelAreNamed() throws Exception {
+        data = Files.writeString(folder.resolve("marked.txt"), "<|im_start|>Emma was<|im_end|>\n".repeat(60));
+        Program.Run run = scratch(out, "--steps", "1");
+        assertThat(run.status()).isZero();
+        assertThat(run.err())
+                .isEqualTo(
+                        "data: expected control tokens of the model, got <|im_end|> and <|im_start|>, which it would learn"
+                                + " letter by letter; give another template, or a model that has them\n");
+    }
+
+    @Test
     void whatIsThereIsNotOverwrittenUnasked() throws Exception {
         Files.createDirectory(out);
         Files.writeString(out.resolve("mine.txt"), "mine");
@@ -262,7 +280,7 @@ class TrainCommandTest {
         Files.writeString(killed.resolve("loss.jsonl"), "{\"step\": 1, \"lo");
         assertThat(scratch(killed, "--steps", "1", "--resume").done().out()).contains("done after step 1");
         assertThat(killed.resolve("model.safetensors")).hasSameBinaryContentAs(out.resolve("model.safetensors"));
-        assertThat(lines(Files.readString(killed.resolve("loss.jsonl")))).hasSize(1);
+        assertThat(lines(Files.readString(killed.resolve("loss.jsonl")))).hasSize(2);
     }
 
     @Test

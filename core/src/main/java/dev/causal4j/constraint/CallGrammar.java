@@ -107,6 +107,8 @@ final class CallGrammar {
 
     private Expression json(Map<String, ?> schema, boolean lenient) {
         String text = new String(Json.write(schema), StandardCharsets.UTF_8);
-        return rules.add(new JsonSchema(text, Whitespace.FLEXIBLE, lenient).compile(terms, tokenizer, ignored));
+        // Without a format the model learnt no calls: it might write nothing but white space.
+        Whitespace whitespace = format == ToolFormat.NONE ? Whitespace.SPACED : Whitespace.FLEXIBLE;
+        return rules.add(new JsonSchema(text, whitespace, lenient).compile(terms, tokenizer, ignored));
     }
 }

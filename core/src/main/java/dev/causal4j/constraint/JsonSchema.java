@@ -6,6 +6,7 @@ import dev.causal4j.format.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,8 +32,7 @@ record JsonSchema(String schema, Whitespace whitespace, boolean lenient) impleme
 
     static Object read(byte[] schema) {
         try {
-            Object root = Json.exactValue("schema", schema);
-            return root == null ? "" : root;
+            return Objects.requireNonNullElse(Json.exactValue("schema", schema), "");
         } catch (FormatException e) {
             throw new ConstraintException(e);
         }

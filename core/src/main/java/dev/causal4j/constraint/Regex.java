@@ -81,7 +81,7 @@ final class Regex {
     private Term[] read() {
         Term[] all = alternatives();
         if (at < in.length) {
-            throw refuse("a pattern with balanced parentheses", ")");
+            throw refuse("a pattern with balanced parentheses", quote(")"));
         }
         return all;
     }
@@ -153,7 +153,7 @@ final class Regex {
             least = count(braces.group(1));
             most = braces.group(2) == null ? least : braces.group(3) == null ? most : count(braces.group(4));
             if (most < least) {
-                throw refuse("a quantifier with its counts in order", braces.group());
+                throw refuse("a quantifier with its counts in order", quote(braces.group()));
             }
         } else if (!eat('*')) {
             return atom;
@@ -204,7 +204,7 @@ final class Regex {
             case '^', '$' -> {
                 if ((at < in.length && "*+?".indexOf(in[at]) >= 0)
                         || QUANTIFIER.matcher(ahead()).lookingAt()) {
-                    throw refuse("no repeated anchor", Character.toString(c));
+                    throw refuse("no repeated anchor", quote(Character.toString(c)));
                 }
                 yield only(c == '^' ? BEGINS : ENDS, terms.empty);
             }
@@ -212,7 +212,7 @@ final class Regex {
             case '[' -> one(bracket());
             case '\\' -> one(escape(false));
             case '(' -> group();
-            case '*', '+', '?', ')' -> throw refuse("something to repeat or to close", Character.toString(c));
+            case '*', '+', '?', ')' -> throw refuse("something to repeat or to close", quote(Character.toString(c)));
             default -> one(CodePoints.of(c));
         };
     }
@@ -229,12 +229,12 @@ final class Regex {
             } else if (!eat(':')) {
                 int c = at < in.length ? in[at] : ' ';
                 boolean looks = c == '=' || c == '!' || c == '<';
-                throw refuse(looks ? "no lookaround" : "a group of ECMA-262", "(?" + Character.toString(c));
+                throw refuse(looks ? "no lookaround" : "a group of ECMA-262", quote("(?" + Character.toString(c)));
             }
         }
         Term[] inner = alternatives();
         if (!eat(')')) {
-            throw refuse("a pattern with balanced parentheses", "an open one");
+            throw refuse("a pattern with balanced parentheses", "one that is open");
         }
         return inner;
     }
@@ -295,7 +295,8 @@ final class Regex {
                     yield CodePoints.of('\b');
                 }
                 if (c < 128 && Character.isLetterOrDigit(c)) {
-                    throw refuse("no word boundary, back reference or unknown escape", "\\" + Character.toString(c));
+                    throw refuse(
+                            "no word boundary, back reference or unknown escape", quote("\\" + Character.toString(c)));
                 }
                 yield CodePoints.of(c);
             }
@@ -328,7 +329,7 @@ final class Regex {
         boolean known = hex.matches("0*[0-9a-fA-F]{1,6}");
         int value = known ? Integer.parseInt("0" + hex.substring(Math.max(0, hex.length() - 6)), 16) : -1;
         if (value < 0 || value > Character.MAX_CODE_POINT) {
-            throw refuse("a character in hexadecimal digits", hex);
+            throw refuse("a character in hexadecimal digits", quote(hex));
         }
         return value;
     }
@@ -349,7 +350,7 @@ final class Regex {
         String name = eat('{') ? until('}') : "";
         CodePoints known = terms.properties.of(name);
         if (known.equals(CodePoints.NONE)) {
-            throw refuse("a property of Unicode", "\\p{" + name + "}");
+            throw refuse("a property of Unicode", quote("\\p{" + name + "}"));
         }
         return known;
     }
@@ -390,6 +391,6 @@ final class Regex {
 
     private ConstraintException refuse(String expected, String got) {
         return new ConstraintException(
-                subject, expected, quote(got) + " in " + quote(source), "see the dialect in the guide");
+                subject, expected, got + " in " + quote(source), "see the guide to structured output");
     }
 }

@@ -144,9 +144,8 @@ final class SchemaReader {
 
     /** Refuses a keyword; a lenient reader notes that it is dropped. */
     void refuse(Subschema schema, String keyword, String expected, String got) {
-        SchemaRefusal refusal = schema.refused(keyword, expected, got);
         if (!lenient) {
-            throw refusal;
+            throw schema.refused(keyword, expected, got);
         }
         ignored.add(schema.pointer + "/" + keyword);
     }

@@ -11,7 +11,7 @@ final class SchemaRefusal extends ConstraintException {
     final boolean whole;
 
     SchemaRefusal(String pointer, boolean whole, String expected, String got) {
-        super("schema", expected, got, "rewrite it as anyOf, or leave it out as lenient does");
+        super("schema", expected, got, "rewrite it as anyOf, or leave it out");
         this.pointer = pointer;
         this.whole = whole;
     }

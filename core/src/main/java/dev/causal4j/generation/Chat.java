@@ -11,6 +11,7 @@ import dev.causal4j.chat.ToolChoice.Kind;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.Arrays;
@@ -289,9 +290,8 @@ public final class Chat {
          */
         public static Format of(CausalLM model, ChatTemplate template) {
             Tokenizer tokenizer = model.requireTokenizer();
-            Set<Integer> ends =
-                    new HashSet<>(template.ends(tokenizer, model.head().vocabularySize()));
-            ends.addAll(model.eos());
+            Set<Integer> ends = new HashSet<>(model.eos());
+            ends.addAll(template.ends(tokenizer, model.head().vocabularySize()));
             ToolFormat calls = ToolFormat.of(template);
             return new Format(model, template, calls, List.of(), ToolChoice.AUTO, Map.of(), Set.copyOf(ends));
         }
@@ -335,6 +335,11 @@ public final class Chat {
                     .render(template.adapted(messages), offers() ? tools : null, generationPrompt, variables);
         }
 
+        /** White space in JSON documents: spaced without a template, where it might be all that a model writes. */
+        public Whitespace whitespace() {
+            return template.isPlain() ? Whitespace.SPACED : Whitespace.FLEXIBLE;
+        }
+
         /** Whether answers may have calls or thoughts; others are content alone. */
         public boolean parses() {
             return offers() || toolFormat.mayThink(template, "");
@@ -347,12 +352,10 @@ public final class Chat {
          * @param seed of the ids of calls
          */
         public AnswerParser parser(String prompt, long seed, AnswerParser.Listener listener) {
-            boolean inThought = toolFormat.opensThought(prompt);
-            if (!parses()) {
-                return AnswerParser.ofContent(listener);
-            }
-            return new AnswerParser(
-                    toolFormat, tools, tools.isEmpty() ? ToolChoice.NONE : choice, inThought, seed, listener);
+            ToolChoice calls = tools.isEmpty() ? ToolChoice.NONE : choice;
+            return parses()
+                    ? new AnswerParser(toolFormat, tools, calls, toolFormat.opensThought(prompt), seed, listener)
+                    : AnswerParser.ofContent(listener);
         }
 
         /** A parser of the answer to a request, whose calls get ids by its prompt and seed. */

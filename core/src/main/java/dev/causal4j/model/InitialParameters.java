@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -34,8 +35,7 @@ final class InitialParameters {
             for (int n = 0; n < width; n++) {
                 for (int k = 0; k < spec.cols(); k++) {
                     long index = (long) (from + n) * spec.cols() + k;
-                    double number = spec.deviation() * CounterRandom.normal(seed, index, stream);
-                    wide[k * Panels.WIDTH + n] = (float) number;
+                    wide[k * Panels.WIDTH + n] = (float) (spec.deviation() * CounterRandom.normal(seed, index, stream));
                 }
             }
         });
@@ -66,12 +66,18 @@ final class InitialParameters {
             Function<ParameterSpec, Matrix.@Nullable Source> tables,
             Numbers numbers) {
         DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
-        Device device = Device.open(options.compute(), config.weightBytes(dtype) + options.cacheBytes());
+        long total = config.weightBytes(dtype);
+        Device device = Device.open(options.compute(), total + options.cacheBytes());
+        AtomicLong done = new AtomicLong();
         AtomicInteger streams = new AtomicInteger(1);
         Parameters parameters = Parameters.of(
                 spec -> {
                     Matrix.PanelSource source = numbers.of(spec, streams.getAndIncrement());
-                    return Matrix.of(device, PanelLayout.held(spec, dtype), spec.rows(), spec.cols(), source);
+                    DType held = PanelLayout.held(spec, dtype);
+                    Matrix made = Matrix.of(device, held, spec.rows(), spec.cols(), source);
+                    long bytes = done.addAndGet(Matrix.bytes(held, spec.rows(), spec.cols()));
+                    options.progress().accept(bytes, total);
+                    return made;
                 },
                 spec -> {
                     float[] vector = new float[spec.rows()];

@@ -134,6 +134,11 @@ public final class Documents {
         return file.toString().replace('\\', '/');
     }
 
+    /** The files, in their order. */
+    public List<Path> files() {
+        return files;
+    }
+
     /** The size of all files in bytes. */
     public long bytes() throws IOException {
         long bytes = 0;
@@ -143,8 +148,8 @@ public final class Documents {
         return bytes;
     }
 
-    /** Whether each line of a file is a document. */
-    private static boolean isJsonLines(Path file) {
+    /** Whether each line of a file is a document, by its name. */
+    public static boolean isJsonLines(Path file) {
         return file.toString().toLowerCase(Locale.ROOT).endsWith(".jsonl");
     }
 

@@ -262,16 +262,29 @@ public final class Trainer implements AutoCloseable {
     /** Evaluates when due, and keeps the best checkpoint. */
     private OptionalDouble evaluate() throws IOException {
         boolean last = options.evaluationInterval > 0 && state.step() == options.steps;
-        if (heldOut.isEmpty() || !(last || due(options.evaluationInterval))) {
+        OptionalDouble loss =
+                last || due(options.evaluationInterval) ? heldOutLoss(evaluation) : OptionalDouble.empty();
+        if (loss.isPresent()) {
+            state = state.evaluated(loss.getAsDouble());
+            if (state.bestStep() == state.step()) {
+                save();
+            }
+        }
+        return loss;
+    }
+
+    /**
+     * The held-out loss of the current model, as the evaluations of a run have it; empty without held-out examples. It changes
+     * nothing.
+     *
+     * @param evaluated as of {@link #run(Predicate, DoubleConsumer)}
+     */
+    public OptionalDouble heldOutLoss(DoubleConsumer evaluated) throws IOException {
+        if (heldOut.isEmpty()) {
             return OptionalDouble.empty();
         }
         Examples examples = heldOut.get();
-        double loss = loss("held-out loss", examples, examples.perEpoch(), evaluation);
-        state = state.evaluated(loss);
-        if (state.bestStep() == state.step()) {
-            save();
-        }
-        return OptionalDouble.of(loss);
+        return OptionalDouble.of(loss("held-out loss", examples, examples.perEpoch(), evaluated));
     }
 
     private void save() throws IOException {

@@ -20,6 +20,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(60)
@@ -53,6 +54,22 @@ class ConstraintTest {
         matcher.accept("b".getBytes(StandardCharsets.UTF_8));
         assertThat(matcher.isAccepting()).isTrue();
         assertThat(allowed(matcher, minimind)).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "(a      | a pattern with balanced parentheses, got one that is open in \"(a\"",
+                "a)      | a pattern with balanced parentheses, got \")\" in \"a)\"",
+                "[b-a]   | a range of two characters in order, got another in \"[b-a]\"",
+                "[a      | a class that ends with ], got the end in \"[a\"",
+                "a(?=b)  | no lookaround, got \"(?=\" in \"a(?=b)\"",
+                "a{2,1}  | a quantifier with its counts in order, got \"{2,1}\" in \"a{2,1}\"",
+            })
+    void aPatternThatIsRefusedIsQuotedAndNothingElse(String pattern, String told) {
+        assertThatThrownBy(() -> Constraint.regex(pattern).start(minimind))
+                .hasMessage("regex: expected " + told + "; see the guide to structured output");
     }
 
     @Test

@@ -7,6 +7,8 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.tensor.DType;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -127,6 +129,20 @@ class InitialParametersTest {
         assertThat((double) upper / n).isCloseTo(0.5, within(2.5 / Math.sqrt(n)));
         IntStream.range(0, n)
                 .forEach(i -> assertThat(Math.abs((double) numbers[i])).isLessThanOrEqualTo(1.001 * largest));
+    }
+
+    @Test
+    void progressTellsTheBytesOfTheMatricesThatWereMade() {
+        List<Long> done = new ArrayList<>();
+        List<Long> totals = new ArrayList<>();
+        CausalLM.random(UNTIED, 5, LoadOptions.DEFAULT.withProgress((bytes, total) -> {
+                    done.add(bytes);
+                    totals.add(total);
+                }))
+                .close();
+        assertThat(done).hasSizeGreaterThan(5).isSorted().doesNotHaveDuplicates();
+        assertThat(totals).containsOnly(UNTIED.weightBytes(DType.F32));
+        assertThat(done.getLast()).isBetween(totals.getLast() / 2, totals.getLast());
     }
 
     @Test

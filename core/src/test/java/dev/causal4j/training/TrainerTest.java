@@ -81,6 +81,27 @@ class TrainerTest {
     }
 
     @Test
+    void theHeldOutLossCanBeAskedForAndChangesNothing() throws IOException {
+        List<TrainingProgress> asked = new ArrayList<>();
+        List<TrainingProgress> unasked = new ArrayList<>();
+        try (Trainer trainer = Trainer.start(model(true), TRAINING, OPTIONS);
+                Trainer twin = Trainer.start(model(true), TRAINING, OPTIONS)) {
+            assertThat(trainer.heldOutLoss(_ -> {}).orElseThrow()).isCloseTo(StrictMath.log(VOCABULARY), within(0.1));
+            trainer.run(asked::add);
+            twin.run(unasked::add);
+            assertThat(asked).extracting(TrainingProgress::loss).isEqualTo(losses(unasked));
+            assertThat(trainer.heldOutLoss(_ -> {})).isEqualTo(asked.getLast().validationLoss());
+        }
+        try (Trainer none = Trainer.start(model(true), TRAINING, TrainingOptions.DEFAULT)) {
+            assertThat(none.heldOutLoss(_ -> {})).isEmpty();
+        }
+    }
+
+    private static List<Double> losses(List<TrainingProgress> steps) {
+        return steps.stream().map(TrainingProgress::loss).toList();
+    }
+
+    @Test
     void trainersGiveTheirMemoryBack() throws IOException {
         try (CausalLM base = model(true)) {
             TrainingScope lora = new TrainingScope.LowRank(2, 4, true, true);

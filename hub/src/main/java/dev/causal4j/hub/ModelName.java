@@ -15,13 +15,13 @@ import java.util.regex.Pattern;
 public record ModelName(String repository, String revision) {
     private static final String MAIN = "main";
 
-    /** Organisations of models that the hub first had without one. */
-    private static final Map<String, String> OLD = Map.of(
-            "gpt2", "openai-community",
-            "gpt2-medium", "openai-community",
-            "gpt2-large", "openai-community",
-            "gpt2-xl", "openai-community",
-            "distilgpt2", "distilbert");
+    /** Models that are known by other names: one that the hub first had, and Ollama's; GPT-2's sizes are apart. */
+    private static final Map<String, String> KNOWN = Map.of(
+            "distilgpt2", "distilbert/distilgpt2",
+            "smollm2:135m", "HuggingFaceTB/SmolLM2-135M-Instruct",
+            "smollm2:360m", "HuggingFaceTB/SmolLM2-360M-Instruct",
+            "qwen3:0.6b", "Qwen/Qwen3-0.6B",
+            "qwen3:1.7b", "Qwen/Qwen3-1.7B");
 
     // As the hub allows them; two dashes separate the parts in the cache.
     private static final String PART = "\\w(?:[\\w.-]{0,94}\\w)?";
@@ -45,11 +45,17 @@ public record ModelName(String repository, String revision) {
      */
     public static ModelName of(String text) {
         return find(text).orElseThrow(() -> {
-            String org = OLD.get(text);
-            String meant = org == null ? "" : "; did you mean " + org + "/" + text + "?";
-            String got = FormatException.quote(text) + meant;
+            String hint =
+                    meant(text).map(name -> "; did you mean " + name + "?").orElse("");
+            String got = FormatException.quote(text) + hint;
             return new IllegalArgumentException("model: expected org/name or org/name@revision, got " + got);
         });
+    }
+
+    /** The name on the hub of a model that is known by another name, such as {@code qwen3:0.6b}. */
+    public static Optional<String> meant(String text) {
+        boolean gpt2 = text.matches("gpt2(-medium|-large|-xl)?");
+        return Optional.ofNullable(gpt2 ? "openai-community/" + text : KNOWN.get(text));
     }
 
     /** As it is written; {@code main} goes without saying. */

@@ -64,6 +64,10 @@ class ModelNameTest {
 
     @Test
     void anOldNameWithoutItsOrganisationIsOffered() {
+        assertThatThrownBy(() -> ModelName.of("qwen3:0.6b"))
+                .hasMessage(
+                        "model: expected org/name or org/name@revision, got \"qwen3:0.6b\"; did you mean Qwen/Qwen3-0.6B?");
+        assertThat(ModelName.meant("qwen3:99b")).isEmpty();
         assertThatThrownBy(() -> ModelName.of("gpt2")).hasMessageEndingWith("; did you mean openai-community/gpt2?");
         assertThatThrownBy(() -> ModelName.of("gpt3")).hasMessageEndingWith("got \"gpt3\"");
     }

@@ -2,6 +2,7 @@ package dev.causal4j.langchain4j;
 
 import dev.causal4j.chat.AnswerParser;
 import dev.langchain4j.exception.InvalidRequestException;
+import dev.langchain4j.exception.LangChain4jException;
 import dev.langchain4j.exception.RateLimitException;
 import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.Capability;
@@ -37,6 +38,7 @@ public final class Causal4jChatModel implements ChatModel {
      * @throws UnsupportedFeatureException if it asks for what is not there: images, another model
      * @throws InvalidRequestException if the messages do not fit the context, or the template refuses them
      * @throws RateLimitException if the engine's queue is full
+     * @throws LangChain4jException if a JSON document did not end within the most output tokens and the context
      */
     @Override
     public ChatResponse doChat(ChatRequest request) {

@@ -2,10 +2,11 @@ package dev.causal4j.langchain4j;
 
 import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.withLoggingExceptions;
 
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
-import dev.causal4j.model.CausalLM;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.RateLimitException;
 import dev.langchain4j.model.StreamingResponseHandler;
@@ -21,16 +22,15 @@ import java.util.Map;
  * <p>The metadata of a response have the {@link Generation} as {@code "generation"}.
  */
 public final class Causal4jLanguageModel implements LanguageModel, StreamingLanguageModel {
-    private final CausalLM model;
+    private final Chat.Format format;
     private final Generator generator;
     private final Causal4jChatRequestParameters parameters;
 
     private Causal4jLanguageModel(Builder builder) {
-        model = builder.engine().model();
+        format = Chat.Format.of(builder.engine().model(), ChatTemplate.plain());
         generator = new Generator(builder.engine());
         parameters = builder.parameters();
-        model.requireTokenizer();
-        Sampling.options(model, parameters);
+        Sampling.options(format, parameters);
     }
 
     /** A builder. */
@@ -83,7 +83,7 @@ public final class Causal4jLanguageModel implements LanguageModel, StreamingLang
         return Sampling.translating(() -> {
             String text = Sampling.required("prompt", prompt);
             Generation generation =
-                    generator.relay(generator.request(text, Sampling.options(model, parameters)), listener);
+                    generator.relay(generator.request(text, Sampling.options(format, parameters)), listener);
             return Response.from(
                     generation.text(),
                     Sampling.usage(generation),

@@ -8,6 +8,7 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
+import dev.langchain4j.exception.LangChain4jException;
 import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
@@ -39,7 +40,7 @@ final class Conversations {
         generator = new Generator(engine);
         format = Chat.Format.of(engine.model(), template);
         check(defaults);
-        Sampling.options(format.model(), defaults);
+        Sampling.options(format, defaults);
     }
 
     /** @throws UnsupportedFeatureException naming the first thing that is not there */
@@ -66,8 +67,8 @@ final class Conversations {
         return Sampling.translating(() -> {
             Causal4jChatRequestParameters parameters = defaults.overrideWith(request.parameters());
             Chat.Format turn = format.withTools(Translation.tools(parameters), Translation.choice(parameters));
-            GenerationRequest asked = turn.request(
-                    Translation.messages(request.messages()), Sampling.options(format.model(), parameters));
+            GenerationRequest asked =
+                    turn.request(Translation.messages(request.messages()), Sampling.options(format, parameters));
             AnswerParser parser = turn.parser(asked, isPlain() ? new Edges(listener) : listener);
             Generation generation = generator.relay(asked, token -> {
                 if (goesOn.getAsBoolean()) {
@@ -75,6 +76,13 @@ final class Conversations {
                 }
                 return goesOn.getAsBoolean();
             });
+            boolean isDocument = Translation.isDocument(parameters.responseFormat());
+            if (isDocument && Sampling.finishReason(generation) == FinishReason.LENGTH) { // nobody can read it
+                throw new LangChain4jException("document: expected a whole one, got one that ended by length after "
+                        + generation.tokens().length
+                        + " tokens; leave more room (maxOutputTokens, the context), or bound"
+                        + " strings and lists in its schema");
+            }
             return response(generation, parser.end(generation.finishReason().ofTurn()));
         });
     }

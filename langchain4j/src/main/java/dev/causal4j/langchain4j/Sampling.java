@@ -1,5 +1,6 @@
 package dev.causal4j.langchain4j;
 
+import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
@@ -17,7 +18,8 @@ final class Sampling {
     private Sampling() {}
 
     /** The options of a sequence: the model's own, then the parameters, then the settings of the user's function. */
-    static GenerationOptions options(CausalLM model, Causal4jChatRequestParameters parameters) {
+    static GenerationOptions options(Chat.Format format, Causal4jChatRequestParameters parameters) {
+        CausalLM model = format.model();
         GenerationOptions.Builder options = GenerationOptions.builder(model)
                 .maxNewTokens(model.decoder().config().contextLength())
                 .seed(GenerationOptions.randomSeed())
@@ -29,7 +31,7 @@ final class Sampling {
                 .set(Setting.FREQUENCY_PENALTY, parameters.frequencyPenalty())
                 .set(Setting.PRESENCE_PENALTY, parameters.presencePenalty())
                 .set(Setting.SEED, parameters.seed());
-        Translation.constraint(parameters.responseFormat()).ifPresent(options::constraint);
+        Translation.constraint(parameters.responseFormat(), format.whitespace()).ifPresent(options::constraint);
         if (parameters.options() != null) {
             parameters.options().accept(options);
         }

@@ -6,6 +6,7 @@ import dev.causal4j.chat.ToolCall;
 import dev.causal4j.chat.ToolChoice;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.Whitespace;
 import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
@@ -22,6 +23,7 @@ import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormat;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
 import dev.langchain4j.model.chat.request.json.JsonRawSchema;
+import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.request.json.JsonSchemaElement;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -122,14 +124,18 @@ final class Translation {
     }
 
     /** The texts of a format; empty for all. A schema holds strictly: it allows no other properties, and leaves none out. */
-    static Optional<Constraint> constraint(@Nullable ResponseFormat format) {
-        if (format == null || format.type() == ResponseFormatType.TEXT) {
+    static Optional<Constraint> constraint(@Nullable ResponseFormat format, Whitespace whitespace) {
+        if (format == null || !isDocument(format)) {
             return Optional.empty();
         }
-        return Optional.of(
-                format.jsonSchema() == null
-                        ? Constraint.jsonObject()
-                        : Constraint.schema(json(format.jsonSchema().rootElement(), true)));
+        JsonSchema schema = format.jsonSchema();
+        String json = schema == null ? "{\"type\": \"object\"}" : json(schema.rootElement(), true);
+        return Optional.of(Constraint.schema(json, whitespace));
+    }
+
+    /** Whether a format is JSON. */
+    static boolean isDocument(@Nullable ResponseFormat format) {
+        return format != null && format.type() == ResponseFormatType.JSON;
     }
 
     private static String json(JsonSchemaElement schema, boolean strict) {

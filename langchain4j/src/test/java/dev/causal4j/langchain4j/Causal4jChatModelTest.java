@@ -8,12 +8,14 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
+import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.CustomMessage;
 import dev.langchain4j.data.message.TextContent;
 import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.exception.InvalidRequestException;
+import dev.langchain4j.exception.LangChain4jException;
 import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.request.ChatRequest;
@@ -21,9 +23,12 @@ import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.DefaultChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormat;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
+import dev.langchain4j.model.chat.request.ToolChoice;
+import dev.langchain4j.model.chat.request.json.JsonObjectSchema;
 import dev.langchain4j.model.chat.request.json.JsonRawSchema;
 import dev.langchain4j.model.chat.request.json.JsonSchema;
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.output.FinishReason;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -127,6 +132,57 @@ class Causal4jChatModelTest {
         assertThat(response.metadata().toBuilder().build())
                 .isEqualTo(response.metadata())
                 .isInstanceOf(Causal4jChatResponseMetadata.class);
+    }
+
+    @Test
+    void aDocumentThatIsCutIsAnErrorThatSaysWhatToDo() {
+        ChatModel model = builder().maxOutputTokens(3).temperature(0.0).build();
+        ResponseFormat format =
+                ResponseFormat.builder().type(ResponseFormatType.JSON).build();
+        assertThatThrownBy(() -> ask(model, parameters().responseFormat(format).build()))
+                .isExactlyInstanceOf(LangChain4jException.class)
+                .hasMessage(
+                        "document: expected a whole one, got one that ended by length after 3 tokens; leave more room"
+                                + " (maxOutputTokens, the context), or bound strings and lists in its schema");
+        assertThat(ask(model, Causal4jChatRequestParameters.EMPTY).finishReason())
+                .isEqualTo(FinishReason.LENGTH);
+    }
+
+    @Test
+    void withoutATemplateDocumentsAndArgumentsAreSpaced() {
+        ChatModel plain = Causal4jChatModel.builder()
+                .engine(Taught.ENGINE)
+                .chatTemplate(ChatTemplate.plain())
+                .temperature(1.0)
+                .seed(1L)
+                .build();
+        String schema = "{\"type\": \"object\", \"properties\": {\"to\": {\"enum\": [1, 2]}, \"by\": {\"enum\": [3]}},"
+                + " \"required\": [\"to\", \"by\"], \"additionalProperties\": false}";
+        JsonSchema named = JsonSchema.builder()
+                .name("a")
+                .rootElement(JsonRawSchema.from(schema))
+                .build();
+        ResponseFormat format = ResponseFormat.builder()
+                .type(ResponseFormatType.JSON)
+                .jsonSchema(named)
+                .build();
+        assertThat(text(plain, parameters().responseFormat(format))).matches("\\{\"to\": [12], \"by\": 3}");
+        ToolSpecification tool = ToolSpecification.builder()
+                .name("go")
+                .parameters(JsonObjectSchema.builder()
+                        .addEnumProperty("to", List.of("Highbury", "Hartfield"))
+                        .required("to")
+                        .additionalProperties(false)
+                        .build())
+                .build();
+        ChatResponse called = ask(
+                plain,
+                parameters()
+                        .toolSpecifications(tool)
+                        .toolChoice(ToolChoice.REQUIRED)
+                        .build());
+        assertThat(called.aiMessage().toolExecutionRequests().getFirst().arguments())
+                .matches("\\{\"to\": \"(Highbury|Hartfield)\"}");
     }
 
     @Test

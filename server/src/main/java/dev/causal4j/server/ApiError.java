@@ -2,6 +2,7 @@ package dev.causal4j.server;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -63,8 +64,8 @@ final class ApiError extends RuntimeException {
         return tooLong;
     }
 
-    static ApiError noModel(String name) {
-        String line = "model: expected one that is served, got " + FormatException.quote(name) + "; see /v1/models";
+    static ApiError noModel(String name, List<String> served) {
+        String line = "model: expected " + String.join(" or ", served) + ", got " + FormatException.quote(name);
         return new ApiError(404, "model_not_found", "model", line);
     }
 

@@ -1,6 +1,7 @@
 package dev.causal4j.server;
 
 import dev.causal4j.format.Json;
+import dev.causal4j.server.ServerOptions.Answered;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.Headers;
 import io.undertow.util.HttpString;
@@ -8,8 +9,10 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.OptionalDouble;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
@@ -39,6 +42,10 @@ final class Call {
     private Runnable whenGone = () -> {};
     private final Semaphore writable = new Semaphore(0);
     private volatile double stalled = Double.POSITIVE_INFINITY; // #seconds at which the client stopped reading
+    volatile int promptTokens;
+    private final AtomicInteger newTokens = new AtomicInteger();
+    private volatile OptionalDouble firstToken = OptionalDouble.empty();
+    private String reason = ""; // of an error
     private boolean gone;
     private volatile boolean ended;
 
@@ -69,9 +76,20 @@ final class Call {
         }
     }
 
-    /** The status for the log. */
-    int status() {
-        return isGone() ? GONE : exchange.getStatusCode();
+    /** What the log tells. */
+    Answered answered() {
+        int status = isGone() ? GONE : exchange.getStatusCode();
+        String id = exchange.getResponseHeaders().getFirst(Routes.REQUEST_ID);
+        String method = exchange.getRequestMethod().toString();
+        String path = exchange.getRequestPath();
+        return new Answered(id, method, path, status, seconds(), promptTokens, newTokens.get(), firstToken, reason);
+    }
+
+    /** Called for each token, on the thread that made it. */
+    void token() {
+        if (newTokens.getAndIncrement() == 0) {
+            firstToken = OptionalDouble.of(seconds());
+        }
     }
 
     /** Seconds since the body was read. */
@@ -106,6 +124,7 @@ final class Call {
 
     /** Answers with an error, or ends a stream with it. */
     void error(ApiError error) throws IOException {
+        reason = String.valueOf(error.getMessage());
         if (sink != null) {
             event(Json.write(error.body()));
             end();

@@ -3,7 +3,6 @@ package dev.causal4j.server;
 import dev.causal4j.TemplateException;
 import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.Message;
-import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.GenerationOptions;
@@ -41,8 +40,8 @@ record ChatApi() implements Api {
         served.check(in);
         in.refuse(List.of("best_of"));
         Tools tools = Tools.read(in);
-        boolean plain = served.format().template().isPlain(); // of a model that might write nothing but white space
-        Optional<Constraints.Wanted> wanted = Constraints.read(in, plain ? Whitespace.SPACED : Whitespace.FLEXIBLE);
+        Optional<Constraints.Wanted> wanted =
+                Constraints.read(in, served.format().whitespace());
         Conversation conversation = conversation(in, served, tools);
         Chat.Format format = conversation.format;
         Ask.Prompt prompt = conversation.prompt;

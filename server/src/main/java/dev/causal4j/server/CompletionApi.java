@@ -1,6 +1,5 @@
 package dev.causal4j.server;
 
-import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
@@ -41,7 +40,8 @@ record CompletionApi() implements Api {
             prompts.forEach(prompt -> served.checkRoom("prompt", prompt));
         }
         GenerationOptions options = Sampling.read(in, served, most, Set.of(), List.of(), owner);
-        Optional<Constraints.Wanted> wanted = Constraints.read(in, Whitespace.FLEXIBLE);
+        Optional<Constraints.Wanted> wanted =
+                Constraints.read(in, served.format().whitespace());
         options = Constraints.add(options, wanted.map(Constraints.Wanted::constraint));
         String param = wanted.map(Constraints.Wanted::param).orElse("");
         int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Limits.ALTERNATIVES);

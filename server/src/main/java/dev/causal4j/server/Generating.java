@@ -71,7 +71,10 @@ final class Generating {
     }
 
     private void generate(Api api, Ask ask, Call call) throws IOException, InterruptedException {
-        Sequences sequences = new Sequences(engine, ask, metrics, call.caller);
+        call.promptTokens = ask.prompts().stream()
+                .mapToInt(prompt -> prompt.tokens().length)
+                .sum();
+        Sequences sequences = new Sequences(engine, ask, metrics, call);
         call.whenGone(sequences::cancel);
         try {
             List<Generation> made =

@@ -1,10 +1,10 @@
 package dev.causal4j.server;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.InputException;
 import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.format.Json;
 import dev.causal4j.generation.Engine;
-import dev.causal4j.server.ServerOptions.Answered;
 import io.undertow.server.HttpHandler;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.Headers;
@@ -179,7 +179,10 @@ final class Routes implements HttpHandler {
         }
         access.addOrigin(exchange);
         if (route == null) {
-            throw new ApiError(404, "unknown_url", null, "path: expected one of OpenAI's API, got another");
+            String path = FormatException.quote(exchange.getRequestPath());
+            String line = "path: expected /v1/chat/completions or another that is served, got " + path
+                    + ", which is not; see the guide to serving";
+            throw new ApiError(404, "unknown_url", null, line);
         }
         List<String> known =
                 route.method.equals("GET") ? List.of("GET", "HEAD", "OPTIONS") : List.of("POST", "OPTIONS");
@@ -304,7 +307,7 @@ final class Routes implements HttpHandler {
                 log(call, e);
             } finally {
                 metrics.cancelled.add(call.isGone() ? 1 : 0);
-                tell(call.exchange, call.status(), call.seconds());
+                options.log().accept(call.answered());
             }
         });
     }
@@ -374,13 +377,7 @@ final class Routes implements HttpHandler {
         }
         exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, "application/json");
         exchange.getResponseSender().send(ByteBuffer.wrap(Json.write(Json.object("status", "ok"))));
-        tell(exchange, 200, 0);
-    }
-
-    private void tell(HttpServerExchange exchange, int status, double seconds) {
-        String id = exchange.getResponseHeaders().getFirst(REQUEST_ID);
-        String method = exchange.getRequestMethod().toString();
-        options.log().accept(new Answered(id, method, exchange.getRequestPath(), status, seconds));
+        options.log().accept(new Call(exchange, "", () -> NOTHING).answered());
     }
 
     private void metrics(Call call) throws IOException {

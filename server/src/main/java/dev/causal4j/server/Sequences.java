@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Future;
@@ -35,17 +36,19 @@ final class Sequences {
     private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
     private final Engine engine;
     private final Requester requester;
+    private final Call call;
     private volatile boolean cancelled;
 
     /**
      * Submits the sequences of a request.
      *
-     * @param caller the engine is fair between callers
+     * @param call the engine is fair between its callers; counts the tokens
      * @throws java.util.concurrent.RejectedExecutionException if too many sequences wait
      */
-    Sequences(Engine engine, Ask ask, Metrics metrics, Object caller) {
+    Sequences(Engine engine, Ask ask, Metrics metrics, Call call) {
         this.engine = engine;
-        this.requester = Requester.of(caller);
+        this.call = call;
+        this.requester = Requester.of(call.caller);
         try {
             for (int i = 0; i < ask.sequences(); i++) {
                 if (i % ask.candidates() == 0 && ask.scores() && !ask.isScoring()) {
@@ -85,6 +88,7 @@ final class Sequences {
             @Override
             public boolean accept(GeneratedToken token) {
                 times.token(System.nanoTime());
+                call.token();
                 if (ask.form().stream()) {
                     behind.incrementAndGet();
                     events.add(new Event(index, Optional.of(token)));
@@ -100,6 +104,12 @@ final class Sequences {
         CompletableFuture<Generation> result = kept(engine.submit(ask.request(index), requester, listener));
         generations.add(result);
         var _ = result.thenAccept(made -> times.end(System.nanoTime(), made.timing()));
+        var _ = result.whenComplete((_, failure) -> {
+            if (failure instanceof CancellationException
+                    && !cancelled) { // the server shuts down: the others are of no use
+                cancel();
+            }
+        });
         if (ask.form().stream()) {
             var _ = result.whenComplete((_, _) -> events.add(new Event(index, Optional.empty())));
         }
@@ -123,6 +133,7 @@ final class Sequences {
                 return kept(engine.submit(ask.request(index), requester, TokenListener.NONE));
             }
             times.token(System.nanoTime());
+            call.token();
             boolean ends = ask.options().eos().orElseThrow().contains(best.token());
             Prediction chosen = new Prediction(
                     best.token(),

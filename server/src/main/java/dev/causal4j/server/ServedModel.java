@@ -115,7 +115,7 @@ record ServedModel(
     /** @throws ApiError if there is no such model */
     void check(String name) {
         if (!names.contains(name)) {
-            throw ApiError.noModel(name);
+            throw ApiError.noModel(name, names);
         }
     }
 

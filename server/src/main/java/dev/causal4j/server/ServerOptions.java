@@ -1,7 +1,10 @@
 package dev.causal4j.server;
 
+import dev.causal4j.FormatException;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 
 /**
  * Options of a {@link Server}. Immutable.
@@ -29,6 +32,9 @@ public record ServerOptions(
         List<String> origins,
         List<String> hostNames,
         Consumer<Answered> log) {
+    /** As browsers send it; they send null for a page without one. */
+    private static final Pattern ORIGIN = Pattern.compile("\\*|null|[a-z][a-z0-9+.-]*://[^/\\s\\p{Lu}]+");
+
     /** This machine alone, port 8080, 16 sequences at once, 128 requests that wait, 512 MB of keys and values. */
     public static final ServerOptions DEFAULT = new ServerOptions(
             "127.0.0.1", 8080, List.of(), 16, 128, 512L << 20, List.of(), List.of(), List.of(), _ -> {});
@@ -41,26 +47,45 @@ public record ServerOptions(
      * @param path without a query
      * @param status of the answer; 499 if the client was gone
      * @param seconds from the end of the request to the end of the answer
+     * @param promptTokens of all prompts; 0 if it asked for no text
+     * @param newTokens that were generated, also for a client that was gone
+     * @param firstTokenSeconds from the end of the request to the first of them
+     * @param reason the message of an error; empty if there was none
      */
-    public record Answered(String id, String method, String path, int status, double seconds) {}
+    public record Answered(
+            String id,
+            String method,
+            String path,
+            int status,
+            double seconds,
+            int promptTokens,
+            int newTokens,
+            OptionalDouble firstTokenSeconds,
+            String reason) {}
 
-    /** @throws IllegalArgumentException if a number is out of its range */
+    /** @throws IllegalArgumentException if a number is out of its range, a text is blank, or an origin is none */
     public ServerOptions {
-        if (port < 0 || port > 65_535) {
-            throw new IllegalArgumentException("port: expected 0 to 65535, got " + port);
-        }
-        if (parallel < 1 || queue < 0 || cacheBytes < 0) {
-            throw new IllegalArgumentException(
-                    "server: expected at least 1 sequence at once, 0 in the queue and 0 bytes, got " + parallel + ", "
-                            + queue + " and " + cacheBytes);
-        }
-        if (keys.stream().anyMatch(String::isBlank)) {
-            throw new IllegalArgumentException("key: expected a text, got an empty one");
+        check(port >= 0 && port <= 65_535, "port: expected 0 to 65535, got " + port);
+        check(parallel >= 1, "parallel: expected at least 1, got " + parallel);
+        check(queue >= 0, "queue: expected at least 0, got " + queue);
+        check(cacheBytes >= 0, "cache bytes: expected at least 0, got " + cacheBytes);
+        check(keys.stream().noneMatch(String::isBlank), "key: expected a text, got an empty one");
+        check(aliases.stream().noneMatch(String::isBlank), "alias: expected a name, got an empty one");
+        check(hostNames.stream().noneMatch(String::isBlank), "host-name: expected a name, got an empty one");
+        for (String origin : origins) {
+            String expected = "cors-origin: expected * or scheme://host, as https://example.com, in lower case, got ";
+            check(ORIGIN.matcher(origin).matches(), expected + FormatException.quote(origin));
         }
         aliases = List.copyOf(aliases);
         keys = List.copyOf(keys);
         origins = List.copyOf(origins);
         hostNames = List.copyOf(hostNames);
+    }
+
+    private static void check(boolean right, String otherwise) {
+        if (!right) {
+            throw new IllegalArgumentException(otherwise);
+        }
     }
 
     /** These options with another address. */

@@ -60,7 +60,7 @@ class AskTest {
                 "'n': 2, 'best_of': 1 | best_of: expected at least n, 2, got 1",
                 "'best_of': 2, 'stream': true | best_of: expected n in a stream, 1, got 2",
                 "'stream_options': {} | stream_options: expected \"stream\": true with it, got an object of 0",
-                "'model': 'another' | model: expected one that is served, got \"another\"; see /v1/models"
+                "'model': 'another' | model: expected austen, got \"another\""
             })
     void whatCannotBeAnsweredIsNamed(String fields, String message) {
         assertThatExceptionOfType(ApiError.class)

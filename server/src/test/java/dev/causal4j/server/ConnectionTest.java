@@ -15,6 +15,7 @@ import static org.assertj.core.api.Assertions.assertThatIOException;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Engine;
+import dev.causal4j.server.ServerOptions.Answered;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -37,6 +38,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -361,6 +364,52 @@ class ConnectionTest {
                     .isEqualTo(404);
             assertThat(ids).doesNotHaveDuplicates().allMatch(id -> id.matches("req_[0-9a-f]{24}"));
             await(() -> told.containsAll(ids));
+        }
+    }
+
+    @Test
+    void theLogTellsTokensAndReasons() throws Exception {
+        List<Answered> told = Collections.synchronizedList(new ArrayList<>());
+        try (Server logging = start(OPTIONS.withCacheBytes(0).withLog(told::add))) {
+            String fields = "'max_tokens': 5, 'n': 2, 'ignore_eos': true";
+            for (String more : List.of("", ", 'stream': true")) {
+                send(logging, "/v1/completions", "{'prompt': ['Emma was', 'Emma'], " + fields + more + "}");
+            }
+            send(logging, "/v1/completions", "{'prompt': 'Emma was', 'max_tokens': 1, 'echo': true, 'logprobs': 1}");
+            send(logging, "/v1/completions", "{'prompt': 'Emma was', 'model': 'gpt-4o'}");
+            HttpResponse<String> none = send(logging, "/v1/embeddings", "{'input': 'Emma'}");
+            assertThat(none.body()).contains("got \\\"/v1/embeddings\\\", which is not");
+            await(() -> told.size() == 5);
+        }
+        assertThat(told.subList(0, 2)).allSatisfy(answered -> {
+            assertThat(answered.promptTokens()).isEqualTo(3);
+            assertThat(answered.newTokens()).isEqualTo(20);
+            assertThat(answered.firstTokenSeconds().orElseThrow()).isBetween(0.0, answered.seconds());
+            assertThat(answered.reason()).isEmpty();
+        });
+        assertThat(told.get(2).newTokens()).isEqualTo(1);
+        assertThat(told.get(3).reason()).isEqualTo("model: expected causal4j-austen, got \"gpt-4o\"");
+        assertThat(told.get(3).firstTokenSeconds()).isEmpty();
+        assertThat(told.get(4).reason())
+                .startsWith("path: expected /v1/chat/completions or another that is served, got");
+    }
+
+    @Test
+    void aServerThatStopsComputesNothingForARequestThatCannotEnd() throws Exception {
+        try (Server server = start(OPTIONS.withBounds(1, 8))) {
+            CompletableFuture<HttpResponse<String>> asked = CLIENT.sendAsync(
+                    request(
+                            server,
+                            "/v1/completions",
+                            "{\"prompt\": \"Emma\", \"max_tokens\": 240, \"n\": 8, \"ignore_eos\": true}"),
+                    HttpResponse.BodyHandlers.ofString());
+            await(() -> server.engine.waiting() == 7);
+            server.drain(Duration.ofSeconds(60));
+            assertThat(asked.get(60, TimeUnit.SECONDS).statusCode()).isEqualTo(503);
+            Matcher tokens = Pattern.compile("generation_tokens_total (\\d+)")
+                    .matcher(server.metrics().text());
+            assertThat(tokens.find()).isTrue();
+            assertThat(Integer.parseInt(tokens.group(1))).isLessThan(240);
         }
     }
 

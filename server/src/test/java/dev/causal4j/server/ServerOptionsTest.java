@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ServerOptionsTest {
     @Test
@@ -18,12 +20,12 @@ class ServerOptionsTest {
                 .withBounds(2, 3)
                 .withCacheBytes(4)
                 .withKeys(List.of("k"))
-                .withOrigins(List.of("o"))
+                .withOrigins(List.of("https://o"))
                 .withHostNames(List.of("h"))
                 .withLog(log);
         assertThat(options)
                 .isEqualTo(new ServerOptions(
-                        "::1", 1, List.of("a"), 2, 3, 4, List.of("k"), List.of("o"), List.of("h"), log));
+                        "::1", 1, List.of("a"), 2, 3, 4, List.of("k"), List.of("https://o"), List.of("h"), log));
     }
 
     @Test
@@ -34,13 +36,39 @@ class ServerOptionsTest {
         assertThat(options.keys()).containsExactly("key");
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "example.com",
+                "https://example.com/",
+                "https://Example.com",
+                "https://",
+                "",
+                "//example.com",
+                "https://a b"
+            })
+    void anOriginThatNoBrowserSendsIsRefused(String origin) {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ServerOptions.DEFAULT.withOrigins(List.of(origin)))
+                .withMessageStartingWith("cors-origin: expected * or scheme://host, ");
+        for (String sent :
+                List.of("*", "null", "https://example.com:8443", "http://[::1]:80", "chrome-extension://abc")) {
+            assertThat(ServerOptions.DEFAULT.withOrigins(List.of(sent)).origins())
+                    .containsExactly(sent);
+        }
+    }
+
     @Test
     void numbersOutOfTheirRangeAndBlankKeysAreRefused() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> ServerOptions.DEFAULT.withAddress("localhost", 65_536))
                 .withMessage("port: expected 0 to 65535, got 65536");
-        assertThatIllegalArgumentException().isThrownBy(() -> ServerOptions.DEFAULT.withBounds(0, 0));
-        assertThatIllegalArgumentException().isThrownBy(() -> ServerOptions.DEFAULT.withBounds(1, -1));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ServerOptions.DEFAULT.withBounds(0, 0))
+                .withMessage("parallel: expected at least 1, got 0");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ServerOptions.DEFAULT.withBounds(1, -1))
+                .withMessage("queue: expected at least 0, got -1");
         assertThatIllegalArgumentException().isThrownBy(() -> ServerOptions.DEFAULT.withCacheBytes(-1));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> ServerOptions.DEFAULT.withKeys(List.of(" ")))

@@ -124,6 +124,7 @@ class StructuredTest {
             assertThat(more.propertyNames()).containsExactly("index", "function");
             arguments.append(more.get("function").get("arguments").stringValue());
         }
+        assertThat(arguments.toString()).matches("\\{(\"to\": \"(Mrs\\. Weston|Miss Fairfax)\")}");
         assertThat(arguments).hasToString(call.get("function").get("arguments").stringValue());
         assertThat(parts.getLast().get("delta").isEmpty()).isTrue();
         assertThat(parts.getLast().get("finish_reason").stringValue()).isEqualTo("tool_calls");

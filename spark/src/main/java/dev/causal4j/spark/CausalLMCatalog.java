@@ -119,7 +119,7 @@ public final class CausalLMCatalog implements FunctionCatalog {
     }
 
     private record Bound(Operation operation, ModelSource model, List<DataType> inputs)
-            implements ScalarFunction<@Nullable InternalRow> {
+            implements ScalarFunction<InternalRow> {
         @Override
         public DataType[] inputTypes() {
             return inputs.toArray(DataType[]::new);
@@ -136,10 +136,7 @@ public final class CausalLMCatalog implements FunctionCatalog {
         }
 
         @Override
-        public @Nullable InternalRow produceResult(InternalRow row) {
-            if (row.anyNull()) {
-                return null;
-            }
+        public InternalRow produceResult(InternalRow row) {
             TaskContext task = TaskContext.get();
             Operation.Result result = operation.apply(
                     ExecutorModel.of(model, task), () -> arguments(row), () -> task == null || !task.isInterrupted());
@@ -147,6 +144,9 @@ public final class CausalLMCatalog implements FunctionCatalog {
         }
 
         private Arguments arguments(InternalRow row) {
+            if (row.anyNull()) {
+                throw new IllegalArgumentException(name() + ": expected values, got null");
+            }
             String text = row.getUTF8String(0).toString();
             return switch (operation) {
                 case SCORE, LOG_PROBABILITIES -> new Arguments(text, List.of());

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * A causal language model for the rows of Datasets: each operation adds a column and keeps all others, and the order of the
  * rows in each partition. Immutable and thread-safe; nothing is loaded until Spark runs the job.
  *
- * <p>The new column is a struct whose field {@code error} says why a row has no result, and is null where a text is null.
+ * <p>The new column is a struct whose field {@code error} says why a row has no result; a null is such a reason.
  *
  * @param model where executors find it
  * @param batchRows rows of a task that are under way at once
@@ -135,7 +135,7 @@ public record SparkCausalLM(
                         ? functions.from_json(document.getField(JSON), type).as("value")
                         : document.getField(name).as(name))
                 .toArray(Column[]::new);
-        return documents.withColumn(column, functions.when(document.isNotNull(), functions.struct(fields)));
+        return documents.withColumn(column, functions.struct(fields));
     }
 
     /**
@@ -201,21 +201,31 @@ public record SparkCausalLM(
             return new RowsInOrder(
                     rows,
                     batchRows,
-                    row -> columns.stream().anyMatch(column -> row.isNullAt(row.fieldIndex(column)))
-                            ? with(row, null)
-                            : with(row, operation.apply(executor, () -> reading.of(row), () -> !task.isInterrupted())),
+                    row -> with(
+                            row,
+                            operation.apply(
+                                    executor, () -> reading.of(complete(row, columns)), () -> !task.isInterrupted())),
                     task);
         };
         return data.mapPartitions(results, Encoders.row(schema.add(operation.column, operation.type)));
     }
 
-    private Row with(Row row, Operation.@Nullable Result result) {
+    private static Row complete(Row row, List<String> columns) {
+        for (String column : columns) {
+            if (row.isNullAt(row.fieldIndex(column))) {
+                throw new IllegalArgumentException(column + ": expected a value, got null");
+            }
+        }
+        return row;
+    }
+
+    private Row with(Row row, Operation.Result result) {
         @Nullable Object[] values = new @Nullable Object[row.size() + 1];
         for (int i = 0; i < row.size(); i++) {
             values[i] = row.get(i);
         }
-        values[row.size()] = result == null ? null : RowFactory.create(result.values());
-        if (result != null && tokens != null) {
+        values[row.size()] = RowFactory.create(result.values());
+        if (tokens != null) {
             synchronized (tokens) { // rows of a task are under way together; each task has its own copy
                 tokens.add(result.tokens());
             }

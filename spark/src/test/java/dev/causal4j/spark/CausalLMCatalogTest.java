@@ -24,8 +24,9 @@ class CausalLMCatalogTest {
     }
 
     @Test
-    void aNullHasNullAndABadRowAnError() {
-        assertThat(first("SELECT lm.score(NULL)").isNullAt(0)).isTrue();
+    void aBadRowAndANullHaveAnError() {
+        assertThat(first("SELECT lm.score(NULL).error").getString(0)).isEqualTo("score: expected values, got null");
+        assertThat(first("SELECT lm.score(NULL).nll").isNullAt(0)).isTrue();
         assertThat(first("SELECT lm.score('').error").getString(0)).startsWith("text: expected at least two tokens");
         assertThat(first("SELECT lm.rank('Emma was', array(' kind', NULL)).error")
                         .getString(0))

@@ -159,7 +159,8 @@ class ClusterTest {
             Row text = client.sql("SELECT lm.generate('Emma was', map('max_new_tokens', 8)).text")
                     .head();
             assertThat(text.getString(0)).isNotEmpty();
-            assertThat(client.sql("SELECT lm.score(NULL)").head().isNullAt(0)).isTrue();
+            assertThat(client.sql("SELECT lm.score(NULL).error").head().getString(0))
+                    .isEqualTo("score: expected values, got null");
         } finally {
             client.close();
         }
