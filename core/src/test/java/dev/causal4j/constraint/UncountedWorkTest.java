@@ -39,7 +39,8 @@ class UncountedWorkTest {
         allocated(Constraint.grammar("root ::= [a]"));
         // 12,000 characters, 48 KB: 1.6 GB where each character copies those before it.
         String characters = list(12_000, "", i -> Character.toString(0x10000 + 3 * i));
-        assertThat(allocated(Constraint.grammar("root ::= [" + characters + "]"))).isLessThan(200_000_000);
+        assertThat(allocated(Constraint.grammar("root ::= [" + characters + "]")))
+                .isLessThan(200_000_000);
     }
 
     @Test
