@@ -63,19 +63,25 @@ final class ContextRules {
 
     /**
      * Bans each token that would repeat an n-gram of the tokens so far (Paulus et al. 2017); 1 bans every token seen.
+     * Finds how many tokens each beginning has in common with the end of the whole, in linear time: the Z algorithm
+     * (Gusfield 1997) from the end.
      */
     record NoRepeatNgram(int size) implements LogitRule {
         @Override
         public void apply(float[] logits, TokensSoFar soFar) {
-            int prefix = size - 1;
-            int suffix = soFar.length() - prefix; // where the last n - 1 tokens begin
-            for (int i = 0; i < suffix; i++) {
-                int equal = 0;
-                while (equal < prefix && soFar.token(i + equal) == soFar.token(suffix + equal)) {
+            int last = soFar.length() - 1;
+            int[] common = new int[soFar.length() + 1]; // by the tokens left out at the end
+            int from = 0; // the comparison that reached farthest: of what is left when so many are out
+            for (int out = 1; out + size - 1 <= soFar.length(); out++) {
+                int reached = from + common[from];
+                int equal = out < reached ? Math.min(common[out - from], reached - out) : 0;
+                while (out + equal <= last && soFar.token(last - equal) == soFar.token(last - out - equal)) {
                     equal++;
                 }
-                int token = soFar.token(i + prefix);
-                if (equal == prefix && token < logits.length) {
+                common[out] = equal;
+                from = out + equal > reached ? out : from;
+                int token = soFar.token(last + 1 - out);
+                if (equal >= size - 1 && token < logits.length) {
                     logits[token] = Float.NEGATIVE_INFINITY;
                 }
             }

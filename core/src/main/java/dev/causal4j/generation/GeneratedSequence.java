@@ -24,6 +24,9 @@ final class GeneratedSequence extends Sequence<Generation> {
     /** New tokens that there is room for before any is chosen: most sequences that wait for long need no more yet. */
     private static final int FIRST_TOKENS = 64;
 
+    /** Tokens that a step takes because nothing else can follow: each may cost a mask, and others wait meanwhile. */
+    private static final int FORCED_TOKENS = 16;
+
     private static final Logger LOG = System.getLogger(GeneratedSequence.class.getName());
 
     private final Work prefill = Work.of(Work.Prefill::new);
@@ -253,7 +256,8 @@ final class GeneratedSequence extends Sequence<Generation> {
             return;
         }
         sitsOut = !mask.tryAccept(next.getFirst());
-        while (!sitsOut && takesForced && mask.isForced() && known + next.size() <= positions) {
+        int most = Math.min(FORCED_TOKENS, positions - known);
+        while (!sitsOut && takesForced && mask.isForced() && next.size() <= most) {
             next.add(mask.only());
             sitsOut = !mask.tryAccept(next.getLast());
         }

@@ -4,9 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Index.atIndex;
 
 import dev.causal4j.generation.LogitRule.TokensSoFar;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -54,6 +58,37 @@ class ContextRulesTest {
         assertThat(bannedBy(new ContextRules.NoRepeatNgram(3), 3, 1, 2)).isEmpty();
         assertThat(bannedBy(new ContextRules.NoRepeatNgram(3), 3)).isEmpty();
         assertThat(bannedBy(new ContextRules.NoRepeatNgram(1), 3, 2, 0)).containsExactly(0, 2);
+    }
+
+    @Test
+    void noRepeatNgramBansWhatAPlainSearchFinds() {
+        SplittableRandom random = new SplittableRandom(1);
+        for (int round = 0; round < 5000; round++) {
+            int vocabulary = 1 + random.nextInt(3);
+            int[] tokens = random.ints(random.nextInt(20), 0, vocabulary).toArray();
+            int size = 1 + random.nextInt(7);
+            Set<Integer> banned = new TreeSet<>();
+            for (int i = 0; i + size <= tokens.length; i++) {
+                int end = tokens.length - size + 1;
+                if (Arrays.equals(tokens, i, i + size - 1, tokens, end, tokens.length)) {
+                    banned.add(tokens[i + size - 1]);
+                }
+            }
+            assertThat(bannedBy(new ContextRules.NoRepeatNgram(size), vocabulary, tokens))
+                    .as("%d of %s", size, Arrays.toString(tokens))
+                    .containsExactly(banned.stream().mapToInt(Integer::intValue).toArray());
+        }
+    }
+
+    /** Equal tokens, half of which the last n-gram has: a plain search compares a quarter of the square. */
+    @Test
+    void noRepeatNgramTakesLinearTime() {
+        ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+        int[] tokens = new int[1 << 18];
+        LogitRule rule = new ContextRules.NoRepeatNgram(tokens.length / 2);
+        long before = threads.getCurrentThreadCpuTime();
+        assertThat(bannedBy(rule, 2, tokens)).containsExactly(0);
+        assertThat(threads.getCurrentThreadCpuTime() - before).isLessThan(1_000_000_000);
     }
 
     @Test

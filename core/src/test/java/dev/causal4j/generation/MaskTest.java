@@ -181,9 +181,21 @@ class MaskTest {
     @ParameterizedTest
     @ValueSource(ints = {0, 16})
     void aForcedTokenNeedsNoStepOfItsOwn(int forced) {
+        // Ten tokens after the prompt and the digit, eight after that; the reader is asked before each step but the
+        // first.
+        assertThat(steps("abcdefghij[0-9]klmnopqr", forced)).isEqualTo(forced == 0 ? 19 : 2);
+    }
+
+    /** Each may cost a mask, and all sequences of a step wait for it. */
+    @Test
+    void aStepTakesSixteenForcedTokensAtMost() {
+        assertThat(steps("a".repeat(100), 16)).isBetween(100 / 17, 7);
+    }
+
+    private int steps(String pattern, int forced) {
         AtomicInteger steps = new AtomicInteger();
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT, DraftSource.NONE, forced)) {
-            Generation made = engine.submit(request(1, options("abcdefghij[0-9]klmnopqr", 1)), new TokenListener() {
+            Generation made = engine.submit(request(1, options(pattern, 1)), new TokenListener() {
                         @Override
                         public boolean accept(GeneratedToken token) {
                             return true;
@@ -196,11 +208,9 @@ class MaskTest {
                         }
                     })
                     .join();
-            assertThat(made.text()).matches("abcdefghij[0-9]klmnopqr");
+            assertThat(made.text()).matches(pattern);
         }
-        // Ten tokens behind the prompt and the digit, eight behind that; the reader is asked before each step but the
-        // first.
-        assertThat(steps.get()).isEqualTo(forced == 0 ? 19 : 2);
+        return steps.get();
     }
 
     @Test

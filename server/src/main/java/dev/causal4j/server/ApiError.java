@@ -81,6 +81,11 @@ final class ApiError extends RuntimeException {
         return new ApiError(429, subject + "_full", null, line, 1);
     }
 
+    /** Bodies and log-probabilities. */
+    static ApiError bytesFull() {
+        return full("bodies", "at most " + Limits.ANSWERED_BYTES + " bytes with log-probabilities");
+    }
+
     static ApiError shuttingDown() {
         String line = "server: expected a running one, got one that shuts down; try again later";
         return new ApiError(503, "shutting_down", null, line, 5);

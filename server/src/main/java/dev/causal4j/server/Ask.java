@@ -73,6 +73,26 @@ record Ask(
     /** @throws ApiError if these are too many sequences */
     Ask {
         requireFew(prompts.size(), candidates);
+        long keeps = keeps(prompts, candidates, options, alternatives, echo);
+        if (keeps > Limits.LOGPROBS) {
+            throw ApiError.value(
+                    "logprobs", "at most " + Limits.LOGPROBS + " of all choices, tokens and alternatives", keeps);
+        }
+    }
+
+    /** The log-probabilities that its answer keeps, at most; of one sequence only those of the prompt. */
+    long keeps() {
+        return keeps(prompts, candidates, options, alternatives, echo);
+    }
+
+    private static long keeps(
+            List<Prompt> prompts, int candidates, GenerationOptions options, int alternatives, boolean echo) {
+        long tokens = 0;
+        for (Prompt prompt : prompts) {
+            tokens += echo ? prompt.tokens.length : 0;
+            tokens += prompts.size() * candidates > 1 ? Math.min(options.maxNewTokens(), prompt.room) : 0;
+        }
+        return tokens * candidates * (1 + alternatives); // 0 without log-probabilities
     }
 
     static void requireFew(int prompts, int candidates) {

@@ -36,12 +36,15 @@ final class Generating {
     private final ServedModel served;
     private final Turns turns;
     private final UsedConstraints constraints;
+    private final Shares bytes;
     private final Metrics metrics;
 
-    Generating(Engine engine, ServedModel served, Turns turns, Metrics metrics) {
+    /** @param bytes of bodies and log-probabilities */
+    Generating(Engine engine, ServedModel served, Turns turns, Shares bytes, Metrics metrics) {
         this.engine = engine;
         this.served = served;
         this.turns = turns;
+        this.bytes = bytes;
         this.metrics = metrics;
         constraints = new UsedConstraints(served.tokenizer());
     }
@@ -71,6 +74,10 @@ final class Generating {
     }
 
     private void generate(Api api, Ask ask, Call call) throws IOException, InterruptedException {
+        long kept = ask.keeps() * Limits.LOGPROB_BYTES;
+        if (kept > 0 && !bytes.take(call.caller, kept)) {
+            throw ApiError.bytesFull();
+        }
         call.promptTokens = ask.prompts().stream()
                 .mapToInt(prompt -> prompt.tokens().length)
                 .sum();
@@ -82,6 +89,7 @@ final class Generating {
             metrics.answered(ask, made, call.seconds());
         } finally {
             sequences.cancel();
+            bytes.give(call.caller, kept);
         }
     }
 

@@ -57,6 +57,11 @@ final class Limits {
     /** JSON values of all tools: a request that waits keeps them. */
     static final int TOOL_VALUES = 16_384;
 
+    /** Of all tokens of all choices, with alternatives. One sequence alone may have what its context has room for. */
+    static final int LOGPROBS = 1 << 18;
+    /** That one of them counts among {@link #ANSWERED_BYTES}. */
+    static final int LOGPROB_BYTES = 100;
+
     static final int TEXT_CHOICES = 100_000;
     static final int TOKENIZED = 1 << 20; // characters, or tokens
     static final int TOKENIZED_WITH_PIECES = 1 << 16; // each an object

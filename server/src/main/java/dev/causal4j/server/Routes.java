@@ -72,7 +72,7 @@ final class Routes implements HttpHandler {
     private final Bodies bodies = new Bodies();
     final Turns turns;
     private final Shares requests;
-    private final Shares bytes = new Shares(Limits.ANSWERED_BYTES, Limits.ALWAYS_ANSWERED_BYTES); // of their bodies
+    private final Shares bytes = new Shares(Limits.ANSWERED_BYTES, Limits.ALWAYS_ANSWERED_BYTES); // see Limits
     private volatile boolean draining;
 
     Routes(Engine engine, ServedModel served, Access access, Metrics metrics, ServerOptions options) {
@@ -83,7 +83,7 @@ final class Routes implements HttpHandler {
         this.options = options;
         turns = new Turns(engine.model().head().compute());
         requests = new Shares(options.parallel() + options.queue(), 1);
-        Generating generating = new Generating(engine, served, turns, metrics);
+        Generating generating = new Generating(engine, served, turns, bytes, metrics);
         TokenRoutes tokens = new TokenRoutes(served);
         routes.put("/health", health);
         add("GET", "/metrics", this::metrics);
@@ -265,7 +265,7 @@ final class Routes implements HttpHandler {
             start(call, each -> fail(each, ApiError.queueFull(Math.clamp(seconds, 1, Limits.RETRY_SECONDS))));
         } else if (!bytes.take(call.caller, size)) {
             requests.give(call.caller, 1);
-            start(call, each -> fail(each, ApiError.full("bodies", "at most " + Limits.ANSWERED_BYTES + " bytes")));
+            start(call, each -> fail(each, ApiError.bytesFull()));
         } else {
             calls.add(call);
             call.exchange.addExchangeCompleteListener((_, next) -> {

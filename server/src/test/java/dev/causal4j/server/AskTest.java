@@ -48,6 +48,18 @@ class AskTest {
                 .isFalse();
     }
 
+    @Test
+    void anAnswerOfOneSequenceMayHaveTheLogProbabilitiesThatItsContextHasRoomFor() {
+        Ask one = read("{'prompt': [1, 2], 'logprobs': 20, 'max_tokens': 200}");
+        assertThat(one.keeps()).isZero();
+        assertThat(read("{'prompt': [1, 2], 'echo': true, 'logprobs': 20}").keeps())
+                .isEqualTo(2 * 21);
+        assertThat(read("{'prompt': [[1, 2], [3]], 'n': 3, 'echo': true, 'logprobs': 4, 'max_tokens': 7}")
+                        .keeps())
+                .isEqualTo((3 + 2 * 7) * 3 * 5);
+        assertThat(read("{'prompt': [1, 2], 'n': 2, 'echo': true}").keeps()).isZero();
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -57,6 +69,7 @@ class AskTest {
                 "'prompt': [[]] | prompt.[0]: expected at least one token id, got a list of 0",
                 "'prompt': 5 | prompt: expected a string, a list of strings, or one or more lists of token ids, got 5",
                 "'prompt': [[1], [2], [3]], 'n': 100 | n: expected at most 256 choices of all prompts together, got 300",
+                "'prompt': [1, 2], 'n': 128, 'echo': true, 'logprobs': 20, 'max_tokens': 96 | logprobs: expected at most 262144 of all choices, tokens and alternatives, got 263424",
                 "'n': 2, 'best_of': 1 | best_of: expected at least n, 2, got 1",
                 "'best_of': 2, 'stream': true | best_of: expected n in a stream, 1, got 2",
                 "'stream_options': {} | stream_options: expected \"stream\": true with it, got an object of 0",

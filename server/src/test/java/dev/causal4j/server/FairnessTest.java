@@ -45,7 +45,7 @@ class FairnessTest {
     void aReaderThatNeverReadsHoldsNoPlaceThatOthersNeed() throws Exception {
         List<Integer> statuses = Collections.synchronizedList(new ArrayList<>());
         ServerOptions options = OPTIONS.withBounds(1, 0).withLog(answered -> statuses.add(answered.status()));
-        String large = "{\"prompt\": \"" + "Emma ".repeat(240) + "\", \"max_tokens\": 1, \"n\": 64, \"echo\": true,"
+        String large = "{\"prompt\": \"" + "Emma ".repeat(240) + "\", \"max_tokens\": 1, \"n\": 48, \"echo\": true,"
                 + " \"logprobs\": 20}"; // its answer is larger than what systems buffer
         try (Server server = start(options);
                 Socket _ = stalled(server, "/v1/completions", large)) {
