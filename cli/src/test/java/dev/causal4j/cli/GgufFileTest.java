@@ -127,15 +127,21 @@ class GgufFileTest {
         JsonNode document = run("convert", "--out", out.toString());
         assertThat(document.get("dtype").stringValue()).isEqualTo("int4");
         String[] drawn = {"--seed", "3", "--max-new-tokens", "5", "--model", out.toString()};
-        assertThat(Program.run(with("generate", "A text", "--json", drawn)).json().get("tokens"))
-                .isEqualTo(run("generate", "A text", "--seed", "3", "--max-new-tokens", "5").get("tokens"));
-        assertThat(Program.run("score", "Hello world", "--json", "--model", out.toString()).json())
+        assertThat(Program.run(with("generate", "A text", "--json", drawn))
+                        .json()
+                        .get("tokens"))
+                .isEqualTo(run("generate", "A text", "--seed", "3", "--max-new-tokens", "5")
+                        .get("tokens"));
+        assertThat(Program.run("score", "Hello world", "--json", "--model", out.toString())
+                        .json())
                 .isEqualTo(run("score", "Hello world"));
-        JsonNode facts = Program.run("inspect", "--json", "--model", out.toString()).json();
+        JsonNode facts =
+                Program.run("inspect", "--json", "--model", out.toString()).json();
         JsonNode file = run("inspect");
         assertThat(facts.get("mapped").booleanValue()).isTrue();
         assertThat(file.get("mapped").booleanValue()).isFalse();
-        assertThat(facts.get("memory_bytes").longValue()).isBetween(240_000L, facts.get("file_bytes").longValue());
+        assertThat(facts.get("memory_bytes").longValue())
+                .isBetween(240_000L, facts.get("file_bytes").longValue());
         assertThat(Repository.withoutFiles(facts)).isEqualTo(Repository.withoutFiles(file));
         for (String to : new String[] {"hf", "gguf"}) {
             String other = folder.resolve("other.gguf").toString();

@@ -237,7 +237,8 @@ public final class Checkpoint implements AutoCloseable {
         for (Origin.Part part : origin.parts()) {
             List<DType> dtypes = layout == null || spec.role() == Role.TABLE
                     ? FLOATS
-                    : List.of(spec.role().isVector() ? DType.F32 : PanelLayout.stored(layout.format(spec, part.name())));
+                    : List.of(
+                            spec.role().isVector() ? DType.F32 : PanelLayout.stored(layout.format(spec, part.name())));
             boolean mayHaveBlocks = !spec.role().isVector();
             tensors.add(StoredRows.tensor(subject, store, part.name(), part.shape(), dtypes, mayHaveBlocks));
         }
@@ -328,7 +329,8 @@ public final class Checkpoint implements AutoCloseable {
         boolean quantised = stored.values().stream().anyMatch(StoredRows::isInBlocks);
         boolean kept = layout != null && mayDiffer() && layout.dtype().isQuantised();
         if (options.merged() != null && ((options.dtype() == null && quantised) || kept)) {
-            String remedy = kept ? "convert the original checkpoint with --dtype and --adapter" : "choose one with --dtype";
+            String remedy =
+                    kept ? "convert the original checkpoint with --dtype and --adapter" : "choose one with --dtype";
             throw wrong("a dtype for sums of quantised weights and an adapter", "none", remedy);
         }
         return AdapterFiles.read(options.merged(), config, device);

@@ -17,7 +17,6 @@ import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -266,7 +265,8 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         if (wanted == null && dtype.isQuantised()) {
             throw undecided();
         }
-        boolean positions = checkpoint.mayDiffer() && checkpoint.config().decoder().learnedPositions();
+        boolean positions =
+                checkpoint.mayDiffer() && checkpoint.config().decoder().learnedPositions();
         return wanted == null && positions ? DType.F32 : dtype;
     }
 

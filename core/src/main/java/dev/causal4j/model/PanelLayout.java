@@ -78,7 +78,8 @@ record PanelLayout(DType dtype, Map<String, String> formats) {
             throw wrong(subject, LAYOUT, read.version(), layout, "convert the original checkpoint with this version");
         }
         for (Map.Entry<String, String> each : formats.entrySet()) {
-            if (!FORMATS.containsKey(each.getValue()) && BlockType.of(each.getValue()).isEmpty()) {
+            if (!FORMATS.containsKey(each.getValue())
+                    && BlockType.of(each.getValue()).isEmpty()) {
                 throw wrong(subject, FORMAT + each.getKey(), "a format of panels or blocks", each.getValue(), AGAIN);
             }
         }
@@ -111,7 +112,8 @@ record PanelLayout(DType dtype, Map<String, String> formats) {
                 long row = shape.isEmpty() ? 1 : shape.removeLast();
                 if (!bytes.type().equals(DType.INT8.fileType()) || row % type.bytes() != 0) {
                     String expected = "rows of whole blocks of " + type.bytes() + " bytes";
-                    throw wrong(store.subject(), FORMAT + format.getKey(), expected, bytes.type() + bytes.shape(), AGAIN);
+                    throw wrong(
+                            store.subject(), FORMAT + format.getKey(), expected, bytes.type() + bytes.shape(), AGAIN);
                 }
                 shape.add(row / type.bytes() * type.elements());
                 tensors.put(format.getKey(), new Stored(bytes.file(), type.name(), shape, bytes.data()));
@@ -127,7 +129,8 @@ record PanelLayout(DType dtype, Map<String, String> formats) {
             return Origin.tensor(name, spec);
         }
         WeightFormat format = format(spec, name + PANELS);
-        long steps = format.bytes(spec.cols()) / ((long) Panels.WIDTH * stored(format).bytes());
+        long steps = format.bytes(spec.cols())
+                / ((long) Panels.WIDTH * stored(format).bytes());
         List<Long> shape = List.of((long) Panels.needed(spec.rows()), steps, (long) Panels.WIDTH);
         return new Origin(List.of(new Origin.Part(name + PANELS, shape, spec.rows(), 0, 1, Panels.WIDTH)));
     }
