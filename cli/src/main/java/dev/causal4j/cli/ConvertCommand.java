@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.atomic.AtomicReference;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -77,22 +78,36 @@ final class ConvertCommand extends Subcommand {
 
     private int convert(Path model) throws IOException {
         long start = System.nanoTime();
-        Optional<GgufType> type;
-        try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL);
-                Progress progress = Progress.late("converting", Progress.BYTES)) {
-            type = write(model, (bytes, total) -> {
-                if (interruption.requested()) {
-                    throw new CancellationException(); // so that nothing of an interrupted conversion stays
-                }
-                progress.at(bytes, total);
-            });
-        } catch (CancellationException e) {
+        AtomicReference<Optional<GgufType>> type = new AtomicReference<>(Optional.empty());
+        if (!ends(progress -> type.set(write(model, progress)))) {
             return 1; // interrupted: no message
         }
         try (Checkpoint converted = Checkpoint.open(out)) {
-            print(converted, type, (System.nanoTime() - start) / 1e9);
+            print(converted, type.get(), (System.nanoTime() - start) / 1e9);
         }
         return 0;
+    }
+
+    /** A conversion that tells its progress. */
+    @FunctionalInterface
+    interface Writing {
+        void run(ProgressListener progress) throws IOException;
+    }
+
+    /** Converts with a bar. False if it was interrupted: nothing of the conversion stays. */
+    static boolean ends(Writing conversion) throws IOException {
+        try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL);
+                Progress progress = Progress.late("converting", Progress.BYTES)) {
+            conversion.run((bytes, total) -> {
+                if (interruption.requested()) {
+                    throw new CancellationException();
+                }
+                progress.at(bytes, total);
+            });
+            return true;
+        } catch (CancellationException e) {
+            return false;
+        }
     }
 
     /** Writes the model; the type of a GGUF file. */

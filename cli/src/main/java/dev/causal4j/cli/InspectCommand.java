@@ -40,7 +40,7 @@ final class InspectCommand extends Subcommand {
         ShapeOptions.Model model = shape.open(options);
         Document facts = facts(model);
         if (model.checkpoint().isPresent()) {
-            addFiles(facts, model.checkpoint().get().tensors());
+            addFiles(facts, model.checkpoint().get());
             addOthers(facts, model.checkpoint().get());
         }
         StringBuilder lines = new StringBuilder();
@@ -55,8 +55,9 @@ final class InspectCommand extends Subcommand {
         return 0;
     }
 
-    /** Adds how the weights are stored. */
-    private static void addFiles(Document facts, TensorStore store) throws IOException {
+    /** Adds how the weights are stored, and what they take in memory. */
+    private void addFiles(Document facts, Checkpoint checkpoint) throws IOException {
+        TensorStore store = checkpoint.tensors();
         Map<String, LongSummaryStatistics> types = store.tensors().values().stream()
                 .collect(Collectors.groupingBy(
                         TensorStore.Stored::type,
@@ -70,6 +71,8 @@ final class InspectCommand extends Subcommand {
         facts.put("format", format)
                 .put("weight_files", files(store).size())
                 .put("file_bytes", bytes(store))
+                .put("memory_bytes", checkpoint.weightBytes(options.options()))
+                .put("mapped", panels)
                 .put("types", listed);
     }
 

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -121,9 +122,38 @@ class GgufFileTest {
     }
 
     @Test
-    void convertAsksForADtype() throws Exception {
-        Program.run("convert", "--model", FILE, "--out", folder.resolve("out").toString())
-                .refused(1, FILE, "expected a dtype for quantised weights", "--dtype");
+    void convertKeepsItsBlocks() throws Exception {
+        Path out = folder.resolve("out");
+        JsonNode document = run("convert", "--out", out.toString());
+        assertThat(document.get("dtype").stringValue()).isEqualTo("int4");
+        String[] drawn = {"--seed", "3", "--max-new-tokens", "5", "--model", out.toString()};
+        assertThat(Program.run(with("generate", "A text", "--json", drawn))
+                        .json()
+                        .get("tokens"))
+                .isEqualTo(run("generate", "A text", "--seed", "3", "--max-new-tokens", "5")
+                        .get("tokens"));
+        assertThat(Program.run("score", "Hello world", "--json", "--model", out.toString())
+                        .json())
+                .isEqualTo(run("score", "Hello world"));
+        JsonNode facts =
+                Program.run("inspect", "--json", "--model", out.toString()).json();
+        JsonNode file = run("inspect");
+        assertThat(facts.get("mapped").booleanValue()).isTrue();
+        assertThat(file.get("mapped").booleanValue()).isFalse();
+        assertThat(facts.get("memory_bytes").longValue())
+                .isBetween(240_000L, facts.get("file_bytes").longValue());
+        assertThat(Repository.withoutFiles(facts)).isEqualTo(Repository.withoutFiles(file));
+        for (String to : new String[] {"hf", "gguf"}) {
+            String other = folder.resolve("other.gguf").toString();
+            Program.run("convert", "--to", to, "--model", out.toString(), "--out", other)
+                    .refused(1, out.toString(), "expected a dtype for quantised weights", "--dtype");
+        }
+    }
+
+    private static String[] with(String command, String text, String option, String... more) {
+        return Stream.of(new String[] {command, text, option}, more)
+                .flatMap(Stream::of)
+                .toArray(String[]::new);
     }
 
     @Test

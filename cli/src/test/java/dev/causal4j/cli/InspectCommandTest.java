@@ -29,6 +29,7 @@ class InspectCommandTest {
                  "weight_bytes": {"f32": 19205120, "f16": 9636864, "bf16": 9636864, "int8": 5344256, "int4": 3279872},
                  "cache_bytes_per_token": 10240, "cache_bytes": 2621440, "dtype": "bf16", "arithmetic": "float", "tokenizer": true,
                  "bos_token_id": 3071, "eos_token_ids": [3071], "format": "safetensors", "weight_files": 0, "file_bytes": 0,
+                 "memory_bytes": 9636864, "mapped": false,
                  "types": [{"type": "BF16", "tensors": 64, "bytes": 9602560}], "tokenizer_kind": "byte-level BPE",
                  "chat_template": null, "adapters": []}"""));
     }
@@ -51,7 +52,7 @@ class InspectCommandTest {
                  "weight_bytes": {"f32": 131712, "f16": 67200, "bf16": 67200, "int8": 95616, "int4": 90240},
                  "cache_bytes_per_token": 384, "cache_bytes": 12288, "dtype": "bf16", "arithmetic": "float", "tokenizer": false,
                  "bos_token_id": null, "eos_token_ids": [3, 9], "format": "safetensors", "weight_files": 1,
-                 "file_bytes": 72600, "types": [{"type": "F32", "tensors": 28, "bytes": 70368}], "tokenizer_kind": null,
+                 "file_bytes": 72600, "memory_bytes": 67200, "mapped": false, "types": [{"type": "F32", "tensors": 28, "bytes": 70368}], "tokenizer_kind": null,
                  "chat_template": "chat_template.jinja", "adapters": ["adapter"]}"""));
     }
 

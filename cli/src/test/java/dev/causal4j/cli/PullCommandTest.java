@@ -165,6 +165,23 @@ class PullCommandTest {
     }
 
     @Test
+    void aModelIsPulledAndConverted() throws Exception {
+        run("pull", "austen/tiny", "--convert", "none/out")
+                .refused(1, "none/out: expected a folder in one that exists");
+        Files.createDirectories(folder.resolve("full/a"));
+        run("pull", "austen/tiny", "--convert", "full")
+                .refused(1, "full: expected a new or empty folder", "--overwrite");
+        assertThat(folder.resolve("cache")).doesNotExist(); // refused before anything was fetched
+        JsonNode document =
+                run("pull", "austen/tiny", "--convert", "out", "--json").json();
+        assertThat(document.path("converted").asString()).isEqualTo("out");
+        JsonNode facts = run("inspect", "--model", "out", "--json").json();
+        assertThat(facts.path("format").asString()).isEqualTo("panels");
+        assertThat(facts.path("dtype").asString()).isEqualTo("bf16");
+        run("pull", "austen/tiny", "--convert", "out", "--overwrite").done();
+    }
+
+    @Test
     void whatCannotBePulledIsOneLine() throws Exception {
         Program.Run none = run("pull", "austen/none");
         none.refused(1, "austen/none: expected a model of this name, got 404; check the name");

@@ -37,6 +37,7 @@ final class Repository {
                         "format",
                         "weight_files",
                         "file_bytes",
+                        "mapped",
                         "types",
                         "tokenizer_kind",
                         "chat_template",

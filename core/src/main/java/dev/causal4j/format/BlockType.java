@@ -127,7 +127,7 @@ public enum BlockType {
     }
 
     /** The type of a name; empty if there is none or it is not supported. */
-    static Optional<BlockType> of(String name) {
+    public static Optional<BlockType> of(String name) {
         return Arrays.stream(values()).filter(each -> each.name().equals(name)).findFirst();
     }
 

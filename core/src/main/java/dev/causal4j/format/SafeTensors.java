@@ -9,7 +9,6 @@ import dev.causal4j.tensor.Device;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -147,7 +146,7 @@ public final class SafeTensors {
      * @param shape the dimensions, outermost first
      * @param numbers supplies them, with this dtype and shape; its result is used until the next tensor is written
      */
-    public record Source(String name, DType dtype, List<Long> shape, Function<SegmentAllocator, TensorView> numbers) {
+    public record Source(String name, DType dtype, List<Long> shape, Function<Arena, TensorView> numbers) {
         /** Copies the shape. */
         public Source {
             shape = List.copyOf(shape);
@@ -168,7 +167,7 @@ public final class SafeTensors {
          *
          * @throws IllegalArgumentException if they have another dtype or shape
          */
-        MemorySegment data(SegmentAllocator arena) {
+        MemorySegment data(Arena arena) {
             TensorView made = numbers.apply(arena);
             if (made.dtype() != dtype || !made.shape().equals(shape)) {
                 throw new IllegalArgumentException(name + ": expected " + dtype.label() + shape + ", got "

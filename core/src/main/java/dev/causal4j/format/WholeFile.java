@@ -65,9 +65,29 @@ public final class WholeFile {
 
     /** The name of an old folder while a new one takes its place: the same for each process. */
     private static Path aside(Path target) {
+        return folder(target).resolve(names(target) + ".old");
+    }
+
+    private static String names(Path target) {
         byte[] name =
                 target.toAbsolutePath().normalize().getFileName().toString().getBytes(StandardCharsets.UTF_8);
-        return folder(target).resolve(PREFIX + UUID.nameUUIDFromBytes(name) + ".old");
+        return PREFIX + UUID.nameUUIDFromBytes(name);
+    }
+
+    /** The name of a new folder while this process writes it. What ended processes left of such is deleted. */
+    private static Path ofProcess(Path target) throws IOException {
+        String prefix = names(target) + "-";
+        long own = ProcessHandle.current().pid();
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(folder(target), prefix + "*" + SUFFIX)) {
+            for (Path each : all) {
+                String pid = each.getFileName().toString().replace(prefix, "").replace(SUFFIX, "");
+                boolean other = pid.matches("\\d{1,18}") && Long.parseLong(pid) != own;
+                if (!other || ProcessHandle.of(Long.parseLong(pid)).isEmpty()) {
+                    deleteTree(each);
+                }
+            }
+        }
+        return folder(target).resolve(prefix + own + SUFFIX);
     }
 
     /** Where to read a folder: where its old content lies if a process ended while it was replacing it. */
@@ -83,7 +103,7 @@ public final class WholeFile {
      */
     public static void write(Path target, Content<FileChannel> content) throws IOException {
         check(target);
-        replace(target, temporary -> {
+        replace(target, beside(target), temporary -> {
             // Not Files.createTempFile, whose files only the owner can read.
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
@@ -103,12 +123,12 @@ public final class WholeFile {
     }
 
     /**
-     * Writes or replaces a folder, forced to the disk.
+     * Writes or replaces a folder, forced to the disk. One thread of a process at a time writes it.
      *
      * @throws IOException if writing fails; {@code target} is then as before
      */
     public static void writeFolder(Path target, Content<Path> content) throws IOException {
-        replace(target, temporary -> {
+        replace(target, ofProcess(target), temporary -> {
             Files.createDirectory(temporary);
             content.writeTo(temporary);
             try (Stream<Path> inside = Files.walk(temporary)) {
@@ -127,7 +147,7 @@ public final class WholeFile {
      * @throws IOException if that fails; the target is then as before
      */
     public static void link(Path file, Path target) throws IOException {
-        replace(target, temporary -> {
+        replace(target, beside(target), temporary -> {
             try {
                 Files.createLink(temporary, file);
             } catch (UnsupportedOperationException | FileSystemException e) {
@@ -136,8 +156,7 @@ public final class WholeFile {
         });
     }
 
-    private static void replace(Path target, Content<Path> content) throws IOException {
-        Path temporary = beside(target);
+    private static void replace(Path target, Path temporary, Content<Path> content) throws IOException {
         Path old = aside(target);
         if (!found(target).equals(target)) {
             rename(old, target);

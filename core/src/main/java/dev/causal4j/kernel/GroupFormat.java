@@ -81,6 +81,12 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return "int" + bits;
     }
 
+    /** For instance {@code INT4/32 MINIMUMS LEVELS}; {@link #all} has none that differs in its signs alone. */
+    @Override
+    public String toString() {
+        return "INT" + bits + "/" + group + (minimum ? " MINIMUMS " : " ") + scales;
+    }
+
     /** Inputs are rounded by 32. */
     @Override
     public int multiple() {

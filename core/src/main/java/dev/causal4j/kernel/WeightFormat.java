@@ -1,12 +1,18 @@
 package dev.causal4j.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.util.stream.Stream;
 
 /**
  * The storage of a panel of 64 outputs: all that is known of a format but its vector loops ({@link VectorLoops}, {@link
  * VectorGroups}). Immutable and thread-safe.
  */
 public sealed interface WeightFormat permits PanelFormat, GroupFormat {
+    /** All formats; {@link Object#toString} is the name of one in converted files. */
+    static Stream<WeightFormat> all() {
+        return Stream.concat(Stream.of(PanelFormat.values()), GroupFormat.all());
+    }
+
     /** The name in flags, JSON and messages: {@code f32}, {@code f16}, {@code bf16}, {@code int8}, {@code int4}. */
     String label();
 

@@ -36,10 +36,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -182,9 +179,9 @@ public final class Checkpoint implements AutoCloseable {
         this.name = name;
         this.subject = subject;
         this.files = files;
-        this.store = store;
-        this.places = places.in(store.names());
         this.layout = PanelLayout.of(subject, store.metadata());
+        this.store = layout == null ? store : layout.tensors(store);
+        this.places = places.in(store.names());
         this.root = root(said);
         Origin head = origin(said, said.head());
         boolean hasHead = store.names().containsAll(head.names());
@@ -236,9 +233,12 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private void take(ParameterSpec spec, Origin origin) throws FormatException {
-        List<DType> dtypes = layout == null || spec.role() == Role.TABLE ? FLOATS : List.of(layout.stored(spec));
         List<TensorView> tensors = new ArrayList<>();
         for (Origin.Part part : origin.parts()) {
+            List<DType> dtypes = layout == null || spec.role() == Role.TABLE
+                    ? FLOATS
+                    : List.of(
+                            spec.role().isVector() ? DType.F32 : PanelLayout.stored(layout.format(spec, part.name())));
             boolean mayHaveBlocks = !spec.role().isVector();
             tensors.add(StoredRows.tensor(subject, store, part.name(), part.shape(), dtypes, mayHaveBlocks));
         }
@@ -300,7 +300,7 @@ public final class Checkpoint implements AutoCloseable {
      * @throws IllegalStateException if the checkpoint was loaded or closed before
      */
     public synchronized CausalLM load(LoadOptions options) throws IOException {
-        DType dtype = dtype(options);
+        DType _ = dtype(options); // before anything is read
         if (closed) {
             throw new IllegalStateException(name + ": expected an open checkpoint, got one that was loaded or closed");
         }
@@ -310,11 +310,12 @@ public final class Checkpoint implements AutoCloseable {
             work.begin();
             long begin = System.nanoTime();
             boolean keeps = layout != null || config.decoder().perLayer() != null; // a mapping that is read later
-            long bytes = layout != null ? 0 : bytesNeeded(options, dtype) + options.cacheBytes();
+            Loading loading = loading(options, adapters);
+            long bytes = layout != null ? 0 : loading.weightBytes() + options.cacheBytes();
             Device own = Device.open(options.compute(), bytes);
             Device device = keeps ? new Device(files, options.compute()) : own;
             closed = keeps;
-            Parameters parameters = parameters(device, dtype, adapters, options);
+            Parameters parameters = loading.parameters(device);
             CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);
             work.end(name, 0, (System.nanoTime() - begin) / 1e9);
             return model;
@@ -324,64 +325,34 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** The adapters that become part of the weights, by the names of these. */
-    private Map<String, LowRank> adapters(LoadOptions options, Device device) throws IOException {
+    Map<String, LowRank> adapters(LoadOptions options, Device device) throws IOException {
         boolean quantised = stored.values().stream().anyMatch(StoredRows::isInBlocks);
-        if (options.merged() != null && options.dtype() == null && quantised) {
-            throw wrong("a dtype for sums of quantised weights and an adapter", "none", "choose one with --dtype");
+        boolean kept = layout != null && mayDiffer() && layout.dtype().isQuantised();
+        if (options.merged() != null && ((options.dtype() == null && quantised) || kept)) {
+            String remedy =
+                    kept ? "convert the original checkpoint with --dtype and --adapter" : "choose one with --dtype";
+            throw wrong("a dtype for sums of quantised weights and an adapter", "none", remedy);
         }
         return AdapterFiles.read(options.merged(), config, device);
     }
 
-    /** Whether matrices keep the formats they are stored in, as those of a GGUF file do unless a dtype is chosen. */
-    private boolean asStored(LoadOptions options) {
-        return options.dtype() == null && isGguf();
-    }
-
-    private long bytesNeeded(LoadOptions options, DType dtype) {
-        var held = config.specs().stream().filter(spec -> spec.role() != Role.TABLE);
-        return asStored(options)
-                ? held.mapToLong(spec -> stored(spec).bytes(spec)).sum()
-                : config.weightBytes(dtype);
-    }
-
-    private Parameters parameters(Device device, DType dtype, Map<String, LowRank> adapters, LoadOptions options) {
-        long total = bytes(config.specs(), dtype);
-        AtomicLong done = new AtomicLong();
-        Function<ParameterSpec, Matrix> load = spec -> {
-            DType held = PanelLayout.held(spec, dtype);
-            Matrix matrix = adapters.containsKey(spec.name())
-                    ? Matrix.of(device, held, spec.rows(), spec.cols(), rows(spec, adapters))
-                    : matrix(spec, device, held, asStored(options));
-            synchronized (done) {
-                options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
-            }
-            return matrix;
-        };
-        Map<ParameterSpec, Matrix> matrices = new ConcurrentHashMap<>();
-        return Parameters.of(
-                spec -> {
-                    if (matrices.isEmpty()) {
-                        loadAll(device.compute(), load, matrices);
-                    }
-                    return Objects.requireNonNull(matrices.get(spec), spec.name());
-                },
-                spec -> stored(spec).vector(spec.rows()),
-                Map.of(),
-                table -> stored(table)::row);
+    /**
+     * Bytes of all parameters in memory, padding and scales included; not of tables that are only looked up. Those of
+     * converted weights are mapped, and shared by all processes that load them.
+     *
+     * @throws FormatException if the weights are converted ones of another dtype
+     */
+    public long weightBytes(LoadOptions options) throws FormatException {
+        return loading(options, Map.of()).weightBytes();
     }
 
     /**
-     * Loads all matrices, each on one thread: a thread zeroes the memory that it takes. All threads share a matrix that
-     * is larger than the share of a thread.
+     * How these options make matrices.
+     *
+     * @throws FormatException if the weights are converted ones of another dtype
      */
-    private void loadAll(Compute compute, Function<ParameterSpec, Matrix> load, Map<ParameterSpec, Matrix> to) {
-        long share = bytes(config.specs(), DType.F32) / compute.threads();
-        Map<Boolean, List<ParameterSpec>> large = config.specs().stream()
-                .filter(spec -> spec.role().isMatrix())
-                .collect(Collectors.partitioningBy(spec -> bytes(List.of(spec), DType.F32) > share));
-        Objects.requireNonNull(large.get(true)).forEach(spec -> to.put(spec, load.apply(spec)));
-        List<ParameterSpec> others = Objects.requireNonNull(large.get(false));
-        compute.run(others.size(), i -> to.put(others.get(i), load.apply(others.get(i))));
+    Loading loading(LoadOptions options, Map<String, LowRank> adapters) throws FormatException {
+        return new Loading(this, layout, options, dtype(options), adapters);
     }
 
     /**
@@ -407,31 +378,6 @@ public final class Checkpoint implements AutoCloseable {
         return wanted == null ? natural : wanted;
     }
 
-    private static long bytes(List<ParameterSpec> specs, DType dtype) {
-        return specs.stream()
-                .filter(spec -> spec.role().isMatrix())
-                .mapToLong(spec -> (long) spec.rows() * spec.cols() * dtype.bytes())
-                .sum();
-    }
-
-    private Matrix matrix(ParameterSpec spec, Device device, DType dtype, boolean asStored) {
-        StoredRows rows = stored(spec);
-        if (layout != null) {
-            MemorySegment panels = rows.tensors().getFirst().data();
-            return Matrix.ofPanels(device, dtype, spec.rows(), spec.cols(), panels);
-        }
-        try {
-            return asStored && rows.isInBlocks()
-                    ? rows.groups(device, spec)
-                    : rows.matrix(device, asStored ? rows.dtype() : dtype, spec);
-        } catch (IllegalArgumentException e) {
-            String place = subject + ", tensors " + rows.origin().names() + ": ";
-            throw new IllegalArgumentException(place + e.getMessage(), e);
-        } finally {
-            rows.tensors().forEach(TensorView::unload);
-        }
-    }
-
     /** The rows of a parameter as f32, with its adapter in them; for several threads, while this is open. */
     Matrix.Source rows(ParameterSpec spec, Map<String, LowRank> adapters) {
         LowRank adapter = adapters.get(spec.name());
@@ -442,8 +388,14 @@ public final class Checkpoint implements AutoCloseable {
         if (layout == null || !spec.role().isMatrix()) {
             return stored(spec)::row;
         }
-        Matrix panels = matrix(spec, new Device(files, Compute.shared()), PanelLayout.held(spec, layout.dtype()), true);
+        Loading kept = new Loading(this, layout, LoadOptions.DEFAULT, layout.dtype(), Map.of());
+        Matrix panels = kept.matrix(spec, new Device(files, Compute.shared()));
         return (n, row) -> panels.row(n, row, 0);
+    }
+
+    /** A name for messages about tensors. */
+    String place(StoredRows rows) {
+        return subject + ", tensors " + rows.origin().names() + ": ";
     }
 
     /** A parameter as the files have it. */
@@ -454,6 +406,11 @@ public final class Checkpoint implements AutoCloseable {
     /** Whether it is a GGUF file. */
     boolean isGguf() {
         return places instanceof GgufFamily;
+    }
+
+    /** Whether matrices may have formats that differ: in a GGUF file, or in panels of one. */
+    boolean mayDiffer() {
+        return isGguf() || (layout != null && !layout.formats().isEmpty());
     }
 
     /** The configuration; tied only if the weights are. */

@@ -2,15 +2,14 @@ package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.chat.ChatTemplate;
-import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.format.WholeFile;
+import dev.causal4j.kernel.WeightFormat;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.model.gguf.GgufFiles;
 import dev.causal4j.tensor.DType;
@@ -18,15 +17,14 @@ import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
@@ -87,7 +85,8 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
 
     /**
      * Writes a folder that opens at once, whole or not at all: with Hugging Face's files, but matrices in panels, which
-     * are memory-mapped and which other programs cannot read. Its logits have the same bits.
+     * are memory-mapped and which other programs cannot read. Its logits have the same bits. Matrices are those that loading
+     * makes: of a GGUF file without a dtype, the codes and scales of its blocks. One at a time is in memory.
      *
      * @param out a new or empty folder in an existing one
      * @throws FormatException if the model, the adapter or {@code out} is not what it should be
@@ -96,15 +95,16 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     public void toPanels(Path out) throws IOException {
         checkTarget(out);
         try (Checkpoint checkpoint = Checkpoint.open(model);
-                CausalLM loaded =
-                        checkpoint.load(options.withDtype(dtype(checkpoint)).withProgress((_, _) -> {}))) {
+                Arena arena = Device.scratch()) {
+            Map<String, LowRank> adapters = checkpoint.adapters(options, new Device(arena, options.compute()));
+            Loading loading = checkpoint.loading(options, adapters);
             writeFolder(out, folder -> {
                 writeText(checkpoint, folder);
                 if (checkpoint.isGguf()) {
-                    byte[] config = Json.write(loaded.config().toJson());
+                    byte[] config = Json.write(checkpoint.config().toJson());
                     WholeFile.write(folder.resolve(Checkpoint.CONFIG), config);
                 }
-                writePanels(checkpoint, loaded, folder);
+                writePanels(checkpoint, loading, folder);
             });
         }
     }
@@ -123,9 +123,6 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         try (Checkpoint checkpoint = Checkpoint.open(model);
                 Arena arena = Device.scratch()) {
             DType dtype = dtype(checkpoint);
-            if (options.dtype() == null && dtype.isQuantised()) {
-                throw undecided();
-            }
             Device device = new Device(arena, options.compute());
             Map<String, LowRank> adapters = AdapterFiles.read(options.merged(), checkpoint.config(), device);
             HuggingFaceFiles files = new HuggingFaceFiles(checkpoint.config(), spec -> checkpoint.rows(spec, adapters));
@@ -211,6 +208,21 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     }
 
     private void checkTarget(Path out) throws IOException {
+        check(out, overwrite);
+        Path found = WholeFile.found(out.toAbsolutePath().normalize());
+        if (Files.exists(model) && Files.exists(found) && Files.isSameFile(model, found)) {
+            throw refused(out, "another folder than the model's", "the same", "choose another folder");
+        }
+    }
+
+    /**
+     * Refuses a folder that no conversion can be written to, before there is a model.
+     *
+     * @param overwrite whether it may be an earlier conversion
+     * @throws FormatException saying why
+     * @throws IOException if reading it fails
+     */
+    public static void check(Path out, boolean overwrite) throws IOException {
         Path target = out.toAbsolutePath().normalize();
         Path parent = target.getParent();
         if (parent == null || !Files.isDirectory(parent)) {
@@ -233,9 +245,6 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
                         : refused(out, "a new or empty folder", got, "give --overwrite to replace a model");
             }
         }
-        if (Files.exists(model) && Files.isSameFile(model, found)) {
-            throw refused(out, "another folder than the model's", "the same", "choose another folder");
-        }
     }
 
     private static boolean isWritten(Path file) {
@@ -249,17 +258,16 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         return new FormatException(out.toString(), expected, got, remedy);
     }
 
-    /** Groups of a GGUF file have other formats than ours; its learned positions are f32 whatever the others are. */
+    /** The dtype of files of numbers, in which learned positions that are f32 whatever the others are keep all bits. */
     private DType dtype(Checkpoint checkpoint) throws FormatException {
         DType wanted = options.dtype();
         DType dtype = wanted != null ? wanted : checkpoint.dtype(LoadOptions.DEFAULT);
-        if (wanted != null || !checkpoint.isGguf()) {
-            return dtype;
-        }
-        if (dtype.isQuantised()) {
+        if (wanted == null && dtype.isQuantised()) {
             throw undecided();
         }
-        return checkpoint.config().decoder().learnedPositions() ? DType.F32 : dtype;
+        boolean positions =
+                checkpoint.mayDiffer() && checkpoint.config().decoder().learnedPositions();
+        return wanted == null && positions ? DType.F32 : dtype;
     }
 
     /** Writes the files of the tokenizer and, of a folder, the configurations. */
@@ -294,38 +302,38 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         return json;
     }
 
-    private void writePanels(Checkpoint checkpoint, CausalLM loaded, Path folder) throws IOException {
-        PanelLayout layout = new PanelLayout(loaded.dtype());
-        String root = loaded.config().family().names().roots().getFirst();
-        List<SafeTensors.Source> tensors = loaded.config().specs().stream()
-                .map(spec -> source(checkpoint, loaded, spec, layout, root))
-                .toList();
+    private void writePanels(Checkpoint checkpoint, Loading loading, Path folder) throws IOException {
+        String root = checkpoint.config().family().names().roots().getFirst();
+        PanelLayout layout = new PanelLayout(loading.dtype(), new TreeMap<>());
+        List<SafeTensors.Source> tensors = new ArrayList<>();
+        for (ParameterSpec spec : checkpoint.config().specs()) {
+            StoredRows rows = checkpoint.stored(spec);
+            Origin origin = checkpoint.config().origin(spec, root);
+            String name = origin.label(spec);
+            if (spec.role().isMatrix()) {
+                WeightFormat format = loading.format(spec);
+                Origin.Part panels = layout.with(spec, origin, format).parts().getFirst();
+                DType stored = PanelLayout.stored(format);
+                tensors.add(new SafeTensors.Source(panels.name(), stored, panels.shape(), memory -> {
+                    Matrix matrix = loading.matrix(spec, new Device(memory, options.compute()));
+                    return new TensorView(panels.name(), stored, panels.shape(), matrix.panelData());
+                }));
+            } else if (rows.isInBlocks() && rows.tensors().size() == 1) { // a table
+                TensorView blocks = rows.tensors().getFirst();
+                tensors.add(SafeTensors.Source.of(layout.with(spec, name, blocks)));
+            } else {
+                Origin numbers = Origin.tensor(name, spec);
+                tensors.addAll(StoredRows.sources(
+                        spec.role().isVector() ? DType.F32 : rows.dtype(),
+                        Map.of(numbers, to -> numbers.write(to, spec.cols(), rows::row, options.compute()))));
+            }
+        }
         long total = tensors.stream().mapToLong(SafeTensors.Source::bytes).sum();
-        Path file = folder.resolve(TensorStore.SINGLE);
         SafeTensors.write(
-                file,
+                folder.resolve(TensorStore.SINGLE),
                 tensors,
                 layout.metadata(),
                 true,
                 bytes -> options.progress().accept(bytes, total));
-    }
-
-    /** The tensors of parameters in panels; a table keeps its numbers, those of blocks in f32. */
-    private static SafeTensors.Source source(
-            Checkpoint checkpoint, CausalLM loaded, ParameterSpec spec, PanelLayout layout, String root) {
-        Origin origin = layout.origin(spec, loaded.config().origin(spec, root));
-        if (spec.role() == Role.TABLE) {
-            return StoredRows.sources(checkpoint.stored(spec).dtype(), Map.of(origin, tensor -> {
-                        Matrix.Source rows = Objects.requireNonNull(loaded.stored(spec));
-                        origin.write(tensor, spec.cols(), rows, Compute.shared());
-                    }))
-                    .iterator()
-                    .next();
-        }
-        Origin.Part part = origin.parts().getFirst();
-        MemorySegment data = spec.role().isVector()
-                ? MemorySegment.ofArray(loaded.vector(spec))
-                : loaded.matrix(spec).panelData();
-        return SafeTensors.Source.of(new TensorView(part.name(), layout.stored(spec), part.shape(), data));
     }
 }

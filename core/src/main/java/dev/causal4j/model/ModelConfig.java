@@ -203,7 +203,7 @@ public record ModelConfig(
                 .filter(spec -> spec.role() != Role.TABLE)
                 .mapToLong(spec -> spec.role().isVector()
                         ? 4L * spec.rows()
-                        : Matrix.bytes(PanelLayout.held(spec, dtype), spec.rows(), spec.cols()))
+                        : Matrix.bytes(PanelLayout.held(spec, dtype).format(), spec.rows(), spec.cols()))
                 .sum();
     }
 

@@ -3,12 +3,23 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
+import dev.causal4j.format.BlockType;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.TensorStore.Stored;
+import dev.causal4j.format.TensorView;
+import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.WeightFormat;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.Matrix;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,12 +27,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, steps, 64], the bytes of the
  * dtype's panels as {@link DType#stored}: scales lie in them as further steps. Rows are outputs also where Hugging Face
- * stores [in, out]. Vectors keep their names and are F32, tables that are only looked up keep names, rows and numbers. The metadata names the layout with its version, and the dtype
- * of the matrices.
+ * stores [in, out]. Vectors keep their names and are F32. Tables that are only looked up keep names, rows and numbers; those
+ * in the blocks of a GGUF file are bytes, with the blocks of a row in each. The metadata names the layout with its version,
+ * the dtype of the matrices, and what the formats of tensors are that do not follow from it.
  *
- * @param dtype of all matrices but the positions, which are f32 in a quantised model
+ * @param dtype of the matrices; in a quantised model the positions are f32
+ * @param formats the names of other formats of panels, or of blocks, by tensor
  */
-record PanelLayout(DType dtype) {
+record PanelLayout(DType dtype, Map<String, String> formats) {
     static final String PANELS = ".panels";
     private static final String LAYOUT = "causal4j.layout";
     private static final String FLOATS = "panels-" + Panels.WIDTH + "/3";
@@ -29,7 +42,15 @@ record PanelLayout(DType dtype) {
     /** Of codes: those of earlier layouts lay in another order. */
     private static final String CODES = "panels-" + Panels.WIDTH + "/4";
 
+    /** Of tensors with formats of their own. */
+    private static final String OWN = "panels-" + Panels.WIDTH + "/5";
+
     private static final String DTYPE = "causal4j.dtype";
+    private static final String FORMAT = "causal4j.format.";
+    private static final String AGAIN = "convert the original checkpoint again";
+
+    private static final Map<String, WeightFormat> FORMATS =
+            WeightFormat.all().collect(Collectors.toMap(Object::toString, Function.identity()));
 
     /**
      * The layout in a file's metadata; null for the row-major one of other programs.
@@ -44,16 +65,29 @@ record PanelLayout(DType dtype) {
         String label = metadata.getOrDefault(DTYPE, "");
         DType dtype = DType.ofLabel(label).orElse(null);
         if (dtype == null) {
-            throw wrong(subject, DTYPE, DType.labels(), label, "convert the original checkpoint again");
+            throw wrong(subject, DTYPE, DType.labels(), label, AGAIN);
         }
-        if (!layout.equals(version(dtype))) {
-            throw wrong(subject, LAYOUT, version(dtype), layout, "convert the original checkpoint with this version");
+        Map<String, String> formats = new TreeMap<>();
+        metadata.forEach((key, format) -> {
+            if (key.startsWith(FORMAT)) {
+                formats.put(key.substring(FORMAT.length()), format);
+            }
+        });
+        PanelLayout read = new PanelLayout(dtype, formats);
+        if (!layout.equals(read.version())) {
+            throw wrong(subject, LAYOUT, read.version(), layout, "convert the original checkpoint with this version");
         }
-        return new PanelLayout(dtype);
+        for (Map.Entry<String, String> each : formats.entrySet()) {
+            if (!FORMATS.containsKey(each.getValue())
+                    && BlockType.of(each.getValue()).isEmpty()) {
+                throw wrong(subject, FORMAT + each.getKey(), "a format of panels or blocks", each.getValue(), AGAIN);
+            }
+        }
+        return read;
     }
 
-    private static String version(DType dtype) {
-        return dtype.isQuantised() ? CODES : FLOATS;
+    private String version() {
+        return !formats.isEmpty() ? OWN : dtype.isQuantised() ? CODES : FLOATS;
     }
 
     private static FormatException wrong(String subject, String key, String expected, String got, String remedy) {
@@ -62,7 +96,30 @@ record PanelLayout(DType dtype) {
     }
 
     Map<String, String> metadata() {
-        return Map.of(LAYOUT, version(dtype), DTYPE, dtype.label());
+        Map<String, String> metadata = new TreeMap<>(Map.of(LAYOUT, version(), DTYPE, dtype.label()));
+        formats.forEach((tensor, format) -> metadata.put(FORMAT + tensor, format));
+        return metadata;
+    }
+
+    /** The tensors of a file of this layout, those in blocks as a GGUF file has them. */
+    TensorStore tensors(TensorStore store) throws FormatException {
+        Map<String, Stored> tensors = new LinkedHashMap<>(store.tensors());
+        for (Map.Entry<String, String> format : formats.entrySet()) {
+            Stored bytes = tensors.get(format.getKey());
+            if (bytes != null && !FORMATS.containsKey(format.getValue())) {
+                BlockType type = BlockType.of(format.getValue()).orElseThrow();
+                List<Long> shape = new ArrayList<>(bytes.shape());
+                long row = shape.isEmpty() ? 1 : shape.removeLast();
+                if (!bytes.type().equals(DType.INT8.fileType()) || row % type.bytes() != 0) {
+                    String expected = "rows of whole blocks of " + type.bytes() + " bytes";
+                    throw wrong(
+                            store.subject(), FORMAT + format.getKey(), expected, bytes.type() + bytes.shape(), AGAIN);
+                }
+                shape.add(row / type.bytes() * type.elements());
+                tensors.put(format.getKey(), new Stored(bytes.file(), type.name(), shape, bytes.data()));
+            }
+        }
+        return new TensorStore(store.subject(), tensors, store.metadata());
     }
 
     /** The origin of a parameter that other programs store at {@code origin}. */
@@ -71,15 +128,39 @@ record PanelLayout(DType dtype) {
         if (!spec.role().isMatrix()) {
             return Origin.tensor(name, spec);
         }
-        DType held = held(spec, dtype);
-        long steps = Matrix.panelBytes(held, spec.cols()) / ((long) Panels.WIDTH * held.bytes());
+        WeightFormat format = format(spec, name + PANELS);
+        long steps = format.bytes(spec.cols())
+                / ((long) Panels.WIDTH * stored(format).bytes());
         List<Long> shape = List.of((long) Panels.needed(spec.rows()), steps, (long) Panels.WIDTH);
         return new Origin(List.of(new Origin.Part(name + PANELS, shape, spec.rows(), 0, 1, Panels.WIDTH)));
     }
 
-    /** The dtype of a parameter's tensor: codes are bytes there. */
-    DType stored(ParameterSpec spec) {
-        return spec.role().isVector() ? DType.F32 : held(spec, dtype).stored();
+    /** The origin of a matrix of this format, which becomes part of the layout. */
+    Origin with(ParameterSpec spec, Origin origin, WeightFormat format) {
+        String name = origin.label(spec) + PANELS;
+        if (!format.equals(format(spec, name))) {
+            formats.put(name, format.toString());
+        }
+        return origin(spec, origin);
+    }
+
+    /** The bytes of a table in blocks, which become part of the layout. */
+    TensorView with(ParameterSpec table, String name, TensorView rows) {
+        formats.put(name, Objects.requireNonNull(rows.blocks()).name());
+        List<Long> shape = List.of((long) table.rows(), rows.data().byteSize() / table.rows());
+        return new TensorView(name, DType.INT8, shape, rows.data());
+    }
+
+    /** The format of a matrix in this tensor; inputs that are no whole groups cannot have one of codes. */
+    WeightFormat format(ParameterSpec spec, String tensor) {
+        String own = formats.get(tensor);
+        WeightFormat format = own == null ? held(spec, dtype).format() : FORMATS.getOrDefault(own, PanelFormat.F32);
+        return spec.cols() % format.multiple() == 0 ? format : PanelFormat.F32;
+    }
+
+    /** The dtype of a tensor of panels: codes are bytes there. */
+    static DType stored(WeightFormat format) {
+        return DType.of(format).stored();
     }
 
     /**

@@ -8,6 +8,7 @@ import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.WeightFormat;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
@@ -87,11 +88,9 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
                 .orElseThrow();
     }
 
-    /** Bytes of the parameter as a matrix in the format it is stored in. */
-    long bytes(ParameterSpec spec) {
-        return isInBlocks()
-                ? groups().bytes(spec.rows(), spec.cols())
-                : Matrix.bytes(dtype(), spec.rows(), spec.cols());
+    /** The format of a matrix that holds its numbers or blocks without loss. */
+    WeightFormat format() {
+        return isInBlocks() ? groups().format() : dtype().format();
     }
 
     /** The codes, scales and minimums of blocks as a matrix. */

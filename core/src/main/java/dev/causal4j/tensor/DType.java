@@ -34,8 +34,15 @@ public enum DType {
     }
 
     /** The dtype whose name a format has. */
-    static DType of(WeightFormat format) {
+    @SuppressWarnings("exports") // the readers of files alone call it
+    public static DType of(WeightFormat format) {
         return ofLabel(format.label()).orElseThrow();
+    }
+
+    /** How a matrix of this dtype is stored. */
+    @SuppressWarnings("exports") // the readers of files alone call it
+    public WeightFormat format() {
+        return format;
     }
 
     /** Bytes of a number in a file. */

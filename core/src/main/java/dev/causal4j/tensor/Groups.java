@@ -15,7 +15,9 @@ import java.util.Arrays;
  * @param twoLevels whether a scale is a whole number times an f16 of 256 inputs, and a minimum likewise; then not wide
  */
 public record Groups(int bits, boolean signed, int group, boolean minimum, boolean wide, boolean twoLevels) {
-    GroupFormat format() {
+    /** The format of panels that hold them. */
+    @SuppressWarnings("exports") // the readers of files alone call it
+    public GroupFormat format() {
         Scales scales = twoLevels ? Scales.LEVELS : wide ? Scales.FLOATS : Scales.HALVES;
         return new GroupFormat(bits, signed, group, minimum, scales);
     }
@@ -23,11 +25,6 @@ public record Groups(int bits, boolean signed, int group, boolean minimum, boole
     /** The dtype that names it. */
     public DType dtype() {
         return DType.of(format());
-    }
-
-    /** Bytes of all panels of a matrix, padding included. */
-    public long bytes(int rows, int cols) {
-        return Matrix.bytes(format(), rows, cols);
     }
 
     /** The groups that also hold weights of others. */

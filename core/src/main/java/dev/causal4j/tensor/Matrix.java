@@ -65,17 +65,9 @@ public final class Matrix {
         return new Matrix(device, format, rows, cols, data);
     }
 
-    /** Bytes of a panel, scales included. */
-    public static long panelBytes(DType dtype, int cols) {
-        return dtype.format.bytes(cols);
-    }
-
     /** Bytes of all panels of a matrix, padding included. */
-    public static long bytes(DType dtype, int rows, int cols) {
-        return bytes(dtype.format, rows, cols);
-    }
-
-    static long bytes(WeightFormat format, int rows, int cols) {
+    @SuppressWarnings("exports") // the readers of files alone call it
+    public static long bytes(WeightFormat format, int rows, int cols) {
         if (rows < 1 || cols < 1) {
             throw new IllegalArgumentException("matrix: expected at least [1, 1], got [" + rows + ", " + cols + "]");
         }
@@ -91,15 +83,16 @@ public final class Matrix {
      *
      * @throws IllegalArgumentException if the size is not that of the shape
      */
-    public static Matrix ofPanels(Device device, DType dtype, int rows, int cols, MemorySegment panels) {
-        long bytes = bytes(dtype, rows, cols);
+    @SuppressWarnings("exports") // the readers of files alone call it
+    public static Matrix ofPanels(Device device, WeightFormat format, int rows, int cols, MemorySegment panels) {
+        long bytes = bytes(format, rows, cols);
         if (panels.byteSize() != bytes) {
             throw new IllegalArgumentException("panels: expected " + bytes + " bytes, got " + panels.byteSize());
         }
         boolean inPlace = panels.isNative() && panels.address() % ALIGNMENT == 0;
         MemorySegment data =
                 inPlace ? panels : device.arena().allocate(bytes, ALIGNMENT).copyFrom(panels);
-        return new Matrix(device, dtype.format, rows, cols, data);
+        return new Matrix(device, format, rows, cols, data);
     }
 
     /**
@@ -205,7 +198,9 @@ public final class Matrix {
         Kernels.warmUp(format);
     }
 
-    WeightFormat format() {
+    /** How the panels are stored. */
+    @SuppressWarnings("exports") // the writers of files alone call it
+    public WeightFormat format() {
         return format;
     }
 

@@ -82,6 +82,25 @@ class WholeFileTest {
         assertThat(parent.toFile().listFiles()).containsExactly(target.toFile());
     }
 
+    @Test
+    void theNextWriteDeletesWhatAKilledProcessLeftOfTheSameFolder() throws Exception {
+        Process ended = new ProcessBuilder("true").start();
+        ended.waitFor();
+        String name = ".causal4j-" + UUID.nameUUIDFromBytes("model".getBytes(StandardCharsets.UTF_8)) + "-";
+        Path left = Files.createDirectories(parent.resolve(name + ended.pid() + ".tmp/inner"));
+        Path earlier = Files.createDirectory(
+                parent.resolve(name + ProcessHandle.current().pid() + ".tmp"));
+        Process writes = new ProcessBuilder("sleep", "60").start();
+        Path running = Files.createDirectory(parent.resolve(name + writes.pid() + ".tmp"));
+        Path other = Files.createDirectory(parent.resolve(".causal4j-" + UUID.randomUUID() + ".tmp"));
+        WholeFile.writeFolder(target, folder -> Files.writeString(folder.resolve("new"), "new"));
+        writes.destroyForcibly();
+        assertThat(left).doesNotExist();
+        assertThat(earlier).doesNotExist();
+        assertThat(running).exists();
+        assertThat(other).exists();
+    }
+
     private static void make(Path folder, @Nullable String content) throws IOException {
         if (content != null) {
             Files.writeString(Files.createDirectory(folder).resolve("content"), content);

@@ -292,7 +292,7 @@ class CausalLMTest {
         MemorySegment panels = matrix.panelData();
         return Matrix.ofPanels(
                 Device.shared(),
-                matrix.dtype(),
+                matrix.format(),
                 matrix.rows(),
                 matrix.cols(),
                 arena.allocate(panels.byteSize(), 64).copyFrom(panels));

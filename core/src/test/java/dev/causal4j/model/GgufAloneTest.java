@@ -200,11 +200,11 @@ class GgufAloneTest {
                 .text();
     }
 
-    /** Its groups are not ours: to convert them is to choose. */
+    /** Other programs' folders have numbers: to widen blocks to them is to choose. */
     @Test
-    void quantisedFilesAreConvertedToAChosenDtypeOnly() {
+    void quantisedFilesBecomeNumbersOfAChosenDtypeOnly() {
         Path file = FILES.resolve("llama-mix-q4_k_m.gguf");
-        assertThatThrownBy(() -> Conversion.of(file).toPanels(folder.resolve("out")))
+        assertThatThrownBy(() -> Conversion.of(file).toHuggingFace(folder.resolve("out")))
                 .isInstanceOf(FormatException.class)
                 .hasMessage(file + ": expected a dtype for quantised weights, got none; choose one with --dtype");
         assertThat(folder).isEmptyDirectory();

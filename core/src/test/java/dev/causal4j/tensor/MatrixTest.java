@@ -174,9 +174,9 @@ class MatrixTest {
         int cols = dtype.isQuantised() ? 64 : 35;
         Matrix matrix = rowMajor(dtype, 131, cols, bf16Numbers(131 * cols));
         MemorySegment panels = matrix.panelData();
-        Matrix same = Matrix.ofPanels(Device.shared(), dtype, 131, cols, panels);
+        Matrix same = Matrix.ofPanels(Device.shared(), dtype.format, 131, cols, panels);
         MemorySegment moved = MemorySegment.ofArray(panels.toArray(ValueLayout.JAVA_BYTE));
-        Matrix copied = Matrix.ofPanels(Device.shared(), dtype, 131, cols, moved);
+        Matrix copied = Matrix.ofPanels(Device.shared(), dtype.format, 131, cols, moved);
         assertThat(same.panelData().address()).isEqualTo(panels.address());
         assertThat(copied.panelData().address() % 64).isZero();
         float[] x = bf16Numbers(cols);
@@ -185,7 +185,7 @@ class MatrixTest {
             assertThat(copied.output(n, x, 0)).isEqualTo(matrix.output(n, x, 0));
         }
         assertThat(panels.isReadOnly()).isTrue();
-        assertThatThrownBy(() -> Matrix.ofPanels(Device.shared(), dtype, 131, 2 * cols, panels))
+        assertThatThrownBy(() -> Matrix.ofPanels(Device.shared(), dtype.format, 131, 2 * cols, panels))
                 .hasMessageContaining("panels: expected ");
     }
 
