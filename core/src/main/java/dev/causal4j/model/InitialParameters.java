@@ -75,7 +75,7 @@ final class InitialParameters {
                     Matrix.PanelSource source = numbers.of(spec, streams.getAndIncrement());
                     DType held = PanelLayout.held(spec, dtype);
                     Matrix made = Matrix.of(device, held, spec.rows(), spec.cols(), source);
-                    long bytes = done.addAndGet(Matrix.bytes(held, spec.rows(), spec.cols()));
+                    long bytes = done.addAndGet(Matrix.bytes(held.format(), spec.rows(), spec.cols()));
                     options.progress().accept(bytes, total);
                     return made;
                 },
