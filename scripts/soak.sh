@@ -22,7 +22,7 @@ while [ $SECONDS -lt $end ]; do
   now=($(awk '/^VmRSS|^Threads/ { print $2 }' /proc/$server/status) "$(ls /proc/$server/fd | wc -l)")
   echo "soak: round $round, $((now[0] / 1024)) MB, ${now[1]} threads, ${now[2]} open files, $(grep 'cancelled' <<<"$result")"
   for i in 0 1 2; do
-    if [ $SECONDS -lt $quarter ]; then early[i]=$((now[i] > early[i] ? now[i] : early[i])); fi
+    if [ $round = 1 ] || [ $SECONDS -lt $quarter ]; then early[i]=$((now[i] > early[i] ? now[i] : early[i])); fi
     late[i]=${now[i]}
   done
 done
