@@ -27,7 +27,15 @@ record CodePoints(int[] bounds) {
     }
 
     static CodePoints of(int... characters) {
-        return Arrays.stream(characters).mapToObj(c -> range(c, c)).reduce(NONE, CodePoints::or);
+        return any(Arrays.stream(characters).mapToObj(c -> range(c, c)).toList());
+    }
+
+    /** The characters of all sets; of each half first, so that none is copied for every other. */
+    static CodePoints any(List<CodePoints> sets) {
+        int size = sets.size();
+        return size == 0
+                ? NONE
+                : size == 1 ? sets.getFirst() : any(sets.subList(0, size / 2)).or(any(sets.subList(size / 2, size)));
     }
 
     static CodePoints where(IntPredicate test) {

@@ -30,6 +30,7 @@ record Gbnf(String grammar) implements Source {
 
     /** Reads rules from their text. */
     private static final class Reader {
+        private static final int CHARACTER_STEPS = 10; // to read a character of a class
         private static final Pattern NAME = Pattern.compile("[a-zA-Z0-9_-]+");
         private static final Pattern DEFINED = Pattern.compile("[a-zA-Z0-9_-]+[ \\t]*::=");
         private static final Pattern COUNTS = Pattern.compile("\\{\\s*(\\d{1,7})\\s*(,\\s*(\\d{0,7})\\s*)?\\}");
@@ -156,8 +157,9 @@ record Gbnf(String grammar) implements Source {
 
         private CodePoints set() {
             boolean negated = eat("^");
-            CodePoints set = CodePoints.NONE;
+            List<CodePoints> set = new ArrayList<>();
             while (!eat("]")) {
+                terms.budget().spend(CHARACTER_STEPS);
                 int from = character("]");
                 boolean range = in.startsWith("-", at) && !in.startsWith("-]", at);
                 at += range ? 1 : 0;
@@ -165,9 +167,10 @@ record Gbnf(String grammar) implements Source {
                 if (to < from) {
                     throw wrong("a range in order", here());
                 }
-                set = set.or(CodePoints.range(from, to));
+                set.add(CodePoints.range(from, to));
             }
-            return negated ? set.not() : set;
+            CodePoints all = CodePoints.any(set);
+            return negated ? all.not() : all;
         }
 
         private int character(String end) {

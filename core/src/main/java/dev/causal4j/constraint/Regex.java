@@ -241,7 +241,7 @@ final class Regex {
 
     private CodePoints bracket() {
         boolean negated = eat('^');
-        CodePoints set = CodePoints.NONE;
+        List<CodePoints> set = new ArrayList<>();
         while (!eat(']')) {
             CodePoints from = member();
             boolean range = at + 1 < in.length && in[at] == '-' && in[at + 1] != ']' && from.isSingle();
@@ -253,10 +253,11 @@ final class Regex {
                 }
                 from = CodePoints.range(from.bounds()[0], to.bounds()[0]);
             }
-            terms.budget().spend((set.bounds().length + from.bounds().length) / 8);
-            set = set.or(from);
+            terms.budget().spend(from.bounds().length);
+            set.add(from);
         }
-        return negated ? set.not() : set;
+        CodePoints all = CodePoints.any(set);
+        return negated ? all.not() : all;
     }
 
     private CodePoints member() {

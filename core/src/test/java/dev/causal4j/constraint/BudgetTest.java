@@ -75,6 +75,12 @@ class BudgetTest {
                 .collect(Collectors.joining());
     }
 
+    private static String characters(int count) {
+        return IntStream.range(0, count)
+                .mapToObj(i -> Character.toString(0x10000 + 3 * i))
+                .collect(Collectors.joining("", "[", "]"));
+    }
+
     private static String list(int count, IntFunction<String> each) {
         return IntStream.range(0, count).mapToObj(each).collect(Collectors.joining(", "));
     }
@@ -93,13 +99,8 @@ class BudgetTest {
                         n -> Constraint.choice(IntStream.range(0, 40 * n)
                                 .mapToObj(i -> "text " + 7919 * i)
                                 .toList())),
-                Map.entry(
-                        "characters of a class",
-                        n -> Constraint.regex("["
-                                + IntStream.range(0, 2 * n)
-                                        .mapToObj(i -> Character.toString(0x4e00 + 3 * i))
-                                        .collect(Collectors.joining())
-                                + "]+")),
+                Map.entry("characters of a class", n -> Constraint.regex(characters(2 * n) + "+")),
+                Map.entry("characters of a class of GBNF", n -> Constraint.grammar("root ::= " + characters(40 * n))),
                 Map.entry(
                         "alternatives that meet",
                         n -> Constraint.schema("{\"oneOf\": ["
