@@ -78,9 +78,12 @@ final class CallGrammar {
     private Expression arguments(Form form, ToolDefinition tool, boolean exact) {
         Map<String, Object> schema = objectSchema(tool);
         try {
-            return form.member().isEmpty()
-                    ? json(schema, !exact)
-                    : members(form, exact ? schema : MemberGrammar.names(format, schema));
+            if (form.member().isEmpty()) {
+                String text = new String(Json.write(schema), StandardCharsets.UTF_8);
+                return rules.add(new JsonSchema(text, Whitespace.FLEXIBLE, !exact).compile(terms, tokenizer, ignored));
+            }
+            Map<String, ?> held = exact ? schema : MemberGrammar.names(format, schema);
+            return rules.add(new MemberGrammar(free, format, form, held, ignored).grammar());
         } catch (ConstraintException e) {
             if (!exact || tool.strict() || !(e instanceof SchemaRefusal refusal && refusal.whole)) {
                 throw new ConstraintException("tool " + tool.name(), e);
@@ -101,12 +104,4 @@ final class CallGrammar {
         return schema;
     }
 
-    private Expression members(Form form, Map<String, ?> schema) {
-        return rules.add(new MemberGrammar(free, format, form, schema, ignored).grammar());
-    }
-
-    private Expression json(Map<String, ?> schema, boolean lenient) {
-        String text = new String(Json.write(schema), StandardCharsets.UTF_8);
-        return rules.add(new JsonSchema(text, Whitespace.FLEXIBLE, lenient).compile(terms, tokenizer, ignored));
-    }
 }

@@ -32,10 +32,10 @@ record CodePoints(int[] bounds) {
 
     /** The characters of all sets; of each half first, so that none is copied for every other. */
     static CodePoints any(List<CodePoints> sets) {
-        int size = sets.size();
-        return size == 0
-                ? NONE
-                : size == 1 ? sets.getFirst() : any(sets.subList(0, size / 2)).or(any(sets.subList(size / 2, size)));
+        int half = sets.size() / 2;
+        return half == 0
+                ? sets.stream().findFirst().orElse(NONE)
+                : any(sets.subList(0, half)).or(any(sets.subList(half, sets.size())));
     }
 
     static CodePoints where(IntPredicate test) {

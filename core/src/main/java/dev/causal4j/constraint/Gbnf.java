@@ -65,7 +65,9 @@ record Gbnf(String grammar) implements Source {
                     throw wrong("::= behind the name of a rule", here());
                 }
                 at += 3;
-                rule.options().add(alternatives());
+                Expression option = alternatives();
+                terms.budget().keep(Grammar.bytes(option));
+                rule.options().add(option);
             }
             List<Expression> bodies = new ArrayList<>();
             rules.forEach((name, rule) -> {

@@ -274,12 +274,7 @@ final class Regex {
         }
         int c = in[at++];
         return switch (c) {
-            case 't' -> CodePoints.of('\t');
-            case 'n' -> CodePoints.of('\n');
-            case 'v' -> CodePoints.of(11);
-            case 'f' -> CodePoints.of('\f');
-            case 'r' -> CodePoints.of('\r');
-            case '0' -> CodePoints.of(0);
+            case 't', 'n', 'v', 'f', 'r', '0' -> CodePoints.of("\t\n\013\f\r\0".charAt("tnvfr0".indexOf(c)));
             case 'd' -> DIGITS;
             case 'D' -> DIGITS.not();
             case 'w' -> WORD;

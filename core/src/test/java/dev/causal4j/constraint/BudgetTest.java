@@ -3,6 +3,7 @@ package dev.causal4j.constraint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.sun.management.ThreadMXBean;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
@@ -52,6 +53,14 @@ class BudgetTest {
 
     private static long cpu() {
         return ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+    }
+
+    /** Bytes that a compilation with its first mask takes, also those that it gives back. */
+    private static long allocated(Constraint constraint) {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        Cost.of(constraint);
+        return threads.getCurrentThreadAllocatedBytes() - before;
     }
 
     private static Constraint stars(int options) {
@@ -147,6 +156,26 @@ class BudgetTest {
         assertThat(second.outcome).isEqualTo(first.outcome);
     }
 
+    /** Schemas with many parts at a place whose pointer has 140,000 characters, or with an id as long. */
+    private static Stream<String> farParts() {
+        String property = "{\"properties\":{\"" + "n".repeat(14_000) + "\":";
+        Stream<String> parts = Stream.of(
+                "{\"anyOf\":[" + list(1000, _ -> "{\"type\":\"null\"}") + "]}",
+                "{\"enum\":[" + list(1000, String::valueOf) + "]}",
+                "{\"properties\":{" + list(500, i -> "\"k" + i + "\":true") + "}}",
+                "{" + list(1000, i -> "\"k" + i + "\":0") + "}");
+        String id = "{\"$id\":\"" + "n".repeat(140_000) + "\",\"properties\":{";
+        return Stream.concat(
+                parts.map(part -> property.repeat(10) + part + "}}".repeat(10)),
+                Stream.of(id + list(1000, i -> "\"k" + i + "\":{\"$ref\":\"#\"}") + "}}"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("farParts")
+    void placesDoNotCopyHowTheyBegin(String schema) {
+        assertThat(allocated(Constraint.schema(schema))).isLessThan(80_000_000);
+    }
+
     @Test
     void bytesAreThoseOfTextsRulesAndClasses() {
         IntFunction<Constraint> texts = n -> Constraint.choice(
@@ -157,7 +186,7 @@ class BudgetTest {
         assertThat(Cost.of(rules.apply(10_000)).bytes).isGreaterThan(10_000L * 200);
         assertThat(Cost.of(rules.apply(20_000)).bytes).isGreaterThan(20_000L * 200);
         assertThat(Cost.of(rules.apply(199_990)).outcome)
-                .isEqualTo("constraint: expected at most 5,000,000 steps of compilation, got more; make it smaller");
+                .matches("constraint: expected at most 67,108,864 bytes, got 67,10[0-9],[0-9]{3}; make it smaller");
     }
 
     /** Texts between ends that belong together: each beginning has a stack of its own. */

@@ -28,30 +28,6 @@ class UncountedWorkTest {
         return IntStream.range(0, count).mapToObj(each).collect(Collectors.joining(separator));
     }
 
-    /** A schema behind a pointer of 140,000 characters. */
-    private static Constraint deep(String leaf) {
-        String name = "n".repeat(14_000);
-        return Constraint.schema(("{\"properties\":{\"" + name + "\":").repeat(10) + leaf + "}}".repeat(10));
-    }
-
-    @Test
-    void alternativesBehindALongPointerDoNotCopyIt() {
-        assertThat(allocated(deep("{\"anyOf\":[" + list(1000, ",", _ -> "{\"type\":\"null\"}") + "]}")))
-                .isLessThan(100_000_000);
-    }
-
-    @Test
-    void keywordsBehindALongPointerDoNotCopyIt() {
-        assertThat(allocated(deep("{" + list(1000, ",", i -> "\"k" + i + "\":0") + "}")))
-                .isLessThan(100_000_000);
-    }
-
-    @Test
-    void propertiesBehindALongPointerDoNotCopyIt() {
-        assertThat(allocated(deep("{\"properties\":{" + list(500, ",", i -> "\"k" + i + "\":true") + "}}")))
-                .isLessThan(150_000_000);
-    }
-
     @Test
     void tokensOfGbnfAreCountedWhenTheyAreMade() {
         // 800 bytes each here, 19 KB with a vocabulary of 152,000: they are to be shared, or refused on the way.
