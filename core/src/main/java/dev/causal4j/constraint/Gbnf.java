@@ -12,6 +12,7 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -44,6 +45,7 @@ record Gbnf(String grammar) implements Source {
         private final Terms terms;
         private final @Nullable Tokenizer tokenizer;
         private final Map<String, Rule> rules = new LinkedHashMap<>();
+        private final Map<Integer, Tokens> tokens = new HashMap<>(); // those but a token by the complement of its id
         private int at;
         private int depth;
 
@@ -137,20 +139,25 @@ record Gbnf(String grammar) implements Source {
 
         /** One token by its id or its text, or any but it. */
         private Expression tokens(boolean others, String text, @Nullable String id) {
-            BitSet ids = new BitSet();
-            if (tokenizer != null) {
-                int token = id != null
-                        ? Integer.parseInt(id)
-                        : tokenizer.id("<" + text + ">").orElse(-1);
-                if (token < 0 || token >= tokenizer.vocabularySize()) {
-                    throw wrong("a token of the tokenizer", quote("<" + text + ">"));
-                }
+            if (tokenizer == null) {
+                return new Text(terms.all);
+            }
+            int token = id != null
+                    ? Integer.parseInt(id)
+                    : tokenizer.id("<" + text + ">").orElse(-1);
+            int size = tokenizer.vocabularySize();
+            if (token < 0 || token >= size) {
+                throw wrong("a token of the tokenizer", quote("<" + text + ">"));
+            }
+            return tokens.computeIfAbsent(others ? ~token : token, _ -> {
+                terms.budget().keep(size / 8);
+                BitSet ids = new BitSet(size);
                 ids.set(token);
                 if (others) {
-                    ids.flip(0, tokenizer.vocabularySize());
+                    ids.flip(0, size);
                 }
-            }
-            return tokenizer == null ? new Text(terms.all) : new Tokens(ids);
+                return new Tokens(ids);
+            });
         }
 
         private Term one(CodePoints set) {

@@ -177,6 +177,15 @@ class BudgetTest {
     }
 
     @Test
+    void equalSetsOfTokensAreOneAndOthersAreCounted() {
+        String alike = "!<[1]> ".repeat(1000);
+        assertThat(Cost.of(Constraint.grammar("root ::= " + alike)).bytes).isLessThan(500_000);
+        String others = list(1000, i -> "!<[" + i + "]>").replace(",", "");
+        assertThat(Cost.of(Constraint.grammar("root ::= " + others)).bytes)
+                .isGreaterThan(1000L * TOKENIZER.vocabularySize() / 8);
+    }
+
+    @Test
     void bytesAreThoseOfTextsRulesAndClasses() {
         IntFunction<Constraint> texts = n -> Constraint.choice(
                 IntStream.range(0, n).mapToObj(i -> i + "-" + "x".repeat(60)).toList());
