@@ -395,7 +395,7 @@ final class SchemaReader {
             String name = (String) key;
             List<Subschema> value = only(document.child(schema, "properties", name));
             for (Others pattern : patterns) {
-                value = json.matches(pattern.names(), name) ? Shapes.both(value, pattern.value()) : value;
+                value = json.matches(pattern.names(), name) ? shapes.both(value, pattern.value()) : value;
             }
             named.put(name, json.matches(names, name) ? value : List.of(SchemaDocument.NEVER));
         }
@@ -426,7 +426,7 @@ final class SchemaReader {
             List<Others> divided = new ArrayList<>();
             for (Others before : all) {
                 Term both = json.both(before.names(), pattern.names());
-                divided.add(new Others(both, Shapes.both(before.value(), pattern.value())));
+                divided.add(new Others(both, shapes.both(before.value(), pattern.value())));
                 divided.add(new Others(json.minus(before.names(), pattern.names()), before.value()));
             }
             divided.add(new Others(json.both(rest, pattern.names()), pattern.value()));

@@ -185,6 +185,17 @@ class BudgetTest {
                 .isGreaterThan(1000L * TOKENIZER.vocabularySize() / 8);
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"type\":\"array\",\"items\":{\"title\":0}}",
+                "{\"type\":\"object\",\"properties\":{\"a\":{\"title\":0}}}"
+            })
+    void schemasOfOneValueAreCountedWhereTheyMeet(String schema) {
+        assertThat(Cost.of(Constraint.schema("{\"allOf\":[" + list(8_000, _ -> schema) + "]}")).outcome)
+                .isEqualTo("constraint: expected at most 5,000,000 steps of compilation, got more; make it smaller");
+    }
+
     @Test
     void bytesAreThoseOfTextsRulesAndClasses() {
         IntFunction<Constraint> texts = n -> Constraint.choice(
