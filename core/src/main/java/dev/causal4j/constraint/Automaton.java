@@ -53,7 +53,6 @@ final class Automaton {
     Automaton(Terms terms, Grammar grammar) {
         this.terms = terms;
         this.grammar = grammar;
-        terms.budget().keep(grammar.bytes());
         end = stacks(List.of(new Frame(place(Grammar.EMPTY, Place.WHOLE), null)));
         begin();
         expand(grammar.rules().getFirst(), end);

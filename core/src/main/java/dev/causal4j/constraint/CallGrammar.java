@@ -78,9 +78,14 @@ final class CallGrammar {
     private Expression arguments(Form form, ToolDefinition tool, boolean exact) {
         Map<String, Object> schema = objectSchema(tool);
         try {
-            return form.member().isEmpty()
-                    ? json(schema, !exact)
-                    : members(form, exact ? schema : MemberGrammar.names(format, schema));
+            if (form.member().isEmpty()) {
+                String text = new String(Json.write(schema), StandardCharsets.UTF_8);
+                // Without a format the model learnt no calls: it might write nothing but white space.
+                Whitespace whitespace = format == ToolFormat.NONE ? Whitespace.SPACED : Whitespace.FLEXIBLE;
+                return rules.add(new JsonSchema(text, whitespace, !exact).compile(terms, tokenizer, ignored));
+            }
+            Map<String, ?> held = exact ? schema : MemberGrammar.names(format, schema);
+            return rules.add(new MemberGrammar(free, format, form, held, ignored).grammar());
         } catch (ConstraintException e) {
             if (!exact || tool.strict() || !(e instanceof SchemaRefusal refusal && refusal.whole)) {
                 throw new ConstraintException("tool " + tool.name(), e);
@@ -99,16 +104,5 @@ final class CallGrammar {
         }
         schema.putIfAbsent("type", "object");
         return schema;
-    }
-
-    private Expression members(Form form, Map<String, ?> schema) {
-        return rules.add(new MemberGrammar(free, format, form, schema, ignored).grammar());
-    }
-
-    private Expression json(Map<String, ?> schema, boolean lenient) {
-        String text = new String(Json.write(schema), StandardCharsets.UTF_8);
-        // Without a format the model learnt no calls: it might write nothing but white space.
-        Whitespace whitespace = format == ToolFormat.NONE ? Whitespace.SPACED : Whitespace.FLEXIBLE;
-        return rules.add(new JsonSchema(text, whitespace, lenient).compile(terms, tokenizer, ignored));
     }
 }

@@ -27,7 +27,15 @@ record CodePoints(int[] bounds) {
     }
 
     static CodePoints of(int... characters) {
-        return Arrays.stream(characters).mapToObj(c -> range(c, c)).reduce(NONE, CodePoints::or);
+        return any(Arrays.stream(characters).mapToObj(c -> range(c, c)).toList());
+    }
+
+    /** The characters of all sets; of each half first, so that none is copied for every other. */
+    static CodePoints any(List<CodePoints> sets) {
+        int half = sets.size() / 2;
+        return half == 0
+                ? sets.stream().findFirst().orElse(NONE)
+                : any(sets.subList(0, half)).or(any(sets.subList(half, sets.size())));
     }
 
     static CodePoints where(IntPredicate test) {

@@ -50,12 +50,8 @@ final class Configuration {
 
     /** Whether a token can follow, whatever its text. */
     boolean takes(int token) {
-        for (Member member : members) {
-            if (member.tokens != null && member.tokens.ids().get(token)) {
-                return true;
-            }
-        }
-        return false;
+        return Arrays.stream(members)
+                .anyMatch(each -> each.tokens != null && each.tokens.ids().get(token));
     }
 
     @Override

@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 final class FreeText {
     final Terms terms;
     private final Map<String, Integer> control = new LinkedHashMap<>(); // ids of control tokens
+    private final Memo<List<String>, Tokens> tokens = new Memo<>(this::tokens);
 
     /**
      * @param tokenizer null for one without control tokens
@@ -68,7 +69,7 @@ final class FreeText {
     }
 
     private Expression mark(String token) {
-        List<Expression> spellings = new ArrayList<>(List.of(tokens(List.of(token))));
+        List<Expression> spellings = new ArrayList<>(List.of(tokens.of(List.of(token))));
         try {
             addLetters(spellings, token);
         } catch (ConstraintException _) {
@@ -77,9 +78,10 @@ final class FreeText {
         return new Choice(spellings);
     }
 
-    private Tokens tokens(Iterable<String> some) {
+    private Tokens tokens(List<String> some) {
         BitSet ids = new BitSet();
         some.forEach(token -> ids.set(Objects.requireNonNull(control.get(token))));
+        terms.budget().keep(ids.size() / 8);
         return new Tokens(ids);
     }
 
@@ -94,7 +96,7 @@ final class FreeText {
         Term first = terms.and(terms.concat(terms.all, terms.raw(mark)), terms.not(early));
         List<Expression> ends = new ArrayList<>(List.of(new Text(first)));
         if (control.containsKey(mark)) {
-            ends.add(new Sequence(new Text(none(marks)), tokens(List.of(mark))));
+            ends.add(new Sequence(new Text(none(marks)), tokens.of(List.of(mark))));
         }
         return new Sequence(parts(marks), new Choice(ends));
     }
@@ -104,13 +106,13 @@ final class FreeText {
         Term space = terms.repeat(terms.raw(List.of(" ", "\n", "\t", "\r")), 0, Terms.UNBOUNDED);
         Term begins = terms.concat(space, terms.raw(beginnings), terms.all);
         Term first = terms.and(terms.not(begins), none(marks));
-        Expression more = new Sequence(tokens(others(marks)), without(marks));
+        Expression more = new Sequence(tokens.of(others(marks)), without(marks));
         return new Sequence(new Text(first), Grammar.optional(more));
     }
 
     /** Texts without a mark that end with a control token which is none, any number of them. */
     private Expression parts(List<String> marks) {
-        Expression part = new Sequence(new Text(none(marks)), tokens(others(marks)));
+        Expression part = new Sequence(new Text(none(marks)), tokens.of(others(marks)));
         return new Repeat(part, 0, others(marks).isEmpty() ? 0 : Terms.UNBOUNDED);
     }
 

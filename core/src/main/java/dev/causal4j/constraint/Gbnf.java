@@ -12,6 +12,7 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +31,7 @@ record Gbnf(String grammar) implements Source {
 
     /** Reads rules from their text. */
     private static final class Reader {
+        private static final int CHARACTER_STEPS = 10; // to read a character of a class
         private static final Pattern NAME = Pattern.compile("[a-zA-Z0-9_-]+");
         private static final Pattern DEFINED = Pattern.compile("[a-zA-Z0-9_-]+[ \\t]*::=");
         private static final Pattern COUNTS = Pattern.compile("\\{\\s*(\\d{1,7})\\s*(,\\s*(\\d{0,7})\\s*)?\\}");
@@ -43,6 +45,7 @@ record Gbnf(String grammar) implements Source {
         private final Terms terms;
         private final @Nullable Tokenizer tokenizer;
         private final Map<String, Rule> rules = new LinkedHashMap<>();
+        private final Map<Integer, Tokens> tokens = new HashMap<>(); // those but a token by the complement of its id
         private int at;
         private int depth;
 
@@ -64,7 +67,9 @@ record Gbnf(String grammar) implements Source {
                     throw wrong("::= behind the name of a rule", here());
                 }
                 at += 3;
-                rule.options().add(alternatives());
+                Expression option = alternatives();
+                terms.budget().keep(Grammar.bytes(option));
+                rule.options().add(option);
             }
             List<Expression> bodies = new ArrayList<>();
             rules.forEach((name, rule) -> {
@@ -134,20 +139,25 @@ record Gbnf(String grammar) implements Source {
 
         /** One token by its id or its text, or any but it. */
         private Expression tokens(boolean others, String text, @Nullable String id) {
-            BitSet ids = new BitSet();
-            if (tokenizer != null) {
-                int token = id != null
-                        ? Integer.parseInt(id)
-                        : tokenizer.id("<" + text + ">").orElse(-1);
-                if (token < 0 || token >= tokenizer.vocabularySize()) {
-                    throw wrong("a token of the tokenizer", quote("<" + text + ">"));
-                }
+            if (tokenizer == null) {
+                return new Text(terms.all);
+            }
+            int token = id != null
+                    ? Integer.parseInt(id)
+                    : tokenizer.id("<" + text + ">").orElse(-1);
+            int size = tokenizer.vocabularySize();
+            if (token < 0 || token >= size) {
+                throw wrong("a token of the tokenizer", quote("<" + text + ">"));
+            }
+            return tokens.computeIfAbsent(others ? ~token : token, _ -> {
+                terms.budget().keep(size / 8);
+                BitSet ids = new BitSet(size);
                 ids.set(token);
                 if (others) {
-                    ids.flip(0, tokenizer.vocabularySize());
+                    ids.flip(0, size);
                 }
-            }
-            return tokenizer == null ? new Text(terms.all) : new Tokens(ids);
+                return new Tokens(ids);
+            });
         }
 
         private Term one(CodePoints set) {
@@ -156,8 +166,9 @@ record Gbnf(String grammar) implements Source {
 
         private CodePoints set() {
             boolean negated = eat("^");
-            CodePoints set = CodePoints.NONE;
+            List<CodePoints> set = new ArrayList<>();
             while (!eat("]")) {
+                terms.budget().spend(CHARACTER_STEPS);
                 int from = character("]");
                 boolean range = in.startsWith("-", at) && !in.startsWith("-]", at);
                 at += range ? 1 : 0;
@@ -165,9 +176,10 @@ record Gbnf(String grammar) implements Source {
                 if (to < from) {
                     throw wrong("a range in order", here());
                 }
-                set = set.or(CodePoints.range(from, to));
+                set.add(CodePoints.range(from, to));
             }
-            return negated ? set.not() : set;
+            CodePoints all = CodePoints.any(set);
+            return negated ? all.not() : all;
         }
 
         private int character(String end) {

@@ -1,6 +1,5 @@
 package dev.causal4j.constraint;
 
-import java.util.BitSet;
 import java.util.List;
 
 /**
@@ -13,15 +12,9 @@ record Grammar(List<Expression> rules, List<String> names) {
     /** The empty text. */
     static final Expression EMPTY = new Expression.Sequence(List.of());
 
-    /** Roughly its bytes, without terms. */
-    long bytes() {
-        long named = names.stream().mapToLong(String::length).sum();
-        return named + rules.stream().mapToLong(Grammar::bytes).sum();
-    }
-
-    private static long bytes(Expression part) {
-        long own = part instanceof Expression.Tokens(BitSet ids) ? 60L + ids.size() / 8 : 60;
-        return own + part.parts().stream().mapToLong(Grammar::bytes).sum();
+    /** Roughly the bytes of a rule, without terms and sets of tokens. Who makes it counts them. */
+    static long bytes(Expression part) {
+        return 60 + part.parts().stream().mapToLong(Grammar::bytes).sum();
     }
 
     static Grammar of(Term term) {

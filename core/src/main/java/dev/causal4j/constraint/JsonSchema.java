@@ -23,7 +23,7 @@ record JsonSchema(String schema, Whitespace whitespace, boolean lenient) impleme
         JsonTerms json = new JsonTerms(terms, whitespace, Spelling.PLAIN, "");
         SchemaReader reader = new SchemaReader(document, json, lenient, ignored);
         Rules rules = new Rules(terms.budget());
-        Call root = rules.reserve(document.root().name());
+        Call root = rules.reserve("the schema at the root");
         SchemaGrammar values = new SchemaGrammar(json, reader, rules);
         rules.set(root, values.value(List.of(document.root())));
         values.finish();

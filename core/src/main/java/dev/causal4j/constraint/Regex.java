@@ -241,7 +241,7 @@ final class Regex {
 
     private CodePoints bracket() {
         boolean negated = eat('^');
-        CodePoints set = CodePoints.NONE;
+        List<CodePoints> set = new ArrayList<>();
         while (!eat(']')) {
             CodePoints from = member();
             boolean range = at + 1 < in.length && in[at] == '-' && in[at + 1] != ']' && from.isSingle();
@@ -253,10 +253,11 @@ final class Regex {
                 }
                 from = CodePoints.range(from.bounds()[0], to.bounds()[0]);
             }
-            terms.budget().spend((set.bounds().length + from.bounds().length) / 8);
-            set = set.or(from);
+            terms.budget().spend(from.bounds().length);
+            set.add(from);
         }
-        return negated ? set.not() : set;
+        CodePoints all = CodePoints.any(set);
+        return negated ? all.not() : all;
     }
 
     private CodePoints member() {
@@ -273,12 +274,7 @@ final class Regex {
         }
         int c = in[at++];
         return switch (c) {
-            case 't' -> CodePoints.of('\t');
-            case 'n' -> CodePoints.of('\n');
-            case 'v' -> CodePoints.of(11);
-            case 'f' -> CodePoints.of('\f');
-            case 'r' -> CodePoints.of('\r');
-            case '0' -> CodePoints.of(0);
+            case 't', 'n', 'v', 'f', 'r', '0' -> CodePoints.of("\t\n\013\f\r\0".charAt("tnvfr0".indexOf(c)));
             case 'd' -> DIGITS;
             case 'D' -> DIGITS.not();
             case 'w' -> WORD;

@@ -21,12 +21,14 @@ final class Rules {
     Call reserve(String name) {
         Limits.check("constraint", bodies.size(), Limits.SYMBOLS, "rules");
         budget.spend(STEPS);
+        budget.keep(name.length());
         bodies.add(new Choice());
         names.add(name);
         return new Call(bodies.size() - 1);
     }
 
     void set(Call rule, Expression body) {
+        budget.keep(Grammar.bytes(body));
         bodies.set(rule.rule(), body);
     }
 

@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The subschemas of a JSON Schema, with their places in it. Not thread-safe. */
 final class SchemaDocument {
-    static final Subschema ANY = new Subschema("", Map.of(), false);
-    static final Subschema NEVER = new Subschema("", Map.of("not", true), false);
+    static final Subschema ANY = new Subschema(null, "", Map.of(), false);
+    static final Subschema NEVER = new Subschema(null, "", Map.of("not", true), false);
 
     private final Object root;
     private final IdentityHashMap<Object, Subschema> known = new IdentityHashMap<>();
@@ -25,34 +25,36 @@ final class SchemaDocument {
     }
 
     Subschema root() {
-        return subschema(root, "", false);
+        return subschema(root, null, "", false);
     }
 
-    /** What stands at {@code pointer} as a schema. Not recursive: keywords are looked at when they are asked for. */
-    private Subschema subschema(@Nullable Object value, String pointer, boolean foreign) {
+    /** What stands some steps below {@code parent}, or below the root, as a schema. Not recursive: keywords are looked at when they are asked for. */
+    private Subschema subschema(
+            @Nullable Object value, @Nullable Subschema parent, String steps, boolean foreign) {
         return switch (value) {
             case Boolean all -> all ? ANY : NEVER;
-            case Map<?, ?> map -> known.computeIfAbsent(map, _ -> new Subschema(pointer, map, foreign));
-            case null, default -> throw Subschema.wrong(pointer, "a schema", value);
+            case Map<?, ?> map -> known.computeIfAbsent(map, _ -> new Subschema(parent, steps, map, foreign));
+            case null, default -> 
+                throw Subschema.wrong(new Subschema(parent, steps, Map.of(), foreign).pointer(), "a schema", value);
         };
     }
 
     /** The schema of a keyword's value, or of a part of it: {@code path} is the keyword, then names and indices. */
     Subschema child(Subschema parent, Object... path) {
         Object value = parent.keywords;
-        StringBuilder pointer = new StringBuilder(parent.pointer);
+        StringBuilder steps = new StringBuilder();
         for (Object step : path) {
             value = step(value, step.toString());
-            pointer.append('/').append(step.toString().replace("~", "~0").replace("/", "~1"));
+            steps.append('/').append(step.toString().replace("~", "~0").replace("/", "~1"));
         }
-        return subschema(value, pointer.toString(), parent.foreign || foreign(value));
+        return subschema(value, parent, steps.toString(), parent.foreign || foreign(value));
     }
 
     /** The schema that a {@code $ref} means. */
     Subschema resolve(Subschema from) {
         String ref = from.text("$ref");
         String id = root instanceof Map<?, ?> map && map.get("$id") instanceof String text ? text : "";
-        String local = !id.isEmpty() && ref.startsWith(id + "#") ? ref.substring(id.length()) : ref;
+        String local = !id.isEmpty() && ref.startsWith(id) && ref.startsWith("#", id.length()) ? ref.substring(id.length()) : ref;
         if (from.foreign || !(local.equals("#") || local.startsWith("#/"))) {
             throw from.refused("$ref", "$ref to a place in this schema, as \"#/$defs/a\"", quote(ref));
         }
@@ -66,7 +68,7 @@ final class SchemaDocument {
                 throw from.refused("$ref", "$ref to a schema that is there", quote(ref));
             }
         }
-        return subschema(value, local.substring(1), foreign);
+        return subschema(value, null, local.substring(1), foreign);
     }
 
     private static String decode(Subschema from, String step) {

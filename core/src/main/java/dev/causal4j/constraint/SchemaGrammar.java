@@ -28,10 +28,12 @@ import org.jspecify.annotations.Nullable;
  * an object. Not thread-safe.
  */
 final class SchemaGrammar {
+    private static final String NAME = "the schema at "; // of rules in errors
+
     private final JsonTerms json;
     private final SchemaReader reader;
     private final Rules rules;
-    private Subschema at = SchemaDocument.ANY; // that is written
+    private String at = ""; // the place that is written
     private final Map<List<Subschema>, Expression> values = new HashMap<>();
     private final Memo<Shape, Expression> shapes = new Memo<>(this::write);
     private final Deque<Runnable> open = new ArrayDeque<>();
@@ -52,10 +54,10 @@ final class SchemaGrammar {
                 known = choice(alternatives.stream().map(this::regular).toList());
             } else {
                 Subschema first = all.isEmpty() ? SchemaDocument.ANY : all.getFirst();
-                Call rule = rules.reserve(first.name());
+                Call rule = rules.reserve(NAME + first.place());
                 known = rule;
                 open.push(() -> {
-                    at = first;
+                    at = first.place();
                     rules.set(rule, choice(alternatives.stream().map(shapes::of).toList()));
                 });
             }
@@ -72,18 +74,12 @@ final class SchemaGrammar {
     }
 
     private Call rule(Expression body) {
-        return rules.add(at.name(), body);
+        return rules.add(NAME + at, body);
     }
 
     private Expression write(Shape shape) {
         return switch (shape) {
-            case Items items -> {
-                Subschema unique = items.unique();
-                if (unique != null && items.max() > 1) {
-                    reader.refuse(unique, "uniqueItems", "no \"uniqueItems\" of more than one item", "one");
-                }
-                yield list(items);
-            }
+            case Items items -> list(items);
             case Members members -> members(members);
             default -> regular(shape);
         };
@@ -105,6 +101,10 @@ final class SchemaGrammar {
     }
 
     private Expression list(Items items) {
+        Subschema unique = items.unique();
+        if (unique != null && items.max() > 1) {
+            reader.refuse(unique, "uniqueItems", "no \"uniqueItems\" of more than one item", "one");
+        }
         int named = items.first().size();
         int max = items.max();
         int behind = Math.max(named, 1); // the first item has no comma
@@ -137,7 +137,7 @@ final class SchemaGrammar {
         int counts = max == Terms.UNBOUNDED ? Math.max(min, 1) : max;
         Limits.check("schema, object", (counts + 1L) * (named.size() + 1), Limits.SYMBOLS, "places");
         Expression[] places = ends(other, min, max, counts);
-        String place = "schema, object at " + at.place();
+        String place = "schema, object at " + at;
         int following = members.others().size(); // properties that can come next
         for (Map.Entry<String, List<Subschema>> each :
                 List.copyOf(named.entrySet()).reversed()) {
@@ -152,7 +152,7 @@ final class SchemaGrammar {
     /** Places behind all named properties. */
     private Expression[] ends(@Nullable Expression other, int min, int max, int counts) {
         Call[] places = new Call[counts + 1];
-        Arrays.setAll(places, _ -> rules.reserve(at.name()));
+        Arrays.setAll(places, _ -> rules.reserve(NAME + at));
         for (int count = 0; count <= counts; count++) {
             List<Expression> options = new ArrayList<>();
             if (count > 0 && count >= min) {

@@ -90,7 +90,7 @@ final class SchemaReader {
         List<Shape> known = read.get(schema);
         if (known == null) {
             if (!open.add(schema)) { // a part of itself without a value between
-                throw Subschema.wrong(schema.pointer, "references that come to a type", "a circle");
+                throw Subschema.wrong(schema.pointer(), "references that come to a type", "a circle");
             }
             try {
                 Limits.check("schema, references behind each other", open.size(), MAX_REFERENCES, "schemas");
@@ -111,7 +111,7 @@ final class SchemaReader {
             } else if (keyword.equals("format")
                     ? !Formats.PATTERNS.containsKey(schema.text(keyword))
                     : !OWN.contains(keyword) && !OTHERS.contains(keyword)) {
-                ignored.add(schema.pointer + "/" + keyword);
+                ignore(schema.pointer() + "/" + keyword);
             }
         }
         List<Shape> all = part(schema, "$ref", () -> read(document.resolve(schema)), shapes.any);
@@ -137,7 +137,7 @@ final class SchemaReader {
             if (!lenient) {
                 throw refusal;
             }
-            ignored.add(refusal.pointer);
+            ignore(refusal.pointer);
         }
         return shapes.meet(base, part);
     }
@@ -147,7 +147,12 @@ final class SchemaReader {
         if (!lenient) {
             throw schema.refused(keyword, expected, got);
         }
-        ignored.add(schema.pointer + "/" + keyword);
+        ignore(schema.pointer() + "/" + keyword);
+    }
+
+    private void ignore(String place) {
+        json.terms.budget().keep(place.length());
+        ignored.add(place);
     }
 
     private List<Shape> anyOf(Subschema schema) {
@@ -259,7 +264,7 @@ final class SchemaReader {
         Object type = schema.keywords.get("type");
         Set<String> types = new LinkedHashSet<>(schema.texts("type", type instanceof String ? List.of(type) : type));
         if (!TYPES.containsAll(types)) {
-            throw Subschema.wrong(schema.pointer + "/type", "types of " + TYPES, String.join(", ", types));
+            throw Subschema.wrong(schema.pointer() + "/type", "types of " + TYPES, String.join(", ", types));
         }
         return types;
     }
@@ -273,17 +278,18 @@ final class SchemaReader {
         for (Object value : values) {
             switch (value) {
                 case Boolean flag -> all.add(List.of(new Scalars(Kind.BOOLEAN, json.terms.raw(flag.toString()))));
-                case Number number -> numbers.add(spelled(Subschema.number(schema.pointer, number)));
+                case Number number -> numbers.add(spelled(schema.number("", number)));
                 case String text -> strings.add(text);
                 case List<?> list -> {
-                    List<List<Subschema>> items =
-                            list.stream().map(v -> constant(schema, v)).toList();
+                    List<List<Subschema>> items = list.stream()
+                            .map(v -> List.of(schema.saying("const", v)))
+                            .toList();
                     List<Subschema> none = List.of(SchemaDocument.NEVER);
                     all.add(List.of(new Items(items, none, list.size(), list.size(), null)));
                 }
                 case Map<?, ?> map -> {
                     Map<String, List<Subschema>> named = new LinkedHashMap<>();
-                    map.forEach((name, v) -> named.put((String) name, constant(schema, v)));
+                    map.forEach((name, v) -> named.put((String) name, List.of(schema.saying("const", v))));
                     all.add(List.of(new Members(named, named.keySet(), List.of(), 0, Terms.UNBOUNDED)));
                 }
                 default -> all.add(List.of(new Scalars(Kind.NULL, json.nothing)));
@@ -296,10 +302,6 @@ final class SchemaReader {
             all.add(List.of(new Strings(0, Terms.UNBOUNDED, json.plain(strings))));
         }
         return shapes.union(all);
-    }
-
-    private static List<Subschema> constant(Subschema schema, Object value) {
-        return List.of(schema.saying("const", value));
     }
 
     /** The one spelling of a number that is given, without superfluous zeros. */
@@ -334,7 +336,7 @@ final class SchemaReader {
         }
         BigDecimal value = schema.number("multipleOf");
         if (value.signum() <= 0) {
-            throw Subschema.wrong(schema.pointer + "/multipleOf", "a number above 0", value);
+            throw Subschema.wrong(schema.pointer() + "/multipleOf", "a number above 0", value);
         }
         Multiple multiple = Multiple.of(value);
         if (multiple == null) {
@@ -392,7 +394,7 @@ final class SchemaReader {
             String name = (String) key;
             List<Subschema> value = only(document.child(schema, "properties", name));
             for (Others pattern : patterns) {
-                value = json.matches(pattern.names(), name) ? Shapes.both(value, pattern.value()) : value;
+                value = json.matches(pattern.names(), name) ? shapes.both(value, pattern.value()) : value;
             }
             named.put(name, json.matches(names, name) ? value : List.of(SchemaDocument.NEVER));
         }
@@ -401,7 +403,7 @@ final class SchemaReader {
                 : SchemaDocument.ANY;
         return new Members(
                 named,
-                new LinkedHashSet<>(schema.texts("required")),
+                new LinkedHashSet<>(schema.texts("required", schema.list("required"))),
                 others(schema, names, patterns, other),
                 schema.count("minProperties", 0),
                 schema.count("maxProperties", Terms.UNBOUNDED));
@@ -423,7 +425,7 @@ final class SchemaReader {
             List<Others> divided = new ArrayList<>();
             for (Others before : all) {
                 Term both = json.both(before.names(), pattern.names());
-                divided.add(new Others(both, Shapes.both(before.value(), pattern.value())));
+                divided.add(new Others(both, shapes.both(before.value(), pattern.value())));
                 divided.add(new Others(json.minus(before.names(), pattern.names()), before.value()));
             }
             divided.add(new Others(json.both(rest, pattern.names()), pattern.value()));
@@ -431,7 +433,7 @@ final class SchemaReader {
             all = new ArrayList<>(divided.stream()
                     .filter(each -> json.terms.live(each.names()))
                     .toList());
-            Limits.check("schema, patternProperties at " + schema.pointer, all.size(), MAX_DIVISIONS, "kinds of names");
+            Limits.check("schema, patternProperties at " + schema.pointer(), all.size(), MAX_DIVISIONS, "kinds of names");
         }
         if (other != SchemaDocument.NEVER && json.terms.live(rest)) {
             all.add(new Others(rest, only(other)));

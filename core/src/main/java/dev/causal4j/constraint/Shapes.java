@@ -192,7 +192,8 @@ final class Shapes {
         return List.of(SchemaDocument.NEVER);
     }
 
-    static List<Subschema> both(List<Subschema> a, List<Subschema> b) {
+    List<Subschema> both(List<Subschema> a, List<Subschema> b) {
+        json.terms.budget().spend((a.size() + b.size()) / 4);
         if (a.isEmpty() || a.equals(b)) {
             return b;
         }

@@ -10,31 +10,42 @@ import org.jspecify.annotations.Nullable;
 /** A schema within a schema, with its place. Equal to itself alone. Its map is not changed. Thread-safe. */
 final class Subschema {
     private static final int MAX_EXPONENT = 1000; // digits that bounds are compared by
+    private static final int MAX_POINTER = 1000; // characters
 
-    /** Its place as a JSON pointer. */
-    final String pointer;
+    private final @Nullable Subschema parent;
+    private final String steps; // from the parent as a JSON pointer: texts from the root would grow with the square
 
     final Map<?, ?> keywords;
 
     /** Whether it is part of a schema of another name, so that its references mean places there. */
     final boolean foreign;
 
-    Subschema(String pointer, Map<?, ?> keywords, boolean foreign) {
-        this.pointer = pointer;
+    Subschema(@Nullable Subschema parent, String steps, Map<?, ?> keywords, boolean foreign) {
+        this.parent = parent;
+        this.steps = cut(steps);
         this.keywords = keywords;
         this.foreign = foreign;
     }
 
+    /** Its place as a JSON pointer, cut where it is too long. */
+    String pointer() {
+        return parent == null ? steps : cut(parent.pointer() + steps);
+    }
+
+    private static String cut(String pointer) {
+        return pointer.length() > MAX_POINTER ? pointer.substring(0, MAX_POINTER) + "..." : pointer;
+    }
+
     /** A schema that says one thing, at the place of another one. */
     Subschema saying(String keyword, Object value) {
-        return new Subschema(pointer, Map.of(keyword, value), foreign);
+        return new Subschema(parent, steps, Map.of(keyword, value), foreign);
     }
 
     /** The schema without a keyword. */
     Subschema without(String keyword) {
         Map<Object, Object> others = new LinkedHashMap<>(keywords);
         others.remove(keyword);
-        return new Subschema(pointer, others, foreign);
+        return new Subschema(parent, steps, others, foreign);
     }
 
     boolean has(String keyword) {
@@ -45,7 +56,7 @@ final class Subschema {
     private <T> T value(String keyword, Class<T> type, String expected) {
         Object value = keywords.get(keyword);
         if (!type.isInstance(value)) {
-            throw wrong(pointer + "/" + keyword, expected, value);
+            throw wrong(pointer() + "/" + keyword, expected, value);
         }
         return type.cast(value);
     }
@@ -68,15 +79,10 @@ final class Subschema {
         return has(keyword) ? value(keyword, Map.class, "an object") : Map.of();
     }
 
-    /** Strings of a list; none if the keyword is not there. */
-    List<String> texts(String keyword) {
-        return texts(keyword, list(keyword));
-    }
-
     /** Strings of a list somewhere in a keyword's value. */
     List<String> texts(String place, @Nullable Object list) {
         if (!(list instanceof List<?> values) || !values.stream().allMatch(String.class::isInstance)) {
-            throw wrong(pointer + "/" + place, "a list of strings", list);
+            throw wrong(pointer() + "/" + place, "a list of strings", list);
         }
         return values.stream().map(String.class::cast).distinct().toList();
     }
@@ -88,21 +94,21 @@ final class Subschema {
         }
         BigDecimal count = number(keyword);
         if (count.signum() < 0 || count.stripTrailingZeros().scale() > 0) {
-            throw wrong(pointer + "/" + keyword, "a whole number of at least 0", keywords.get(keyword));
+            throw wrong(pointer() + "/" + keyword, "a whole number of at least 0", keywords.get(keyword));
         }
         return count.min(BigDecimal.valueOf(Integer.MAX_VALUE)).intValue();
     }
 
     /** A number of at most a thousand digits. */
     BigDecimal number(String keyword) {
-        return number(pointer + "/" + keyword, value(keyword, Number.class, "a number"));
+        return number("/" + keyword, value(keyword, Number.class, "a number"));
     }
 
-    /** Any number of a schema, exactly. */
-    static BigDecimal number(String place, Number value) {
+    /** Any number of the schema, exactly. */
+    BigDecimal number(String place, Number value) {
         BigDecimal number = new BigDecimal(value.toString());
         if (Math.abs((long) number.scale()) > MAX_EXPONENT) {
-            throw wrong(place, "a number of at most " + MAX_EXPONENT + " digits", value);
+            throw wrong(pointer() + place, "a number of at most " + MAX_EXPONENT + " digits", value);
         }
         return number;
     }
@@ -114,16 +120,12 @@ final class Subschema {
 
     /** Says that a keyword asserts what no mask holds. */
     SchemaRefusal refused(String keyword, String expected, String got) {
-        return new SchemaRefusal(pointer + "/" + keyword, !keyword.equals("$ref"), expected + " at " + place(), got);
-    }
-
-    /** Its name in errors. */
-    String name() {
-        return "the schema at " + place();
+        return new SchemaRefusal(pointer() + "/" + keyword, !keyword.equals("$ref"), expected + " at " + place(), got);
     }
 
     /** Its place in words. */
     String place() {
+        String pointer = pointer();
         return pointer.isEmpty() ? "the root" : pointer;
     }
 }

@@ -3,6 +3,7 @@ package dev.causal4j.constraint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.sun.management.ThreadMXBean;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
@@ -54,6 +55,14 @@ class BudgetTest {
         return ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
     }
 
+    /** Bytes that a compilation with its first mask takes, also those that it gives back. */
+    private static long allocated(Constraint constraint) {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        Cost.of(constraint);
+        return threads.getCurrentThreadAllocatedBytes() - before;
+    }
+
     private static Constraint stars(int options) {
         return Constraint.grammar("root ::= "
                 + IntStream.range(0, options)
@@ -75,6 +84,12 @@ class BudgetTest {
                 .collect(Collectors.joining());
     }
 
+    private static String characters(int count) {
+        return IntStream.range(0, count)
+                .mapToObj(i -> Character.toString(0x10000 + 3 * i))
+                .collect(Collectors.joining("", "[", "]"));
+    }
+
     private static String list(int count, IntFunction<String> each) {
         return IntStream.range(0, count).mapToObj(each).collect(Collectors.joining(", "));
     }
@@ -93,13 +108,8 @@ class BudgetTest {
                         n -> Constraint.choice(IntStream.range(0, 40 * n)
                                 .mapToObj(i -> "text " + 7919 * i)
                                 .toList())),
-                Map.entry(
-                        "characters of a class",
-                        n -> Constraint.regex("["
-                                + IntStream.range(0, 2 * n)
-                                        .mapToObj(i -> Character.toString(0x4e00 + 3 * i))
-                                        .collect(Collectors.joining())
-                                + "]+")),
+                Map.entry("characters of a class", n -> Constraint.regex(characters(2 * n) + "+")),
+                Map.entry("characters of a class of GBNF", n -> Constraint.grammar("root ::= " + characters(40 * n))),
                 Map.entry(
                         "alternatives that meet",
                         n -> Constraint.schema("{\"oneOf\": ["
@@ -146,6 +156,46 @@ class BudgetTest {
         assertThat(second.outcome).isEqualTo(first.outcome);
     }
 
+    /** Schemas with many parts at a place whose pointer has 140,000 characters, or with an id as long. */
+    private static Stream<String> farParts() {
+        String property = "{\"properties\":{\"" + "n".repeat(14_000) + "\":";
+        Stream<String> parts = Stream.of(
+                "{\"anyOf\":[" + list(1000, _ -> "{\"type\":\"null\"}") + "]}",
+                "{\"enum\":[" + list(1000, String::valueOf) + "]}",
+                "{\"properties\":{" + list(500, i -> "\"k" + i + "\":true") + "}}",
+                "{" + list(1000, i -> "\"k" + i + "\":0") + "}");
+        String id = "{\"$id\":\"" + "n".repeat(140_000) + "\",\"properties\":{";
+        return Stream.concat(
+                parts.map(part -> property.repeat(10) + part + "}}".repeat(10)),
+                Stream.of(id + list(1000, i -> "\"k" + i + "\":{\"$ref\":\"#\"}") + "}}"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("farParts")
+    void placesDoNotCopyHowTheyBegin(String schema) {
+        assertThat(allocated(Constraint.schema(schema))).isLessThan(80_000_000);
+    }
+
+    @Test
+    void equalSetsOfTokensAreOneAndOthersAreCounted() {
+        String alike = "!<[1]> ".repeat(1000);
+        assertThat(Cost.of(Constraint.grammar("root ::= " + alike)).bytes).isLessThan(500_000);
+        String others = list(1000, i -> "!<[" + i + "]>").replace(",", "");
+        assertThat(Cost.of(Constraint.grammar("root ::= " + others)).bytes)
+                .isGreaterThan(1000L * TOKENIZER.vocabularySize() / 8);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"type\":\"array\",\"items\":{\"title\":0}}",
+                "{\"type\":\"object\",\"properties\":{\"a\":{\"title\":0}}}"
+            })
+    void schemasOfOneValueAreCountedWhereTheyMeet(String schema) {
+        assertThat(Cost.of(Constraint.schema("{\"allOf\":[" + list(8_000, _ -> schema) + "]}")).outcome)
+                .isEqualTo("constraint: expected at most 5,000,000 steps of compilation, got more; make it smaller");
+    }
+
     @Test
     void bytesAreThoseOfTextsRulesAndClasses() {
         IntFunction<Constraint> texts = n -> Constraint.choice(
@@ -156,7 +206,7 @@ class BudgetTest {
         assertThat(Cost.of(rules.apply(10_000)).bytes).isGreaterThan(10_000L * 200);
         assertThat(Cost.of(rules.apply(20_000)).bytes).isGreaterThan(20_000L * 200);
         assertThat(Cost.of(rules.apply(199_990)).outcome)
-                .isEqualTo("constraint: expected at most 5,000,000 steps of compilation, got more; make it smaller");
+                .matches("constraint: expected at most 67,108,864 bytes, got 67,10[0-9],[0-9]{3}; make it smaller");
     }
 
     /** Texts between ends that belong together: each beginning has a stack of its own. */
