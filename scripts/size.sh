@@ -38,7 +38,7 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 5143 format 1524 tokenizer 1662 chat 2743 constraint 4864 model,families,gguf 5075 decoder 3592 \
+size core kernel,tensor,compute 5143 format 1524 tokenizer 1662 chat 2743 constraint 4874 model,families,gguf 5075 decoder 3592 \
   generation 2859 scoring 428 head 623 training 1514 flight,causal4j 200 || failed=1
 size machine machine 283 || failed=1
 size server server 2846 || failed=1
