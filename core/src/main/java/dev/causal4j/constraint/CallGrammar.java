@@ -103,5 +103,4 @@ final class CallGrammar {
         schema.putIfAbsent("type", "object");
         return schema;
     }
-
 }
