@@ -3,7 +3,6 @@ package dev.causal4j.constraint;
 import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.constraint.Expression.Call;
-import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
@@ -152,10 +151,8 @@ record Gbnf(String grammar) implements Source {
             return tokens.computeIfAbsent(others ? ~token : token, _ -> {
                 terms.budget().keep(size / 8);
                 BitSet ids = new BitSet(size);
-                ids.set(token);
-                if (others) {
-                    ids.flip(0, size);
-                }
+                ids.set(0, others ? size : 0);
+                ids.flip(token);
                 return new Tokens(ids);
             });
         }
@@ -251,9 +248,7 @@ record Gbnf(String grammar) implements Source {
 
         private Expression choice(List<Expression> options) {
             boolean regular = options.stream().allMatch(Text.class::isInstance);
-            return regular
-                    ? new Text(terms.or(texts(options)))
-                    : options.size() == 1 ? options.getFirst() : new Choice(List.copyOf(options));
+            return regular ? new Text(terms.or(texts(options))) : Grammar.choice(List.copyOf(options));
         }
 
         private static List<Term> texts(List<Expression> parts) {

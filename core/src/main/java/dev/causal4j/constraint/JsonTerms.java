@@ -97,11 +97,6 @@ final class JsonTerms {
         return terms.concat(quotation, terms.and(content, inside), quotation);
     }
 
-    /** A string of exactly this text, without quotes. */
-    Term plain(String text) {
-        return plain(List.of(text));
-    }
-
     /** Strings of one of these texts, without quotes. */
     Term plain(Collection<String> texts) {
         return terms.texts(texts, spelling, "schema, string");
@@ -137,6 +132,6 @@ final class JsonTerms {
 
     /** Whether a text is one of these. */
     boolean matches(Term content, String text) {
-        return terms.live(both(content, plain(text)));
+        return terms.live(both(content, plain(List.of(text))));
     }
 }

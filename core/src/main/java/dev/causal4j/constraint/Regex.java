@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -356,7 +355,7 @@ final class Regex {
         budget.spend(PROPERTY_STEPS); // also for one that is known: the same work everywhere
         CodePoints known = PROPERTIES.get(name);
         if (known == null) {
-            known = named(name).orElse(CodePoints.NONE);
+            known = named(name);
             if (CANONICAL.matcher(name).matches() && !known.equals(CodePoints.NONE)) {
                 PROPERTIES.put(name, known);
             }
@@ -364,7 +363,7 @@ final class Regex {
         return known;
     }
 
-    private static Optional<CodePoints> named(String name) {
+    private static CodePoints named(String name) {
         List<String> categories = List.of(CATEGORIES.split(" ", -1));
         int at = categories.indexOf(name);
         String category = at >= 0 && at % 2 == 0 ? categories.get(at + 1) : name;
@@ -372,10 +371,9 @@ final class Regex {
         try {
             Pattern pattern = Pattern.compile("\\p{" + (java ? "" : "Is") + category + "}");
             Matcher matcher = pattern.matcher("");
-            return Optional.of(
-                    CodePoints.where(c -> matcher.reset(Character.toString(c)).matches()));
+            return CodePoints.where(c -> matcher.reset(Character.toString(c)).matches());
         } catch (PatternSyntaxException _) {
-            return Optional.empty();
+            return CodePoints.NONE;
         }
     }
 

@@ -28,13 +28,12 @@ final class SchemaDocument {
         return subschema(root, null, "", false);
     }
 
-    /** What stands some steps below {@code parent}, or below the root, as a schema. Not recursive: keywords are looked at when they are asked for. */
-    private Subschema subschema(
-            @Nullable Object value, @Nullable Subschema parent, String steps, boolean foreign) {
+    /** What stands some steps below {@code parent}, or the root if it is null. Keywords are looked at when asked for. */
+    private Subschema subschema(@Nullable Object value, @Nullable Subschema parent, String steps, boolean foreign) {
         return switch (value) {
             case Boolean all -> all ? ANY : NEVER;
             case Map<?, ?> map -> known.computeIfAbsent(map, _ -> new Subschema(parent, steps, map, foreign));
-            case null, default -> 
+            case null, default ->
                 throw Subschema.wrong(new Subschema(parent, steps, Map.of(), foreign).pointer(), "a schema", value);
         };
     }
@@ -54,7 +53,7 @@ final class SchemaDocument {
     Subschema resolve(Subschema from) {
         String ref = from.text("$ref");
         String id = root instanceof Map<?, ?> map && map.get("$id") instanceof String text ? text : "";
-        String local = !id.isEmpty() && ref.startsWith(id) && ref.startsWith("#", id.length()) ? ref.substring(id.length()) : ref;
+        String local = ref.startsWith(id) && ref.startsWith("#", id.length()) ? ref.substring(id.length()) : ref;
         if (from.foreign || !(local.equals("#") || local.startsWith("#/"))) {
             throw from.refused("$ref", "$ref to a place in this schema, as \"#/$defs/a\"", quote(ref));
         }

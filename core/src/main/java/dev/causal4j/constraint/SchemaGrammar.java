@@ -171,7 +171,7 @@ final class SchemaGrammar {
     /** Places before a property, made of those behind it. */
     private Expression[] before(String name, Expression value, boolean required, Expression[] behind, boolean open) {
         Expression[] places = new Expression[behind.length];
-        Term key = json.terms.concat(json.quoted(json.plain(name)), json.colon);
+        Term key = json.terms.concat(json.quoted(json.plain(List.of(name))), json.colon);
         int last = behind.length - 1;
         for (int count = 0; count <= last; count++) {
             List<Expression> options = new ArrayList<>();
@@ -189,7 +189,7 @@ final class SchemaGrammar {
 
     /** Any property that is not named; null if there is none. */
     private @Nullable Expression other(Members members, Set<String> names) {
-        Term named = json.plain(List.copyOf(names));
+        Term named = json.plain(names);
         List<Expression> kinds = new ArrayList<>();
         for (Others others : members.others()) {
             Term free = names.isEmpty() ? others.names() : json.minus(others.names(), named);

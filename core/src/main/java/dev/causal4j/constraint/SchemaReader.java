@@ -382,7 +382,10 @@ final class SchemaReader {
     private Members members(Subschema schema) {
         Term names = json.strings;
         if (schema.has("propertyNames")) {
-            names = names(read(document.child(schema, "propertyNames")));
+            names = json.terms.or(read(document.child(schema, "propertyNames")).stream()
+                    .filter(Strings.class::isInstance)
+                    .map(shape -> json.content((Strings) shape))
+                    .toList());
         }
         List<Others> patterns = new ArrayList<>();
         for (Object pattern : schema.object("patternProperties").keySet()) {
@@ -409,14 +412,6 @@ final class SchemaReader {
                 schema.count("maxProperties", Terms.UNBOUNDED));
     }
 
-    /** Names of properties that a schema of names allows. */
-    private Term names(List<Shape> allowed) {
-        return json.terms.or(allowed.stream()
-                .filter(Strings.class::isInstance)
-                .map(shape -> json.content((Strings) shape))
-                .toList());
-    }
-
     /** Divides names by the patterns that they match. */
     private List<Others> others(Subschema schema, Term names, List<Others> patterns, Subschema other) {
         List<Others> all = new ArrayList<>();
@@ -433,7 +428,8 @@ final class SchemaReader {
             all = new ArrayList<>(divided.stream()
                     .filter(each -> json.terms.live(each.names()))
                     .toList());
-            Limits.check("schema, patternProperties at " + schema.pointer(), all.size(), MAX_DIVISIONS, "kinds of names");
+            Limits.check(
+                    "schema, patternProperties at " + schema.pointer(), all.size(), MAX_DIVISIONS, "kinds of names");
         }
         if (other != SchemaDocument.NEVER && json.terms.live(rest)) {
             all.add(new Others(rest, only(other)));

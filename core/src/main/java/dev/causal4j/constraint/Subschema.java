@@ -29,7 +29,8 @@ final class Subschema {
 
     /** Its place as a JSON pointer, cut where it is too long. */
     String pointer() {
-        return parent == null ? steps : cut(parent.pointer() + steps);
+        String begin = parent == null ? "" : parent.pointer();
+        return begin.length() > MAX_POINTER ? begin : cut(begin + steps);
     }
 
     private static String cut(String pointer) {
@@ -125,7 +126,6 @@ final class Subschema {
 
     /** Its place in words. */
     String place() {
-        String pointer = pointer();
-        return pointer.isEmpty() ? "the root" : pointer;
+        return parent == null && steps.isEmpty() ? "the root" : pointer();
     }
 }

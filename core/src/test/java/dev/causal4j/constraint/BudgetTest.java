@@ -109,7 +109,6 @@ class BudgetTest {
                                 .mapToObj(i -> "text " + 7919 * i)
                                 .toList())),
                 Map.entry("characters of a class", n -> Constraint.regex(characters(2 * n) + "+")),
-                Map.entry("characters of a class of GBNF", n -> Constraint.grammar("root ::= " + characters(40 * n))),
                 Map.entry(
                         "alternatives that meet",
                         n -> Constraint.schema("{\"oneOf\": ["
@@ -156,6 +155,14 @@ class BudgetTest {
         assertThat(second.outcome).isEqualTo(first.outcome);
     }
 
+    @Test
+    void aCharacterOfAClassDoesNotCopyThoseBefore() {
+        assertThat(allocated(Constraint.grammar("root ::= " + characters(12_000))))
+                .isLessThan(400_000_000);
+        assertThat(Cost.of(Constraint.grammar("root ::= [" + "a".repeat(600_000) + "]")).outcome)
+                .endsWith("make it smaller");
+    }
+
     /** Schemas with many parts at a place whose pointer has 140,000 characters, or with an id as long. */
     private static Stream<String> farParts() {
         String property = "{\"properties\":{\"" + "n".repeat(14_000) + "\":";
@@ -183,6 +190,11 @@ class BudgetTest {
         String others = list(1000, i -> "!<[" + i + "]>").replace(",", "");
         assertThat(Cost.of(Constraint.grammar("root ::= " + others)).bytes)
                 .isGreaterThan(1000L * TOKENIZER.vocabularySize() / 8);
+        FreeText free = new FreeText(new Terms(LEXICON.spellable, new Budget()), TOKENIZER, _ -> true);
+        String mark = TOKENIZER.controlTokens().iterator().next();
+        assertThat(free.literal(mark).parts().getFirst())
+                .isInstanceOf(Expression.Tokens.class)
+                .isSameAs(free.literal("a" + mark).parts().getLast().parts().getFirst());
     }
 
     @ParameterizedTest
