@@ -56,7 +56,9 @@ record Launcher(String javaOptions) {
     /** Skips a test of an interrupt that what it starts would ignore. */
     static void assumeInterrupts() throws IOException, InterruptedException {
         Process shell = new ProcessBuilder(shell("kill -INT $$; sleep 0")).start();
-        assumeTrue(shell.waitFor() != 0, "SIGINT: expected env --default-signal=INT or a start in the foreground, got none");
+        assumeTrue(
+                shell.waitFor() != 0,
+                "SIGINT: expected env --default-signal=INT or a start in the foreground, got none");
     }
 
     /** This one with further flags. */
@@ -109,7 +111,8 @@ record Launcher(String javaOptions) {
     }
 
     private ProcessBuilder builder(String script, String... arguments) throws IOException, InterruptedException {
-        List<String> command = shell(script, Repository.root().resolve("causal4j").toString());
+        List<String> command =
+                shell(script, Repository.root().resolve("causal4j").toString());
         command.addAll(List.of(arguments));
         ProcessBuilder builder =
                 new ProcessBuilder(command).directory(Repository.root().toFile());

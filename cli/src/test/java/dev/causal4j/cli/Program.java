@@ -92,8 +92,10 @@ final class Program {
      * @param folder for files of this run
      */
     static Run runInShell(Path folder, String command) throws IOException, InterruptedException {
-        String script = GIVE + "{ " + command.replace("./causal4j", "causal4j") + "\n} >\"$folder/all\" 2>&1 </dev/null";
-        ProcessBuilder builder = new ProcessBuilder("bash", "-c", script).redirectError(ProcessBuilder.Redirect.INHERIT);
+        String script =
+                GIVE + "{ " + command.replace("./causal4j", "causal4j") + "\n} >\"$folder/all\" 2>&1 </dev/null";
+        ProcessBuilder builder =
+                new ProcessBuilder("bash", "-c", script).redirectError(ProcessBuilder.Redirect.INHERIT);
         builder.environment().put("folder", folder.toString());
         Process shell = builder.start();
         try (BufferedReader asked = shell.inputReader();
