@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,6 +22,9 @@ record Launcher(String javaOptions) {
     /** For what ends before the second compiler, and with it vectors, are of use. */
     static final Launcher BRIEF = new Launcher("-XX:TieredStopAtLevel=1 -Dcausal4j.kernels=scalar");
 
+    /** Before a shell: {@code nohup ./check &} starts tests with the signal ignored, and what they start would ignore it too. */
+    private static final List<String> INTERRUPTIBLE = List.of("env", "--default-signal=INT");
+
     private static final int MOST_SECONDS = 500;
 
     private static final String INCUBATOR = "WARNING: Using incubator modules: jdk.incubator.vector\n";
@@ -36,6 +40,25 @@ record Launcher(String javaOptions) {
         } catch (IOException | InterruptedException e) {
             throw new AssertionError(e);
         }
+    }
+
+    /** A shell with a script and its arguments. It can be interrupted, unless this system's {@code env} cannot have it so. */
+    static List<String> shell(String script, String... arguments) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(INTERRUPTIBLE);
+        command.add("true");
+        boolean isKnown = new ProcessBuilder(command).start().waitFor() == 0;
+        command = new ArrayList<>(isKnown ? INTERRUPTIBLE : List.of());
+        command.addAll(List.of("bash", "-c", script, "bash"));
+        command.addAll(List.of(arguments));
+        return command;
+    }
+
+    /** Skips a test of an interrupt that what it starts would ignore. */
+    static void assumeInterrupts() throws IOException, InterruptedException {
+        Process shell = new ProcessBuilder(shell("kill -INT $$; sleep 0")).start();
+        assumeTrue(
+                shell.waitFor() != 0,
+                "SIGINT: expected env --default-signal=INT or a start in the foreground, got none");
     }
 
     /** This one with further flags. */
@@ -78,18 +101,18 @@ record Launcher(String javaOptions) {
     }
 
     /** Starts it and does not wait. */
-    Process start(String... arguments) throws IOException {
+    Process start(String... arguments) throws IOException, InterruptedException {
         return builder("exec \"$@\"", arguments).start();
     }
 
     /** Starts a script in which {@code "$@"} is the command, and does not wait. */
-    Process startInShell(String script) throws IOException {
+    Process startInShell(String script) throws IOException, InterruptedException {
         return builder(script).start();
     }
 
-    private ProcessBuilder builder(String script, String... arguments) {
-        List<String> command = new ArrayList<>(List.of("bash", "-c", script, "bash"));
-        command.add(Repository.root().resolve("causal4j").toString());
+    private ProcessBuilder builder(String script, String... arguments) throws IOException, InterruptedException {
+        List<String> command =
+                shell(script, Repository.root().resolve("causal4j").toString());
         command.addAll(List.of(arguments));
         ProcessBuilder builder =
                 new ProcessBuilder(command).directory(Repository.root().toFile());

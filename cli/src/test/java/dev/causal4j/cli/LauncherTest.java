@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -32,10 +31,8 @@ class LauncherTest {
     private static Result bash(Map<String, String> environment, String script, Object... arguments)
             throws IOException, InterruptedException {
         String start = "set -euo pipefail; root=.; for each in jdk build memory; do . scripts/$each.sh; done; ";
-        List<String> command = new ArrayList<>(List.of("bash", "-c", start + script, "bash"));
-        for (Object argument : arguments) {
-            command.add(argument.toString());
-        }
+        List<String> command = Launcher.shell(
+                start + script, Stream.of(arguments).map(Object::toString).toArray(String[]::new));
         ProcessBuilder builder = new ProcessBuilder(command)
                 .directory(Repository.root().toFile())
                 .redirectErrorStream(true);
@@ -245,6 +242,7 @@ class LauncherTest {
     /** The interrupt comes while the shell waits for grep, which ends by itself. */
     @Test
     void whoseClassesAreKeptEndsWithAnInterruptedBuild() throws Exception {
+        Launcher.assumeInterrupts();
         Path java = jdk("jdk", "25.0.3").resolve("bin/java");
         Files.writeString(java, "#!/bin/sh\necho $$ >'" + folder + "/pid'\nexec sleep 60\n");
         Path grep = Files.copy(java, folder.resolve("grep"), StandardCopyOption.COPY_ATTRIBUTES);

@@ -29,6 +29,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -44,6 +45,9 @@ class ReadmeTest {
 
     /** Its block is a file of the library; its block fetches a model. */
     private static final Set<String> NOT_RUN = Set.of("docs/guides/adding-a-family.md", "docs/guides/hub.md");
+
+    @TempDir
+    private Path folder;
 
     /** A command of a document and the lines the document has below it. */
     record Shown(String document, String command, List<String> output) {
@@ -163,15 +167,25 @@ class ReadmeTest {
                 .isEqualTo(shown().getFirst().output());
     }
 
+    /** In {@code .ci/run} the launcher runs it, in {@code ./check} this JVM. */
     @ParameterizedTest
     @MethodSource("shown")
     void aCommandPrintsWhatTheDocumentShows(Shown shown) throws IOException, InterruptedException {
-        boolean plain = Boolean.getBoolean("causal4j.whole") || shown.command().contains(" train ");
-        Launcher launcher = plain ? Launcher.PLAIN : Launcher.BRIEF;
-        Program.Run run = launcher.runInShell("{ " + shown.command() + "\n} 2>&1");
+        boolean whole = Boolean.getBoolean("causal4j.whole");
+        Program.Run run = whole
+                ? Launcher.PLAIN.runInShell("{ " + shown.command() + "\n} 2>&1")
+                : Program.runInShell(folder, seenFromHere(shown.command()));
         String output = Launcher.withoutWarning(run.out());
         assertThat(run.status()).as(output).isZero();
-        assertThat(output).matches(pattern(shown.output()));
+        List<String> expected = whole
+                ? shown.output()
+                : shown.output().stream().map(ReadmeTest::seenFromHere).toList();
+        assertThat(output).matches(pattern(expected));
+    }
+
+    /** With the paths of the repository's files as seen from this module, the folder of this JVM. */
+    private static String seenFromHere(String text) {
+        return text.replace("cli/target/", "target/").replace("--data LICENSE", "--data ../LICENSE");
     }
 
     static List<Shown> shown() throws IOException {

@@ -330,7 +330,9 @@ class TrainCommandTest {
                                 "--held-out",
                                 "0",
                                 "--checkpoint-interval",
-                                "0"))
+                                "0",
+                                "--context-length",
+                                "3"))
                 .refused(1, out.resolve("loss.jsonl").toString(), "expected to be able to write", "make room");
     }
 

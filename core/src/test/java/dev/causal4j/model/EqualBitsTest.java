@@ -3,14 +3,12 @@ package dev.causal4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.causal4j.Whole;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -30,7 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * {@link EqualKernelsTest} holds what it promises of machines.
  */
 @ParameterizedClass
-@MethodSource("due")
+@MethodSource("cases")
 class EqualBitsTest {
     /** Odd on purpose: no size is a multiple of a vector, and sequences cross the 64 positions of a block. */
     private static final int VOCABULARY = 523;
@@ -134,14 +132,6 @@ class EqualBitsTest {
             }
         }
         return cases;
-    }
-
-    /** All, or in {@code ./check} by plain Java two shapes: {@link EqualKernelsTest} holds it to the bits of vectors. */
-    static List<Case> due() {
-        boolean all = Whole.RUN || !Kernels.name().equals("scalar");
-        return cases().stream()
-                .filter(each -> all || each.shape == Shape.PLAIN || each.shape == Shape.GROUPS)
-                .toList();
     }
 
     @AfterEach

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.JavaProcess;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.Activations;
@@ -36,6 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class TrainerTest {
     private static final int VOCABULARY = 41;
+    private static final String SCALAR = "-Dcausal4j.kernels=scalar";
     private static final ModelConfig CONFIG =
             SmallModels.gpt2(VOCABULARY, 17, 21, 2, 3, "\"n_inner\": 35").withSpecialIds(OptionalInt.of(2), Set.of(3));
     static final Examples TRAINING = Examples.windows(tokens(700), 11, 8);
@@ -193,6 +195,7 @@ class TrainerTest {
         }
     }
 
+    /** Plain Java, of which it is known that it trains to the same bytes, begins at once. */
     @Test
     void aProcessThatIsKilledResumesToTheBytesOfOneThatWasNot() throws Exception {
         Path whole = folder.resolve("whole");
@@ -200,7 +203,7 @@ class TrainerTest {
         Path killed = folder.resolve("killed");
         String verb = "start";
         for (int round = 0; round < 3; round++) {
-            Process process = KilledRun.begin(killed, verb, "-Dlast=" + 8 * (round + 1));
+            Process process = KilledRun.begin(killed, verb, "-Dlast=" + 8 * (round + 1), SCALAR, JavaProcess.BRIEF);
             try (BufferedReader out = process.inputReader()) {
                 for (int line = 0; line < 3 + round; line++) {
                     assertThat(out.readLine()).as("round %d", round).isNotNull();
@@ -222,7 +225,7 @@ class TrainerTest {
         Path vectors = folder.resolve("vectors");
         start(MANY_CHECKPOINTS, vectors).run(progress -> true);
         Path scalars = folder.resolve("scalars");
-        Process process = KilledRun.begin(scalars, "start", "-Dcausal4j.kernels=scalar");
+        Process process = KilledRun.begin(scalars, "start", SCALAR, JavaProcess.BRIEF);
         process.inputReader().lines().forEach(line -> {});
         assertThat(process.waitFor()).isZero();
         assertThat(files(scalars)).isEqualTo(files(vectors));
