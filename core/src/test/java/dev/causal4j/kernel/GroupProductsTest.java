@@ -265,7 +265,7 @@ class GroupProductsTest {
         Rows y = Rows.of(new float[64], 64, 1);
         GroupFormat sixteen = new GroupFormat(8, true, 16, false, Scales.HALVES);
         assertThatThrownBy(() -> Kernels.multiply(w, RoundedRows.of(sixteen, DEPTH, 1), y))
-                .hasMessageStartingWith("rounded rows: expected 352 inputs for GroupFormat[bits=8");
+                .hasMessageStartingWith("rounded rows: expected 352 inputs for INT8/32");
         assertThatThrownBy(() -> Kernels.multiply(w, RoundedRows.of(GroupFormat.INT8, 320, 1), y))
                 .hasMessageEndingWith("got 320 in groups of 32");
         RoundedRows one = RoundedRows.of(GroupFormat.INT8, DEPTH, 1);

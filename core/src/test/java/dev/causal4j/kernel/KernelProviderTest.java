@@ -36,7 +36,7 @@ class KernelProviderTest {
         assertThat(output).contains("kernels " + java(), "int4 by the provider: false", "same bits: true");
         assertOneLine(
                 output,
-                "kernels wrong: expected the bits of the specification, got others with weights in GroupFormat[bits=4");
+                "kernels wrong: expected the bits of the specification, got others with weights in INT4/32");
     }
 
     @Test
