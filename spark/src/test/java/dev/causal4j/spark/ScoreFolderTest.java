@@ -49,7 +49,7 @@ class ScoreFolderTest {
                 """);
         Path output = folder.resolve("out");
         assertThat(run("--input", input, "--output", output, "--format", "json", "--text-column", "body"))
-                .startsWith("4 texts, 1 failed; ");
+                .startsWith("4 texts, 3 failed; ");
         List<Row> rows =
                 spark.read().json(output.toString()).where("score.nll > 0").collectAsList();
         assertThat(rows)
