@@ -42,9 +42,6 @@ class ReadmeTest {
     private static final Path ROOT = Repository.root();
     private static final String PROGRAM = "./causal4j";
 
-    @TempDir
-    private Path folder;
-
     /** A command of a document and the lines the document has below it. */
     record Shown(String document, String command, List<String> output) {
         @Override
@@ -163,6 +160,9 @@ class ReadmeTest {
         assertThat(ReadmeExamplesTest.printed(ReadmeExamplesTest::generating))
                 .isEqualTo(shown().getFirst().output());
     }
+
+    @TempDir
+    private Path folder;
 
     /** In {@code .ci/run} the launcher runs it, in {@code ./check} this JVM. */
     @ParameterizedTest
