@@ -46,9 +46,6 @@ class ReadmeTest {
     /** Its block is a file of the library; its block fetches a model. */
     private static final Set<String> NOT_RUN = Set.of("docs/guides/adding-a-family.md", "docs/guides/hub.md");
 
-    @TempDir
-    private Path folder;
-
     /** A command of a document and the lines the document has below it. */
     record Shown(String document, String command, List<String> output) {
         @Override
@@ -166,6 +163,9 @@ class ReadmeTest {
         assertThat(ReadmeExamplesTest.printed(ReadmeExamplesTest::generating))
                 .isEqualTo(shown().getFirst().output());
     }
+
+    @TempDir
+    private Path folder;
 
     /** In {@code .ci/run} the launcher runs it, in {@code ./check} this JVM. */
     @ParameterizedTest

@@ -74,9 +74,12 @@ final class Taught {
 
     private static final boolean WHOLE = Boolean.getBoolean("causal4j.whole");
 
-    private static final int STEPS = WHOLE ? 100 : 60;
+    private static final int STEPS = WHOLE ? 100 : 100;
 
-    private static final int BATCH = 31;
+    /** Few dialogues are learned with the least work in small batches, at a lower rate. */
+    private static final int BATCH = WHOLE ? 31 : 8;
+
+    private static final double RATE = WHOLE ? 2e-3 : 1.2e-3;
 
     static final Path FOLDER = Path.of(WHOLE ? "target/whole/taught" : "target/taught");
     static final CausalLM MODEL = load();
@@ -113,7 +116,7 @@ final class Taught {
                 .withSteps(STEPS)
                 .withBatchSize(BATCH)
                 .withMicroBatchSize(BATCH)
-                .withLearningRate(new LearningRate(2e-3, 1e-4, 5, STEPS));
+                .withLearningRate(new LearningRate(RATE, 1e-4, 5, STEPS));
         try (CausalLM austen = AustenModel.load();
                 Trainer trainer = Trainer.start(austen, examples(austen), options)) {
             trainer.run(_ -> true);
