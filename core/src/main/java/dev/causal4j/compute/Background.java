@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.SequencedSet;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,8 +21,10 @@ final class Background {
     private static final long IDLE_MILLIS = 1000;
 
     private final Compute compute;
-    private final SequencedMap<Object, SequencedSet<Work>> queued = new LinkedHashMap<>(); // by caller, in turn
-    private int threads; // guarded by this, as all here
+    private final Queue shorter = new Queue(); // guarded by this, as all here
+    private final Queue longer = new Queue();
+    private boolean shortNext;
+    private int threads;
     private boolean closed;
 
     Background(Compute compute) {
@@ -29,8 +32,8 @@ final class Background {
     }
 
     /** Queues work. See {@link Compute#background}. */
-    synchronized CompletableFuture<@Nullable Void> add(Object caller, Runnable task) {
-        Work work = new Work(caller, task);
+    synchronized CompletableFuture<@Nullable Void> add(Object caller, boolean isShort, Runnable task) {
+        Work work = new Work(isShort ? shorter : longer, caller, task);
         if (closed) {
             work.cancel(false);
             return work;
@@ -46,7 +49,7 @@ final class Background {
                 return work;
             }
         }
-        queued.computeIfAbsent(caller, _ -> new LinkedHashSet<>()).add(work);
+        work.queue.add(work);
         notify();
         return work;
     }
@@ -65,12 +68,10 @@ final class Background {
     /** Waits for work of the caller whose turn it is. Returns null if the thread is to end. */
     private synchronized @Nullable Work next() {
         for (boolean waited = false; ; waited = true) {
-            Map.Entry<Object, SequencedSet<Work>> turn = queued.pollFirstEntry();
-            if (turn != null) {
-                Work work = turn.getValue().removeFirst();
-                if (!turn.getValue().isEmpty()) {
-                    queued.putLast(turn.getKey(), turn.getValue());
-                }
+            shortNext = !shortNext;
+            Work work = (shortNext ? shorter : longer).poll();
+            work = work == null ? (shortNext ? longer : shorter).poll() : work;
+            if (work != null) {
                 return work;
             }
             if (waited || closed) {
@@ -86,10 +87,7 @@ final class Background {
     }
 
     private synchronized void remove(Work work) {
-        SequencedSet<Work> others = queued.get(work.caller);
-        if (others != null && others.remove(work) && others.isEmpty()) {
-            queued.remove(work.caller);
-        }
+        work.queue.remove(work);
     }
 
     /** Cancels what is queued and ends the threads. */
@@ -97,19 +95,57 @@ final class Background {
         List<Work> cancelled;
         synchronized (this) {
             closed = true;
-            cancelled = queued.values().stream().flatMap(Collection::stream).toList();
-            queued.clear();
+            cancelled = Stream.of(shorter, longer).flatMap(Queue::clear).toList();
             notifyAll();
         }
         cancelled.forEach(work -> work.cancel(false));
     }
 
+    /** Work that has not begun. Callers take turns. */
+    private static final class Queue {
+        private final SequencedMap<Object, SequencedSet<Work>> waiting = new LinkedHashMap<>(); // by caller, in turn
+
+        void add(Work work) {
+            waiting.computeIfAbsent(work.caller, _ -> new LinkedHashSet<>()).add(work);
+        }
+
+        /** Takes work of the caller whose turn it is; null if there is none. */
+        @Nullable
+        Work poll() {
+            Map.Entry<Object, SequencedSet<Work>> turn = waiting.pollFirstEntry();
+            if (turn == null) {
+                return null;
+            }
+            Work work = turn.getValue().removeFirst();
+            if (!turn.getValue().isEmpty()) {
+                waiting.putLast(turn.getKey(), turn.getValue());
+            }
+            return work;
+        }
+
+        void remove(Work work) {
+            SequencedSet<Work> others = waiting.get(work.caller);
+            if (others != null && others.remove(work) && others.isEmpty()) {
+                waiting.remove(work.caller);
+            }
+        }
+
+        Stream<Work> clear() {
+            List<Work> all =
+                    waiting.values().stream().flatMap(Collection::stream).toList();
+            waiting.clear();
+            return all.stream();
+        }
+    }
+
     /** Refers to its task until it runs or is cancelled. */
     private final class Work extends CompletableFuture<@Nullable Void> {
+        private final Queue queue;
         private final Object caller;
         private volatile @Nullable Runnable task;
 
-        Work(Object caller, Runnable task) {
+        Work(Queue queue, Object caller, Runnable task) {
+            this.queue = queue;
             this.caller = caller;
             this.task = task;
         }

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 final class FreeText {
     final Terms terms;
     private final Map<String, Integer> control = new LinkedHashMap<>(); // ids of control tokens
+    private final Map<Character, List<String>> byFirst; // control tokens by their first character
     private final Memo<List<String>, Tokens> tokens = new Memo<>(this::tokens);
 
     /**
@@ -36,6 +38,9 @@ final class FreeText {
                     .filter(known)
                     .forEach(token -> tokenizer.id(token).ifPresent(id -> control.put(token, id)));
         }
+        byFirst = control.keySet().stream()
+                .filter(token -> !token.isEmpty())
+                .collect(Collectors.groupingBy(token -> token.charAt(0)));
     }
 
     /** A text, whose control tokens can be tokens or letters. */
@@ -62,7 +67,9 @@ final class FreeText {
     }
 
     private String tokenAt(String text, int at) {
-        return control.keySet().stream()
+        List<String> some = byFirst.getOrDefault(text.charAt(at), List.of());
+        terms.budget().spend(1 + some.size() / 16);
+        return some.stream()
                 .filter(token -> text.startsWith(token, at))
                 .max(Comparator.comparingInt(String::length))
                 .orElse("");

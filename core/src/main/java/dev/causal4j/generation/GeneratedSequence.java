@@ -136,7 +136,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     @Override
     void sitOut() {
         if (sitsOut && making == null && mask != null) {
-            making = engine.model().head().compute().background(requester.caller(), () -> mask.make(true));
+            making = engine.model().head().compute().shortly(requester.caller(), () -> mask.make(true));
             var _ = making.whenComplete((_, _) -> engine.wake());
         } else if (making != null && making.isDone()) {
             sitsOut = false;

@@ -218,6 +218,29 @@ class ComputeTest {
     }
 
     @Test
+    void shortWorkTakesTurnsWithAllOther() throws Exception {
+        List<String> order = new CopyOnWriteArrayList<>();
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        var _ = compute.background("", () -> {
+            begun.countDown();
+            await(go);
+        });
+        await(begun);
+        for (String work : List.of("a", "b", "c", "d", "e")) {
+            var _ = compute.background(work, () -> order.add(work));
+        }
+        var _ = compute.shortly("s", () -> order.add("s1"));
+        var _ = compute.shortly("t", () -> order.add("t1"));
+        CompletableFuture<@Nullable Void> last = compute.background("f", () -> order.add("f"));
+        go.countDown();
+        last.get(1, TimeUnit.MINUTES);
+        assertThat(order).containsSubsequence("a", "b", "c", "d", "e", "f").hasSize(8);
+        assertThat(order.indexOf("s1")).isLessThan(2);
+        assertThat(order.indexOf("t1")).isLessThan(4);
+    }
+
+    @Test
     void workThatThrowsFailsItsFutureAlone() throws Exception {
         CompletableFuture<@Nullable Void> fails = compute.background("a", () -> {
             throw new IllegalStateException("mine");

@@ -197,6 +197,13 @@ class BudgetTest {
                 .isSameAs(free.literal("a" + mark).parts().getLast().parts().getFirst());
     }
 
+    @Test
+    void charactersBetweenMarksAreCounted() {
+        Budget budget = new Budget();
+        new FreeText(new Terms(LEXICON.spellable, budget), TOKENIZER, _ -> true).literal("x".repeat(10_000));
+        assertThat(budget.spent()).isGreaterThan(10_000);
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {

@@ -35,8 +35,7 @@ class KernelProviderTest {
         List<String> output = run(List.of(), Wrong.class);
         assertThat(output).contains("kernels " + java(), "int4 by the provider: false", "same bits: true");
         assertOneLine(
-                output,
-                "kernels wrong: expected the bits of the specification, got others with weights in INT4/32");
+                output, "kernels wrong: expected the bits of the specification, got others with weights in INT4/32");
     }
 
     @Test

@@ -78,13 +78,28 @@ record Ask(
             throw ApiError.value(
                     "logprobs", "at most " + Limits.LOGPROBS + " of all choices, tokens and alternatives", keeps);
         }
+        if (echoed(prompts, candidates, echo) > Limits.ANSWERED_BYTES) {
+            throw ApiError.value(
+                    "echo",
+                    "prompts of at most " + Limits.ANSWERED_BYTES + " bytes in all choices",
+                    echoed(prompts, candidates, true));
+        }
     }
 
-    /** The log-probabilities that its answer keeps, at most; of one sequence only those of the prompt. */
-    long keeps() {
-        return keeps(prompts, candidates, options, alternatives, echo);
+    /** Bytes of the log-probabilities and echoed prompts that its answer keeps, at most. */
+    long bytes() {
+        return keeps(prompts, candidates, options, alternatives, echo) * Limits.LOGPROB_BYTES
+                + echoed(prompts, candidates, echo);
     }
 
+    /** Bytes of prompts in an answer and its copies. */
+    private static long echoed(List<Prompt> prompts, int candidates, boolean echo) {
+        long characters =
+                prompts.stream().mapToLong(prompt -> prompt.text.length()).sum();
+        return echo ? 4 * characters * candidates : 0;
+    }
+
+    /** The log-probabilities that an answer keeps, at most; of one sequence only those of the prompt. */
     private static long keeps(
             List<Prompt> prompts, int candidates, GenerationOptions options, int alternatives, boolean echo) {
         long tokens = 0;

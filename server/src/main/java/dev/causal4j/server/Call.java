@@ -31,6 +31,9 @@ final class Call {
     /** The body; may be read once, which frees its memory. */
     final Supplier<byte[]> body;
 
+    /** Bytes of the body. */
+    final int size;
+
     /** Requests of one owner share keys and values; empty for those without a key. */
     final String owner;
 
@@ -49,10 +52,11 @@ final class Call {
     private boolean gone;
     private volatile boolean ended;
 
-    Call(HttpServerExchange exchange, String owner, Supplier<byte[]> body) {
+    Call(HttpServerExchange exchange, String owner, int size, Supplier<byte[]> body) {
         this.exchange = exchange;
         this.owner = owner;
         caller = owner.isEmpty() ? Access.network(exchange) : owner;
+        this.size = size;
         this.body = body;
     }
 

@@ -28,7 +28,8 @@ record CompletionApi() implements Api {
     @Override
     public Ask read(JsonIn in, ServedModel served, String owner) {
         served.check(in);
-        List<Ask.Prompt> prompts = prompts(in, served);
+        boolean echo = in.bool("echo", false);
+        List<Ask.Prompt> prompts = prompts(in, served, echo);
         Ask.Form form = Ask.Form.read(in, served);
         int n = in.integer("n", 1, 1, Limits.CHOICES);
         int bestOf = in.integer("best_of", n, 1, Math.max(n, Limits.BEST_OF));
@@ -45,16 +46,15 @@ record CompletionApi() implements Api {
         options = Constraints.add(options, wanted.map(Constraints.Wanted::constraint));
         String param = wanted.map(Constraints.Wanted::param).orElse("");
         int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Limits.ALTERNATIVES);
-        boolean echo = in.bool("echo", false);
         return new Ask(prompts, n, bestOf, options, param, alternatives, echo, form, Continuation::new);
     }
 
-    private static List<Ask.Prompt> prompts(JsonIn in, ServedModel served) {
+    private static List<Ask.Prompt> prompts(JsonIn in, ServedModel served, boolean echo) {
         Object given = Objects.requireNonNullElse(in.value("prompt"), "");
         List<Ask.Prompt> prompts = new ArrayList<>();
         boolean ids = given instanceof List<?> list && !list.isEmpty() && list.getFirst() instanceof Number;
         if (ids || given instanceof String) {
-            prompts.add(prompt("prompt", given, served));
+            prompts.add(prompt("prompt", given, served, echo));
         } else if (given instanceof List<?> list && !list.isEmpty()) {
             Ask.requireFew(list.size(), 1);
             boolean texts = list.getFirst() instanceof String;
@@ -63,7 +63,7 @@ record CompletionApi() implements Api {
                 if (each instanceof String != texts) {
                     throw ApiError.type(path, texts ? "a string like the others" : "a list of token ids", each);
                 }
-                prompts.add(prompt(path, each, served));
+                prompts.add(prompt(path, each, served, echo));
             }
         } else {
             throw ApiError.type("prompt", "a string, a list of strings, or one or more lists of token ids", given);
@@ -71,7 +71,7 @@ record CompletionApi() implements Api {
         return prompts;
     }
 
-    private static Ask.Prompt prompt(String path, Object given, ServedModel served) {
+    private static Ask.Prompt prompt(String path, Object given, ServedModel served, boolean echo) {
         int[] tokens;
         int prefix = 0;
         String text;
@@ -81,7 +81,7 @@ record CompletionApi() implements Api {
             }
             served.checkLength(path, list.size());
             tokens = JsonIn.integers(path, list, 0, served.vocabulary() - 1);
-            text = served.tokenizer().decode(tokens);
+            text = echo ? served.tokenizer().decode(tokens) : ""; // nobody else asks
         } else {
             text = JsonIn.text(path, given);
             served.checkLength(path, text);

@@ -74,7 +74,7 @@ final class Generating {
     }
 
     private void generate(Api api, Ask ask, Call call) throws IOException, InterruptedException {
-        long kept = ask.keeps() * Limits.LOGPROB_BYTES;
+        long kept = ask.bytes();
         if (kept > 0 && !bytes.take(call.caller, kept)) {
             throw ApiError.bytesFull();
         }

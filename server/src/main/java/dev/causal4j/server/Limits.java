@@ -64,6 +64,7 @@ final class Limits {
 
     static final int TEXT_CHOICES = 100_000;
     static final int TOKENIZED = 1 << 20; // characters, or tokens
+    static final int DETOKENIZED_BYTES = 8 << 20;
     static final int TOKENIZED_WITH_PIECES = 1 << 16; // each an object
     /** Tokens of a sequence that may wait for a slow reader before the engine pauses it. */
     static final int UNSENT_TOKENS = 64;

@@ -131,7 +131,7 @@ final class Routes implements HttpHandler {
         try {
             begin(exchange);
         } catch (ApiError e) {
-            start(new Call(exchange, "", () -> NOTHING), call -> fail(call, e));
+            start(new Call(exchange, "", 0, () -> NOTHING), call -> fail(call, e));
         }
     }
 
@@ -189,7 +189,7 @@ final class Routes implements HttpHandler {
         String methods = String.join(", ", known);
         if (method.equals("OPTIONS")) {
             access.addPreflight(exchange, methods);
-            start(new Call(exchange, "", () -> NOTHING), Call::empty);
+            start(new Call(exchange, "", 0, () -> NOTHING), Call::empty);
             return;
         }
         if (!known.contains(method)) {
@@ -202,7 +202,7 @@ final class Routes implements HttpHandler {
             return;
         }
         if (route.method.equals("GET")) {
-            start(new Call(exchange, owner, () -> NOTHING), route.action);
+            start(new Call(exchange, owner, 0, () -> NOTHING), route.action);
             return;
         }
         String coding = exchange.getRequestHeaders().getFirst(Headers.CONTENT_ENCODING);
@@ -246,9 +246,9 @@ final class Routes implements HttpHandler {
                             if (body.add(bytes) && last) {
                                 timer.remove();
                                 body.end();
-                                Call call = new Call(exchange, owner, body::take);
+                                Call call = new Call(exchange, owner, body.size(), body::take);
                                 Departure.watch(exchange, call::depart);
-                                admit(call, body.size(), action);
+                                admit(call, action);
                             }
                         },
                         (_, _) -> close.run());
@@ -258,19 +258,19 @@ final class Routes implements HttpHandler {
      * Starts a request, unless its caller has others and there are too many, or their bodies are too large. One whose client
      * does not read goes for it.
      */
-    private void admit(Call call, int size, Action action) {
+    private void admit(Call call, Action action) {
         int others = calls.size();
         if (!requests.take(call.caller, 1) && !(giveUpOne() && requests.take(call.caller, 1))) {
             int seconds = (int) Math.ceil(others * metrics.meanSeconds() / options.parallel());
             start(call, each -> fail(each, ApiError.queueFull(Math.clamp(seconds, 1, Limits.RETRY_SECONDS))));
-        } else if (!bytes.take(call.caller, size)) {
+        } else if (!bytes.take(call.caller, call.size)) {
             requests.give(call.caller, 1);
             start(call, each -> fail(each, ApiError.bytesFull()));
         } else {
             calls.add(call);
             call.exchange.addExchangeCompleteListener((_, next) -> {
                 leaves(call);
-                bytes.give(call.caller, size);
+                bytes.give(call.caller, call.size);
                 next.proceed();
             });
             start(call, action);
@@ -377,7 +377,7 @@ final class Routes implements HttpHandler {
         }
         exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, "application/json");
         exchange.getResponseSender().send(ByteBuffer.wrap(Json.write(Json.object("status", "ok"))));
-        options.log().accept(new Call(exchange, "", () -> NOTHING).answered());
+        options.log().accept(new Call(exchange, "", 0, () -> NOTHING).answered());
     }
 
     private void metrics(Call call) throws IOException {

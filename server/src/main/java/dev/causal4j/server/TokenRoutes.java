@@ -37,6 +37,12 @@ record TokenRoutes(ServedModel served) {
 
     Object detokenize(JsonIn in) {
         int[] tokens = JsonIn.integers("tokens", in.list("tokens", Limits.TOKENIZED), 0, served.vocabulary() - 1);
+        long bytes = IntStream.of(tokens)
+                .mapToLong(token -> served.tokenizer().bytes(token).length)
+                .sum();
+        if (bytes > Limits.DETOKENIZED_BYTES) {
+            throw ApiError.value("tokens", "those of at most " + Limits.DETOKENIZED_BYTES + " bytes", bytes);
+        }
         String text = served.tokenizer().decode(tokens);
         return Json.object("content", text, "prompt", text);
     }

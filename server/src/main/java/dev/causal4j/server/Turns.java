@@ -28,8 +28,7 @@ final class Turns {
 
     /** Reads a request: a small one at once. Errors as of the work, and as of {@link #compile}. */
     <T> T read(Call call, Supplier<T> work) throws InterruptedException {
-        long length = call.exchange.getRequestContentLength(); // -1 for chunks
-        return length >= 0 && length <= Limits.READ_AT_ONCE_BYTES ? work.get() : await(call, work);
+        return call.size <= Limits.READ_AT_ONCE_BYTES ? work.get() : await(call, work);
     }
 
     /**

@@ -30,7 +30,8 @@ class AskTest {
     void tokenIdsAreAPromptAndListsOfThemAreSeveral() {
         assertThat(read("{'prompt': [1749, 304]}").prompts()).hasSize(1);
         assertThat(read("{'prompt': [[1749], [304]]}").prompts()).hasSize(2);
-        assertThat(read("{'prompt': [1749, 304]}").prompt(0).text()).isEqualTo("Emma was");
+        assertThat(read("{'prompt': [1749, 304], 'echo': true}").prompt(0).text())
+                .isEqualTo("Emma was");
         assertThat(read("{}").prompt(0).tokens()).as("the model's first").containsExactly(3071);
     }
 
@@ -50,14 +51,32 @@ class AskTest {
 
     @Test
     void anAnswerOfOneSequenceMayHaveTheLogProbabilitiesThatItsContextHasRoomFor() {
-        Ask one = read("{'prompt': [1, 2], 'logprobs': 20, 'max_tokens': 200}");
-        assertThat(one.keeps()).isZero();
-        assertThat(read("{'prompt': [1, 2], 'echo': true, 'logprobs': 20}").keeps())
-                .isEqualTo(2 * 21);
-        assertThat(read("{'prompt': [[1, 2], [3]], 'n': 3, 'echo': true, 'logprobs': 4, 'max_tokens': 7}")
-                        .keeps())
-                .isEqualTo((3 + 2 * 7) * 3 * 5);
-        assertThat(read("{'prompt': [1, 2], 'n': 2, 'echo': true}").keeps()).isZero();
+        assertThat(read("{'prompt': [1, 2], 'logprobs': 20, 'max_tokens': 200}").bytes())
+                .isZero();
+        Ask echo = read("{'prompt': [[1, 2], [3]], 'n': 3, 'echo': true, 'logprobs': 4, 'max_tokens': 7}");
+        int text = echo.prompt(0).text().length() + echo.prompt(3).text().length();
+        assertThat(echo.bytes()).isEqualTo((3 + 2 * 7) * 3 * 5 * Limits.LOGPROB_BYTES + 4 * 3 * text);
+        assertThat(read("{'prompt': [1, 2], 'n': 2}").bytes()).isZero();
+    }
+
+    @Test
+    void echoedPromptsOfAllChoicesAreBounded() {
+        String body = "{'prompt': '" + " Emma".repeat(200) + "', 'n': 128, 'echo': true}";
+        assertThat(read(body).bytes()).isEqualTo(4 * 128 * 1000);
+    }
+
+    @Test
+    void tokensOfALongTextAreRefused() {
+        int[] longest = {0};
+        for (int token = 0; token < Unserved.TOKENIZER.vocabularySize(); token++) {
+            boolean longer = Unserved.TOKENIZER.bytes(token).length > Unserved.TOKENIZER.bytes(longest[0]).length;
+            longest[0] = longer ? token : longest[0];
+        }
+        int count = Limits.DETOKENIZED_BYTES / Unserved.TOKENIZER.bytes(longest[0]).length + 1;
+        String body = "{'tokens': [" + longest[0] + (", " + longest[0]).repeat(count - 1) + "]}";
+        assertThatExceptionOfType(ApiError.class)
+                .isThrownBy(() -> new TokenRoutes(SERVED).detokenize(in(body)))
+                .withMessageStartingWith("tokens: expected those of at most 8388608 bytes, got 83");
     }
 
     @ParameterizedTest

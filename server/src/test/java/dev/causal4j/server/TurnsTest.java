@@ -12,9 +12,13 @@ import static dev.causal4j.server.Served.start;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.constraint.Constraint;
+import java.io.ByteArrayInputStream;
 import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -71,6 +75,18 @@ class TurnsTest {
         assertThat(other).isNotDone();
         free.countDown();
         assertThat(other.join().statusCode()).isEqualTo(200);
+    }
+
+    @Test
+    void aSmallBodyInChunksWaitsForNobody() throws Exception {
+        byte[] body = "{\"content\": \"a\"}".getBytes(StandardCharsets.UTF_8);
+        HttpRequest chunks = HttpRequest.newBuilder(request(SERVER, "/tokenize", "{}"), (_, _) -> true)
+                .POST(BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(body)))
+                .build();
+        assertThat(CLIENT.sendAsync(chunks, BodyHandlers.ofString())
+                        .get(20, TimeUnit.SECONDS)
+                        .statusCode())
+                .isEqualTo(200);
     }
 
     @Test
