@@ -74,7 +74,7 @@ final class Taught {
 
     private static final boolean WHOLE = Boolean.getBoolean("causal4j.whole");
 
-    private static final int STEPS = WHOLE ? 100 : 100;
+    private static final int STEPS = 100;
 
     /** Few dialogues are learned with the least work in small batches, at a lower rate. */
     private static final int BATCH = WHOLE ? 31 : 8;
