@@ -37,6 +37,7 @@ final class Repository {
                         "format",
                         "weight_files",
                         "file_bytes",
+                        "memory_bytes",
                         "mapped",
                         "types",
                         "tokenizer_kind",

@@ -49,7 +49,8 @@ class ServeCommandTest {
             if (printed("bash", "-c", "command -v python3 || true").isEmpty()) {
                 assumeTrue(false, "there is no python3");
             }
-            assertThat(printed("python3", "-c", block(readme, "python").replace(SHOWN, url)))
+            String guide = Files.readString(Repository.root().resolve("docs/guides/serving.md"));
+            assertThat(printed("python3", "-c", block(guide, "python").replace(SHOWN, url)))
                     .isEqualTo(" not to be a very\n");
             HttpRequest page = HttpRequest.newBuilder(URI.create(url + "/")).build();
             assertThat(client.send(page, HttpResponse.BodyHandlers.ofString())
