@@ -253,6 +253,8 @@ complete -c causal4j -n '__causal4j_in \'convert\'' -l debug -d 'Show stack trac
 complete -c causal4j -n '__causal4j_in \'convert\'' -s h -l help -d 'Show this help'
 complete -c causal4j -n '__causal4j_in \'pull\'' -l json -d 'Print one JSON document and nothing else'
 complete -c causal4j -n '__causal4j_in \'pull\'' -l gguf -r -d 'GGUF files with this in their name, for instance Q4_K_M, instead of safetensors'
+complete -c causal4j -n '__causal4j_in \'pull\'' -l convert -r -d 'Then writes the model to this new or empty folder, which opens at once, as convert does'
+complete -c causal4j -n '__causal4j_in \'pull\'' -l overwrite -d 'With --convert: replace an earlier conversion'
 complete -c causal4j -n '__causal4j_in \'pull\'' -l debug -d 'Show stack traces'
 complete -c causal4j -n '__causal4j_in \'pull\'' -s h -l help -d 'Show this help'
 complete -c causal4j -n '__causal4j_in \'list\'' -l json -d 'Print one JSON document and nothing else'
