@@ -40,7 +40,7 @@ class CommandsTest {
     private static final Pattern PROGRAM =
             Pattern.compile("(?:^|[ `|(=])(?:[\\w./-]*/causal4j|causal4j:VERSION) ([^`]*)");
 
-    /** A word of a shell, of which parts are in quotes; or an end of the command. */
+    /** A word of a shell, perhaps with quoted parts; or an end of the command. */
     private static final Pattern WORD = Pattern.compile("(?:[^\\s\"'|;&<>]|\"[^\"]*\"|'[^']*')+|[|;&<>]");
 
     private static final Pattern SCRIPT =
@@ -52,7 +52,7 @@ class CommandsTest {
     private static final CommandLine PARSER =
             Main.commands().commandLine().setExpandAtFiles(false).setCaseInsensitiveEnumValuesAllowed(true);
 
-    /** What a document says, in one line. */
+    /** The text of a document, in one line. */
     record Written(String document, String line) {
         @Override
         public String toString() {
@@ -174,7 +174,7 @@ class CommandsTest {
         }
     }
 
-    /** What the guide's client in Python prints. */
+    /** The output of the guide's client in Python. */
     private static String python(String address) throws IOException, InterruptedException {
         assumeTrue(
                 Stream.of(System.getenv("PATH").split(":")).anyMatch(each -> Files.exists(Path.of(each, "python3"))));

@@ -109,7 +109,7 @@ final class Background {
             waiting.computeIfAbsent(work.caller, _ -> new LinkedHashSet<>()).add(work);
         }
 
-        /** Takes work of the caller whose turn it is; null if there is none. */
+        /** Takes the next caller's work; null if there is none. */
         @Nullable
         Work poll() {
             Map.Entry<Object, SequencedSet<Work>> turn = waiting.pollFirstEntry();

@@ -198,16 +198,22 @@ class ComputeTest {
         throw (E) e;
     }
 
-    @Test
-    void workInTheBackgroundIsDoneOnOneOfTwoThreadsAndCallersTakeTurns() throws Exception {
-        List<String> order = new CopyOnWriteArrayList<>();
+    /** Keeps the thread of the background busy until the latch is counted down. */
+    private CountDownLatch occupied() throws InterruptedException {
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch go = new CountDownLatch(1);
         var _ = compute.background("", () -> {
             begun.countDown();
             await(go);
         });
-        await(begun);
+        begun.await();
+        return go;
+    }
+
+    @Test
+    void workInTheBackgroundIsDoneOnOneOfTwoThreadsAndCallersTakeTurns() throws Exception {
+        List<String> order = new CopyOnWriteArrayList<>();
+        CountDownLatch go = occupied();
         for (String work : List.of("a1", "a2", "a3", "b1", "b2", "c1")) {
             var _ = compute.background(work.substring(0, 1), () -> order.add(work));
         }
@@ -220,13 +226,7 @@ class ComputeTest {
     @Test
     void shortWorkTakesTurnsWithAllOther() throws Exception {
         List<String> order = new CopyOnWriteArrayList<>();
-        CountDownLatch begun = new CountDownLatch(1);
-        CountDownLatch go = new CountDownLatch(1);
-        var _ = compute.background("", () -> {
-            begun.countDown();
-            await(go);
-        });
-        await(begun);
+        CountDownLatch go = occupied();
         for (String work : List.of("a", "b", "c", "d", "e")) {
             var _ = compute.background(work, () -> order.add(work));
         }

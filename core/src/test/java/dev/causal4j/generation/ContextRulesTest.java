@@ -80,7 +80,7 @@ class ContextRulesTest {
         }
     }
 
-    /** Equal tokens, half of which the last n-gram has: a plain search compares a quarter of the square. */
+    /** All tokens are equal, and the n-gram is half as long as the text: a plain search compares a quarter of the square. */
     @Test
     void noRepeatNgramTakesLinearTime() {
         ThreadMXBean threads = ManagementFactory.getThreadMXBean();

@@ -195,7 +195,7 @@ class TrainerTest {
         }
     }
 
-    /** Plain Java, of which it is known that it trains to the same bytes, begins at once. */
+    /** Plain Java begins at once. Other tests show that it trains to the same bytes. */
     @Test
     void aProcessThatIsKilledResumesToTheBytesOfOneThatWasNot() throws Exception {
         Path whole = folder.resolve("whole");

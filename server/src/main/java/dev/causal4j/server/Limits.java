@@ -57,7 +57,7 @@ final class Limits {
     /** JSON values of all tools: a request that waits keeps them. */
     static final int TOOL_VALUES = 16_384;
 
-    /** Of all tokens of all choices, with alternatives. One sequence alone may have what its context has room for. */
+    /** Of all tokens of all choices, with alternatives. The new tokens of one sequence alone do not count. */
     static final int LOGPROBS = 1 << 18;
     /** That one of them counts among {@link #ANSWERED_BYTES}. */
     static final int LOGPROB_BYTES = 100;
