@@ -199,14 +199,14 @@ class ComputeTest {
     }
 
     /** Keeps the thread of the background busy until the latch is counted down. */
-    private CountDownLatch occupied() throws InterruptedException {
+    private CountDownLatch occupied() {
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch go = new CountDownLatch(1);
         var _ = compute.background("", () -> {
             begun.countDown();
             await(go);
         });
-        begun.await();
+        await(begun);
         return go;
     }
 
