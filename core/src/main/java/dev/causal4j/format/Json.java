@@ -8,6 +8,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.Reader;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -29,6 +30,7 @@ import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.TokenStreamFactory;
 import tools.jackson.core.TokenStreamLocation;
+import tools.jackson.core.exc.JacksonIOException;
 import tools.jackson.core.exc.StreamReadException;
 import tools.jackson.core.json.JsonFactory;
 
@@ -398,6 +400,15 @@ public record Json(String subject, Map<?, ?> root) {
             write(value, json);
         }
         return bytes.toByteArray();
+    }
+
+    /** Writes the value in parts, and closes the stream. */
+    public static void write(Object value, OutputStream to) throws IOException {
+        try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), to)) {
+            write(value, json);
+        } catch (JacksonIOException e) {
+            throw e.getCause();
+        }
     }
 
     private static void write(Object value, JsonGenerator json) {

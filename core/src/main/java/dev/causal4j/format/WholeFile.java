@@ -74,20 +74,23 @@ public final class WholeFile {
         return PREFIX + UUID.nameUUIDFromBytes(name);
     }
 
-    /** The name of a new folder while this process writes it. What ended processes left of such is deleted. */
+    /**
+     * A name for a new folder while this process writes it, unlike that of any other: two containers on one disk may have
+     * processes of one number. What ended processes left of such is deleted.
+     */
     private static Path ofProcess(Path target) throws IOException {
         String prefix = names(target) + "-";
         long own = ProcessHandle.current().pid();
         try (DirectoryStream<Path> all = Files.newDirectoryStream(folder(target), prefix + "*" + SUFFIX)) {
             for (Path each : all) {
-                String pid = each.getFileName().toString().replace(prefix, "").replace(SUFFIX, "");
+                String pid = each.getFileName().toString().replace(prefix, "").replaceFirst("\\D.*", "");
                 boolean other = pid.matches("\\d{1,18}") && Long.parseLong(pid) != own;
                 if (!other || ProcessHandle.of(Long.parseLong(pid)).isEmpty()) {
                     deleteTree(each);
                 }
             }
         }
-        return folder(target).resolve(prefix + own + SUFFIX);
+        return folder(target).resolve(prefix + own + "-" + UUID.randomUUID() + SUFFIX);
     }
 
     /** Where to read a folder: where its old content lies if a process ended while it was replacing it. */

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A sequence that a model continues. */
 final class GeneratedSequence extends Sequence<Generation> {
-    /** New tokens that there is room for before any is chosen: most sequences that wait for long need no more yet. */
+    /** New tokens that there is room for when the first is chosen. */
     private static final int FIRST_TOKENS = 64;
 
     /** Tokens that a step takes because nothing else can follow: each may cost a mask, and others wait meanwhile. */
@@ -34,7 +34,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final int index;
     private final TokenListener listener;
     private final GenerationOptions options;
-    private final int promptLength;
+    private final int[] prompt;
     private final Sampler sampler;
     private final int choosable; // tokens below it can be chosen
     final @Nullable Mask mask;
@@ -66,15 +66,14 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.index = index;
         this.listener = Objects.requireNonNull(listener, "listener");
         this.options = request.options();
-        int[] prompt = prompt(model, request.prompt());
-        this.promptLength = prompt.length;
-        this.known = promptLength;
+        this.prompt = prompt(model, request.prompt());
+        this.known = prompt.length;
         // The last token of a full context can still be predicted; it is not fed back.
-        int room = model.decoder().config().contextLength() - promptLength + 1;
+        int room = model.decoder().config().contextLength() - prompt.length + 1;
         int mostNewTokens = Math.min(options.maxNewTokens(), room);
-        this.positions = promptLength + mostNewTokens - 1;
-        this.tokens = Arrays.copyOf(prompt, promptLength + Math.min(mostNewTokens, FIRST_TOKENS));
-        this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
+        this.positions = prompt.length + mostNewTokens - 1;
+        this.tokens = prompt; // choices wait with one prompt
+        this.sampler = new Sampler(request.options(), model.eos(), prompt.length, candidates);
         this.choosable = candidates.logits.length;
         this.drafts = options.rules().stream()
                 .filter(DraftSource.class::isInstance)
@@ -125,7 +124,7 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     boolean decodes() {
-        return known > promptLength && left() <= 1 + engine.mostDrafted; // more are left where it was set back
+        return known > prompt.length && left() <= 1 + engine.mostDrafted; // more are left where it was set back
     }
 
     @Override
@@ -160,7 +159,7 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     void cached(int tokens) {
-        if (known == promptLength && !sitsOut) {
+        if (known == prompt.length && !sitsOut) {
             super.cached(tokens);
             prefillTokens = 0; // it was set back before its first token
         }
@@ -215,7 +214,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             cache.truncate(right); // rows that were not reached, and what was kept for them
         }
         int taken = known - begun + (sitsOut ? next.size() : 0);
-        if (begun > promptLength) { // computing tokens again is a part of decoding
+        if (begun > prompt.length) { // computing tokens again is a part of decoding
             decodedTokens += taken;
             decodeSeconds += seconds;
             return;
@@ -274,7 +273,9 @@ final class GeneratedSequence extends Sequence<Generation> {
     }
 
     private void add(int token, boolean last) {
-        tokens = known < tokens.length ? tokens : Arrays.copyOf(tokens, Math.min(2 * known, positions + 1));
+        tokens = known < tokens.length
+                ? tokens
+                : Arrays.copyOf(tokens, Math.min(2 * known - prompt.length + FIRST_TOKENS, positions + 1));
         tokens[known++] = token;
         if (sampler.eos().contains(token)) {
             finish = FinishReason.EOS;
@@ -318,8 +319,8 @@ final class GeneratedSequence extends Sequence<Generation> {
         }
         boolean endedByItself = finish == FinishReason.EOS || (finish == FinishReason.STOP && !stop.stopped());
         return new Generation(
-                Arrays.copyOf(tokens, promptLength),
-                Arrays.copyOfRange(tokens, promptLength, known),
+                prompt,
+                Arrays.copyOfRange(tokens, prompt.length, known),
                 pieces,
                 predictions,
                 Objects.requireNonNull(finish),

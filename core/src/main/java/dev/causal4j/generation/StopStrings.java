@@ -1,5 +1,6 @@
 package dev.causal4j.generation;
 
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -8,7 +9,8 @@ import java.util.List;
  * <p>The text ends before the first complete stop string; of several complete at the same character, the longest
  * counts. Pieces change only the moment of emission: only text that may still become a stop string is held back.
  *
- * <p>Each stop string runs the automaton of Knuth, Morris and Pratt, so the time is linear in the text.
+ * <p>Each stop string runs the automaton of Knuth, Morris and Pratt, so the time is linear in the text. Its table grows with
+ * what has matched: many sequences may wait with long stop strings.
  */
 final class StopStrings {
     private final List<Automaton> automata;
@@ -63,20 +65,22 @@ final class StopStrings {
 
     private static final class Automaton {
         private final String stop;
-        private final int[] border; // border[n]: longest proper prefix of stop that ends stop[0..n)
+        private int[] border = new int[2]; // border[n]: longest proper prefix of stop that ends stop[0..n)
+        private int longest = 1; // the borders up to it are known
         private int matched;
 
         Automaton(String stop) {
             this.stop = stop;
-            border = new int[stop.length() + 1];
-            for (int n = 1; n < stop.length(); n++) {
-                border[n + 1] = next(border[n], stop.charAt(n));
-            }
         }
 
         /** The stop string's length if it ends with this character, else 0. */
         int accept(char c) {
             matched = next(matched, c);
+            if (matched > longest) { // by one
+                border = matched < border.length ? border : Arrays.copyOf(border, 2 * matched);
+                border[matched] = next(border[longest], c);
+                longest = matched;
+            }
             return matched == stop.length() ? matched : 0;
         }
 

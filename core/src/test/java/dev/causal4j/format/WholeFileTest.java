@@ -90,12 +90,14 @@ class WholeFileTest {
         Path left = Files.createDirectories(parent.resolve(name + ended.pid() + ".tmp/inner"));
         Path earlier = Files.createDirectory(
                 parent.resolve(name + ProcessHandle.current().pid() + ".tmp"));
+        Path container = Files.createDirectory(parent.resolve(name + ended.pid() + "-" + UUID.randomUUID() + ".tmp"));
         Process writes = new ProcessBuilder("sleep", "60").start();
         Path running = Files.createDirectory(parent.resolve(name + writes.pid() + ".tmp"));
         Path other = Files.createDirectory(parent.resolve(".causal4j-" + UUID.randomUUID() + ".tmp"));
         WholeFile.writeFolder(target, folder -> Files.writeString(folder.resolve("new"), "new"));
         writes.destroyForcibly();
         assertThat(left).doesNotExist();
+        assertThat(container).doesNotExist();
         assertThat(earlier).doesNotExist();
         assertThat(running).exists();
         assertThat(other).exists();

@@ -2,10 +2,13 @@ package dev.causal4j.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
 
@@ -46,6 +49,20 @@ class StopStringsTest {
                 .as("the second 'ab' may still become 'abac'")
                 .isEqualTo("ab");
         assertThat(stops.accept("x")).isEqualTo("abx");
+    }
+
+    @Test
+    void stopStringsTakeRoomOnlyForWhatHasMatched() {
+        List<String> strings = IntStream.range(0, 64)
+                .mapToObj(i -> "x".repeat(1023) + (char) ('0' + i))
+                .toList();
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        StopStrings stops = new StopStrings(strings);
+        assertThat(threads.getCurrentThreadAllocatedBytes() - before).isLessThan(16_000);
+        assertThat(stops.accept("x".repeat(1024))).isEqualTo("x");
+        assertThat(stops.accept("Cx")).isEmpty();
+        assertThat(stops.stopped()).isTrue();
     }
 
     @Test

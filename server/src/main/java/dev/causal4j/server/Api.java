@@ -5,8 +5,10 @@ import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.server.Choice.Piece;
+import java.util.AbstractList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /** An OpenAI endpoint: its request and response shapes. Immutable. */
 interface Api {
@@ -61,6 +63,21 @@ interface Api {
     /** Why a choice ended, in OpenAI's words. */
     static String label(FinishReason finish) {
         return finish == FinishReason.LENGTH ? "length" : "stop";
+    }
+
+    /** What a function makes of each element, at the moment when it is written: never all at once. */
+    static <T> List<Object> each(List<T> elements, Function<T, Object> function) {
+        return new AbstractList<>() {
+            @Override
+            public Object get(int index) {
+                return function.apply(elements.get(index));
+            }
+
+            @Override
+            public int size() {
+                return elements.size();
+            }
+        };
     }
 
     /** JSON has no infinity. */

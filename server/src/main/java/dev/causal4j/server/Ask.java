@@ -73,7 +73,7 @@ record Ask(
     /** @throws ApiError if these are too many sequences */
     Ask {
         requireFew(prompts.size(), candidates);
-        long keeps = keeps(prompts, candidates, options, alternatives, echo);
+        long keeps = tokens(prompts, candidates, options.maxNewTokens(), echo) * (1 + alternatives); // 0 without any
         if (keeps > Limits.LOGPROBS) {
             throw ApiError.value(
                     "logprobs", "at most " + Limits.LOGPROBS + " of all choices, tokens and alternatives", keeps);
@@ -86,10 +86,14 @@ record Ask(
         }
     }
 
-    /** Bytes of the log-probabilities and echoed prompts that its answer keeps, at most. */
+    /** Bytes of what its answer keeps of prompts: their texts and log-probabilities. */
     long bytes() {
-        return keeps(prompts, candidates, options, alternatives, echo) * Limits.LOGPROB_BYTES
-                + echoed(prompts, candidates, echo);
+        return tokens(prompts, candidates, 0, echo) * tokenBytes() + echoed(prompts, candidates, echo);
+    }
+
+    /** Bytes of the log-probabilities that its answer keeps of a new token, which itself weighs as much as four. */
+    long tokenBytes() {
+        return logprobs() ? (4L + alternatives) * Limits.LOGPROB_BYTES : 0;
     }
 
     /** Bytes of prompts in an answer and its copies. */
@@ -99,15 +103,14 @@ record Ask(
         return echo ? 4 * characters * candidates : 0;
     }
 
-    /** The log-probabilities that an answer keeps, at most; of one sequence only those of the prompt. */
-    private static long keeps(
-            List<Prompt> prompts, int candidates, GenerationOptions options, int alternatives, boolean echo) {
+    /** The tokens whose log-probabilities an answer keeps, at most; of one sequence only those of the prompt. */
+    private static long tokens(List<Prompt> prompts, int candidates, int newTokens, boolean echo) {
         long tokens = 0;
         for (Prompt prompt : prompts) {
             tokens += echo ? prompt.tokens.length : 0;
-            tokens += prompts.size() * candidates > 1 ? Math.min(options.maxNewTokens(), prompt.room) : 0;
+            tokens += prompts.size() * candidates > 1 ? Math.min(newTokens, prompt.room) : 0;
         }
-        return tokens * candidates * (1 + alternatives); // 0 without log-probabilities
+        return tokens * candidates;
     }
 
     static void requireFew(int prompts, int candidates) {

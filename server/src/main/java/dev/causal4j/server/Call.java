@@ -7,6 +7,7 @@ import io.undertow.util.Headers;
 import io.undertow.util.HttpString;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.OptionalDouble;
@@ -106,17 +107,33 @@ final class Call {
         return seconds() - stalled;
     }
 
-    /** Answers with JSON. */
+    /** Answers with JSON, which is made while it is sent. */
     void json(Object value) throws IOException {
-        bytes(200, "application/json", Json.write(value));
+        head(200, "application/json");
+        Json.write(value, new OutputStream() {
+            @Override
+            public void write(byte[] from, int start, int count) throws IOException {
+                Call.this.write(begun(), ByteBuffer.wrap(from, start, count));
+            }
+
+            @Override
+            public void write(int each) throws IOException {
+                write(new byte[] {(byte) each}, 0, 1);
+            }
+        });
+        end();
     }
 
     /** Answers. */
     void bytes(int status, String type, byte[] content) throws IOException {
+        head(status, type);
+        write(begun(), ByteBuffer.wrap(content));
+        end();
+    }
+
+    private void head(int status, String type) {
         exchange.setStatusCode(status);
         exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, type);
-        write(begun(), content);
-        end();
     }
 
     /** Answers without content. */
@@ -149,12 +166,12 @@ final class Call {
         event.writeBytes(ascii("data: "));
         event.writeBytes(data);
         event.writeBytes(ascii("\n\n"));
-        write(events(), event.toByteArray());
+        write(events(), ByteBuffer.wrap(event.toByteArray()));
     }
 
     /** Keeps a silent stream open. */
     void ping() throws IOException {
-        write(events(), ascii(": ping\n\n"));
+        write(events(), ByteBuffer.wrap(ascii(": ping\n\n")));
     }
 
     /** Ends a stream. */
@@ -188,8 +205,7 @@ final class Call {
         return begun;
     }
 
-    private void write(StreamSinkChannel to, byte[] bytes) throws IOException {
-        ByteBuffer rest = ByteBuffer.wrap(bytes);
+    private void write(StreamSinkChannel to, ByteBuffer rest) throws IOException {
         while (rest.hasRemaining()) {
             if (to.write(rest) == 0) {
                 awaitWritable(to);

@@ -200,21 +200,21 @@ record ChatApi() implements Api {
 
     /** All bytes together are those of the text, so a token that ends it is left out. */
     static Map<String, Object> logprobs(Ask ask, List<Entry> tokens) {
-        List<Object> content = new ArrayList<>();
-        for (Entry entry : tokens) {
-            if (ask.logprobs() && !entry.ends()) {
-                Prediction prediction = entry.prediction().orElseThrow();
-                byte[] bytes = cut(ask.form().names().bytes(entry.token()), entry.kept());
-                Map<String, Object> told = token(ask, entry.token(), bytes, prediction.logProbability());
-                List<Object> top = new ArrayList<>();
-                for (Candidate each : prediction.alternatives(ask.alternatives())) {
-                    top.add(token(ask, each.token(), ask.form().names().bytes(each.token()), each.logProbability()));
-                }
-                told.put("top_logprobs", top);
-                content.add(told);
-            }
-        }
-        return Json.object("content", content, "refusal", Json.NULL);
+        List<Entry> told =
+                tokens.stream().filter(entry -> ask.logprobs() && !entry.ends()).toList();
+        return Json.object("content", Api.each(told, entry -> token(ask, entry)), "refusal", Json.NULL);
+    }
+
+    private static Map<String, Object> token(Ask ask, Entry entry) {
+        TokenNames names = ask.form().names();
+        Prediction prediction = entry.prediction().orElseThrow();
+        byte[] bytes = cut(names.bytes(entry.token()), entry.kept());
+        Map<String, Object> told = token(ask, entry.token(), bytes, prediction.logProbability());
+        List<Candidate> top = prediction.alternatives(ask.alternatives());
+        told.put(
+                "top_logprobs",
+                Api.each(top, each -> token(ask, each.token(), names.bytes(each.token()), each.logProbability())));
+        return told;
     }
 
     private static Map<String, Object> token(Ask ask, int token, byte[] bytes, double logProbability) {

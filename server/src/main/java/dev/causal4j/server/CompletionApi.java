@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Stream;
 
 /** {@code /v1/completions}: continues texts; {@code echo} with {@code logprobs} also scores them. */
@@ -161,20 +162,20 @@ record CompletionApi() implements Api {
 
     /** OpenAI's older object: lists in parallel. */
     private static Map<String, Object> logprobs(Ask ask, List<Entry> tokens) {
-        List<Object> names = new ArrayList<>();
-        List<Object> logProbabilities = new ArrayList<>();
-        List<Object> tops = new ArrayList<>();
-        List<Object> offsets = new ArrayList<>();
-        for (Entry entry : ask.logprobs() ? tokens : List.<Entry>of()) { // best_of has them for itself
-            Optional<Prediction> known = entry.prediction();
-            names.add(ask.form().names().name(entry.token()));
-            logProbabilities.add(
-                    known.<Object>map(each -> Api.finite(each.logProbability())).orElse(Json.NULL));
-            tops.add(known.<Object>map(each -> top(ask, each)).orElse(Json.NULL));
-            offsets.add(entry.offset());
-        }
+        List<Entry> told = ask.logprobs() ? tokens : List.of(); // best_of has them for itself
         return Json.object(
-                "tokens", names, "token_logprobs", logProbabilities, "top_logprobs", tops, "text_offset", offsets);
+                "tokens",
+                Api.each(told, entry -> ask.form().names().name(entry.token())),
+                "token_logprobs",
+                Api.each(told, entry -> known(entry, each -> Api.finite(each.logProbability()))),
+                "top_logprobs",
+                Api.each(told, entry -> known(entry, each -> top(ask, each))),
+                "text_offset",
+                Api.each(told, Entry::offset));
+    }
+
+    private static Object known(Entry entry, Function<Prediction, Object> told) {
+        return entry.prediction().map(told).orElse(Json.NULL);
     }
 
     /** The likeliest tokens and the chosen one, in falling order. */

@@ -39,7 +39,7 @@ final class Generating {
     private final Shares bytes;
     private final Metrics metrics;
 
-    /** @param bytes of bodies and log-probabilities */
+    /** @param bytes of bodies, echoes and log-probabilities */
     Generating(Engine engine, ServedModel served, Turns turns, Shares bytes, Metrics metrics) {
         this.engine = engine;
         this.served = served;
@@ -81,14 +81,14 @@ final class Generating {
         call.promptTokens = ask.prompts().stream()
                 .mapToInt(prompt -> prompt.tokens().length)
                 .sum();
-        Sequences sequences = new Sequences(engine, ask, metrics, call);
+        Sequences sequences = new Sequences(engine, ask, metrics, call, bytes);
         call.whenGone(sequences::cancel);
         try {
             List<Generation> made =
                     ask.form().stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
             metrics.answered(ask, made, call.seconds());
         } finally {
-            sequences.cancel();
+            sequences.close();
             bytes.give(call.caller, kept);
         }
     }

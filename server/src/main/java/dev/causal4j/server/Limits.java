@@ -60,7 +60,7 @@ final class Limits {
     /** Of all tokens of all choices, with alternatives. The new tokens of one sequence alone do not count. */
     static final int LOGPROBS = 1 << 18;
     /** That one of them counts among {@link #ANSWERED_BYTES}. */
-    static final int LOGPROB_BYTES = 100;
+    static final int LOGPROB_BYTES = 40;
 
     static final int TEXT_CHOICES = 100_000;
     static final int TOKENIZED = 1 << 20; // characters, or tokens

@@ -37,16 +37,21 @@ final class Sequences {
     private final Engine engine;
     private final Requester requester;
     private final Call call;
+    private final Shares bytes;
+    private long kept; // of them, -1 once they are given back
+    private volatile boolean full;
     private volatile boolean cancelled;
 
     /**
      * Submits the sequences of a request.
      *
      * @param call the engine is fair between its callers; counts the tokens
+     * @param bytes of which log-probabilities take some as they come
      * @throws java.util.concurrent.RejectedExecutionException if too many sequences wait
      */
-    Sequences(Engine engine, Ask ask, Metrics metrics, Call call) {
+    Sequences(Engine engine, Ask ask, Metrics metrics, Call call, Shares bytes) {
         this.engine = engine;
+        this.bytes = bytes;
         this.call = call;
         this.requester = Requester.of(call.caller);
         try {
@@ -89,6 +94,7 @@ final class Sequences {
             public boolean accept(GeneratedToken token) {
                 times.token(System.nanoTime());
                 call.token();
+                keep(ask.tokenBytes());
                 if (ask.form().stream()) {
                     behind.incrementAndGet();
                     events.add(new Event(index, Optional.of(token)));
@@ -166,7 +172,11 @@ final class Sequences {
 
     /** Waits for the end of a sequence. Throws what ended it otherwise. */
     Generation generation(int index) throws InterruptedException {
-        return Engine.await(generations.get(index));
+        try {
+            return Engine.await(generations.get(index));
+        } catch (CancellationException e) {
+            throw full ? ApiError.bytesFull() : e;
+        }
     }
 
     /** Tokens and ends of a stream, as they come. */
@@ -178,6 +188,25 @@ final class Sequences {
     void sent(int sequence) {
         if (waiting.get(sequence).decrementAndGet() == Limits.UNSENT_TOKENS - 1) {
             engine.wake();
+        }
+    }
+
+    /** Takes the bytes of a token, or ends all if there are none left. */
+    private synchronized void keep(long more) {
+        if (kept >= 0 && more > 0 && bytes.take(call.caller, more)) {
+            kept += more;
+        } else if (more > 0) {
+            full = true;
+            cancel();
+        }
+    }
+
+    /** Ends all that is not done, and gives back its bytes. */
+    void close() {
+        cancel();
+        synchronized (this) {
+            bytes.give(call.caller, kept);
+            kept = -1;
         }
     }
 

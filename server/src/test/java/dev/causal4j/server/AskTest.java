@@ -55,7 +55,9 @@ class AskTest {
                 .isZero();
         Ask echo = read("{'prompt': [[1, 2], [3]], 'n': 3, 'echo': true, 'logprobs': 4, 'max_tokens': 7}");
         int text = echo.prompt(0).text().length() + echo.prompt(3).text().length();
-        assertThat(echo.bytes()).isEqualTo((3 + 2 * 7) * 3 * 5 * Limits.LOGPROB_BYTES + 4 * 3 * text);
+        assertThat(echo.bytes()).isEqualTo(3 * 3 * 8 * Limits.LOGPROB_BYTES + 4 * 3 * text);
+        assertThat(echo.tokenBytes()).as("as they come").isEqualTo(8 * Limits.LOGPROB_BYTES);
+        assertThat(read("{'prompt': [1, 2]}").tokenBytes()).isZero();
         assertThat(read("{'prompt': [1, 2], 'n': 2}").bytes()).isZero();
     }
 
