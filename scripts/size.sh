@@ -44,6 +44,6 @@ size machine machine 283 || failed=1
 size server server 2914 || failed=1
 size cli cli 4642 || failed=1
 size hub hub 936 || failed=1
-size langchain4j langchain4j 711 || failed=1
+size langchain4j langchain4j 715 || failed=1
 size spark spark 721 || failed=1
 exit $failed
