@@ -38,8 +38,8 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 5174 format 1531 tokenizer 1664 chat 2745 constraint 4883 model,families,gguf 5075 decoder 3592 \
-  generation 2867 scoring 428 head 623 training 1514 flight,causal4j 200 || failed=1
+size core kernel,tensor,compute 5174 format 1532 tokenizer 1664 chat 2745 constraint 4959 model,families,gguf 5079 decoder 3592 \
+  generation 2869 scoring 428 head 623 training 1514 flight,causal4j 200 || failed=1
 size machine machine 283 || failed=1
 size server server 2961 || failed=1
 size cli cli 4642 || failed=1

@@ -1,5 +1,6 @@
 package dev.causal4j.constraint;
 
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.function.IntUnaryOperator;
 
@@ -53,6 +54,6 @@ final class ByteClasses {
 
     @Override
     public int hashCode() {
-        return Arrays.hashCode(of);
+        return (int) Seeded.text(new String(of, StandardCharsets.ISO_8859_1));
     }
 }

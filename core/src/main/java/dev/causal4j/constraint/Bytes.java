@@ -20,6 +20,11 @@ record Bytes(long a, long b, long c, long d) {
         return from > to ? 0 : (-1L << from) & (-1L >>> (63 - to));
     }
 
+    @Override
+    public int hashCode() {
+        return Seeded.hash(a, b, c, d);
+    }
+
     boolean has(int b) {
         return ((b < 128 ? b < 64 ? this.a : this.b : b < 192 ? c : d) >>> b & 1) != 0;
     }

@@ -43,6 +43,11 @@ record JsonNumbers(
             return new Bound(value.signum(), parts[0], parts[1], open);
         }
 
+        @Override
+        public int hashCode() {
+            return Seeded.hash(sign, Seeded.text(whole), Seeded.text(fraction), open ? 1 : 0);
+        }
+
         /** The order of a size against this one's, with one more digit: the k-th of its part. */
         private int with(int order, String part, int k, int digit) {
             return order != 0 ? order : Integer.signum(digit - (k < part.length() ? part.charAt(k) - '0' : 0));

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class SchemaGrammar {
     private static final String NAME = "the schema at "; // of rules in errors
+    private static final int HASHED_PARTS = 8; // in a step
 
     private final JsonTerms json;
     private final SchemaReader reader;
@@ -58,12 +59,18 @@ final class SchemaGrammar {
                 known = rule;
                 open.push(() -> {
                     at = first.place();
-                    rules.set(rule, choice(alternatives.stream().map(shapes::of).toList()));
+                    rules.set(
+                            rule, choice(alternatives.stream().map(this::known).toList()));
                 });
             }
             values.put(all, known);
         }
         return known;
+    }
+
+    private Expression known(Shape shape) {
+        json.terms.budget().spend(shape.parts() / HASHED_PARTS);
+        return shapes.of(shape);
     }
 
     /** Writes the lists and objects of all values. */

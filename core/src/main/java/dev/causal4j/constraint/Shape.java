@@ -2,6 +2,7 @@ package dev.causal4j.constraint;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -40,7 +41,12 @@ sealed interface Shape {
      *
      * @param content the plain spelling between the quotes; null for every spelling of any string
      */
-    record Strings(int min, int max, @Nullable Term content) implements Shape {}
+    record Strings(int min, int max, @Nullable Term content) implements Shape {
+        @Override
+        public int hashCode() {
+            return Seeded.hash(min, max, Objects.hashCode(content));
+        }
+    }
 
     /**
      * Lists.
@@ -55,6 +61,11 @@ sealed interface Shape {
             int min,
             int max,
             @Nullable Subschema unique) implements Shape {
+        @Override
+        public int hashCode() {
+            return Seeded.hash(first.hashCode(), rest.hashCode(), min, max, Objects.hashCode(unique));
+        }
+
         List<Subschema> at(int index) {
             return index < first.size() ? first.get(index) : rest;
         }
@@ -67,7 +78,19 @@ sealed interface Shape {
      * @param others what properties that are not named may be: kinds of names without one in common
      */
     record Members(Map<String, List<Subschema>> named, Set<String> required, List<Others> others, int min, int max)
-            implements Shape {}
+            implements Shape {
+        @Override
+        public int hashCode() {
+            long hash = Seeded.hash(others.hashCode(), min, max);
+            for (String name : required) {
+                hash += Seeded.text(name);
+            }
+            for (Map.Entry<String, List<Subschema>> each : named.entrySet()) {
+                hash += Seeded.hash(Seeded.text(each.getKey()), each.getValue().hashCode());
+            }
+            return Long.hashCode(hash);
+        }
+    }
 
     /** Properties by their names, in plain spelling. */
     record Others(Term names, List<Subschema> value) {}

@@ -17,6 +17,11 @@ final class Term {
 
         /** Sorted texts from one index to another, without their first {@code depth} bytes, which they share. */
         record Literals(byte[][] texts, int from, int to, int depth) implements Node {
+            @Override
+            public int hashCode() {
+                return Seeded.hash(System.identityHashCode(texts), from, to, depth);
+            }
+
             int size() {
                 return to - from;
             }
@@ -70,7 +75,12 @@ final class Term {
         /** The texts behind which a machine accepts. */
         record Machine(StateMachine state) implements Node {}
 
-        record Repeat(Term term, int least, int most) implements Node {}
+        record Repeat(Term term, int least, int most) implements Node {
+            @Override
+            public int hashCode() {
+                return Seeded.hash(term.hashCode(), least, most);
+            }
+        }
     }
 
     enum Life {

@@ -98,7 +98,10 @@ final class Union {
         Bytes bytes = Bytes.NONE;
         for (Term option : options) {
             switch (option.node) {
-                case Node.Or(List<Term> inner) -> bytes = bytes.or(gather(inner, tails, lists));
+                case Node.Or(List<Term> inner) -> {
+                    terms.budget().spend(inner.size());
+                    bytes = bytes.or(gather(inner, tails, lists));
+                }
                 case Node.Concat(Term head, Term tail) -> tails.merge(head, tail, this::either);
                 case Node.Literals literals -> lists.add(literals);
                 case Node.Set(Bytes set) -> bytes = bytes.or(set);

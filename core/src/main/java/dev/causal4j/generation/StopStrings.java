@@ -13,7 +13,7 @@ import java.util.List;
  * what has matched: many sequences may wait with long stop strings.
  */
 final class StopStrings {
-    private final List<Automaton> automata;
+    private List<Automaton> automata; // none once the text has ended
     private final StringBuilder held = new StringBuilder();
     private int released; // characters of held already emitted
     private boolean stopped;
@@ -33,6 +33,7 @@ final class StopStrings {
             }
             if (complete > 0) {
                 stopped = true;
+                automata = List.of();
                 held.setLength(held.length() - complete);
             }
         }
@@ -48,6 +49,7 @@ final class StopStrings {
 
     /** Ends the text and returns the held-back part. */
     String finish() {
+        automata = List.of();
         return release(0);
     }
 

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -45,7 +46,7 @@ final class Needed {
 
     /** The files that an index of weights names. */
     static Set<String> shards(Path index) throws IOException {
-        return Set.copyOf(SafeTensors.files(index).values());
+        return new TreeSet<>(SafeTensors.files(index).values());
     }
 
     /** Configuration, tokenizer and templates. */

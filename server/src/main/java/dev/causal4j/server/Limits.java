@@ -65,7 +65,7 @@ final class Limits {
     /** That one of them counts among {@link #ANSWERED_BYTES}. */
     static final int LOGPROB_BYTES = 40;
 
-    static final int TEXT_CHOICES = 100_000;
+    static final int TEXT_CHOICES = 20_000; // each an object, of all requests that wait for a compilation
     static final int TOKENIZED = 1 << 20; // characters, or tokens
     static final int DETOKENIZED_BYTES = 8 << 20;
     static final int TOKENIZED_WITH_PIECES = 1 << 16; // each an object

@@ -353,14 +353,19 @@ public final class GgufVocabulary {
             }
         }
         if (isRaw(metadata.root())) { // a run of lines that is a token is taken whole
-            Set<List<String>> known = Set.copyOf(merges);
+            Set<String> known =
+                    merges.stream().map(GgufVocabulary::pair).collect(Collectors.toSet()); // strings are comparable
             ids(id -> !pieces.get(id).isEmpty()
                             && pieces.get(id).replace("\n", "").isEmpty())
                     .flatMap(id -> halves(pieces.get(id), ids))
-                    .filter(halves -> !known.contains(halves))
+                    .filter(halves -> !known.contains(pair(halves)))
                     .forEach(merges::add);
         }
         return merges;
+    }
+
+    private static String pair(List<String> halves) {
+        return String.join("\0", halves);
     }
 
     /** All the ways to make a piece of two: first SentencePiece's own runs of spaces, then in the order of scores. */
