@@ -38,8 +38,9 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 5174 format 1531 tokenizer 1662 chat 2743 constraint 4874 model,families,gguf 5075 decoder 3592 \
-  generation 2862 scoring 428 head 623 training 1514 flight,causal4j 200 || failed=1
+size text json 477 tokenizer 1684 chat 2747 constraint 4873 causal4j 133 || failed=1
+size core kernel,tensor,compute 5174 format 1056 model,families,gguf 5075 decoder 3592 generation 2862 scoring 428 head 623 \
+  training 1514 flight 78 || failed=1
 size machine machine 283 || failed=1
 size server server 2914 || failed=1
 size cli cli 4642 || failed=1
