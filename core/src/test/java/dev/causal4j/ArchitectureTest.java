@@ -13,7 +13,9 @@ import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import dev.causal4j.model.CausalLM;
 import java.lang.module.ModuleDescriptor;
+import java.lang.module.ModuleDescriptor.Requires;
 import java.lang.module.ModuleFinder;
+import java.lang.module.ModuleReference;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.Comparator;
@@ -43,7 +45,7 @@ class ArchitectureTest {
             "scoring",
             "training");
 
-    private static final int MOST_PUBLIC_TYPES = 88;
+    private static final int MOST_PUBLIC_TYPES = 89;
     private static final int MOST_NESTED_PUBLIC_TYPES = 63;
 
     private static final JavaClasses CLASSES = new ClassFileImporter()
@@ -131,8 +133,8 @@ class ArchitectureTest {
     /** A type that must become public makes another package-private or nested. */
     @Test
     void usersHaveFewTypesToLearn() {
-        Set<String> exported = ModuleFinder.of(locations(FormatException.class, CausalLM.class)).findAll().stream()
-                .flatMap(module -> module.descriptor().exports().stream())
+        Set<String> exported = modules(FormatException.class, CausalLM.class)
+                .flatMap(module -> module.exports().stream())
                 .filter(export -> !export.isQualified()) // to modules of ours
                 .map(ModuleDescriptor.Exports::source)
                 .collect(Collectors.toSet());
@@ -148,12 +150,23 @@ class ArchitectureTest {
         assertThat(types.get(false)).hasSizeLessThanOrEqualTo(MOST_NESTED_PUBLIC_TYPES);
     }
 
-    /** The folders or jars of some classes. */
-    private static Path[] locations(Class<?>... classes) {
-        return Stream.of(classes)
+    /** Who runs no model gets nothing for one. What a module uses and does not require does not compile. */
+    @Test
+    void textRequiresJacksonAlone() {
+        assertThat(modules(FormatException.class)
+                        .flatMap(module -> module.requires().stream())
+                        .filter(each -> !each.modifiers().contains(Requires.Modifier.STATIC))
+                        .map(Requires::name))
+                .containsExactlyInAnyOrder("java.base", "tools.jackson.core");
+    }
+
+    /** The modules of some classes, from their folders or jars. */
+    private static Stream<ModuleDescriptor> modules(Class<?>... classes) {
+        Path[] locations = Stream.of(classes)
                 .map(each -> each.getProtectionDomain().getCodeSource().getLocation())
                 .map(url -> Path.of(URI.create(url.toString())))
                 .toArray(Path[]::new);
+        return ModuleFinder.of(locations).findAll().stream().map(ModuleReference::descriptor);
     }
 
     /** Whether users can name a type: it and the types around it are public. */

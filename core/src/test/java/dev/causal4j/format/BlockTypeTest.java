@@ -3,9 +3,9 @@ package dev.causal4j.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.causal4j.json.Refusal;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.TensorStore.Stored;
+import dev.causal4j.json.Refusal;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;

@@ -3,10 +3,10 @@ package dev.causal4j.format;
 import static dev.causal4j.format.GgufForge.bytes;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.causal4j.json.Refusal;
 import dev.causal4j.FormatException;
 import dev.causal4j.JavaProcess;
 import dev.causal4j.json.Json;
+import dev.causal4j.json.Refusal;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
