@@ -1,7 +1,8 @@
 /**
  * Converts text to token ids and back: {@link dev.causal4j.tokenizer.Tokenizer}, and {@link
  * dev.causal4j.tokenizer.StreamingDecoder} for text that is shown while it is generated. {@link
- * dev.causal4j.tokenizer.BytePairTrainer} learns a tokenizer from texts.
+ * dev.causal4j.tokenizer.BytePairTrainer} learns a tokenizer from texts. {@link dev.causal4j.tokenizer.Vocabulary} is
+ * what constraints need of a tokenizer, ours or another.
  *
  * <p>A text becomes ids in the steps of Hugging Face's library, and with its results:
  *
