@@ -20,11 +20,12 @@ start() {
   if [ -e "$app/$classes.jsa" ]; then flags+=(-XX:SharedArchiveFile="$app/$classes.jsa"); fi
   # What weights and caches may take outside Java's heap. Java could find it out, but takes a tenth of a second for it.
   flags+=(-Dcausal4j.memory="$(memory)")
-  for each in "$@"; do case $each in --help | -h) helps=true ;; esac; done
+  # pull --convert packs weights as convert does.
+  for each in "$@"; do case $each in --help | -h) helps=true ;; --convert) command=convert ;; esac; done
   case $helps$command in
     true*) flags+=(-XX:TieredStopAtLevel=1) ;; # ends before the second compiler is of use
     # Only commands that compute load the vector module. Java warns about it in one line on standard error.
-    generate | chat | run | score | train | bench | serve | -V | --version)
+    generate | chat | run | score | train | bench | serve | convert | -V | --version)
       flags+=(--add-modules=jdk.incubator.vector)
       ;;
   esac

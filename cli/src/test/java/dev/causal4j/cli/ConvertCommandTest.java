@@ -15,7 +15,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
-/** The launcher starts this command without the vector module, so it must not need one. */
 class ConvertCommandTest {
     private static final String[] GENERATE = {"generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5"};
 

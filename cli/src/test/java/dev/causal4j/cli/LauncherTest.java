@@ -56,7 +56,7 @@ class LauncherTest {
                 .results()
                 .flatMap(each -> Stream.of(each.group(1).split(" \\| ")))
                 .toList();
-        assertThat(commands).hasSize(9);
+        assertThat(commands).hasSize(10);
         assertThat(Files.readString(root.resolve("cli/src/assembly/bin/causal4j.bat")))
                 .contains(" in (" + String.join(" ", commands) + ") do ");
     }
@@ -101,6 +101,8 @@ class LauncherTest {
         "--debug|inspect, false",
         "generate|--help, false",
         "inspect|train, false",
+        "pull|org/name|--convert, true",
+        "pull|org/name, false",
         "tokenizer|train, false"
     })
     void onlyCommandsThatComputeLoadTheVectorModule(String command, boolean computes) throws Exception {

@@ -1,5 +1,6 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.InputException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.constraint.Matcher;
 import dev.causal4j.head.CausalLMHead;
@@ -36,7 +37,7 @@ final class Mask implements LogitRule {
      *
      * @param waits however long it takes; else only if it is known or costs little
      * @return whether it is made
-     * @throws IllegalStateException if no token can follow
+     * @throws InputException if no token can follow
      */
     boolean make(boolean waits) {
         long start = System.nanoTime();
@@ -59,7 +60,7 @@ final class Mask implements LogitRule {
         others = LongStream.of(allowed).mapToInt(Long::bitCount).sum();
         ends = matcher.isAccepting();
         if (others == 0 && !ends) {
-            throw new IllegalStateException("constraint: expected a token that can follow, got none");
+            throw new InputException("constraint: expected a token that can follow, got none; ban fewer tokens");
         }
         if (ends) {
             eos.forEach(id -> allowed[id / Long.SIZE] |= 1L << id);

@@ -14,7 +14,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -166,15 +168,22 @@ final class Schedule {
     }
 
     /**
-     * The youngest sequence whose reader is slow or whose mask is not ready. If there is none, and no sequence of the
-     * next one's request runs: the youngest of the request with the most running.
+     * The youngest sequence whose reader is slow or whose mask is not ready; if there is none, one of the caller, or else of
+     * the request, with the most running.
      */
     private Optional<Sequence<?>> givesWay(Sequence<?> next) {
-        Optional<Sequence<?>> slow = youngest(sequence -> !sequence.isReady || sequence.sitsOut);
-        int most = turns.values().stream().mapToInt(turn -> turn.running).max().orElse(0);
-        return slow.isPresent() || most < 2 || turn(next).running > 0
-                ? slow
-                : youngest(sequence -> turn(sequence).running == most);
+        return youngest(sequence -> !sequence.isReady || sequence.sitsOut)
+                .or(() -> ofMost(next, sequence -> sequence.requester.caller()))
+                .or(() -> ofMost(next, sequence -> sequence.requester));
+    }
+
+    /** The youngest of whoever runs most sequences, at least two; none if who asks for the next one runs some. */
+    private Optional<Sequence<?>> ofMost(Sequence<?> next, Function<Sequence<?>, Object> who) {
+        Map<Object, Long> counts = running.stream().collect(Collectors.groupingBy(who, Collectors.counting()));
+        long most = counts.values().stream().reduce(1L, Math::max);
+        return most == 1 || counts.containsKey(who.apply(next))
+                ? Optional.empty()
+                : youngest(sequence -> counts.get(who.apply(sequence)) == most);
     }
 
     private Optional<Sequence<?>> youngest(Predicate<Sequence<?>> which) {

@@ -272,7 +272,7 @@ class MaskTest {
             };
             GenerationRequest dead = request(1, options("a", 1).constraint(end));
             assertThatThrownBy(() -> engine.submit(dead, TokenListener.NONE).join())
-                    .hasRootCauseMessage("constraint: expected a token that can follow, got none");
+                    .hasRootCauseMessage("constraint: expected a token that can follow, got none; ban fewer tokens");
             GenerationRequest banned =
                     request(1, options("ab", 1).logitBias(java.util.Map.of((int) 'b', Double.NEGATIVE_INFINITY)));
             assertThatThrownBy(() -> engine.submit(banned, TokenListener.NONE).join())

@@ -152,10 +152,12 @@ class ScheduleTest extends EngineFixture {
         }
     }
 
-    @Test
-    void aSmallRequestBesideALargeOneBeginsWithinAStep() {
+    /** @param many whether another caller has many requests, instead of the same one a large request */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aSmallRequestBesideALargeOneOrManyBeginsWithinAStep(boolean many) {
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(4))) {
-            Requester large = Requester.of("");
+            Requester large = Requester.of("large");
             AtomicInteger steps = new AtomicInteger(); // of the oldest sequence, which is never set back
             Semaphore submitted = new Semaphore(0); // else it may be ten steps ahead before the others are there
             Semaphore reached = new Semaphore(0);
@@ -172,13 +174,15 @@ class ScheduleTest extends EngineFixture {
                 return true;
             }));
             for (int i = 1; i < 20; i++) {
-                choices.add(engine.submit(request(i, 20, 60), large, TokenListener.NONE));
+                Requester requester = many ? Requester.of("large") : large;
+                choices.add(engine.submit(request(i, 20, 60), requester, TokenListener.NONE));
             }
             submitted.release();
             reached.acquireUninterruptibly();
             assertThat(engine.running()).isEqualTo(4);
             AtomicInteger begun = new AtomicInteger();
-            CompletableFuture<Generation> small = engine.submit(request(30, 20, 3), Requester.of(""), _ -> {
+            Requester other = Requester.of(many ? "small" : "large");
+            CompletableFuture<Generation> small = engine.submit(request(30, 20, 3), other, _ -> {
                 begun.compareAndSet(0, steps.get());
                 return true;
             });

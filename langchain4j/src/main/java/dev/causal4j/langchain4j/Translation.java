@@ -24,7 +24,6 @@ import dev.langchain4j.model.chat.request.ResponseFormat;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
 import dev.langchain4j.model.chat.request.json.JsonRawSchema;
 import dev.langchain4j.model.chat.request.json.JsonSchema;
-import dev.langchain4j.model.chat.request.json.JsonSchemaElement;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -106,7 +105,12 @@ final class Translation {
         }
         boolean strict = Boolean.TRUE.equals(tool.strict());
         if (tool.parameters() != null) {
-            function.put("parameters", Json.fromJson(json(tool.parameters(), strict), Map.class));
+            Map<String, Object> parameters =
+                    new LinkedHashMap<>(JsonSchemaElementUtils.toMap(tool.parameters(), strict));
+            if (tool.parameters().additionalProperties() != null) { // which it leaves out
+                parameters.put("additionalProperties", tool.parameters().additionalProperties());
+            }
+            function.put("parameters", Json.fromJson(Json.toJson(parameters), Map.class));
         }
         if (strict) {
             function.put("strict", true);
@@ -129,19 +133,17 @@ final class Translation {
             return Optional.empty();
         }
         JsonSchema schema = format.jsonSchema();
-        String json = schema == null ? "{\"type\": \"object\"}" : json(schema.rootElement(), true);
+        String json = schema == null
+                ? "{\"type\": \"object\"}"
+                : schema.rootElement() instanceof JsonRawSchema raw
+                        ? raw.schema()
+                        : Json.toJson(JsonSchemaElementUtils.toMap(schema.rootElement(), true));
         return Optional.of(Constraint.schema(json, whitespace));
     }
 
     /** Whether a format is JSON. */
     static boolean isDocument(@Nullable ResponseFormat format) {
         return format != null && format.type() == ResponseFormatType.JSON;
-    }
-
-    private static String json(JsonSchemaElement schema, boolean strict) {
-        return schema instanceof JsonRawSchema raw
-                ? raw.schema()
-                : Json.toJson(JsonSchemaElementUtils.toMap(schema, strict));
     }
 
     /** A message without text where the model wrote none beside its calls. */

@@ -81,14 +81,12 @@ final class Generating {
         call.promptTokens = ask.prompts().stream()
                 .mapToInt(prompt -> prompt.tokens().length)
                 .sum();
-        Sequences sequences = new Sequences(engine, ask, metrics, call, bytes);
-        call.whenGone(sequences::cancel);
-        try {
+        try (Sequences sequences = new Sequences(engine, ask, metrics, call, bytes)) {
+            call.whenGone(sequences::cancel);
             List<Generation> made =
                     ask.form().stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
             metrics.answered(ask, made, call.seconds());
         } finally {
-            sequences.close();
             bytes.give(call.caller, kept);
         }
     }

@@ -25,7 +25,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * The sequences of a request in the engine. A stream reads the tokens of all of them from one queue, in the order in which
  * they come. Thread-safe.
  */
-final class Sequences {
+final class Sequences implements AutoCloseable {
     /** A token of a sequence, or its end. */
     record Event(int sequence, Optional<GeneratedToken> token) {}
 
@@ -72,7 +72,7 @@ final class Sequences {
                 }
             }
         } catch (RuntimeException | Error e) {
-            cancel();
+            close();
             throw e;
         }
     }
@@ -167,13 +167,17 @@ final class Sequences {
 
     /** Waits for the scores of a prompt; empty if the request has none. */
     List<Prediction> scores(int prompt) throws InterruptedException {
-        return scores.isEmpty() ? List.of() : Engine.await(scores.get(prompt));
+        return scores.isEmpty() ? List.of() : await(scores.get(prompt));
     }
 
     /** Waits for the end of a sequence. Throws what ended it otherwise. */
     Generation generation(int index) throws InterruptedException {
+        return await(generations.get(index));
+    }
+
+    private <T> T await(CompletableFuture<T> result) throws InterruptedException {
         try {
-            return Engine.await(generations.get(index));
+            return Engine.await(result);
         } catch (CancellationException e) {
             throw full ? ApiError.bytesFull() : e;
         }
@@ -202,10 +206,11 @@ final class Sequences {
     }
 
     /** Ends all that is not done, and gives back its bytes. */
-    void close() {
+    @Override
+    public void close() {
         cancel();
         synchronized (this) {
-            bytes.give(call.caller, kept);
+            bytes.give(call.caller, Math.max(0, kept));
             kept = -1;
         }
     }

@@ -124,4 +124,16 @@ class FairnessTest {
             client.shutdownNow();
         }
     }
+
+    @Test
+    void requestsThatEndBeforeAllOfThemBeginGiveTheirBytesBack() throws Exception {
+        String prompt = "[" + "5, ".repeat(199) + "5]";
+        String body = "{'prompt': [" + prompt + ", " + prompt + "], 'n': 128, 'echo': true, 'logprobs': 0,"
+                + " 'max_tokens': 1, 'guided_regex': 'a', 'stop_token_ids': [64]}"; // token 64 is an a
+        for (int i = 0; i < 5; i++) { // together more than may be answered at once
+            HttpResponse<String> response = send(SERVER, "/v1/completions", body);
+            assertThat(response.statusCode()).as(response.body()).isEqualTo(400);
+            assertThat(response.body()).contains("expected a token that can follow");
+        }
+    }
 }

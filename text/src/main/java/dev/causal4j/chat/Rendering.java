@@ -324,6 +324,7 @@ final class Rendering {
     /** Runs a part with variables of its own. */
     private <T> T within(Scope outer, Supplier<T> part) {
         Scope before = scope;
+        make(4 * OBJECT); // a macro that it defines keeps it
         scope = new Scope(outer, new HashMap<>());
         T value = part.get();
         scope = before;
@@ -449,6 +450,7 @@ final class Rendering {
             to.attributes().put(attribute, value);
             return NONE;
         }
+        make((long) OBJECT * parts.size());
         for (int i = 0; i < parts.size(); i++) {
             scope.variables.put(names.get(i), parts.get(i));
         }

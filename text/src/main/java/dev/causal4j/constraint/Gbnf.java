@@ -33,7 +33,7 @@ record Gbnf(String grammar) implements Source {
         private static final int CHARACTER_STEPS = 10; // to read a character of a class
         private static final Pattern NAME = Pattern.compile("[a-zA-Z0-9_-]+");
         private static final Pattern DEFINED = Pattern.compile("[a-zA-Z0-9_-]+[ \\t]*::=");
-        private static final Pattern COUNTS = Pattern.compile("\\{\\s*(\\d{1,7})\\s*(,\\s*(\\d{0,7})\\s*)?\\}");
+        private static final Pattern COUNTS = Pattern.compile("\\{\\s*+(\\d{1,7}+)\\s*+(,\\s*+(\\d{0,7}+)\\s*+)?\\}");
         private static final Pattern BLANK = Pattern.compile("(\\s|#[^\\n]*)*+");
         private static final Pattern TOKEN = Pattern.compile("(!?)<(\\[(\\d{1,9})\\]|[^<>\\s\\[][^<>\\s]*)>");
 

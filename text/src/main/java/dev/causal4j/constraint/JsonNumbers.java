@@ -79,7 +79,7 @@ record JsonNumbers(
 
     /** The multiples of unit / 10^places. */
     record Multiple(int unit, int places) {
-        static final int MAX_UNIT = 10_000;
+        static final int MAX_UNIT = 5_000;
 
         /** Null if its digits are too large a number. */
         static @Nullable Multiple of(BigDecimal value) {

@@ -149,7 +149,7 @@ final class Masks {
         trie.add(0, mask);
         path[0] = start;
         byte[] label = trie.label;
-        short[] depth = trie.depth;
+        int[] depth = trie.depth;
         int[] token = trie.token;
         for (int node = 1, visited = 0; node < label.length; visited++) {
             if (visited % STEP_NODES == 0) {

@@ -24,7 +24,7 @@ final class Regex {
             .or(CodePoints.of(' ', 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff));
     private static final CodePoints DOT =
             CodePoints.of('\n', '\r', 0x2028, 0x2029).not();
-    private static final Pattern QUANTIFIER = Pattern.compile("\\{0*(\\d+)(,(0*(\\d+))?)?\\}");
+    private static final Pattern QUANTIFIER = Pattern.compile("\\{(\\d++)(,(\\d*+))?\\}");
     /** Sets of properties by name, if it is one that {@link #CANONICAL} allows: other spellings have no end. */
     static final Map<String, CodePoints> PROPERTIES = new ConcurrentHashMap<>();
 
@@ -150,7 +150,8 @@ final class Regex {
         } else if (braces.lookingAt()) {
             at += braces.end();
             least = count(braces.group(1));
-            most = braces.group(2) == null ? least : braces.group(3) == null ? most : count(braces.group(4));
+            String second = braces.group(3); // null without a comma, empty for any number
+            most = second == null ? least : second.isEmpty() ? most : count(second);
             if (most < least) {
                 throw refuse("a quantifier with its counts in order", quote(braces.group()));
             }
@@ -161,8 +162,8 @@ final class Regex {
         return repeat(atom, least, most);
     }
 
-    /** A number without leading zeros. */
-    private int count(String digits) {
+    private int count(String number) {
+        String digits = number.replaceFirst("^0++(?=.)", "");
         long count = digits.length() > 18 ? Long.MAX_VALUE : Long.parseLong(digits);
         Limits.check(subject, count, Limits.REPETITIONS, "repetitions");
         return (int) count;

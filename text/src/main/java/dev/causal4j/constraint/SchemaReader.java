@@ -32,6 +32,7 @@ final class SchemaReader {
     private static final int MAX_REFERENCES = 200; // one behind the other, without a value between
     private static final int MAX_DEPENDENT = 8;
     private static final int MAX_DIVISIONS = 1000;
+    private static final int ENTRY = 64; // bytes of a list's string beside its characters
     private static final int MAX_OUTSIDE = 20; // shapes of what one alternative excludes; they are multiplied
 
     /** Assertions that are not held. */
@@ -60,6 +61,7 @@ final class SchemaReader {
 
     private final Map<Subschema, List<Shape>> read = new HashMap<>();
     private final Memo<List<Subschema>, List<Shape>> met = new Memo<>(this::readAll);
+    private final Map<Subschema, Subschema> affirmed = new HashMap<>(); // without their not
     private final Set<Subschema> open = new HashSet<>();
 
     SchemaReader(SchemaDocument document, JsonTerms json, boolean lenient, List<String> ignored) {
@@ -151,7 +153,7 @@ final class SchemaReader {
     }
 
     private void ignore(String place) {
-        json.terms.budget().keep(place.length());
+        json.terms.budget().keep(ENTRY + place.length());
         ignored.add(place);
     }
 
@@ -226,7 +228,7 @@ final class SchemaReader {
             return complement.of(schema, strict.read(schema));
         }
         List<Shape> twice = strict.read(document.child(schema, "not"));
-        return shapes.union(List.of(twice, complement(schema.without("not"))));
+        return shapes.union(List.of(twice, complement(affirmed.computeIfAbsent(schema, each -> each.without("not")))));
     }
 
     private List<Shape> own(Subschema schema) {

@@ -15,6 +15,16 @@ sealed interface Shape {
         return this instanceof Scalars(Kind kind, Term unused) ? kind : getClass();
     }
 
+    /** How much there is in it to compare. */
+    default int parts() {
+        return switch (this) {
+            case Items items -> 1 + items.first().size();
+            case Members members ->
+                1 + members.named().size() + members.required().size();
+            default -> 1;
+        };
+    }
+
     /** Types of values whose spellings are regular and need no quotes. */
     enum Kind {
         NULL,

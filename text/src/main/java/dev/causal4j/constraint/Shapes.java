@@ -97,6 +97,7 @@ final class Shapes {
         Map<Object, List<Term>> regular = new LinkedHashMap<>();
         for (List<Shape> alternative : alternatives) {
             for (Shape shape : alternative) {
+                json.terms.budget().spend(shape.parts()); // it is compared
                 Term term = shape instanceof Scalars scalars
                         ? scalars.term()
                         : shape instanceof Strings strings && strings.content() != null ? json.content(strings) : null;
@@ -110,6 +111,7 @@ final class Shapes {
             requireFew(shapes);
         }
         List<Shape> united = new ArrayList<>(shapes);
+        json.terms.budget().keep(4L * united.size());
         regular.forEach((kind, terms) -> {
             Term term = json.terms.or(terms);
             united.add(kind instanceof Kind of ? new Scalars(of, term) : new Strings(0, Terms.UNBOUNDED, term));

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 /** Tokens by their bytes, as nodes in depth-first order; the first node is the root. Immutable and thread-safe. */
 final class Trie {
     final byte[] label;
-    final short[] depth; // bytes up to the label
+    final int[] depth; // bytes up to the label
     final int[] end; // the node behind the last one below
     final int[] token; // -1 for none
     private final int @Nullable [] alike; // by token, another with the same bytes or -1; null if there are none
@@ -25,7 +25,7 @@ final class Trie {
         int most = 1 + Arrays.stream(tokens).map(id -> bytes[id].length).sum();
         height = Arrays.stream(tokens).map(id -> bytes[id].length).max().orElse(0);
         byte[] labels = new byte[most];
-        short[] depths = new short[most];
+        int[] depths = new int[most];
         int[] ends = new int[most];
         int[] ids = new int[most];
         int[] others = new int[bytes.length];
@@ -44,7 +44,7 @@ final class Trie {
             }
             while (at < text.length) {
                 labels[nodes] = text[at++];
-                depths[nodes] = (short) at;
+                depths[nodes] = at;
                 open[at] = nodes++;
             }
             others[id] = ids[open[at]];

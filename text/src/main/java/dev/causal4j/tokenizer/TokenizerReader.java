@@ -47,6 +47,7 @@ final class TokenizerReader {
     private static final String MARK = String.valueOf(Splitter.MARK);
     private static final String VOCAB = "model.vocab";
     private static final String MERGES = "model.merges";
+    private static final int MAX_STEPS = 32; // each looks at all of a text
 
     /** The steps of a decoder of SentencePiece's kind, in this order. */
     private static final String DECODERS = "Replace (ByteFallback )?Fuse( Strip)?";
@@ -224,6 +225,7 @@ final class TokenizerReader {
                 steps.addAll(steps(each));
             }
         }
+        component.support("type", steps.size() <= MAX_STEPS, "at most " + MAX_STEPS + " steps");
         return steps;
     }
 

@@ -19,7 +19,16 @@ final class HostileTemplates {
             "{% set ns = namespace(l=[]) %}{% for i in range(100000) %}{% for j in range(100) %}"
                     + "{% set ns.l = [ns.l, KEPT] %}{% endfor %}{% endfor %}";
 
+    /** Each macro keeps the variables of the place that it was defined in, and the one before. */
+    private static final String MACROS =
+            "{% set ns = namespace(f=none) %}{% for i in range(1000) %}{% for j in range(100) %}{% set old = ns.f %}"
+                    + IntStream.range(0, 300)
+                            .mapToObj(i -> "{% set a" + i + " = j %}")
+                            .collect(Collectors.joining())
+                    + "{% macro f() %}{% endmacro %}{% set ns.f = f %}{% endfor %}{% endfor %}";
+
     static final List<String> ALL = List.of(
+            MACROS,
             "{% for a in range(100000) %}{% for b in range(100000) %}{% for c in range(100000) %}{% endfor %}{% endfor %}{% endfor %}",
             "{% set r = range(1000) %}{% for a in r %}{% for b in r %}{% for c in r %}{% set x = c %}{% endfor %}{% endfor %}{% endfor %}",
             "{% for a in [1] %}".repeat(90)

@@ -90,6 +90,13 @@ class BudgetTest {
                 .collect(Collectors.joining("", "[", "]"));
     }
 
+    /** Alternatives of which each is the same schema. */
+    private static Constraint referring(String schema, int count, String outer) {
+        String each =
+                "{" + outer + (outer.isEmpty() ? "" : "{") + "\"$ref\":\"#/$defs/a\"}" + (outer.isEmpty() ? "" : "]}");
+        return Constraint.schema("{\"$defs\":{\"a\":" + schema + "},\"anyOf\":[" + list(10 * count, unused -> each) + "]}");
+    }
+
     private static String list(int count, IntFunction<String> each) {
         return IntStream.range(0, count).mapToObj(each).collect(Collectors.joining(", "));
     }
@@ -109,6 +116,15 @@ class BudgetTest {
                                 .mapToObj(i -> "text " + 7919 * i)
                                 .toList())),
                 Map.entry("characters of a class", n -> Constraint.regex(characters(2 * n) + "+")),
+                Map.entry(
+                        "references to an object",
+                        n -> referring("{\"properties\":{" + list(10 * n, i -> "\"k" + i + "\":{}") + "}}", n, "")),
+                Map.entry(
+                        "references to many shapes",
+                        n -> referring(
+                                "{\"anyOf\":[" + list(5 * n, i -> "{\"minItems\":" + (i + 1) + "}") + "]}",
+                                n,
+                                "\"anyOf\":[")),
                 Map.entry(
                         "alternatives that meet",
                         n -> Constraint.schema("{\"oneOf\": ["
@@ -161,6 +177,24 @@ class BudgetTest {
                 .isLessThan(400_000_000);
         assertThat(Cost.of(Constraint.grammar("root ::= [" + "a".repeat(600_000) + "]")).outcome)
                 .endsWith("make it smaller");
+    }
+
+    @Test
+    void countsAreReadOnceAlsoWhereTheyDoNotEnd() {
+        long begun = cpu();
+        Cost.of(Constraint.regex("a{" + "0".repeat(1300) + "," + "0".repeat(2600) + "x"));
+        assertThatThrownBy(() -> Constraint.grammar("root ::= \"a\"{1," + " ".repeat(200_000) + "x")
+                        .start(TOKENIZER))
+                .hasMessageContaining("counts as {2}");
+        assertThat(cpu() - begun).isLessThan(2_000_000_000);
+        assertThat(matches("a{0002}b{000,01}c{0,}", "aabccc")).isTrue();
+    }
+
+    @Test
+    void keywordsWithoutEffectAreCountedOnceForEachPlace() {
+        String others = list(900, i -> "\"k" + i + "\":0");
+        String schema = "{\"oneOf\":[" + list(75, i -> "{\"not\":{\"const\":" + i + "}," + others + "}") + "]}";
+        assertThat(allocated(Constraint.schema(schema))).isLessThan(300_000_000);
     }
 
     /** Schemas with many parts at a place whose pointer has 140,000 characters, or with an id as long. */
