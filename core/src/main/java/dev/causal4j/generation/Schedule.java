@@ -183,7 +183,7 @@ final class Schedule {
         long most = counts.values().stream().reduce(1L, Math::max);
         return most == 1 || counts.containsKey(who.apply(next))
                 ? Optional.empty()
-                : youngest(sequence -> counts.get(who.apply(sequence)) == most);
+                : youngest(sequence -> counts.getOrDefault(who.apply(sequence), 0L) == most);
     }
 
     private Optional<Sequence<?>> youngest(Predicate<Sequence<?>> which) {

@@ -94,7 +94,8 @@ class BudgetTest {
     private static Constraint referring(String schema, int count, String outer) {
         String each =
                 "{" + outer + (outer.isEmpty() ? "" : "{") + "\"$ref\":\"#/$defs/a\"}" + (outer.isEmpty() ? "" : "]}");
-        return Constraint.schema("{\"$defs\":{\"a\":" + schema + "},\"anyOf\":[" + list(10 * count, unused -> each) + "]}");
+        return Constraint.schema(
+                "{\"$defs\":{\"a\":" + schema + "},\"anyOf\":[" + list(10 * count, unused -> each) + "]}");
     }
 
     private static String list(int count, IntFunction<String> each) {
