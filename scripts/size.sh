@@ -42,7 +42,7 @@ size text json 478 tokenizer 1682 chat 2749 constraint 4890 causal4j 133 || fail
 size core kernel,tensor,compute 5174 format 1056 model,families,gguf 5075 decoder 3592 generation 2867 scoring 428 head 623 \
   training 1514 flight 78 || failed=1
 size machine machine 283 || failed=1
-size server server 2916 || failed=1
+size server server 2961 || failed=1
 size cli cli 4642 || failed=1
 size hub hub 936 || failed=1
 size langchain4j langchain4j 715 || failed=1

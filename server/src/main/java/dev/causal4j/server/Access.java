@@ -6,6 +6,7 @@ import io.undertow.util.HeaderMap;
 import io.undertow.util.Headers;
 import io.undertow.util.HttpString;
 import io.undertow.util.Methods;
+import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -105,8 +106,8 @@ final class Access {
     }
 
     /** The network of a client: its address, of IPv6 the half that a provider gives to each. */
-    static Object network(HttpServerExchange exchange) {
-        byte[] address = exchange.getSourceAddress().getAddress().getAddress();
+    static Object network(InetSocketAddress client) {
+        byte[] address = client.getAddress().getAddress();
         return ByteBuffer.wrap(Arrays.copyOf(address, Math.min(address.length, 8)));
     }
 

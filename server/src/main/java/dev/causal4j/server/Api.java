@@ -9,6 +9,7 @@ import java.util.AbstractList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 
 /** An OpenAI endpoint: its request and response shapes. Immutable. */
 interface Api {
@@ -67,15 +68,20 @@ interface Api {
 
     /** What a function makes of each element, at the moment when it is written: never all at once. */
     static <T> List<Object> each(List<T> elements, Function<T, Object> function) {
+        return each(elements.size(), index -> function.apply(elements.get(index)));
+    }
+
+    /** What a function makes of each index, at the moment when it is written. */
+    static List<Object> each(int size, IntFunction<Object> function) {
         return new AbstractList<>() {
             @Override
             public Object get(int index) {
-                return function.apply(elements.get(index));
+                return function.apply(index);
             }
 
             @Override
             public int size() {
-                return elements.size();
+                return size;
             }
         };
     }

@@ -81,9 +81,9 @@ final class ApiError extends RuntimeException {
         return new ApiError(429, subject + "_full", null, line, 1);
     }
 
-    /** Bodies and log-probabilities. */
+    /** Bodies, and tokens and log-probabilities of answers. */
     static ApiError bytesFull() {
-        return full("bodies", "at most " + Limits.ANSWERED_BYTES + " bytes with log-probabilities");
+        return full("bodies", "at most " + Limits.ANSWERED_BYTES + " bytes with tokens and log-probabilities");
     }
 
     static ApiError shuttingDown() {

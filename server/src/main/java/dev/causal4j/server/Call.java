@@ -56,7 +56,7 @@ final class Call {
     Call(HttpServerExchange exchange, String owner, int size, Supplier<byte[]> body) {
         this.exchange = exchange;
         this.owner = owner;
-        caller = owner.isEmpty() ? Access.network(exchange) : owner;
+        caller = owner.isEmpty() ? Access.network(exchange.getSourceAddress()) : owner;
         this.size = size;
         this.body = body;
     }

@@ -35,10 +35,7 @@ final class Departure {
         }
         AtomicReference<Runnable> todo = known;
         todo.set(gone);
-        exchange.addExchangeCompleteListener((_, next) -> {
-            todo.set(Departure::nothing);
-            next.proceed();
-        });
+        Routes.whenDone(exchange, () -> todo.set(Departure::nothing));
         if (connection.getExtraBytes() != null) {
             return; // of the next request: what is read now would come before them
         }

@@ -16,8 +16,11 @@ final class Limits {
     static final int ALWAYS_ANSWERED_BYTES = 1 << 20;
     static final int UNFINISHED_BODIES = 1024;
     static final int UNFINISHED_BODIES_OF_ADDRESS = 64;
-    static final int HEAD_BYTES = 32 << 10;
-    static final int HEADERS = 200;
+    static final int HEAD_BYTES = 16 << 10;
+    static final int HEADERS = 100;
+    /** Besides one for each request that may run or wait. */
+    static final int CONNECTIONS = 1024;
+
     static final int CONNECTIONS_WAITING = 1024; // for the server to accept them
 
     // Seconds

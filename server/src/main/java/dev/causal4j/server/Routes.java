@@ -5,6 +5,7 @@ import dev.causal4j.InputException;
 import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.json.Json;
+import dev.causal4j.server.TokenRoutes.Answer;
 import io.undertow.server.HttpHandler;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.Headers;
@@ -98,8 +99,16 @@ final class Routes implements HttpHandler {
         add("POST", "/chat/completions", call -> generating.answer(new ChatApi(), call));
     }
 
-    private void read(Call call, Function<JsonIn, Object> answer) throws IOException, InterruptedException {
-        call.json(turns.read(call, () -> answer.apply(JsonIn.parse(call.body.get()))));
+    private void read(Call call, Function<JsonIn, Answer> answer) throws IOException, InterruptedException {
+        Answer made = turns.read(call, () -> answer.apply(JsonIn.parse(call.body.get())));
+        if (!bytes.take(call.caller, made.bytes())) {
+            throw ApiError.bytesFull();
+        }
+        try {
+            call.json(made.told());
+        } finally {
+            bytes.give(call.caller, made.bytes());
+        }
     }
 
     private void add(String method, String path, Action action) {
@@ -123,10 +132,7 @@ final class Routes implements HttpHandler {
         String id = "req_" + UUID.randomUUID().toString().replace("-", "").substring(0, 24);
         exchange.getResponseHeaders().put(REQUEST_ID, id);
         open.incrementAndGet();
-        exchange.addExchangeCompleteListener((_, next) -> {
-            open.decrementAndGet();
-            next.proceed();
-        });
+        whenDone(exchange, open::decrementAndGet);
         exchange.addResponseCommitListener(Routes::linger);
         try {
             begin(exchange);
@@ -135,16 +141,21 @@ final class Routes implements HttpHandler {
         }
     }
 
+    /** Runs a task when an exchange has ended. */
+    static void whenDone(HttpServerExchange exchange, Runnable task) {
+        exchange.addExchangeCompleteListener((_, next) -> {
+            task.run();
+            next.proceed();
+        });
+    }
+
     /** Closes a connection whose body is not read to its end, after a while: closing at once could lose the response. */
     private static void linger(HttpServerExchange exchange) {
         if (!exchange.isRequestComplete()) {
             XnioExecutor.Key timer = exchange.getIoThread()
                     .executeAfter(
                             () -> IoUtils.safeClose(exchange.getConnection()), Limits.LINGER_SECONDS, TimeUnit.SECONDS);
-            exchange.addExchangeCompleteListener((_, next) -> {
-                timer.remove();
-                next.proceed();
-            });
+            whenDone(exchange, timer::remove);
         }
     }
 
@@ -234,11 +245,11 @@ final class Routes implements HttpHandler {
         Runnable close = () -> IoUtils.safeClose(exchange.getConnection());
         XnioExecutor.Key timer = exchange.getIoThread().executeAfter(close, Limits.BODY_SECONDS, TimeUnit.SECONDS);
         Bodies.Body body = bodies.begin(
-                Access.network(exchange), () -> exchange.getIoThread().execute(close));
-        exchange.addExchangeCompleteListener((_, next) -> {
+                Access.network(exchange.getSourceAddress()),
+                () -> exchange.getIoThread().execute(close));
+        whenDone(exchange, () -> {
             timer.remove();
             body.release();
-            next.proceed();
         });
         exchange.getRequestReceiver()
                 .receivePartialBytes(
@@ -268,10 +279,9 @@ final class Routes implements HttpHandler {
             start(call, each -> fail(each, ApiError.bytesFull()));
         } else {
             calls.add(call);
-            call.exchange.addExchangeCompleteListener((_, next) -> {
+            whenDone(call.exchange, () -> {
                 leaves(call);
                 bytes.give(call.caller, call.size);
-                next.proceed();
             });
             start(call, action);
         }

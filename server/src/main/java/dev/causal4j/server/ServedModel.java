@@ -83,13 +83,10 @@ record ServedModel(
         return engine.score(probe, 1, Math.min(20, vocabulary)).thenApplyAsync(predictions -> {
             MessageDigest digest = sha256();
             digest.update(tokenizer.toJson());
-            digest.update(String.valueOf(ServedModel.class.getPackage().getImplementationVersion())
-                    .getBytes(StandardCharsets.UTF_8));
-            digest.update(predictions.stream()
-                    .map(Prediction::alternatives)
-                    .toList()
-                    .toString()
-                    .getBytes(StandardCharsets.UTF_8));
+            String version = String.valueOf(ServedModel.class.getPackage().getImplementationVersion());
+            List<?> likeliest =
+                    predictions.stream().map(Prediction::alternatives).toList();
+            digest.update((version + likeliest).getBytes(StandardCharsets.UTF_8));
             return "fp_" + HexFormat.of().formatHex(digest.digest(), 0, 8);
         });
     }
@@ -146,13 +143,12 @@ record ServedModel(
 
     /** The entry of the list of models, with fields that vLLM and llama.cpp have. */
     Map<String, Object> entry() {
-        Map<String, Object> entry = Json.object("id", name(), "object", "model", "created", created);
-        entry.putAll(Json.object("owned_by", "causal4j", "max_model_len", contextLength));
         Map<String, Object> meta = Json.object("n_vocab", model.head().vocabularySize(), "n_ctx_train", contextLength);
         meta.putAll(Json.object("n_embd", model.head().hiddenSize(), "n_params", model.parameters()));
         meta.putAll(Json.object("size", model.config().weightBytes(model.dtype())));
         meta.put("arithmetic", model.dtype().arithmetic());
-        entry.put("meta", meta);
+        Map<String, Object> entry = Json.object("id", name(), "object", "model", "created", created);
+        entry.putAll(Json.object("owned_by", "causal4j", "max_model_len", contextLength, "meta", meta));
         return entry;
     }
 }

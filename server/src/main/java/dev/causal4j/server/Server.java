@@ -5,15 +5,23 @@ import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.model.CausalLM;
-import io.undertow.Undertow;
 import io.undertow.UndertowOptions;
+import io.undertow.server.DefaultByteBufferPool;
 import io.undertow.server.handlers.HttpContinueReadHandler;
+import io.undertow.server.protocol.http.HttpOpenListener;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import org.xnio.ChannelListeners;
+import org.xnio.IoUtils;
+import org.xnio.OptionMap;
 import org.xnio.Options;
+import org.xnio.StreamConnection;
+import org.xnio.Xnio;
+import org.xnio.XnioWorker;
+import org.xnio.channels.AcceptingChannel;
 
 /**
  * Serves a model over HTTP. Thread-safe. To be closed before its model.
@@ -22,19 +30,15 @@ import org.xnio.Options;
  * once. Nothing that another client does changes a bit of an answer.
  */
 public final class Server implements AutoCloseable {
-    private static final int IO_THREADS = 2;
-
     final Engine engine;
     final Routes routes;
-    private final Undertow undertow;
-    private final InetSocketAddress address;
+    private final AcceptingChannel<StreamConnection> channel;
     private boolean closed;
 
-    private Server(Engine engine, Routes routes, Undertow undertow, InetSocketAddress address) {
+    private Server(Engine engine, Routes routes, AcceptingChannel<StreamConnection> channel) {
         this.engine = engine;
         this.routes = routes;
-        this.undertow = undertow;
-        this.address = address;
+        this.channel = channel;
     }
 
     /**
@@ -65,43 +69,40 @@ public final class Server implements AutoCloseable {
             ServedModel served = ServedModel.of(engine, format, options.aliases());
             Access access = new Access(options, host.isLoopbackAddress());
             Routes routes = new Routes(engine, served, access, new Metrics(engine), options);
-            Undertow undertow = Undertow.builder()
-                    .addHttpListener(options.port(), options.host())
-                    .setIoThreads(IO_THREADS)
-                    .setDirectBuffers(false) // whose release would need sun.misc.Unsafe
-                    .setWorkerThreads(1) // requests have virtual ones
-                    .setHandler(new HttpContinueReadHandler(routes))
-                    .setServerOption(UndertowOptions.MAX_ENTITY_SIZE, 2L * Limits.BODY_BYTES)
-                    .setServerOption(UndertowOptions.MAX_HEADER_SIZE, Limits.HEAD_BYTES)
-                    .setServerOption(UndertowOptions.MAX_HEADERS, Limits.HEADERS)
-                    .setServerOption(UndertowOptions.REQUEST_PARSE_TIMEOUT, 1000 * Limits.HEAD_SECONDS)
-                    .setServerOption(UndertowOptions.NO_REQUEST_TIMEOUT, 1000 * Limits.IDLE_SECONDS)
-                    .setSocketOption(Options.TCP_NODELAY, true)
-                    .setSocketOption(Options.BACKLOG, Limits.CONNECTIONS_WAITING)
-                    .build();
-            listen(undertow, options);
-            InetSocketAddress address =
-                    (InetSocketAddress) undertow.getListenerInfo().getFirst().getAddress();
-            return new Server(engine, routes, undertow, address);
+            return new Server(engine, routes, listen(routes, options));
         } catch (Throwable e) {
             engine.close();
             throw e;
         }
     }
 
-    private static void listen(Undertow undertow, ServerOptions options) throws IOException {
+    /** Listens as {@link io.undertow.Undertow} does, but bounds the connections. */
+    private static AcceptingChannel<StreamConnection> listen(Routes routes, ServerOptions options) throws IOException {
+        OptionMap reading = OptionMap.builder()
+                .set(UndertowOptions.MAX_ENTITY_SIZE, 2L * Limits.BODY_BYTES)
+                .set(UndertowOptions.MAX_HEADER_SIZE, Limits.HEAD_BYTES)
+                .set(UndertowOptions.MAX_HEADERS, Limits.HEADERS)
+                .set(UndertowOptions.REQUEST_PARSE_TIMEOUT, 1000 * Limits.HEAD_SECONDS)
+                .set(UndertowOptions.NO_REQUEST_TIMEOUT, 1000 * Limits.IDLE_SECONDS)
+                .getMap();
+        // The release of direct buffers would need sun.misc.Unsafe.
+        HttpOpenListener reader = new HttpOpenListener(new DefaultByteBufferPool(false, 16 << 10, -1, 4), reading);
+        reader.setRootHandler(new HttpContinueReadHandler(routes));
+        OptionMap threads = OptionMap.create(Options.WORKER_IO_THREADS, 2, Options.WORKER_TASK_MAX_THREADS, 1);
+        XnioWorker worker = Xnio.getInstance(Server.class.getClassLoader()).createWorker(threads);
         try {
-            undertow.start();
-        } catch (RuntimeException e) {
-            undertow.stop();
-            String where = options.host() + ":" + options.port();
-            if (e.getCause() instanceof BindException cause) {
-                throw new IOException(
-                        where + ": expected a free address of this machine, got " + cause.getMessage()
-                                + "; choose another port",
-                        cause);
-            }
-            throw new IOException(where + ": expected to be able to listen there, got " + e.getMessage(), e);
+            AcceptingChannel<StreamConnection> channel = worker.createStreamConnectionServer(
+                    new InetSocketAddress(options.host(), options.port()),
+                    ChannelListeners.openListenerAdapter(new Connections(options, reader, routes.metrics.rejected)),
+                    OptionMap.create(Options.TCP_NODELAY, true, Options.BACKLOG, Limits.CONNECTIONS_WAITING));
+            channel.resumeAccepts();
+            return channel;
+        } catch (IOException e) {
+            worker.shutdownNow();
+            String got = e instanceof BindException
+                    ? "a free address of this machine, got " + e.getMessage() + "; choose another port"
+                    : "to be able to listen there, got " + e.getMessage();
+            throw new IOException(options.host() + ":" + options.port() + ": expected " + got, e);
         }
     }
 
@@ -111,7 +112,7 @@ public final class Server implements AutoCloseable {
 
     /** Where it listens. */
     public InetSocketAddress address() {
-        return address;
+        return channel.getLocalAddress(InetSocketAddress.class);
     }
 
     /**
@@ -128,7 +129,13 @@ public final class Server implements AutoCloseable {
         awaitNone(most);
         engine.close();
         awaitNone(Duration.ofSeconds(Limits.LAST_WORDS_SECONDS));
-        undertow.stop();
+        IoUtils.safeClose(channel);
+        channel.getWorker().shutdown();
+        try {
+            channel.getWorker().awaitTermination(); // no connection is open then
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private void awaitNone(Duration most) {

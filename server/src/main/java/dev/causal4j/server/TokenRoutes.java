@@ -12,7 +12,10 @@ import java.util.stream.IntStream;
 
 /** Encodes and decodes for clients without a tokenizer, with the fields of llama.cpp and vLLM. Thread-safe. */
 record TokenRoutes(ServedModel served) {
-    Object tokenize(JsonIn in) {
+    /** @param bytes that it holds until it is written */
+    record Answer(Map<String, Object> told, long bytes) {}
+
+    Answer tokenize(JsonIn in) {
         boolean content = in.has("content");
         String field = content ? "content" : "prompt";
         String text = in.string(field).orElseThrow(() -> ApiError.type("content", "a string", null));
@@ -28,14 +31,14 @@ record TokenRoutes(ServedModel served) {
         int[] tokens = prefix ? tokenizer.withPrefix(ids) : ids;
         TokenNames names = new TokenNames(tokenizer, false);
         Object listed = pieces
-                ? IntStream.of(tokens)
-                        .mapToObj(id -> Json.object("id", id, "piece", names.name(id)))
-                        .toList()
+                ? Api.each(tokens.length, i -> Json.object("id", tokens[i], "piece", names.name(tokens[i])))
                 : tokens;
-        return Json.object("tokens", listed, "count", tokens.length, "max_model_len", served.contextLength());
+        return new Answer(
+                Json.object("tokens", listed, "count", tokens.length, "max_model_len", served.contextLength()),
+                (long) Integer.BYTES * tokens.length);
     }
 
-    Object detokenize(JsonIn in) {
+    Answer detokenize(JsonIn in) {
         int[] tokens = JsonIn.integers("tokens", in.list("tokens", Limits.TOKENIZED), 0, served.vocabulary() - 1);
         long bytes = IntStream.of(tokens)
                 .mapToLong(token -> served.tokenizer().bytes(token).length)
@@ -44,12 +47,13 @@ record TokenRoutes(ServedModel served) {
             throw ApiError.value("tokens", "those of at most " + Limits.DETOKENIZED_BYTES + " bytes", bytes);
         }
         String text = served.tokenizer().decode(tokens);
-        return Json.object("content", text, "prompt", text);
+        return new Answer(Json.object("content", text, "prompt", text), (long) Character.BYTES * text.length());
     }
 
     /** Renders a conversation with the chat template. */
-    Object applyTemplate(JsonIn in) {
-        return Json.object("prompt", ChatApi.prompt(in, served).text());
+    Answer applyTemplate(JsonIn in) {
+        String text = ChatApi.prompt(in, served).text();
+        return new Answer(Json.object("prompt", text), (long) Character.BYTES * text.length());
     }
 
     /** Special tokens and template; lm-evaluation-harness reads them before it tokenizes here. */

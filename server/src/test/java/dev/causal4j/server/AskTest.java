@@ -5,6 +5,8 @@ import static dev.causal4j.server.Unserved.in;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -79,6 +81,15 @@ class AskTest {
         assertThatExceptionOfType(ApiError.class)
                 .isThrownBy(() -> new TokenRoutes(SERVED).detokenize(in(body)))
                 .withMessageStartingWith("tokens: expected those of at most 8388608 bytes, got 83");
+    }
+
+    @Test
+    void piecesOfTokensAreMadeWhileTheyAreWritten() {
+        TokenRoutes.Answer answer =
+                new TokenRoutes(SERVED).tokenize(in("{'content': 'Emma was', 'with_pieces': true}"));
+        List<?> pieces = (List<?>) Objects.requireNonNull(answer.told().get("tokens"));
+        assertThat(pieces.getFirst()).isEqualTo(pieces.getFirst()).isNotSameAs(pieces.getFirst());
+        assertThat(answer.bytes()).isEqualTo(4L * pieces.size());
     }
 
     @ParameterizedTest

@@ -16,6 +16,7 @@ import static org.assertj.core.api.Assertions.assertThatIOException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.server.ServerOptions.Answered;
+import dev.causal4j.tokenizer.SpecialTokens;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -163,6 +164,39 @@ class ConnectionTest {
             socket.getOutputStream().write(request.repeat(100).getBytes(StandardCharsets.US_ASCII));
             assertThat(readUntil(socket, "\"count\":1", 100).split("HTTP/1.1 200", -1))
                     .hasSize(101);
+        }
+    }
+
+    @Test
+    void tokensThatNobodyReadsTakeBytes() throws Exception {
+        String text = "\uac00".repeat(65_000);
+        String body = "{\"content\": \"" + text + "\", \"with_pieces\": true}";
+        byte[] sent = body.getBytes(StandardCharsets.UTF_8);
+        String head = "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + sent.length + "\r\n\r\n";
+        int bytes = sent.length + 4 * MODEL.requireTokenizer().encode(text, SpecialTokens.PARSE).length;
+        List<Socket> slow = new ArrayList<>();
+        try (Server server = start(OPTIONS)) {
+            for (int room = Limits.ANSWERED_BYTES / bytes; room >= 0; room--) {
+                Socket socket = new Socket();
+                slow.add(socket);
+                socket.setReceiveBufferSize(4096); // so that the answer waits in the server
+                socket.connect(server.address());
+                socket.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
+                socket.getOutputStream().write(sent);
+                assertThat(readUntil(socket, "HTTP/1.1 ", 1)).startsWith("HTTP/1.1 " + (room > 0 ? "200" : "429"));
+            }
+            for (Socket socket : slow) {
+                socket.close();
+            }
+            await(() -> tokenize(server, body) == 200);
+        }
+    }
+
+    private static int tokenize(Server server, String body) {
+        try {
+            return send(server, "/tokenize", body).statusCode();
+        } catch (IOException | InterruptedException e) {
+            throw new AssertionError(e);
         }
     }
 

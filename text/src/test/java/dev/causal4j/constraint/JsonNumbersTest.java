@@ -30,7 +30,7 @@ class JsonNumbersTest {
         new BigDecimal("2.5"),
         new BigDecimal("100"),
         new BigDecimal("0.001"),
-        new BigDecimal("10000"),
+        new BigDecimal("5000"),
         new BigDecimal("1E-20")
     };
 
