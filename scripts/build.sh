@@ -4,7 +4,7 @@ app=$root/cli/target/app
 
 is_stale() {
   [ ! -f "$app/built" ] ||
-    [ -n "$(find "$root/pom.xml" "$root/bom/pom.xml" "$root"/{core,machine,model-austen,server,hub,cli}/{pom.xml,src/main} -newer "$app/built" -print 2>/dev/null | head -n 1)" ]
+    [ -n "$(find "$root/pom.xml" "$root/bom/pom.xml" "$root"/{text,core,machine,model-austen,server,hub,cli}/{pom.xml,src/main} -newer "$app/built" -print 2>/dev/null | head -n 1)" ]
 }
 
 build_if_stale() {

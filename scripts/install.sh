@@ -13,7 +13,7 @@ while [ $# -gt 0 ] && [[ $1 != -* ]]; do
 done
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-echo "Installing core, ${modules//,/, } ..." >&2
+echo "Installing text, core, ${modules//,/, } ..." >&2
 if ! maven -Dmaven.test.skip=true -Dspotless.check.skip=true -pl "$modules" -am install "$@" >"$log" 2>&1; then
   cat "$log" >&2
   exit 1

@@ -1,18 +1,14 @@
 /** Causal language models in pure Java: generate, score, train, inspect. The arithmetic and file formats are internal. */
-@SuppressWarnings("module") // a module that is compiled later
+@SuppressWarnings("module") // modules that are compiled later
 module dev.causal4j {
+    requires transitive dev.causal4j.text;
     requires static jdk.incubator.vector; // without it kernels are plain Java
     requires static transitive org.jspecify;
     requires jdk.jfr;
     requires jdk.management; // memory of the machine or container
-    requires tools.jackson.core;
 
-    exports dev.causal4j;
     exports dev.causal4j.compute;
     exports dev.causal4j.tensor;
-    exports dev.causal4j.tokenizer;
-    exports dev.causal4j.chat;
-    exports dev.causal4j.constraint;
     exports dev.causal4j.head;
     exports dev.causal4j.decoder;
     exports dev.causal4j.model;

@@ -4,7 +4,7 @@ import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.constraint.Matcher;
 import dev.causal4j.constraint.Whitespace;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -1,7 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.austen.AustenModel;
-import dev.causal4j.format.WholeFile;
+import dev.causal4j.json.WholeFile;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.Conversion;
 import dev.causal4j.model.GgufType;

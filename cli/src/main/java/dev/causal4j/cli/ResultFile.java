@@ -1,7 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.WholeFile;
+import dev.causal4j.json.WholeFile;
 import java.io.IOException;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;

@@ -1,7 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import picocli.CommandLine.Option;

@@ -1,6 +1,6 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.json.UntrustedInput;
 import dev.causal4j.training.Documents;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.PrintWriter;

@@ -5,7 +5,7 @@ import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.chat.ToolChoice;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

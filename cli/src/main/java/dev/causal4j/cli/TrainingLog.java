@@ -1,6 +1,6 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.format.WholeFile;
+import dev.causal4j.json.WholeFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;

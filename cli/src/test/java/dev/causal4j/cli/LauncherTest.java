@@ -265,7 +265,7 @@ class LauncherTest {
             Files.copy(Repository.root().resolve(file), root.resolve(file), StandardCopyOption.COPY_ATTRIBUTES);
         }
         Files.createFile(root.resolve("pom.xml"));
-        for (String module : List.of("core", "machine", "model-austen", "server", "cli")) {
+        for (String module : List.of("text", "core", "machine", "model-austen", "server", "cli")) {
             Files.createDirectories(root.resolve(module + "/src/main"));
             Files.createFile(root.resolve(module + "/pom.xml"));
         }

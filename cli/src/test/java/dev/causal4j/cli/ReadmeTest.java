@@ -99,6 +99,7 @@ class ReadmeTest {
                 "cli/src/test/java/dev/causal4j/cli/ReadmeTest.java",
                 "cli/src/test/java/dev/causal4j/cli/ReadmeExamplesTest.java",
                 "server/src/test/java/dev/causal4j/server/ServerMetersTest.java",
+                "text/src/test/java/dev/causal4j/GuideTest.java",
                 "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java",
                 "spark/src/test/java/dev/causal4j/spark/GuideTest.java")) {
             Pattern.compile("// example: begin(?:: (.*?))?\n(.*?)\n +// example: end", Pattern.DOTALL)

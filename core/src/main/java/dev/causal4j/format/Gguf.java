@@ -4,6 +4,7 @@ import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.TensorStore.Stored;
+import dev.causal4j.json.Json;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
@@ -87,6 +88,6 @@ public record Gguf(Json metadata, TensorStore tensors) {
     }
 
     private static Gguf map(Path file, Arena arena) throws IOException {
-        return new GgufFile(file.toString(), UntrustedInput.map(file, "a GGUF file", arena)).read();
+        return new GgufFile(file.toString(), TensorStore.map(file, "a GGUF file", arena)).read();
     }
 }

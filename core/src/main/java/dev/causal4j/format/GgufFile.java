@@ -4,6 +4,7 @@ import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.TensorStore.Stored;
+import dev.causal4j.json.Json;
 import java.lang.foreign.MemorySegment;
 import java.math.BigInteger;
 import java.nio.BufferUnderflowException;

@@ -1,5 +1,6 @@
 package dev.causal4j.format;
 
+import dev.causal4j.json.WholeFile;
 import dev.causal4j.tensor.Device;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

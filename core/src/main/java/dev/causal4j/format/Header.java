@@ -1,10 +1,12 @@
 package dev.causal4j.format;
 
 import static dev.causal4j.FormatException.quote;
-import static dev.causal4j.format.Json.describe;
+import static dev.causal4j.json.Json.describe;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.TensorStore.Stored;
+import dev.causal4j.json.Json;
+import dev.causal4j.json.Unicode;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

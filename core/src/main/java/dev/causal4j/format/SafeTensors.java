@@ -4,6 +4,10 @@ import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.TensorStore.Stored;
+import dev.causal4j.json.Json;
+import dev.causal4j.json.Unicode;
+import dev.causal4j.json.UntrustedInput;
+import dev.causal4j.json.WholeFile;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import java.io.IOException;
@@ -61,7 +65,7 @@ public final class SafeTensors {
      * @throws IOException if reading fails
      */
     public static TensorStore open(Path file, Arena arena) throws IOException {
-        return of(file.toString(), UntrustedInput.map(file, "a safetensors file", arena));
+        return of(file.toString(), TensorStore.map(file, "a safetensors file", arena));
     }
 
     /**

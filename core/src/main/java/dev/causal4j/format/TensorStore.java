@@ -3,12 +3,17 @@ package dev.causal4j.format;
 import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.json.Json;
+import dev.causal4j.json.UntrustedInput;
+import dev.causal4j.json.WholeFile;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -35,6 +40,14 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
     public static final String INDEX = "model.safetensors.index.json";
 
     private static final String SHARD = "model-%05d-of-%05d.safetensors";
+
+    /** A file as memory, read-only, for as long as the arena lives. */
+    static MemorySegment map(Path file, String what, Arena arena) throws IOException {
+        UntrustedInput.requireFile(file, what);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+        }
+    }
 
     /** Whether {@link #write} gives a file this name. */
     public static boolean isWritten(String name) {

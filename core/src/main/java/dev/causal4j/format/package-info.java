@@ -2,10 +2,7 @@
  * Untrusted files. Weights: {@link dev.causal4j.format.TensorStore} holds the tensors of a folder, {@link
  * dev.causal4j.format.SafeTensors} reads and writes files, alone or with an index. {@link dev.causal4j.format.Gguf}
  * reads the metadata and tensors of a GGUF file, {@link dev.causal4j.format.BlockType} the numbers in them, {@link
- * dev.causal4j.format.GgufWriter} writes one. {@link dev.causal4j.format.Json} reads JSON as plain objects and checks
- * the values of a configuration. This package does
- * not know what a tensor means to a model. {@link dev.causal4j.format.UntrustedInput} reads with bounds, {@link
- * dev.causal4j.format.WholeFile} writes atomically.
+ * dev.causal4j.format.GgufWriter} writes one. This package does not know what a tensor means to a model.
  *
  * <p>Input is untrusted until checked: sizes are bounded before anything is allocated, a file is checked whole before
  * its first number is handed out, and every fault becomes a {@link dev.causal4j.FormatException} with a message of one

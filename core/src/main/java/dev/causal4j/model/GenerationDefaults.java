@@ -1,7 +1,7 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.model.families.Architecture;
 import java.util.Collections;
 import java.util.LinkedHashMap;

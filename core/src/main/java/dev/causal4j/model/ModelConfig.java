@@ -7,7 +7,7 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.model.families.Architecture;
 import dev.causal4j.model.families.Families;
 import dev.causal4j.model.families.Family;

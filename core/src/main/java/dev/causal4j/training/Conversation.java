@@ -5,7 +5,7 @@ import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.ChatTemplate.Span;
 import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolDefinition;
-import dev.causal4j.format.Unicode;
+import dev.causal4j.json.Unicode;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

@@ -4,7 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolDefinition;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.io.BufferedReader;
 import java.io.DataOutputStream;
 import java.io.FilterInputStream;

@@ -2,11 +2,11 @@ package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
-import dev.causal4j.format.WholeFile;
+import dev.causal4j.json.Json;
+import dev.causal4j.json.WholeFile;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;

@@ -1,7 +1,7 @@
 package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.TensorStore.Stored;
+import dev.causal4j.json.Refusal;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
@@ -99,11 +100,11 @@ class BlockTypeTest {
 
     @Test
     void otherTypesAreRefusedByName() {
-        Attack.refused(() -> BlockType.of("x", 16), "x", "type IQ2_XXS", "Q4_K", "quantisation");
-        Attack.refused(() -> BlockType.of("x", 4), "x", "type Q4_2");
-        Attack.refused(() -> BlockType.of("x", 40), "x", "type NVFP4");
-        Attack.refused(() -> BlockType.of("x", 41), "x", "type 41");
-        Attack.refused(() -> BlockType.of("x", -1), "x", "type 4294967295");
+        Refusal.refused(() -> BlockType.of("x", 16), "x", "type IQ2_XXS", "Q4_K", "quantisation");
+        Refusal.refused(() -> BlockType.of("x", 4), "x", "type Q4_2");
+        Refusal.refused(() -> BlockType.of("x", 40), "x", "type NVFP4");
+        Refusal.refused(() -> BlockType.of("x", 41), "x", "type 41");
+        Refusal.refused(() -> BlockType.of("x", -1), "x", "type 4294967295");
     }
 
     /** The first three of each type are those of llama.cpp's quantiser, whose largest number has the outermost code. */

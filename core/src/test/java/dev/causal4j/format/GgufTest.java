@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.JavaProcess;
+import dev.causal4j.json.Json;
+import dev.causal4j.json.Refusal;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
@@ -129,7 +131,7 @@ class GgufTest {
     @Test
     void missingTensorIsNamed() throws IOException {
         Gguf model = open(golden(ONE));
-        Attack.refused(() -> model.tensors().tensor("gone"), model.metadata().subject(), "\"gone\"", "20 others");
+        Refusal.refused(() -> model.tensors().tensor("gone"), model.metadata().subject(), "\"gone\"", "20 others");
     }
 
     // ---- what is not
@@ -139,7 +141,7 @@ class GgufTest {
     void filesAreReadOrRefusedAsTheTableSays(GgufAttack attack) throws IOException {
         Path file = attack.write(folder);
         if (attack.fate() == GgufAttack.Fate.NO_CONTAINER) {
-            Attack.refused(() -> open(file), file.toString(), attack.told().toArray(String[]::new));
+            Refusal.refused(() -> open(file), file.toString(), attack.told().toArray(String[]::new));
         } else {
             readAll(open(file));
         }
@@ -150,7 +152,7 @@ class GgufTest {
         byte[] file = GgufForge.good().withoutLastPadding().file();
         for (int length = 0; length < file.length; length++) {
             byte[] cut = Arrays.copyOf(file, length);
-            Attack.refused(() -> new GgufFile("memory", MemorySegment.ofArray(cut)).read(), "memory");
+            Refusal.refused(() -> new GgufFile("memory", MemorySegment.ofArray(cut)).read(), "memory");
         }
         readAll(new GgufFile("memory", MemorySegment.ofArray(file)).read());
     }
@@ -160,9 +162,9 @@ class GgufTest {
         byte[] file = GgufForge.good().withoutLastPadding().file();
         Path half = folder.resolve("half.gguf");
         Files.write(half, Arrays.copyOf(file, file.length - 5));
-        Attack.refused(() -> open(half), half + ": expected ", "cut short, 5 bytes missing; download it again");
+        Refusal.refused(() -> open(half), half + ": expected ", "cut short, 5 bytes missing; download it again");
         Files.write(half, Arrays.copyOf(file, 100));
-        Attack.refused(() -> open(half), half.toString(), "cut short; download it again");
+        Refusal.refused(() -> open(half), half.toString(), "cut short; download it again");
     }
 
     @Test
@@ -171,7 +173,7 @@ class GgufTest {
         // The last 16 bytes are padding.
         for (int length = 0; length < file.length - 64; length += length < 2048 ? 1 : 509) {
             byte[] cut = Arrays.copyOf(file, length);
-            Attack.refused(() -> new GgufFile("memory", MemorySegment.ofArray(cut)).read(), "memory");
+            Refusal.refused(() -> new GgufFile("memory", MemorySegment.ofArray(cut)).read(), "memory");
         }
     }
 
@@ -182,58 +184,58 @@ class GgufTest {
         try (RandomAccessFile sparse = new RandomAccessFile(path.toFile(), "rw")) {
             sparse.setLength(1L << 32);
         }
-        Attack.refused(() -> open(path), path.toString(), "key \"x\"", "150000000");
+        Refusal.refused(() -> open(path), path.toString(), "key \"x\"", "150000000");
     }
 
     @Test
     void specialFilesAreRefused() {
-        Attack.refused(() -> open(folder), folder.toString(), "a GGUF file", "a folder");
+        Refusal.refused(() -> open(folder), folder.toString(), "a GGUF file", "a folder");
         Path gone = folder.resolve("gone.gguf");
-        Attack.refused(() -> open(gone), gone.toString(), "no such file");
+        Refusal.refused(() -> open(gone), gone.toString(), "no such file");
     }
 
     // ---- split files
 
     @Test
     void splitFilesBeginAtTheFirst() {
-        Attack.refused(() -> open(golden(TWO)), golden(TWO).toString(), "split.no", "the first file", "got 1");
+        Refusal.refused(() -> open(golden(TWO)), golden(TWO).toString(), "split.no", "the first file", "got 1");
     }
 
     @Test
     void missingPartIsNamed() throws IOException {
         Path one = Files.copy(golden(ONE), folder.resolve(ONE));
-        Attack.refused(() -> open(one), folder.resolve(TWO).toString(), "no such file");
+        Refusal.refused(() -> open(one), folder.resolve(TWO).toString(), "no such file");
     }
 
     @Test
     void partOfAnotherModelIsRefused() throws IOException {
         Path one = Files.copy(golden(ONE), folder.resolve(ONE));
         Files.write(folder.resolve(TWO), GgufForge.good().file());
-        Attack.refused(() -> open(one), folder.resolve(TWO).toString(), "split.no", "got nothing");
+        Refusal.refused(() -> open(one), folder.resolve(TWO).toString(), "split.no", "got nothing");
     }
 
     @Test
     void partsInAnotherOrderAreRefused() throws IOException {
         Path one = Files.copy(golden(ONE), folder.resolve(ONE));
         Files.copy(one, folder.resolve(TWO));
-        Attack.refused(() -> open(one), folder.resolve(TWO).toString(), "split.no", "from 1 to 1, got 0");
+        Refusal.refused(() -> open(one), folder.resolve(TWO).toString(), "split.no", "from 1 to 1, got 0");
     }
 
     @Test
     void renamedPartsAreRefused() throws IOException {
         Path one = Files.copy(golden(ONE), folder.resolve("x.gguf"));
-        Attack.refused(() -> open(one), one.toString(), "-00001-of-00002.gguf", "x.gguf");
+        Refusal.refused(() -> open(one), one.toString(), "-00001-of-00002.gguf", "x.gguf");
     }
 
     @Test
     void tensorInTwoPartsIsRefused() throws IOException {
         Path one = Files.write(folder.resolve("m-00001-of-00002.gguf"), part(0, 2, "a"));
         Path two = Files.write(folder.resolve("m-00002-of-00002.gguf"), part(1, 2, "a"));
-        Attack.refused(() -> open(one), two.toString(), "tensor \"a\"");
+        Refusal.refused(() -> open(one), two.toString(), "tensor \"a\"");
         Files.write(two, part(1, 2, "b"));
         assertThat(open(one).tensors().names()).containsExactly("a", "b");
         Files.write(two, part(1, 3, "b"));
-        Attack.refused(() -> open(one), two.toString(), "split.count", "from 2 to 2, got 3");
+        Refusal.refused(() -> open(one), two.toString(), "split.count", "from 2 to 2, got 3");
     }
 
     @Test
@@ -243,7 +245,7 @@ class GgufTest {
         first[at] = 21;
         Path one = Files.write(folder.resolve(ONE), first);
         Files.copy(golden(TWO), folder.resolve(TWO));
-        Attack.refused(() -> open(one), one.toString(), "split.tensors.count", "from 20 to 20, got 21");
+        Refusal.refused(() -> open(one), one.toString(), "split.tensors.count", "from 20 to 20, got 21");
     }
 
     private static byte[] part(int number, int count, String tensor) {

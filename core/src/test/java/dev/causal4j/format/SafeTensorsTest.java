@@ -3,6 +3,7 @@ package dev.causal4j.format;
 import static dev.causal4j.format.Attack.file;
 import static dev.causal4j.format.Attack.open;
 import static dev.causal4j.format.Attack.refused;
+import static dev.causal4j.json.Refusal.refused;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 

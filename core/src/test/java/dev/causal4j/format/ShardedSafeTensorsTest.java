@@ -2,6 +2,7 @@ package dev.causal4j.format;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.json.Refusal;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
@@ -38,7 +39,7 @@ class ShardedSafeTensorsTest {
         assertThat(store.names()).containsExactly("b", "a");
         assertThat(store.tensor("a").toArray()).containsExactly(1, 2);
         assertThat(store.tensor("b").toArray()).containsExactly(3);
-        Attack.refused(() -> store.tensor("unlisted"), folder.toString(), "\"unlisted\"", "2 others (\"b\", \"a\")");
+        Refusal.refused(() -> store.tensor("unlisted"), folder.toString(), "\"unlisted\"", "2 others (\"b\", \"a\")");
     }
 
     @Test
@@ -128,13 +129,13 @@ class ShardedSafeTensorsTest {
         try (RandomAccessFile sparse = new RandomAccessFile(index.toFile(), "rw")) {
             sparse.setLength(10_000_000_000L);
         }
-        Attack.refused(
+        Refusal.refused(
                 () -> SafeTensors.openIndex(index, Arena.ofAuto()), index.toString(), "64000000", "10000000000 bytes");
     }
 
     private void indexRefused(String json, String... told) throws IOException {
         Path index = index(json);
-        Attack.refused(() -> SafeTensors.openIndex(index, Arena.ofAuto()), folder.toString(), told);
+        Refusal.refused(() -> SafeTensors.openIndex(index, Arena.ofAuto()), folder.toString(), told);
     }
 
     private TensorStore open(String json) throws IOException {

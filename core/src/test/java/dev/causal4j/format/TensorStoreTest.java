@@ -1,6 +1,6 @@
 package dev.causal4j.format;
 
-import static dev.causal4j.format.Attack.refused;
+import static dev.causal4j.json.Refusal.refused;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;

@@ -6,7 +6,7 @@ import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tokenizer.Tokenizer;
+import dev.causal4j.tokenizer.Vocabulary;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -42,26 +42,26 @@ abstract class ConstrainedFixture {
     /** One of some texts, in any tokens. */
     record OneOf(List<String> texts) implements Constraint {
         @Override
-        public Matcher start(Tokenizer tokenizer) {
-            return new Text(tokenizer, "");
+        public Matcher start(Vocabulary vocabulary) {
+            return new Text(vocabulary, "");
         }
 
         private final class Text implements Matcher {
-            private final Tokenizer tokenizer;
+            private final Vocabulary vocabulary;
             private String text;
 
-            private Text(Tokenizer tokenizer, String text) {
-                this.tokenizer = tokenizer;
+            private Text(Vocabulary vocabulary, String text) {
+                this.vocabulary = vocabulary;
                 this.text = text;
             }
 
             private String with(int token) {
-                return text + new String(tokenizer.bytes(token), StandardCharsets.UTF_8);
+                return text + new String(vocabulary.bytes(token), StandardCharsets.UTF_8);
             }
 
             @Override
             public void mask(long[] allowed) {
-                for (int id = 1; id < tokenizer.vocabularySize(); id++) {
+                for (int id = 1; id < vocabulary.vocabularySize(); id++) {
                     String longer = with(id);
                     if (longer.length() > text.length() && texts.stream().anyMatch(each -> each.startsWith(longer))) {
                         allowed[id / 64] |= 1L << id;
@@ -81,7 +81,7 @@ abstract class ConstrainedFixture {
 
             @Override
             public Matcher copy() {
-                return new Text(tokenizer, text);
+                return new Text(vocabulary, text);
             }
         }
     }

@@ -286,7 +286,7 @@ class ConstrainedTest extends ConstrainedFixture {
     /** Where a tokenizer drops the space that a text begins with, the answer begins as a text does. */
     @Test
     void theTextOfAConstraintIsATextOfItsOwn() throws IOException {
-        Path folder = Path.of("src/test/resources/dev/causal4j/tokenizer/golden/llama2-style");
+        Path folder = Path.of("../text/src/test/resources/dev/causal4j/tokenizer/golden/llama2-style");
         Tokenizer llama = Tokenizer.load(folder).orElseThrow();
         int[] answer = llama.encode("{ a");
         assertThat(llama.piece(answer[0])).startsWith("\u2581");

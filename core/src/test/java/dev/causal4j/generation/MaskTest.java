@@ -52,7 +52,7 @@ class MaskTest {
     /** Texts that an expression matches, a byte a token. */
     private record Expression(String expression) implements Constraint {
         @Override
-        public Matcher start(dev.causal4j.tokenizer.Tokenizer tokenizer) {
+        public Matcher start(dev.causal4j.tokenizer.Vocabulary vocabulary) {
             return new Text(Pattern.compile(expression, Pattern.DOTALL), "");
         }
     }

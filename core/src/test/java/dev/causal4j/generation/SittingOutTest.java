@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.Matcher;
-import dev.causal4j.tokenizer.Tokenizer;
+import dev.causal4j.tokenizer.Vocabulary;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -29,8 +29,8 @@ class SittingOutTest extends ConstrainedFixture {
     /** A constraint whose masks are never ready after some tokens. */
     private record Unready(Constraint same, int[] lengths, IntConsumer making) implements Constraint {
         @Override
-        public Matcher start(Tokenizer tokenizer) {
-            return new Slow(same.start(tokenizer), 0);
+        public Matcher start(Vocabulary vocabulary) {
+            return new Slow(same.start(vocabulary), 0);
         }
 
         private final class Slow implements Matcher {

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Timeout;
 /** Thoughts are free, and a constraint begins behind them, as the rendered prompt says. */
 @Timeout(120)
 class ThoughtsTest {
-    private static final Path RESOURCES = Path.of("src/test/resources/dev/causal4j");
+    private static final Path RESOURCES = Path.of("../text/src/test/resources/dev/causal4j");
     private static final String DOCUMENT = "\\{\\s*\"age\":\\s*-?[0-9]{1,2}\\s*\\}";
     private static final Constraint AGE = Constraint.schema("""
             {"type": "object", "required": ["age"], "additionalProperties": false,

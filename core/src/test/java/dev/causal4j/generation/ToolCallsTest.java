@@ -15,7 +15,7 @@ import dev.causal4j.chat.ToolCall;
 import dev.causal4j.chat.ToolChoice;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;

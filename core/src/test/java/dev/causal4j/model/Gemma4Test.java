@@ -280,6 +280,6 @@ class Gemma4Test {
     private static ModelConfig own(ModelConfig config) throws FormatException {
         var json = new java.util.LinkedHashMap<String, Object>(config.toJson());
         json.put("num_kv_shared_layers", 0);
-        return SmallModels.config(new dev.causal4j.format.Json("config.json", json));
+        return SmallModels.config(new dev.causal4j.json.Json("config.json", json));
     }
 }

@@ -9,7 +9,7 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.format.Gguf;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;

@@ -3,7 +3,7 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.io.UncheckedIOException;

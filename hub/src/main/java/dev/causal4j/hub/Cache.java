@@ -2,7 +2,7 @@ package dev.causal4j.hub;
 
 import static dev.causal4j.FormatException.quote;
 
-import dev.causal4j.format.WholeFile;
+import dev.causal4j.json.WholeFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.FileChannel;

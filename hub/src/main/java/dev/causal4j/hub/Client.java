@@ -2,7 +2,7 @@ package dev.causal4j.hub;
 
 import static dev.causal4j.FormatException.quote;
 
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;

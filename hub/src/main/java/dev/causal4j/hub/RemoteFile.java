@@ -1,7 +1,7 @@
 package dev.causal4j.hub;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;

@@ -1,9 +1,9 @@
 package dev.causal4j.server;
 
-import dev.causal4j.format.Json;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.head.Prediction;
+import dev.causal4j.json.Json;
 import dev.causal4j.server.Choice.Piece;
 import java.util.AbstractList;
 import java.util.List;

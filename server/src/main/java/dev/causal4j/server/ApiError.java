@@ -1,7 +1,7 @@
 package dev.causal4j.server;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;

@@ -1,6 +1,6 @@
 package dev.causal4j.server;
 
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.server.ServerOptions.Answered;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.Headers;

@@ -2,8 +2,8 @@ package dev.causal4j.server;
 
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.AnswerParser;
-import dev.causal4j.format.Json;
 import dev.causal4j.generation.Generation;
+import dev.causal4j.json.Json;
 import dev.causal4j.server.Choice.Piece;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -1,10 +1,10 @@
 package dev.causal4j.server;
 
-import dev.causal4j.format.Json;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
+import dev.causal4j.json.Json;
 import dev.causal4j.server.Choice.Entry;
 import dev.causal4j.server.Choice.Piece;
 import dev.causal4j.tokenizer.SpecialTokens;

@@ -2,9 +2,9 @@ package dev.causal4j.server;
 
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.Whitespace;
-import dev.causal4j.format.Json;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
+import dev.causal4j.json.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,9 +1,9 @@
 package dev.causal4j.server;
 
-import dev.causal4j.format.Json;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.head.Prediction;
+import dev.causal4j.json.Json;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;

@@ -2,7 +2,7 @@ package dev.causal4j.server;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.ToolFormat;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;

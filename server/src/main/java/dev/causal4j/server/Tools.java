@@ -2,7 +2,7 @@ package dev.causal4j.server;
 
 import dev.causal4j.chat.ToolChoice;
 import dev.causal4j.chat.ToolDefinition;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;

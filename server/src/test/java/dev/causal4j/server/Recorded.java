@@ -22,7 +22,7 @@ import java.util.Map;
  * dimension of its own, for which the head has the token that was recorded there. So the position alone says what comes.
  */
 final class Recorded {
-    static final Path RESOURCES = Path.of("../core/src/test/resources/dev/causal4j");
+    static final Path RESOURCES = Path.of("../text/src/test/resources/dev/causal4j");
     static final Tokenizer TOKENIZER = tokenizer();
     static final String USER = "What do you say?";
 

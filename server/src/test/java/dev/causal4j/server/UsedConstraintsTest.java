@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.Matcher;
-import dev.causal4j.tokenizer.Tokenizer;
+import dev.causal4j.tokenizer.Vocabulary;
 import org.junit.jupiter.api.Test;
 
 class UsedConstraintsTest {
@@ -15,12 +15,12 @@ class UsedConstraintsTest {
     /** @param size of what is compiled of it */
     private record Sized(String name, long size) implements Constraint {
         @Override
-        public Matcher start(Tokenizer tokenizer) {
+        public Matcher start(Vocabulary vocabulary) {
             throw new AssertionError();
         }
 
         @Override
-        public long bytes(Tokenizer tokenizer) {
+        public long bytes(Vocabulary vocabulary) {
             return size;
         }
     }

@@ -1,6 +1,6 @@
 package dev.causal4j.spark;
 
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;

@@ -9,7 +9,7 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

@@ -7,7 +7,7 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.Map;
 
 /**

@@ -2,7 +2,7 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.List;
 
 /**

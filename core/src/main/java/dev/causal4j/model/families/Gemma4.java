@@ -17,7 +17,7 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.DecoderConfig.PerLayerConfig;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

@@ -12,7 +12,7 @@ import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;

@@ -10,7 +10,7 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.List;
 import java.util.Map;
 

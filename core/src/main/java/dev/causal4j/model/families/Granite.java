@@ -1,7 +1,7 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 
 /** Granite 3: Llama with multipliers of embedding, attention, residual and logits. */
 record Granite(String type, Names names) implements Family {

@@ -8,7 +8,7 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Shared;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.StateSpace;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.List;
 import java.util.Map;
 

@@ -18,7 +18,7 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.DecoderConfig.PerLayerConfig;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

@@ -9,7 +9,7 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.ShortConv;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.List;
 import java.util.Map;
 

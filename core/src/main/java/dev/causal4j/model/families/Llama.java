@@ -1,7 +1,7 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 
 /**
  * Llama 2 and 3 (Touvron et al. 2023) and all that say so: RMS norms, rotary positions, gated SiLU, query heads in

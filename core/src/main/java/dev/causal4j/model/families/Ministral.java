@@ -1,7 +1,7 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 
 /** Ministral (2024): Mistral with a window in the layers that a list names, or in all. */
 record Ministral(String type, Names names) implements Family {

@@ -2,7 +2,7 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 
 /** Mistral (Jiang et al. 2023): Llama with a window in every layer. */
 record Mistral(String type, Names names) implements Family {

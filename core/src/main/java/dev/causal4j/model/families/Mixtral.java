@@ -3,7 +3,7 @@ package dev.causal4j.model.families;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.Map;
 
 /** Mixtral (Jiang et al. 2024): Mistral with experts in every layer. */

@@ -3,7 +3,7 @@ package dev.causal4j.model.families;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.Map;
 
 /**

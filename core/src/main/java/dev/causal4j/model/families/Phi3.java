@@ -1,7 +1,7 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.Map;
 
 /** Phi 3 and 4: Llama with packed projections, partial rotation, LongRoPE and perhaps a window in every layer. */

@@ -2,7 +2,7 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 
 /**
  * Qwen 2 and 2.5: Llama with biases of queries, keys and values. Qwen 3: Llama with norms of each head's queries and

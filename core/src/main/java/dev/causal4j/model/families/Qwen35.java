@@ -10,7 +10,7 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.model.families.Origin.Form;
 import java.util.List;
 import java.util.Map;

@@ -5,7 +5,7 @@ import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.List;
 
 /** Qwen 3 with experts in all layers or some. */

@@ -4,7 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.List;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;

@@ -6,7 +6,7 @@ import static dev.causal4j.model.gguf.GgufKeys.LOCAL;
 import static dev.causal4j.model.gguf.GgufKeys.NEVER;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.model.families.Architecture;
 import java.util.List;
 import java.util.Map;

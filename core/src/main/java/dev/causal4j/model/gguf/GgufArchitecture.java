@@ -16,7 +16,7 @@ import static dev.causal4j.model.gguf.GgufArchitecture.Trait.UNTIED;
 import static java.util.Map.entry;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;

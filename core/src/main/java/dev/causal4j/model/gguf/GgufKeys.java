@@ -13,9 +13,9 @@ import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
 import static dev.causal4j.model.gguf.GgufArchitecture.QWEN35_MOE;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
+import dev.causal4j.json.Json;
 import dev.causal4j.model.families.Architecture;
 import dev.causal4j.model.families.Families;
 import dev.causal4j.model.families.RopeKeys;

@@ -2,7 +2,7 @@ package dev.causal4j.model.gguf;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.text.Normalizer;
 import java.util.ArrayList;

@@ -3,7 +3,7 @@ package dev.causal4j.model.gguf;
 import dev.causal4j.FormatException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.format.Gguf;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;

@@ -15,7 +15,7 @@ import dev.causal4j.decoder.BlockConfig.MixerConfig.ShortConv;
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.model.SmallModels;
 import java.nio.charset.StandardCharsets;

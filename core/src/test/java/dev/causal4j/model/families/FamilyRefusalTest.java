@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;

@@ -9,7 +9,7 @@ import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.model.SmallModels;

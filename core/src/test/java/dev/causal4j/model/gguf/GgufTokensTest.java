@@ -3,7 +3,7 @@ package dev.causal4j.model.gguf;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.format.Json;
+import dev.causal4j.json.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.tokenizer.TokenizerGoldenTest;
 import java.io.IOException;

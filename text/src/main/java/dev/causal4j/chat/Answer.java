@@ -1,0 +1,31 @@
+package dev.causal4j.chat;
+
+import dev.causal4j.json.Json;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The parts of a model's answer, as {@link AnswerParser} finds them. Immutable and thread-safe.
+ *
+ * @param content the text outside of thoughts and calls; empty for none
+ * @param reasoning what the model thought; empty for none
+ * @param calls of tools, in their order
+ * @param finishReason {@code stop}, {@code tool_calls}, {@code length} if it was cut, or what else ended it
+ */
+public record Answer(String content, String reasoning, List<ToolCall> calls, String finishReason) {
+    public Answer {
+        calls = List.copyOf(calls);
+    }
+
+    /** The assistant's message for the next turn, with the fields of those that the answer has. */
+    public Message message() {
+        Map<String, Object> fields = Json.object("role", "assistant", "content", content);
+        if (!reasoning.isEmpty()) {
+            fields.put("reasoning_content", reasoning);
+        }
+        if (!calls.isEmpty()) {
+            fields.put(ToolCall.CALLS, calls.stream().map(ToolCall::fields).toList());
+        }
+        return new Message(fields);
+    }
+}

@@ -1,0 +1,158 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.chat.ToolFormat;
+import dev.causal4j.constraint.Expression.Choice;
+import dev.causal4j.constraint.Expression.Repeat;
+import dev.causal4j.constraint.Expression.Sequence;
+import dev.causal4j.tokenizer.Vocabulary;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The texts that a model may write. Immutable and thread-safe; each sequence has a matcher of its own.
+ *
+ * <p>Those made here are held exactly: a token is allowed if and only if some of the texts begins with the text so far
+ * and it. They are compiled when they first meet a vocabulary, and kept for it. One that cannot be held is refused then
+ * with a {@link ConstraintException}, also one that would need characters that the vocabulary cannot write.
+ */
+@FunctionalInterface
+public interface Constraint {
+    /**
+     * Returns a matcher of an empty text, for the tokens of a vocabulary such as a {@link dev.causal4j.tokenizer.Tokenizer}.
+     *
+     * @throws ConstraintException if the constraint cannot be held
+     */
+    Matcher start(Vocabulary vocabulary);
+
+    /** Whether {@link #start} has nothing to compile for the vocabulary. Cheap: it waits for nobody. */
+    default boolean isCompiled(Vocabulary vocabulary) {
+        return true;
+    }
+
+    /** The bytes of what is compiled for the vocabulary, which grow in use; 0 for nothing. Cheap: it waits for nobody. */
+    default long bytes(Vocabulary vocabulary) {
+        return 0;
+    }
+
+    /**
+     * Parts of the constraint that have no effect, such as the annotations of a schema.
+     *
+     * @throws ConstraintException if the constraint cannot be held
+     */
+    default List<String> ignored() {
+        return List.of();
+    }
+
+    /** The texts that a regular expression of ECMA-262 matches as a whole. */
+    static Constraint regex(String pattern) {
+        return new GrammarConstraint(
+                "regex",
+                List.of(pattern),
+                (terms, vocabulary, ignored) -> Grammar.of(Regex.whole(terms, pattern, Spelling.RAW, "regex")));
+    }
+
+    /** Exactly these texts, at most 100,000. */
+    static Constraint choice(List<String> texts) {
+        return GrammarConstraint.choice(List.copyOf(texts));
+    }
+
+    /** The texts of a grammar in llama.cpp's GBNF. */
+    static Constraint grammar(String gbnf) {
+        return new GrammarConstraint("grammar", List.of(gbnf), new Gbnf(gbnf));
+    }
+
+    /** The JSON documents that a JSON Schema allows, with flexible white space. */
+    static Constraint schema(String json) {
+        return schema(json, Whitespace.FLEXIBLE);
+    }
+
+    /** The JSON documents that a JSON Schema allows. */
+    static Constraint schema(String json, Whitespace whitespace) {
+        return schema(json, whitespace, false);
+    }
+
+    /**
+     * The JSON documents that a JSON Schema allows.
+     *
+     * @param lenient drops what cannot be held, and lists it
+     */
+    static Constraint schema(String json, Whitespace whitespace, boolean lenient) {
+        return new GrammarConstraint(
+                "schema", List.of(json, whitespace, lenient), new JsonSchema(json, whitespace, lenient));
+    }
+
+    /** Any JSON object, with flexible white space. */
+    static Constraint jsonObject() {
+        return schema("{\"type\": \"object\"}");
+    }
+
+    /** Texts of the parts, one behind the other. */
+    static Constraint sequence(Constraint... parts) {
+        return GrammarConstraint.of(
+                "sequence", List.of(), List.of(parts), (terms, vocabulary, roots) -> new Sequence(roots));
+    }
+
+    /** The texts of any of the options. */
+    static Constraint anyOf(Constraint... options) {
+        return GrammarConstraint.of(
+                "anyOf", List.of(), List.of(options), (terms, vocabulary, roots) -> new Choice(roots));
+    }
+
+    /**
+     * Texts of a part, one behind the other.
+     *
+     * @param most {@link Integer#MAX_VALUE} for any number
+     */
+    static Constraint repeat(Constraint part, int least, int most) {
+        if (least < 0 || most < least || (least > Limits.REPETITIONS)) {
+            throw new IllegalArgumentException(
+                    "repeat: expected 0 <= least <= most, got %d and %d".formatted(least, most));
+        }
+        return GrammarConstraint.of(
+                "repeat",
+                List.of(least, most),
+                List.of(part),
+                (terms, vocabulary, roots) -> new Repeat(roots.getFirst(), least, most));
+    }
+
+    /** A text, or the control token of this text if the vocabulary has one. */
+    static Constraint mark(String text) {
+        return GrammarConstraint.of(
+                "mark",
+                List.of(text),
+                List.of(),
+                (terms, vocabulary, roots) -> new FreeText(terms, vocabulary, text::equals).literal(text));
+    }
+
+    /** Any text; but behind each complete mark, as {@link #mark} has it, a text of the constraint must follow. */
+    static Constraint after(String mark, Constraint constraint) {
+        return GrammarConstraint.of("after", List.of(mark), List.of(constraint), (terms, vocabulary, roots) -> {
+            FreeText free = new FreeText(terms, vocabulary, mark::equals);
+            Expression begin = free.upTo(mark, List.of(mark));
+            Expression calls = new Repeat(new Sequence(begin, roots.getFirst()), 0, Terms.UNBOUNDED);
+            return new Sequence(calls, free.without(List.of(mark)));
+        });
+    }
+
+    /**
+     * Answers of a model: perhaps a thought, which is free, then content and calls of tools. A call's own grammar holds from
+     * its mark to its end, with arguments that obey the tool's schema. A schema that is sound but cannot be held is an error
+     * if the tool is strict, else it becomes any object, and the log names it.
+     *
+     * @param tools those offered; empty for none
+     * @param inThought whether the prompt ends inside a thought
+     * @param mayThink whether the answer may begin with one
+     * @param content texts outside of thoughts and calls; empty for any
+     */
+    static Constraint answer(
+            ToolFormat format,
+            List<ToolDefinition> tools,
+            ToolChoice choice,
+            boolean inThought,
+            boolean mayThink,
+            Optional<Constraint> content) {
+        return AnswerGrammar.of(format, tools, choice, inThought, mayThink, content);
+    }
+}

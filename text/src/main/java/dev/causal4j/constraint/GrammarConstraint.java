@@ -1,0 +1,116 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.constraint.Expression.Call;
+import dev.causal4j.tokenizer.Vocabulary;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** A constraint that is compiled to an automaton. Immutable and thread-safe. */
+final class GrammarConstraint implements Constraint {
+    /** Its kind, and what tells it from others of its kind. */
+    final List<Object> key;
+
+    final Source source;
+
+    /** What was compiled last, also if it is too large to be kept for others. */
+    private volatile @Nullable Latest latest;
+
+    private record Latest(Compilations of, Compiled compiled) {}
+
+    GrammarConstraint(String kind, List<?> parts, Source source) {
+        this.key = List.of(kind, parts);
+        this.source = source;
+    }
+
+    @Override
+    public Matcher start(Vocabulary vocabulary) {
+        Compilations all = Compilations.of(vocabulary);
+        Compiled known = known(vocabulary);
+        Compiled compiled = known != null ? known : all.get(key, source, vocabulary);
+        latest = new Latest(all, compiled);
+        return compiled.start(vocabulary);
+    }
+
+    private @Nullable Compiled known(Vocabulary vocabulary) {
+        Compilations all = Compilations.of(vocabulary);
+        Latest last = latest;
+        return last != null && last.of == all ? last.compiled : all.known(key);
+    }
+
+    @Override
+    public boolean isCompiled(Vocabulary vocabulary) {
+        return known(vocabulary) != null;
+    }
+
+    @Override
+    public long bytes(Vocabulary vocabulary) {
+        Compiled known = known(vocabulary);
+        return known == null ? 0 : known.bytes();
+    }
+
+    @Override
+    public List<String> ignored() {
+        List<String> ignored = new ArrayList<>();
+        source.compile(new Terms(CodePoints.ALL, new Budget()), null, ignored);
+        return List.copyOf(ignored);
+    }
+
+    /** Equal constraints are compiled once. */
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof GrammarConstraint that && key.equals(that.key);
+    }
+
+    @Override
+    public int hashCode() {
+        return key.hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return key.getFirst().toString();
+    }
+
+    /** The same for some constraints and a grammar of theirs. */
+    static GrammarConstraint of(String kind, List<?> more, List<Constraint> parts, Combination combination) {
+        List<GrammarConstraint> known =
+                parts.stream().map(GrammarConstraint::require).toList();
+        List<Object> all = List.of(more, known.stream().map(part -> part.key).toList());
+        return new GrammarConstraint(kind, all, (terms, vocabulary, ignored) -> {
+            Rules rules = new Rules(terms.budget());
+            Call root = rules.reserve("");
+            List<Expression> roots = new ArrayList<>();
+            known.forEach(part -> roots.add(rules.add(part.source.compile(terms, vocabulary, ignored))));
+            rules.set(root, combination.root(terms, vocabulary, roots));
+            return rules.grammar();
+        });
+    }
+
+    static GrammarConstraint require(Constraint part) {
+        if (part instanceof GrammarConstraint known) {
+            return known;
+        }
+        throw new IllegalArgumentException("constraint: expected one that Constraint makes, got " + part);
+    }
+
+    /** The root of a grammar of others. */
+    @FunctionalInterface
+    interface Combination {
+        Expression root(Terms terms, @Nullable Vocabulary vocabulary, List<Expression> roots);
+    }
+
+    /** A choice of texts. */
+    static GrammarConstraint choice(List<String> texts) {
+        return new GrammarConstraint("choice", texts, (terms, vocabulary, ignored) -> {
+            Limits.check("choice", texts.size(), Limits.VALUES, "texts");
+            Term any = terms.texts(texts, Spelling.RAW, "choice");
+            if (texts.isEmpty() || texts.contains("") || new HashSet<>(texts).size() < texts.size()) {
+                String got = texts.isEmpty() ? "none" : "others";
+                throw new ConstraintException("choice", "different texts that are not empty", got, "mend the list");
+            }
+            return Grammar.of(any);
+        });
+    }
+}

@@ -1,0 +1,95 @@
+package dev.causal4j.constraint;
+
+import dev.causal4j.constraint.Term.Node;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Replaces terms that texts of at most so many characters do not tell apart by one: it caps counts, and drops bounds of
+ * a length that no such text reaches. What is repeated has a character at least. Not thread-safe.
+ */
+final class Horizon {
+    private static final int FAR = 1 << 29; // bytes; farther is not told apart
+
+    private final Terms terms;
+    private final int characters;
+    private final Memo<Term, Term> capped = new Memo<>(this::cap);
+    private final Memo<Term, Integer> farthest = new Memo<>(this::measure);
+
+    Horizon(Terms terms, int characters) {
+        this.terms = terms;
+        this.characters = characters;
+    }
+
+    /** A term that as many characters do not tell from another. */
+    Term capped(Term term) {
+        return capped.of(term);
+    }
+
+    private Term cap(Term term) {
+        return switch (term.node) {
+            case Node.Concat unused ->
+                terms.concat(parts(term).stream().map(this::capped).toArray(Term[]::new));
+            case Node.Or(List<Term> options) ->
+                terms.or(options.stream().map(this::capped).toList());
+            case Node.Repeat(Term inner, int least, int most) ->
+                terms.repeat(
+                        inner,
+                        Math.min(least, characters + 1),
+                        most == Terms.UNBOUNDED ? most : Math.min(most, characters + 1));
+            case Node.And(List<Term> parts)
+            when parts.size() == 2 ->
+                unbounded(unbounded(term, parts.get(0), parts.get(1)), parts.get(1), parts.get(0));
+            default -> term;
+        };
+    }
+
+    private List<Term> parts(Term sequence) {
+        List<Term> parts = new ArrayList<>();
+        Term rest = sequence;
+        for (; rest.node instanceof Node.Concat(Term head, Term tail); rest = tail) {
+            parts.add(head);
+        }
+        parts.add(rest);
+        terms.budget().spend(parts.size());
+        return parts;
+    }
+
+    /**
+     * The part with the least length alone, if the bound is one that no text reaches: behind as many characters, and
+     * behind the least length, there is room for the shortest end of the part.
+     */
+    private Term unbounded(Term both, Term part, Term bound) {
+        if (bound.node instanceof Node.Repeat(Term unit, int least, int most)
+                && part.plain
+                && most >= Math.max(characters, least) + farthest.of(part)
+                && terms.within(part, unit)) {
+            return terms.and(capped(part), terms.repeat(unit, Math.min(least, characters + 1), Terms.UNBOUNDED));
+        }
+        return both;
+    }
+
+    /** At least the bytes of the shortest end of any beginning of a text. */
+    private int measure(Term term) {
+        long most = switch (term.node) {
+            case Node.Empty unused -> 0;
+            case Node.Set unused -> 1;
+            case Node.Literals(byte[][] texts, int from, int to, int depth) ->
+                Arrays.stream(texts, from, to)
+                                .mapToLong(text -> text.length)
+                                .max()
+                                .orElse(depth)
+                        - depth;
+            case Node.Concat unused ->
+                parts(term).stream().mapToLong(farthest::of).sum();
+            case Node.Or(List<Term> options) ->
+                options.stream().mapToLong(farthest::of).max().orElse(0);
+            case Node.Repeat(Term inner, int least, int unused) -> (long) farthest.of(inner) * Math.max(least, 1);
+            case Node.And unused -> FAR;
+            case Node.Not unused -> FAR;
+            case Node.Machine unused -> FAR;
+        };
+        return (int) Math.min(FAR, most);
+    }
+}
