@@ -210,9 +210,10 @@ public final class EncodeBenchmark {
             // Outside the heap the first loading tells: later ones are given what it gave back.
             System.out.printf(
                     Locale.ROOT,
-                    "| %s | %s | %.2f | %.0f | %.0f |%n",
+                    "| %s | %s | %.2f | %.2f | %.0f | %.0f |%n",
                     file,
                     name,
+                    all.getFirst().load[0],
                     median(all, each -> Arrays.stream(each.load).sorted().toArray()[SIZES.length / 2]),
                     median(all, each -> each.heap / 1e6),
                     all.getFirst().outside / 1e6);
