@@ -150,7 +150,7 @@ class ArchitectureTest {
         assertThat(types.get(false)).hasSizeLessThanOrEqualTo(MOST_NESTED_PUBLIC_TYPES);
     }
 
-    /** Who runs no model gets nothing for one. What a module uses and does not require does not compile. */
+    /** Programs without a model get no other library. A module that uses another without requiring it does not compile. */
     @Test
     void textRequiresJacksonAlone() {
         assertThat(modules(FormatException.class)

@@ -41,7 +41,7 @@ public final class EncodeBenchmark {
 
     /** A tokenizer of some library. */
     private interface Encoder extends AutoCloseable {
-        /** Encodes as the library's users do. What is done to get an array of the ids is not measured. */
+        /** Encodes as the library's users do. The conversion to an array of ids comes after it and is not measured. */
         Supplier<int[]> encode(String text);
 
         @Override

@@ -109,7 +109,7 @@ final class Background {
             waiting.computeIfAbsent(work.caller, _ -> new LinkedHashSet<>()).add(work);
         }
 
-        /** Takes the next caller's work; null if there is none. */
+        /** Removes and returns the oldest work of the caller whose turn it is; null if no work waits. */
         @Nullable
         Work poll() {
             Map.Entry<Object, SequencedSet<Work>> turn = waiting.pollFirstEntry();

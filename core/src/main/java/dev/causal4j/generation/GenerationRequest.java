@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * One sequence to generate. Immutable while its array is not modified; equal requests have equal tokens and options.
  *
- * @param prompt token ids; empty starts from the model's BOS token
+ * @param prompt token ids, which are not copied; empty starts from the model's BOS token
  * @param options what to generate, with the seed of this sequence
  */
 public record GenerationRequest(int[] prompt, GenerationOptions options) {

@@ -168,8 +168,8 @@ final class Schedule {
     }
 
     /**
-     * The youngest sequence whose reader is slow or whose mask is not ready; if there is none, one of the caller, or else of
-     * the request, with the most running.
+     * The sequence that is set back for the next one: the youngest whose reader is slow or whose mask is not ready. Without
+     * such a sequence it is the youngest of the caller with the most running sequences, or else of such a request.
      */
     private Optional<Sequence<?>> givesWay(Sequence<?> next) {
         return youngest(sequence -> !sequence.isReady || sequence.sitsOut)
@@ -177,7 +177,12 @@ final class Schedule {
                 .or(() -> ofMost(next, sequence -> sequence.requester));
     }
 
-    /** The youngest of whoever runs most sequences, at least two; none if who asks for the next one runs some. */
+    /**
+     * The youngest sequence of the caller or request that runs the most, if that is at least two. Empty if the caller or
+     * request of the next one runs any itself.
+     *
+     * @param who gives the caller or the request of a sequence
+     */
     private Optional<Sequence<?>> ofMost(Sequence<?> next, Function<Sequence<?>, Object> who) {
         Map<Object, Long> counts = running.stream().collect(Collectors.groupingBy(who, Collectors.counting()));
         long most = counts.values().stream().reduce(1L, Math::max);

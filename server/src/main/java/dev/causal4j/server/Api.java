@@ -66,12 +66,12 @@ interface Api {
         return finish == FinishReason.LENGTH ? "length" : "stop";
     }
 
-    /** What a function makes of each element, at the moment when it is written: never all at once. */
+    /** A list that computes each element when it is read, from that of another list. It keeps none of them. */
     static <T> List<Object> each(List<T> elements, Function<T, Object> function) {
         return each(elements.size(), index -> function.apply(elements.get(index)));
     }
 
-    /** What a function makes of each index, at the moment when it is written. */
+    /** A list that computes each element when it is read, from its index. */
     static List<Object> each(int size, IntFunction<Object> function) {
         return new AbstractList<>() {
             @Override

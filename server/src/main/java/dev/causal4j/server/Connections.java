@@ -42,7 +42,7 @@ final class Connections implements ChannelListener<StreamConnection> {
         }
     }
 
-    /** Takes a place; false if there is none for the network. */
+    /** Counts a connection of a network; false if the network may have no more. */
     synchronized boolean take(Object network) {
         if (open.getOrDefault(network, 0) >= most - sum) {
             return false;
@@ -52,7 +52,7 @@ final class Connections implements ChannelListener<StreamConnection> {
         return true;
     }
 
-    /** Gives a place back. */
+    /** Counts a connection of a network as closed. */
     synchronized void give(Object network) {
         open.computeIfPresent(network, (_, all) -> all > 1 ? all - 1 : null);
         sum--;

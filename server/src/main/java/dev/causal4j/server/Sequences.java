@@ -46,7 +46,7 @@ final class Sequences implements AutoCloseable {
      * Submits the sequences of a request.
      *
      * @param call the engine is fair between its callers; counts the tokens
-     * @param bytes of which log-probabilities take some as they come
+     * @param bytes the shares that the log-probabilities of each new token are charged to
      * @throws java.util.concurrent.RejectedExecutionException if too many sequences wait
      */
     Sequences(Engine engine, Ask ask, Metrics metrics, Call call, Shares bytes) {

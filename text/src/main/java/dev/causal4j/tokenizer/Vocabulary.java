@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.OptionalInt;
 
 /**
- * The tokens of a model as constraints see them: ids that stand for bytes. A {@link Tokenizer} is one; that of another
- * library becomes one by these methods. Immutable and thread-safe. What is compiled for a vocabulary is kept while the
- * vocabulary is in use, and serves all that equal it.
+ * The tokens of a model as constraints see them: ids that stand for bytes. {@link Tokenizer} implements it; a class with
+ * these methods does so for the tokenizer of another library. Immutable and thread-safe. A compiled constraint is kept
+ * while its vocabulary is in use, and serves all equal vocabularies.
  */
 public interface Vocabulary {
     /** The number of ids: one more than the largest. A model's logits may be padded beyond it. */

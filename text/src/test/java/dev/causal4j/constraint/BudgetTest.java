@@ -89,7 +89,7 @@ class BudgetTest {
                 .collect(Collectors.joining("", "[", "]"));
     }
 
-    /** Alternatives of which each is the same schema. */
+    /** A schema whose alternatives all refer to one schema. */
     private static Constraint referring(String schema, int count, String outer) {
         String each =
                 "{" + outer + (outer.isEmpty() ? "" : "{") + "\"$ref\":\"#/$defs/a\"}" + (outer.isEmpty() ? "" : "]}");
