@@ -410,7 +410,9 @@ class ConnectionTest {
                 send(logging, "/v1/completions", "{'prompt': ['Emma was', 'Emma'], " + fields + more + "}");
             }
             send(logging, "/v1/completions", "{'prompt': 'Emma was', 'max_tokens': 1, 'echo': true, 'logprobs': 1}");
+            await(() -> told.size() == 3);
             send(logging, "/v1/completions", "{'prompt': 'Emma was', 'model': 'gpt-4o'}");
+            await(() -> told.size() == 4);
             HttpResponse<String> none = send(logging, "/v1/embeddings", "{'input': 'Emma'}");
             assertThat(none.body()).contains("got \\\"/v1/embeddings\\\", which is not");
             await(() -> told.size() == 5);
