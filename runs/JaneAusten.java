@@ -24,7 +24,7 @@ final class JaneAusten {
 
     private static final Pattern HEADING = Pattern.compile("(?m)^ *(?:CHAPTER|Chapter) [IVXLC0-9]+\\.? *$");
 
-    /** What follows the last chapter of a novel, up to the first heading of the next. */
+    /** The text after the last chapter of a novel, up to the first heading of the next. */
     private static final Pattern END = Pattern.compile("(?m)(?:^(?:FINIS|Finis|THE END|\\*Vide a letter)|"
             + "(?:PRIDE AND PREJUDICE|SENSE AND SENSIBILITY|MANSFIELD PARK|NORTHANGER ABBEY|Persuasion)\\s+[Bb]y\\s)");
 

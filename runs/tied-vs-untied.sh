@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains a tied and an untied model of three sizes on one text, with equal steps, seeds and data, and writes a table
 # of what they reached. Usage: runs/tied-vs-untied.sh TEXT|FOLDER... (for instance what train-austen.sh left in its
-# folder: training.jsonl). The last twentieth of the text is held out. Interrupted, it goes on when called again.
+# folder: training.jsonl). The last twentieth of the text is held out. Interrupted, it continues when called again.
 set -euo pipefail
 if [ $# = 0 ]; then echo "usage: runs/tied-vs-untied.sh TEXT|FOLDER..." >&2 && exit 2; fi
 data=()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the embedded model: fetches Jane Austen's novels, learns byte pairs, trains, scores what was held out, and writes
-# ten samples. With --install the result replaces the model in model-austen. Interrupted, it goes on when called again.
+# ten samples. With --install the result replaces the model in model-austen. Interrupted, it continues when called again.
 # Usage: runs/train-austen.sh [--install] [TEXT]     TEXT: a file with the novels, instead of Debian's r-cran-janeaustenr
 set -euo pipefail
 install=false

@@ -38,8 +38,8 @@ keep_classes() {
   keep_classes_of server serve --port 0 --shutdown-timeout 0
 }
 
-# Keeps those of the command behind the name $1. One that goes on is stopped when it has said a line, or after two minutes;
-# in any case when this is interrupted, since what a shell runs behind itself ignores Ctrl-C. Without a trap for it the
+# Keeps those of the command after the name $1. One that runs on is stopped when it has said a line, or after two minutes;
+# in any case when this is interrupted, since what a shell runs in the background ignores Ctrl-C. Without a trap for it the
 # shell passes over an interrupt that comes while a program ends by itself, as grep does.
 keep_classes_of() {
   local name=$1 java= polls=0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the clients that people use against ./causal4j serve: the conformance kit whole but for paths that the server does not
+# Runs the clients that people use against ./causal4j serve: the conformance kit whole except for paths that the server does not
 # have, its attacks without those that wait for timeouts, a short load whose answers must have equal bits, and recorded calls of
 # each family, of models that a test wrote. Needs Node.js 20 and npm, and says so without them.
 set -euo pipefail
@@ -31,7 +31,7 @@ kill $server
 wait $server || [ $? = 143 ]
 echo "conformance: the server ended by itself"
 
-# Each server answers one request, so the second compiler would be of no use.
+# Each server answers one request, so the second compiler would be useless.
 recorded=()
 for folder in "$root"/server/target/recorded/*/; do
   CAUSAL4J_JAVA_OPTS="-XX:TieredStopAtLevel=1 -Dcausal4j.kernels=scalar" start "$folder/serve.out" --model "$folder" --tool-format "$(basename "$folder")"

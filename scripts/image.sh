@@ -22,7 +22,7 @@ if [ -n "$(ls -A)" ]; then
   exit 1
 fi
 
-# What jdeps -s says that the jars of the zip need. It cannot say it of all at once: some are modules, and lack others.
+# The modules that the jars of the zip need, by jdeps -s. It cannot say it of all at once: some are modules, and lack others.
 modules=java.logging,java.management,java.naming,java.net.http,java.security.jgss,java.security.sasl,java.sql
 modules=$modules,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.unsupported
 

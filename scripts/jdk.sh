@@ -4,7 +4,7 @@
 # Services and containers may run without HOME; Maven cannot.
 export HOME="${HOME:-$(cd ~ && pwd)}"
 
-# What a JDK must have. A launcher that builds nothing says java.
+# The program that a JDK must have. A launcher that builds nothing says java.
 needs=javac
 
 # Whether $1 is the folder of such a JDK. Reads its release file: asking java itself would cost a process each.
@@ -59,7 +59,7 @@ maven() {
   (cd "$root" && MAVEN_OPTS="-XX:+UseSerialGC -XX:TieredStopAtLevel=1 ${MAVEN_OPTS:-} $flags" sh ./mvnw "$@")
 }
 
-# Builds the module $1 and those it needs, without tests and the check of the format. What Maven says goes to the file $2
+# Builds the module $1 and those it needs, without tests and the check of the format. Maven's output goes to the file $2
 # and is shown if it fails; further arguments go to Maven.
 package() {
   local module=$1 log=$2

@@ -23,7 +23,7 @@ fail() {
   echo "release: $*" >&2
   exit 1
 }
-# What a command says matters only if it fails.
+# The output of a command matters only if it fails.
 quietly() {
   "$@" >"$work/log" 2>&1 || { cat "$work/log"; fail "failed: $*"; }
 }
@@ -140,7 +140,7 @@ run Readme.java $vectors -cp "$(cat path)"
 quietly diff expected printed
 run Readme.java $vectors,dev.causal4j.austen -p "$(cat path)"
 quietly diff expected printed
-# That of LangChain4j asks the embedded model, which only goes on with novels.
+# LangChain4j's example asks the embedded model, which only continues novels.
 {
   for each in austen chat langchain4j model; do echo "import dev.causal4j.$each.*;"; done
   echo "import dev.langchain4j.model.chat.*;"

@@ -18,7 +18,7 @@ start() {
   # The classes that a build kept.
   if [ "$command" = serve ]; then classes=server; fi
   if [ -e "$app/$classes.jsa" ]; then flags+=(-XX:SharedArchiveFile="$app/$classes.jsa"); fi
-  # What weights and caches may take outside Java's heap. Java could find it out, but takes a tenth of a second for it.
+  # Bytes that weights and caches may take outside Java's heap. Java could find it out, but takes a tenth of a second for it.
   flags+=(-Dcausal4j.memory="$(memory)")
   # pull --convert packs weights as convert does.
   for each in "$@"; do case $each in --help | -h) helps=true ;; --convert) command=convert ;; esac; done
@@ -30,7 +30,7 @@ start() {
       ;;
   esac
   case $command in
-    train) flags+=(-XX:MaxNewSize=16m) ;; # a step makes nothing large anew
+    train) flags+=(-XX:MaxNewSize=16m) ;; # a step allocates nothing large
     # Loading a model touches all of the room for new objects, and one text needs little of it. Many at once need more.
     generate | chat | run | bench | convert | inspect) flags+=(-XX:NewSize=16m) ;;
   esac

@@ -1,4 +1,4 @@
-// What AArch64 has: SDOT, by which one instruction adds four products of signed bytes. Plain NEON is left to Java.
+// AArch64 has SDOT: one instruction adds four products of signed bytes. Plain NEON is left to Java.
 #include <arm_neon.h>
 
 #pragma GCC push_options

@@ -216,7 +216,7 @@ INLINE const uint8_t *SET(widen)(struct format f, const uint8_t *w, int g, uint8
   return to;
 }
 
-// R rows by COLS vectors of outputs in a group; y goes on in the first-level cache.
+// R rows by COLS vectors of outputs in a group; y accumulates in the first-level cache.
 INLINE void SET(block)(int R, int quads, int least, int nibbles, int zero, const uint8_t *c, const float *n,
     struct inputs in, const float *sum, F *y) {
   I a[ROWS][COLS];
@@ -302,7 +302,7 @@ static void SET(several_of)(const struct job *j) {
 }
 
 // Which rows reach which loop, all of which the exam in ProvidedKernels runs:
-//   row, of 1 and of FEW rows   so many rows in a format that the list names
+//   row, of 1 and of FEW rows   this many rows in a format that the list names
 //   block, of ROWS rows         of a tile, as often as they fit
 //   block, of 1 to ROWS - 1     what is left of a tile; all of few rows in other formats
 //   several, many               whether a panel is widened once for tiles, or a group at a time for one

@@ -1,4 +1,4 @@
-// What strangers send: every kind of schema, pattern, grammar, list and body that once cost a server more than its sender, each
+// Requests of strangers: every kind of schema, pattern, grammar, list and body that once cost a server more than its sender, each
 // time with other constants. A kind makes {path, body} or, for the wire, {bytes}; body is an object or the text of one.
 export function attacks(random) {
   const upTo = n => 1 + Math.floor(random() * n),
@@ -61,7 +61,7 @@ export function attacks(random) {
     "counters-nested": () => regex(`((${letters(2)}{1,${from(10, 99)}}){1,${from(10, 99)}}){1,${from(10, 99)}}`),
     "min-items": () => schema({ type: "array", items: { type: "boolean" }, minItems: from(1e6, 1e9) }),
     "text-length": () => schema(object({ [letters(3)]: { type: "string", minLength: from(1e5, 1e9) } })),
-    // What is long to compile
+    // Constraints that take long to compile
     "states-many": () => regex(`[a-z]*[${letters(5)}][a-z]{${from(15, 400)}}`),
     "properties-patterns": () =>
       schema(object(Object.fromEntries(times(from(20, 200), i => [letters(3) + i, { type: "string", pattern: `^[a-z]*[${letters(4)}][a-z]{${from(2, 9)}}$` }])))),

@@ -5,7 +5,7 @@ import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.context.annotation.Bean;
 
-/** Spring AI's client of OpenAI, with {@code causal4j serve} behind it. */
+/** Spring AI's client of OpenAI, with {@code causal4j serve} as its server. */
 @SpringBootApplication
 public class Application {
     @Bean

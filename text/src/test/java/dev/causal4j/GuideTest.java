@@ -61,7 +61,7 @@ class GuideTest {
         StreamingDecoder text = tokenizer.decoder();
         float[] logits = new float[tokenizer.vocabularySize()];
         long[] allowed = new long[Math.ceilDiv(logits.length, 64)]; // a bit for each token
-        Random runtime = new Random(1); // in the place of a model
+        Random runtime = new Random(1); // instead of a model
         while (!matcher.isAccepting()) {
             Arrays.setAll(allowed, i -> 0);
             matcher.mask(allowed);

@@ -1,6 +1,6 @@
 package dev.causal4j;
 
-/** What {@code .ci/run} alone tests: all of the many inputs of which {@code ./check} takes a part. */
+/** Tests of {@code .ci/run} take all of the many inputs, {@code ./check} a part of them. */
 public final class Whole {
     /** Whether tests are those of {@code .ci/run}. */
     public static final boolean RUN = Boolean.getBoolean("causal4j.whole");

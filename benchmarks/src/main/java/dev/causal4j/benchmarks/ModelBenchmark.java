@@ -83,7 +83,7 @@ public class ModelBenchmark extends Protocol {
         public int prompt;
     }
 
-    /** Where decoding starts, and how many tokens it goes on before it starts again. */
+    /** Where decoding starts, and after how many tokens it starts again. */
     @State(Scope.Benchmark)
     public static class Span {
         @Param("4")

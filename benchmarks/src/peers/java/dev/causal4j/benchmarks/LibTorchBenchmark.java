@@ -11,7 +11,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** LibTorch, the library behind PyTorch, through DJL: the head's product, prefill and decode steps, in f32. */
+/** LibTorch, PyTorch's library, through DJL: the head's product, prefill and decode steps, in f32. */
 public class LibTorchBenchmark extends Protocol {
     /** A model with the weights that ours has. */
     public static class Model extends ModelBenchmark.Shape {

@@ -82,7 +82,7 @@ final class LibTorchGPT2 implements AutoCloseable {
         zeros = manager.zeros(new Shape(Math.max(3 * shape.hiddenSize(), shape.innerSize())));
     }
 
-    /** What a forward makes belongs to it; close it afterwards. */
+    /** The scope that owns what a forward makes; close it afterwards. */
     NDManager scope() {
         return manager.newSubManager();
     }

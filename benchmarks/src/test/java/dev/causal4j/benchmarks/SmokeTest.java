@@ -81,7 +81,7 @@ class SmokeTest {
         return names;
     }
 
-    /** What tells how fast we are and what a naive loop would give stand side by side. */
+    /** Each benchmark of ours stands beside its naive twin. */
     @Test
     void everyClassHasNaiveTwins() {
         for (Class<?> benchmark : BENCHMARKS) {

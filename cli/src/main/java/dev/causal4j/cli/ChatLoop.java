@@ -56,7 +56,7 @@ final class ChatLoop {
     private Function<GenerationRequest, Generation> answering = request -> print(request, false);
 
     private IntSupplier width = () -> Integer.MAX_VALUE;
-    private final Deque<ToolCall> called = new ArrayDeque<>(); // whose results come next
+    private final Deque<ToolCall> called = new ArrayDeque<>(); // calls whose results come next
     private final List<Message> results = new ArrayList<>();
 
     /** @param notes gets all but the answers */
@@ -144,7 +144,7 @@ final class ChatLoop {
         terminal.onInterrupt(() -> stopped.complete(true)); // also before the answer is under way
         Runnable begin = () -> {
             if (waits.getAndSet(false)) {
-                out.print("\r     \r"); // the dots, and the ^C that a terminal may have shown behind them
+                out.print("\r     \r"); // the dots, and the ^C that a terminal may have shown after them
                 out.flush();
             }
         };
@@ -192,7 +192,7 @@ final class ChatLoop {
         lines.end();
     }
 
-    /** Does what a line says. Returns whether the conversation goes on. */
+    /** Executes a line. Returns whether the conversation continues. */
     private boolean obeys(String line) throws IOException {
         String[] words = line.strip().split("\\s+", 2);
         String rest = words.length > 1 ? words[1] : "";
@@ -311,7 +311,7 @@ final class ChatLoop {
         WholeFile.write(file, (new String(json, StandardCharsets.UTF_8) + "\n").getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Goes on with the conversation in a file; this one stays if it cannot be read. */
+    /** Continues the conversation in a file; this one stays if it cannot be read. */
     private void load(Path file) throws IOException {
         List<Map<String, Object>> loaded = Document.list(file);
         if (!loaded.stream().allMatch(message -> message.get("role") instanceof String)) {

@@ -34,7 +34,7 @@ final class HubOptions extends SharedOptions {
         }
     }
 
-    /** What {@code --model} takes, fetched unless it is whole in the cache; GGUF files are asked for each time. */
+    /** The folder or file for {@code --model}, fetched unless it is whole in the cache; GGUF files are asked for each time. */
     Path model() throws IOException, InterruptedException {
         if (gguf != null) {
             return pull().path();

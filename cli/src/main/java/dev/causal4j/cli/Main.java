@@ -35,7 +35,7 @@ import picocli.CommandLine.Spec;
 /** The program {@code causal4j}. Exit status: 0 done, 1 failed, 2 wrong usage. */
 @Command(name = "causal4j", description = "Generates, scores and trains with a causal language model, in pure Java.")
 public final class Main implements Callable<Integer> {
-    /** What was typed to start it. */
+    /** The command that started it, as typed. */
     static final String NAME = System.getProperty("causal4j.command", "causal4j");
 
     /** In the order of the help. */

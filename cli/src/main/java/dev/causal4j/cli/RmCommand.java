@@ -30,7 +30,7 @@ final class RmCommand extends Subcommand {
             stderr().println(wanted + ": kept");
             return 1;
         }
-        hub.remove(wanted); // which fails if there is no such model
+        hub.remove(wanted); // fails if there is no such model
         print(new Document().put("deleted", wanted.toString()), wanted + ": deleted");
         return 0;
     }

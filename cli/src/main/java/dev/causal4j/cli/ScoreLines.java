@@ -37,7 +37,7 @@ final class ScoreLines {
     private final ScoreDocument documents;
     private final LinesOptions files;
     private final String in;
-    private final String subject; // what messages call it
+    private final String subject; // its name in messages
     private final PrintWriter out;
     private final PrintWriter err;
 

@@ -108,7 +108,7 @@ final class TextInput {
         return text.startsWith("\ufeff") ? text.substring(1) : text;
     }
 
-    /** Refuses pipes and devices, on which reading could block for ever. */
+    /** Refuses pipes and devices, on which reading could block without end. */
     static Path requireRegular(Path file) throws IOException {
         UntrustedInput.requireFile(file, "a file");
         return file;

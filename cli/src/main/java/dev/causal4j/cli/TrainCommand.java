@@ -48,7 +48,7 @@ final class TrainCommand extends Subcommand {
     private static final Set<String> OWN =
             Set.of(TrainingLog.LINES, TrainingLog.TABLE, TrainingLog.PICTURE, TrainingData.FOLDER);
 
-    /** What other models have as control tokens, looked for in the first examples. */
+    /** Control tokens of other models, looked for in the first examples. */
     private static final Pattern MARK = Pattern.compile("<\\|[a-z_]{2,40}\\|>");
 
     private static final int FIRST_EXAMPLES = 4;
@@ -277,7 +277,7 @@ final class TrainCommand extends Subcommand {
             };
             DoubleConsumer evaluating =
                     share -> bar.at(trainer.step(), String.format("evaluating %.0f%%", 100 * share));
-            if (trainer.step() == 0 && settings.evaluationInterval > 0) { // what training begins from
+            if (trainer.step() == 0 && settings.evaluationInterval > 0) { // the loss that training begins from
                 OptionalDouble loss = trainer.heldOutLoss(evaluating);
                 if (loss.isPresent()) {
                     var _ = listener.test(

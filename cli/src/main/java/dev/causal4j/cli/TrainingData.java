@@ -75,7 +75,7 @@ final class TrainingData extends SharedOptions {
             return heldOut == null ? named : named.withHeldOut(heldOut);
         }
 
-        /** The beginning of the held-out text, in a conversation up to an answer: samples go on from there. */
+        /** The beginning of the held-out text, in a conversation up to an answer: samples continue it. */
         int[] prompt() {
             Example first = Objects.requireNonNull(heldOut).example(0);
             int[] targets = first.targets();

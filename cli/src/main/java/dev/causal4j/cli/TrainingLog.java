@@ -24,7 +24,7 @@ final class TrainingLog implements AutoCloseable {
     private final ResultFile lines;
     private final List<Point> points = new ArrayList<>();
 
-    /** @param resumes whether to go on with what is there; otherwise, call {@link #clear} */
+    /** @param resumes whether to append to the existing steps; otherwise, call {@link #clear} */
     TrainingLog(Path folder, boolean resumes) throws IOException {
         this.folder = folder;
         lines = ResultFile.open(folder.resolve(LINES), !resumes, resumes, this::add);

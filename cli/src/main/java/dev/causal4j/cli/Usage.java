@@ -23,7 +23,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Errors of wrong usage: exit status 2, and a hint at the help. */
 final class Usage {
-    /** What other programs call an option of ours. */
+    /** Other programs' names of our options. */
     private static final Map<String, String> ELSEWHERE = Map.of(
             "-v", "--version",
             "-n", "--max-new-tokens",

@@ -12,7 +12,7 @@ final class WordWrap {
     private final PrintWriter out;
     private final String terminal;
     private final IntSupplier width;
-    private String held = ""; // a word that may go on
+    private String held = ""; // a word that may be incomplete
     private boolean dim;
     private int column;
 
@@ -57,7 +57,7 @@ final class WordWrap {
         held = "";
     }
 
-    /** Prints a word and the space or line end behind it. */
+    /** Prints a word and the space or line end after it. */
     private void place(String text) {
         String word = text.stripTrailing();
         if (!word.isEmpty() && column > 0 && column + columns(word) > width.getAsInt()) {
@@ -66,7 +66,7 @@ final class WordWrap {
         }
         boolean ends = text.endsWith("\n");
         column += columns(text);
-        // A space in the column behind the last would begin the next line.
+        // A space in the column after the last would begin the next line.
         String shown = ends || column > width.getAsInt() ? word : text;
         out.print(dim ? Streaming.dimmed(terminal, shown) : shown);
         if (ends) {

@@ -272,7 +272,7 @@ class GenerateCommandTest {
         assertThat(run.out()).endsWith("\n").containsOnlyOnce("\n");
     }
 
-    /** Interrupts a run once its first byte is there, and returns what comes behind that. */
+    /** Interrupts a run once its first byte is there, and returns the output after that. */
     private static Program.Run interrupted() throws Exception {
         Process process =
                 Launcher.PLAIN.start("generate", "Emma was", "--max-new-tokens", "250", "--eos", "none", "--seed", "7");

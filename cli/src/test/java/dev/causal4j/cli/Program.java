@@ -72,7 +72,7 @@ final class Program {
         }
     }
 
-    /** What stands for the launcher in a shell: gives arguments and input to this JVM, and waits for status and output. */
+    /** A stand-in for the launcher in a shell: gives arguments and input to this JVM, and waits for status and output. */
     private static final String GIVE = """
             exec 3>&1 4<&0
             causal4j() {
@@ -86,7 +86,7 @@ final class Program {
             """;
 
     /**
-     * Runs a command of a shell, which has the quotes, pipes and status that users have, but for {@code ./causal4j} runs the program
+     * Runs a command of a shell, which has the quotes, pipes and status that users have, except that {@code ./causal4j} runs the program
      * inside this JVM. Both outputs come as one, as in {@code 2>&1}.
      *
      * @param folder for files of this run

@@ -169,7 +169,7 @@ class ScoreLinesTest {
     void afterAKillARunGoesOnAndEndsWithTheSameFile() throws Exception {
         texts(LINES);
         int status = statusOfKilled();
-        for (int i = 0; i < 4 && Files.readAllLines(out).size() == LINES; i++) { // which it had before the signal came
+        for (int i = 0; i < 4 && Files.readAllLines(out).size() == LINES; i++) { // it had them before the signal came
             Files.delete(out);
             status = statusOfKilled();
         }

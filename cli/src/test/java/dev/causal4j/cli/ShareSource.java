@@ -66,14 +66,14 @@ final class ShareSource {
         return Stream.concat(Stream.of(spec), below);
     }
 
-    /** The words behind {@code causal4j} that call a command. */
+    /** The words after {@code causal4j} that call a command. */
     private static String words(CommandSpec spec) {
         return spec.qualifiedName().replaceFirst("^causal4j ?", "");
     }
 
     private static String bash(List<CommandSpec> commands) {
         StringBuilder cases = new StringBuilder();
-        for (CommandSpec each : commands.reversed()) { // tokenizer itself behind its subcommands
+        for (CommandSpec each : commands.reversed()) { // tokenizer itself after its subcommands
             String options = each.options().stream()
                     .flatMap(option -> Stream.of(option.names()))
                     .collect(Collectors.joining(" "));

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Completion and man pages in the zip. {@code -Dshare.write=true} writes them anew. */
+/** Completion and man pages in the zip. {@code -Dshare.write=true} writes them again. */
 class ShareTest {
     private static final Path FOLDER = Repository.root().resolve("cli/src/assembly/share");
 

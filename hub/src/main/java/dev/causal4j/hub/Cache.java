@@ -118,7 +118,7 @@ record Cache(ModelName name, Path root) {
         return bytes;
     }
 
-    /** The folders in a folder in their order; links are none, since they may lead elsewhere. */
+    /** The folders in a folder in their order; links do not count, since they may lead elsewhere. */
     private static List<Path> folders(Path folder) throws IOException {
         if (!isFolder(folder)) {
             return List.of();

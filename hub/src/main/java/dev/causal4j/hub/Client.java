@@ -30,7 +30,7 @@ import java.util.regex.Pattern;
  * temporary failures; and bounds every wait. Not thread-safe.
  */
 final class Client implements AutoCloseable {
-    /** Bytes after which failures are counted anew. */
+    /** Bytes after which the count of failures restarts. */
     private static final long PROGRESS = 1 << 20;
 
     /** A body that brings fewer bytes while the client is patient counts as cut. */
@@ -72,7 +72,7 @@ final class Client implements AutoCloseable {
         http = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
                 .connectTimeout(patience)
-                .build(); // which follows no redirects
+                .build(); // follows no redirects
     }
 
     /** An attempt, which may be repeated. */
@@ -163,7 +163,7 @@ final class Client implements AutoCloseable {
             } catch (HubException e) {
                 throw e;
             } catch (IOException e) {
-                if (Thread.interrupted()) { // which a channel and a body tell as failures
+                if (Thread.interrupted()) { // a channel and a body report it as a failure
                     throw new InterruptedException();
                 }
                 if (done.getAsLong() - most >= PROGRESS) { // beyond the best attempt, so that this ends
@@ -300,7 +300,7 @@ final class Client implements AutoCloseable {
                     Thread.sleep(patience);
                 }
                 stalled.set(true);
-                in.close(); // which wakes the reader
+                in.close(); // wakes the reader
             } catch (InterruptedException | IOException e) {
                 // The reading has ended.
             }

@@ -53,7 +53,7 @@ final class Download implements AutoCloseable {
             if (!resumed) {
                 throw new HubException(file.path(), "content with the hash " + file.hash(), "another", "try again");
             }
-            resumed = false; // what was there was not of this file
+            resumed = false; // the existing bytes were not of this file
         }
         channel.force(true);
         return received;
@@ -70,7 +70,7 @@ final class Download implements AutoCloseable {
         position = 0;
     }
 
-    /** Fetches the rest; the position behind it. */
+    /** Fetches the rest; returns the position after it. */
     private long receive(Client client, String commit) throws IOException, InterruptedException {
         if (position >= file.size()) {
             return position;

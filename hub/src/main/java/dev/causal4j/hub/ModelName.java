@@ -41,7 +41,7 @@ public record ModelName(String repository, String revision) {
     /**
      * The name that a text is.
      *
-     * @throws IllegalArgumentException if it is none
+     * @throws IllegalArgumentException if it is not a name
      */
     public static ModelName of(String text) {
         return find(text).orElseThrow(() -> {

@@ -11,8 +11,8 @@
  *   .locks/models--org--name/{hash}.lock         locked by who fetches the blob
  * </pre>
  *
- * <p>What a server says is untrusted: paths, hashes and sizes are checked before anything is written, answers are bounded,
- * and nothing waits for ever. Failures are one line, <em>subject: expected E, got G; remedy</em>.
+ * <p>All input from a server is untrusted: paths, hashes and sizes are checked before anything is written, answers are bounded,
+ * and nothing waits without end. Failures are one line, <em>subject: expected E, got G; remedy</em>.
  */
 @NullMarked
 package dev.causal4j.hub;

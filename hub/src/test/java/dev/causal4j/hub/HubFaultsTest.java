@@ -86,7 +86,7 @@ class HubFaultsTest {
     void aCutConnectionIsGoneOnWith() throws Exception {
         server.cuts.set(2);
         isWhole(pull());
-        assertThat(server.sent).hasValueLessThan(WEIGHTS.length * 4 / 3); // but for what was on its way
+        assertThat(server.sent).hasValueLessThan(WEIGHTS.length * 4 / 3); // except what was on its way
         assertThat(server.asked.stream()
                         .filter(each -> each.host().equals("other"))
                         .map(LoopbackHub.Asked::range))

@@ -52,7 +52,7 @@ public final class Causal4jLanguageModel implements LanguageModel, StreamingLang
 
     /**
      * Continues a text and returns at once. The handler is called on a virtual thread of its own, so a slow one holds
-     * nobody up; what it throws goes to its {@code onError}, as all errors do, and the text goes on.
+     * nobody up; what it throws goes to its {@code onError}, as all errors do, and the text continues.
      */
     @Override
     public void generate(String prompt, StreamingResponseHandler<String> handler) {

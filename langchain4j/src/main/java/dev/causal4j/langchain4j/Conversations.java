@@ -61,7 +61,7 @@ final class Conversations {
     /**
      * Answers, and gives the parts to a listener on this thread.
      *
-     * @param goesOn whether the answer is still wanted, asked before and behind each token
+     * @param goesOn whether the answer is still wanted, asked before and after each token
      */
     ChatResponse answer(ChatRequest request, AnswerParser.Listener listener, BooleanSupplier goesOn) {
         return Sampling.translating(() -> {

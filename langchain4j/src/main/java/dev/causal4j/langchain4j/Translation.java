@@ -107,7 +107,7 @@ final class Translation {
         if (tool.parameters() != null) {
             Map<String, Object> parameters =
                     new LinkedHashMap<>(JsonSchemaElementUtils.toMap(tool.parameters(), strict));
-            if (tool.parameters().additionalProperties() != null) { // which it leaves out
+            if (tool.parameters().additionalProperties() != null) { // it leaves them out
                 parameters.put("additionalProperties", tool.parameters().additionalProperties());
             }
             function.put("parameters", Json.fromJson(Json.toJson(parameters), Map.class));

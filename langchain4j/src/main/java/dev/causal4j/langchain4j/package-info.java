@@ -1,7 +1,7 @@
 /**
  * A causal language model as LangChain4j's models, in this process: {@link dev.causal4j.langchain4j.Causal4jChatModel}
  * and {@link dev.causal4j.langchain4j.Causal4jStreamingChatModel} for conversations, {@link
- * dev.causal4j.langchain4j.Causal4jLanguageModel} for texts that go on, {@link
+ * dev.causal4j.langchain4j.Causal4jLanguageModel} to continue texts, {@link
  * dev.causal4j.langchain4j.Causal4jScoringModel} to rank, and {@link
  * dev.causal4j.langchain4j.Causal4jTokenCountEstimator}.
  *

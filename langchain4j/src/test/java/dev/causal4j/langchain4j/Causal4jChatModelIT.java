@@ -6,7 +6,7 @@ import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponseMetadata;
 import java.util.List;
 
-/** LangChain4j's suite of chat models. What it may ask of every model, but for images. */
+/** LangChain4j's suite of chat models. It asks all that it may ask of every model, except images. */
 class Causal4jChatModelIT extends AbstractChatModelIT {
     @Override
     protected List<ChatModel> models() {

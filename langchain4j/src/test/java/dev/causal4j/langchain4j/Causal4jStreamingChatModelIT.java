@@ -15,7 +15,7 @@ import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import java.util.List;
 import org.mockito.InOrder;
 
-/** LangChain4j's suite of chat models that stream. What it may ask of every model, but for images. */
+/** LangChain4j's suite of chat models that stream. It asks all that it may ask of every model, except images. */
 class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
     @Override
     protected List<StreamingChatModel> models() {

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Test;
 
 /** Claims that LangChain4j's suite does not make, or takes half a minute for. */
 class Causal4jStreamingChatModelTest {
-    /** Notes what comes, and waits in its first call until it may go on. */
+    /** Notes what comes, and waits in its first call until it may continue. */
     private static final class Handler implements StreamingChatResponseHandler {
         final List<String> parts = Collections.synchronizedList(new ArrayList<>());
         final CountDownLatch called = new CountDownLatch(1);

@@ -102,7 +102,7 @@ final class Taught {
 
     private static CausalLM load() {
         try {
-            if (!Files.exists(FOLDER.resolve("model.safetensors"))) { // which is written last
+            if (!Files.exists(FOLDER.resolve("model.safetensors"))) { // it is written last
                 teach(Files.createDirectories(FOLDER));
             }
             return CausalLM.load(FOLDER);

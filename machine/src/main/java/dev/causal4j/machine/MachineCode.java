@@ -41,10 +41,10 @@ final class MachineCode {
     private static final int PRIVATE_ANONYMOUS = 0x22;
     private static final int PAGE = 4096;
 
-    /** What {@code prctl} is asked for: to name a mapping, for crash files and profilers. Older systems refuse, which does no harm. */
+    /** The request to {@code prctl}: to name a mapping, for crash files and profilers. Older systems refuse, which does no harm. */
     private static final long SET_VMA = 0x53564d41;
 
-    /** What {@code getauxval} is asked for: what Linux knows of the processor. */
+    /** The key for {@code getauxval}: the features of the processor that Linux knows. */
     private static final long HWCAP = 16;
 
     /** Calls a function of whole numbers. */
@@ -63,7 +63,7 @@ final class MachineCode {
     }
 
     /**
-     * A shape of calls. Two serve all functions, which do not look at arguments that they do not have: each more takes Java 15 ms to
+     * A downcall handle. Two serve all functions, which ignore surplus arguments: each further handle takes Java 15 ms to
      * make.
      */
     private static MethodHandle handle(MemoryLayout each, int count, Linker.Option... options) {
@@ -162,7 +162,7 @@ final class MachineCode {
         return e instanceof RuntimeException known ? known : new IllegalStateException(e);
     }
 
-    /** What this processor has and the system lets programs use, as bits of {@link InstructionSet}. */
+    /** The instructions that this processor has and the system lets programs use, as bits of {@link InstructionSet}. */
     long sets() {
         return sets;
     }

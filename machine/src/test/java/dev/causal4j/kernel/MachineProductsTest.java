@@ -105,7 +105,7 @@ class MachineProductsTest {
     private static float[] multiply(Products products, Panels w, RoundedRows x) {
         int stride = w.count() * WIDTH + 3;
         float[] y = new float[2 + x.count() * stride];
-        Arrays.fill(y, 7f); // what lies between rows stays
+        Arrays.fill(y, 7f); // numbers between rows stay
         products.multiply(w, x, new Rows(y, 2, stride, x.count()));
         return y;
     }

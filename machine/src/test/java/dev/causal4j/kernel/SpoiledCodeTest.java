@@ -90,8 +90,8 @@ class SpoiledCodeTest {
     void eachSpoiledPackingIsRefused() throws IOException, InterruptedException {
         byte[] code = code();
         for (BlockType type : BlockType.values()) {
-            for (int site = 6; site <= 11 && type.elements() > 1; site++) { // none of packing is the first
-                boolean isSpoiled = site > 6 && (site != 10 || type != BlockType.MXFP4); // whose scales are finite
+            for (int site = 6; site <= 11 && type.elements() > 1; site++) { // site 6 spoils no packing
+                boolean isSpoiled = site > 6 && (site != 10 || type != BlockType.MXFP4); // MXFP4's scales are finite
                 Products products = SpoiledCode.sets(spoiled(code, site, type.id())).values().stream()
                         .findFirst()
                         .orElseThrow();

@@ -74,7 +74,7 @@ class MachineKernelsTest {
         }
     }
 
-    /** Where code is refused one dtype is enough, and the second compiler of no use. */
+    /** Where code is refused one dtype is enough, and the second compiler is useless. */
     private static List<String> refused(String first, String flag) throws IOException, InterruptedException {
         return run(first, List.of(flag, "-XX:TieredStopAtLevel=1"), DType.INT4.name());
     }
@@ -100,7 +100,7 @@ class MachineKernelsTest {
 
     private static final String ALLOWED = "--enable-native-access=ALL-UNNAMED";
 
-    /** What Java prints, with the classes that it loads. */
+    /** The output of Java, with the classes that it loads. */
     private static synchronized List<String> java() throws IOException, InterruptedException {
         if (JAVA.isEmpty()) {
             JAVA.addAll(run("", List.of("-Dcausal4j.kernels=vector", "-Xlog:class+load")));

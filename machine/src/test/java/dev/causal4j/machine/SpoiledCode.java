@@ -8,7 +8,7 @@ import java.util.TreeMap;
 public final class SpoiledCode {
     private SpoiledCode() {}
 
-    /** Those of each set of this processor, by its label. */
+    /** The products of each set of this processor, by its label. */
     public static Map<String, Products> sets(byte[] code) {
         MachineCode mapped = new MachineCode(code);
         Map<String, Products> all = new TreeMap<>();

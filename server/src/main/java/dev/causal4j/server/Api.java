@@ -39,7 +39,7 @@ interface Api {
      */
     Piece opening(Ask ask, Ask.Prompt prompt, List<Prediction> scores);
 
-    /** A choice that goes on, whose text, delta or message has the name. */
+    /** A choice that continues, whose text, delta or message has the name. */
     static Map<String, Object> choice(Ask ask, String name, Object said, Object logprobs, List<Integer> ids) {
         Map<String, Object> choice = Json.object(name, said, "logprobs", ask.logprobs() ? logprobs : Json.NULL);
         choice.put("finish_reason", Json.NULL);

@@ -13,7 +13,7 @@ final class ApiError extends RuntimeException {
 
     final int status;
 
-    /** Seconds after which to try again; 0 if that is of no use. */
+    /** Seconds after which to try again; 0 if that is useless. */
     final int retryAfter;
 
     private final transient Map<String, Object> error;

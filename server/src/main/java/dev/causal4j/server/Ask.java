@@ -66,7 +66,7 @@ record Ask(
     /** Writes choices. */
     @FunctionalInterface
     interface Telling {
-        /** Begins one, of a sequence, behind its opening. */
+        /** Begins the choice of a sequence, after its opening. */
         Teller begin(Ask ask, int sequence, Piece opening);
     }
 

@@ -81,7 +81,7 @@ final class Call {
         }
     }
 
-    /** What the log tells. */
+    /** The entry for the log. */
     Answered answered() {
         int status = isGone() ? GONE : exchange.getStatusCode();
         String id = exchange.getResponseHeaders().getFirst(Routes.REQUEST_ID);
@@ -139,7 +139,7 @@ final class Call {
     /** Answers without content. */
     void empty() throws IOException {
         exchange.setStatusCode(204);
-        flush(begun()); // ahead of a body that nobody wants
+        flush(begun()); // before the body is discarded
         end();
     }
 

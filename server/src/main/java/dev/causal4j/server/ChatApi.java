@@ -19,7 +19,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.stream.Collectors;
 
-/** {@code /v1/chat/completions}: conversations go on. What users write is plain text, whatever tokens it spells. */
+/** {@code /v1/chat/completions}: continues conversations. The text of users is plain, whatever tokens it spells. */
 record ChatApi() implements Api {
     private static final List<String> ROLES = List.of("system", "developer", "user", "assistant", "tool", "function");
 
@@ -61,7 +61,7 @@ record ChatApi() implements Api {
         String param = wanted.map(Constraints.Wanted::param).orElse("tools");
         options =
                 Constraints.add(options, format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint)));
-        Chat.Format kept = format.withVariables(Map.of()); // which may be large, and have been read
+        Chat.Format kept = format.withVariables(Map.of()); // they may be large, and have been read
         Ask.Telling telling = (ask, sequence, _) ->
                 new ChatTeller(ask, listener -> kept.parser(prompt.text(), ask.seed(sequence), listener));
         Ask.Form form = Ask.Form.read(in, served);
@@ -85,7 +85,7 @@ record ChatApi() implements Api {
         if (begins && continues) {
             throw ApiError.value("continue_final_message", "false with \"add_generation_prompt\": true", true);
         }
-        String mark = UUID.randomUUID().toString(); // which no message has
+        String mark = UUID.randomUUID().toString(); // no message has it
         if (continues) {
             messages.add(marked(messages.removeLast(), messages.size(), mark));
         }
@@ -120,7 +120,7 @@ record ChatApi() implements Api {
         return new Message(fields);
     }
 
-    /** Drops the mark and what a template writes behind it. */
+    /** Drops the mark and what a template writes after it. */
     private static Rendered upTo(String mark, Rendered rendered) {
         int at = rendered.text().lastIndexOf(mark);
         if (at < 0) {

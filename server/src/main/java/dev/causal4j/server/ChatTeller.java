@@ -11,10 +11,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 
-/** Tells an answer of a conversation: its text, its thoughts and its calls of tools. Not thread-safe. */
+/** Writes the choices of a chat, whole or as deltas: text, thoughts and calls of tools. Not thread-safe. */
 final class ChatTeller implements Teller, AnswerParser.Listener {
     private final Ask ask;
-    private final AnswerParser parser; // calls this for what is told in parts
+    private final AnswerParser parser; // calls this for parts that are written
     private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
     private final List<Piece> since = new ArrayList<>(); // the last part
     private boolean begun;

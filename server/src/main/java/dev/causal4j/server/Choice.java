@@ -14,7 +14,7 @@ import java.util.stream.Collectors;
 
 /**
  * Splits the tokens of a sequence into pieces of a response. A piece has the tokens whose text is complete in it. A stop text
- * cuts its first token and drops those behind it. Not thread-safe.
+ * cuts its first token and drops those after it. Not thread-safe.
  */
 final class Choice {
     /**

@@ -119,7 +119,7 @@ record CompletionApi() implements Api {
         return new Piece(prompt.text(), entries, List.of());
     }
 
-    /** Tells a text, behind its opening. */
+    /** Writes a text, after its opening. */
     static final class Continuation implements Teller {
         private final Ask ask;
         private final Piece opening;

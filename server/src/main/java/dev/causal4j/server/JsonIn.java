@@ -181,7 +181,7 @@ record JsonIn(String path, Map<?, ?> fields) {
         return new JsonIn(path + ".", object);
     }
 
-    /** A list of at most so many values; empty if it is absent. */
+    /** A list of at most {@code most} values; empty if it is absent. */
     List<?> list(String key, int most) {
         Object value = Objects.requireNonNullElse(value(key), List.of());
         if (!(value instanceof List<?> list)) {
@@ -193,7 +193,7 @@ record JsonIn(String path, Map<?, ?> fields) {
         return list;
     }
 
-    /** A list of at most so many objects, each checked when it is read; empty if it is absent. */
+    /** A list of at most {@code most} objects, each checked when it is read; empty if it is absent. */
     Stream<JsonIn> objects(String key, int most) {
         List<?> list = list(key, most);
         return IntStream.range(0, list.size()).mapToObj(i -> object(path(key) + ".[" + i + "]", list.get(i)));

@@ -5,7 +5,7 @@ package dev.causal4j.server;
  * these names, and {@code LimitsTest} compares the numbers.
  */
 final class Limits {
-    // What comes in
+    // Input
 
     static final int BODY_BYTES = 8 << 20;
     /** Of all bodies that are not read yet. */

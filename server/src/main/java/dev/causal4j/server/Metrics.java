@@ -96,9 +96,9 @@ final class Metrics {
     private final Times first = new Times("time_to_first_token", "From a request to its first token.");
     private final Times between = new Times("inter_token_latency", "From a token to the next.");
     private final Times whole = new Times("e2e_request_latency", "From a request to the end of its answer.");
-    private final Times queue = new Times("request_queue_time", "What a sequence waited.");
-    private final Times prefill = new Times("request_prefill_time", "What the prompt of a sequence took.");
-    private final Times decode = new Times("request_decode_time", "What the tokens after the first took.");
+    private final Times queue = new Times("request_queue_time", "Wait of a sequence.");
+    private final Times prefill = new Times("request_prefill_time", "Time of the prompt of a sequence.");
+    private final Times decode = new Times("request_decode_time", "Time of the tokens after the first.");
 
     final List<Gauge> gauges;
     final List<Counter> counters =
@@ -193,7 +193,7 @@ final class Metrics {
             generationTokens.add(1);
         }
 
-        /** It ended. What it waited for is what came before its first token, but for its prompt. */
+        /** It ended. Its wait is the time before its first token, without that of its prompt. */
         void end(long now, Generation.Timing timing) {
             queue.add(Math.max(0, (toFirst < 0 ? (now - last) / 1e9 : toFirst) - timing.prefillSeconds()));
         }

@@ -69,7 +69,7 @@ final class Routes implements HttpHandler {
     private final ServerOptions options;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger open = new AtomicInteger();
-    private final Set<Call> calls = ConcurrentHashMap.newKeySet(); // whose body is whole
+    private final Set<Call> calls = ConcurrentHashMap.newKeySet(); // their bodies are whole
     private final Bodies bodies = new Bodies();
     final Turns turns;
     private final Shares requests;

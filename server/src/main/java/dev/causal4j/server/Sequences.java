@@ -112,7 +112,7 @@ final class Sequences implements AutoCloseable {
         var _ = result.thenAccept(made -> times.end(System.nanoTime(), made.timing()));
         var _ = result.whenComplete((_, failure) -> {
             if (failure instanceof CancellationException
-                    && !cancelled) { // the server shuts down: the others are of no use
+                    && !cancelled) { // the server shuts down: the others are useless
                 cancel();
             }
         });
@@ -122,7 +122,7 @@ final class Sequences implements AutoCloseable {
     }
 
     /**
-     * Scores a prompt and the token behind it in one go. The likeliest token is what greedy choice takes, with the same
+     * Scores a prompt and the token after it in one pass. The likeliest token is what greedy choice takes, with the same
      * bits; a vocabulary padded beyond the tokenizer may have a likelier one that cannot be chosen.
      */
     private void addScored(Ask ask, int index, Metrics metrics) {

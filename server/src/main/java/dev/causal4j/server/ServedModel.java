@@ -71,7 +71,7 @@ record ServedModel(
     }
 
     /**
-     * A hash of the likeliest tokens and their log-probabilities behind each of some tokens, of the tokenizer and of the
+     * A hash of the likeliest tokens and their log-probabilities after each of some tokens, of the tokenizer and of the
      * version. Reading all weights would take as long as loading them.
      */
     private static CompletableFuture<String> fingerprint(
@@ -123,12 +123,12 @@ record ServedModel(
         }
     }
 
-    /** @throws ApiError if the context has no room for a token behind a prompt */
+    /** @throws ApiError if the context has no room for a token after a prompt */
     void checkRoom(String param, Ask.Prompt prompt) {
         checkLength(param, prompt.tokens().length + 1);
     }
 
-    /** @throws ApiError if a text has more bytes than the longest tokens of a whole context, so that encoding it is of no use */
+    /** @throws ApiError if a text has more bytes than the longest tokens of a whole context, so that encoding it is useless */
     void checkLength(String param, String text) {
         int tokens = text.length() / longest; // a char has a byte or more
         if (tokens > contextLength) {

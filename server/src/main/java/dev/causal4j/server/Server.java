@@ -149,7 +149,7 @@ public final class Server implements AutoCloseable {
         }
     }
 
-    /** Stops at once. What is not answered ends with an error. */
+    /** Stops at once. Requests without an answer end with an error. */
     @Override
     public void close() {
         drain(Duration.ZERO);

@@ -63,7 +63,7 @@ public record ServerOptions(
             OptionalDouble firstTokenSeconds,
             String reason) {}
 
-    /** @throws IllegalArgumentException if a number is out of its range, a text is blank, or an origin is none */
+    /** @throws IllegalArgumentException if a number is out of its range, a text is blank, or an origin is malformed */
     public ServerOptions {
         check(port >= 0 && port <= 65_535, "port: expected 0 to 65535, got " + port);
         check(parallel >= 1, "parallel: expected at least 1, got " + parallel);

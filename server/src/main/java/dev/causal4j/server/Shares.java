@@ -4,7 +4,7 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * What callers hold of something that is bounded. Where there is not enough, a caller still gets up to an equal share, and
+ * Shares of a bounded resource that callers hold. Where there is not enough, a caller still gets up to an equal share, and
  * at least a little, whatever others hold. Thread-safe.
  */
 final class Shares {
@@ -14,8 +14,8 @@ final class Shares {
     private long sum;
 
     /**
-     * @param most what all may hold together
-     * @param little what each caller may hold in any case
+     * @param most units that all may hold together
+     * @param little units that each caller may hold in any case
      */
     Shares(long most, long little) {
         this.most = most;

@@ -13,10 +13,10 @@ interface Teller {
     /** The last parts, at least one. */
     List<Map<String, Object>> last(Piece piece, Generation made);
 
-    /** The choice of all its pieces, none of which was told. */
+    /** The choice of all its pieces, none of which was written. */
     Map<String, Object> whole(List<Piece> pieces, Generation made);
 
-    /** How many tokens so far the model thought with, ahead of its answer. */
+    /** How many tokens of thought so far stand before the answer. */
     default int thoughts() {
         return 0;
     }

@@ -13,7 +13,7 @@ import java.util.HexFormat;
 record TokenNames(Tokenizer tokenizer, boolean asIds) {
     private static final HexFormat BYTES = HexFormat.of().withPrefix("\\x");
 
-    /** The text of a token, or {@code bytes:\xe2\x80} if it is none of its own: unique and without loss. */
+    /** The text of a token, or {@code bytes:\xe2\x80} if it has no text of its own: unique and without loss. */
     String name(int token) {
         if (asIds) {
             return "token_id:" + token;

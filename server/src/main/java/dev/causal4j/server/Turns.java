@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Turns {
     private final Compute compute;
-    private final Set<Runnable> waiting = ConcurrentHashMap.newKeySet(); // what cancels each
+    private final Set<Runnable> waiting = ConcurrentHashMap.newKeySet(); // to cancel each
     private final Shares compilations = new Shares(Limits.COMPILATIONS, 1);
     private volatile boolean draining;
 

@@ -42,7 +42,7 @@ final class UsedConstraints {
         }
         long bytes = constraint.bytes(tokenizer);
         long others = uses.values().stream()
-                .mapToLong(use -> use.constraint.bytes(tokenizer)) // which grow in use
+                .mapToLong(use -> use.constraint.bytes(tokenizer)) // they grow in use
                 .sum();
         boolean usesOther = uses.values().stream().anyMatch(use -> use.caller.equals(caller));
         if (others + bytes > Limits.CONSTRAINT_BYTES && (usesOther || bytes > Limits.ALWAYS_CONSTRAINT_BYTES)) {

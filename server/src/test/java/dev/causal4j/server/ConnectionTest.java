@@ -357,7 +357,7 @@ class ConnectionTest {
             String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
             assertThat(answer).startsWith("HTTP/1.1 " + status);
             long start = System.nanoTime();
-            other.drain(Duration.ofSeconds(60)); // which waits for what is open
+            other.drain(Duration.ofSeconds(60)); // waits for open requests
             assertThat(System.nanoTime() - start).isLessThan(30_000_000_000L);
         }
     }

@@ -18,7 +18,7 @@ import java.util.Arrays;
 import java.util.Map;
 
 /**
- * Models that say recorded answers. A GPT-2 whose blocks add nothing: the vector of a position behind the prompt has a
+ * Models that say recorded answers. A GPT-2 whose blocks add nothing: the vector of a position after the prompt has a
  * dimension of its own, for which the head has the token that was recorded there. So the position alone says what comes.
  */
 final class Recorded {
@@ -61,7 +61,7 @@ final class Recorded {
         return TOKENIZER.encode(text, SpecialTokens.PARSE);
     }
 
-    /** A model that says a text behind a prompt, and ends. */
+    /** A model that says a text after a prompt, and ends. */
     static CausalLM model(int[] prompt, String text) {
         int[] said = Arrays.copyOf(tokens(text), tokens(text).length + 1);
         int end = TOKENIZER.id("<|im_end|>").orElseThrow();

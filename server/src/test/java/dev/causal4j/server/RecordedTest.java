@@ -107,7 +107,7 @@ class RecordedTest {
         }
     }
 
-    /** What a client makes of an answer; calls as names and arguments in turn. */
+    /** An answer as a client reads it; calls as names and arguments in turn. */
     private record Told(String content, String reasoning, List<String> calls, String finish) {
         static Told expected(JsonNode expect) {
             List<String> calls = new ArrayList<>();

@@ -30,7 +30,7 @@ class ServerMetersTest {
         return registry;
     }
 
-    /** What a text for Prometheus says of each name, and the values by name and labels; without buckets. */
+    /** The lines of a text for Prometheus about each name, and the values by name and labels; without buckets. */
     private static Map<String, String> told(String text) {
         return LINE.matcher(text)
                 .results()

@@ -20,7 +20,7 @@ public interface GenerationSettings extends Serializable {
      * Settings by their names in SQL: those of {@link Setting}, such as {@code max_new_tokens} and {@code top_p}, and {@code
      * stop}, one text that ends the answer.
      *
-     * <p>Applying them throws IllegalArgumentException for a name that is not known or a value that is none.
+     * <p>Applying them throws IllegalArgumentException for an unknown name or an invalid value.
      */
     static GenerationSettings of(Map<String, String> values) {
         Map<String, String> kept = Map.copyOf(values);

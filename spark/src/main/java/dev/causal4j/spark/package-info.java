@@ -3,7 +3,7 @@
  * of a Dataset, {@link dev.causal4j.spark.CausalLMCatalog} does it from SQL, and {@link dev.causal4j.spark.ScoreFolder}
  * is a job for {@code spark-submit}.
  *
- * <p>What travels is a {@link dev.causal4j.spark.ModelSource}, which says where the model is. Each executor loads it once,
+ * <p>Only a {@link dev.causal4j.spark.ModelSource} travels; it says where the model is. Each executor loads it once,
  * and all tasks of the executor submit to one engine; a task brings as many threads as Spark gave it cores.
  *
  * <p>Results have the bits of a single process, whatever is lost, retried or moved. A row that cannot be processed has an

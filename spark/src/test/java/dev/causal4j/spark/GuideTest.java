@@ -35,7 +35,7 @@ class GuideTest {
 
     @Test
     void theFirstExampleScoresAndGoesOn() {
-        LocalSession.get(); // which the example then gets
+        LocalSession.get(); // the example then gets it
         PrintStream standardOutput = System.out;
         ByteArrayOutputStream printed = new ByteArrayOutputStream();
         System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));

@@ -13,7 +13,7 @@ import java.util.List;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 
-/** What the library gives without Spark, and whether Spark gave the same bits. */
+/** The library's results without Spark, and whether Spark gave the same bits. */
 final class SingleProcess {
     static final CausalLM MODEL = AustenModel.load();
 
@@ -38,12 +38,12 @@ final class SingleProcess {
         }
     }
 
-    /** Checks rows with a prompt and what was generated behind it. */
+    /** Checks rows with a prompt and the text generated after it. */
     static void requireEqualTexts(Dataset<Row> generated, GenerationOptions.Builder options) {
         requireEqual(generated.select("text", "generation"), "text", options);
     }
 
-    /** Checks rows with a prompt and a struct with what was generated behind it in a field. */
+    /** Checks rows with a prompt and a struct with the text generated after it in a field. */
     static void requireEqual(Dataset<Row> generated, String field, GenerationOptions.Builder options) {
         Generator generator = new Generator(MODEL);
         for (Row row : generated.collectAsList()) {

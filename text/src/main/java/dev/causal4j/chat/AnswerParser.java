@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Finds thoughts, content and calls in an answer while it is written. Any cutting of the answer into pieces gives the same
  * whole. Text is held back only while it may become a mark, or is white space before one. Text that begins like a call
- * and is none is content, unless its name was already told. Not thread-safe.
+ * and is not one is content, unless its name was already emitted. Not thread-safe.
  */
 public final class AnswerParser {
     /** Receives the parts of an answer. All pieces of a kind together are those of {@link Answer}. */
@@ -45,7 +45,7 @@ public final class AnswerParser {
     /** Reads on from a place in the answer. */
     @FunctionalInterface
     interface State {
-        /** Returns where to go on. After a stop it is asked again, with more text. */
+        /** Returns where to continue. After a stop it is asked again, with more text. */
         State next() throws Stop;
     }
 
@@ -58,7 +58,7 @@ public final class AnswerParser {
         }
     }
 
-    /** Thrown for a text that began like a call and is none, or is not whole at the end of the answer. */
+    /** Thrown for a text that began like a call and is not one, or is not whole at the end of the answer. */
     static final class Malformed extends Stop {
         private static final long serialVersionUID = 1;
         final boolean cut;
@@ -81,15 +81,15 @@ public final class AnswerParser {
     final List<ToolDefinition> tools;
     final boolean readsCalls;
     private final boolean forced; // its grammar has nothing but thoughts and calls
-    private final List<String> marks; // that begin calls
+    private final List<String> marks; // of the beginnings of calls
     private final Pattern thought;
     private final Pattern closing;
     private final SplittableRandom ids;
     private final Listener listener;
     private final State calls;
 
-    final StringBuilder text = new StringBuilder(); // that is not yet understood
-    int at; // where to go on in it
+    final StringBuilder text = new StringBuilder(); // not yet understood
+    int at; // where to continue in it
     boolean ended;
     private boolean cut; // it did not end by itself, so that the beginning of a head at its end is no text
     private State state;
@@ -211,7 +211,7 @@ public final class AnswerParser {
         return answer();
     }
 
-    /** Reads on behind a thought. */
+    /** Reads on after a thought. */
     private State answer() {
         return readsCalls && marks.isEmpty() ? region(0) : this::content;
     }
@@ -228,7 +228,7 @@ public final class AnswerParser {
         throw new Stop();
     }
 
-    /** Tells text that is no call after all, with its marks. */
+    /** Emits text that is no call after all, with its marks. */
     private State verbatim() throws Stop {
         untold = false;
         finish();
@@ -249,7 +249,7 @@ public final class AnswerParser {
         }
     }
 
-    /** Tells what was thought, as it is. */
+    /** Emits a thought untrimmed. */
     void think(String piece) {
         thinking = true;
         reasoning.append(piece);
@@ -258,7 +258,7 @@ public final class AnswerParser {
         }
     }
 
-    /** Tells text but for white space at its ends. */
+    /** Emits text without the white space at its ends. */
     private void tell(String piece, StringBuilder all, Consumer<String> to) {
         String rest = trims ? piece.stripLeading() : piece;
         String body = rest.stripTrailing();
@@ -275,7 +275,7 @@ public final class AnswerParser {
     // Text ahead
 
     /**
-     * Gives the text before the first of some marks away; without a mark all text that cannot become one.
+     * Emits the text before the first of some marks; without a mark all text that cannot become one.
      *
      * @return the mark, which comes next; empty if there is none yet
      */
@@ -337,7 +337,7 @@ public final class AnswerParser {
         return matcher;
     }
 
-    /** The value that a text is in JSON; empty if it is none. */
+    /** The value that a text is in JSON; empty if it is not JSON. */
     static Optional<Object> json(String text) {
         try {
             return Optional.ofNullable(Json.value("call", text.getBytes(StandardCharsets.UTF_8)));
@@ -353,7 +353,7 @@ public final class AnswerParser {
         return tools.isEmpty() || tools.stream().anyMatch(tool -> tool.name().equals(name));
     }
 
-    /** Begins a text that may be a call, behind a mark. */
+    /** Begins a text that may be a call, after a mark. */
     private State region(int mark) {
         text.delete(0, at);
         at = mark;
@@ -361,7 +361,7 @@ public final class AnswerParser {
         return calls;
     }
 
-    /** Tells a call, and the arguments that were read. */
+    /** Emits a call, and the arguments that were read. */
     void begin(String name, @Nullable String id) {
         StringBuilder own = new StringBuilder(format.writesIds() ? "" : "call_");
         ids.ints(format.writesIds() ? 9 : 24, 0, LETTERS.length())
@@ -377,7 +377,7 @@ public final class AnswerParser {
         }
     }
 
-    /** Adds to the arguments of the call, which is told now or later. */
+    /** Adds to the arguments of the call, which is emitted now or later. */
     void argument(String piece) {
         arguments.append(piece);
         if (begun && !piece.isEmpty()) {
@@ -395,7 +395,7 @@ public final class AnswerParser {
         arguments.setLength(0);
     }
 
-    /** Behind what a message of an answer of several says. */
+    /** Ends a message in an answer of several messages. */
     void endMessage() {
         finish();
         thinking = false;
@@ -411,7 +411,7 @@ public final class AnswerParser {
     }
 
     /**
-     * Behind a call of a region.
+     * Continues after a call of a region.
      *
      * @param between what comes next; it has a first group if another call follows
      */
@@ -427,7 +427,7 @@ public final class AnswerParser {
         return other;
     }
 
-    /** Behind the last call of a region: white space, and the mark that ends it. */
+    /** Skips what follows the last call of a region: white space, and the mark that ends it. */
     State closing() throws Stop {
         finish();
         untold = false;

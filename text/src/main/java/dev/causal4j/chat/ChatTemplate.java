@@ -285,7 +285,7 @@ public final class ChatTemplate {
         return source.equals(PLAIN);
     }
 
-    /** Texts that end an answer: a plain transcript goes on with the user there. Empty for other templates. */
+    /** Texts that end an answer: a plain transcript continues with the user there. Empty for other templates. */
     public List<String> stops() {
         return isPlain() ? List.of("\nUser:") : List.of();
     }

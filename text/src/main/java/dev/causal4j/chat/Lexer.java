@@ -77,7 +77,7 @@ final class Lexer {
         matcher = TAG.matcher(this.source).useAnchoringBounds(false).useTransparentBounds(true);
     }
 
-    /** All tokens, and {@link #END} behind the last. */
+    /** All tokens, and {@link #END} after the last. */
     List<Token> tokens() {
         while (next(TAG).find()) {
             String open = matcher.group(1);
@@ -159,7 +159,7 @@ final class Lexer {
         return meant(escape);
     }
 
-    /** The character that an escape stands for; itself if it is none. */
+    /** The character that an escape stands for; any other character itself. */
     static String meant(MatchResult escape) {
         String letter = escape.group(3);
         if (letter == null) {

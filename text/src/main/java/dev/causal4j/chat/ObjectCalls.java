@@ -22,7 +22,7 @@ final class ObjectCalls {
     private String key = "";
     private JsonScan value;
     private final StringBuilder read = new StringBuilder(); // of a value that is needed whole
-    private String space = ""; // that may be the last of arguments
+    private String space = ""; // trailing white space, held back
     private @Nullable String name;
     private @Nullable String id;
     private boolean hasArguments;
@@ -109,7 +109,7 @@ final class ObjectCalls {
         return this::member;
     }
 
-    /** Begins the call as soon as enough of it is known; an id may stand behind the arguments. */
+    /** Begins the call as soon as enough of it is known; an id may follow the arguments. */
     private void begin(boolean now) throws Malformed {
         if (now && name == null) {
             throw new Malformed(answer.ended);

@@ -169,7 +169,7 @@ final class Parser {
     private Node loop() {
         List<String> names = names();
         closed(names, "in");
-        Node over = expression(OR); // an "if" behind it is the filter's
+        Node over = expression(OR); // an "if" after it is the filter's
         Node filter = closed(take("if") ? expression(ANY) : unused -> true, "%}");
         loops++;
         Node body = block("else", "endfor");
@@ -348,7 +348,7 @@ final class Parser {
         return digits.matches("[0-9]+") ? Operators.whole(new BigInteger(digits)) : (Number) Double.valueOf(digits);
     }
 
-    /** Parts with commas between them, and an optional one behind the last, up to the closing bracket. */
+    /** Parts with commas between them, and an optional one after the last, up to the closing bracket. */
     private void separated(String close, Runnable part) {
         while (!take(close)) {
             part.run();

@@ -8,7 +8,7 @@ package dev.causal4j.chat;
  * @param parallel whether an answer may have several calls
  */
 public record ToolChoice(Kind kind, String name, boolean parallel) {
-    /** What a model may do. */
+    /** Whether a model may answer, call tools, or both. */
     public enum Kind {
         /** It does not know of the tools. */
         NONE,

@@ -164,7 +164,7 @@ public enum ToolFormat {
     private final List<Form> forms;
 
     /**
-     * @param calls begins to read calls, behind a mark
+     * @param calls begins to read calls, after a mark
      * @param template what the templates of the family contain
      */
     ToolFormat(Function<AnswerParser, State> calls, String template, Form... forms) {
@@ -236,7 +236,7 @@ public enum ToolFormat {
                 : thought().charAt(0) + "/" + thought().substring(1);
     }
 
-    /** The mark before and behind a text among members that are no JSON; empty for none. */
+    /** The mark before and after a text among members that are no JSON; empty for none. */
     public String quote() {
         return switch (this) {
             case FUNCTIONGEMMA -> "<escape>";

@@ -102,7 +102,7 @@ final class Untrusted {
     /** The longest token that a text begins with, found among thousands in a few steps; -1 if there is none. */
     private int longest(CharBuffer text) {
         int found = Collections.binarySearch(tokens, text, CharSequence::compare);
-        int token = found >= 0 ? found : -found - 2; // which begins with all that the text begins with
+        int token = found >= 0 ? found : -found - 2; // it begins with all that the text begins with
         int same = token < 0 ? 0 : CharBuffer.wrap(tokens.get(token)).mismatch(text);
         while (token >= 0 && same >= 0 && same < tokens.get(token).length()) {
             token = shorter[token];

@@ -126,7 +126,7 @@ record AnswerGrammar(
                 .toList();
     }
 
-    /** Calls from their mark, or from behind it, to their end. */
+    /** Calls from their mark, or from the place after it, to their end. */
     private Expression called(Form form, boolean withMark) {
         Expression call = any(tools.stream().map(tool -> calls.call(form, tool)));
         boolean alone = !choice.parallel() || (form.between() + form.end()).isEmpty();

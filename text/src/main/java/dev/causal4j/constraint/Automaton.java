@@ -14,8 +14,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Follows texts through a grammar, byte by byte: terms by their derivatives, rules by stacks of what is left to do. What
- * is left after different readings of a text is merged wherever it is the same, so that ambiguity costs no more than its
+ * Follows texts through a grammar, byte by byte: terms by their derivatives, rules by stacks of frames. Equal
+ * remainders after different readings of a text are merged wherever they meet, so that ambiguity costs no more than its
  * stacks (Tomita 1985). A part in the last place pushes nothing. Stacks and configurations are made once, and transitions
  * when they are first asked for. No rule may begin with itself. Not thread-safe.
  */
@@ -67,7 +67,7 @@ final class Automaton {
         return start;
     }
 
-    /** The configuration behind a byte, perhaps {@link Configuration#DEAD}. */
+    /** The configuration after a byte, perhaps {@link Configuration#DEAD}. */
     Configuration next(Configuration from, int b) {
         Configuration known = from.next[from.classes.of(b)];
         return known == null ? compute(from, b) : known;
@@ -85,7 +85,7 @@ final class Automaton {
     }
 
     /**
-     * The configuration behind a token.
+     * The configuration after a token.
      *
      * @param text of the token; null if it can only be read as a token
      */
@@ -180,7 +180,7 @@ final class Automaton {
         members.subList(Math.min(last + 1, members.size()), members.size()).clear();
     }
 
-    /** Goes on with what is on top of the stacks. */
+    /** Continues with the frames on top of the stacks. */
     private void pop(Stacks left) {
         for (Frame frame : left.frames) {
             if (frame.below() == null) {
@@ -375,7 +375,7 @@ final class Automaton {
             each.allowed = null;
         });
         configurations.clear();
-        configurations.put(start, start); // which is in use for ever, so that the next call finds what it leads to
+        configurations.put(start, start); // always in use, so that the next call finds what it leads to
         stacks.clear();
         unions.clear();
         places.clear();

@@ -11,7 +11,7 @@ import java.util.stream.IntStream;
 /**
  * A set of Unicode characters, without surrogates. Immutable.
  *
- * @param bounds the first of each range and the one behind its last, ascending
+ * @param bounds the first of each range and the one after its last, ascending
  */
 record CodePoints(int[] bounds) {
     private static final int END = Character.MAX_CODE_POINT + 1;
@@ -113,7 +113,7 @@ record CodePoints(int[] bounds) {
         return sequences;
     }
 
-    /** Cuts a range where a byte before the last changes while those behind it do not take all values. */
+    /** Cuts a range where a byte before the last changes while the bytes after it do not take all values. */
     private static void split(int first, int last, int bytes, List<int[]> into) {
         for (int low = 6; low < 6 * bytes; low += 6) {
             int mask = (1 << low) - 1;

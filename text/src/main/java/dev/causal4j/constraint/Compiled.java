@@ -42,7 +42,7 @@ final class Compiled {
         synchronized (LIVING) {
             LIVING.add(this);
         }
-        find(automaton.start(), () -> masks.find(automaton.start(), true)); // what cannot be held is refused at once
+        find(automaton.start(), () -> masks.find(automaton.start(), true)); // refuses at once a constraint that cannot be held
         terms.seal();
     }
 
@@ -103,7 +103,7 @@ final class Compiled {
             grown = budget.grown();
             if (allGrown > Limits.GROWN_BYTES) {
                 allGrown = LIVING.stream().mapToLong(each -> each.grown).sum();
-                long half = allGrown / LIVING.size() / 2; // those with less have together less than a half
+                long half = allGrown / LIVING.size() / 2; // the smaller ones together have less than a half
                 LIVING.stream()
                         .filter(each -> each.grown >= half)
                         .sorted(Comparator.comparingLong(each -> each.used))

@@ -13,7 +13,7 @@ import java.util.Optional;
 /**
  * The texts that a model may write. Immutable and thread-safe; each sequence has a matcher of its own.
  *
- * <p>Those made here are held exactly: a token is allowed if and only if some of the texts begins with the text so far
+ * <p>Constraints made here are held exactly: a token is allowed if and only if some of the texts begins with the text so far
  * and it. They are compiled when they first meet a vocabulary, and kept for it. One that cannot be held is refused then
  * with a {@link ConstraintException}, also one that would need characters that the vocabulary cannot write.
  */
@@ -88,7 +88,7 @@ public interface Constraint {
         return schema("{\"type\": \"object\"}");
     }
 
-    /** Texts of the parts, one behind the other. */
+    /** Texts of the parts, one after the other. */
     static Constraint sequence(Constraint... parts) {
         return GrammarConstraint.of(
                 "sequence", List.of(), List.of(parts), (terms, vocabulary, roots) -> new Sequence(roots));
@@ -101,7 +101,7 @@ public interface Constraint {
     }
 
     /**
-     * Texts of a part, one behind the other.
+     * Texts of a part, one after the other.
      *
      * @param most {@link Integer#MAX_VALUE} for any number
      */
@@ -126,7 +126,7 @@ public interface Constraint {
                 (terms, vocabulary, roots) -> new FreeText(terms, vocabulary, text::equals).literal(text));
     }
 
-    /** Any text; but behind each complete mark, as {@link #mark} has it, a text of the constraint must follow. */
+    /** Any text; but after each complete mark, as {@link #mark} has it, a text of the constraint must follow. */
     static Constraint after(String mark, Constraint constraint) {
         return GrammarConstraint.of("after", List.of(mark), List.of(constraint), (terms, vocabulary, roots) -> {
             FreeText free = new FreeText(terms, vocabulary, mark::equals);

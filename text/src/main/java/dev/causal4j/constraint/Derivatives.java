@@ -40,7 +40,7 @@ final class Derivatives {
         };
     }
 
-    /** What can follow a byte where the first part of a sequence may be empty. */
+    /** The derivatives of a sequence whose first part may be empty: {@code first}, then those of its later parts. */
     private List<Term> following(Term first, Term after, int b) {
         List<Term> all = new ArrayList<>(List.of(first));
         Term rest = after;

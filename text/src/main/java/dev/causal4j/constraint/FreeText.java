@@ -117,7 +117,7 @@ final class FreeText {
         return new Sequence(new Text(first), Grammar.optional(more));
     }
 
-    /** Texts without a mark that end with a control token which is none, any number of them. */
+    /** Texts without a mark that end with a control token that is not a mark, any number of them. */
     private Expression parts(List<String> marks) {
         Expression part = new Sequence(new Text(none(marks)), tokens.of(others(marks)));
         return new Repeat(part, 0, others(marks).isEmpty() ? 0 : Terms.UNBOUNDED);

@@ -44,7 +44,7 @@ record Gbnf(String grammar) implements Source {
         private final Terms terms;
         private final @Nullable Vocabulary vocabulary;
         private final Map<String, Rule> rules = new LinkedHashMap<>();
-        private final Map<Integer, Tokens> tokens = new HashMap<>(); // those but a token by the complement of its id
+        private final Map<Integer, Tokens> tokens = new HashMap<>(); // all but one token by the complement of its id
         private int at;
         private int depth;
 

@@ -14,7 +14,7 @@ final class GrammarConstraint implements Constraint {
 
     final Source source;
 
-    /** What was compiled last, also if it is too large to be kept for others. */
+    /** The last compiled constraint, also if it is too large to be kept for others. */
     private volatile @Nullable Latest latest;
 
     private record Latest(Compilations of, Compiled compiled) {}

@@ -6,8 +6,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Replaces terms that texts of at most so many characters do not tell apart by one: it caps counts, and drops bounds of
- * a length that no such text reaches. What is repeated has a character at least. Not thread-safe.
+ * Merges terms that no text of at most {@code characters} characters can tell apart: it caps counts, and drops bounds of
+ * a length that no such text reaches. A repeated part has a character at least. Not thread-safe.
  */
 final class Horizon {
     private static final int FAR = 1 << 29; // bytes; farther is not told apart
@@ -57,8 +57,8 @@ final class Horizon {
     }
 
     /**
-     * The part with the least length alone, if the bound is one that no text reaches: behind as many characters, and
-     * behind the least length, there is room for the shortest end of the part.
+     * The part with the least length alone, if the bound is one that no text reaches: after as many characters, and
+     * after the least length, there is room for the shortest end of the part.
      */
     private Term unbounded(Term both, Term part, Term bound) {
         if (bound.node instanceof Node.Repeat(Term unit, int least, int most)

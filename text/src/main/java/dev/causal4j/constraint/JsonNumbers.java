@@ -4,13 +4,13 @@ import java.math.BigDecimal;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The spellings of JSON numbers without exponent: at most 19 digits before the point, 17 behind it. Digits are compared with
+ * The spellings of JSON numbers without exponent: at most 19 digits before the point, 17 after it. Digits are compared with
  * those of the bounds as they come, and a multiple is told by a remainder, so that nothing is ever rounded. Immutable and
  * thread-safe.
  *
  * @param integer whether only numbers without fraction are meant
  * @param multiple what the value is a multiple of; null if of nothing
- * @param place behind what is written
+ * @param place after the written part
  */
 record JsonNumbers(
         boolean integer,
@@ -18,8 +18,8 @@ record JsonNumbers(
         @Nullable Bound high,
         @Nullable Multiple multiple,
         Place place) implements StateMachine {
-    private static final int INTEGER_DIGITS = 19; // those of 2^63
-    private static final int FRACTION_DIGITS = 17; // those of a double
+    private static final int INTEGER_DIGITS = 19; // as many as 2^63 has
+    private static final int FRACTION_DIGITS = 17; // as many as a double needs
 
     /** Numbers of which nothing is written. */
     JsonNumbers(boolean integer, @Nullable Bound low, @Nullable Bound high, @Nullable Multiple multiple) {
@@ -58,7 +58,7 @@ record JsonNumbers(
             return k == whole.length() ? order : Integer.signum(k - whole.length());
         }
 
-        /** Whether more digits lead away from it: its size is less than one of so many digits and such an order. */
+        /** Whether more digits lead away from it: its size is less than one of this many digits and this order. */
         private boolean isBelow(int digits, int order) {
             return digits > whole.length() || (digits == whole.length() && order > 0);
         }

@@ -34,7 +34,7 @@ final class JsonTerms {
     /** Any string in plain spelling, without quotes. */
     final Term strings;
 
-    /** What may stand behind an opening and before a closing bracket. */
+    /** White space that may follow an opening and precede a closing bracket. */
     final Term space;
 
     final Term comma;

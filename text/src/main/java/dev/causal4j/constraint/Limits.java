@@ -19,7 +19,7 @@ final class Limits {
 
     static final int BYTES = 64 << 20; // of one constraint when it is compiled
 
-    // What all hold together depends on the heap, and tells no answer: what is too much is forgotten.
+    // The bound of all together depends on the heap and decides no answer: above it, cached work is dropped.
     static final long KEPT_BYTES = Math.min(256L << 20, Runtime.getRuntime().maxMemory() / 8);
     static final long GROWN_BYTES = KEPT_BYTES;
 

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * follow are added whole. Not thread-safe.
  */
 final class Masks {
-    private static final int PAIR_NODES = 20; // of a walk of a slice, which take as long as a pair of terms
+    private static final int PAIR_NODES = 20; // trie nodes that cost as much as one pair in follows
     private static final int PAIR_STEPS = 2;
     private static final int STEP_NODES = 32; // of a walk through known transitions
 
@@ -180,7 +180,7 @@ final class Masks {
         return free || follows(term, slice.most(), slice.trie().label.length / PAIR_NODES);
     }
 
-    /** The repetition that finitely many texts are taken from: each text of it still goes on. */
+    /** Strips a finite exclusion from a star: it stops no prefix. */
     private static Term withoutExceptions(Term term) {
         if (term.node instanceof Node.And(List<Term> parts)) {
             List<Term> others = parts.stream()

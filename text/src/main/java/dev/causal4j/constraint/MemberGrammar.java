@@ -41,7 +41,7 @@ final class MemberGrammar {
     private final JsonTerms raw;
     private final SchemaReader rawReader; // of values whose strings are as they are
     private final SchemaReader reader; // of the arguments
-    private final Map<List<Subschema>, Call> values = new HashMap<>(); // that are no JSON
+    private final Map<List<Subschema>, Call> values = new HashMap<>(); // values that are no JSON
 
     /**
      * @param schema of an object
@@ -106,7 +106,7 @@ final class MemberGrammar {
             throw refusal("no counts of arguments that stand one by one", "some");
         }
         Expression first = EMPTY; // the members that are left, of which none was before
-        Expression rest = first; // the same behind others
+        Expression rest = first; // the same after others
         int following = 0; // members that can come next
         for (Map.Entry<String, List<Subschema>> each :
                 List.copyOf(named.entrySet()).reversed()) {

@@ -3,7 +3,7 @@ package dev.causal4j.constraint;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What remains of a part of a grammar: the rest of a sequence, more repetitions, or all of it. {@link Automaton} makes
+ * The remainder of a part of a grammar: the rest of a sequence, more repetitions, or all of it. {@link Automaton} makes
  * equal ones once. Not thread-safe.
  */
 final class Place {

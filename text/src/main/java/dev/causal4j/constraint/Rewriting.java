@@ -126,7 +126,7 @@ final class Rewriting {
         return calls;
     }
 
-    /** What begins with sound rules alone is sound; the others begin with one another on and on. */
+    /** A rule that begins with sound rules alone is sound; the others begin with one another without end. */
     private void refuseLeftRecursion() {
         BitSet sound = least((part, known) -> beginnings(part).allMatch(known::get));
         Set<Integer> path = new HashSet<>();

@@ -120,7 +120,7 @@ final class SchemaComplement {
                 json.terms.and(
                         json.terms.machine(new JsonNumbers(false, spelled.low(), spelled.high(), spelled.multiple())),
                         json.whole);
-            default -> numbers; // those of a bound, and complements, are whole values
+            default -> numbers; // terms of a bound, and complements, are whole values
         };
     }
 }

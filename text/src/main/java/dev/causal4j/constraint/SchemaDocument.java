@@ -28,7 +28,7 @@ final class SchemaDocument {
         return subschema(root, null, "", false);
     }
 
-    /** What stands some steps below {@code parent}, or the root if it is null. Keywords are looked at when asked for. */
+    /** The value some steps below {@code parent}, or the root if it is null. Keywords are looked at when asked for. */
     private Subschema subschema(@Nullable Object value, @Nullable Subschema parent, String steps, boolean foreign) {
         return switch (value) {
             case Boolean all -> all ? ANY : NEVER;

@@ -140,7 +140,7 @@ final class SchemaGrammar {
         int min = members.min() > required.size() ? members.min() : 0;
         boolean bounded = other != null || named.size() > members.max();
         int max = bounded ? members.max() : Terms.UNBOUNDED;
-        // Places behind each property, by how many are written; where nothing is counted only none and some differ.
+        // Places after each property, by how many are written; where nothing is counted only none and some differ.
         int counts = max == Terms.UNBOUNDED ? Math.max(min, 1) : max;
         Limits.check("schema, object", (counts + 1L) * (named.size() + 1), Limits.SYMBOLS, "places");
         Expression[] places = ends(other, min, max, counts);
@@ -156,7 +156,7 @@ final class SchemaGrammar {
         return bracketed("{}", min == 0 && required.isEmpty(), places[0]);
     }
 
-    /** Places behind all named properties. */
+    /** Places after all named properties. */
     private Expression[] ends(@Nullable Expression other, int min, int max, int counts) {
         Call[] places = new Call[counts + 1];
         Arrays.setAll(places, unused -> rules.reserve(NAME + at));
@@ -175,7 +175,7 @@ final class SchemaGrammar {
         return places;
     }
 
-    /** Places before a property, made of those behind it. */
+    /** Places before a property, made of the places after it. */
     private Expression[] before(String name, Expression value, boolean required, Expression[] behind, boolean open) {
         Expression[] places = new Expression[behind.length];
         Term key = json.terms.concat(json.quoted(json.plain(List.of(name))), json.colon);

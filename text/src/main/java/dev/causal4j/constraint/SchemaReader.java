@@ -25,11 +25,11 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads subschemas as {@link Shape}s: draft 2020-12, and the older forms of its keywords. What cannot be held exactly is
+ * Reads subschemas as {@link Shape}s: draft 2020-12, and the older forms of its keywords. An assertion that cannot be held exactly is
  * refused, or dropped by a lenient reader. Not thread-safe.
  */
 final class SchemaReader {
-    private static final int MAX_REFERENCES = 200; // one behind the other, without a value between
+    private static final int MAX_REFERENCES = 200; // one after the other, without a value between
     private static final int MAX_DEPENDENT = 8;
     private static final int MAX_DIVISIONS = 1000;
     private static final int ENTRY = 64; // bytes of a list's string beside its characters
@@ -127,7 +127,7 @@ final class SchemaReader {
         return part(schema, "oneOf", () -> oneOf(schema, base), all);
     }
 
-    /** What a keyword leaves of {@code base}; all of it without the keyword, and if a lenient reader drops it. */
+    /** The values of {@code base} that a keyword allows; all without the keyword, and if a lenient reader drops it. */
     private List<Shape> part(Subschema schema, String keyword, Supplier<List<Shape>> values, List<Shape> base) {
         if (!schema.has(keyword)) {
             return base;

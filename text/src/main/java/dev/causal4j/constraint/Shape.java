@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * lists of subschemas that hold all, so that recursion ends. Immutable.
  */
 sealed interface Shape {
-    /** What tells shapes of one type of values from others. */
+    /** The key of the type: the kind of scalars, else the class. */
     default Object type() {
         return this instanceof Scalars(Kind kind, Term unused) ? kind : getClass();
     }
@@ -37,7 +37,7 @@ sealed interface Shape {
     record Scalars(Kind kind, Term term) implements Shape {}
 
     /**
-     * Strings of so many code points.
+     * Strings with a range of lengths in code points.
      *
      * @param content the plain spelling between the quotes; null for every spelling of any string
      */
@@ -52,7 +52,7 @@ sealed interface Shape {
      * Lists.
      *
      * @param first of the first items, in order
-     * @param rest of those behind them
+     * @param rest of the items after them
      * @param unique the schema that wants different items
      */
     record Items(

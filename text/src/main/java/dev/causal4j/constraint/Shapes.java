@@ -48,7 +48,7 @@ final class Shapes {
                 members(Map.of(), Set.of()));
     }
 
-    /** Those of {@link #any} but of some types. */
+    /** The values of {@link #any} but of some types. */
     List<Shape> other(Class<? extends Shape> type) {
         return any.stream().filter(shape -> !type.isInstance(shape)).toList();
     }

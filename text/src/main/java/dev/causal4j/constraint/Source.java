@@ -4,7 +4,7 @@ import dev.causal4j.tokenizer.Vocabulary;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What a constraint is made of. */
+/** The source of a constraint, from which its grammar is made. */
 @FunctionalInterface
 interface Source {
     /**

@@ -4,7 +4,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A set of alternative stacks of what is left to do. Stacks with the same place on top share that frame, so that
+ * A set of alternative stacks of frames. Stacks with the same place on top share that frame, so that
  * a set is a graph without two ways for one stack. {@link Automaton} makes equal sets once. Immutable and thread-safe.
  */
 final class Stacks {

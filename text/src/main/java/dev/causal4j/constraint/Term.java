@@ -72,7 +72,7 @@ final class Term {
 
         record Not(Term term) implements Node {}
 
-        /** The texts behind which a machine accepts. */
+        /** The texts after which a machine accepts. */
         record Machine(StateMachine state) implements Node {}
 
         record Repeat(Term term, int least, int most) implements Node {

@@ -134,7 +134,7 @@ final class Terms {
         return term.nullable && within(term, ((Node.Repeat) star.node).term());
     }
 
-    /** Whether all texts of a term are plainly texts of a unit, one behind the other. */
+    /** Whether all texts of a term are plainly texts of a unit, one after the other. */
     boolean within(Term term, Term unit) {
         return union.within(term, unit);
     }
@@ -381,7 +381,7 @@ final class Terms {
             // One count is a number in a term, however large; many inside each other are as many terms.
             repetitions = repetitions == 1 ? Math.min(count, Limits.REPETITIONS) : product(repetitions, count);
         }
-        int deeper = node instanceof Node.Concat ? 0 : 1; // whose parts are followed one by one
+        int deeper = node instanceof Node.Concat ? 0 : 1; // the parts of a sequence are followed one by one
         return new Term(ids++, node, nullable, plain, repetitions, depth + deeper, classes);
     }
 
@@ -427,7 +427,7 @@ final class Terms {
         return known;
     }
 
-    /** What can follow a byte in the texts of a term. */
+    /** The derivative of a term by a byte. */
     Term derivative(Term term, int b) {
         @Nullable Term[] next = term.next;
         if (next == null) {

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 final class Trie {
     final byte[] label;
     final int[] depth; // bytes up to the label
-    final int[] end; // the node behind the last one below
+    final int[] end; // the node after the last one below
     final int[] token; // -1 for none
     private final int @Nullable [] alike; // by token, another with the same bytes or -1; null if there are none
     final int height;

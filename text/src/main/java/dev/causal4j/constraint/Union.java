@@ -30,7 +30,7 @@ final class Union {
         this.terms = terms;
     }
 
-    /** Any of the options. Those that begin alike are joined, and those that another contains are dropped. */
+    /** Any of the options. Options that begin alike are joined, and options that another contains are dropped. */
     Term of(Collection<Term> options) {
         terms.budget().spend(OPTION_STEPS * (long) options.size());
         Map<Term, Term> tails = new LinkedHashMap<>(); // by head
@@ -54,7 +54,7 @@ final class Union {
         return parts.contains(terms.all) ? terms.all : terms.unite(parts);
     }
 
-    /** Drops parts, and ends behind any number of something, of which all texts are made of it and of another end. */
+    /** Drops parts, and ends after any number of something, whose texts are all made of it and of another end. */
     private void dropWhatComesTo(Term part, List<Term> parts) {
         Term head = part.node instanceof Node.Concat(Term begin, Term unused) ? begin : part;
         Term tail = part.node instanceof Node.Concat(Term unused, Term end) ? end : terms.empty;
@@ -136,7 +136,7 @@ final class Union {
     private Map<Term, Term> joinRepeats(Map<Term, Term> tails) {
         record Kind(Term unit, Term tail) {}
         Map<Term, Term> joined = new LinkedHashMap<>(tails);
-        Map<Kind, Node.Repeat> known = new HashMap<>(); // that with the most of those so far
+        Map<Kind, Node.Repeat> known = new HashMap<>(); // the one with the highest count so far
         List<Term> heads = new ArrayList<>(tails.keySet());
         heads.removeIf(head -> !(head.node instanceof Node.Repeat));
         heads.sort(Comparator.comparingInt(head -> ((Node.Repeat) head.node).least()));
@@ -155,7 +155,7 @@ final class Union {
         return joined;
     }
 
-    /** Whether a term is plainly made of the unit, and of a tail behind it. */
+    /** Whether a term is plainly made of the unit, and of a tail after it. */
     private boolean comesTo(Term term, Term unit, Term tail) {
         Term rest = term;
         while (rest != tail && rest.node instanceof Node.Concat(Term head, Term end) && within(head, unit)) {

@@ -11,7 +11,7 @@ public final class UntrustedInput {
     private UntrustedInput() {}
 
     /**
-     * Refuses pipes and devices, on which reading could block for ever.
+     * Refuses pipes and devices, on which reading could block without end.
      *
      * @param what the expected kind, for instance "a JSON file"
      * @throws FormatException unless this is a file that exists

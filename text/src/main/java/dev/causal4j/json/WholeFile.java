@@ -76,7 +76,7 @@ public final class WholeFile {
 
     /**
      * A name for a new folder while this process writes it, unlike that of any other: two containers on one disk may have
-     * processes of one number. What ended processes left of such is deleted.
+     * processes of one number. Such folders of ended processes are deleted.
      */
     private static Path ofProcess(Path target) throws IOException {
         String prefix = names(target) + "-";

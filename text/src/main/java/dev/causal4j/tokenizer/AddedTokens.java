@@ -18,7 +18,7 @@ final class AddedTokens {
      *
      * @param form its spelling in the text that it is matched in
      * @param flags of {@link #FLAGS}: it is matched only without a word character beside it; it takes the white space
-     *     before it; behind it; it is matched in the normalized text; it steers the model, and decoding may skip it
+     *     before it; after it; it is matched in the normalized text; it steers the model, and decoding may skip it
      */
     record Token(int id, String content, String form, Set<String> flags) {
         static final String NORMALIZED = "normalized";

@@ -55,7 +55,7 @@ record BytePair(Pieces pieces, Merges merges, int[] bytes, boolean ignoreMerges,
         private static final int SHORT = 48; // symbols; up to here a scan of the ranks is faster than a heap
 
         private final int[] ids;
-        private final int[] next; // behind the last: the number of symbols
+        private final int[] next; // after the last: the number of symbols
         private final int[] previous;
         private final int[] ranks; // of the pair that begins at a symbol
         private final LongHeap queue = new LongHeap(); // rank << 32 | symbol

@@ -67,7 +67,7 @@ record Encoder(
             known = tokens.build().toArray();
             if (word.length() <= LONGEST_WORD) {
                 if (words.size() >= MOST_WORDS) {
-                    words.clear(); // else it would keep the words of the first texts for ever
+                    words.clear(); // else it would always keep the words of the first texts
                 }
                 words.put(word, known);
             }

@@ -9,7 +9,7 @@ import java.util.function.IntFunction;
 
 /** Finds the places of tokens in the UTF-8 of their text. */
 final class Offsets {
-    // Behind tokens that are not found, the next one is looked for in this many bytes.
+    // After tokens that are not found, the next one is looked for in this many bytes.
     private static final int WINDOW = 1 << 10;
 
     private Offsets() {}

@@ -12,7 +12,7 @@ import java.util.Arrays;
  * Decodes one text token by token. Not thread-safe.
  *
  * <p>A token may end inside a UTF-8 character, or be one of its bytes. Such bytes wait until the character is complete;
- * tokens that are single bytes wait for the next token that is none. So no part of a character is ever returned, and
+ * tokens that are single bytes wait for the next token of another kind. So no part of a character is ever returned, and
  * all returned strings together equal {@link Tokenizer#decode} of all ids.
  */
 public final class StreamingDecoder {

@@ -16,13 +16,13 @@ final class TextParts {
 
     private static final int LONGEST = 1 << 24;
 
-    /** Holds for the patterns of all families; in some, punctuation and the line end behind it are one word. */
+    /** Holds for the patterns of all families; in some, punctuation and the line end after it are one word. */
     static final Cuts AT_WORDS = (before, space) -> " \t".indexOf(space) >= 0 || Character.isLetterOrDigit(before);
 
     // White space inside an added token.
     private static final Pattern INSIDE = Pattern.compile("\\S\\s");
 
-    /** Says whether a text may be cut between a character and the white space behind it. */
+    /** Says whether a text may be cut between a character and the white space after it. */
     interface Cuts {
         boolean between(char before, char space);
     }
@@ -84,7 +84,7 @@ final class TextParts {
                         token.has("rstrip") || INSIDE.matcher(token.content()).find())) {
             return (before, space) -> false;
         }
-        // A stretch begins behind an added token, and may get a prefix.
+        // A stretch begins after an added token, and may get a prefix.
         String ends = tokens.stream()
                 .map(token -> token.content().substring(token.content().length() - 1))
                 .collect(Collectors.joining());

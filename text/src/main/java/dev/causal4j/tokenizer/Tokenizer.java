@@ -63,7 +63,7 @@ public final class Tokenizer implements Vocabulary {
      * @param tokens ids
      * @param starts for each token its first byte in the UTF-8 of the text, where U+FFFD stands for an unpaired
      *     surrogate
-     * @param ends for each token the byte behind its last; equal to its start for a space that only the model reads
+     * @param ends for each token the byte after its last; equal to its start for a space that only the model reads
      */
     public record Encoding(int[] tokens, int[] starts, int[] ends) {}
 
@@ -292,7 +292,7 @@ public final class Tokenizer implements Vocabulary {
 
     /**
      * Puts the ids before a text that the model's files put there, such as BOS, unless the text begins with them.
-     * GPT-2's files put none. A model goes on after it; {@link #whole} makes a text that is over.
+     * GPT-2's files put none. A model continues after it; {@link #whole} makes a complete text.
      */
     public int[] withPrefix(int[] ids) {
         if (prefix.length <= ids.length && Arrays.equals(prefix, 0, prefix.length, ids, 0, prefix.length)) {
@@ -341,7 +341,7 @@ public final class Tokenizer implements Vocabulary {
     }
 
     /**
-     * A new decoder for text behind a prompt. The text continues the prompt, unless that is special tokens alone, such
+     * A new decoder for text after a prompt. The text continues the prompt, unless that is special tokens alone, such
      * as BOS.
      */
     public StreamingDecoder decoderBehind(int... prompt) {

@@ -125,7 +125,7 @@ class AnswerCuttingTest {
         }
     }
 
-    /** Blanks in each place of a call, so many that a whole answer shows them all at once and pieces do not. */
+    /** Blanks in each place of a call, enough that a whole answer shows them all at once and pieces do not. */
     @ParameterizedTest
     @EnumSource(ToolFormat.class)
     void noCuttingChangesACallWithManyBlanks(ToolFormat format) {

@@ -54,7 +54,7 @@ class AnswerParserTest {
         }
     }
 
-    /** What a listener heard, put together again. */
+    /** The parts that a listener heard, joined. */
     private static final class Heard implements AnswerParser.Listener {
         final StringBuilder content = new StringBuilder();
         final StringBuilder reasoning = new StringBuilder();

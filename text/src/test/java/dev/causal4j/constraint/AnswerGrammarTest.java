@@ -17,7 +17,7 @@ import java.util.Objects;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
-/** What answers with tools may be, of a tokenizer in which some marks are control tokens and some are text. */
+/** Answers with tools, of a tokenizer in which some marks are control tokens and some are text. */
 class AnswerGrammarTest {
     private static final ToolDefinition WEATHER = tool("get_weather", false, """
             {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}""");

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What strangers send is counted where it is worked on: in steps and bytes, which bound CPU time and heap. */
+/** The work on input of strangers is counted where it is done: in steps and bytes, which bound CPU time and heap. */
 @Timeout(60)
 class BudgetTest {
     private static final Tokenizer TOKENIZER = Golden.tokenizer("minimind");
@@ -29,7 +29,7 @@ class BudgetTest {
     /** More on a busy machine, less on a fast one: a step is some tenth of a microsecond. */
     private static final long MOST_NANOS_OF_A_STEP = 2_000;
 
-    /** What a compilation with its first mask costs. */
+    /** The cost of a compilation with its first mask. */
     record Cost(long steps, long bytes, long nanos, String outcome) {
         static Cost of(Constraint constraint) {
             Budget budget = new Budget();
@@ -73,7 +73,7 @@ class BudgetTest {
         return random.ints(20, 'a', 'z' + 1).mapToObj(Character::toString).collect(Collectors.joining());
     }
 
-    /** A property under so many names, which differ in the case of their letters. */
+    /** A property under many names, which differ in the case of their letters. */
     private static String spellings(int count) {
         return IntStream.range(0, count)
                 .mapToObj(i -> IntStream.range(0, 10)
@@ -441,7 +441,7 @@ class BudgetTest {
         return allowed;
     }
 
-    /** What a try found out does not add to what a mask may cost, nor does a second mask have more. */
+    /** The work of a try does not add to the cost that a mask may have, nor does a second mask have more. */
     @Test
     void aLimitIsMetAlikeWithAndWithoutATryAndByAllWhoComeThere() {
         Constraint expensive = Constraint.sequence(Constraint.regex("x"), stars(300));

@@ -79,7 +79,7 @@ final class Golden {
                 : text.getBytes(StandardCharsets.UTF_8);
     }
 
-    /** Ids as the cases write them: {@code 3-7,9}, or those that are left out behind {@code !}. */
+    /** Ids as the cases write them: {@code 3-7,9}, or after {@code !} the ids that are left out. */
     static BitSet ids(String text, int size) {
         BitSet ids = new BitSet();
         boolean others = text.startsWith("!");

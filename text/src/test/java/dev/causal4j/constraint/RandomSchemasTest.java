@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 class RandomSchemasTest {
     private static final int WALKS = Whole.or(2_000, 500);
     private static final int STEPS = 400;
-    private static final int CLOSING = 25; // steps behind which a walk closes what it can
+    private static final int CLOSING = 25; // steps after which a walk closes what it can
     private static final Tokenizer TOKENIZER = Golden.tokenizer("minimind");
     private static final String[] FORMATS = {"date", "uuid", "ipv4", "ipv6"};
     private static final String[] PATTERNS = {

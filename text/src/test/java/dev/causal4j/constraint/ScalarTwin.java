@@ -27,7 +27,7 @@ final class ScalarTwin {
     private static final Node NEVER = new Any(Set.of());
     private static final Node EMPTY = new Times(NEVER, 0, 0);
 
-    /** What is left to do: a node first, then expressions. */
+    /** The rest of a derivation: a node first, then expressions. */
     private record Member(Node node, List<Expression> then) {}
 
     private final Grammar grammar;
@@ -90,7 +90,7 @@ final class ScalarTwin {
         return List.copyOf(all);
     }
 
-    /** The twin behind some bytes, or null if they cannot be completed. */
+    /** The twin after some bytes, or null if they cannot be completed. */
     @Nullable
     ScalarTwin next(byte[] text) {
         ScalarTwin twin = this;

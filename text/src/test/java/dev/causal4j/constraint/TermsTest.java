@@ -119,7 +119,7 @@ class TermsTest {
         assertThat(terms.live(terms.and(whole("(ab)*"), whole("(ba)+")))).isFalse();
         assertThat(terms.live(terms.and(whole("[a-z]{3,}"), whole(".{0,2}")))).isFalse();
         assertThat(terms.live(terms.and(whole("[a-z]{3,}"), whole(".{0,3}")))).isTrue();
-        assertThat(terms.live(terms.not(whole("[^]*")))).isTrue(); // what is no UTF-8
+        assertThat(terms.live(terms.not(whole("[^]*")))).isTrue(); // all that is no UTF-8
         assertThat(terms.live(terms.not(terms.all))).isFalse();
     }
 

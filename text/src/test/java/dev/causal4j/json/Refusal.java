@@ -7,7 +7,7 @@ import dev.causal4j.FormatException;
 import java.util.List;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 
-/** What every refusal of a file has in common. */
+/** The claims about every refusal of a file. */
 public final class Refusal {
     private Refusal() {}
 

@@ -74,7 +74,7 @@ export class Tree {
 		return true;
 	}
 
-	/** Adds a token that was chosen by hand; grow goes on in the same step. */
+	/** Adds a token that was chosen by hand; grow continues in the same step. */
 	force(token) {
 		const { steps, tokens } = this.current;
 		steps.push({ at: tokens.length, force: token.id, seed: 0, sampling: {}, open: true });

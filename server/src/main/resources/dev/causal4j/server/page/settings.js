@@ -8,7 +8,7 @@ const fields = form.elements;
 const OFF = { top_k: 0, min_p: 0, repetition_penalty: 1, presence_penalty: 0, frequency_penalty: 0 };
 export const NUMBERS = ["max_tokens", "temperature", "top_p", ...Object.keys(OFF)];
 
-// Of a tab: a text is continued in parts, an answer goes on to its end.
+// Of a tab: a text is continued in parts, an answer is written to its end.
 const lengths = { write: fields.max_tokens.value, chat: "" };
 let tab = "write";
 
@@ -18,7 +18,7 @@ export function select(name) {
 	fields.max_tokens.value = lengths[tab];
 }
 
-/** The fields of a request that the form sets, but for the seed. Fails if one is wrong, which the form then shows. */
+/** The fields of a request that the form sets, except the seed. Fails if one is wrong, which the form then shows. */
 export function sampling() {
 	if (!form.checkValidity()) {
 		for (const part of form.querySelectorAll("details:has(:invalid)")) part.open = true;

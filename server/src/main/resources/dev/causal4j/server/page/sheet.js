@@ -186,6 +186,6 @@ popup.onkeydown = e => {
 	else if (side !== undefined) of.focus(which + side);
 	else return;
 	if (e.key === "Escape") hide();
-	if (e.key !== "Tab") e.preventDefault(); // a tab goes on from the token
+	if (e.key !== "Tab") e.preventDefault(); // a tab moves on from the token
 	e.stopPropagation();
 };

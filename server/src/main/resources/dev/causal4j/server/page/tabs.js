@@ -93,7 +93,7 @@ export function write(desk) {
 const waiting = turn => (calls(turn).length === 1 ? calls(turn)[0] : null);
 const calls = turn => turn?.tree.current.facts?.calls ?? [];
 
-/** A text behind an answer, as a message. */
+/** A text after an answer, as a message. */
 const said = (text, before) => (waiting(before) ? { role: "tool", tool_call_id: waiting(before).id, content: text } : { role: "user", content: text });
 
 function messages(turns) {
@@ -121,7 +121,7 @@ export function chat(desk) {
 	const rows = [];
 	const area = at("chat-text");
 
-	/** What follows an answer belongs to the branch that it follows. */
+	/** The turns after an answer belong to its branch. */
 	function conversation() {
 		const turns = [];
 		for (let turn = first; turn; turn = turn.tree.current.next) turns.push(turn);
