@@ -21,7 +21,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "encode",
         description =
-                "Prints the tokens of a text: id, piece, and the first byte in the text and the one behind the last.")
+                "Prints the tokens of a text: id, piece, and the first byte in the text and the one after the last.")
 final class TokenizerEncodeCommand extends Subcommand {
     @Parameters(arity = "0..1", paramLabel = "TEXT", description = "The text; - reads standard input.")
     private @Nullable String text;

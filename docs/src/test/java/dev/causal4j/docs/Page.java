@@ -39,7 +39,7 @@ record Page(String name, String text) {
                 .toList();
     }
 
-    /** Those of XML and those written as group:artifact:version, in Gradle's lines too. */
+    /** Dependencies in XML and as group:artifact:version, in Gradle's lines too. */
     List<Dependency> dependencies() {
         return Stream.of(ELEMENT, COORDINATES)
                 .flatMap(pattern -> pattern.matcher(text).results())

@@ -18,7 +18,7 @@ import org.w3c.dom.NodeList;
 import org.xml.sax.SAXException;
 
 /**
- * What a pom says of its artifact, its parents included.
+ * The coordinates, properties and dependencies of a pom, its parents included.
  *
  * @param brought the artifacts that a project gets with this one, without those that they bring
  */

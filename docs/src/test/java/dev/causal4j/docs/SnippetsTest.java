@@ -33,7 +33,7 @@ import org.xml.sax.InputSource;
 /**
  * Compiles the Java blocks of README.md and of the guides as a reader would who pastes them: each page in a project of its own,
  * with the dependencies that the page names, and nothing else. A block of statements that compiles alone begins a program; another
- * one goes on from the blocks before it. Checks the dependencies themselves, too.
+ * one continues the blocks before it. Checks the dependencies themselves, too.
  */
 class SnippetsTest {
     private static final Path ROOT = root();
