@@ -7,9 +7,10 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 words='behind|go(es|ing)? on|but for|so many|anew|for ever|(is|are) none|of no use|ahead of|in the place of|nobody wants'
 begins='(That of|Those|What|Of which) '
 
-git ls-files -- '*.md' '*.java' '*.c' '*.h' '*.js' '*.mjs' '*.sh' '*.py' '*.xml' '*.yml' .ci/run check causal4j \
-  ':!*/test/resources/*' ':!*/VectorLoops.java' ':!*/VectorTileLoops.java' \
-  ':!core' | # remove this line to check core
+skipped=(':!*/test/resources/*' ':!*/VectorLoops.java' ':!*/VectorTileLoops.java')
+skipped+=(':!core') # until its comments are rewritten: without this line core is checked, too
+
+git ls-files -- '*.md' '*.java' '*.c' '*.h' '*.js' '*.mjs' '*.sh' '*.py' '*.xml' '*.yml' .ci/run check causal4j "${skipped[@]}" |
   xargs awk -v words="$words" -v begins="$begins" '
     FNR == 1 { code = 0; document = FILENAME ~ /\.md$/; shell = FILENAME ~ /(\.(sh|py|yml)|run|check|causal4j)$/ }
     { text = $0 }
