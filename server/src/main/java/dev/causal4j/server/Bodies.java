@@ -13,7 +13,7 @@ import java.util.SequencedSet;
  * given up for it: nobody who is slow, or pretends to be, keeps others out. Thread-safe.
  */
 final class Bodies {
-    private static final int PIECE = 1 << 16; // larger arrays that grow would leave the collector much
+    private static final int PIECE = 1 << 16; // larger arrays that grow would make much garbage
 
     private final SequencedSet<Body> unfinished = new LinkedHashSet<>(); // the oldest first
     private long held; // bytes
@@ -53,7 +53,7 @@ final class Bodies {
             }
         }
 
-        /** Tells that it is whole: it still counts, but is given up no more. */
+        /** Marks it as whole: it still counts, but is given up no more. */
         void end() {
             synchronized (Bodies.this) {
                 unfinished.remove(this);

@@ -38,7 +38,7 @@ final class Call {
     /** Requests of one owner share keys and values; empty for those without a key. */
     final String owner;
 
-    /** Who takes turns with others: the owner, or the network of a client without a key. */
+    /** The caller that takes turns with others: the owner, or the network of a client without a key. */
     final Object caller;
 
     private final long start = System.nanoTime();

@@ -8,7 +8,7 @@ import org.xnio.IoUtils;
 import org.xnio.StreamConnection;
 
 /**
- * The connections of all clients, bounded: each holds what has come of a head. A network may have as many as are left to
+ * The connections of all clients, bounded: each holds the received part of a head. A network may have as many as are left to
  * others, so that few networks keep nobody out. One more is closed before it is read. Thread-safe.
  */
 final class Connections implements ChannelListener<StreamConnection> {

@@ -159,7 +159,7 @@ final class Routes implements HttpHandler {
         }
     }
 
-    /** Refuses what Undertow lets through, and other servers between here and the client might read in another way. */
+    /** Refuses requests that Undertow accepts, but that servers between here and the client might read in another way. */
     private static void checkHead(HttpServerExchange exchange) {
         boolean latest = exchange.getProtocol().equals(Protocols.HTTP_1_1);
         String coding = exchange.getRequestHeaders().getFirst(Headers.TRANSFER_ENCODING);
@@ -266,8 +266,8 @@ final class Routes implements HttpHandler {
     }
 
     /**
-     * Starts a request, unless its caller has others and there are too many, or their bodies are too large. One whose client
-     * does not read goes for it.
+     * Starts a request, unless its caller has others and there are too many, or their bodies are too large. A request whose client
+     * does not read is ended for it.
      */
     private void admit(Call call, Action action) {
         int others = calls.size();
@@ -287,7 +287,7 @@ final class Routes implements HttpHandler {
         }
     }
 
-    /** Gives the place of a request to others; false if it has none any more. */
+    /** Gives the place of a request to others; false if it has no place any more. */
     private boolean leaves(Call call) {
         boolean left = calls.remove(call);
         if (left) {
@@ -322,7 +322,7 @@ final class Routes implements HttpHandler {
         });
     }
 
-    /** Answers, and says what goes wrong. */
+    /** Answers, with an error if that fails. */
     private void answer(Call call, Action action) throws IOException {
         try {
             action.answer(call);

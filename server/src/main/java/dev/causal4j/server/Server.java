@@ -26,8 +26,8 @@ import org.xnio.channels.AcceptingChannel;
 /**
  * Serves a model over HTTP. Thread-safe. To be closed before its model.
  *
- * <p>A request waits in a queue with a bound until the engine has room; a client that goes ends what it asked for at
- * once. Nothing that another client does changes a bit of an answer.
+ * <p>A request waits in a queue with a bound until the engine has room; a client that leaves ends its request at
+ * once. No other client changes a bit of an answer.
  */
 public final class Server implements AutoCloseable {
     final Engine engine;

@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.LongAdder;
  * The figures of {@code /metrics} as meters of Micrometer, for a program with a registry of its own. Times have a count
  * and a sum, and no buckets. Needs {@code micrometer-core}, which a server does without. Thread-safe.
  */
-@SuppressWarnings("exports") // who has a registry requires Micrometer itself
+@SuppressWarnings("exports") // a program with a registry requires Micrometer itself
 public final class ServerMeters implements MeterBinder {
     private final Metrics metrics;
     private final Tags tags;

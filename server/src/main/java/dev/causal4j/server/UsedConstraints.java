@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 /** The compiled constraints that requests use: the heap keeps them until the requests end. Thread-safe. */
 final class UsedConstraints {
     /**
-     * How one is used.
+     * The use of a constraint.
      *
      * @param caller the first that uses it
      */

@@ -72,7 +72,7 @@ public final class AnswerParser {
     /** A longer head of a call counts as content, so that no cutting decides how long a parser waits. */
     private static final int MOST_HELD = 4096;
 
-    /** Characters that are read at once: each step looks through what is not understood, and moves it. */
+    /** Characters that are read at once: each step searches and moves the text that is not parsed yet. */
     private static final int MOST_READ = 1024;
 
     private static final String LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -93,7 +93,7 @@ public final class AnswerParser {
     boolean ended;
     private boolean cut; // it did not end by itself, so that the beginning of a head at its end is no text
     private State state;
-    private boolean untold; // the text begins like a call of which nothing was told
+    private boolean untold; // the text begins like a call of which nothing was emitted
 
     private final StringBuilder gap = new StringBuilder(); // white space that may stand before a call, or end a thought
     private boolean trims; // white space that comes next
@@ -102,7 +102,7 @@ public final class AnswerParser {
     private final StringBuilder reasoning = new StringBuilder();
     private final List<ToolCall> done = new ArrayList<>();
     private final StringBuilder arguments = new StringBuilder(); // of the call that is read
-    boolean begun; // whether the call was told
+    boolean begun; // whether the call was emitted
 
     /**
      * A parser of one answer.
@@ -141,7 +141,7 @@ public final class AnswerParser {
         return parser;
     }
 
-    /** Adds a piece of the answer, of whole characters, and tells what is sure then. */
+    /** Adds a piece of the answer, of whole characters, and emits what is certain. */
     public void accept(String piece) {
         for (int from = 0, to; from < piece.length(); from = to) {
             to = Math.min(piece.length(), from + MOST_READ);
@@ -152,7 +152,7 @@ public final class AnswerParser {
     }
 
     /**
-     * Ends the answer, and tells what was held back.
+     * Ends the answer, and emits the text that was held back.
      *
      * @param finishReason why it ended: {@code stop}, {@code length} or another, of which {@code stop} becomes {@code
      *     tool_calls} if there are calls

@@ -368,7 +368,7 @@ final class Automaton {
         }
     }
 
-    /** Forgets what was found out since the compilation. Configurations that are in use stay sound. */
+    /** Drops the configurations made since the compilation. Configurations in use stay valid. */
     void forget() {
         configurations.keySet().forEach(each -> {
             Arrays.fill(each.next, null);

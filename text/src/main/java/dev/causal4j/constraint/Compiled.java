@@ -11,13 +11,13 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A constraint for the tokens of one vocabulary. Thread-safe: its matchers share what they find out. One finds out at a
- * time, under a lock; what is known is read without it.
+ * A constraint for the tokens of one vocabulary. Thread-safe: its matchers share transitions and masks. One thread computes
+ * them at a time, under a lock; computed ones are read without it.
  */
 final class Compiled {
     private static final int NO_TOKEN = Integer.MAX_VALUE; // a byte of no token
 
-    /** All that are not collected yet, since what they find out is bounded together; guards what follows. */
+    /** All that are not collected yet, since one bound holds for their transitions and masks; guards the fields below. */
     private static final Set<Compiled> LIVING = Collections.newSetFromMap(new WeakHashMap<>());
 
     private static long allGrown; // bytes, also of what was collected since they were counted
@@ -61,12 +61,12 @@ final class Compiled {
         return work(at, Limits.TOKEN_STEPS, work);
     }
 
-    /** Null if somebody else works, or it takes longer. */
+    /** Null if another thread works on it, or it takes longer. */
     private <T> @Nullable T tryToFind(Configuration at, Supplier<T> work) {
         try {
             return at.tried == 0 && lock.tryLock() ? work(at, Limits.TRIED_STEPS, work) : null;
         } catch (ConstraintException unused) {
-            return null; // who may wait meets it again
+            return null; // a caller that may wait meets it again
         }
     }
 
@@ -94,7 +94,7 @@ final class Compiled {
         }
     }
 
-    /** Counts what is found out, under the lock. If all is too much, large ones forget, the longest unused first. */
+    /** Counts new transitions and masks, under the lock. Above the bound large constraints drop theirs, the longest unused first. */
     private void count() {
         bytes = budget.bytes();
         synchronized (LIVING) {
@@ -113,7 +113,7 @@ final class Compiled {
         }
     }
 
-    /** Forgets what was found out, if nobody else works. */
+    /** Drops transitions and masks, unless another thread works on it. */
     private void forget() {
         if (lock.tryLock()) {
             try {

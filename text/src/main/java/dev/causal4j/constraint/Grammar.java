@@ -12,7 +12,7 @@ record Grammar(List<Expression> rules, List<String> names) {
     /** The empty text. */
     static final Expression EMPTY = new Expression.Sequence(List.of());
 
-    /** Roughly the bytes of a rule, without terms and sets of tokens. Who makes it counts them. */
+    /** Roughly the bytes of a rule, without terms and sets of tokens. The code that makes it counts them. */
     static long bytes(Expression part) {
         return 60 + part.parts().stream().mapToLong(Grammar::bytes).sum();
     }

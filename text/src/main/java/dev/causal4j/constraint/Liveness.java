@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Finds out which terms have a text: by their parts if these tell it, else by their derivatives. Not thread-safe. */
+/** Decides which terms have a text: by their parts if these show it, else by their derivatives. Not thread-safe. */
 final class Liveness {
     private static final int NEAR = 64; // bytes of a text that is looked for first
 
@@ -43,7 +43,7 @@ final class Liveness {
         return rest.node instanceof Node.Concat ? rest.life == Life.LIVE : of(rest);
     }
 
-    /** Looks for a derivative that has a text; what it finds holds for all on the way. */
+    /** Looks for a derivative that has a text; the result holds for all on the way. */
     private boolean search(Term start) {
         Map<Term, @Nullable Term> before = new HashMap<>();
         Term found = search(start, NEAR, before);

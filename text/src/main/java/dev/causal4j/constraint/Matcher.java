@@ -5,7 +5,7 @@ package dev.causal4j.constraint;
  * they are allowed where the matcher {@linkplain #isAccepting accepts}, and never passed to it. Not thread-safe.
  *
  * <p>Its answers depend on the accepted tokens alone. If it throws, its sequence ends with that exception. Whether it
- * meets its limit of steps can also depend on other texts of the same constraint: nobody pays for what they found out.
+ * meets its limit of steps can also depend on other texts of the same constraint: their transitions cost nothing again.
  */
 public interface Matcher {
     /**

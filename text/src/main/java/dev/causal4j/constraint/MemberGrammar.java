@@ -24,7 +24,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Arguments that stand one by one, each as text between marks, as a literal of Python or in the form of FunctionGemma
+ * Arguments that are written one by one, each as text between marks, as a literal of Python or in the form of FunctionGemma
  * and Gemma 4. Values of other types than string are JSON. Not thread-safe.
  */
 final class MemberGrammar {

@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** Keeps what a function gives, which may ask for other keys meanwhile. Not thread-safe. */
+/** Keeps the values of a function, which may ask for other keys meanwhile. Not thread-safe. */
 final class Memo<K, V> {
     private final Map<K, V> known = new HashMap<>();
     private final Function<K, V> function;

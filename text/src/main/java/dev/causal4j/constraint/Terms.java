@@ -451,7 +451,7 @@ final class Terms {
         budget.seal();
     }
 
-    /** Forgets what was found out since the compilation. Terms that are in use stay sound. */
+    /** Drops the terms made since the compilation. Terms in use stay valid. */
     void forget() {
         terms.values().forEach(term -> term.next = null);
         terms.clear();

@@ -19,7 +19,7 @@ import java.util.stream.Stream;
 /**
  * Writes files and folders whole or not at all: under a new name beside the target, which then replaces it. Whenever
  * the process ends, a reader finds the old content or all of the new, of a folder by {@link #found}: no system call of Java
- * exchanges two folders, so the old one lies aside for a moment. The next write puts that right; {@link #deleteUnfinished}
+ * exchanges two folders, so the old one lies aside for a moment. The next write repairs that; {@link #deleteUnfinished}
  * removes temporary remains. Only {@link #append} adds to a file; a failure may leave a part of what it adds. Thread-safe.
  */
 public final class WholeFile {
