@@ -107,7 +107,7 @@ final class BenchCommand extends Subcommand {
             return copies;
         }
 
-        /** @param told receives how many of the run's tokens are done */
+        /** @param told receives the number of the run's finished tokens */
         Run next(LongConsumer told) {
             caches.forEach(cache -> cache.truncate(0));
             caches.forEach(cache -> cache.adopt(before, context));

@@ -23,7 +23,7 @@ import picocli.CommandLine.Option;
 /** Tests constraints without a model's weights. */
 @Command(
         name = "constraint",
-        description = "Prints how texts fare under constraints, and which tokens can follow beginnings of texts.")
+        description = "Prints how much of a text a constraint allows, and which tokens can follow a beginning.")
 final class ConstraintCommand extends Subcommand {
     private static final String HEX = "hex:";
 

@@ -78,7 +78,7 @@ final class ConstraintOptions extends SharedOptions {
         }
     }
 
-    /** Adds what was read; documents tell what it costs the model. */
+    /** Adds the constraint that was read; documents report its cost to the model. */
     GenerationOptions.Builder addTo(GenerationOptions.Builder builder) {
         if (constraint == null) {
             return builder;

@@ -88,7 +88,7 @@ final class ConvertCommand extends Subcommand {
         return 0;
     }
 
-    /** A conversion that tells its progress. */
+    /** A conversion that reports its progress. */
     @FunctionalInterface
     interface Writing {
         void run(ProgressListener progress) throws IOException;

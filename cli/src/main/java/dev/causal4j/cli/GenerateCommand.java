@@ -50,9 +50,8 @@ final class GenerateCommand extends Subcommand {
     @Option(
             names = "--exact-sampling",
             paramLabel = "N",
-            description =
-                    "With a constraint: draw, at most N times, until a text is accepted, so that texts are as likely"
-                            + " among those allowed as the model makes them; masks alone distort that.")
+            description = "With a constraint: draw at most N times until a text is accepted. Accepted texts have the"
+                    + " model's own proportions, which masks alone distort.")
     private @Nullable Integer tries;
 
     @Mixin
@@ -139,7 +138,7 @@ final class GenerateCommand extends Subcommand {
         }
     }
 
-    /** Ends the line, and tells how to get the text again. */
+    /** Ends the line, and shows how to get the text again. */
     private void tellInterrupted(AtomicInteger shown) {
         synchronized (shown) {
             if (!json) {

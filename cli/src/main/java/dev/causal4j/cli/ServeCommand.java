@@ -34,9 +34,9 @@ import picocli.CommandLine.Option;
 final class ServeCommand extends Subcommand {
     private static final String KEYS = "CAUSAL4J_API_KEY";
 
-    private static final int STOPPED = 143; // as of a program that SIGTERM ends
+    private static final int STOPPED = 143; // the status of a program that SIGTERM ends
 
-    /** The server's parts that tell of their start. */
+    /** The server's parts that log their start. */
     private static final List<Logger> QUIET =
             List.of(Logger.getLogger("io.undertow"), Logger.getLogger("org.xnio"), Logger.getLogger("org.jboss"));
 
@@ -61,7 +61,7 @@ final class ServeCommand extends Subcommand {
             description = "Keys, one a line, of which a client must have one; also from " + KEYS + ".")
     private @Nullable Path keyFile;
 
-    @Option(names = "--no-api-key", description = "Let anybody ask who can reach the address.")
+    @Option(names = "--no-api-key", description = "Answer everybody who can reach the address.")
     private boolean open;
 
     @Option(

@@ -11,7 +11,7 @@ final class TemplateOptions {
     @Option(
             names = "--variables",
             paramLabel = "JSON",
-            description = "More for the template, for instance '{\"enable_thinking\": false}'.")
+            description = "Variables of the template, for instance '{\"enable_thinking\": false}'.")
     private String variables = "{}";
 
     Map<String, Object> fields() {

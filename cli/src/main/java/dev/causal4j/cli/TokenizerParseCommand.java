@@ -16,9 +16,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Shows what answers mean. */
-@Command(
-        name = "parse",
-        description = "Finds content, thoughts and calls of tools in answers: what render is for prompts.")
+@Command(name = "parse", description = "Finds content, thoughts and calls of tools in answers; the inverse of render.")
 final class TokenizerParseCommand extends Subcommand {
     @Option(names = "--calls", paramLabel = "NAME", description = "How calls are written, such as hermes.")
     private @Nullable String calls;
@@ -78,7 +76,7 @@ final class TokenizerParseCommand extends Subcommand {
         return document.put("deltas", all);
     }
 
-    /** Collects what was told since the last look. */
+    /** Collects the parts since the last call. */
     private static final class Deltas implements AnswerParser.Listener {
         private Document delta = new Document();
         private List<Document> told = new ArrayList<>();

@@ -36,7 +36,9 @@ final class TokenizerRenderCommand extends Subcommand {
     @Option(names = "--tools", paramLabel = "FILE", description = "A JSON list of the tools that may be called.")
     private @Nullable Path tools;
 
-    @Option(names = "--no-generation-prompt", description = "End with the last message, not with an answer's begin.")
+    @Option(
+            names = "--no-generation-prompt",
+            description = "End after the last message, without the beginning of an answer.")
     private boolean complete;
 
     @Mixin

@@ -69,7 +69,7 @@ final class TrainCommand extends Subcommand {
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
-    @Option(names = "--resume", description = "Go on from the last checkpoint in DIR, or start if it has none yet.")
+    @Option(names = "--resume", description = "Continue from the last checkpoint in DIR, or start if it has none yet.")
     private boolean resume;
 
     @Option(names = "--overwrite", description = "Replace the run in DIR.")

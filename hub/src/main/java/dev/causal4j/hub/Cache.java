@@ -230,7 +230,7 @@ record Cache(ModelName name, Path root) {
 
     /**
      * A file that is locked against other threads and processes until it is closed. Closing any channel of a file may give up
-     * all locks that this process has on it, so only who is alone in the process opens one.
+     * all locks that this process has on it, so a thread opens one only if it is alone in the process.
      */
     record Lock(Path path, FileChannel channel) implements Closeable {
         private static final Set<Path> TAKEN = ConcurrentHashMap.newKeySet();

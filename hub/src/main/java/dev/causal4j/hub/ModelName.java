@@ -58,7 +58,7 @@ public record ModelName(String repository, String revision) {
         return Optional.ofNullable(gpt2 ? "openai-community/" + text : KNOWN.get(text));
     }
 
-    /** As it is written; {@code main} goes without saying. */
+    /** As it is written; {@code main} is left out. */
     @Override
     public String toString() {
         return revision.equals(MAIN) ? repository : repository + "@" + revision;

@@ -8,7 +8,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 
 /**
- * A file as the hub's listing of a commit tells it. Immutable.
+ * A file in the hub's listing of a commit. Immutable.
  *
  * @param path inside the repository; checked, so that it cannot lead out of a folder
  * @param hash in hexadecimal: the SHA-256 of a large file, of a small one git's SHA-1; the name of its blob

@@ -35,7 +35,7 @@ public final class Causal4jChatModel implements ChatModel {
     /**
      * Answers.
      *
-     * @throws UnsupportedFeatureException if it asks for what is not there: images, another model
+     * @throws UnsupportedFeatureException if it asks for an unsupported feature: images, another model
      * @throws InvalidRequestException if the messages do not fit the context, or the template refuses them
      * @throws RateLimitException if the engine's queue is full
      * @throws LangChain4jException if a JSON document did not end within the most output tokens and the context

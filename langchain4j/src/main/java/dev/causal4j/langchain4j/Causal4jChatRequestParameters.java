@@ -22,12 +22,12 @@ public final class Causal4jChatRequestParameters extends DefaultChatRequestParam
         options = builder.options;
     }
 
-    /** The seed of the draw: equal seeds give equal answers. Null for another one each time, which the metadata tell. */
+    /** The seed of the draw: equal seeds give equal answers. Null for another one each time, which the metadata have. */
     public @Nullable Long seed() {
         return seed;
     }
 
-    /** Sets all else that the engine knows, after the other parameters; null for nothing. */
+    /** Sets all other options of the engine, after the other parameters; null for nothing. */
     public @Nullable Consumer<GenerationOptions.Builder> options() {
         return options;
     }

@@ -46,7 +46,7 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
     /**
      * Answers; other errors than this one go to the handler.
      *
-     * @throws UnsupportedFeatureException if it asks for what is not there: images, another model
+     * @throws UnsupportedFeatureException if it asks for an unsupported feature: images, another model
      */
     @Override
     public void doChat(ChatRequest request, StreamingChatResponseHandler handler) {
@@ -88,7 +88,7 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
         return conversations.listeners;
     }
 
-    /** Tells a handler of the parts of an answer; a call is complete when the next begins. Not thread-safe. */
+    /** Passes the parts of an answer to a handler; a call is complete when the next begins. Not thread-safe. */
     private static final class Parts implements AnswerParser.Listener {
         private final StreamingChatResponseHandler handler;
         private final Handle handle;

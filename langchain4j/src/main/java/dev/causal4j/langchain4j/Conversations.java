@@ -43,7 +43,7 @@ final class Conversations {
         Sampling.options(format, defaults);
     }
 
-    /** @throws UnsupportedFeatureException naming the first thing that is not there */
+    /** @throws UnsupportedFeatureException naming the first unsupported feature */
     void check(ChatRequest request) {
         check(request.parameters());
         Translation.messages(request.messages());

@@ -96,13 +96,13 @@ abstract class Settings<B extends Settings<B>> {
         return self();
     }
 
-    /** Equal seeds give equal texts; without a seed each text has another one, which its metadata tell. */
+    /** Equal seeds give equal texts; without a seed each text has another one, which its metadata have. */
     public B seed(@Nullable Long seed) {
         own.seed(seed);
         return self();
     }
 
-    /** Sets all else that the engine knows, such as log-probabilities, biases and rules; called for each request. */
+    /** Sets all other options of the engine, such as log-probabilities, biases and rules; called for each request. */
     public B options(@Nullable Consumer<GenerationOptions.Builder> options) {
         own.options(options);
         return self();

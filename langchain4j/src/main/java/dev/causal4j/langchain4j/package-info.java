@@ -10,7 +10,7 @@
  * Sampling} makes the engine's options of parameters, and {@code Conversations} requests and responses of those of
  * chats.
  *
- * <p>Errors: {@link dev.langchain4j.exception.UnsupportedFeatureException} for what is not there, thrown to the caller;
+ * <p>Errors: {@link dev.langchain4j.exception.UnsupportedFeatureException} for an unsupported feature, thrown to the caller;
  * {@link dev.langchain4j.exception.InvalidRequestException} for input that cannot be used, and {@link
  * dev.langchain4j.exception.RateLimitException} for a full queue, which streams give to their handler.
  */
