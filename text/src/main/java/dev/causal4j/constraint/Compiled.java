@@ -42,9 +42,7 @@ final class Compiled {
         synchronized (LIVING) {
             LIVING.add(this);
         }
-        find(
-                automaton.start(),
-                () -> masks.find(automaton.start(), true)); // refuses at once a constraint that cannot be held
+        find(automaton.start(), () -> masks.find(automaton.start(), true)); // refuses what cannot be held
         terms.seal();
     }
 

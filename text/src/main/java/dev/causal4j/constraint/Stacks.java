@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Stacks {
     /**
-     * A place on top of others.
+     * A stack frame: a place on top of other frames.
      *
      * @param below null for the end of the text
      */
