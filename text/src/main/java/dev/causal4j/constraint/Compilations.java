@@ -62,9 +62,11 @@ final class Compilations {
         if (e.getCause() instanceof ConstraintException refusal) {
             return refusal;
         }
-        return e.getCause() instanceof StackOverflowError
-                ? new ConstraintException("constraint", "one of less depth", "too much of it", "make it smaller")
-                : new IllegalStateException(e.getCause());
+        return e.getCause() instanceof StackOverflowError ? tooDeep() : new IllegalStateException(e.getCause());
+    }
+
+    static ConstraintException tooDeep() {
+        return new ConstraintException("constraint", "one of less depth", "too much of it", "make it smaller");
     }
 
     private synchronized void evict(Object latest, FutureTask<Compiled> task) {
