@@ -56,7 +56,7 @@ final class GrammarConstraint implements Constraint {
         try {
             source.compile(new Terms(CodePoints.ALL, new Budget()), null, ignored);
         } catch (StackOverflowError e) {
-            throw Compilations.tooDeep();
+            throw Compilations.failure(e);
         }
         return List.copyOf(ignored);
     }
