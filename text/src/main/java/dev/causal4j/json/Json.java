@@ -357,6 +357,9 @@ public record Json(String subject, Map<?, ?> root) {
                 throw new FormatException(subject, one, "more after it", "is the file damaged?");
             }
             return root;
+        } catch (NumberFormatException e) {
+            throw new FormatException(
+                    subject, "valid JSON", "a number whose exponent has over 31 bits", "is the file damaged?", e);
         } catch (JacksonException e) {
             boolean encoding = e.getCause() instanceof CharacterCodingException;
             TokenStreamLocation at = e.getLocation(); // of exceeded limits there is none
