@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * Causal self-attention. A task is a {@link Tile} of queries; its scores are the scratch of the thread that runs it. All
  * threads share a tile of one token after a long context.
  *
- * <p>The comments of forward and backward number its steps. {@link PagedAttention} has 6 to 10, {@link AttentionBackward}
- * goes back from 10 to 5.
+ * <p>The comments of forward and backward number its steps. {@link PagedAttention} has 6 to 10, {@link
+ * AttentionBackward} goes back from 10 to 5.
  *
  * <pre>
  *    1  q k v g = x Wᵀ, g the gates of out

@@ -177,7 +177,7 @@ record AttentionBackward(
             return dSink;
         }
 
-        /** One query's row of scores becomes m, its row of dm becomes ds, 0 for masked positions; returns its sink's. */
+        /** One query: its scores become m, its dm becomes ds, 0 for masked positions. Returns the sink's gradient. */
         private float scores(
                 Rows m,
                 int r,

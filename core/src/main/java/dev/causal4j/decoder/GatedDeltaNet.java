@@ -149,8 +149,8 @@ record GatedDeltaNet(
     }
 
     /**
-     * 6: the gradients by rates and decays become those by what they are made of. A decay's is by its logarithm: with ln g
-     * = -exp(A) softplus(x) it is ln g · d ln g.
+     * 6: the gradients by rates and decays become those by what they are made of. A decay's is by its logarithm: with
+     * ln g = -exp(A) softplus(x) it is ln g · d ln g.
      */
     private void ratesBackward(int rows, Tape tape, float[] gated, float[] dGates, Gradients gradients) {
         int heads = config.valueHeads();

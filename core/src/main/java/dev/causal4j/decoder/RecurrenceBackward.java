@@ -7,8 +7,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The backward of {@link RecurrentHeads#move} for sequences that begin in the step. Beside the steps of a {@link DeltaRule}
- * stand those that undo them, the last first, from the last position to the first. S' is the state before a position:
+ * The backward of {@link RecurrentHeads#move} for sequences that begin in the step. Beside the steps of a {@link
+ * dev.causal4j.kernel.DeltaRule} stand those that undo them, the last first, from the last position to the first. S' is
+ * the state before a position, dS begins as the gradient by the state after it:
  *
  * <pre>
  *   1  h = g S'               dg = ⟨dh, S'⟩        dS' = g dh
@@ -18,8 +19,8 @@ import java.util.List;
  *   5  y = Sᵀ q               dq = S dy            dS += q dyᵀ
  * </pre>
  *
- * <p>Without the correction there is no 2, and de is 0 in dk and dh. Each number is one chain. Each 64th state is kept; the
- * others are computed again.
+ * <p>Without the correction there is no 2, and de is 0 in dk and dh. Each number is one chain. Each 64th state is kept;
+ * the others are computed again.
  *
  * @param active [N, width], queries, keys and values
  * @param gates [N, 2 value heads], rates and decays
