@@ -17,7 +17,9 @@ build_if_stale() {
     rm -rf "$app.new" "$target/lib"
     mkdir "$app.new"
     touch "$app.new/built" # sources that change while we build are newer than this
-    if ! package cli "$target/launcher.log"; then
+    if [ -z "${CAUSAL4J_ANALYSIS+set}" ]; then touch "$app.new/unanalysed"; fi
+    # Analysis takes as long as the rest of the build, and is for those who change the sources.
+    if ! package cli "$target/launcher.log" ${CAUSAL4J_ANALYSIS--Danalysis=-parameters}; then
       unlock "$target/launcher.building"
       echo "causal4j: the build failed; its output is above" >&2
       exit 1

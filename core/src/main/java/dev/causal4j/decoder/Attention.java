@@ -18,6 +18,24 @@ import org.jspecify.annotations.Nullable;
 /**
  * Causal self-attention. A task is a {@link Tile} of queries; its scores are the scratch of the thread that runs it. All
  * threads share a tile of one token after a long context.
+ *
+ * <p>The comments of forward and backward number its steps. {@link PagedAttention} has 6 to 10, {@link
+ * AttentionBackward} goes back from 10 to 5.
+ *
+ * <pre>
+ *    1  q k v g = x Wᵀ, g the gates of out
+ *    2  v = k, if values are keys
+ *    3  q = norm(q)       k = norm(k)       v = norm(v)
+ *    4  q = rope(q)       k = rope(k)
+ *    5  q = scale q, and by the factor of a position
+ *    6  s = q · k         of each key up to the query's
+ *    7  s = c tanh(s / c)
+ *    8  p = softmax(s, sink)
+ *    9  m = dropout(p)
+ *   10  out = Σ m v
+ *   11  out = sigmoid(g) ∘ out
+ *   12  y = out Woᵀ
+ * </pre>
  */
 final class Attention implements Mixer {
     /** Queries that share one reading of their keys, which is then of little account. */
@@ -107,18 +125,65 @@ final class Attention implements Mixer {
     public void forward(Step step, Step wanted, Tape tape, Activations a) {
         tape.projected = Activations.atLeast(tape.projected, step.rows(), width);
         tape.mixed = Activations.atLeast(tape.mixed, wanted.rows(), queryWidth);
-        project(step, tape.projected, a); // [N, width]
+        project(step, tape.projected, a); // 1, 2: q k v g    [N, width]
         float[] prepared = toPrepare(step, tape);
         int parts = config.queryKeyNorm() == QueryKeyNorm.ALL ? 1 : kvHeads; // ALL normalizes whole rows
+        // 3, 4, 5: q k v    [N, width]
         step.compute.each(step.rows() * parts, i -> prepare(prepared, step, i / parts, i % parts, kvHeads / parts));
-        attend(step, wanted, prepared, tape.mixed, a);
+        attend(step, wanted, prepared, tape.mixed, a); // 6 to 10: out    [N, queryWidth]
         if (config.gated()) {
-            gate(wanted, tape);
+            gate(wanted, tape); // 11: out = sigmoid(g) ∘ out    [N, queryWidth]
         }
-        out.forward(tape.mixed, a.normed, wanted.rows()); // [N, D]
+        out.forward(tape.mixed, a.normed, wanted.rows()); // 12: y = out Woᵀ    [N, D]
     }
 
-    /** Multiplies what the heads saw by the sigmoids of their gates, which lie behind the values. */
+    @Override
+    public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
+        a.dMixed = Activations.atLeast(a.dMixed, step.rows(), queryWidth);
+        a.dProjected = Activations.atLeast(a.dProjected, step.rows(), width);
+        a.dPrepared = Activations.atLeast(a.dPrepared, extras.queryNorm == null ? 0 : step.rows(), width);
+        out.backward(tape.mixed, a.dOut, a.dMixed, step.rows(), gradients); // 12: dOut = dy Wo    dWo += dyᵀ out
+        if (config.gated()) {
+            gateBackward(step, tape, a); // 11: dg, dOut
+        }
+        float[] dPrepared = extras.queryNorm == null ? a.dProjected : a.dPrepared;
+        float[] dSinks = extras.sinks == null ? null : gradients.of(extras.sinks);
+        float[] dKeys = readsOwn() ? dPrepared : new float[step.rows() * 2 * kvHeads * headSize];
+        // 10 to 5: dq dk dv
+        new AttentionBackward(this, step, tape, a, dPrepared, dKeys, new float[step.parts.size() * heads]).run(dSinks);
+        if (readsOwn()) {
+            addReaders(step, dPrepared, a); // 10, 6: dv, dk of their readers
+        } else {
+            a.addKeys(config.keysOf(), dKeys);
+        }
+        Rope rope = extras.rope;
+        if (rope != null) {
+            step.compute.each(step.rows(), row -> {
+                Rope.Table table = rope.table(step.cache(row).capacity());
+                grow(dPrepared, row * width, queryWidth, step, row); // 5: dq = factor dq
+                for (int head = 0; head < (queryWidth + keyWidth) / headSize; head++) { // 4: dq dk = turned back
+                    table.backward(dPrepared, row * width + head * headSize, step.position(row));
+                }
+            });
+        }
+        if (extras.queryNorm != null) {
+            normsBackward(step, tape, a, gradients); // 3: dq dk dv, dGains
+        }
+        if (config.values() == Values.KEYS) {
+            step.compute.each(
+                    step.rows(),
+                    row -> { // 2: dk += dv
+                        int keys = row * width + queryWidth;
+                        Kernels.add(a.dProjected, keys + keyWidth, a.dProjected, keys, keyWidth);
+                    });
+        }
+        int d = queryKeyValue.weight().cols();
+        // 1: dx = d(q k v g) W    dW += d(q k v g)ᵀ x
+        queryKeyValue.backward(
+                rows(a.normed, d, step), rows(a.dProjected, width, step), rows(a.dNormed, d, step), gradients);
+    }
+
+    /** 11: multiplies what the heads saw by the sigmoids of their gates, which lie behind the values. */
     private void gate(Step wanted, Tape tape) {
         if (tape.keeps) {
             tape.attended = Activations.copied(tape.mixed, tape.attended, wanted.rows(), queryWidth);
@@ -127,6 +192,19 @@ final class Attention implements Mixer {
             int gates = (wanted.source(row) + 1) * width - queryWidth;
             Kernels.sigmoid(tape.projected, gates, queryWidth);
             Kernels.scale(tape.projected, gates, tape.mixed, row * queryWidth, queryWidth);
+        });
+    }
+
+    /** 11: with s = sigmoid(g), dg = dOut ∘ out ∘ (1 - s), where out is that after the gate; dOut = s ∘ dOut. */
+    private void gateBackward(Step step, Tape tape, Activations a) {
+        step.compute.each(step.rows(), row -> {
+            int gates = (row + 1) * width - queryWidth;
+            int at = row * queryWidth;
+            for (int i = 0; i < queryWidth; i++) {
+                float s = tape.projected[gates + i];
+                a.dProjected[gates + i] = a.dMixed[at + i] * tape.mixed[at + i] * (1 - s); // dg
+                a.dMixed[at + i] *= s; // dOut
+            }
         });
     }
 
@@ -141,10 +219,11 @@ final class Attention implements Mixer {
     }
 
     private void project(Step step, float[] x, Activations a) {
+        // 1: q k v g = x Wᵀ
         queryKeyValue.forward(rows(a.normed, queryKeyValue.weight().cols(), step), rows(x, width, step));
         for (int row = 0; config.values() == Values.KEYS && row < step.rows(); row++) {
             int keys = row * width + queryWidth;
-            System.arraycopy(x, keys, x, keys + keyWidth, keyWidth);
+            System.arraycopy(x, keys, x, keys + keyWidth, keyWidth); // 2: v = k
         }
     }
 
@@ -164,12 +243,12 @@ final class Attention implements Mixer {
     /** Norms and rotates some heads of a row. */
     private void turn(float[] x, int at, int count, @Nullable Norm norm, Step step, int row) {
         if (norm != null) {
-            norm.forward(x, at, count * headSize);
+            norm.forward(x, at, count * headSize); // 3
         }
         if (extras.rope != null) {
             Rope.Table table = extras.rope.table(step.cache(row).capacity());
             for (int head = 0; head < count; head++) {
-                table.forward(x, at + head * headSize, step.position(row));
+                table.forward(x, at + head * headSize, step.position(row)); // 4
             }
         }
     }
@@ -186,23 +265,44 @@ final class Attention implements Mixer {
     private void prepare(float[] x, Step step, int row, int part, int count) {
         int queries = row * width + part * count * group * headSize;
         int n = count * group * headSize;
-        turn(x, queries, count * group, extras.queryNorm, step, row);
-        grow(x, queries, n, step, row);
-        for (int i = queries; i < queries + n; i += headSize) {
+        turn(x, queries, count * group, extras.queryNorm, step, row); // 3, 4
+        grow(x, queries, n, step, row); // 5: q = factor q
+        for (int i = queries; i < queries + n; i += headSize) { // 5: q = scale q
             Kernels.scale(scales, 0, x, i, headSize);
         }
         if (!readsOwn()) {
             return;
         }
         int keys = row * width + queryWidth + part * count * headSize;
-        turn(x, keys, count, extras.keyNorm, step, row);
+        turn(x, keys, count, extras.keyNorm, step, row); // 3, 4
         if (extras.valueNorm != null) {
-            extras.valueNorm.forward(x, keys + keyWidth, count * headSize);
+            extras.valueNorm.forward(x, keys + keyWidth, count * headSize); // 3
         }
         Pages pages = step.cache(row).pages(layer, part * count, count, headSize);
         for (int head = 0; head < count; head++) {
             int key = keys + head * headSize;
             pages.store(head, step.position(row), x, key, key + keyWidth);
+        }
+    }
+
+    /** 3: the gradients by the numbers before their norms, and by the norms' gains. */
+    private void normsBackward(Step step, Tape tape, Activations a, Gradients gradients) {
+        for (int row = 0; row < step.rows(); row++) {
+            int values = row * width + queryWidth + keyWidth;
+            int passed = extras.valueNorm == null ? keyWidth : 0; // numbers without a norm
+            Arrays.fill(a.dProjected, row * width, values + keyWidth, 0f);
+            System.arraycopy(a.dPrepared, values, a.dProjected, values, passed);
+        }
+        backward(extras.queryNorm, 0, queryWidth, step, tape, a, gradients);
+        backward(extras.keyNorm, queryWidth, keyWidth, step, tape, a, gradients);
+        backward(extras.valueNorm, queryWidth + keyWidth, keyWidth, step, tape, a, gradients);
+    }
+
+    private void backward(
+            @Nullable Norm norm, int offset, int size, Step step, Tape tape, Activations a, Gradients gradients) {
+        if (norm != null) {
+            Norm.Heads heads = new Norm.Heads(width, offset, size / norm.gain().length);
+            norm.backward(step, heads, tape.projected, a.dPrepared, a.dProjected, a, gradients);
         }
     }
 
@@ -282,88 +382,11 @@ final class Attention implements Mixer {
         }
     }
 
-    @Override
-    public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
-        a.dMixed = Activations.atLeast(a.dMixed, step.rows(), queryWidth);
-        a.dProjected = Activations.atLeast(a.dProjected, step.rows(), width);
-        a.dPrepared = Activations.atLeast(a.dPrepared, extras.queryNorm == null ? 0 : step.rows(), width);
-        out.backward(tape.mixed, a.dOut, a.dMixed, step.rows(), gradients);
-        if (config.gated()) {
-            gateBackward(step, tape, a);
-        }
-        float[] dPrepared = extras.queryNorm == null ? a.dProjected : a.dPrepared;
-        float[] dSinks = extras.sinks == null ? null : gradients.of(extras.sinks);
-        float[] dKeys = readsOwn() ? dPrepared : new float[step.rows() * 2 * kvHeads * headSize];
-        new AttentionBackward(this, step, tape, a, dPrepared, dKeys, new float[step.parts.size() * heads]).run(dSinks);
-        if (readsOwn()) {
-            addReaders(step, dPrepared, a);
-        } else {
-            a.addKeys(config.keysOf(), dKeys);
-        }
-        Rope rope = extras.rope;
-        if (rope != null) {
-            step.compute.each(step.rows(), row -> {
-                Rope.Table table = rope.table(step.cache(row).capacity());
-                grow(dPrepared, row * width, queryWidth, step, row);
-                for (int head = 0; head < (queryWidth + keyWidth) / headSize; head++) {
-                    table.backward(dPrepared, row * width + head * headSize, step.position(row));
-                }
-            });
-        }
-        if (extras.queryNorm != null) {
-            normsBackward(step, tape, a, gradients);
-        }
-        if (config.values() == Values.KEYS) {
-            step.compute.each(
-                    step.rows(),
-                    row -> { // both paths lead into one projection
-                        int keys = row * width + queryWidth;
-                        Kernels.add(a.dProjected, keys + keyWidth, a.dProjected, keys, keyWidth);
-                    });
-        }
-        int d = queryKeyValue.weight().cols();
-        queryKeyValue.backward(
-                rows(a.normed, d, step), rows(a.dProjected, width, step), rows(a.dNormed, d, step), gradients);
-    }
-
-    /** With s the sigmoid of a gate and y = s · seen: d gate = dy · y · (1 - s), d seen = dy · s. */
-    private void gateBackward(Step step, Tape tape, Activations a) {
-        step.compute.each(step.rows(), row -> {
-            int gates = (row + 1) * width - queryWidth;
-            int at = row * queryWidth;
-            for (int i = 0; i < queryWidth; i++) {
-                float s = tape.projected[gates + i];
-                a.dProjected[gates + i] = a.dMixed[at + i] * tape.mixed[at + i] * (1 - s);
-                a.dMixed[at + i] *= s;
-            }
-        });
-    }
-
     /** Adds what the layers that read these keys and values have computed of their gradients. */
     private void addReaders(Step step, float[] dPrepared, Activations a) {
         float[] sums = a.takeKeys(layer);
         for (int row = 0; sums != null && row < step.rows(); row++) {
             Kernels.add(sums, row * 2 * keyWidth, dPrepared, row * width + queryWidth, 2 * keyWidth);
-        }
-    }
-
-    private void normsBackward(Step step, Tape tape, Activations a, Gradients gradients) {
-        for (int row = 0; row < step.rows(); row++) {
-            int values = row * width + queryWidth + keyWidth;
-            int passed = extras.valueNorm == null ? keyWidth : 0; // numbers without a norm
-            Arrays.fill(a.dProjected, row * width, values + keyWidth, 0f);
-            System.arraycopy(a.dPrepared, values, a.dProjected, values, passed);
-        }
-        backward(extras.queryNorm, 0, queryWidth, step, tape, a, gradients);
-        backward(extras.keyNorm, queryWidth, keyWidth, step, tape, a, gradients);
-        backward(extras.valueNorm, queryWidth + keyWidth, keyWidth, step, tape, a, gradients);
-    }
-
-    private void backward(
-            @Nullable Norm norm, int offset, int size, Step step, Tape tape, Activations a, Gradients gradients) {
-        if (norm != null) {
-            Norm.Heads heads = new Norm.Heads(width, offset, size / norm.gain().length);
-            norm.backward(step, heads, tape.projected, a.dPrepared, a.dProjected, a, gradients);
         }
     }
 }

@@ -16,14 +16,17 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The backward of {@link Attention} between its projections: the gradients of normed, rotated and scaled queries and
- * keys, and of values. Single use.
- *
- * <p>With scores S = cap(Q · Kᵀ), weights P = softmax(S), dropped weights M P and out = M P · V:
+ * The backward of {@link Attention} between its projections: the gradients of normed and rotated queries and keys, and
+ * of values. Single use. Beside the forward's steps stand those that undo them, the last first; s are the scores, p the
+ * weights, M the factors of dropout:
  *
  * <pre>
- *   dV = (M P)ᵀ · dOut        dS = P ∘ (M (dOut · Vᵀ) - rowSum(dOut ∘ out)) ∘ (1 - (S / c)²)
- *   dQ = dS · K               dK = dSᵀ · Q
+ *    5  q = scale q                dq = scale dq
+ *    6  s = q · k                  dq = Σ ds k        dk = Σ ds q
+ *    7  s = c tanh(s / c)          ds = ds (1 - (s / c)²)
+ *    8  p = softmax(s, sink)       ds = p (dp - δ)  dSink = -p(sink) δ    with δ = Σ p dp = out · dOut
+ *    9  m = M p                    dp = M dm
+ *   10  out = Σ m v                dm = v · dOut      dv = Σ m dOut
  * </pre>
  *
  * <p>The weights are recomputed for 64 queries at a time, with the bits of the forward. Each number of dK and dV is one
@@ -141,41 +144,42 @@ record AttentionBackward(
             pack(both, keys, partBytes);
         }
 
-        /** A block of queries of one head; returns the gradient of its sink. */
+        /** A block of queries of one head: up to 9 again, then back from 10. Returns the gradient of its sink. */
         private float queries(Step.Part part, int kvHead, int head, int from, AttentionRule rule, float sink) {
             int first = part.first() + from;
             int count = Math.min(BLOCK, part.count() - from);
             int seen = from + count;
-            Rows someQueries = rows(attention.prepared(tape), first, count, head * headSize); // scaled
-            Rows someOuts =
-                    new Rows(a.dMixed, first * attention.queryWidth + head * headSize, attention.queryWidth, count);
-            Rows outs = new Rows(attention.attended(tape), someOuts.offset(), attention.queryWidth, count);
-            Rows p = Rows.of(weights, Panels.needed(seen) * WIDTH, count);
-            Rows ds = Rows.of(dScores, p.stride(), count);
-            Rows products = Rows.of(dQueries, parts * WIDTH, count);
+            Rows q = rows(attention.prepared(tape), first, count, head * headSize); // scaled
+            Rows dq = rows(gradients, first, count, head * headSize);
+            Rows dOut = new Rows(a.dMixed, first * attention.queryWidth + head * headSize, attention.queryWidth, count);
+            Rows out = new Rows(attention.attended(tape), dOut.offset(), attention.queryWidth, count);
+            Rows m = Rows.of(weights, Panels.needed(seen) * WIDTH, count);
+            Rows ds = Rows.of(dScores, m.stride(), count);
+            Rows sums = Rows.of(dQueries, parts * WIDTH, count);
             Pages pages = part.cache().pages(attention.layer, kvHead, 1, headSize);
             PagedAttention.Weighting dropout = step.weighting(attention.layer, attention.heads, head, first);
-            Kernels.scores(pages, someQueries, 0, seen, p);
-            Kernels.multiply(new Panels(values, 0, valueBytes, Panels.needed(seen), headSize), someOuts, ds);
+
+            Kernels.scores(pages, q, 0, seen, m); // 6: s = q · k    [64, T], in the place of m
+            Panels v = new Panels(values, 0, valueBytes, Panels.needed(seen), headSize);
+            Kernels.multiply(v, dOut, ds); // 10: dm = v · dOut    [64, T], in the place of ds
             float dSink = 0;
-            for (int r = 0; r < count; r++) {
-                dSink += scores(p, r, from + r, delta(outs, someOuts, r), rule, sink, dropout);
+            for (int r = 0; r < count; r++) { // 7, 8, 9: m    9, 8, 7: ds
+                dSink += scores(m, r, from + r, delta(out, dOut, r), rule, sink, dropout);
             }
-            Kernels.multiply(new Panels(keys, 0, partBytes, parts, seen), ds, products);
-            Rows dq = rows(gradients, first, count, head * headSize);
+            addAcross(dOut, seen, dOuts, m, dValues); // 10: dv = Σ m dOut    [T, n]
+            addAcross(q, seen, queries, ds, dKeys); // 6: dk = Σ ds q    [T, n]
+            Kernels.multiply(new Panels(keys, 0, partBytes, parts, seen), ds, sums); // 6: dq = Σ ds k    [64, n]
             for (int r = 0; r < count; r++) {
-                for (int i = 0; i < headSize; i++) {
-                    dq.data()[dq.start(r) + i] = dQueries[products.start(r) + i] * attention.scales[i];
+                for (int i = 0; i < headSize; i++) { // 5: dq = scale dq
+                    dq.data()[dq.start(r) + i] = dQueries[sums.start(r) + i] * attention.scales[i];
                 }
             }
-            addAcross(someQueries, seen, queries, ds, dKeys);
-            addAcross(someOuts, seen, dOuts, p, dValues);
             return dSink;
         }
 
-        /** One query: dropped weights and the gradient of its scores, 0 for masked positions; returns its sink's. */
+        /** One query: its scores become m, its dm becomes ds, 0 for masked positions. Returns the sink's gradient. */
         private float scores(
-                Rows p,
+                Rows m,
                 int r,
                 int position,
                 float delta,
@@ -184,34 +188,36 @@ record AttentionBackward(
                 PagedAttention.Weighting dropout) {
             int from = rule.first(position);
             int seen = position + 1 - from;
-            int row = p.start(r);
+            int row = m.start(r);
             int at = row + from;
             if (rule.cap() != 0) {
-                Kernels.cap(weights, at, seen, rule.cap());
-                for (int i = 0; i < seen; i++) {
+                Kernels.cap(weights, at, seen, rule.cap()); // 7: s = c tanh(s / c)
+                for (int i = 0; i < seen; i++) { // its slope 1 - (s / c)²
                     float ratio = weights[at + i] / rule.cap();
                     slopes[i] = Math.fma(-ratio, ratio, 1f);
                 }
             }
-            float sinkWeight = Kernels.softmax(weights, at, seen, sink);
+            float sinkWeight = Kernels.softmax(weights, at, seen, sink); // 8: p = softmax(s, sink)
             Arrays.fill(factors, 0, seen, 1f);
-            dropout.apply(factors, 0, r, 0, from, seen);
-            Kernels.scale(factors, 0, dScores, at, seen);
+            dropout.apply(factors, 0, r, 0, from, seen); // 9: M; m = M p follows, as 8 reads p
+
+            Kernels.scale(factors, 0, dScores, at, seen); // 9: dp = M dm
             for (int i = at; i < at + seen; i++) {
-                dScores[i] = weights[i] * (dScores[i] - delta);
+                dScores[i] = weights[i] * (dScores[i] - delta); // 8: ds = p (dp - δ)
             }
             if (rule.cap() != 0) {
-                Kernels.scale(slopes, 0, dScores, at, seen);
+                Kernels.scale(slopes, 0, dScores, at, seen); // 7: ds = ds (1 - (s / c)²)
             }
-            Kernels.scale(factors, 0, weights, at, seen);
+
+            Kernels.scale(factors, 0, weights, at, seen); // 9: m = M p
             for (float[] masked : new float[][] {weights, dScores}) {
                 Arrays.fill(masked, row, at, 0f);
-                Arrays.fill(masked, at + seen, row + p.stride(), 0f);
+                Arrays.fill(masked, at + seen, row + m.stride(), 0f);
             }
-            return -sinkWeight * delta;
+            return -sinkWeight * delta; // 8: dSink = -p(sink) δ
         }
 
-        /** The sum of dOut · out, one chain. */
+        /** 8: δ = Σ p dp, which is out · dOut; one chain. */
         private float delta(Rows out, Rows dOut, int row) {
             float sum = 0;
             for (int i = 0; i < headSize; i++) {

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One block: x += mixer(norm(x)), then x += feedForward(norm(x)). Norms stand before or after either layer or both.
- * The output of a layer may be scaled, and the second layer may read the input of the first.
+ * The output of a layer may be scaled, and the second layer may read the input of the first. Comments number the steps.
  *
  * @param perLayer adds an input of the layer's own behind both, or null
  * @param scale multiplies the stream at the end
@@ -39,36 +39,37 @@ record Block(
         a.keepInput(layer, step.rows() * hiddenSize);
         forwardToUp(step, wanted, tape, a);
         forwardFromUp(wanted, tape, a);
-        Activations.scale(a.hidden, wanted.rows() * hiddenSize, scale);
+        Activations.scale(a.hidden, wanted.rows() * hiddenSize, scale); // 10: x = scale x
     }
 
     private void forwardFromUp(Step step, Tape tape, Activations a) {
-        feedForward.forwardDown(step, tape, a);
-        tape.feedForwardOut = after(feedForwardNorms, step, a, tape, tape.feedForwardOut);
-        add(step, Place.FEED_FORWARD, a);
+        feedForward.forwardDown(step, tape, a); // .. 6
+        tape.feedForwardOut = after(feedForwardNorms, step, a, tape, tape.feedForwardOut); // 7: y = scale norm(y)
+        add(step, Place.FEED_FORWARD, a); // 8: x += dropout(y)
         if (perLayer != null) {
-            perLayer.forward(step, tape, a);
+            perLayer.forward(step, tape, a); // 9: x += perLayer(x)
         }
     }
 
     /** Computes the mixer and the first half of the feed-forward layer; the backward may recompute this part. */
     private void forwardToUp(Step step, Step wanted, Tape tape, Activations a) {
-        before(mixerNorms, step, a.hidden, a.normed);
-        mixer.forward(step, wanted, tape, a);
+        before(mixerNorms, step, a.hidden, a.normed); // 1: n = norm(x)
+        mixer.forward(step, wanted, tape, a); // 2: y = mixer(n)
         wanted.choose(a.hidden, hiddenSize);
         if (perLayer != null) {
             wanted.choose(a.perLayer, perLayer.stride());
         }
-        tape.mixerOut = after(mixerNorms, wanted, a, tape, tape.mixerOut);
+        tape.mixerOut = after(mixerNorms, wanted, a, tape, tape.mixerOut); // 3: y = scale norm(y)
         if (residual == Residual.PARALLEL) {
             tape.middle = copied(a.hidden, tape.middle, wanted);
         }
-        add(wanted, Place.ATTENTION_OUT, a);
+        add(wanted, Place.ATTENTION_OUT, a); // 4: x += dropout(y)
         if (residual == Residual.SEQUENTIAL && tape.keeps) {
             tape.middle = copied(a.hidden, tape.middle, wanted);
         }
+        // 5: n = norm(x), of the x before 4 if both layers read it
         before(feedForwardNorms, wanted, residual == Residual.PARALLEL ? tape.middle : a.hidden, a.normed);
-        feedForward.forwardUp(wanted, tape, a);
+        feedForward.forwardUp(wanted, tape, a); // 6: y = feedForward(n) ..
     }
 
     private void before(Norms norms, Step step, float[] x, float[] y) {
@@ -114,31 +115,31 @@ record Block(
         int size = step.rows() * hiddenSize;
         if (a.keep == Activations.Keep.INPUTS) {
             System.arraycopy(input, 0, a.hidden, 0, size);
-            forwardToUp(step, step, tape, a);
+            forwardToUp(step, step, tape, a); // 1 to 6 again
             if (feedForwardNorms.after != null || perLayer != null) {
                 forwardFromUp(step, tape, a);
             }
         }
-        Activations.scale(dx, step.rows() * hiddenSize, scale);
+        Activations.scale(dx, step.rows() * hiddenSize, scale); // 10: dx = scale dx
         if (perLayer != null) {
-            perLayer.backward(step, dx, tape, a, gradients);
+            perLayer.backward(step, dx, tape, a, gradients); // 9: dx +=
         }
         float[] dMixer = dx;
         if (residual == Residual.PARALLEL) { // both layers get the gradient by the same sum
             a.dStream = copied(dx, a.dStream, step);
             dMixer = a.dStream;
         }
-        dropped(step, Place.FEED_FORWARD, dx, a);
-        afterBackward(feedForwardNorms, step, tape.feedForwardOut, a, gradients);
-        before(feedForwardNorms, step, tape.middle, a.normed);
-        feedForward.backward(step, dx, tape, a, gradients);
-        beforeBackward(feedForwardNorms, step, tape.middle, dx, a, gradients);
+        dropped(step, Place.FEED_FORWARD, dx, a); // 8: dy = dropout(dx)    7: dy = scale dy
+        afterBackward(feedForwardNorms, step, tape.feedForwardOut, a, gradients); // 7: dy
+        before(feedForwardNorms, step, tape.middle, a.normed); // 5 again
+        feedForward.backward(step, dx, tape, a, gradients); // 6: dn
+        beforeBackward(feedForwardNorms, step, tape.middle, dx, a, gradients); // 5: dx +=
 
-        dropped(step, Place.ATTENTION_OUT, dMixer, a);
-        afterBackward(mixerNorms, step, tape.mixerOut, a, gradients);
-        before(mixerNorms, step, input, a.normed);
-        mixer.backward(step, tape, a, gradients);
-        beforeBackward(mixerNorms, step, input, dx, a, gradients);
+        dropped(step, Place.ATTENTION_OUT, dMixer, a); // 4: dy = dropout(dx)    3: dy = scale dy
+        afterBackward(mixerNorms, step, tape.mixerOut, a, gradients); // 3: dy
+        before(mixerNorms, step, input, a.normed); // 1 again
+        mixer.backward(step, tape, a, gradients); // 2: dn
+        beforeBackward(mixerNorms, step, input, dx, a, gradients); // 1: dx +=
     }
 
     /** dOut = the gradient by the output of a layer, before its dropout and scale. */

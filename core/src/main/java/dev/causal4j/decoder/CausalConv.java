@@ -51,10 +51,10 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
                 boolean isEarlier = t + j < before;
                 float[] from = isEarlier ? earlier : x.data();
                 int at = isEarlier ? (step.part(row) * before + t + j) * n : x.start(row - before + j);
-                Kernels.addProduct(weight, j * n, from, at, y.data(), to, n);
+                Kernels.addProduct(weight, j * n, from, at, y.data(), to, n); // 1: y_t = Σ w_j x_(t - K + 1 + j)
             }
             if (bias != null) {
-                Kernels.add(bias, 0, y.data(), to, n);
+                Kernels.add(bias, 0, y.data(), to, n); // 2: y_t += b
             }
         });
     }
@@ -63,12 +63,13 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
     void backward(Step step, Rows x, Rows dy, Rows dx, Gradients gradients) {
         int n = channels();
         if (bias != null) {
-            gradients.addBias(bias, dy);
+            gradients.addBias(bias, dy); // 2: db += Σ dy_t
         }
         step.compute.each(step.rows(), row -> {
             Step.Part part = step.parts.get(step.part(row));
             int to = dx.start(row);
             Arrays.fill(dx.data(), to, to + n, 0f);
+            // 1: dx_t = Σ w_(K - 1 - i) dy_(t + i)
             for (int i = 0; i < Math.min(kernel, part.first() + part.count() - row); i++) {
                 Kernels.addProduct(weight, (kernel - 1 - i) * n, dy.data(), dy.start(row + i), dx.data(), to, n);
             }
@@ -82,7 +83,7 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
         }
     }
 
-    /** Adds the gradient of some channels, each number one chain over the rows. */
+    /** 1: dw_(K - 1 - i) += Σ dy_t x_(t - i), of some channels; each number is one chain over the rows. */
     private void addWeight(Step step, Rows x, Rows dy, float[] dWeight, int from, int count) {
         for (int row = 0; row < step.rows(); row++) {
             int t = row - step.parts.get(step.part(row)).first();

@@ -16,24 +16,24 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
     @Override
     public void forwardUp(Step step, Tape tape, Activations a) {
         tape.inner = Activations.atLeast(tape.inner, step.rows(), up.weight().rows());
-        up.forward(a.normed, tape.inner, step.rows()); // [N, inner] or [N, 2 inner]
+        up.forward(a.normed, tape.inner, step.rows()); // 1: g u = x Upᵀ    [N, 2 inner], or [N, inner]
     }
 
     @Override
     public void forwardDown(Step step, Tape tape, Activations a) {
-        Rows activated = activate(step, step.rows(), tape, 0, a);
-        down.forward(activated, Rows.of(a.normed, down.weight().rows(), step.rows())); // [N, D]
+        Rows activated = activate(step, step.rows(), tape, 0, a); // 2, 3: h = act(g) ∘ u    [N, inner]
+        down.forward(activated, Rows.of(a.normed, down.weight().rows(), step.rows())); // 4: y = h Downᵀ    [N, D]
     }
 
     @Override
     public void backward(Step step, float[] dx, Tape tape, Activations a, Gradients gradients) {
-        activate(step, step.rows(), tape, 0, a);
+        activate(step, step.rows(), tape, 0, a); // 2, 3 again
         a.dActivated =
                 Activations.atLeast(a.dActivated, step.rows(), down.weight().cols());
         a.dInner = Activations.atLeast(a.dInner, step.rows(), up.weight().rows());
-        down.backward(a.activated, a.dOut, a.dActivated, step.rows(), gradients);
-        activateBackward(step.compute, step.rows(), tape.inner, 0, a.dActivated, a.dInner);
-        up.backward(a.normed, a.dInner, a.dNormed, step.rows(), gradients);
+        down.backward(a.activated, a.dOut, a.dActivated, step.rows(), gradients); // 4: dh = dy Down
+        activateBackward(step.compute, step.rows(), tape.inner, 0, a.dActivated, a.dInner); // 3, 2: dg du
+        up.backward(a.normed, a.dInner, a.dNormed, step.rows(), gradients); // 1: dx = d(g u) Up
     }
 
     /**
@@ -55,13 +55,13 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
             if (tape.keeps) {
                 System.arraycopy(inner, from, x, to, n);
             }
-            activation.apply(x, to, n);
+            activation.apply(x, to, n); // 2: h = act(g)
             if (gated && activation == Activation.CLAMPED_SWIGLU) {
                 for (int i = 0; i < n; i++) {
-                    x[to + i] *= Activation.clampedUp(inner[from + n + i]);
+                    x[to + i] *= Activation.clampedUp(inner[from + n + i]); // 3
                 }
             } else if (gated) {
-                Kernels.scale(inner, from + n, x, to, n);
+                Kernels.scale(inner, from + n, x, to, n); // 3: h = h ∘ u
             }
         });
         return activated;
@@ -81,7 +81,7 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
             if (gated) {
                 System.arraycopy(inner, from, dInner, from + n, n);
                 activation.apply(dInner, from + n, n);
-                Kernels.scale(dActivated, r * n, dInner, from + n, n);
+                Kernels.scale(dActivated, r * n, dInner, from + n, n); // 3: du = dh ∘ act(g)
                 System.arraycopy(inner, from + n, dInner, from, n);
                 if (activation == Activation.CLAMPED_SWIGLU) {
                     for (int i = from; i < from + n; i++) {
@@ -89,11 +89,11 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
                         dInner[i] = Activation.clampedUp(dInner[i]);
                     }
                 }
-                Kernels.scale(dActivated, r * n, dInner, from, n);
+                Kernels.scale(dActivated, r * n, dInner, from, n); // 3: dg = dh ∘ u
             } else {
                 System.arraycopy(dActivated, r * n, dInner, from, n);
             }
-            activation.backward(inner, dInner, from, n);
+            activation.backward(inner, dInner, from, n); // 2: dg = dg ∘ act'(g)
         });
     }
 }

@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * that its products serve all of them; a token adds its experts in the order of their index, whatever else is in the
  * batch. The lower index of equal scores is chosen.
  *
- * <p>out = sum over the chosen e of s_e p_e · expert_e(x).
+ * <p>out = sum over the chosen e of s_e p_e · expert_e(x). Comments number the steps; the layers' own are in {@link
+ * DenseLayer}.
  *
  * @param router [experts, D]
  * @param choiceBias [experts] added to the scores by which experts are chosen, or null
@@ -54,8 +55,8 @@ record Experts(
     /** Chooses experts by the rows that the router reads, [N, D]. */
     void route(Step step, float[] x, Tape tape) {
         tape.router = Activations.atLeast(tape.router, step.rows(), experts.size());
-        router.forward(x, tape.router, step.rows()); // [N, experts]
-        tape.routes = routes(step.rows(), tape.router);
+        router.forward(x, tape.router, step.rows()); // 1: l = x Rᵀ    [N, experts]
+        tape.routes = routes(step.rows(), tape.router); // 2: p of the chosen    3: w = s p
     }
 
     /** Computes the first linear layers of the chosen experts from {@code a.normed}. */
@@ -64,6 +65,7 @@ record Experts(
         tape.inner = Activations.atLeast(tape.inner, step.rows() * chosen, upWidth());
         Rows ins = Rows.of(a.normed, d, step.rows());
         for (Route route : tape.routes) {
+            // 4: g u of the expert's rows
             route.expert.up().forward(ins.chosen(d, route.rows), route.of(tape.inner, upWidth()));
         }
     }
@@ -73,8 +75,8 @@ record Experts(
         int d = router.weight().cols();
         Arrays.fill(a.normed, 0, step.rows() * d, 0f);
         for (Route route : tape.routes) {
-            Rows results = down(step, route, tape, a);
-            step.compute.each(
+            Rows results = down(step, route, tape, a); // 5: y_e
+            step.compute.each( // 6: y += w_e y_e    [N, D]
                     route.rows.length, i -> addTimes(route.weights[i], results, i, a.normed, route.rows[i] * d));
         }
     }
@@ -122,57 +124,29 @@ record Experts(
             DenseLayer expert = route.expert;
             int count = route.rows.length;
             Rows dOut = dOuts.chosen(d, route.rows);
-            Rows results = down(step, route, tape, a);
+            Rows results = down(step, route, tape, a); // 5 again
             step.compute.each(count, i -> {
                 float dWeight = 0;
                 for (int j = dOut.start(i); j < dOut.start(i) + d; j++) {
-                    dWeight = Math.fma(dOut.data()[j], results.data()[j], dWeight);
-                    dOut.data()[j] *= route.weights[i];
+                    dWeight = Math.fma(dOut.data()[j], results.data()[j], dWeight); // 6: dw_e = dy · y_e
+                    dOut.data()[j] *= route.weights[i]; // 6: dy_e = w_e dy
                 }
                 dWeights[route.rows[i] * experts.size() + route.index] = dWeight;
             });
             float[] dIn = new float[count * d];
+            // 5: dh, dg du
             expert.down().backward(a.activated, dOut.data(), a.dActivated, count, gradients);
             expert.activateBackward(step.compute, count, tape.inner, route.first, a.dActivated, a.dInner);
             Rows dInner = route.of(a.dInner, upWidth());
+            // 4: dx
             expert.up().backward(ins.chosen(d, route.rows), dInner, Rows.of(dIn, d, count), gradients);
             step.compute.each(count, i -> Kernels.add(dIn, i * d, a.dNormed, route.rows[i] * d, d));
         }
         float[] dRouted = new float[step.rows() * d];
+        // 3, 2: dl
         weightsBackward(step.rows(), tape.router, dWeights, scales == null ? null : gradients.of(scales));
-        router.backward(routed, dWeights, dRouted, step.rows(), gradients);
+        router.backward(routed, dWeights, dRouted, step.rows(), gradients); // 1: dx = dl R
         return dRouted;
-    }
-
-    /** The gradients by the weights of the chosen experts become those by the router's logits. */
-    private void weightsBackward(int rows, float[] logits, float[] dWeights, float @Nullable [] dScales) {
-        int count = experts.size();
-        for (int row = 0; row < rows; row++) {
-            float[] scores = scores(logits, row);
-            boolean[] isChosen = chosen(scores);
-            float[] p = weights(scores, isChosen);
-            for (int e = 0; scales != null && e < count; e++) {
-                int at = row * count + e;
-                if (dScales != null && isChosen[e]) {
-                    dScales[e] = Math.fma(p[e], dWeights[at], dScales[e]);
-                }
-                dWeights[at] *= scales[e];
-            }
-            float sum = 0;
-            for (int e = 0; e < count; e++) {
-                sum = Math.fma(isChosen[e] ? p[e] : 0, dWeights[row * count + e], sum);
-            }
-            for (int e = 0; e < count; e++) {
-                int at = row * count + e;
-                if (routing.sigmoid()) { // p = factor s / t: dp / ds = p / s, less what the sum t takes
-                    float total = routing.sumsToOne() ? sum / routing.factor() : 0;
-                    dWeights[at] = isChosen[e] ? p[e] * (dWeights[at] - total) * (1 - scores[e]) : 0;
-                } else {
-                    boolean counts = isChosen[e] || !routing.sumsToOne();
-                    dWeights[at] = counts ? p[e] * (dWeights[at] - sum) : 0;
-                }
-            }
-        }
     }
 
     private List<Route> routes(int rows, float[] logits) {
@@ -181,9 +155,9 @@ record Experts(
         for (int row = 0; row < rows; row++) {
             float[] scores = scores(logits, row);
             isChosen[row] = chosen(scores);
-            p[row] = weights(scores, isChosen[row]);
+            p[row] = weights(scores, isChosen[row]); // 2
             for (int e = 0; scales != null && e < scales.length; e++) {
-                p[row][e] *= scales[e];
+                p[row][e] *= scales[e]; // 3: w = s p
             }
         }
         List<Route> routes = new ArrayList<>();
@@ -217,34 +191,6 @@ record Experts(
         return scores;
     }
 
-    /** The weights of a row's experts, of use for the chosen ones. */
-    private float[] weights(float[] scores, boolean[] isChosen) {
-        return routing.sigmoid() ? sigmoids(scores, isChosen) : softmax(scores, isChosen);
-    }
-
-    private float[] sigmoids(float[] scores, boolean[] isChosen) {
-        float sum = 0;
-        for (int e = 0; e < scores.length; e++) {
-            sum += isChosen[e] ? scores[e] : 0;
-        }
-        float divisor = routing.sumsToOne() ? sum + LEAST_SUM : 1;
-        float[] p = new float[scores.length];
-        for (int e = 0; e < p.length; e++) {
-            p[e] = scores[e] / divisor * routing.factor();
-        }
-        return p;
-    }
-
-    /** The softmax over all logits of a row, or over the chosen ones. */
-    private float[] softmax(float[] logits, boolean[] isChosen) {
-        float[] p = logits.clone();
-        for (int e = 0; e < p.length && routing.sumsToOne(); e++) {
-            p[e] = isChosen[e] ? p[e] : Float.NEGATIVE_INFINITY;
-        }
-        Kernels.softmax(p, 0, p.length);
-        return p;
-    }
-
     private boolean[] chosen(float[] scores) {
         float[] by = scores.clone();
         if (choiceBias != null) {
@@ -261,6 +207,65 @@ record Experts(
             isChosen[best] = true;
         }
         return isChosen;
+    }
+
+    /** The weights of a row's experts, of use for the chosen ones. */
+    private float[] weights(float[] scores, boolean[] isChosen) {
+        return routing.sigmoid() ? sigmoids(scores, isChosen) : softmax(scores, isChosen);
+    }
+
+    private float[] sigmoids(float[] scores, boolean[] isChosen) {
+        float sum = 0;
+        for (int e = 0; e < scores.length; e++) {
+            sum += isChosen[e] ? scores[e] : 0;
+        }
+        float divisor = routing.sumsToOne() ? sum + LEAST_SUM : 1;
+        float[] p = new float[scores.length];
+        for (int e = 0; e < p.length; e++) {
+            p[e] = scores[e] / divisor * routing.factor(); // 2: p = factor σ / t, with t = Σ σ or 1
+        }
+        return p;
+    }
+
+    /** The softmax over all logits of a row, or over the chosen ones. */
+    private float[] softmax(float[] logits, boolean[] isChosen) {
+        float[] p = logits.clone();
+        for (int e = 0; e < p.length && routing.sumsToOne(); e++) {
+            p[e] = isChosen[e] ? p[e] : Float.NEGATIVE_INFINITY;
+        }
+        Kernels.softmax(p, 0, p.length); // 2: p = softmax(l)
+        return p;
+    }
+
+    /** 3, 2: the gradients by the weights of the chosen experts become those by the router's logits. */
+    private void weightsBackward(int rows, float[] logits, float[] dWeights, float @Nullable [] dScales) {
+        int count = experts.size();
+        for (int row = 0; row < rows; row++) {
+            float[] scores = scores(logits, row);
+            boolean[] isChosen = chosen(scores);
+            float[] p = weights(scores, isChosen);
+            for (int e = 0; scales != null && e < count; e++) {
+                int at = row * count + e;
+                if (dScales != null && isChosen[e]) {
+                    dScales[e] = Math.fma(p[e], dWeights[at], dScales[e]); // 3: ds += p dw
+                }
+                dWeights[at] *= scales[e]; // 3: dp = s dw
+            }
+            float sum = 0;
+            for (int e = 0; e < count; e++) {
+                sum = Math.fma(isChosen[e] ? p[e] : 0, dWeights[row * count + e], sum); // Σ p dp
+            }
+            for (int e = 0; e < count; e++) {
+                int at = row * count + e;
+                if (routing.sigmoid()) { // 2: dl = p (dp - Σ p dp / factor) (1 - σ), the sum if t is one
+                    float total = routing.sumsToOne() ? sum / routing.factor() : 0;
+                    dWeights[at] = isChosen[e] ? p[e] * (dWeights[at] - total) * (1 - scores[e]) : 0;
+                } else { // 2: dl = p (dp - Σ p dp)
+                    boolean counts = isChosen[e] || !routing.sumsToOne();
+                    dWeights[at] = counts ? p[e] * (dWeights[at] - sum) : 0;
+                }
+            }
+        }
     }
 
     private int upWidth() {

@@ -127,10 +127,10 @@ record ExpertsBeside(
             float s = tape.router[row];
             float sum = 0;
             for (int i = row * d; i < (row + 1) * d; i++) {
-                sum = Math.fma(a.dOut[i], a.beside[i], sum);
-                a.dOut[i] *= s;
+                sum = Math.fma(a.dOut[i], a.beside[i], sum); // ds = dy · dense
+                a.dOut[i] *= s; // d dense = s dy
             }
-            dGate[row] = sum * s * (1 - s);
+            dGate[row] = sum * s * (1 - s); // of the gate's logit
         });
         return dGate;
     }

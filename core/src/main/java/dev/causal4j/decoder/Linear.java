@@ -20,9 +20,9 @@ record Linear(
 
     /** y [N, out] from x [N, in], for rows of any stride. */
     void forward(Rows x, Rows y) {
-        weight.multiply(x, bias, y);
+        weight.multiply(x, bias, y); // 1: y = x Wᵀ + b
         if (adapter != null) {
-            adapter.forward(x, y);
+            adapter.forward(x, y); // 2: y += scale (x Aᵀ) Bᵀ
         }
     }
 
@@ -35,12 +35,12 @@ record Linear(
     /** Adds the gradients by weight and bias, and writes dx, for rows of any stride. */
     void backward(Rows x, Rows dy, Rows dx, Gradients gradients) {
         if (bias != null) {
-            gradients.addBias(bias, dy);
+            gradients.addBias(bias, dy); // 1: db += Σ dy
         }
-        gradients.addWeight(weight, dy, x);
-        weight.multiplyTransposed(dy, dx);
+        gradients.addWeight(weight, dy, x); // 1: dW += dyᵀ x
+        weight.multiplyTransposed(dy, dx); // 1: dx = dy W
         if (adapter != null) {
-            adapter.backward(x, dy, dx, gradients);
+            adapter.backward(x, dy, dx, gradients); // 2: dx += .., to what 1 has written
         }
     }
 }

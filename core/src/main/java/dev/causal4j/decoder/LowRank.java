@@ -29,10 +29,11 @@ public record LowRank(Matrix down, Matrix up, float scale) {
 
     void forward(Rows x, Rows y) {
         Rows added = rows(up.rows(), x.count());
-        up.multiply(lowered(x), null, added);
+        up.multiply(lowered(x), null, added); // 1: l = x Aᵀ    2: u = l Bᵀ
         up.device().compute().each(x.count(), r -> {
             for (int i = 0; i < up.rows(); i++) {
                 int at = y.start(r) + i;
+                // 3: y += scale u
                 y.data()[at] = Math.fma(scale, added.data()[added.start(r) + i], y.data()[at]);
             }
         });
@@ -43,15 +44,15 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         Rows scaled = rows(up.rows(), dy.count());
         up.device().compute().each(dy.count(), r -> {
             for (int i = 0; i < up.rows(); i++) {
-                scaled.data()[scaled.start(r) + i] = scale * dy.data()[dy.start(r) + i];
+                scaled.data()[scaled.start(r) + i] = scale * dy.data()[dy.start(r) + i]; // 3: du = scale dy
             }
         });
-        gradients.addWeight(up, scaled, lowered(x));
+        gradients.addWeight(up, scaled, lowered(x)); // 2: dB += duᵀ l
         Rows dLow = rows(down.rows(), dy.count());
-        up.multiplyTransposed(scaled, dLow);
-        gradients.addWeight(down, dLow, x);
+        up.multiplyTransposed(scaled, dLow); // 2: dl = du B
+        gradients.addWeight(down, dLow, x); // 1: dA += dlᵀ x
         Rows added = rows(down.cols(), dy.count());
-        down.multiplyTransposed(dLow, added);
+        down.multiplyTransposed(dLow, added); // 1: dx += dl A
         up.device()
                 .compute()
                 .each(dy.count(), r -> Kernels.add(added.data(), added.start(r), dx.data(), dx.start(r), down.cols()));

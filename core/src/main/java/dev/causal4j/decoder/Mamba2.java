@@ -8,6 +8,7 @@ import dev.causal4j.tensor.Gradients;
 /**
  * A state space layer, Mamba 2 (Dao and Gu 2024): with (z, u, dt) = in(x) and (x, B, C) = silu(conv(u)), each head moves
  * S = exp(A dt) S + B (dt x)ᵀ, dt = softplus(dt + bias) within limits, and y = Sᵀ C + D x; then out(norm(y ∘ silu(z))).
+ * Comments number the steps of the forward; the backward has the numbers of what it undoes.
  *
  * @param in z, u and dt [2 width + 2 groups · depth + heads, D]
  * @param decays A, all below zero [heads]
@@ -36,26 +37,27 @@ record Mamba2(
         tape.gates = Activations.atLeast(tape.gates, rows, 2 * config.heads());
         tape.prepared = Activations.atLeast(tape.prepared, rows, channels);
         tape.mixed = Activations.atLeast(tape.mixed, rows, width);
-        in.forward(a.normed, tape.projected, step.inputs()); // [N, z u dt]
+        in.forward(a.normed, tape.projected, step.inputs()); // 1: z u dt = x Wᵀ    [N, projected]
         step.keep(layer, inputs(tape.projected, rows), 0, channels + config.heads()); // u dt
+        // 2: x B C = conv(u)    [N, channels]
         conv.forward(step, layer, inputs(tape.projected, rows), Rows.of(tape.prepared, channels, rows));
         float[] active = tape.keeps ? tape.prepared.clone() : tape.prepared;
         step.compute.each(rows, row -> {
-            Kernels.swish(active, row * channels, channels, 0.5f, 0);
-            gates(tape.projected, tape.gates, row);
+            Kernels.swish(active, row * channels, channels, 0.5f, 0); // 3: x B C = silu(x B C)
+            gates(tape.projected, tape.gates, row); // 4: dt, g
         });
-        heads.move(step, layer, active, tape.gates, tape.mixed);
+        heads.move(step, layer, active, tape.gates, tape.mixed); // 5: y = Sᵀ C    [N, width]
         float[] y = tape.mixed;
-        step.compute.each(rows, row -> skip(active, y, row));
+        step.compute.each(rows, row -> skip(active, y, row)); // 6: y += D x
         tape.attended = tape.keeps ? y.clone() : tape.attended;
         float[] z = tape.keeps ? tape.projected.clone() : tape.projected;
         step.compute.each(rows, row -> {
             Kernels.swish(z, row * projected(), width, 0.5f, 0);
-            Kernels.scale(z, row * projected(), y, row * width, width);
-            norm.forward(y, row * width, width);
+            Kernels.scale(z, row * projected(), y, row * width, width); // 7: y = y ∘ silu(z)
+            norm.forward(y, row * width, width); // 8: y = norm(y)
         });
         wanted.choose(y, width);
-        out.forward(y, a.normed, wanted.rows()); // [N, D]
+        out.forward(y, a.normed, wanted.rows()); // 9: y Oᵀ    [N, D]
     }
 
     /** Numbers of a row of projections. */
@@ -73,7 +75,7 @@ record Mamba2(
         return (row + 1) * projected() - config.heads();
     }
 
-    /** Makes steps and decays of a row. */
+    /** 4: dt = softplus(dt + bias) within limits, and the decays g = exp(A dt). */
     private void gates(float[] projected, float[] gates, int row) {
         int rate = row * 2 * config.heads();
         for (int head = 0; head < config.heads(); head++) {
@@ -84,7 +86,7 @@ record Mamba2(
         }
     }
 
-    /** Adds D x to a row, one rounding each. */
+    /** 6: adds D x to a row, one rounding each. */
     private void skip(float[] active, float[] y, int row) {
         int n = heads.valueSize();
         for (int head = 0; head < config.heads(); head++) {
@@ -102,25 +104,26 @@ record Mamba2(
         int channels = heads.width();
         a.dMixed = Activations.atLeast(a.dMixed, rows, heads.valueWidth());
         a.dProjected = Activations.atLeast(a.dProjected, rows, projected());
-        out.backward(tape.mixed, a.dOut, a.dMixed, rows, gradients);
+        out.backward(tape.mixed, a.dOut, a.dMixed, rows, gradients); // 9: dy
         float[] dy = new float[rows * heads.valueWidth()];
-        gateBackward(step, tape, a, dy, gradients);
+        gateBackward(step, tape, a, dy, gradients); // 8: dy    7: dz, dy
 
         float[] active = tape.prepared.clone();
-        step.compute.each(rows, row -> Kernels.swish(active, row * channels, channels, 0.5f, 0));
+        step.compute.each(rows, row -> Kernels.swish(active, row * channels, channels, 0.5f, 0)); // 3 again
         float[] dActive = new float[rows * channels];
         float[] dGates = new float[rows * 2 * config.heads()];
-        new RecurrenceBackward(heads, active, tape.gates, dy, dActive, dGates).run(step);
-        skipsBackward(rows, active, dy, dActive, gradients);
-        step.compute.each(
+        new RecurrenceBackward(heads, active, tape.gates, dy, dActive, dGates).run(step); // 5: dC dB dx, d(dt) dg
+        skipsBackward(rows, active, dy, dActive, gradients); // 6: dx, to which it adds, so after 5
+        gatesBackward(rows, tape, a, dGates, gradients); // 4: d(dt)
+        step.compute.each( // 3: dx dB dC = silu'(x B C) ∘ dx dB dC
                 rows, row -> Kernels.swishBackward(tape.prepared, dActive, row * channels, channels, 0.5f, 0));
         Rows dInputs = inputs(a.dProjected, rows);
+        // 2: du
         conv.backward(step, inputs(tape.projected, rows), Rows.of(dActive, channels, rows), dInputs, gradients);
-        gatesBackward(rows, tape, a, dGates, gradients);
-        in.backward(a.normed, a.dProjected, a.dNormed, rows, gradients);
+        in.backward(a.normed, a.dProjected, a.dNormed, rows, gradients); // 1: dx = d(z u dt) W
     }
 
-    /** Writes the gradients of norm(y ∘ silu(z)) by y, to dy, and by z, from {@code a.dMixed}. */
+    /** 8, 7: writes the gradients of norm(y ∘ silu(z)) by y, to dy, and by z, from {@code a.dMixed}. */
     private void gateBackward(Step step, Tape tape, Activations a, float[] dy, Gradients gradients) {
         int width = heads.valueWidth();
         float[] gates = new float[dy.length];
@@ -130,16 +133,17 @@ record Mamba2(
         });
         float[] product = gates.clone();
         Kernels.scale(tape.attended, 0, product, 0, product.length);
-        norm.backward(step, product, a.dMixed, dy, a, gradients);
+        norm.backward(step, product, a.dMixed, dy, a, gradients); // 8: dy, dGain
         step.compute.each(step.rows(), row -> {
             int z = row * projected();
             System.arraycopy(dy, row * width, a.dProjected, z, width);
             Kernels.scale(tape.attended, row * width, a.dProjected, z, width);
-            Kernels.swishBackward(tape.projected, a.dProjected, z, width, 0.5f, 0);
-            Kernels.scale(gates, row * width, dy, row * width, width);
+            Kernels.swishBackward(tape.projected, a.dProjected, z, width, 0.5f, 0); // 7: dz = dy ∘ y ∘ silu'(z)
+            Kernels.scale(gates, row * width, dy, row * width, width); // 7: dy = dy ∘ silu(z)
         });
     }
 
+    /** 6: dD = ⟨dy, x⟩, dx += D dy. */
     private void skipsBackward(int rows, float[] active, float[] dy, float[] dActive, Gradients gradients) {
         int n = heads.valueSize();
         float[] dSkips = gradients.of(skips);
@@ -157,7 +161,7 @@ record Mamba2(
         }
     }
 
-    /** The gradient by a decay is by its logarithm: A dt d. A step that a limit holds has none. */
+    /** 4: the gradient by a decay is by its logarithm: A dt d. A step that a limit holds has none. */
     private void gatesBackward(int rows, Tape tape, Activations a, float[] dGates, Gradients gradients) {
         int count = config.heads();
         float[] dDecays = gradients.of(decays);
@@ -166,11 +170,11 @@ record Mamba2(
             for (int head = 0; head < count; head++) {
                 int rate = row * 2 * count + head;
                 float time = tape.gates[rate];
-                float dLog = dGates[rate + count] * tape.gates[rate + count] * decays[head];
+                float dLog = dGates[rate + count] * tape.gates[rate + count] * decays[head]; // by dt: dg g A
                 float[] x = {tape.projected[times(row) + head] + steps[head]};
                 float free = Kernels.softplus(x[0]) == time ? 1 : 0;
                 Kernels.sigmoid(x, 0, 1);
-                float dStep = free * (dGates[rate] + dLog) * x[0];
+                float dStep = free * (dGates[rate] + dLog) * x[0]; // softplus' is the sigmoid
                 a.dProjected[times(row) + head] = dStep;
                 if (dDecays != null) {
                     dDecays[head] = Math.fma(dLog, time, dDecays[head]);

@@ -7,7 +7,7 @@ import dev.causal4j.tensor.Gradients;
 import java.util.function.IntUnaryOperator;
 
 /**
- * A norm over rows, forward and backward.
+ * A norm over rows, forward and backward: y = h ∘ gain + bias with h = (x - m) s.
  *
  * @param rule the formula; its bias is all zeros and untrained if the norm has no bias
  */
@@ -53,6 +53,7 @@ record Norm(NormRule rule) {
         int rows = step.rows() * heads.count;
         IntUnaryOperator start = i -> i / heads.count * heads.width + heads.offset + i % heads.count * gain().length;
         float[] moments = a.moments(rows); // two numbers a row
+        // dx += (g - mean g - h mean(g h)) s, with g = dy gain and h = (x - m) s
         step.compute.each(rows, r -> Kernels.normBackward(rule, x, dy, dx, start.applyAsInt(r), moments, 2 * r));
         float[] dGain = gradients.of(gain());
         float[] dBias = gradients.of(bias());
@@ -67,10 +68,10 @@ record Norm(NormRule rule) {
                 float mean = moments[2 * r];
                 float scale = moments[2 * r + 1];
                 for (int i = from; dGain != null && i < to; i++) {
-                    dGain[i] = Math.fma(dy[at + i], (x[at + i] - mean) * scale, dGain[i]);
+                    dGain[i] = Math.fma(dy[at + i], (x[at + i] - mean) * scale, dGain[i]); // += Σ dy h
                 }
                 for (int i = from; dBias != null && i < to; i++) {
-                    dBias[i] += dy[at + i];
+                    dBias[i] += dy[at + i]; // += Σ dy
                 }
             }
         });

@@ -25,15 +25,15 @@ record PerLayer(int layer, int stride, Activation activation, Linear gate, Linea
         int d = gate.weight().cols();
         tape.last = tape.keeps ? Activations.copied(a.hidden, tape.last, step.rows(), d) : tape.last;
         tape.perLayerGate = Activations.atLeast(tape.perLayerGate, step.rows(), width());
-        gate.forward(a.hidden, tape.perLayerGate, step.rows()); // [N, p]
-        projection.forward(gated(step, tape, a), a.normed, step.rows()); // [N, D]
+        gate.forward(a.hidden, tape.perLayerGate, step.rows()); // 1: g = x Gᵀ    [N, p]
+        projection.forward(gated(step, tape, a), a.normed, step.rows()); // 2: h = act(g) ∘ e    3: y = h Pᵀ    [N, D]
         tape.perLayerOut =
                 tape.keeps ? Activations.copied(a.normed, tape.perLayerOut, step.rows(), d) : tape.perLayerOut;
-        norm.forward(step, a.normed, a.normed);
-        Kernels.add(a.normed, 0, a.hidden, 0, step.rows() * d);
+        norm.forward(step, a.normed, a.normed); // 4: y = norm(y)
+        Kernels.add(a.normed, 0, a.hidden, 0, step.rows() * d); // 5: x += y
     }
 
-    /** act(gate) · e, [N, p]. */
+    /** 2: act(gate) · e, [N, p]. */
     private float[] gated(Step step, Tape tape, Activations a) {
         a.activated = Activations.copied(tape.perLayerGate, a.activated, step.rows(), width());
         step.compute.each(step.rows(), row -> {
@@ -54,18 +54,19 @@ record PerLayer(int layer, int stride, Activation activation, Linear gate, Linea
         int p = width();
         int d = gate.weight().cols();
         Arrays.fill(a.dOut, 0, rows * d, 0f);
-        norm.backward(step, tape.perLayerOut, dx, a.dOut, a, gradients);
+        norm.backward(step, tape.perLayerOut, dx, a.dOut, a, gradients); // 5: dy = dx    4: dy
         a.dActivated = Activations.atLeast(a.dActivated, rows, p);
-        projection.backward(gated(step, tape, a), a.dOut, a.dActivated, rows, gradients);
+        projection.backward(gated(step, tape, a), a.dOut, a.dActivated, rows, gradients); // 3: dh = dy P
         System.arraycopy(tape.perLayerGate, 0, a.activated, 0, rows * p);
         step.compute.each(rows, row -> {
             int at = row * p;
             activation.apply(a.activated, at, p);
             Kernels.scale(a.dActivated, at, a.activated, at, p);
-            Kernels.add(a.activated, at, a.dPerLayer, own(row), p);
+            Kernels.add(a.activated, at, a.dPerLayer, own(row), p); // 2: de += dh ∘ act(g)
             Kernels.scale(a.perLayer, own(row), a.dActivated, at, p);
-            activation.backward(tape.perLayerGate, a.dActivated, at, p);
+            activation.backward(tape.perLayerGate, a.dActivated, at, p); // 2: dg = dh ∘ e ∘ act'(g)
         });
+        // 1: dx += dg G
         gate.backward(
                 Rows.of(tape.last, d, rows), Rows.of(a.dActivated, p, rows), Rows.of(a.dNormed, d, rows), gradients);
         Kernels.add(a.dNormed, 0, dx, 0, rows * d);

@@ -7,15 +7,20 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The backward of {@link RecurrentHeads#move} for sequences that begin in the step. With h = g S before a
- * position, d = b (v - hᵀ k), S after it and dS the gradient by that, from the last position to the first:
+ * The backward of {@link RecurrentHeads#move} for sequences that begin in the step. Beside the steps of a {@link
+ * dev.causal4j.kernel.DeltaRule} stand those that undo them, the last first, from the last position to the first. S' is
+ * the state before a position, dS begins as the gradient by the state after it:
  *
  * <pre>
- *   dq = S dy        dS += q dyᵀ        dd = dSᵀ k        db = dd · (v - hᵀ k)        dv = de = b dd
- *   dk = dS d - h de        dh = dS - k deᵀ        dg = ⟨dh, S before⟩        dS = g dh
+ *   1  h = g S'               dg = ⟨dh, S'⟩        dS' = g dh
+ *   2  a = hᵀ k               dk -= h de           dh = dS - k deᵀ
+ *   3  d = b (v - a)          db = dd · (v - a)    dv = de = b dd
+ *   4  S = h + k dᵀ           dd = dSᵀ k           dk = dS d
+ *   5  y = Sᵀ q               dq = S dy            dS += q dyᵀ
  * </pre>
  *
- * <p>Without the correction de is 0 in dk and dh. Each number is one chain. Each 64th state is kept; the others are computed again.
+ * <p>Without the correction there is no 2, and de is 0 in dk and dh. Each number is one chain. Each 64th state is kept;
+ * the others are computed again.
  *
  * @param active [N, width], queries, keys and values
  * @param gates [N, 2 value heads], rates and decays
@@ -55,7 +60,7 @@ record RecurrenceBackward(
         private final int count;
         private final float[] dKeys; // [T, 2 n], of queries and keys
         private final float[] dState = new float[n * m];
-        private final float[] known = new float[m];
+        private final float[] known = new float[m]; // a
         private final float[] change = new float[m]; // d
         private final float[] dChange = new float[m]; // dd, then de
 
@@ -117,78 +122,76 @@ record RecurrenceBackward(
             return rate(row) + heads.valueHeads();
         }
 
-        /** Known = hᵀ k and d. */
+        /** Steps 1 to 3: a and d. */
         private void changes(float[] before, int row) {
             float decay = gates[decay(row)];
             Arrays.fill(known, 0);
             for (int i = 0; heads.corrects() && i < n; i++) {
                 float k = active[key(row) + i];
                 for (int c = 0; c < m; c++) {
-                    known[c] = Math.fma(decay * before[i * m + c], k, known[c]);
+                    known[c] = Math.fma(decay * before[i * m + c], k, known[c]); // 1: h = g S'    2: a = hᵀ k
                 }
             }
             for (int c = 0; c < m; c++) {
-                change[c] = (active[value(row) + c] - known[c]) * gates[rate(row)];
+                change[c] = (active[value(row) + c] - known[c]) * gates[rate(row)]; // 3: d = b (v - a)
             }
         }
 
-        /** The state after a row; it may be the one before. */
+        /** Steps 1 to 4: the state after a row; it may be the one before. */
         private void move(float[] before, float[] after, int row) {
             changes(before, row);
             for (int i = 0; i < n; i++) {
                 float k = active[key(row) + i];
                 for (int c = 0; c < m; c++) {
-                    after[i * m + c] = Math.fma(k, change[c], gates[decay(row)] * before[i * m + c]);
+                    after[i * m + c] = Math.fma(k, change[c], gates[decay(row)] * before[i * m + c]); // 4: S = h + k dᵀ
                 }
             }
         }
 
+        /** Goes back over a row: dS becomes dS'. */
         private void backward(float[] before, float[] after, int row) {
             int dy = row * heads.valueWidth() + head * m;
+            int dq = (row - first) * 2 * n;
+            float decay = gates[decay(row)];
             changes(before, row);
             Arrays.fill(dChange, 0);
             for (int i = 0; i < n; i++) {
                 float q = active[query(row) + i];
                 float k = active[key(row) + i];
-                float dq = 0;
+                float sum = 0;
                 for (int c = 0; c < m; c++) {
-                    dq = Math.fma(after[i * m + c], dOut[dy + c], dq);
-                    dState[i * m + c] = Math.fma(q, dOut[dy + c], dState[i * m + c]);
-                    dChange[c] = Math.fma(dState[i * m + c], k, dChange[c]);
+                    int at = i * m + c;
+                    sum = Math.fma(after[at], dOut[dy + c], sum); // 5: dq = S dy
+                    dState[at] = Math.fma(q, dOut[dy + c], dState[at]); // 5: dS += q dyᵀ
+                    dChange[c] = Math.fma(dState[at], k, dChange[c]); // 4: dd = dSᵀ k
                 }
-                dKeys[(row - first) * 2 * n + i] = dq;
+                dKeys[dq + i] = sum;
             }
             float dRate = 0;
             for (int c = 0; c < m; c++) {
-                dRate = Math.fma(dChange[c], active[value(row) + c] - known[c], dRate);
-                dChange[c] *= gates[rate(row)];
-                dActive[value(row) + c] = dChange[c];
+                dRate = Math.fma(dChange[c], active[value(row) + c] - known[c], dRate); // 3: db = dd · (v - a)
+                dChange[c] *= gates[rate(row)]; // 3: de = b dd
+                dActive[value(row) + c] = dChange[c]; // 3: dv = de
             }
             if (!heads.corrects()) {
-                Arrays.fill(dChange, 0);
+                Arrays.fill(dChange, 0); // no 2
             }
-            dGates[rate(row)] = dRate;
-            dGates[decay(row)] = stateBackward(before, row);
-        }
-
-        /** dk, and dS of the state before; returns dg. */
-        private float stateBackward(float[] before, int row) {
-            float decay = gates[decay(row)];
             float dDecay = 0;
             for (int i = 0; i < n; i++) {
                 float k = active[key(row) + i];
-                float dk = 0;
+                float sum = 0;
                 for (int c = 0; c < m; c++) {
                     int at = i * m + c;
-                    dk = Math.fma(dState[at], change[c], dk);
-                    dk = Math.fma(-decay * before[at], dChange[c], dk);
-                    float dh = Math.fma(-k, dChange[c], dState[at]);
-                    dDecay = Math.fma(dh, before[at], dDecay);
-                    dState[at] = decay * dh;
+                    sum = Math.fma(dState[at], change[c], sum); // 4: dk = dS d
+                    sum = Math.fma(-decay * before[at], dChange[c], sum); // 2: dk -= h de
+                    float dh = Math.fma(-k, dChange[c], dState[at]); // 2: dh = dS - k deᵀ
+                    dDecay = Math.fma(dh, before[at], dDecay); // 1: dg = ⟨dh, S'⟩
+                    dState[at] = decay * dh; // 1: dS' = g dh
                 }
-                dKeys[((row - first) * 2 + 1) * n + i] = dk;
+                dKeys[dq + n + i] = sum;
             }
-            return dDecay;
+            dGates[rate(row)] = dRate;
+            dGates[decay(row)] = dDecay;
         }
     }
 }

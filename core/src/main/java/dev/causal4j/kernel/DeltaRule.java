@@ -7,11 +7,14 @@ import java.util.Objects;
 /**
  * The gated delta rule (Yang et al. 2024) over the next positions of a head, for up to {@value #COLUMNS} columns of its
  * state S [depth, columns]; without the correction it is Mamba 2's state space (Dao and Gu 2024). Positions follow one
- * another; columns never meet. At a position, i ascending, each line one rounding:
+ * another; columns never meet. At a position, i ascending, each line one rounding but 3, which has two:
  *
  * <pre>
- *   h_i = g S_i        a = fma(h_i, k_i, a) from 0        d = (v - a) b, two roundings
- *   S_i = fma(k_i, d, h_i)        y = fma(q_i, S_i, y) from 0
+ *   1  h_i = g S_i
+ *   2  a = fma(h_i, k_i, a) from 0
+ *   3  d = (v - a) b
+ *   4  S_i = fma(k_i, d, h_i)
+ *   5  y = fma(q_i, S_i, y) from 0
  * </pre>
  *
  * @param state S [depth][32], from byte {@code at} on: read and written

@@ -10,7 +10,8 @@ import java.util.Objects;
  * <p>The numbers of all heads in a page lie side by side, so that memory is read in long runs, once for all queries. A
  * mean is one chain over positions, so it does not depend on how a prompt was cut into chunks.
  *
- * <p>There are {@code queries.count() / pages.heads() / rule.group()} positions.
+ * <p>There are {@code queries.count() / pages.heads() / rule.group()} positions. Comments number the steps as the
+ * decoder's attention does.
  *
  * @param queries rows of {@code pages.headSize()} numbers, already scaled, by key head, position, and query head of the
  *     group
@@ -82,7 +83,7 @@ public record PagedAttention(
         return pages.heads() * pages.parts();
     }
 
-    /** Computes the scores of some pages. */
+    /** 6: s = q · k, for some pages. */
     public void scores(int from, int to) {
         for (int page = from; page < to; page++) {
             for (int head = 0; head < pages.heads(); head++) {
@@ -93,7 +94,7 @@ public record PagedAttention(
         }
     }
 
-    /** Makes a row's scores weights, to be divided by their sum. */
+    /** 7, 8, 9: makes a row's scores weights, to be divided by their sum. */
     public void weights(int row) {
         int query = row % each() / rule.group();
         int head = row / each() * rule.group() + row % rule.group();
@@ -101,14 +102,14 @@ public record PagedAttention(
         int n = first + query + 1 - from;
         int at = scores.start(row) + from - base();
         if (rule.cap() != 0) {
-            Kernels.cap(scores.data(), at, n, rule.cap());
+            Kernels.cap(scores.data(), at, n, rule.cap()); // 7: s = c tanh(s / c)
         }
         float max = Kernels.max(scores.data(), at, n, rule.sink(head));
-        sums[row] = Kernels.exponentials(scores.data(), at, n, rule.sink(head), max);
-        weighting.apply(scores.data(), at, query, head, from, n);
+        sums[row] = Kernels.exponentials(scores.data(), at, n, rule.sink(head), max); // 8: p = exp(s - max) / sum
+        weighting.apply(scores.data(), at, query, head, from, n); // 9: m = M p
     }
 
-    /** Computes the means of some parts of the values. */
+    /** 10: out = Σ m v, for some parts of the values; then the division of 8. */
     public void means(int from, int to) {
         for (int part = from; part < to; part++) {
             means(part).clear(width(part));

@@ -29,14 +29,15 @@ class Recurrences {
         float rate = rule.rates().data()[rule.rates().start(t)];
         float known = 0;
         for (int i = 0; rule.corrects() && i < rule.depth(); i++) {
+            // 1: h = g S    2: a = hᵀ k
             known = Math.fma(decay * state[i * DeltaRule.COLUMNS + column], k[key + i], known);
         }
-        float d = (rule.values().data()[rule.values().start(t) + column] - known) * rate;
+        float d = (rule.values().data()[rule.values().start(t) + column] - known) * rate; // 3: d = b (v - a)
         float y = 0;
         for (int i = 0; i < rule.depth(); i++) {
             int at = i * DeltaRule.COLUMNS + column;
-            state[at] = Math.fma(k[key + i], d, decay * state[at]);
-            y = Math.fma(q[query + i], state[at], y);
+            state[at] = Math.fma(k[key + i], d, decay * state[at]); // 4: S = h + k dᵀ
+            y = Math.fma(q[query + i], state[at], y); // 5: y = Sᵀ q
         }
         rule.out().data()[rule.out().start(t) + column] = y;
     }

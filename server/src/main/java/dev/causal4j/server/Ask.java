@@ -88,12 +88,12 @@ record Ask(
 
     /** Bytes of what its answer keeps of prompts: their texts and log-probabilities. */
     long bytes() {
-        return tokens(prompts, candidates, 0, echo) * tokenBytes() + echoed(prompts, candidates, echo);
+        return (scores() ? tokens(prompts, candidates, 0, true) * tokenBytes() : 0) + echoed(prompts, candidates, echo);
     }
 
-    /** Bytes of the log-probabilities that its answer keeps of a new token, which itself weighs as much as four. */
+    /** Bytes that an answer keeps of a new token: its text, which weighs two log-probabilities, and its log-probabilities. */
     long tokenBytes() {
-        return logprobs() ? (4L + alternatives) * Limits.LOGPROB_BYTES : 0;
+        return (logprobs() ? 4L + alternatives : 2L) * Limits.LOGPROB_BYTES;
     }
 
     /** Bytes of prompts in an answer and its copies. */

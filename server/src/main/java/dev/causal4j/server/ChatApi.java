@@ -174,10 +174,9 @@ record ChatApi() implements Api {
     }
 
     private static String content(JsonIn in) {
-        if (!(in.value("content") instanceof List)) {
-            return in.requiredString("content");
-        }
-        return in.objects("content", Limits.MESSAGE_PARTS).map(ChatApi::text).collect(Collectors.joining());
+        return in.value("content") instanceof List
+                ? in.objects("content", Limits.MESSAGE_PARTS).map(ChatApi::text).collect(Collectors.joining())
+                : in.requiredString("content");
     }
 
     private static String text(JsonIn part) {

@@ -53,6 +53,7 @@ final class Limits {
     static final int STOPS = 64;
     static final int STOP_CHARACTERS = 1024;
     static final int BIASES = 1024;
+    static final int CACHE_SALT_CHARACTERS = 256; // kept pages keep it
     static final int MESSAGES = 4096;
     static final int MESSAGE_PARTS = 1024;
     static final int MESSAGE_CALLS = 128;

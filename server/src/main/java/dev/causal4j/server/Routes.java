@@ -229,10 +229,9 @@ final class Routes implements HttpHandler {
 
     private @Nullable Route route(String path) {
         String name = path.startsWith("/v1/") ? path.substring(3) : path;
-        if (PAGE.matcher(name).matches()) {
-            return new Route("GET", true, call -> page(call, name.equals("/") ? "index.html" : name.substring(1)));
-        }
-        return routes.get(name.startsWith(MODELS) ? MODELS : name);
+        return PAGE.matcher(name).matches()
+                ? new Route("GET", true, call -> page(call, name.equals("/") ? "index.html" : name.substring(1)))
+                : routes.get(name.startsWith(MODELS) ? MODELS : name);
     }
 
     /** Reads the body as it comes; a connection that takes too long is closed. */

@@ -43,8 +43,9 @@ final class Sampling {
         if (in.number("top_p", 1, 0, 1) == 0) {
             options.temperature(0).topP(1);
         }
-        String salt = owner + in.string("cache_salt").orElse("");
-        return (in.bool("cache_prompt", true) ? options.cacheSalt(salt) : options).build();
+        String salt = in.string("cache_salt").orElse("");
+        requireLength("cache_salt", salt, 0, Limits.CACHE_SALT_CHARACTERS);
+        return (in.bool("cache_prompt", true) ? options.cacheSalt(owner + salt) : options).build();
     }
 
     /** The value of a setting, in the bounds of OpenAI and vLLM. */
@@ -78,12 +79,14 @@ final class Sampling {
 
     private static List<String> stops(JsonIn in) {
         List<String> stops = in.strings("stop", Limits.STOPS);
-        for (String stop : stops) {
-            if (stop.isEmpty() || stop.length() > Limits.STOP_CHARACTERS) {
-                throw ApiError.value(in.path("stop"), "texts of 1 to " + Limits.STOP_CHARACTERS + " characters", stop);
-            }
-        }
+        stops.forEach(stop -> requireLength(in.path("stop"), stop, 1, Limits.STOP_CHARACTERS));
         return stops;
+    }
+
+    private static void requireLength(String path, String text, int least, int most) {
+        if (text.length() < least || text.length() > most) {
+            throw ApiError.value(path, "text of " + least + " to " + most + " characters", text);
+        }
     }
 
     private static Map<Integer, Double> biases(JsonIn in, ServedModel served) {

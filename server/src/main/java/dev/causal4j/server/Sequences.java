@@ -46,7 +46,7 @@ final class Sequences implements AutoCloseable {
      * Submits the sequences of a request.
      *
      * @param call the engine is fair between its callers; counts the tokens
-     * @param bytes the shares that the log-probabilities of each new token are charged to
+     * @param bytes the shares that each new token is charged to
      * @throws java.util.concurrent.RejectedExecutionException if too many sequences wait
      */
     Sequences(Engine engine, Ask ask, Metrics metrics, Call call, Shares bytes) {
@@ -197,9 +197,9 @@ final class Sequences implements AutoCloseable {
 
     /** Takes the bytes of a token, or ends all if there are none left. */
     private synchronized void keep(long more) {
-        if (kept >= 0 && more > 0 && bytes.take(call.caller, more)) {
+        if (kept >= 0 && bytes.take(call.caller, more)) {
             kept += more;
-        } else if (more > 0) {
+        } else {
             full = true;
             cancel();
         }

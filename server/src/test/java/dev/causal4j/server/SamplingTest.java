@@ -83,7 +83,7 @@ class SamplingTest {
                 "'temperature': 2.1 | temperature: expected a number from 0.0 to 2.0, got 2.1",
                 "'top_p': '1' | top_p: expected a number from 0.0 to 1.0, got \"1\"",
                 "'min_tokens': 41 | min_tokens: expected a whole number from 0 to 40, got 41",
-                "'stop': '' | stop: expected texts of 1 to 1024 characters, got \"\"",
+                "'stop': '' | stop: expected text of 1 to 1024 characters, got \"\"",
                 "'stop_token_ids': [3072] | stop_token_ids.[0]: expected a whole number from 0 to 3071, got 3072",
                 "'logit_bias': {'3072': 1} | logit_bias: expected ids of tokens from 0 to 3071, got \"3072\"",
                 "'logit_bias': {'5': 101} | logit_bias.5: expected a number from -100.0 to 100.0, got 101",
@@ -94,6 +94,15 @@ class SamplingTest {
                 .isThrownBy(() -> read("{" + fields + "}"))
                 .withMessage(message)
                 .matches(error -> error.status == 400);
+    }
+
+    @Test
+    void aSaltThatKeptPagesKeepIsShort() {
+        assertThat(read("{'cache_salt': '" + "x".repeat(256) + "'}").cacheSalt())
+                .isPresent();
+        assertThatExceptionOfType(ApiError.class)
+                .isThrownBy(() -> read("{'cache_salt': '" + "x".repeat(257) + "'}"))
+                .withMessageStartingWith("cache_salt: expected text of 0 to 256 characters, got");
     }
 
     @Test

@@ -32,6 +32,20 @@ class SequencesTest {
     }
 
     @Test
+    void tokensAloneTakeBytes() throws InterruptedException {
+        Shares bytes = new Shares(12 * 2 * Limits.LOGPROB_BYTES, 0);
+        try (Engine engine = new Engine(MODEL)) {
+            Sequences sequences =
+                    sequences(engine, bytes, "{'prompt': 'Emma was', 'n': 2, 'max_tokens': 6, 'ignore_eos': true}");
+            assertThat(sequences.generation(0).tokens()).hasSize(6);
+            assertThat(sequences.generation(1).tokens()).hasSize(6);
+            assertThat(bytes.take("other", 7 * 2 * Limits.LOGPROB_BYTES)).isFalse();
+            sequences.close();
+            assertThat(bytes.take("other", 12 * 2 * Limits.LOGPROB_BYTES)).isTrue();
+        }
+    }
+
+    @Test
     void aTokenWithoutRoomForItsLogProbabilitiesEndsItsRequest() {
         Shares bytes = new Shares(3 * TOKEN, 0);
         try (Engine engine = new Engine(MODEL)) {

@@ -21,10 +21,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * Copies values of callers, so that nothing but JSON's values reaches a template, and hides control tokens in them.
  * While the template runs, random digits stand for the tokens: no text can contain them, and filters leave them alone.
- * Such digits also mark what the assistant wrote. Immutable and thread-safe.
+ * Such digits also mark what the assistant wrote. For one rendering; not thread-safe.
  */
 final class Untrusted {
     private static final int MAX_DEPTH = 100;
+
+    /** Control tokens in all values: each becomes 24 characters, which are made before a rendering can count them. */
+    private static final int MAX_HIDDEN = 100_000;
 
     // Five digits follow the key: the number of a token, or the beginning or end of a generation block.
     private static final String BEGIN = "99998";
@@ -39,6 +42,8 @@ final class Untrusted {
     final String begin = key + BEGIN;
 
     final String end = key + END;
+
+    private int found; // control tokens
 
     Untrusted(Collection<String> controlTokens) {
         tokens = controlTokens.stream()
@@ -90,7 +95,10 @@ final class Untrusted {
         int done = 0;
         for (int at = 0; at < text.length(); at++) {
             int token = firsts.get(text.charAt(at)) ? longest(CharBuffer.wrap(text, at, text.length())) : -1;
-            if (token >= 0) {
+            if (token >= 0 && ++found > MAX_HIDDEN) {
+                throw new IllegalArgumentException(
+                        "message: expected at most " + MAX_HIDDEN + " control tokens, got more; leave them out");
+            } else if (token >= 0) {
                 hidden.append(text, done, at).append(key).append("%05d".formatted(token));
                 done = at + tokens.get(token).length();
                 at = done - 1;

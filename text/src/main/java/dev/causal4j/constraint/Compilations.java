@@ -1,6 +1,7 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.tokenizer.Vocabulary;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.WeakHashMap;
@@ -12,15 +13,13 @@ import org.jspecify.annotations.Nullable;
 final class Compilations {
     private static final int MOST = 64;
     private static final int LARGE = 8; // parts of what may be kept: a larger one is compiled for its user alone
-    private static final Map<Vocabulary, Compilations> ALL = new WeakHashMap<>();
+    private static final Map<Vocabulary, Compilations> ALL = Collections.synchronizedMap(new WeakHashMap<>());
 
     private final Map<Object, FutureTask<Compiled>> byKey = new LinkedHashMap<>(16, 0.75f, true);
     private @Nullable Lexicon lexicon; // does not refer to the vocabulary, so that this can be collected
 
     static Compilations of(Vocabulary vocabulary) {
-        synchronized (ALL) {
-            return ALL.computeIfAbsent(vocabulary, unused -> new Compilations());
-        }
+        return ALL.computeIfAbsent(vocabulary, unused -> new Compilations());
     }
 
     /**
@@ -48,7 +47,7 @@ final class Compilations {
             synchronized (this) {
                 byKey.remove(key, task);
             }
-            throw failure(e);
+            throw failure(e.getCause());
         }
     }
 
@@ -58,23 +57,20 @@ final class Compilations {
         return task != null && task.state() == FutureTask.State.SUCCESS ? task.resultNow() : null;
     }
 
-    private static RuntimeException failure(ExecutionException e) {
-        if (e.getCause() instanceof ConstraintException refusal) {
-            return refusal;
-        }
-        return e.getCause() instanceof StackOverflowError
-                ? new ConstraintException("constraint", "one of less depth", "too much of it", "make it smaller")
-                : new IllegalStateException(e.getCause());
+    static RuntimeException failure(@Nullable Throwable cause) {
+        return switch (cause) {
+            case ConstraintException refusal -> refusal;
+            case StackOverflowError unused ->
+                new ConstraintException("constraint", "one of less depth", "too much of it", "make it smaller");
+            case null, default -> new IllegalStateException(cause);
+        };
     }
 
     private synchronized void evict(Object latest, FutureTask<Compiled> task) {
         if (bytes(task) > Limits.KEPT_BYTES / LARGE) {
             byKey.remove(latest, task);
         }
-        long most;
-        synchronized (ALL) {
-            most = Limits.KEPT_BYTES / Math.max(1, ALL.size());
-        }
+        long most = Limits.KEPT_BYTES / Math.max(1, ALL.size());
         long bytes = byKey.values().stream().mapToLong(Compilations::bytes).sum();
         var eldest = byKey.values().iterator();
         while (byKey.size() > 1 && (byKey.size() > MOST || bytes > most)) {

@@ -53,7 +53,11 @@ final class GrammarConstraint implements Constraint {
     @Override
     public List<String> ignored() {
         List<String> ignored = new ArrayList<>();
-        source.compile(new Terms(CodePoints.ALL, new Budget()), null, ignored);
+        try {
+            source.compile(new Terms(CodePoints.ALL, new Budget()), null, ignored);
+        } catch (StackOverflowError e) {
+            throw Compilations.failure(e);
+        }
         return List.copyOf(ignored);
     }
 

@@ -18,6 +18,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -165,9 +166,8 @@ public record Json(String subject, Map<?, ?> root) {
      */
     public List<Json> objects(String key) throws FormatException {
         List<Json> objects = new ArrayList<>();
-        String place = subject + ", key " + quote(key);
         for (Map<?, ?> each : list(key, Map.class, "a list of objects")) {
-            objects.add(new Json(place + "[" + objects.size() + "]", each));
+            objects.add(new Json(subject + ", key " + quote(key) + "[" + objects.size() + "]", each));
         }
         return objects;
     }
@@ -256,10 +256,8 @@ public record Json(String subject, Map<?, ?> root) {
 
     private <T> T require(String key, Class<T> type, String expected) throws FormatException {
         Object value = value(key);
-        if (value == null || !type.isInstance(value)) {
-            throw wrong(key, expected, value);
-        }
-        return type.cast(value);
+        check(key, type.isInstance(value), expected);
+        return Objects.requireNonNull(type.cast(value));
     }
 
     private <T> List<T> list(String key, Class<T> type, String expected) throws FormatException {
@@ -357,6 +355,9 @@ public record Json(String subject, Map<?, ?> root) {
                 throw new FormatException(subject, one, "more after it", "is the file damaged?");
             }
             return root;
+        } catch (NumberFormatException e) {
+            throw new FormatException(
+                    subject, "valid JSON", "a number whose exponent has over 31 bits", "is the file damaged?", e);
         } catch (JacksonException e) {
             boolean encoding = e.getCause() instanceof CharacterCodingException;
             TokenStreamLocation at = e.getLocation(); // of exceeded limits there is none

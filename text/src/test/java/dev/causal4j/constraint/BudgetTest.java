@@ -369,6 +369,28 @@ class BudgetTest {
     }
 
     @Test
+    void whatIsIgnoredIsFoundOnLittleStackOrRefused() throws InterruptedException {
+        List<String> outcomes = new ArrayList<>();
+        Constraint deep = Constraint.grammar("root ::= \"a\"" + "?".repeat(100_000));
+        Thread small = new Thread(
+                null,
+                () -> {
+                    try {
+                        outcomes.add(deep.ignored().toString());
+                    } catch (ConstraintException e) {
+                        outcomes.add(e.getMessage());
+                    }
+                },
+                "small",
+                256 << 10);
+        small.start();
+        small.join();
+        assertThat(outcomes)
+                .hasSize(1)
+                .allMatch(outcome -> outcome.equals("[]") || outcome.endsWith("make it smaller"));
+    }
+
+    @Test
     void knownMasksAreReadWhileAnotherWorks() throws InterruptedException {
         Compiled compiled = compiled("[a-z]{3}[0-9]*");
         int token = TOKENIZER.encode("b")[0];

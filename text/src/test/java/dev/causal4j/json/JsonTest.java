@@ -165,6 +165,13 @@ class JsonTest {
         assertThat(config.number("b", 1, 0, 1)).isZero();
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"1e2147483648", "-1e-2147483649", "1e99999999999"})
+    void anExponentThatNoDecimalHasIsRefused(String number) {
+        byte[] json = ("{\"a\": " + number + "}").getBytes(StandardCharsets.UTF_8);
+        refused(() -> Json.exactTree("x", json), "x: ", "valid JSON", "exponent");
+    }
+
     @Test
     void bytesThatAreNotUtf8AreRefused() {
         byte[] utf16 = "{\"a\":1}".getBytes(StandardCharsets.UTF_16);
