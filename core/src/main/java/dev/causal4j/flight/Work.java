@@ -11,8 +11,8 @@ import jdk.jfr.StackTrace;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A piece of work, an event of the flight recorder if one was there when the work was declared. Without one nothing is
- * declared: the first event takes the recorder some 70 ms. Not thread-safe.
+ * A piece of work. If the flight recorder was initialized when the work was declared, it is an event. Otherwise it is
+ * nothing, since the first event takes the recorder some 70 ms. Not thread-safe.
  */
 public final class Work {
     private final @Nullable Done event;
