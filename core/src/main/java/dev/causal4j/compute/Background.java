@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Runs work in the background of steps. Its few threads end when they are idle. Callers take turns. Thread-safe.
  *
- * <p>Each thread counts as a caller of the arithmetic, so a worker pauses meanwhile: a step that runs beside such work takes
- * at most twice as long on two cores, and is never put aside for it.
+ * <p>Each thread counts as a caller of the arithmetic, so a worker pauses meanwhile: a step that runs beside such work
+ * takes at most twice as long on two cores, and the system never preempts it for the work.
  */
 final class Background {
     private static final long IDLE_MILLIS = 1000;
@@ -101,7 +101,7 @@ final class Background {
         cancelled.forEach(work -> work.cancel(false));
     }
 
-    /** Work that has not begun. Callers take turns. */
+    /** Work that has not begun, by caller. */
     private static final class Queue {
         private final SequencedMap<Object, SequencedSet<Work>> waiting = new LinkedHashMap<>(); // by caller, in turn
 

@@ -34,8 +34,8 @@ public final class Compute implements AutoCloseable {
     private static final int SPINS = 2_000;
 
     /**
-     * After this time a worker offers its core to other programs when it has no task. Beside a busy program the system would
-     * put it aside in the middle of one, for some milliseconds, and its caller would wait.
+     * After this time a worker that has no task yields its core to other programs. Otherwise, beside a busy program,
+     * the system would preempt it in the middle of a task, for some milliseconds, and its caller would wait.
      */
     private static final long TURN_NANOS = 1_000_000;
 
@@ -44,7 +44,7 @@ public final class Compute implements AutoCloseable {
     /** Jobs that workers can see at once; further callers compute alone. */
     private static final int SLOTS = 16;
 
-    /** Runs of small items for each thread: enough to even out a slow core. */
+    /** Tasks for each thread in {@link #each}: enough to even out a slow core. */
     private static final int RUNS_PER_THREAD = 4;
 
     private static final Compute SHARED = new Compute(physicalCores());
@@ -67,7 +67,7 @@ public final class Compute implements AutoCloseable {
     }
 
     /**
-     * Threads of its own, to be closed.
+     * A new set of threads, which the caller closes.
      *
      * @throws IllegalArgumentException if there are not 1 to 1024
      */
@@ -82,7 +82,7 @@ public final class Compute implements AutoCloseable {
         return threads;
     }
 
-    /** How many threads compute at once, callers included; more only if there are more callers. */
+    /** How many threads compute at once, callers included; more do only if there are more callers. */
     public int threads() {
         return threads;
     }
@@ -100,13 +100,15 @@ public final class Compute implements AutoCloseable {
      * Runs {@code work} for 0 to {@code tasks - 1} and returns when all are done. The caller takes part. Inside a task
      * the caller does all of it alone.
      *
-     * @throws RuntimeException what the first failing task threw; the others may or may not have run
+     * @throws RuntimeException the exception of the first task that failed; the others may or may not have run
      */
     public void run(int tasks, IntConsumer work) {
         run(tasks, Scratch.NONE, (_, task) -> work.accept(task));
     }
 
-    /** Runs tasks as {@link #run(int, IntConsumer)} does, with scratch: each thread uses one piece for all its tasks. */
+    /**
+     * Runs tasks as {@link #run(int, IntConsumer)} does, with scratch: each thread uses one piece for all its tasks.
+     */
     public <S> void run(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work) {
         Job<S> job = new Job<>(tasks, scratch, work);
         if (isInTask()) {
@@ -145,24 +147,28 @@ public final class Compute implements AutoCloseable {
     }
 
     /**
-     * Runs work that no step waits for, on at most half as many threads as compute, but at least one. Callers take turns.
+     * Runs work that no step waits for, on at most half as many threads as compute, but at least one. Callers take
+     * turns.
      *
      * @param caller who asks for it, by {@code equals}
-     * @return completed on the thread of the work, also with what it threw. Cancelling it removes work that has not begun;
-     *     work that has begun goes on
+     * @return completed on the thread of the work, with its exception if it threw one. Cancelling removes work that has
+     *     not begun; work that has begun continues
      */
     public CompletableFuture<@Nullable Void> background(Object caller, Runnable work) {
         return background.add(caller, false, work);
     }
 
-    /** Runs work as {@link #background} does. Work that takes a tenth of a second at most takes turns with all other. */
+    /**
+     * Runs work that takes at most a tenth of a second as {@link #background} does, from a queue that takes turns with
+     * the other.
+     */
     public CompletableFuture<@Nullable Void> shortly(Object caller, Runnable work) {
         return background.add(caller, true, work);
     }
 
     /**
-     * Ends the threads; later jobs run on their callers alone, and work in the background is cancelled. No job may be under
-     * way.
+     * Ends the threads; later jobs run on their callers alone, and work in the background is cancelled. No job may be
+     * under way.
      */
     @Override
     public void close() {
@@ -230,7 +236,7 @@ public final class Compute implements AutoCloseable {
                 cores.add(Files.readString(cpu.resolve("topology/thread_siblings_list")));
             }
         } catch (IOException e) {
-            return logical; // not Linux, or hidden from us
+            return logical; // not Linux, or not readable
         }
         return cores.isEmpty() ? logical : Math.min(logical, cores.size());
     }
@@ -346,7 +352,7 @@ public final class Compute implements AutoCloseable {
         }
 
         @Override
-        @SuppressWarnings("ThreadPriorityCheck") // how it offers its core
+        @SuppressWarnings("ThreadPriorityCheck") // yields its core to other programs
         public void run() {
             long offered = System.nanoTime();
             while (!closed) {
@@ -365,7 +371,7 @@ public final class Compute implements AutoCloseable {
             }
         }
 
-        /** Waits for the next job, a shorter time while the last one goes on: its caller may need this core. */
+        /** Spins until the next job, a shorter time while the last one still runs: its caller may need this core. */
         private void spin(int seen, @Nullable Job<?> last) {
             for (int spin = 0; spin < SPINS && posts.get() == seen && hasSeat(); spin++) {
                 if (spin >= SPINS / 4 && last != null && !last.isDone()) {
@@ -375,7 +381,10 @@ public final class Compute implements AutoCloseable {
             }
         }
 
-        /** Passes over some jobs first, another number for each worker, so that every caller gets help. Returns the last. */
+        /**
+         * Helps with jobs. Each worker skips another number of them first, so that every caller gets help. Returns the
+         * last.
+         */
         private @Nullable Job<?> help() {
             @Nullable Job<?> last = null;
             int pass = index % Math.max(1, callers.get());

@@ -26,7 +26,7 @@ public record Rows(float[] data, int offset, int stride, int count) {
         return new Rows(data, start(first), stride, count);
     }
 
-    /** A copy of the first {@code width} numbers of each of the rows named, in that order and without gaps. */
+    /** A copy of the first {@code width} numbers of each of these rows, in the given order and without gaps. */
     public Rows chosen(int width, int... rows) {
         float[] chosen = new float[Math.multiplyExact(rows.length, width)];
         for (int i = 0; i < rows.length; i++) {
