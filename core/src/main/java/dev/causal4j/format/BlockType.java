@@ -82,10 +82,10 @@ public enum BlockType {
     /**
      * A block.
      *
-     * @param scaleAt the byte of the block's scale; that of its minimum follows
-     * @param zero subtracted from what is stored to give the code
+     * @param scaleAt the byte of the block's scale; the minimum follows it
+     * @param zero subtracted from a stored code
      * @param low the lower bits of the codes
-     * @param high the other bits, if they are apart
+     * @param high the other bits, if they are stored separately
      */
     private record Layout(int elements, int bytes, int group, int scaleAt, int zero, Plane low, Plane high) {}
 
@@ -159,19 +159,20 @@ public enum BlockType {
     public Groups groups() {
         boolean eight = table().length > 0 || layout.low.bits + layout.high.bits > 4;
         boolean signed = eight || layout.zero != 0;
-        boolean wide = this == MXFP4; // its scales are no halves
+        boolean wide = this == MXFP4; // its scales are not f16
         return new Groups(eight ? 8 : 4, signed, layout.group, hasMinimum(), wide, layout.elements > 32);
     }
 
     /**
      * Decodes whole blocks. Element i is exactly {@code Math.fma(codes[i], scales[i / group], minimums[i / group])}, or
-     * without minimum {@code codes[i] * scales[i / group]}. Where scales are in two levels and {@code scales} has room for both, a
-     * scale is {@code scales[i / group] * scales[upper + i / 256]}, and what is subtracted as minimum likewise.
+     * without minimum {@code codes[i] * scales[i / group]}. Where scales have two levels and {@code scales} has room
+     * for both, a scale is {@code scales[i / group] * scales[upper + i / 256]}, and a minimum is minus such a product.
      *
      * @param offset bytes to the first block
      * @param count of elements
      * @param minimums not written if the blocks have none
-     * @param upper where the upper of two levels is written; from the end of the array on, scales are products
+     * @param upper index at which the upper of two levels is written; if it is past the end of the array, the products
+     *     of both are written instead
      * @throws IllegalArgumentException if a block would be cut
      */
     public void decode(
@@ -216,7 +217,7 @@ public enum BlockType {
         }
     }
 
-    /** The factors of group g: of the block's scale in the lower 16 bits, of what is subtracted in the upper. */
+    /** The factors of group g: the scale's in the lower 16 bits, the minimum's in the upper. */
     private int factors(MemorySegment data, long block, int g) {
         return switch (this) {
             case Q4_1, Q5_1 -> pair(1, -1);
@@ -290,7 +291,7 @@ public enum BlockType {
         }
     }
 
-    /** Divides by the scale before that is rounded, and multiplies by its reciprocal, as the reference does. */
+    /** Multiplies by the reciprocal of the scale before rounding, as the reference does. */
     private void encodeBlock(float[] numbers, int from, MemorySegment data, long at) {
         float most = 0; // the largest in magnitude, with its sign
         for (int i = from; i < from + layout.elements; i++) {

@@ -74,7 +74,8 @@ public record Gguf(Json metadata, TensorStore tensors) {
     }
 
     /**
-     * The names of all files of a model that has a file of this name, in their order: only this, if it is not split.
+     * The names of all files of the model that the named file belongs to, in order: the name alone if the model is not
+     * split.
      */
     public static List<String> parts(String name) {
         Matcher part = PART.matcher(name);

@@ -27,7 +27,7 @@ final class GgufFile {
     static final int MAGIC = 'G' | 'G' << 8 | 'U' << 16 | 'F' << 24;
     private static final String ALIGNMENT = "general.alignment";
 
-    /** Where the kinds of tokens are: llama.cpp reads them in 32 bits only. */
+    /** The key of the tokens' kinds, which llama.cpp reads in 32 bits only. */
     private static final String KINDS = "key \"tokenizer.ggml.token_type\"";
 
     // Limits of the format, the last two in bytes.
@@ -35,7 +35,7 @@ final class GgufFile {
     private static final int MAX_KEY = 65_535;
     private static final int MAX_NAME = 64;
 
-    /** No size in bytes overflows below it. */
+    /** Below it no size in bytes overflows. */
     private static final long MAX_ELEMENTS = 1L << 60;
 
     /** A text of one byte takes nine of the file and 56 of the heap. Llama 4 has 0.7 million pieces and merges. */
@@ -61,9 +61,9 @@ final class GgufFile {
 
     private final String subject;
     private final MemorySegment bytes;
-    private final ByteBuffer header; // with what may lie behind it
+    private final ByteBuffer header; // and perhaps bytes after it
 
-    private int texts; // so far
+    private int texts; // read so far
 
     /** The part of the file that is being read, for messages. */
     private String place = "header";
@@ -191,7 +191,7 @@ final class GgufFile {
         return new Numbers(type, ByteBuffer.wrap(copy).order(ByteOrder.LITTLE_ENDIAN));
     }
 
-    /** Numbers or booleans as the file has them, which become objects when they are read: most arrays never are. */
+    /** Numbers or booleans in the file's bytes. An element becomes an object when it is read: most arrays never are. */
     private static final class Numbers extends AbstractList<Object> implements RandomAccess {
         private final int type;
         private final ByteBuffer bytes;
@@ -228,7 +228,7 @@ final class GgufFile {
         }
     }
 
-    /** An Integer of whatever fits one, as the reader of JSON does. */
+    /** An Integer if the number fits one, else a Long, as JSON's reader makes it. */
     private static Object integer(long number) {
         return number == (int) number ? (Object) (int) number : (Object) number;
     }
@@ -241,10 +241,10 @@ final class GgufFile {
             return numbers(type, count);
         }
         within(type == STRING ? count : 0, 0, MOST_TEXTS - texts, "texts in a file of at most " + MOST_TEXTS);
-        List<Object> list = new ArrayList<>(); // of no size yet: what a file says is not what it holds
+        List<Object> list = new ArrayList<>(); // grows with the texts read: the count in the file may be false
         for (long i = 0; i < count; i++) {
             Object value = value(type, depth);
-            if (type == STRING) { // what is in arrays of arrays is checked, not kept
+            if (type == STRING) { // inner arrays are checked and dropped
                 list.add(value);
             }
         }

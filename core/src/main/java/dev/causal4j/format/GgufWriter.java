@@ -30,7 +30,7 @@ public final class GgufWriter {
     private GgufWriter() {}
 
     /**
-     * A tensor that is made when its turn comes, so that only one is in memory.
+     * A tensor whose numbers are computed when it is written, so that only one is in memory.
      *
      * @param shape outermost dimension first
      * @param fill fills its {@link #bytes}

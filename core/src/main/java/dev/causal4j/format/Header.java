@@ -114,10 +114,10 @@ record Header(String subject, MemorySegment bytes) {
         return new Declared(name, type, shape, offsets.get(0), offsets.get(1));
     }
 
-    /** Negative if the size overflows or is no whole number. */
+    /** Negative if the size overflows or is not a whole number. */
     private static long bytes(int bits, List<Long> shape) {
         try {
-            // Multiplied in order, as TensorView does: what overflows there must be refused here.
+            // Multiplied in the order of TensorView, so that a product that overflows there is refused here.
             long numbers = shape.stream().reduce(1L, Math::multiplyExact);
             long rest = numbers % 8 * bits;
             return rest % 8 == 0 ? Math.addExact(Math.multiplyExact(numbers / 8, (long) bits), rest / 8) : -1;
@@ -145,7 +145,7 @@ record Header(String subject, MemorySegment bytes) {
         }
         List<Long> numbers = new ArrayList<>(list.size());
         for (Object each : list) {
-            // The parser makes an Integer or else a Long of whatever fits one.
+            // The parser makes an Integer of a number that fits one, else a Long.
             if (!(each instanceof Integer || each instanceof Long) || ((Number) each).longValue() < 0) {
                 throw wrong(place, "integers from 0 to 2^63 - 1", describe(each));
             }

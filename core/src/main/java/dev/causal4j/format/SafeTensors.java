@@ -71,7 +71,7 @@ public final class SafeTensors {
     /**
      * Reads a file from memory, which is not copied and must not change afterwards.
      *
-     * @param subject what messages call it
+     * @param subject its name in messages
      * @throws FormatException if it breaks a rule of the format
      */
     public static TensorStore of(String subject, MemorySegment bytes) throws FormatException {
@@ -195,10 +195,11 @@ public final class SafeTensors {
     }
 
     /**
-     * Writes tensors that are made one after the other, so that only one is in memory; whole or not at all.
+     * Writes tensors that are computed one after the other, so that only one is in memory. The file is written whole or
+     * not at all.
      *
-     * @param aligned for a file that is used memory-mapped: tensors whose size is a multiple of 64 bytes come first, at
-     *     multiples of 64 bytes
+     * @param aligned whether tensors whose size is a multiple of 64 bytes come first, at multiples of 64 bytes: for a
+     *     file that is used memory-mapped
      * @param progress receives the bytes of data written so far; an exception from it ends the writing like a failure
      * @throws IllegalArgumentException also if numbers are not of the dtype and shape their source says
      */

@@ -81,7 +81,7 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
     /**
      * A view of a stored tensor. Nothing is copied; numbers are read from the file on use.
      *
-     * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16, I8 or a {@link
+     * @throws FormatException if there is no tensor of this name, or its dtype is not F32, F16, BF16, I8 or a {@link
      *     BlockType}
      */
     public TensorView tensor(String name) throws FormatException {
@@ -129,7 +129,7 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
     /**
      * Writes a checkpoint for other programs into a folder: {@link #SINGLE}, or several files and then {@link #INDEX}.
      *
-     * @param most bytes of the tensors of a file, unless it has one alone
+     * @param most bytes of the tensors of a file, unless it has a single one
      * @param progress receives the bytes written so far
      * @throws IllegalArgumentException if there would be too many files
      * @throws IOException if writing fails

@@ -20,7 +20,7 @@ public record TensorView(String name, DType dtype, @Nullable BlockType blocks, L
     /**
      * Checks that the bytes fit the shape.
      *
-     * @throws IllegalArgumentException if a dimension is negative or the size of {@code data} is not that of the shape
+     * @throws IllegalArgumentException if a dimension is negative or {@code data} has another size than the shape
      */
     public TensorView {
         shape = List.copyOf(shape);
@@ -70,7 +70,7 @@ public record TensorView(String name, DType dtype, @Nullable BlockType blocks, L
         }
     }
 
-    /** Lets go of the memory that holds a mapped file, until it is read again. */
+    /** Releases the physical memory of a mapped file until it is read again. */
     public void unload() {
         if (data.isMapped()) {
             data.unload();
