@@ -20,8 +20,8 @@ public record Candidate(int token, float logit, double logProbability) {
     }
 
     /**
-     * A number that is larger for a better candidate: by the logit, of equal ones by the lower id. The last bit tells -0
-     * from the 0 that it equals.
+     * A number that is larger for a better candidate: by the logit, of equal ones by the lower id. The last bit tells
+     * -0 from 0, which are equal.
      */
     static long key(int token, float logit) {
         int bits = Float.floatToRawIntBits(logit + 0f);

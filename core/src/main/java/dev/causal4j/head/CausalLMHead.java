@@ -66,10 +66,10 @@ public final class CausalLMHead {
     }
 
     /**
-     * This head for a vocabulary of another size. Old tokens keep their rows; each new one gets the mean of all old rows
-     * (Hewitt 2021). Embedding and projection are both resized, and a tied head stays tied.
+     * This head for a vocabulary of another size. Old tokens keep their rows; each new one gets the mean of all old
+     * rows (Hewitt 2021). Embedding and projection are both resized, and a tied head stays tied.
      *
-     * @throws IllegalArgumentException if the size is less than 1, or the weights are quantised, whose rounding would
+     * @throws IllegalArgumentException if the size is less than 1, or the weights are quantised: their rounding would
      *     change
      */
     public CausalLMHead withVocabularySize(int size) {
@@ -248,8 +248,7 @@ public final class CausalLMHead {
      * Scores targets as {@link #logProbabilities(Rows, int[])}, with entropies and best candidates.
      *
      * @param entropy whether to compute the entropy of each row's distribution
-     * @param alternatives best candidates to return for each row; they may exceed the 64 MB only if those of a single
-     *     row do
+     * @param alternatives best candidates to return for each row; they exceed the 64 MB only if a single row's do
      * @throws IllegalArgumentException also if {@code alternatives} is negative
      */
     public LogProbabilities logProbabilities(Rows hidden, int[] targets, boolean entropy, int alternatives) {
@@ -275,8 +274,8 @@ public final class CausalLMHead {
     }
 
     /**
-     * ln of the sum of exp(logit), with the bits of {@link LogProbabilities#logNormalizers} where the logits are those of
-     * a row.
+     * ln of the sum of exp(logit), with the bits of {@link LogProbabilities#logNormalizers} where the logits are those
+     * of a row.
      */
     public static double logNormalizer(float[] logits, int offset, int n) {
         TileSums sums = new TileSums(1, n, false, 0);
@@ -303,10 +302,10 @@ public final class CausalLMHead {
     }
 
     /**
-     * The loss and its gradients in one pass, without the logits of all rows: a chunk of at most 64 MB of them (or one
-     * row) and what its products need. Equal bits for every number of threads, and however a batch is cut into calls
-     * with one {@link LossOptions#denominator}: a row's dHidden depends on that row alone, and each number of the
-     * matrix's gradient is one chain over the rows that have a target, in their order.
+     * The loss and its gradients in one pass, without the logits of all rows: it takes a chunk of at most 64 MB of them
+     * (or one row) and the scratch of its products. Equal bits for every number of threads, and however a batch is cut
+     * into calls with one {@link LossOptions#denominator}: a row's dHidden depends on that row alone, and each number
+     * of the matrix's gradient is one chain over the rows that have a target, in their order.
      *
      * @param hidden [N, D]
      * @param targets [N] the token that row i should predict, or {@link #IGNORED}

@@ -28,7 +28,7 @@ final class FusedLoss {
     private final Rows hidden;
     private final int[] targets;
     private final LossOptions options;
-    private final int[] rows; // those whose target is not ignored
+    private final int[] rows; // the rows whose target is not ignored
     private final double divisor;
 
     FusedLoss(CausalLMHead head, Rows hidden, int[] targets, LossOptions options) {
@@ -88,7 +88,7 @@ final class FusedLoss {
         return new Loss(sum / divisor, sum, rows.length);
     }
 
-    /** Rows of a chunk as far as their hidden vectors go. */
+    /** The most rows of a chunk by the bytes of their hidden vectors. */
     private int hiddenRows() {
         return Math.max(StreamingSoftmax.TILE_ROWS, HIDDEN_BYTES / (4 * head.hiddenSize()));
     }
@@ -103,7 +103,7 @@ final class FusedLoss {
         return value + options.zLoss() * logNormalizer * logNormalizer;
     }
 
-    /** Computes the logits of a chunk, puts their gradient in their place and returns the values of its targets. */
+    /** Computes the logits of a chunk, overwrites them with their gradient and returns the values of its targets. */
     private double[] toGradient(int[] chunk, Rows x, Rows logits) {
         head.logits(x, logits);
         double[] values = new double[chunk.length];

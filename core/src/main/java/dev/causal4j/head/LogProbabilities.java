@@ -8,8 +8,7 @@ import org.jspecify.annotations.Nullable;
  * Log-probability of each row's target, in natural logarithms. Thread-safe while the arrays are not modified.
  *
  * @param targets [N] the token of each row
- * @param logProbabilities [N] ln p of each target, which is its logit minus the row's normaliser; -infinity if the
- *     logit is
+ * @param logProbabilities [N] ln p of each target: its logit minus the row's normaliser; -infinity if the logit is
  * @param ranks [N] number of tokens with a larger logit, or an equal logit and a lower id; 0 is the argmax
  * @param logNormalizers [N] ln of the sum of exp(logit) over the vocabulary
  * @param entropies [N] entropy of each row's distribution, in nats; null unless requested

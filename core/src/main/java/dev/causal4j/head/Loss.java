@@ -3,8 +3,8 @@ package dev.causal4j.head;
 /**
  * The cross-entropy of a head on the targets of a batch, in nats.
  *
- * @param loss the sum divided by what {@link LossOptions#denominator} says; 0 without targets
- * @param sum {@link LossOptions#before} and the targets that are not ignored, of everything the options ask for
+ * @param loss the sum divided by {@link LossOptions#denominator}; 0 without targets
+ * @param sum {@link LossOptions#before} plus the losses of all targets that are not ignored, with smoothing and zLoss
  * @param targets how many targets are not ignored
  */
 public record Loss(double loss, double sum, int targets) {

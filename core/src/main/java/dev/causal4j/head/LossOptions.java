@@ -8,11 +8,11 @@ package dev.causal4j.head;
  * @param labelSmoothing e, from 0 to below 1: the share of the target that is spread over all V tokens, the target
  *     among them (Szegedy et al. 2016; PyTorch and Keras define it so)
  * @param zLoss at least 0: keeps the normaliser near 1 (Chowdhery et al. 2022, "PaLM", use 1e-4)
- * @param denominator what the sum over the targets is divided by. {@link #MEAN} is the number of targets that are not
- *     ignored; 1 leaves the sum. For a batch in parts, the number of targets in all parts: their gradients then add up to
- *     those of the whole
- * @param before what the sum over the targets begins with. For a batch in parts, the sum of the parts before: one chain of
- *     additions over all targets then, with the same bits however the batch is cut
+ * @param denominator the divisor of the sum over the targets. {@link #MEAN} is the number of targets that are not
+ *     ignored; 1 leaves the sum. For a batch in parts it is the number of targets in all parts: their gradients then
+ *     add up to the whole batch's
+ * @param before the number that the sum over the targets begins with. For a batch in parts it is the sum of the parts
+ *     before: all targets are then added in one chain, with the same bits however the batch is cut
  */
 public record LossOptions(double labelSmoothing, double zLoss, long denominator, double before) {
     /** The denominator of a mean: the number of targets. */

@@ -7,7 +7,7 @@ import java.util.List;
  * rules. Immutable.
  *
  * @param token its id
- * @param logProbability natural logarithm of its probability; -infinity if that is 0
+ * @param logProbability natural logarithm of its probability; -infinity for probability 0
  * @param rank how many tokens are likelier; among equal logits the lower id counts as likelier
  * @param alternatives the likeliest tokens, best first, perhaps with the token itself; as many as were requested
  */

@@ -13,7 +13,7 @@ import java.util.List;
  * though its tiles run on {@link Compute}.
  *
  * <p>One task computes all sums of a row's tile ({@link TileSums}), so results have the same bits for every number of
- * threads and rows, and for logits that are given.
+ * threads and rows, and also if the logits are given.
  */
 final class StreamingSoftmax {
     private static final int TILE = TileSums.TILE;
@@ -21,10 +21,12 @@ final class StreamingSoftmax {
     /** Rows in a tile, at most: enough to multiply at full speed, and whole register tiles; no result depends on it. */
     static final int TILE_ROWS = 240;
 
-    /** Bytes for the tiles of logits, all threads together: with 12 MB of packed rows, all is within 64. */
+    /**
+     * Bytes for the tiles of logits of all threads: with 12 MB of packed rows and the sums, the total is below 64 MB.
+     */
     private static final int TILE_BYTES = 28 << 20;
 
-    /** Bytes for what tiles are reduced to, unless a single row needs more. */
+    /** Bytes for the sums of tiles, unless a single row needs more. */
     private static final int PARTIAL_BYTES = 16 << 20;
 
     private final CausalLMHead head;

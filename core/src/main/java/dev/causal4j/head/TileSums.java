@@ -8,9 +8,9 @@ import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sums over tiles of logits, from which a softmax and a ranking follow. A row's tile of {@value #TILE} outputs is reduced to its
- * maximum m and the float sums of exp(logit - m) and of the logits, each in 16 lanes and a tree; tiles are added in
- * double, in the order of the vocabulary. Threads may add different tiles at once.
+ * Sums over tiles of logits, from which a softmax and a ranking follow. A row's tile of {@value #TILE} outputs is
+ * reduced to its maximum m and the float sums of exp(logit - m) and of the logits, each in 16 lanes and a tree; tiles
+ * are added in double, in the order of the vocabulary. Threads may add different tiles at once.
  */
 final class TileSums {
     /** Outputs in a tile: part of the definition of the sums. A multiple of a panel. */
@@ -46,19 +46,19 @@ final class TileSums {
         return Math.ceilDiv(vocabularySize, TILE);
     }
 
-    /** Outputs of a tile: the last may have fewer. */
+    /** Outputs of a tile; the last tile may have fewer. */
     static int width(int tile, int vocabularySize) {
         return Math.min(TILE, vocabularySize - tile * TILE);
     }
 
-    /** Adds the logits of a row's tile, which start at {@code offset}. */
+    /** Reduces one tile of a row's logits, which start at {@code offset}. */
     void take(int row, int tile, float[] numbers, int offset) {
         int width = width(tile, vocabularySize);
         int i = row * tiles + tile;
         max[i] = Kernels.max(numbers, offset, width);
         logits[i] = Kernels.sum(numbers, offset, width);
         if (max[i] == Float.NEGATIVE_INFINITY) {
-            return; // all -infinity: they add nothing, and m cannot be subtracted
+            return; // all are -infinity: they add nothing, and m cannot be subtracted
         }
         sum[i] = Kernels.expSum(numbers, offset, width, max[i]);
         if (moment != null) {
@@ -66,7 +66,7 @@ final class TileSums {
         }
     }
 
-    /** The same, and counts the tokens before the target and keeps the tile's best candidates. */
+    /** Reduces a tile, counts the tokens that rank before the target and keeps the tile's best candidates. */
     void take(int row, int tile, float[] numbers, int offset, int target, float targetLogit) {
         take(row, tile, numbers, offset);
         int width = width(tile, vocabularySize);
@@ -104,7 +104,7 @@ final class TileSums {
         }
     }
 
-    /** Tokens that come before the row's target. */
+    /** The number of tokens that rank before the row's target. */
     int rank(int row) {
         return Arrays.stream(better, row * tiles, (row + 1) * tiles).sum();
     }
@@ -125,7 +125,7 @@ final class TileSums {
         return max[row * tiles + tile];
     }
 
-    /** ln of the sum of exp(logit); not finite if a logit is NaN or +infinity, or all are -infinity. */
+    /** ln of the sum of exp(logit); not finite if a logit is NaN or +infinity, or if all are -infinity. */
     double logNormalizer(int row) {
         float largest = Kernels.max(max, row * tiles, tiles);
         double total = 0;
