@@ -18,7 +18,7 @@ public record Ranking(List<Score> choices) {
     /**
      * The log-probability of a choice after normalization.
      *
-     * @throws IllegalStateException if its bytes are asked for and the model has no tokenizer
+     * @throws IllegalStateException if the normalization is per byte and the model has no tokenizer
      */
     public double logProbability(int choice, Normalization normalization) {
         Totals totals = choices.get(choice).totals();

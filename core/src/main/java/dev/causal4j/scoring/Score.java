@@ -32,8 +32,8 @@ public record Score(int[] tokens, List<String> pieces, List<Prediction> predicti
     }
 
     /**
-     * Sums over scored tokens of one or many texts. Immutable. The perplexity of many texts is computed from their summed
-     * totals, so every token weighs the same; it is not a mean of perplexities.
+     * Sums over scored tokens of one or many texts. Immutable. The perplexity of many texts is computed from their
+     * summed totals, so every token weighs the same; it is not a mean of perplexities.
      *
      * @param nll minus the sum of the natural logarithms of the scored tokens' probabilities
      * @param scoredTokens how many

@@ -37,19 +37,19 @@ import java.util.stream.IntStream;
  * continuation begins with the space that separates it.
  */
 public final class Scorer {
-    /** Windows that are submitted before the first of them is done. */
+    /** How many windows are submitted before the first of them is done. */
     private static final int AHEAD = 64;
 
     private static final int MOST_SPELLINGS = 4096;
 
     /**
-     * A part of a text that is computed at once.
+     * A part of a text that is computed as one sequence.
      *
      * @param text index of the text
      * @param sequence prefix and text
      * @param offset its first token
      * @param first the first token that it scores
-     * @param end behind its last
+     * @param end one after its last token
      */
     private record Window(int text, int[] sequence, int offset, int first, int end) {}
 
@@ -118,7 +118,7 @@ public final class Scorer {
      *
      * @return one result for each request, in their order
      * @throws InputException if a token is not in the vocabulary or a prefix is longer than the context; its index is
-     *     that of the request
+     *     the request's
      * @throws IllegalArgumentException if the stride is longer than the context
      * @throws NonFiniteException if a hidden vector or logit is not a number, naming the text, from 1, and the
      *     position
@@ -231,12 +231,12 @@ public final class Scorer {
      * A text's score under a constraint. Immutable.
      *
      * @param score of all tokens, without the constraint
-     * @param logMasses ln of the probability that the model gave to what the constraint allowed, at each token up to the
-     *     first that it does not allow
+     * @param logMasses at each token, up to the first that the constraint does not allow, ln of the probability that
+     *     the model gave to all allowed tokens
      * @param isAllowed whether the constraint allows the text as a whole
      */
     public record ConstrainedScore(Score score, List<Double> logMasses, boolean isAllowed) {
-        /** The first token that the constraint does not allow; empty if the text is a beginning of one that it allows. */
+        /** The first token that the constraint does not allow; empty if the text is a prefix of an allowed one. */
         public OptionalInt leavesAt() {
             return logMasses.size() < score.tokens().length ? OptionalInt.of(logMasses.size()) : OptionalInt.empty();
         }
@@ -258,7 +258,7 @@ public final class Scorer {
      * Scores a text under a constraint.
      *
      * @param prefix context before it; empty for the model's BOS token alone
-     * @throws InputException as of the tokens
+     * @throws InputException as {@link #score(int[], int[], Constraint)}
      */
     public ConstrainedScore score(String prefix, String text, Constraint constraint) {
         Tokenizer tokenizer = model.requireTokenizer();
@@ -271,7 +271,7 @@ public final class Scorer {
     }
 
     /**
-     * Scores tokens under a constraint, for which they are a text of its own.
+     * Scores tokens under a constraint, which sees them without the prefix.
      *
      * @param prefix empty for the model's BOS token
      * @param tokens at least one; with the prefix at most one more than the context length
@@ -303,13 +303,13 @@ public final class Scorer {
     }
 
     /**
-     * How likely a prompt goes on with some texts, whatever tokens spell them. Immutable.
+     * How likely some texts follow a prompt, in any spelling by tokens. Immutable.
      *
      * @param logProbabilities of the texts, each summed over all its spellings
      * @param counts of spellings
      */
     public record Spellings(List<Double> logProbabilities, List<Integer> counts) {
-        /** The probability of a text among these. */
+        /** A text's share of the probability of all these texts. */
         public double share(int text) {
             return StrictMath.exp(logProbabilities.get(text) - logSum(logProbabilities));
         }
@@ -332,8 +332,8 @@ public final class Scorer {
     }
 
     /**
-     * Scores all token sequences that spell the texts of each constraint, as continuations of a prompt, which is computed
-     * once.
+     * Scores all token sequences that spell the texts of each constraint, as continuations of a prompt, which is
+     * computed once.
      *
      * @param prompt at least one token
      * @param choices each allows few texts: at most {@value #MOST_SPELLINGS} token sequences altogether
@@ -394,7 +394,7 @@ public final class Scorer {
      * @throws InputException if prompt or a choice is empty or too long, naming the choice, from 1, or a token is not
      *     in the vocabulary
      * @throws NonFiniteException as {@link #score(List, ScoringOptions, ScoringListener)}
-     * @throws CancellationException as there
+     * @throws CancellationException as {@link #score(List, ScoringOptions, ScoringListener)}
      */
     public Ranking rank(int[] prompt, List<int[]> choices, ScoringOptions options, ScoringListener listener) {
         int most = model.decoder().config().contextLength() + 1;
@@ -433,7 +433,7 @@ public final class Scorer {
         return new Ranking(scores(requests, results));
     }
 
-    /** The score of one text; takes its predictions. */
+    /** The score of one text; takes its predictions from the iterator. */
     private Score score(ScoringRequest request, Iterator<Prediction> predictions) {
         int[] tokens = request.tokens().clone();
         List<Prediction> own = new ArrayList<>();

@@ -5,8 +5,8 @@ import dev.causal4j.tokenizer.SpecialTokens;
 /**
  * Options of scoring. Immutable.
  *
- * @param stride tokens that each window after the first scores, 1 to the context length C; each has at least C + 1 -
- *     stride tokens of context. 0 means half the context. Smaller strides give more context and cost more
+ * @param stride tokens that each window after the first scores, 1 to the context length C; each token has at least C +
+ *     1 - stride tokens of context. 0 means half the context. Smaller strides give more context and cost more
  * @param alternatives best candidates to return with each prediction
  * @param specialTokens how special tokens in a text are treated
  */
