@@ -15,7 +15,7 @@ import dev.causal4j.kernel.AdamWStep;
  * @param beta1 decay of the mean of the gradients, from 0 to below 1
  * @param beta2 decay of the mean of their squares
  * @param epsilon added to the root
- * @param weightDecay of matrices, embeddings among them, and convolutions; gains and biases do not decay
+ * @param weightDecay decay of matrices, embeddings among them, and convolutions; gains and biases do not decay
  */
 public record AdamW(double beta1, double beta2, double epsilon, double weightDecay) {
     /** The usual values for GPT models (Brown et al. 2020). */
@@ -36,7 +36,7 @@ public record AdamW(double beta1, double beta2, double epsilon, double weightDec
      *
      * @param step 1 for the first
      * @param rate the learning rate
-     * @param gradientScale factor of the gradients, applied first
+     * @param gradientScale a factor of the gradients, applied first
      * @param decays whether the weights decay
      */
     AdamWStep step(long step, double rate, double gradientScale, boolean decays) {

@@ -16,8 +16,8 @@ import java.util.Map;
 /**
  * A conversation as a model reads it.
  *
- * @param targets which of the tokens the assistant wrote: what is in a template's generation blocks; without these what
- *     an assistant's message adds to the text of those before it, with what comes before an answer
+ * @param targets the tokens that the assistant wrote: the text of a template's generation blocks. Without such blocks
+ *     it is the text that an assistant's message adds to the rendered messages before it and the generation prompt
  */
 record Conversation(int[] tokens, BitSet targets) {
     static Conversation of(
@@ -64,7 +64,7 @@ record Conversation(int[] tokens, BitSet targets) {
                             + " follows them, got another text up to message " + (i + 1)
                             + "; put what the assistant writes into generation blocks");
                 }
-                // A line end behind the token that ends a turn is the template's.
+                // A line end after the token that ends a turn is the template's.
                 String turn = with.stripTrailing();
                 boolean ends = controlTokens.stream().anyMatch(turn::endsWith);
                 int to = ends ? Math.max(before.length(), turn.length()) : with.length();

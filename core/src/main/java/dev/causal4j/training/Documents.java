@@ -35,10 +35,10 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The documents in some files. A text file is a document, and so is each line of a JSONL file, whose name ends in
- * {@code .jsonl}: an object with a text, or with the {@code messages} of a conversation and perhaps {@code tools}.
- * Immutable and thread-safe. Files are read as a stream, so they may be larger than the memory; a line of JSONL may have
- * 16 million characters.
+ * The documents in some files. A text file is one document. In a JSONL file, whose name ends in {@code .jsonl}, each
+ * line is one: an object with a text, or with the {@code messages} of a conversation and perhaps {@code tools}.
+ * Immutable and thread-safe. Files are read as a stream, so they may be larger than the memory; a line of JSONL may
+ * have 16 million characters.
  */
 public final class Documents {
     /** The default text field of a JSONL line. */
@@ -57,7 +57,7 @@ public final class Documents {
         /** Reads a document; {@code text} is valid until this returns. */
         void document(Reader text) throws IOException;
 
-        /** Reads a conversation; unless overridden, each of its texts as a document. */
+        /** Reads a conversation. Unless overridden, it reads each of its texts as a document. */
         default void conversation(List<Message> messages, List<ToolDefinition> tools) throws IOException {
             for (Message message : messages) {
                 if (message.fields().get("content") instanceof String text) {
@@ -157,8 +157,7 @@ public final class Documents {
      * Reads all documents in order. Byte order marks and blank lines of JSONL are skipped.
      *
      * @param progress receives the bytes read so far
-     * @throws FormatException if a file is not UTF-8, naming the byte, or a line of JSONL is not what it should be,
-     *     naming the line
+     * @throws FormatException if a file is not UTF-8, naming the byte, or a line of JSONL is not valid, naming the line
      * @throws IOException if reading fails, or the visitor does
      * @throws IllegalArgumentException if the visitor refuses a document; the message begins with the file, and the
      *     line of JSONL
@@ -202,7 +201,7 @@ public final class Documents {
         return String.format("byte 0x%02x at offset %d", bytes.get(0) & 0xff, offset);
     }
 
-    /** Writes the identity of these documents: the kind, the bytes and the size of each file, but no name. */
+    /** Writes the identity of these documents: the kind, the bytes and the size of each file, without its name. */
     void writeTo(DataOutputStream content, LongConsumer progress) throws IOException {
         long[] read = {0};
         if (template != null) {
@@ -217,7 +216,7 @@ public final class Documents {
         }
     }
 
-    /** Opens a file, counts the bytes read in {@code read} and reports them. */
+    /** Opens a file, counts its bytes in {@code read} as they are read, and reports them. */
     private static InputStream open(Path file, long[] read, LongConsumer progress) throws IOException {
         return new FilterInputStream(Files.newInputStream(file)) {
             @Override
@@ -281,7 +280,7 @@ public final class Documents {
         void run() throws IOException;
     }
 
-    /** Puts the place before the message if the visitor refuses a document. */
+    /** Prefixes the message with the place if the visitor refuses a document. */
     private static void visit(String subject, Visit visit) throws IOException {
         try {
             visit.run();

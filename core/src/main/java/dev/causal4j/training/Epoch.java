@@ -2,14 +2,14 @@ package dev.causal4j.training;
 
 import dev.causal4j.kernel.CounterRandom;
 
-/** The random choices of one pass over the data; the streams are those in the documentation of the package. */
+/** The random choices of one pass over the data; the documentation of the package lists the streams. */
 record Epoch(long seed, long number) {
     private static final long FIRST_STREAM = 0x64617461_00000000L;
     private static final int STREAMS = 256;
     private static final int OF_DOCUMENTS = 128;
     private static final int OF_OFFSET = 255;
 
-    /** Well above what swap-or-not needs for a uniform permutation; an example costs some microseconds. */
+    /** More rounds than swap-or-not needs for a uniform permutation; an example costs some microseconds. */
     private static final int ROUNDS = 64;
 
     private double uniform(long index, int use) {
@@ -22,7 +22,7 @@ record Epoch(long seed, long number) {
      *
      * <p>The swap-or-not shuffle (Hoang, Morris and Rogaway 2012): each round pairs the numbers that add up to a random
      * key, modulo the count, and swaps a pair or not by a random bit that belongs to it. It takes any count, 5 as well
-     * as 2^40. A stream has the bits of a round, one more the keys.
+     * as 2^40. Each round has a stream of bits; one further stream has the keys.
      */
     long example(long index, long count) {
         long value = index;
@@ -36,7 +36,7 @@ record Epoch(long seed, long number) {
         return value;
     }
 
-    /** The order of the documents, all of it: Fisher and Yates' shuffle. */
+    /** The whole order of the documents: Fisher and Yates' shuffle. */
     int[] documents(int count) {
         int[] order = new int[count];
         for (int i = 0; i < count; i++) {
@@ -47,7 +47,7 @@ record Epoch(long seed, long number) {
         return order;
     }
 
-    /** From 0 to {@code most}. */
+    /** The offset of the windows, from 0 to {@code most}. */
     long offset(long most) {
         return (long) (uniform(0, OF_OFFSET) * (most + 1));
     }

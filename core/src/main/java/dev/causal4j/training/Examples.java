@@ -7,7 +7,7 @@ import java.util.concurrent.atomic.AtomicReference;
  * the same examples. Implementations are thread-safe.
  */
 public interface Examples {
-    /** Examples in an epoch; shuffled data have another order in each. */
+    /** Examples in an epoch; shuffled data have another order in each epoch. */
     long perEpoch();
 
     /**
@@ -31,7 +31,7 @@ public interface Examples {
 
     /**
      * Shuffled windows of contextLength + 1 tokens whose targets do not overlap. Each epoch has other borders: it
-     * begins at a random offset and skips the tokens before and after, less than two windows together.
+     * begins at a random offset and skips the tokens before and after the windows, together less than two windows.
      *
      * @throws IllegalArgumentException if there are fewer tokens than one window
      */

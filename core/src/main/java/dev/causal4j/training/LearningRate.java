@@ -1,9 +1,9 @@
 package dev.causal4j.training;
 
 /**
- * The schedule of the learning rate: linear warm-up, then half a cosine down. That is peak (step + 1) / warmupSteps, and
- * after that minimum + (peak - minimum) (1 + cos(pi p)) / 2, where p goes from 0 at the end of the warm-up to 1 at {@code
- * totalSteps} and stays there (Loshchilov and Hutter 2017). Immutable.
+ * The schedule of the learning rate: linear warm-up, then half a cosine down. The rate is peak (step + 1) /
+ * warmupSteps, then minimum + (peak - minimum) (1 + cos(pi p)) / 2, where p rises from 0 at the end of the warm-up to 1
+ * at {@code totalSteps} and stays there (Loshchilov and Hutter 2017). Immutable.
  */
 public record LearningRate(double peak, double minimum, long warmupSteps, long totalSteps) {
     /** @throws IllegalArgumentException if a rate is negative or not finite, or the warm-up not 0 to totalSteps */

@@ -24,7 +24,8 @@ import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /**
- * The loss of batches and its gradients, some sequences at a time. However a batch is cut, both have the same bits. Owns the scratch of a step. Not thread-safe.
+ * Computes the loss of batches and its gradients, some sequences at a time. Both have the same bits however a batch is
+ * cut. Owns the scratch of a step. Not thread-safe.
  */
 final class LossComputation {
     private final CausalLM model;
@@ -39,7 +40,8 @@ final class LossComputation {
 
     /**
      * Gradients of a step's looked-up tokens, summed for each token in the order of rows. They are added to the
-     * embedding after all parts of a batch, so a tied matrix gets the head's part first however the batch is cut.
+     * embedding's gradient after all parts of a batch: a tied matrix gets the head's part first however the batch is
+     * cut.
      */
     private final Map<Integer, float[]> lookups = new LinkedHashMap<>();
 
@@ -115,7 +117,7 @@ final class LossComputation {
      * The loss of examples without dropout, weighted by targets: the sum over all of them divided by their number.
      *
      * @param count how many examples, from the first on
-     * @param progress receives the share that is done, up to 1
+     * @param progress receives the completed share, up to 1
      */
     double evaluate(Examples examples, long count, DoubleConsumer progress) {
         double sum = 0;

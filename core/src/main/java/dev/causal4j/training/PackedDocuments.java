@@ -6,9 +6,9 @@ import java.util.stream.LongStream;
 /**
  * The documents in the order of an epoch, concatenated; 12 bytes each. Immutable and thread-safe.
  *
- * @param starts where each document begins in the tokens, and the end of the last
- * @param order the documents, the first one first
- * @param ends where each ends after those before it, in the same order
+ * @param starts the index of each document's first token, then the end of the last
+ * @param order the documents' numbers in the order of the epoch
+ * @param ends the end of each document in the concatenation, in the same order
  */
 record PackedDocuments(Epoch epoch, long[] starts, int[] order, long[] ends) {
     /** The starts of the documents, and the end of the last. */

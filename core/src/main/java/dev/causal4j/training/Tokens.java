@@ -39,18 +39,18 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Token ids of documents, in memory or in a memory-mapped file. Immutable and thread-safe. Close tokens of a file after
- * the last use of them and of their parts, which share the mapping.
+ * Token ids of documents, in memory or in a memory-mapped file. Immutable and thread-safe. Tokens of a file are closed
+ * after their last use; parts of them share the mapping.
  *
  * <p>The file, little-endian:
  * <pre>
  *   8 bytes    "C4JTOKEN"
  *   i32        version, 2
- *   i32        vocabulary size; every id is below it
+ *   i32        vocabulary size, above every id
  *   i64        how many ids there are, at least 1
  *   32 bytes   fingerprint: SHA-256 of the tokenizer and the data
  *   8 bytes    0
- *   the rest   the ids, i32; of conversations bit 29 marks a first token and bit 30 one that is no target
+ *   the rest   the ids, i32; in conversations bit 29 marks a first token, bit 30 a token that is not a target
  * </pre>
  *
  * <p>Each text ends with the end-of-text id. Special tokens in a text are parsed, so a text file can separate
@@ -116,7 +116,7 @@ public final class Tokens implements AutoCloseable {
 
     /**
      * The id that ends a document, empty if neither the model nor the tokenizer has one. If several ids end a text, the
-     * tokenizer's end of text ends a document, and without it the lowest: the others end turns of a conversation.
+     * tokenizer's end of text ends a document, or without one the lowest id: the others end turns of a conversation.
      *
      * @param eos the ids that end a text for the model
      */
@@ -146,8 +146,7 @@ public final class Tokens implements AutoCloseable {
      * @param endOfText the id that ends each document
      * @param progress receives how many of the {@link Documents#bytes} are read, in both passes; an exception from it
      *     ends the work and leaves the file unchanged
-     * @throws FormatException if there is another kind of file at this place, if a document is not what it should be,
-     *     or if there is no text at all
+     * @throws FormatException if the path has another kind of file, a document is not valid, or there is no text at all
      * @throws IOException if reading or writing fails
      * @throws IllegalArgumentException if the tokenizer has no id {@code endOfText}
      */
@@ -187,7 +186,7 @@ public final class Tokens implements AutoCloseable {
         }
     }
 
-    /** The making of a file from documents. */
+    /** Makes the file from documents. */
     private record Preparation(
             Path file, Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress) {
         byte[] header(long count, byte[] fingerprint) {
@@ -262,7 +261,7 @@ public final class Tokens implements AutoCloseable {
                 }
                 Conversation conversation = Conversation.of(template, tokenizer, messages, tools);
                 for (int i = 0; i < conversation.tokens().length; i++) {
-                    int first = i == 0 ? FIRST | NO_TARGET : 0; // no context is before it
+                    int first = i == 0 ? FIRST | NO_TARGET : 0; // it has no context
                     accept(conversation.tokens()[i]
                             | first
                             | (conversation.targets().get(i) ? 0 : NO_TARGET));
@@ -317,13 +316,13 @@ public final class Tokens implements AutoCloseable {
      *
      * @throws IndexOutOfBoundsException if there is no such index
      * @throws UncheckedIOException if the file has an id there that is not in the vocabulary
-     * @throws IllegalStateException if they are closed
+     * @throws IllegalStateException if the tokens are closed
      */
     public int id(long index) {
         return stored(index) & ID;
     }
 
-    /** Whether the token is a target: every token of a text is, and in a conversation those of the assistant. */
+    /** Whether the token is a target: every token of a text is, and in a conversation the assistant's tokens are. */
     public boolean isTarget(long index) {
         return (stored(index) & NO_TARGET) == 0;
     }

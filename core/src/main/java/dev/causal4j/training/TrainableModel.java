@@ -36,7 +36,7 @@ final class TrainableModel implements AutoCloseable {
     private final List<Supplier<TrainedParameter>> tracked = new ArrayList<>();
     private final List<TrainedParameter> parameters = new ArrayList<>(); // empty until first use
 
-    /** @param ownsSource whether to close the source with this model, or at once if nothing of it is shared */
+    /** @param ownsSource whether to close the source: with this model, or at once if nothing of it is shared */
     TrainableModel(CausalLM source, boolean ownsSource, TrainingScope scope, long seed) {
         if (source.dtype().isQuantised()) {
             throw new IllegalArgumentException("training: expected a model in f32, f16 or bf16, got "
@@ -110,7 +110,7 @@ final class TrainableModel implements AutoCloseable {
                     : source.adapter(weight);
         }
 
-        /** Begins an adapter. Its tensors have the names of PEFT, Hugging Face's library for adapters. */
+        /** Makes an untrained adapter. Its tensors have the names of PEFT, Hugging Face's library for adapters. */
         private LowRank begin(TrainingScope.LowRank lowRank, ParameterSpec weight, long stream) {
             int cols = weight.cols();
             double bound = 1 / Math.sqrt(cols);
@@ -154,9 +154,9 @@ final class TrainableModel implements AutoCloseable {
                 .toList();
     }
 
-    /** The norm of all gradients together, a tied matrix once; in double and in a fixed order. */
+    /** The norm of all gradients together, with a tied matrix once, in double and in a fixed order. */
     double gradientNorm() {
-        // Not sum(), which compensates.
+        // Not sum(), which compensates rounding errors.
         return Math.sqrt(parameters().stream()
                 .mapToDouble(parameter -> parameter.squaredNorm().getAsDouble())
                 .reduce(0, Double::sum));

@@ -18,11 +18,11 @@ import java.util.function.DoubleSupplier;
 /**
  * A parameter with its gradient and AdamW's two moments. Not thread-safe.
  *
- * @param decays whether the weights decay, as those of matrices and convolutions do
+ * @param decays whether the weights decay, as in matrices and convolutions
  * @param squaredNorm the sum of the squares of the gradient, in double and in a fixed order
  * @param update updates the parameter and the moments
- * @param state views that a checkpoint stores and restores: the moments, and the numbers of an adapter, which the
- *     model's file has only merged
+ * @param state views that a checkpoint stores and restores: the moments, and the numbers of an adapter, since the
+ *     model's file has them only merged
  */
 record TrainedParameter(
         boolean decays, DoubleSupplier squaredNorm, Consumer<AdamWStep> update, List<TensorView> state) {
@@ -41,7 +41,7 @@ record TrainedParameter(
             state.add(f32(name, shape, weights.panels()));
         }
         int panel = Math.multiplyExact(gradient.cols(), Panels.WIDTH);
-        Consumer<AdamWStep> update = step -> { // of padding, too: it is 0 everywhere, and stays so
+        Consumer<AdamWStep> update = step -> { // padding is updated, too: its numbers are 0 and stay 0
             MemorySegment sums = gradient.panels();
             device.compute().each(Panels.needed(gradient.rows()), p -> {
                 long at = (long) p * panel * Float.BYTES;
@@ -53,7 +53,7 @@ record TrainedParameter(
         return new TrainedParameter(true, gradient::squaredNorm, update, state);
     }
 
-    /** A bias, a gain or a convolution, which alone decays. */
+    /** A vector: a bias, gain or convolution. Only convolutions decay. */
     static TrainedParameter of(String name, boolean decays, float[] numbers, float[] gradient) {
         float[] first = new float[numbers.length];
         float[] second = new float[numbers.length];
@@ -65,7 +65,7 @@ record TrainedParameter(
                 moments(name, shape, MemorySegment.ofArray(first), MemorySegment.ofArray(second)));
     }
 
-    /** Rates of decay, whose logarithms are trained; the gradient is by these. */
+    /** Rates of decay. Their logarithms are trained, and the gradient is by the logarithms. */
     static TrainedParameter ofDecays(String name, float[] rates, float[] gradient) {
         float[] logarithms = rates.clone();
         TrainedParameter each = of(name, false, logarithms, gradient);

@@ -56,8 +56,8 @@ public final class Trainer implements AutoCloseable {
     /**
      * Starts a run.
      *
-     * @param model the initial model, in f32, f16 or bf16; trained parameters are copied to f32, the rest is shared:
-     *     unless everything is trained, the model must stay open until the trainer is closed
+     * @param model the initial model, in f32, f16 or bf16. Trained parameters are copied to f32; the rest is shared, so
+     *     unless everything is trained the model must stay open until the trainer is closed
      * @throws FormatException if there is a run in the folder of the options already
      */
     public static Trainer start(CausalLM model, Examples training, TrainingOptions options) throws IOException {
@@ -78,8 +78,8 @@ public final class Trainer implements AutoCloseable {
      * Resumes a run from the last checkpoint in the folder of the options. With the same examples and options it gives
      * the bits of an uninterrupted run.
      *
-     * @throws FormatException if there is no checkpoint, it is damaged, or its seed, batch size, data or what is
-     *     trained differ from the options'
+     * @throws FormatException if there is no checkpoint, it is damaged, or its seed, batch size, data or scope differ
+     *     from the options'
      * @throws IllegalArgumentException if the options have no folder, or train low-rank additions, whose run is
      *     resumed with its model
      */
@@ -160,8 +160,8 @@ public final class Trainer implements AutoCloseable {
      * the options have a folder. An interrupt of the thread cancels; its flag stays set.
      *
      * @param listener receives every step, on this thread; false ends the run with a checkpoint, like an interrupt
-     * @throws NonFiniteException if a loss or gradient is not finite, naming the step; its update is not made, or not
-     *     kept, and the checkpoints stay as they are; without a folder the last update is not checked
+     * @throws NonFiniteException if a loss or gradient is not finite, naming the step. Its update is not made, or not
+     *     kept, and the checkpoints stay as they are. Without a folder the last update is not checked
      * @throws IOException if a checkpoint cannot be written
      */
     public TrainingResult run(Predicate<TrainingProgress> listener) throws IOException {
@@ -171,7 +171,7 @@ public final class Trainer implements AutoCloseable {
     /**
      * Trains as {@link #run(Predicate)} and reports the progress of evaluations.
      *
-     * @param evaluated receives the share of an evaluation that is done, up to 1, on this thread
+     * @param evaluated receives the completed share of an evaluation, up to 1, on this thread
      */
     public TrainingResult run(Predicate<TrainingProgress> listener, DoubleConsumer evaluated) throws IOException {
         evaluation = evaluated;
@@ -235,7 +235,7 @@ public final class Trainer implements AutoCloseable {
         return new TrainingProgress(state.step(), loss, evaluate(), rate, norm, tokens / seconds);
     }
 
-    /** Returns what is measured; throws, naming the step, if it is not finite. */
+    /** Returns the measured number; throws, naming the step, if it is not finite. */
     private double finite(long step, String what, DoubleSupplier measure) throws IOException {
         String why;
         try {
@@ -274,8 +274,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The held-out loss of the current model, as the evaluations of a run have it; empty without held-out examples. It changes
-     * nothing.
+     * The held-out loss of the current model, as the evaluations of a run compute it; empty without held-out examples.
+     * Changes nothing.
      *
      * @param evaluated as of {@link #run(Predicate, DoubleConsumer)}
      */
@@ -298,7 +298,7 @@ public final class Trainer implements AutoCloseable {
         try {
             checkpoints.write(trainable, state, options);
         } catch (ClosedByInterruptException e) {
-            interrupted(); // it came while the files were written: once more
+            interrupted(); // an interrupt that came while the files were written
             checkpoints.write(trainable, state, options);
         }
     }

@@ -26,7 +26,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The checkpoints of a run in its folder. Not thread-safe; for one process at a time.
+ * The checkpoints in the folder of a run. Not thread-safe; one process at a time may use it.
  *
  * <pre>
  *   OUT/config.json, model.safetensors, ...      the best model so far, or the last where nothing is evaluated
@@ -71,7 +71,7 @@ final class TrainingCheckpoints {
         return !steps().isEmpty();
     }
 
-    /** Writes a checkpoint unless it is there, publishes the best, and deletes all but the best and the last. */
+    /** Writes a checkpoint unless it exists, publishes the best, and deletes all others except the last. */
     void write(TrainableModel trainable, TrainingState state, TrainingOptions options) throws IOException {
         Files.createDirectories(folder);
         Path target = at(state.step());
@@ -157,7 +157,7 @@ final class TrainingCheckpoints {
         }
     }
 
-    /** Throws unless a model with its adapters is that of the last checkpoint; compares a row of each matrix. */
+    /** Throws unless a model with its adapters equals the last checkpoint's; compares one row of each matrix. */
     void requireSum(CausalLM model) throws IOException {
         try (CausalLM saved = model();
                 CausalLM sum = model.merged()) {
@@ -185,7 +185,7 @@ final class TrainingCheckpoints {
         return row;
     }
 
-    /** Deletes every checkpoint and the adapter, which the next run may not replace; other published files stay. */
+    /** Deletes every checkpoint and the adapter, which the next run may not overwrite; other published files stay. */
     void deleteAll() throws IOException {
         WholeFile.delete(folder.resolve(ADAPTER));
         deleteBut(List.of());

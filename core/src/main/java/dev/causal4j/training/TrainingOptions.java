@@ -107,7 +107,7 @@ public final class TrainingOptions implements Cloneable {
                 Optional.of(Examples.inOrder(value, training.example(0).tokens().length)));
     }
 
-    /** Steps between evaluations of what is held out; 0 for none. */
+    /** Steps between evaluations on held-out examples; 0 for none. */
     public TrainingOptions withEvaluationInterval(long value) {
         atLeast(0, "evaluation interval", value);
         return with(copy -> copy.evaluationInterval = value);

@@ -6,7 +6,8 @@ import dev.causal4j.model.ModelConfig;
 
 /**
  * The parameters that are trained. Frozen ones need no gradient or optimizer state, and the backward pass stops at the
- * lowest trained layer. Immutable. Checkpoints have the text of their scope ({@link Object#toString}), so names and order of components stay.
+ * lowest trained layer. Immutable. Checkpoints store the text of their scope ({@link Object#toString}), so the names
+ * and order of components must not change.
  */
 public sealed interface TrainingScope {
     /** Whether a parameter of a model is trained. */
@@ -32,8 +33,8 @@ public sealed interface TrainingScope {
     record All() implements TrainingScope {}
 
     /**
-     * The head's projection. In a tied model it is also the embedding, whose gradient has both parts, so the backward
-     * passes all layers.
+     * The head's projection. In a tied model it is also the embedding. The gradient then has both parts, so the
+     * backward passes all layers.
      */
     record Head() implements TrainingScope {}
 
@@ -51,11 +52,11 @@ public sealed interface TrainingScope {
 
     /**
      * Low-rank additions to frozen linear layers (Hu et al. 2021, "LoRA"). A saved model has the sum. The first factor
-     * begins uniform in ±1 / sqrt(in), as PEFT's does, the second with zeros: the model begins unchanged.
+     * starts uniform in ±1 / sqrt(in), as in PEFT, the second with zeros: at first the model is unchanged.
      *
      * @param rank at least 1
      * @param alpha the addition is scaled by alpha / rank
-     * @param attention whether layers of attention, or of what stands in its place, get one
+     * @param attention whether the layers of attention, or of the mixer that replaces it, get one
      * @param feedForward whether feed-forward layers get one
      */
     record LowRank(int rank, double alpha, boolean attention, boolean feedForward) implements TrainingScope {

@@ -38,7 +38,7 @@ record TrainingState(long step, OptionalDouble validationLoss, long bestStep, in
         return validationLoss.isPresent() ? bestStep : step;
     }
 
-    /** The state and the options that stay when the run is resumed. */
+    /** The state, and the options that a resumed run must have, too. */
     byte[] toJson(TrainingOptions options) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("version", VERSION);

@@ -3,7 +3,7 @@
  * <pre>
  *   Documents      text files, folders, JSONL; read strictly, as a stream
  *     -> Tokens        their ids in a file that is mapped into memory; made again when data or tokenizer change;
- *                      splits off what is held out
+ *                      splits off the held-out tokens
  *       -> Examples      example i is a pure function of the seed and i, so that a run can resume anywhere
  *         -> Example       tokens and their targets
  * </pre>
