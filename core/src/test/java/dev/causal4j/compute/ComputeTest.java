@@ -45,7 +45,10 @@ class ComputeTest {
         }
     }
 
-    /** Jobs of one task more than the last one and so short that workers come late: what is claimed must be the job's own. */
+    /**
+     * Each job has one task more than the last, and is so short that workers come late: they must claim tasks of this
+     * job alone.
+     */
     @Test
     void aLateWorkerTakesNoTaskOfTheNextJobEarly() {
         compute.use(3);
@@ -89,7 +92,7 @@ class ComputeTest {
     @ValueSource(ints = {1, 2, 3})
     void noMoreThreadsComputeThanAreInUse(int threads) {
         compute.use(4);
-        compute.run(100, i -> Thread.onSpinWait()); // four threads have been at work
+        compute.run(100, i -> Thread.onSpinWait()); // four threads have worked
         compute.use(threads);
         AtomicInteger running = new AtomicInteger();
         AtomicInteger most = new AtomicInteger();
@@ -103,7 +106,7 @@ class ComputeTest {
         assertThat(most.get()).isBetween(1, threads);
     }
 
-    /** Two callers use both threads, so that a worker ends the task it is at and takes no other. */
+    /** Two callers use both threads, so a worker ends its task and takes no other. */
     @Test
     void workersStepBackForFurtherCallers() throws Exception {
         compute.use(2);
