@@ -99,7 +99,7 @@ class KVCacheTest {
         assertThat(pool.freePages()).isEqualTo(2);
         try (KVCache other = pool.newCache()) {
             append(other, 128);
-            append(cache, 200); // without asking again
+            append(cache, 200); // without preparing again
             cache.truncate(100);
             assertThat(cache.reserve(300)).as("nothing more to promise").isTrue();
         }
@@ -188,7 +188,7 @@ class KVCacheTest {
         return pages.memory()[position / 64].get(ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN), offset);
     }
 
-    /** Appends positions whose numbers are all the position. */
+    /** Appends positions; every number of a position is the position itself. */
     private void append(KVCache cache, int count) {
         cache.prepare(decoder, count);
         float[] numbers = new float[14];

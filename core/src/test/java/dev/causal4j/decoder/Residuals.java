@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/** The residual stream that activations have kept, for tests of other packages. */
+/** The residual stream kept by activations, for tests of other packages. */
 public final class Residuals {
     private Residuals() {}
 

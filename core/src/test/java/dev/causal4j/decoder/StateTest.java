@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 
 /** The state of recurrent layers, which a sequence has beside its pages. */
 class StateTest {
-    private static final long PAGE = 2 * 6 * 64 * 4; // a layer of a key head of 6 numbers
+    private static final long PAGE = 2 * 6 * 64 * 4; // a layer with one key head of 6 numbers
     private static final long STATE = 2 * 192; // 2 layers of 2 inputs of 18 channels, in whole cache lines
 
     private final CausalLM model = CausalLM.create(SmallModels.config("""
