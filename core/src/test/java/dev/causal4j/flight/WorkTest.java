@@ -26,7 +26,7 @@ import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingStream;
 import org.junit.jupiter.api.Test;
 
-/** This JVM is recorded as an operator would. */
+/** Records this JVM as an operator would. */
 class WorkTest {
     @Test
     void theRecorderHearsOfEachKindOfWorkWithItsModelTokensAndSeconds() throws Exception {
@@ -40,7 +40,7 @@ class WorkTest {
             }
             stream.startAsync();
             work(folder);
-            stream.stop(); // after all that was committed
+            stream.stop(); // after all committed events
         }
         Map<String, Long> tokens = new TreeMap<>();
         heard.forEach((kind, event) -> {
