@@ -11,7 +11,7 @@ import java.nio.charset.StandardCharsets;
 final class Attack {
     private Attack() {}
 
-    /** A file with this header, an honest length before it and {@code data} zeros after it. */
+    /** A file with this header, its true length before it and {@code data} zeros after it. */
     static byte[] file(String header, int data) {
         byte[] json = header.getBytes(StandardCharsets.UTF_8);
         return file(json.length, json, data);

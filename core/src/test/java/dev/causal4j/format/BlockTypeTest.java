@@ -26,7 +26,7 @@ class BlockTypeTest {
     /** Bytes before the blocks in memory: nothing is aligned. */
     private static final int ODD = 13;
 
-    /** Blocks of llama.cpp's quantiser, arbitrary ones and extremes, with the floats its library makes of them. */
+    /** Blocks of llama.cpp's quantiser, arbitrary ones and extremes, with the floats that its library decodes. */
     private static final JsonNode GOLDEN = golden();
 
     @ParameterizedTest
@@ -107,7 +107,9 @@ class BlockTypeTest {
         Refusal.refused(() -> BlockType.of("x", -1), "x", "type 4294967295");
     }
 
-    /** The first three of each type are those of llama.cpp's quantiser, whose largest number has the outermost code. */
+    /**
+     * The first three of each type come from llama.cpp's quantiser, which gives the largest number the outermost code.
+     */
     @ParameterizedTest
     @EnumSource(names = {"F32", "F16", "BF16", "Q8_0", "Q4_0"})
     void whatTheQuantiserMadeIsEncodedToTheSameBytes(BlockType type) {

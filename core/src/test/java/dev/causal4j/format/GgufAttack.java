@@ -25,11 +25,11 @@ import java.util.function.UnaryOperator;
 /**
  * A GGUF file that is hostile, damaged or merely unusual: a good one with one change.
  *
- * @param change what is unusual
- * @param told texts that the refusal contains
+ * @param change the one change
+ * @param told texts that the refusal must contain
  */
 public record GgufAttack(String change, Fate fate, List<String> told, byte[] file) {
-    /** What must become of a file. */
+    /** The result that a reader must have. */
     public enum Fate {
         LOADED,
         /** The container is sound; a model of it is refused. */
@@ -61,7 +61,7 @@ public record GgufAttack(String change, Fate fate, List<String> told, byte[] fil
         return Collections.unmodifiableList(ALL);
     }
 
-    /** Writes the file under a name that says nothing. */
+    /** Writes the file under a neutral name. */
     public Path write(Path folder) throws IOException {
         return Files.write(folder.resolve(ALL.indexOf(this) + ".gguf"), file);
     }
@@ -71,7 +71,7 @@ public record GgufAttack(String change, Fate fate, List<String> told, byte[] fil
         return change;
     }
 
-    // ---- the table; in what a refusal says, "..." stands for any text
+    // ---- the table; in the text of a refusal, "..." stands for any text
 
     private static void unusual() {
         loaded("nothing", good());
@@ -431,7 +431,7 @@ public record GgufAttack(String change, Fate fate, List<String> told, byte[] fil
         ALL.add(new GgufAttack(change, Fate.NO_CONTAINER, List.of(told.split("\\.\\.\\.")), file));
     }
 
-    /** A good model but for its first matrix of queries. */
+    /** A good model except for its first matrix of queries. */
     private static GgufForge query(UnaryOperator<Tensor> change) {
         return good().change(QUERY, change);
     }
@@ -440,7 +440,7 @@ public record GgufAttack(String change, Fate fate, List<String> told, byte[] fil
         return good().key(key, bytes(parts));
     }
 
-    /** A good model with an array that holds 16 bytes, or 3 of a byte each. */
+    /** A good model with an array whose elements take 16 bytes, or 3 bytes if they are u8. */
     private static GgufForge array(int type, long length) {
         return value("x.a", 9, type, length, type == 0 ? latin("abc") : new byte[16]);
     }

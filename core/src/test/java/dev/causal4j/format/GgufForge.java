@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.UnaryOperator;
 
-/** Writes GGUF files, sound or not: counts, types, shapes and offsets are written as they are told. Not thread-safe. */
+/** Writes GGUF files, sound or not: counts, types, shapes and offsets are written as given. Not thread-safe. */
 final class GgufForge {
     static final byte[] MAGIC = "GGUF".getBytes(StandardCharsets.US_ASCII);
     static final String QUERY = "blk.0.attn_q.weight";
@@ -38,7 +38,7 @@ final class GgufForge {
             return new Tensor(name, 0, List.of(), NEXT, new byte[0]).shaped(shape);
         }
 
-        /** Numbers for this shape, if the shape is one of a small tensor. */
+        /** This tensor in another shape, with numbers for it if the shape is small. */
         Tensor shaped(long... shape) {
             long count = Arrays.stream(shape).reduce(1, (a, b) -> a * b);
             return new Tensor(name, type, Arrays.stream(shape).boxed().toList(), offset, numbers(count));
@@ -114,7 +114,7 @@ final class GgufForge {
         return this;
     }
 
-    /** Announces a number of tensors, whatever there are. */
+    /** Announces this number of tensors, whether or not they exist. */
     GgufForge announcingTensors(long count) {
         missingTensors = count - tensors.size();
         return this;
@@ -142,13 +142,13 @@ final class GgufForge {
         return this;
     }
 
-    /** Says an alignment before all other keys, without keeping to it. */
+    /** Declares an alignment before all other keys, without applying it. */
     GgufForge alignment(byte[] value) {
         ((LinkedHashMap<String, byte[]>) keys).putFirst("general.alignment", value);
         return this;
     }
 
-    /** Places tensors at multiples of a number of bytes, without saying so. */
+    /** Places tensors at multiples of this many bytes, without declaring it. */
     GgufForge aligned(int bytes) {
         alignment = bytes;
         return this;
@@ -174,7 +174,7 @@ final class GgufForge {
         return this;
     }
 
-    /** Declares two tensors in each other's place and leaves their data where they are. */
+    /** Swaps the declarations of two tensors and leaves their data where they are. */
     GgufForge declaringInTurn(String one, String other) {
         long offset = 0;
         for (int i = 0; i < tensors.size(); i++) {
@@ -259,7 +259,7 @@ final class GgufForge {
         return copy;
     }
 
-    /** The index of the first byte after the first place where a text stands. */
+    /** The index of the first byte after the first occurrence of a text. */
     static int after(byte[] file, String text) {
         int at = new String(file, StandardCharsets.ISO_8859_1).indexOf(text);
         if (at < 0) {

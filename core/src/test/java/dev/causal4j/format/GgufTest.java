@@ -36,7 +36,7 @@ class GgufTest {
     @TempDir
     Path folder;
 
-    // ---- what is legal
+    // ---- legal files
 
     @Test
     void everyTypeOfValueIsRead() throws IOException {
@@ -85,7 +85,7 @@ class GgufTest {
         assertThat(up.data().isReadOnly()).isTrue();
     }
 
-    /** Version 2 with alignment 64 and tensors in reverse, and a split file, hold what the other does. */
+    /** Version 2 with alignment 64 and tensors in reverse order, and a split file, hold the same model. */
     @Test
     void variantsHoldTheSameTensors() throws IOException {
         Gguf whole = open(golden("variant-v2-align64.gguf"));
@@ -134,7 +134,7 @@ class GgufTest {
         Refusal.refused(() -> model.tensors().tensor("gone"), model.metadata().subject(), "\"gone\"", "20 others");
     }
 
-    // ---- what is not
+    // ---- illegal files
 
     @ParameterizedTest
     @MethodSource("dev.causal4j.format.GgufAttack#all")

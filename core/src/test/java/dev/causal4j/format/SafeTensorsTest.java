@@ -38,7 +38,7 @@ class SafeTensorsTest {
     @TempDir
     Path folder;
 
-    // ---- what is legal
+    // ---- legal files
 
     @Test
     void realCheckpointIsReadFromFileAndMemory() throws IOException {
@@ -240,7 +240,7 @@ class SafeTensorsTest {
 
     @Test
     void invalidUtf8IsRefused() {
-        // A stray continuation, an overlong slash, half of a surrogate pair, beyond U+10FFFF, a cut sequence.
+        // A stray continuation, an overlong slash, half of a surrogate pair, a number above U+10FFFF, a cut sequence.
         for (String hex : List.of("80", "c0af", "eda080", "f4908080", "e282")) {
             byte[] header = ("{\"__metadata__\":{\"k\":\"" + "?".repeat(hex.length() / 2) + "\"}}")
                     .getBytes(StandardCharsets.US_ASCII);
