@@ -12,7 +12,7 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** The cases without weights of Hugging Face's tests, and what they leave open. */
+/** The cases of Hugging Face's tests that need no weights, and cases that those tests lack. */
 class CandidatesTest {
     @Test
     void topKKeepsTheKLargest() {
@@ -110,7 +110,7 @@ class CandidatesTest {
                         .toArray();
                 if (distances[order[1]] - distances[order[0]] < 1e-5
                         || distances[order[2]] - distances[order[1]] < 1e-5) {
-                    continue; // ties stay together, as another test shows
+                    continue; // ties stay together; another test covers them
                 }
                 double first = p[order[0]];
                 double both = first + p[order[1]];
@@ -193,7 +193,7 @@ class CandidatesTest {
         return ids(candidates).stream().mapToInt(Integer::intValue).toArray();
     }
 
-    /** What is left of a distribution, not normalised again; 0 for what was removed. */
+    /** The probabilities that a rule keeps, not renormalised; 0 for removed tokens. */
     private static double[] filtered(Consumer<Candidates> rule, double... distribution) {
         double[] left = new double[distribution.length];
         for (int id : kept(rule, SamplerTest.logs(distribution))) {
@@ -206,7 +206,9 @@ class CandidatesTest {
         assertThat(actual).containsExactly(expected);
     }
 
-    /** The definition of top-p, in double: drop from the small end, of equal ones the highest ids first. */
+    /**
+     * The definition of top-p, in double: drops tokens from the least probable on, of equal ones the highest ids first.
+     */
     private static int[] nucleus(float[] logits, double mass) {
         double total = 0;
         for (float x : logits) {

@@ -201,7 +201,7 @@ class ChatTest {
         assertThat(chat.messages()).isEqualTo(before);
     }
 
-    /** Their number is told by how often the template's variables are asked for. */
+    /** The number of renderings is how often the template's variables are read. */
     @Test
     void turnsAreLeftOutWithFewRenderings() {
         List<Integer> renderings = new ArrayList<>();

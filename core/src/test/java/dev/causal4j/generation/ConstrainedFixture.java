@@ -39,7 +39,7 @@ abstract class ConstrainedFixture {
         model.close();
     }
 
-    /** One of some texts, in any tokens. */
+    /** Allows one of some texts, in any spelling by tokens. */
     record OneOf(List<String> texts) implements Constraint {
         @Override
         public Matcher start(Vocabulary vocabulary) {
@@ -98,7 +98,7 @@ abstract class ConstrainedFixture {
         return new Generator(model).generate(PROMPT, options.build());
     }
 
-    /** The distribution behind tokens, as logarithms. */
+    /** The distribution after tokens, as logarithms. */
     double[] logProbabilities(int... tokens) {
         int[] whole =
                 IntStream.concat(IntStream.of(PROMPT), IntStream.of(tokens)).toArray();

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What constraints do to texts, and what they cost the model. */
+/** The effect of constraints on texts, and their cost to the model. */
 @Timeout(120)
 class ConstrainedTest extends ConstrainedFixture {
     @Test
@@ -90,7 +90,7 @@ class ConstrainedTest extends ConstrainedFixture {
         }
     }
 
-    /** Without log-probabilities forced tokens have no rows of the head; nothing else may differ. */
+    /** Without log-probabilities, forced tokens take no rows of the head; nothing else may differ. */
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 3, 16})
     void tokensAreTheSameWithAndWithoutLogProbabilities(int rows) {
@@ -150,7 +150,9 @@ class ConstrainedTest extends ConstrainedFixture {
         }
     }
 
-    /** Two schemas, an expression and free texts in one batch, whose workers follow one compiled constraint at once. */
+    /**
+     * Two schemas, an expression and free texts in one batch: several workers follow one compiled constraint at once.
+     */
     @ParameterizedTest
     @CsvSource({"0, 0", "16, 0", "16, 60"})
     void sixtyFourNeighboursChangeNoBit(int rows, int pages) {
@@ -202,7 +204,7 @@ class ConstrainedTest extends ConstrainedFixture {
         }
     }
 
-    /** An end is no step and cannot be held back where nothing else can follow. */
+    /** An end is not a step. Where nothing else can follow it cannot be withheld. */
     @Test
     void aFewestNumberOfTokensHoldsBackOnlyAnEndThatIsAChoice() {
         for (int seed = 0; seed < 20; seed++) {
@@ -213,7 +215,7 @@ class ConstrainedTest extends ConstrainedFixture {
         }
     }
 
-    /** One whose pattern needs more than a limit allows fails alone, in a line that says what it was. */
+    /** A sequence whose pattern exceeds a limit fails alone, with a line that names the pattern. */
     @Test
     void aLimitThatIsMetFailsItsSequenceAlone() {
         Constraint fails = tokenizer -> {
@@ -283,7 +285,7 @@ class ConstrainedTest extends ConstrainedFixture {
         assertThat(made.constrained().orElseThrow().complete()).isEqualTo(text.equals("x"));
     }
 
-    /** Where a tokenizer drops the space that a text begins with, the answer begins as a text does. */
+    /** Where a tokenizer drops the space that a text begins with, an answer begins as a text does. */
     @Test
     void theTextOfAConstraintIsATextOfItsOwn() throws IOException {
         Path folder = Path.of("../text/src/test/resources/dev/causal4j/tokenizer/golden/llama2-style");

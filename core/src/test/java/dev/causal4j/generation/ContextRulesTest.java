@@ -14,7 +14,7 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** The cases without weights of Hugging Face's tests, and what they leave open. */
+/** The cases of Hugging Face's tests that need no weights, and cases that those tests lack. */
 class ContextRulesTest {
     private static final float BANNED = Float.NEGATIVE_INFINITY;
 
@@ -80,7 +80,7 @@ class ContextRulesTest {
         }
     }
 
-    /** All tokens are equal, and the n-gram is half as long as the text: a plain search compares a quarter of the square. */
+    /** All tokens are equal, and the n-gram is half as long as the text: a naive search makes n²/4 comparisons. */
     @Test
     void noRepeatNgramTakesLinearTime() {
         ThreadMXBean threads = ManagementFactory.getThreadMXBean();
@@ -152,7 +152,7 @@ class ContextRulesTest {
     }
 
     private static float[] apply(LogitRule rule, float[] logits, int promptLength, Set<Integer> eos, int[] tokens) {
-        // Room behind the tokens, as a sequence being generated has; what stands there must not matter.
+        // Room after the tokens, as in a sequence that is being generated; its content must not matter.
         int[] longer = Arrays.copyOf(tokens, tokens.length + 3);
         Arrays.fill(longer, tokens.length, tokens.length + 3, -7);
         rule.apply(logits, new TokensSoFar(longer, tokens.length, promptLength, eos));

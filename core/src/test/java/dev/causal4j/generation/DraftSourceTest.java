@@ -40,7 +40,7 @@ class DraftSourceTest {
              "num_key_value_heads": 1, "intermediate_size": 40, "max_position_embeddings": 400,
             """;
 
-    /** Decoders whose rows depend on more than the rows before them if something is wrong. */
+    /** Decoders in which a defect would make rows depend on more than the rows before them. */
     enum Shape {
         PLAIN("""
                 {"model_type": "gpt2", "vocab_size": 301, "n_positions": 400, "n_embd": 40, "n_layer": 2, "n_head": 4}"""),
@@ -73,7 +73,7 @@ class DraftSourceTest {
         }
     }
 
-    /** Runs of tokens that are alone in their mask, shorter and longer than a draft. */
+    /** Runs of forced tokens, shorter and longer than a draft. */
     private static final Constraint FORCING =
             ConstrainedFixture.oneOf("abcdefghijklmnopqrstuvwxyz0123456789", "abcz", "x0123456789y", "x0123456789z");
 
@@ -113,7 +113,7 @@ class DraftSourceTest {
         return all.stream().map(CompletableFuture::join).toList();
     }
 
-    /** What {@code tokens} of a sequence go on with in one of the texts, up to {@code right} tokens, then others. */
+    /** Guesses up to {@code right} tokens with which one of the texts continues a sequence, then wrong ones. */
     private static DraftSource knowing(List<Generation> texts, int right) {
         return (tokens, length, most, into) -> {
             int count = 0;
@@ -145,7 +145,7 @@ class DraftSourceTest {
                 yield most;
             }
             case 1 -> {
-                Arrays.fill(into, length % 2 == 0 ? VOCABULARY : 256); // ids beyond the head's, and the tokenizer's
+                Arrays.fill(into, length % 2 == 0 ? VOCABULARY : 256); // ids past the head's, and past the tokenizer's
                 yield most;
             }
             case 2 -> Integer.MAX_VALUE;
@@ -199,7 +199,7 @@ class DraftSourceTest {
         }
     }
 
-    /** A step that takes several tokens, also at the end of a prompt, unless recurrent layers could not take it back. */
+    /** A step takes several tokens, also at the end of a prompt, unless recurrent layers could not undo it. */
     @ParameterizedTest
     @CsvSource({"PLAIN, 0", "PLAIN, 1", "PLAIN, 5", "PLAIN, 16", "CONVOLUTIONS, 16", "DELTA_NETS, 5", "STATE_SPACES, 16"
     })
@@ -278,7 +278,7 @@ class DraftSourceTest {
         }
     }
 
-    /** 32 MB of logits are fewer rows than a draft has. */
+    /** 32 MB of logits hold fewer rows than a draft has. */
     @Test
     void rowsOfASequenceMayLieInSeveralChunksOfLogits() {
         try (CausalLM wide = CausalLM.create(SmallModels.gpt2(900_001, 60, 4, 1, 1), 5, DType.F32)) {
@@ -297,7 +297,7 @@ class DraftSourceTest {
         }
     }
 
-    /** Guesses that have no room in the pool are dropped, and nobody is set back for them. */
+    /** Guesses without room in the pool are dropped, and no sequence is set back for them. */
     @ParameterizedTest
     @CsvSource({"WINDOWS, 8", "DELTA_NETS, 10"})
     void aFullPoolChangesNothing(Shape shape, int pages) throws IOException {
@@ -322,7 +322,7 @@ class DraftSourceTest {
         }
     }
 
-    /** What was guessed wrongly is in no page that others share, and in no state. */
+    /** A wrong guess is in no page that others share, and in no state. */
     @ParameterizedTest
     @EnumSource(names = {"PLAIN", "CONVOLUTIONS", "DELTA_NETS", "STATE_SPACES"})
     void onlyTakenTokensAreKeptForOthers(Shape shape) throws IOException {
@@ -344,7 +344,7 @@ class DraftSourceTest {
         }
     }
 
-    /** With and without guesses, whose rows nobody looks at any more. */
+    /** With and without guesses, whose rows are no longer read. */
     @ParameterizedTest
     @ValueSource(ints = {0, 16})
     void aSequenceWithRecurrentLayersThatFailsEndsAlone(int most) throws IOException {

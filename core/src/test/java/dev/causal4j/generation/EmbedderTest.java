@@ -60,7 +60,7 @@ class EmbedderTest extends EngineFixture {
         }
     }
 
-    /** Factors of long texts would give other vectors. */
+    /** The rotary factors of long texts would give other vectors. */
     @Test
     void aTextIsRotatedByItsOwnLength() throws IOException {
         try (CausalLM scaled = DraftSourceTest.Shape.DYNAMIC_POSITIONS.model()) {
@@ -155,7 +155,10 @@ class EmbedderTest extends EngineFixture {
         }
     }
 
-    /** EmbeddingGemma's kind has a token before and one after a text. Each sees all others, which no model here does. */
+    /**
+     * EmbeddingGemma's kind has a token before and one after a text. Its tokens see all others, which no model here
+     * supports.
+     */
     @Test
     void aModelWhoseTokensSeeBothWaysHasItsTokensAndIsRefused() throws IOException {
         Path folder = GOLDEN.resolve("embedding-mean");

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 
-/** A small model, all of whose pages are free after each test. */
+/** A small model. All its pages are free after each test. */
 abstract class EngineFixture {
     static final int VOCABULARY = 301;
     static final int CONTEXT = 512;
@@ -32,7 +32,7 @@ abstract class EngineFixture {
         return new Random(seed).ints(length, 0, VOCABULARY).toArray();
     }
 
-    /** Options that keep so many pages of prompts. */
+    /** Options that keep this many pages of prompts. */
     EngineOptions keeping(long pages) {
         return EngineOptions.DEFAULT.withPrefixBytes(pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES));
     }
@@ -41,7 +41,7 @@ abstract class EngineFixture {
         return new Engine(model, keeping(keptPages));
     }
 
-    /** Takes pages of a model until so many are free. */
+    /** Takes pages of a model until only {@code free} are free. */
     static List<KVCache> fill(CausalLM model, int free) {
         PagePool pool = model.decoder().pool();
         int context = PagePool.needed(model.decoder().config().contextLength());

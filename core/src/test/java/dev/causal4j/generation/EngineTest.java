@@ -118,8 +118,8 @@ class EngineTest extends EngineFixture {
     }
 
     /**
-     * A window of 70 positions in each second layer, and so few free pages that sequences wait and kept pages go. Gemma
-     * 4's last layers read the pages of others.
+     * A window of 70 positions in each second layer, and so few free pages that sequences wait and kept pages are
+     * evicted. Gemma 4's last layers read the pages of others.
      */
     @ParameterizedTest
     @ValueSource(
@@ -216,7 +216,7 @@ class EngineTest extends EngineFixture {
             List<GeneratedSequence> all = IntStream.range(0, 4)
                     .mapToObj(i -> engine.generating(request(prompt, 3, i), Requester.of(""), 0, TokenListener.NONE))
                     .toList();
-            engine.start(all); // at once: none has ended before another comes
+            engine.start(all); // at once: none has ended before the last is submitted
             int computed = all.stream()
                     .mapToInt(each -> each.result.join().timing().prefillTokens())
                     .sum();
@@ -305,7 +305,7 @@ class EngineTest extends EngineFixture {
         Object broken = new Object() {
             @Override
             public int hashCode() {
-                if (asked.incrementAndGet() > 1) { // not the queue, but the schedule
+                if (asked.incrementAndGet() > 1) { // the schedule asks, not the queue
                     throw new UnsupportedOperationException("a caller's");
                 }
                 return 1;

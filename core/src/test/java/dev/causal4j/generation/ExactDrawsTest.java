@@ -74,7 +74,7 @@ class ExactDrawsTest extends ConstrainedFixture {
     @Test
     void anExactDrawIsAcceptedByItsWeightAndItsSeedMakesItAgain() {
         Constraint half = _ ->
-                new Matcher() { // a large part of what the model would write
+                new Matcher() { // a large share of the model's texts
                     private boolean done;
 
                     @Override
@@ -190,7 +190,7 @@ class ExactDrawsTest extends ConstrainedFixture {
             Scorer scorer = new Scorer(small);
             int[] prompt = {6, 2, 6};
             Scorer.Spellings made = scorer.rankSpellings(prompt, List.of(oneOf("abc"), oneOf("c"), oneOf("bcb", "ab")));
-            // a b c, a bc, ab c, abc; c; b c b, bc b, a b, ab: token 0 is left out of the masks of this test
+            // a b c, a bc, ab c, abc; c; b c b, bc b, a b, ab: this test's masks leave token 0 out
             assertThat(made.counts()).containsExactly(2, 1, 3);
             double[] sums = {
                 sum(scorer, prompt, List.of(new int[] {3, 2}, new int[] {5})),

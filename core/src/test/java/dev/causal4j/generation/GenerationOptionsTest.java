@@ -82,7 +82,7 @@ class GenerationOptionsTest {
         assertThat(Setting.NO_REPEAT_NGRAM_SIZE.camel()).isEqualTo("noRepeatNgramSize");
     }
 
-    /** The names and types of the builder are those of the table. */
+    /** The builder has the names and types of the table. */
     @Test
     void eachSettingHasASetterOfItsName() throws ReflectiveOperationException {
         for (Setting setting : Setting.values()) {

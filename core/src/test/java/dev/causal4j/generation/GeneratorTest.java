@@ -225,7 +225,7 @@ class GeneratorTest {
                     if (heard.size() == 10) {
                         caller.interrupt();
                     }
-                    LockSupport.parkNanos(heard.size() < 10 ? 0 : 100_000_000); // until the caller has noticed
+                    LockSupport.parkNanos(heard.size() < 10 ? 0 : 100_000_000); // until the caller has noticed it
                     return heard.add(token);
                 }))
                 .isInstanceOf(CancellationException.class)
@@ -361,7 +361,7 @@ class GeneratorTest {
     void whatWasHeldBackForAStopStringComesWithACancellation() throws IOException {
         Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
         String whole = texts.generate("abc", sampled(60, 4).build()).text();
-        // Every character could begin this stop string, so the last one is always held back.
+        // Every character could begin this stop string, so the last character is always held back.
         GenerationOptions options = sampled(60, 4)
                 .stop(whole.chars()
                         .distinct()

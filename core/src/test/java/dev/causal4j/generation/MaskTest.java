@@ -24,7 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Answers that a constraint allows, with the bits of answers alone. */
+/** Answers under a constraint have the bits that they have alone. */
 class MaskTest {
     /** More rows than the 256 bytes that the tokenizer has. */
     private static final int VOCABULARY = 301;
@@ -181,12 +181,12 @@ class MaskTest {
     @ParameterizedTest
     @ValueSource(ints = {0, 16})
     void aForcedTokenNeedsNoStepOfItsOwn(int forced) {
-        // Ten tokens after the prompt and the digit, eight after that; the reader is asked before each step but the
+        // Ten tokens after the prompt and the digit, eight after that; the reader is asked before each step except the
         // first.
         assertThat(steps("abcdefghij[0-9]klmnopqr", forced)).isEqualTo(forced == 0 ? 19 : 2);
     }
 
-    /** Each may cost a mask, and all sequences of a step wait for it. */
+    /** Each guess may cost a mask, and all sequences of a step wait for it. */
     @Test
     void aStepTakesSixteenForcedTokensAtMost() {
         assertThat(steps("a".repeat(100), 16)).isBetween(100 / 17, 7);

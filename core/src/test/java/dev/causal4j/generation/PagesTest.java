@@ -15,7 +15,7 @@ import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** However a call ends, the pages of its caches come back. */
+/** The pages of a call's caches are returned however the call ends. */
 class PagesTest {
     private static final int[] PROMPT = {1, 2, 3, 4};
 

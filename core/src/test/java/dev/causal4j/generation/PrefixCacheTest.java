@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is kept of scored beginnings, and what is not. */
+/** Scored prefixes: their pages and predictions are kept, as far as there is room. */
 class PrefixCacheTest extends EngineFixture {
     private static int[] joined(int[] begin, int[] end) {
         return IntStream.concat(IntStream.of(begin), IntStream.of(end)).toArray();
@@ -163,14 +163,14 @@ class PrefixCacheTest extends EngineFixture {
                 return true;
             });
             CompletableFuture<Generation> second = engine.submit(request(begin, 300), TokenListener.NONE);
-            go.release(300); // whose pages take the place of those that are kept
+            go.release(300); // its pages replace the kept ones
             assertThat(first.join().tokens()).hasSize(300);
             assertThat(second.join().tokens()).containsExactly(expected.tokens());
         }
         others.forEach(KVCache::close);
     }
 
-    /** Room for 5 pages, and two prompts of 3 full ones: the last page of the first one goes, the others stay. */
+    /** Room for 5 pages, and two prompts of 3 full ones: the first prompt's last page is evicted, the others stay. */
     @ParameterizedTest
     @CsvSource({"1, 1", "3, 1", "1, 2"})
     void theLastPagesOfTheOldestPromptGoFirst(int newTokens, int times) {

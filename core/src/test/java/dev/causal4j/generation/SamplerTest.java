@@ -86,7 +86,7 @@ class SamplerTest {
         for (int position = 0; position < 200; position++) {
             inOrder[position] = busy.next(logits, 0, NO_TOKENS, position);
         }
-        // Backwards, with a fresh sampler, another prompt length and other rows in between.
+        // In reverse order, with a fresh sampler, another prompt length and other rows in between.
         Sampler other = sampler(options, Set.of(1), 0, 100);
         for (int position = 199; position >= 0; position--) {
             other.next(new float[100], 0, NO_TOKENS, 7);
@@ -153,7 +153,8 @@ class SamplerTest {
 
     @Test
     void temperatureComesBeforeTopP() {
-        // Hot, the three are equally likely, and a half takes two of them; cold first would leave token 0 alone.
+        // At this temperature the three are equally likely, and a half takes two of them; top-p first would leave token
+        // 0 alone.
         assertThat(choices(options().temperature(1e9).topP(0.5), logs(.5, .3, .2)))
                 .containsExactlyInAnyOrder(0, 1);
     }

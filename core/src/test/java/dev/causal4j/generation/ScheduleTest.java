@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Turns, slots and pages: who begins, who is set back, and that neither changes a bit. */
+/** Turns, slots and pages: which sequence begins, which is set back, and that neither changes a bit. */
 class ScheduleTest extends EngineFixture {
     private static GenerationRequest request(int seed, int length, int tokens) {
         return new GenerationRequest(
@@ -76,7 +76,7 @@ class ScheduleTest extends EngineFixture {
         others.forEach(KVCache::close);
     }
 
-    /** The frequencies of the longest continuation are those of all. */
+    /** All use the rotary frequencies of the longest continuation. */
     @Test
     void aContinuationThatIsSetBackKeepsItsRotations() {
         try (CausalLM scaled = CausalLM.create(SmallModels.config("""
@@ -100,7 +100,7 @@ class ScheduleTest extends EngineFixture {
         }
     }
 
-    /** A reader that takes some tokens and no more until it is told. */
+    /** A reader that takes some tokens, and more only when it is told to. */
     private static final class Reader implements TokenListener {
         private final Semaphore permits;
 
@@ -136,7 +136,7 @@ class ScheduleTest extends EngineFixture {
             while (readers.stream().anyMatch(Reader::ready)) {
                 Thread.onSpinWait();
             }
-            for (int i = 0; i < 4; i++) { // they take no room in the queue either
+            for (int i = 0; i < 4; i++) { // nor do they take room in the queue
                 List<CompletableFuture<Generation>> quick = List.of(
                         engine.submit(request(10 + i, 20, 30), Requester.of(""), TokenListener.NONE),
                         engine.submit(request(20 + i, 20, 30), Requester.of(""), TokenListener.NONE));
@@ -152,14 +152,14 @@ class ScheduleTest extends EngineFixture {
         }
     }
 
-    /** @param many whether another caller has many requests, instead of the same one a large request */
+    /** @param many whether another caller has many requests; else the same caller has one large request */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void aSmallRequestBesideALargeOneOrManyBeginsWithinAStep(boolean many) {
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(4))) {
             Requester large = Requester.of("large");
             AtomicInteger steps = new AtomicInteger(); // of the oldest sequence, which is never set back
-            Semaphore submitted = new Semaphore(0); // else it may be ten steps ahead before the others are there
+            Semaphore submitted = new Semaphore(0); // else it may take ten steps before the others are submitted
             Semaphore reached = new Semaphore(0);
             Semaphore go = new Semaphore(0);
             List<CompletableFuture<Generation>> choices = new ArrayList<>();
@@ -195,7 +195,7 @@ class ScheduleTest extends EngineFixture {
         }
     }
 
-    /** Each may need the whole context, which the smaller pool has room for once. */
+    /** Each sequence may need the whole context, and the smaller pool has room for one. */
     @ParameterizedTest
     @ValueSource(longs = {0, 1}) // bytes of keys and values; 0 is the default
     void eightChatsOfALongContextRunAtOnce(long bytes) {
@@ -207,7 +207,7 @@ class ScheduleTest extends EngineFixture {
                     .mapToObj(i -> {
                         AtomicInteger own = new AtomicInteger();
                         return engine.submit(request(i, 100, 32_768), Requester.of(i), _ -> {
-                            if (own.incrementAndGet() == 3) { // of each: one may be far ahead of the others
+                            if (own.incrementAndGet() == 3) { // of each: one may be many tokens further than the others
                                 answered.release();
                             }
                             return true;

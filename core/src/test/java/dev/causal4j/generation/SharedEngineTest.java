@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The engine of a model that all callers without one share. */
+/** The engine of a model, shared by all callers without one of their own. */
 @Timeout(120)
 class SharedEngineTest extends EngineFixture {
     private static GenerationRequest request(int seed, int length, int tokens) {

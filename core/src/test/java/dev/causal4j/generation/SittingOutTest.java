@@ -187,7 +187,7 @@ class SittingOutTest extends ConstrainedFixture {
         }
     }
 
-    /** One caller's masks, however many, hold another's up by one of them. */
+    /** However many masks one caller has, another caller waits for one of them at most. */
     @Test
     void callersTakeTurnsInTheBackground() throws Exception {
         Semaphore go = new Semaphore(0);
@@ -220,7 +220,7 @@ class SittingOutTest extends ConstrainedFixture {
         }
     }
 
-    /** With drafts, forced tokens, a stop string inside forced ones, few slots and pages. */
+    /** With drafts, forced tokens, a stop string inside them, few slots and few pages. */
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 3, 16})
     void sittingOutChangesNoResult(int rows) {

@@ -21,7 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Common beginnings of sequences of a model with recurrent layers, which go on from snapshots of their states. */
+/** Sequences of a model with recurrent layers continue their common prefixes from snapshots of the states. */
 class SnapshotsTest {
     private static final int VOCABULARY = 101;
 
@@ -70,7 +70,7 @@ class SnapshotsTest {
         }
     }
 
-    /** The last full page before the last token, whose row is computed again. */
+    /** The snapshot is at the last full page before the last token, whose row is computed again. */
     @ParameterizedTest
     @CsvSource({"63, 0", "64, 0", "65, 64", "128, 64", "129, 128", "500, 448", "700, 640"})
     void aRepeatedPromptGoesOnFromItsLastFullPage(int length, int cached) {
@@ -197,7 +197,7 @@ class SnapshotsTest {
         }
     }
 
-    /** Others take the pages meanwhile: sequences are set back, and snapshots go. */
+    /** Other sequences take the pages meanwhile: sequences are set back, and snapshots are evicted. */
     @Test
     void shortMemoryChangesNoBit() {
         var others = EngineFixture.fill(model, 24);

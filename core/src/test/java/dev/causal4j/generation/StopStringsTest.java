@@ -117,7 +117,7 @@ class StopStringsTest {
     void timeIsLinearEvenIfAllOfALongTailIsHeldBack() {
         String stop = "a".repeat(100_000) + "b";
         StopStrings stops = new StopStrings(List.of(stop));
-        // A rescan of the tail for each character would be 10^11 steps.
+        // A rescan of the tail for each character would take 10^11 steps.
         Assertions.assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
             long emitted = 0;
             for (int i = 0; i < 2_000_000; i++) {
@@ -148,7 +148,7 @@ class StopStringsTest {
         return -1;
     }
 
-    /** All that may have been emitted when {@code text} has arrived, and all that must have been. */
+    /** The part of {@code text} to emit once it has arrived: no more and no less. */
     private static String safe(String text, List<String> stops) {
         int end = stopEnd(text, stops);
         if (end >= 0) {

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Thoughts are free, and a constraint begins behind them, as the rendered prompt says. */
+/** Thoughts are free, and a constraint begins after them, as the rendered prompt says. */
 @Timeout(120)
 class ThoughtsTest {
     private static final Path RESOURCES = Path.of("../text/src/test/resources/dev/causal4j");

@@ -136,7 +136,7 @@ class ToolCallsTest {
     @EnumSource(ToolFormat.class)
     void requiredCallsObeyTheirSchemas(ToolFormat calls) {
         Chat.Format format = Chat.Format.of(model, ChatTemplate.plain()).withToolFormat(calls);
-        boolean several = calls.quote().isEmpty(); // forms with such marks have no values of several types
+        boolean several = calls.quote().isEmpty(); // formats with such marks have no values of several types
         for (ToolDefinition tool : TOOLS) {
             boolean exact = several || !SEVERAL_TYPES.contains(tool.name());
             assertThat(wholeCalls(format, exact ? tool : notStrict(tool), 2, exact))
@@ -154,7 +154,9 @@ class ToolCallsTest {
         assertThat(whole).isGreaterThan(CALLS * 9 / 10);
     }
 
-    /** Calls are cut by their length alone: those that ended are whole and obey their schema. Returns how many did. */
+    /**
+     * Calls are cut by their length alone: all calls that ended are whole and obey their schema. Returns their number.
+     */
     private int wholeCalls(Chat.Format format, ToolDefinition tool, int count, boolean exact) {
         Chat.Format required = format.withTools(List.of(tool), ToolChoice.REQUIRED.withParallel(false));
         int whole = 0;

@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Who waits where there is no room for all. */
+/** Which sequences wait if there is no room for all. */
 @Timeout(120)
 class WaitingLineTest extends EngineFixture {
     private final List<String> begun = new ArrayList<>(); // callers, on the engine's thread
