@@ -17,7 +17,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class CausalLMHeadTest {
-    /** E of Keras' ReversibleEmbedding tests. */
+    /** The matrix E of Keras' ReversibleEmbedding tests. */
     private static final float[][] KERAS = {{0, 0}, {2, 2}, {3, 3}};
 
     @Test

@@ -7,11 +7,11 @@ import dev.causal4j.tensor.Gradient;
 import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32;
 
-/** What a head computes, as a number that two processes can compare. */
+/** Digest of a head's results, which two processes can compare. */
 public final class HeadDigest {
     private HeadDigest() {}
 
-    /** Of scores, entropies, candidates, a loss and its gradients. */
+    /** The digest of scores, entropies, candidates, a loss and its gradients. */
     public static String ofAll() {
         CRC32 crc = new CRC32();
         for (DType dtype : new DType[] {DType.F32, DType.BF16, DType.INT8}) {

@@ -13,7 +13,7 @@ import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What a JVM of its own shows: how little memory is enough. */
+/** A head needs little memory, measured in a JVM of its own. */
 class HeadProcessTest {
     /** The logits of all rows would be 206 MB. */
     @Test

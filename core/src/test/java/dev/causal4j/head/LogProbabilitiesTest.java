@@ -50,7 +50,7 @@ class LogProbabilitiesTest {
         }
     }
 
-    /** Against the sorted logits themselves, so that no rounding can be the reason for another rank. */
+    /** Compared with the sorted logits themselves, so that rounding cannot explain another rank. */
     @ParameterizedTest
     @EnumSource(DType.class)
     void ranksAndAlternativesAreThoseOfAllLogitsSorted(DType dtype) {

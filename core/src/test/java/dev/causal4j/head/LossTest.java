@@ -29,7 +29,7 @@ class LossTest {
         Compute.shared().use(threads);
     }
 
-    /** A loss, the gradient [N, D] by hidden and that [V, D] by the projection. */
+    /** A loss, its gradient by hidden [N, D] and its gradient by the projection [V, D]. */
     private record Result(Loss loss, float[] dHidden, float[] dProjection) {}
 
     private static Result run(CausalLMHead head, Rows hidden, int[] targets, LossOptions options) {
@@ -48,7 +48,7 @@ class LossTest {
         return new Result(loss, dHidden.data(), numbers);
     }
 
-    /** Every seventh target is ignored, and the first two. */
+    /** Every seventh target and the first two are ignored. */
     private static int[] targets(int count, int vocabularySize, long seed) {
         int[] targets = Fixture.tokens(count, vocabularySize, seed);
         for (int r = 0; r < count; r++) {
@@ -57,7 +57,9 @@ class LossTest {
         return targets;
     }
 
-    /** Apple's ml-cross-entropy tests so: no further from double than the ordinary method in float, plus a little. */
+    /**
+     * The bound of Apple's ml-cross-entropy: no further from double than the ordinary method in float, plus a little.
+     */
     @ParameterizedTest
     @CsvSource({"0,0,0", "0.1,0,0", "0,1e-3,0", "0,0,5", "0.2,1e-2,4"})
     void isNoFurtherFromDoubleThanMaterialisedFloat(double smoothing, double zLoss, float cap) {
@@ -268,7 +270,7 @@ class LossTest {
                 .isEqualTo(new Loss(0, 0, 0));
     }
 
-    /** Logits that a test states: the identity projects hidden vectors to themselves. */
+    /** The loss of given logits: the projection is the identity, so hidden vectors are logits. */
     private static Loss ofLogits(float[][] logits, int[] targets, LossOptions options) {
         int v = logits[0].length;
         Rows hidden = Rows.of(new float[logits.length * v], v, logits.length);
@@ -305,7 +307,7 @@ class LossTest {
         assertThat(ofLogits(logits, zeroMasked, padded).loss()).isCloseTo(0.881171, within(5e-7));
     }
 
-    /** Both uses of a tied matrix end in one buffer: what the projection adds, then what the lookup adds. */
+    /** Both uses of a tied matrix add to one buffer: first the projection, then the lookup. */
     @Test
     void bothHalvesOfATiedGradientAddUp() {
         CausalLMHead head = Fixture.head(DType.F32, 70, 5, 1);
