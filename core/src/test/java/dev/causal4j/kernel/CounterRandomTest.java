@@ -70,7 +70,7 @@ class CounterRandomTest {
                 .isLessThan(CRITICAL_255);
         assertThat(dependence(i -> CounterRandom.uniform(5, i, 0), i -> CounterRandom.uniform(5, i, 1)))
                 .isLessThan(CRITICAL_255);
-        // Neighbouring seeds, and streams, at one position: what "several sequences with one seed each" draws.
+        // Neighbouring seeds, and streams, at one position, as several sequences with one seed each draw them.
         assertThat(dependence(i -> CounterRandom.uniform(i, 9, 0), i -> CounterRandom.uniform(i + 1, 9, 0)))
                 .isLessThan(CRITICAL_255);
         assertThat(dependence(i -> CounterRandom.uniform(9, 9, i), i -> CounterRandom.uniform(9, 9, i + 1)))

@@ -15,14 +15,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Whole-number products: the specification against a reading of the definition, and the vectors of this JVM against both. */
+/**
+ * Whole-number products: the specification against a reading of the definition, and the vectors of this JVM against
+ * both.
+ */
 class GroupProductsTest {
     private static final int GROUP = RoundedRows.GROUP;
 
     /** Two blocks of two levels, the last of which is short. */
     private static final int DEPTH = 352;
 
-    /** Largest magnitudes of 32 inputs, at the edges of what the rounding distinguishes. */
+    /** Largest magnitudes of 32 inputs: limits of the cases that the rounding distinguishes. */
     private static final float[] EDGES = {
         0f,
         -0f,
@@ -47,7 +50,7 @@ class GroupProductsTest {
         return GroupFormat.all();
     }
 
-    /** A panel and what it was packed from. */
+    /** A panel and the numbers that it was packed from. */
     private record Source(
             GroupFormat format, MemorySegment data, byte[][] codes, float[][] scales, float[][] minimums) {
         float scale(int j, int k) {
@@ -231,7 +234,7 @@ class GroupProductsTest {
                 assertThat(actual.sums()).isEqualTo(expected.sums());
                 for (int r = rows; r < expected.tiles() * expected.height(); r++) {
                     int at = expected.scaleAt(r, 3);
-                    assertThat(expected.scales()[at]).isEqualTo(7); // left as it was
+                    assertThat(expected.scales()[at]).isEqualTo(7); // unchanged
                 }
             }
         }

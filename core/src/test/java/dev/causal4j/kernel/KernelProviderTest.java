@@ -125,7 +125,7 @@ class KernelProviderTest {
         return JavaProcess.run(0, all, program);
     }
 
-    /** Products of int4 alone that have the bits of the specification. */
+    /** Products of int4 alone, with the bits of the specification. */
     public static class Right implements KernelProvider {
         static int products;
 
@@ -289,7 +289,7 @@ class KernelProviderTest {
         }
     }
 
-    /** Cannot call what packs. */
+    /** Kernels whose packing cannot be called. */
     public static final class FailingPacking extends Packing {
         @Override
         int code(Blocks row) {
@@ -326,7 +326,7 @@ class KernelProviderTest {
             MemorySegment actual = MemorySegment.ofArray(new byte[(int) format.bytes(96)]);
             MemorySegment expected = MemorySegment.ofArray(new byte[(int) format.bytes(96)]);
             new GroupFormat.Packer(format, 96).pack(0, 2, actual, 0, codes);
-            System.out.println("packed: " + (Packing.packed - 4)); // four more to be compared
+            System.out.println("packed: " + (Packing.packed - 4)); // the exam packs four more
             new GroupFormat.Packer(format, 96).pack(0, 2, expected, 0, (n, c, s, m) -> fill(3 - n, true, c, s, m));
             System.out.println("same bytes: " + (actual.mismatch(expected) < 0));
             System.out.println("kernels " + Kernels.name());

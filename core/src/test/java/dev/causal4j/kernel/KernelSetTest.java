@@ -59,7 +59,7 @@ class KernelSetTest {
     @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13})
     void productsHaveTheBitsOfTheSpecification(int rows) {
         for (int depth : DEPTHS) {
-            // The most numbers by one count of panels, which is enough for what depth alone decides.
+            // The longest depths with one count of panels: only depth decides there.
             for (int count : Whole.RUN || depth < 768 ? new int[] {1, 2, 3, 4, 5, 6, 10} : new int[] {5}) {
                 float[] x = numbers(rows * (depth + 3) + 5);
                 Rows in = new Rows(x, 5, depth + 3, rows);
@@ -77,7 +77,7 @@ class KernelSetTest {
         }
     }
 
-    /** One special number in each row and in each output, so that most sums go on as numbers for a while. */
+    /** One special number in each row and in each output, so that most sums stay finite for a while. */
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 8, 17, 49})
     void productsOfSpecialNumbersHaveTheBitsOfTheSpecification(int rows) {
@@ -122,7 +122,7 @@ class KernelSetTest {
         set.products().multiply(w, x.count() == 1 ? RowTiles.row(x) : tiles(x, w, RowTiles.height(x.count())), y);
     }
 
-    /** A processor chooses one way; the other must not go untested on it. */
+    /** A processor chooses one way; both are tested on each. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void fewRowsHaveTheBitsOfTheSpecificationHoweverPanelsAreRead(boolean ahead) {
@@ -148,7 +148,10 @@ class KernelSetTest {
         }
     }
 
-    /** Tiles of any loop's height, whichever these kernels choose. They begin behind their array's start and lie apart. */
+    /**
+     * Tiles of the given height, whichever these kernels choose. They begin after the start of their array, with gaps
+     * between them.
+     */
     static RowTiles tiles(Rows x, Panels w, int height) {
         int step = height == 1 ? 1 : height == 4 ? 4 : 8;
         int stride = w.depth() * step + 3;
@@ -206,7 +209,7 @@ class KernelSetTest {
         }
     }
 
-    /** As in a damaged file whose panels are mapped: one number of some outputs. */
+    /** One number of some outputs is not finite, as in a damaged file whose panels are mapped. */
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 8, 17})
     void numbersInF16ThatAreNotFiniteAreTheSameInAllKernels(int rows) {

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The front door: what it computes, and what it does not let in. */
+/** The entry points: their results, and the arguments that they refuse. */
 class KernelsTest {
     private final Random random = new Random(11);
 
@@ -62,7 +62,7 @@ class KernelsTest {
         for (int trial = 0; trial < 200; trial++) {
             float[] x = new float[3 + n];
             for (int i = 0; i < x.length; i++) {
-                x[i] = random.nextInt(-100, 5); // several are the largest
+                x[i] = random.nextInt(-100, 5); // several share the largest number
             }
             for (float special : new float[] {Float.NaN, Float.NEGATIVE_INFINITY, -0f, 0f}) {
                 x[3 + random.nextInt(n)] = trial % 2 == 0 || !Float.isNaN(special) ? special : 4;
@@ -79,14 +79,14 @@ class KernelsTest {
         assertThat(Kernels.argmax(none, 0, n)).isZero();
         none[n - 1] = -1;
         assertThat(Kernels.argmax(none, 0, n)).isEqualTo(n - 1);
-        none[n / 3] = -0f; // equal to what comes later
+        none[n / 3] = -0f; // equal to later numbers
         none[n - 1] = 0f;
         assertThat(Kernels.argmax(none, 0, n)).isEqualTo(n / 3);
     }
 
     @Test
     void chosenRowsAreCopiedInTheirOrder() {
-        Rows rows = new Rows(new float[] {0, 1, 2, 3, 4, 5, 6, 7, 8}, 1, 3, 3); // of which two numbers each
+        Rows rows = new Rows(new float[] {0, 1, 2, 3, 4, 5, 6, 7, 8}, 1, 3, 3); // two numbers of each
         Rows chosen = rows.chosen(2, 2, 0, 2);
         assertThat(chosen.data()).containsExactly(7, 8, 1, 2, 7, 8);
         assertThat(chosen.start(1)).isEqualTo(2);
@@ -103,7 +103,7 @@ class KernelsTest {
         Arrays.setAll(pages, page -> Arena.ofAuto().allocate(2 * half, 64));
         float[][] k = new float[positions][headSize];
         float[][] v = new float[positions][headSize];
-        // What lies behind the last position must not matter.
+        // The bytes after the last position must not matter.
         for (MemorySegment page : pages) {
             for (long i = 0; i < page.byteSize(); i += 4) {
                 page.set(Panels.FLOAT, i, Float.NaN);
@@ -174,7 +174,7 @@ class KernelsTest {
         float[] sinks = numbers(heads * group);
         Rows together = Rows.of(new float[queries.data().length], headSize, queries.count());
         PagedAttention all = attention(pages, queries, first, new AttentionRule(group, window, 3, sinks), together);
-        all.scores(1, all.count()); // in other orders than one after the other
+        all.scores(1, all.count()); // in another order than one after the other
         all.scores(0, 1);
         for (int row = queries.count(); row-- > 0; ) {
             all.weights(row);

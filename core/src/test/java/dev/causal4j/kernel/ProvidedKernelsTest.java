@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 /** The entry exam notices one wrong bit of any loop. */
 class ProvidedKernelsTest {
-    /** Products whose last bit is wrong in one output of the last of so many rows. */
+    /** Products of this many rows, with a wrong last bit in one output of the last row. */
     private static Products wrong(int rows, int output) {
         return new Products() {
             @Override

@@ -17,7 +17,7 @@ record RandomPanels(RandomGenerator random) {
         return segment;
     }
 
-    /** All formats that can have so many inputs. */
+    /** All formats that can have this many inputs. */
     static List<WeightFormat> formats(int depth) {
         return Stream.concat(Stream.of(PanelFormat.values()), GroupFormat.all())
                 .filter(format -> depth % format.multiple() == 0)

@@ -12,7 +12,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The vector recurrences of this JVM against their specification, bit for bit, and the specification against double. */
+/**
+ * The vector recurrences of this JVM against their specification, bit for bit, and the specification against double.
+ */
 class RecurrencesTest {
     private static final int POSITIONS = 67;
 
@@ -50,7 +52,7 @@ class RecurrencesTest {
             return 2 * depth + columns + 5;
         }
 
-        /** Moves a copy of the state over all positions, so many at a time. */
+        /** Moves a copy of the state over all positions, {@code chunk} at a time. */
         float[] run(Recurrences recurrences, int chunk, int narrow) {
             MemorySegment state = Arena.ofAuto().allocate(begins.byteSize(), 64).copyFrom(begins);
             float[] y = new float[POSITIONS * columns];
@@ -58,7 +60,7 @@ class RecurrencesTest {
                 int count = Math.min(chunk, POSITIONS - t);
                 recurrences.delta(rule(state, t, count, narrow, Rows.of(y, columns, POSITIONS)));
             }
-            float[] all = new float[y.length + depth * columns]; // what leaves, then the state
+            float[] all = new float[y.length + depth * columns]; // the outputs, then the state
             System.arraycopy(y, 0, all, 0, y.length);
             for (int i = 0; i < depth * columns; i++) {
                 long at = 8 + 4L * (i / columns * DeltaRule.COLUMNS + i % columns);

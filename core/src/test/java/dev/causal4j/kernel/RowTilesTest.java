@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class RowTilesTest {
     private static final int[] DEPTHS = {1, 7, 8, 9, 16, 67, 520};
 
-    /** Where nothing may be written; no number of {@link #numbers}. */
+    /** Marks places that must not be written; {@link #numbers} never gives it. */
     private static final float UNTOUCHED = -12345f;
 
     private final Random random = new Random(3);

@@ -9,10 +9,10 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * Writes {@code VectorLoops} and {@code VectorTileLoops}: the loops of products, one for each shape and format. C2 keeps
- * a vector in a register only if it is a local of the method with the loop, so each shape has its accumulators written
- * out. They are also stored there: with a method for that, which all loops called, C2 boxed them, and a product of 12
- * rows took eight times as long.
+ * Writes {@code VectorLoops} and {@code VectorTileLoops}: the loops of products, one for each shape and format. C2
+ * keeps a vector in a register only if it is a local of the method with the loop, so each shape has its accumulators
+ * written out. The same method stores them: when all loops called one method for that, C2 boxed them, and a product of
+ * 12 rows took eight times as long.
  *
  * <p>{@code java -cp CLASSES dev.causal4j.kernel.VectorLoopsSource} replaces the files; {@link VectorLoopsTest} says whether
  * they are current.
@@ -95,7 +95,7 @@ final class VectorLoopsSource {
         return format.name().charAt(0) + format.name().substring(1).toLowerCase(java.util.Locale.ROOT);
     }
 
-    /** Declares what is read of {@code count} vectors of weights: a vector of f32 holds one, of 16 bits two. */
+    /** Declares the words that hold {@code count} vectors of weights: a word of f32 holds one, of 16 bits two. */
     private void read(int depth, PanelFormat format, String memory, String at, int first, int count) {
         int held = held(format);
         String load = (format == PanelFormat.F32 ? "fromMemorySegment(S, " : "IntVector.fromMemorySegment(I, ") + memory
@@ -114,7 +114,7 @@ final class VectorLoopsSource {
         return 32 / format.bits();
     }
 
-    /** Vector i of the weights in what was read from {@code first} on. */
+    /** Vector i of the weights in the words read from {@code first} on. */
     private static String weight(PanelFormat format, int first, int i) {
         return switch (format) {
             case F32 -> "r" + (first + i);
@@ -202,7 +202,7 @@ final class VectorLoopsSource {
         return LETTERS.charAt(letter) + String.valueOf(number);
     }
 
-    /** Where the outputs of a vector of weights begin. */
+    /** The first output of a vector of weights. */
     private static String place(PanelFormat format, int i) {
         return switch (format) {
             case F32 -> i == 0 ? "" : " + " + (i == 1 ? "W" : i + " * W");
@@ -210,7 +210,7 @@ final class VectorLoopsSource {
         };
     }
 
-    /** @param adds whether the sums go on from y; a loop that loads them holds fewer vectors in registers */
+    /** @param adds whether the sums continue from y; a loop that loads them holds fewer vectors in registers */
     private void tile(PanelFormat format, int rows, int vectors, boolean adds) {
         boolean ahead = rows == 4 && vectors == 4;
         source.append('\n');
@@ -434,7 +434,7 @@ final class VectorLoopsSource {
         String add(String sum, int row, int vector);
     }
 
-    /** Adds a term to each sum in memory, with a factor of each row. */
+    /** Adds a term to each sum in memory, with one factor for each row. */
     private void numbers(int rows, int vectors, int factors, Term term) {
         for (int r = 0; r < rows; r++) {
             int row = r;

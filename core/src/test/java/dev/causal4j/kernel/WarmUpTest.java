@@ -20,14 +20,14 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Vectors begin in the background, and then stay in registers. */
+/** Vectors are compiled in the background, and then stay in registers. */
 class WarmUpTest {
     /** A vector that C2 boxes takes 80 bytes, and every sample has a hundred of them or more. */
     private static final long MOST_BYTES = 16_384;
 
     private static final long MOST_NANOS = 120_000_000_000L;
 
-    /** They take each branch of the loops over groups. */
+    /** Formats that take each branch of the loops over groups. */
     private static final List<WeightFormat> GROUPS = List.of(
             new GroupFormat(4, true, 32, false, Scales.HALVES),
             new GroupFormat(4, true, 32, false, Scales.FLOATS),
@@ -76,7 +76,7 @@ class WarmUpTest {
         }
     }
 
-    /** As it is where the JVM has no C2, but here for want of time. */
+    /** As in a JVM without C2; here there is no time to compile. */
     @Test
     void whatIsNotCompiledStaysPlainJava() throws InterruptedException {
         WarmUp warmUp = new WarmUp(JavaKernels.vector(), false, 0);
@@ -120,7 +120,10 @@ class WarmUpTest {
         }
     }
 
-    /** In a JVM of its own, as users have one: what other tests called decides what C2 makes of a loop. */
+    /**
+     * In a JVM of its own, as users have one: C2 compiles a loop by the profile of earlier calls, those of other tests
+     * included.
+     */
     @Test
     void compiledKernelsKeepTheirVectorsInRegisters() throws IOException, InterruptedException {
         assertThat(JavaProcess.run(0, List.of(JavaProcess.VECTORS), Allocate.class))
