@@ -35,9 +35,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Adapters in PEFT's files, ours and Python's. */
+/** Adapters in PEFT's files, written here and by Python. */
 class AdapterTest {
-    /** Fixtures whose experts share tensors, for which PEFT names no modules. */
+    /** Fixtures whose experts share tensors, which are no modules to PEFT. */
     private static final List<String> IN_ONE_TENSOR = List.of("gpt_oss", "gemma4-moe", "qwen3_5_moe", "granite4-moe");
 
     private static final int[] TOKENS = {3, 11, 5, 2, 7, 13, 2, 9, 1};
@@ -47,7 +47,7 @@ class AdapterTest {
 
     private Path adapter;
 
-    /** What Python writes; what is not here has the default. */
+    /** The configuration that Python writes; absent keys have their defaults. */
     private final ObjectNode config = JsonMapper.shared()
             .createObjectNode()
             .put("peft_type", "LORA")
@@ -130,7 +130,7 @@ class AdapterTest {
         }
     }
 
-    /** Rounded once: a narrower weight is that of the sum. */
+    /** A narrower weight is the sum, rounded once. */
     @ParameterizedTest
     @MethodSource("fixtures")
     void anAdapterMergedByLoadingOrConvertingGivesTheBitsOfTheMergedModel(String fixture) throws IOException {
@@ -272,7 +272,7 @@ class AdapterTest {
                 .containsExactly(targets.split(",", -1));
     }
 
-    /** As Python makes it: other numbers for each module, and only some modules. */
+    /** As Python writes them: only some modules, each with other numbers. */
     @ParameterizedTest
     @CsvSource({
         "llama-llama3, '', 'layers.0.self_attn.q_proj,layers.0.self_attn.v_proj,layers.1.self_attn.k_proj'",

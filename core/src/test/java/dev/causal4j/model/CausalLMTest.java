@@ -143,7 +143,7 @@ class CausalLMTest {
         assertThat(Logits.of(parts, 1)).hasSize(31);
     }
 
-    /** There is room for some of its parameters. */
+    /** There is room for some of the model's parameters only. */
     @Test
     void aModelThatDoesNotFitIsRefusedBeforeItIsMade() throws IOException, InterruptedException {
         String folder = Golden.folder("gpt2-tied").toString();
@@ -298,7 +298,7 @@ class CausalLMTest {
                 arena.allocate(panels.byteSize(), 64).copyFrom(panels));
     }
 
-    /** A cache of 1, 2, 3 gives the rest of the context the bits it has without a cache. */
+    /** After a cache of 1, 2, 3 the rest of the context has the bits that it has without a cache. */
     private void assertContinues(KVCache cache) {
         Rows hidden = parts.forward(Batch.of(cache, 4, 5, 6, 7, 8, 9), new Activations());
         float[] all = Logits.of(parts, 1, 2, 3, 4, 5, 6, 7, 8, 9);

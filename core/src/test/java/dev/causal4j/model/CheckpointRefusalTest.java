@@ -14,12 +14,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Checkpoints that do not belong to their configuration, or to no GPT-2 at all. */
+/** Checkpoints that do not fit their configuration, or no GPT-2 at all. */
 class CheckpointRefusalTest {
     @TempDir
     Path folder;
 
-    /** Refused in one line that names the folder and everything in {@code told}. */
+    /** The checkpoint is refused in one line that names the folder and everything in {@code told}. */
     private void refused(Variant variant, String... told) throws IOException {
         variant.write(folder);
         refused(folder, told);

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The ways a GPT-2 checkpoint may be written, all of which mean the same model, to the last bit of its logits. */
+/** The ways to write a GPT-2 checkpoint all mean the same model, to the last bit of its logits. */
 class CheckpointTest {
     private static final int[] TOKENS = {3, 41, 5, 92, 65, 35, 89, 7, 93, 23, 84, 62};
 

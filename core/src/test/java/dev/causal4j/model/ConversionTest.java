@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A model that was converted is the model it was converted from, and one that was damaged is refused. */
+/** A converted model equals its original, and a damaged one is refused. */
 class ConversionTest {
     private static final int[] TOKENS = {3, 41, 5, 12, 65, 35, 89, 7};
 
@@ -107,7 +107,7 @@ class ConversionTest {
         assertThat(prepared).doesNotExist();
     }
 
-    /** As a process leaves it that is killed between the two renames of a replacement. */
+    /** The folder is as a process leaves it that is killed between the two renames of a replacement. */
     @Test
     void aModelThatWasBeingReplacedIsFoundAndMustBeReplacedAsIfItWereInPlace() throws IOException {
         Path original = Golden.folder("gpt2-tied");
@@ -122,7 +122,7 @@ class ConversionTest {
         assertThat(files()).containsExactly("out");
     }
 
-    /** In int8 the two may be equal, and still nothing was ever tied. */
+    /** In int8 embedding and projection may be equal although the head is untied. */
     @Test
     void headsThatDifferBeforeTheyAreQuantisedStayUntied() throws IOException {
         Variant variant = Variant.of("gpt2-tied");
@@ -240,7 +240,7 @@ class ConversionTest {
 
     // ---- damage
 
-    /** The tensors and metadata of a conversion, which a test changes before they are written again. */
+    /** A conversion is refused after {@code change} of its tensors and metadata. */
     private void refused(DType dtype, Consumer<Map<String, TensorView>> change, String... told) throws IOException {
         Path out = convert(Golden.folder("gpt2-untied"), dtype);
         Path weights = out.resolve("model.safetensors");
@@ -332,7 +332,7 @@ class ConversionTest {
         refused(out, told);
     }
 
-    /** Other writers order tensors otherwise: then nothing lies on a line of the cache, and all is copied. */
+    /** Other writers order tensors in another way: then no tensor begins at a cache line, and all are copied. */
     @Test
     void panelsThatAreNotAlignedAreStillRight() throws IOException {
         Path original = Golden.folder("gpt2-tied");

@@ -24,8 +24,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The promise: the same logits to the last bit, whatever the threads, the batch, the chunks, the cache.
- * {@link EqualKernelsTest} holds what it promises of machines.
+ * The promise: the same logits to the last bit, whatever the threads, the batch, the chunks, the cache. {@link
+ * EqualKernelsTest} tests it across machines.
  */
 @ParameterizedClass
 @MethodSource("cases")
@@ -42,7 +42,7 @@ class EqualBitsTest {
     private static final Set<Shape> BF16_PAGES =
             Set.of(Shape.WINDOWS, Shape.KEYS_OF_OTHERS, Shape.DELTA_NETS_AND_A_SHARED_EXPERT);
 
-    /** What differs between decoders; windows are a little longer than a page. */
+    /** The kinds of decoders; windows are a little longer than a page. */
     enum Shape {
         PLAIN("""
                 {"model_type": "gpt2", "vocab_size": 523, "n_positions": 200, "n_embd": 85, "n_layer": 3, "n_head": 5,
@@ -181,7 +181,7 @@ class EqualBitsTest {
         assertSameBits(inPieces(model, sizes), logits(model, tokens(9, 150)));
     }
 
-    /** The logits of a prompt in pieces of these sizes. */
+    /** The logits of a prompt that is fed in pieces of these sizes. */
     static float[] inPieces(CausalLM model, int... sizes) {
         int[] tokens = tokens(9, IntStream.of(sizes).sum());
         KVCache cache = model.newCache();
@@ -197,7 +197,7 @@ class EqualBitsTest {
         return pieces;
     }
 
-    /** Around the edges of pages, with caches that are copied, cut and filled again. */
+    /** Lengths around the edges of pages, with caches that are copied, cut and filled again. */
     @Test
     void aPromptCutAnywhereAgreesWithOnePiece() {
         int[] tokens = tokens(9, 150);
@@ -309,7 +309,7 @@ class EqualBitsTest {
         assertSameBits(model.head().logits(last, 0), Arrays.copyOfRange(all, row * VOCABULARY, (row + 1) * VOCABULARY));
     }
 
-    /** A sequence that began earlier, one token alone, and two that begin; then all go on from what was cached. */
+    /** A sequence that began earlier, a single token, and two new sequences; then all continue from their caches. */
     private static void wantedRowsAgree(CausalLM model, boolean many, Activations whole, Activations some) {
         List<int[]> sequences = List.of(tokens(31, 77), tokens(32, 1), tokens(33, 66), tokens(39, 12));
         List<KVCache> expected = new ArrayList<>();

@@ -49,8 +49,8 @@ class EqualKernelsTest {
     }
 
     /**
-     * Prints digests of what a head computes, of logits for prompts of several lengths, whole, in pieces and in a batch, and of
-     * a training step's loss and gradients with dropout; then the kernels that ran.
+     * Prints digests of a head's results, of logits for prompts of several lengths, whole, in pieces and in a batch,
+     * and of a training step's loss and gradients with dropout; then the kernels that ran.
      */
     static final class Digest {
         private Digest() {}

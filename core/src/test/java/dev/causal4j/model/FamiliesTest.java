@@ -51,7 +51,7 @@ class FamiliesTest {
         return all;
     }
 
-    /** Those with gradients. */
+    /** The fixtures with gradients. */
     static List<String> trained() {
         return List.of(
                 "llama-llama3",
@@ -247,7 +247,7 @@ class FamiliesTest {
         }
     }
 
-    /** A model all of whose parameters can be trained: none stays in a file. */
+    /** A model whose parameters can all be trained: none stays in a file. */
     private static CausalLM inMemory(Golden golden) throws IOException {
         try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
             return model.merged();
@@ -318,7 +318,7 @@ class FamiliesTest {
                         double nll = golden.nll()[i];
                         double tolerance = dtype == DType.F32
                                 ? Math.max(name.endsWith("long") ? 1e-4 : tolerance(name), 1e-5 * nll)
-                                : dtype == DType.INT4 ? 6 : 3; // rounding may choose other experts
+                                : dtype == DType.INT4 ? 6 : 3; // rounding may lead to other experts
                         assertThat(scores[i]).as("%s %d", name, i).isCloseTo(-nll, within(tolerance));
                     }
                 }

@@ -184,8 +184,8 @@ class FamilyFilesTest {
     void eachTensorMustBeThereInItsShape(String fixture) throws IOException {
         List<String> names = Variant.of(fixture).tensors().keySet().stream()
                 .filter(name -> !name.matches(".*(vision|visual|audio|mtp\\.|projector).*") && !name.equals(HEAD))
-                .filter(name -> !name.equals(EMBEDDING) || !fixture.equals("qwen3-tied")) // where the head serves
-                .filter(name -> !name.equals("model.language_model.embed_tokens.weight")) // which tells the root
+                .filter(name -> !name.equals(EMBEDDING) || !fixture.equals("qwen3-tied")) // there the head replaces it
+                .filter(name -> !name.equals("model.language_model.embed_tokens.weight")) // it gives the root
                 .filter(name -> !name.matches(".*layers\\.[2-9].*|.*experts\\.[2-9].*"))
                 .toList();
         for (String name : names) {

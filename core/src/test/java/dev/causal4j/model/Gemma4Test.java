@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What Gemma 4 alone has; that it computes the right numbers is {@link FamiliesTest}'s. */
+/** The rules of Gemma 4 alone; {@link FamiliesTest} compares the arithmetic. */
 class Gemma4Test {
     private static final String LEAST = """
             {"model_type": "%s", "vocab_size": 64, "hidden_size": 48, "num_hidden_layers": 7,
@@ -73,7 +73,7 @@ class Gemma4Test {
         assertThat(windows).containsExactly(512, 512, 512, 512, 512, 512, 0);
     }
 
-    /** The exponents are over the whole head. */
+    /** The exponents are divided by the size of the whole head. */
     @Test
     void fullLayersTurnTheFirstPairsOfTheWholeHead() throws FormatException {
         List<Double> frequencies = Objects.requireNonNull(
@@ -195,7 +195,7 @@ class Gemma4Test {
         }
     }
 
-    /** It is no parameter: neither counted nor trained. */
+    /** The scale is not a parameter: it is neither counted nor trained. */
     @Test
     void theLayersScaleMultipliesTheStream() throws IOException {
         Variant variant = Variant.of("gemma4");
@@ -231,7 +231,7 @@ class Gemma4Test {
         }
     }
 
-    /** In a converted folder its rows are the numbers that the blocks stand for. */
+    /** In a converted folder the table's rows are the decoded numbers of the blocks. */
     @Test
     void aTableInBlocksIsDequantisedByTheRow() throws IOException {
         ModelConfig config = SmallModels.config("""

@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
-/** What a GGUF file says beside the weights: its tokenizer and special ids. Expected ids are llama.cpp's. */
+/** The tokenizer and special ids of a GGUF file. Expected ids are llama.cpp's. */
 class GgufAloneTest {
     private static final Path FILES = Golden.folder("gguf");
 
@@ -41,7 +41,7 @@ class GgufAloneTest {
     @TempDir
     Path folder;
 
-    /** Files with a vocabulary: those of fixtures have token ids alone. */
+    /** Files with a vocabulary; files of fixtures have token ids alone. */
     static List<String> names() throws IOException {
         List<String> names = new ArrayList<>();
         for (String name : all()) {
@@ -78,7 +78,7 @@ class GgufAloneTest {
             for (JsonNode each : expected.get("vocab").get("tokenize")) {
                 String text = each.get("text").asString();
                 boolean composes = name.startsWith("qwen") && text.startsWith("e\u0301"); // llama.cpp leaves NFC out
-                if (composes || (gemma && text.startsWith("\u2581"))) { // and knows a mark from a space
+                if (composes || (gemma && text.startsWith("\u2581"))) { // and distinguishes a mark from a space
                     continue;
                 }
                 SpecialTokens special =
@@ -90,7 +90,7 @@ class GgufAloneTest {
                         .as("%s of %s", special, text)
                         .containsExactlyElementsOf(ids(each.get("ids")));
                 if (!text.matches(
-                        "(?s).*[<\u2581].*")) { // a mark is put behind each special token, and becomes a space
+                        "(?s).*[<\u2581].*")) { // a mark is added after each special token, and becomes a space
                     assertThat(tokenizer.decode(tokenizer.encode(text))).isEqualTo(text);
                 }
             }
@@ -200,7 +200,7 @@ class GgufAloneTest {
                 .text();
     }
 
-    /** Other programs' folders have numbers: to widen blocks to them is to choose. */
+    /** Other programs' folders have plain numbers, so the user must choose to widen blocks. */
     @Test
     void quantisedFilesBecomeNumbersOfAChosenDtypeOnly() {
         Path file = FILES.resolve("llama-mix-q4_k_m.gguf");

@@ -30,7 +30,7 @@ class GgufArchitecturesTest {
     @TempDir
     Path folder;
 
-    /** Of qwen3_moe the dense layer is taken out, to granite biases are given: an architecture has one or the other. */
+    /** qwen3_moe loses its dense layer, and granite gets biases: an architecture has one kind of layer. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -69,7 +69,7 @@ class GgufArchitecturesTest {
             assertThat(actual.config().sameArchitecture(expected.config())).isTrue();
             assertThat(Logits.of(actual, tokens)).isEqualTo(Logits.of(expected, tokens));
             assertThat(Logits.of(again, tokens)).isEqualTo(Logits.of(expected, tokens));
-            if (greedy != null) { // llama.cpp rounds the band of YaRN, which gpt-oss does not
+            if (greedy != null) { // llama.cpp rounds the band of YaRN, gpt-oss does not
                 assertThat(greedy(actual)).isEqualTo(greedy);
             }
         }
@@ -115,7 +115,7 @@ class GgufArchitecturesTest {
         variant.with(weight.name().replace(".weight", ".bias"), DType.F32, shape, MemorySegment.ofArray(bias));
     }
 
-    /** They are matrices there, as weights are, but read one number at a time. */
+    /** In the file they are matrices, as weights are, but they are read one number at a time. */
     @Test
     void biasesOfExpertsInBlocksAreRefused() throws IOException {
         byte[] bytes = Files.readAllBytes(Golden.folder("gguf").resolve("gpt-oss.gguf"));

@@ -31,7 +31,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Models in GGUF files, widened, against float64 of the same weights; {@link QuantisedBitsTest} multiplies their codes. */
+/**
+ * Models in GGUF files, widened, against float64 of the same weights; {@link QuantisedBitsTest} multiplies their codes.
+ */
 class GgufModelTest {
     private static final Path FILES = Path.of("src/test/resources/dev/causal4j/golden/gguf");
 
@@ -90,7 +92,7 @@ class GgufModelTest {
         }
     }
 
-    /** The same model as llama.cpp's converter reads it. */
+    /** The file is from llama.cpp's converter. */
     @Test
     void floatsHaveTheBitsOfTheModelTheyWereConvertedFrom() throws IOException {
         int[] tokens = {5, 80, 3, 111, 2, 64};
@@ -102,8 +104,8 @@ class GgufModelTest {
     }
 
     /**
-     * Without those whose sums have another order, as {@link Qwen35Test} says, or that divide logits by a number that is no
-     * float.
+     * All fixtures except families whose sums have another order in the file ({@link Qwen35Test}), or that divide
+     * logits by a number that is not a float.
      */
     static List<String> twins() throws IOException {
         List<String> twins = new ArrayList<>();
@@ -129,7 +131,7 @@ class GgufModelTest {
         }
     }
 
-    /** Infinity and NaN in the scale or minimum of a block. */
+    /** The scale or minimum of a block is infinite or NaN. */
     @ParameterizedTest
     @CsvSource({
         "llama-q4_0, blk.0.ffn_down.weight, 0, 7c00, int4",

@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** A GGUF file that was written is the model it was written from, and has the bytes that llama.cpp's quantiser gives. */
+/** A written GGUF file is the same model, and has the bytes of llama.cpp's quantiser. */
 class GgufWritingTest {
     private static final Path FILES = Golden.folder("gguf");
     private static final int[] TOKENS = {5, 80, 3, 41, 2, 64};
@@ -89,13 +89,13 @@ class GgufWritingTest {
     void logitsHaveTheBitsOfTheOriginal(String name) throws IOException {
         Path original = Golden.folder(name);
         same(original, DType.F32, GgufType.F32);
-        if (!name.startsWith("gpt2")) { // whose positions stay f32
+        if (!name.startsWith("gpt2")) { // its positions stay f32
             same(original, DType.F16, GgufType.F16);
             same(original, DType.BF16, GgufType.BF16);
         }
     }
 
-    /** Its positions are f32 whatever the others are. */
+    /** Positions are f32, whatever the type of the others. */
     @Test
     void aFileOfGpt2HasTheDtypeOfItsMatricesAndConvertsWithItsBits() throws IOException {
         Path file = written(Golden.folder("gpt2-tied"), GgufType.F16);
@@ -124,7 +124,7 @@ class GgufWritingTest {
         }
     }
 
-    /** Their frequencies are divided by factors in f32. */
+    /** The frequencies are divided by factors in f32. */
     @Test
     void scaledFrequenciesAreThoseOfTheOriginalButForRounding() throws IOException {
         Path original = Golden.folder("llama-llama3");
@@ -144,7 +144,7 @@ class GgufWritingTest {
                 .toList();
     }
 
-    /** Every architecture, scaling, type, tokenizer and template that is read. */
+    /** Every architecture, scaling, type, tokenizer and template that can be read. */
     @ParameterizedTest
     @MethodSource("files")
     void aFileOfAFileIsTheSameModel(String name) throws IOException {
@@ -159,7 +159,7 @@ class GgufWritingTest {
             assertThat(actual.eos()).isEqualTo(expected.eos());
             Tokenizer tokenizer = expected.requireTokenizer();
             Tokenizer read = actual.requireTokenizer();
-            boolean isTwin = GgufModelTest.twins().contains(name); // whose vocabulary has no bytes
+            boolean isTwin = GgufModelTest.twins().contains(name); // its vocabulary has no bytes
             for (String text : isTwin ? List.<String>of() : TEXTS) {
                 assertThat(read.encode(text)).isEqualTo(tokenizer.encode(text));
                 assertThat(read.encode(text, SpecialTokens.PARSE))
@@ -189,7 +189,7 @@ class GgufWritingTest {
                 .hasMessage(quantised + ": expected a dtype for quantised weights, got none; choose one with --dtype");
     }
 
-    // ---- what is refused
+    // ---- refusals
 
     @ParameterizedTest
     @CsvSource({
@@ -283,7 +283,7 @@ class GgufWritingTest {
         Files.writeString(file, json.toString());
     }
 
-    /** The ids that end a text, of which the file names this one. */
+    /** The ids that end a text, given a file that names one of them. */
     private Set<Integer> ends(Path model, int named) throws IOException {
         Path out = written(model, GgufType.F32);
         try (Arena arena = Arena.ofConfined();
@@ -319,7 +319,7 @@ class GgufWritingTest {
                 .hasMessageStartingWith(model + ", key \"" + told);
     }
 
-    /** Without, the file would have the id 1. */
+    /** Without such a token a reader of the file would assume the id 1. */
     @Test
     void aVocabularyWithScoresNeedsATokenToBeginWith() throws IOException {
         Path model = folder("llama-f32.gguf", Map.of("bos_token_id", "null"), Map.of("bos_token", "null"));
@@ -331,7 +331,7 @@ class GgufWritingTest {
         assertThat(ends(model, 2)).containsExactly(2);
     }
 
-    /** Equal lists are one for all lengths here, and two tensors in a file. */
+    /** Equal lists are one list for all lengths in memory, and two tensors in a file. */
     @Test
     void aPhi3WithEqualFactorsIsWritten() throws IOException {
         Variant variant = Variant.of("phi3");
@@ -375,7 +375,7 @@ class GgufWritingTest {
         assertThat(known).containsAll(names(written(Golden.folder(name), GgufType.F32)));
     }
 
-    /** llama.cpp goes by the name. */
+    /** llama.cpp decides by the name. */
     @ParameterizedTest
     @CsvSource({
         "phi3, out, phi3 out",

@@ -15,15 +15,15 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
 /**
- * A fixture that PyTorch computed in float64: a small checkpoint and what it must give.
+ * A fixture that PyTorch computed in float64: a small checkpoint and its results.
  *
  * @param folder the checkpoint in Hugging Face layout
- * @param targets [B, T] what each position must predict, -100 where ignored
+ * @param targets [B, T] the token that each position must predict, -100 where ignored
  * @param nll [B · T] -ln p of the targets, NaN where ignored
  * @param ranks [B · T] of the targets, -1 where ignored
  * @param loss the mean of nll
- * @param trainingLosses of ten steps of AdamW
- * @param gradientNorms of the same, before clipping
+ * @param trainingLosses the losses of ten steps of AdamW
+ * @param gradientNorms the norms of the same steps, before clipping
  * @param expected hidden [B, T, D] after the last norm, logits [B, T, V], and gradients of the loss
  */
 record Golden(

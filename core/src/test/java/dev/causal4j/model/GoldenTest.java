@@ -67,7 +67,7 @@ class GoldenTest {
                 Arrays.stream(golden.nll()).filter(x -> !Double.isNaN(x)).count());
     }
 
-    /** An untied projection has no part in anything else, so its gradient is the head's alone. */
+    /** An untied projection is used by the head alone, so its gradient is the head's. */
     @Test
     void theGradientOfAnUntiedProjectionIsThatOfDoublePrecision() throws IOException {
         Golden golden = Golden.load("gpt2-untied");

@@ -133,7 +133,7 @@ class Granite4Test {
                 .hasMessageContaining('"' + key + '"');
     }
 
-    /** Also in a model that is state spaces alone, whose cache has no pages. */
+    /** Also in a model of state spaces alone, whose cache has no pages. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void aNewSequenceBeginsWithZerosInMemoryThatAnotherUsed(boolean attention) throws FormatException {

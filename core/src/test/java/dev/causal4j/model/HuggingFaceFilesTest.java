@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
-/** A model that is written in Hugging Face layout is the model it was written from. */
+/** A model written in Hugging Face layout is the same model. */
 class HuggingFaceFilesTest {
     static final int[] TOKENS = {5, 80, 3, 41, 2, 64, 7};
     private static final Path GGUF = Golden.folder("gguf");
@@ -101,7 +101,7 @@ class HuggingFaceFilesTest {
         try (CausalLM expected = CausalLM.load(file, DType.F32);
                 CausalLM actual = CausalLM.load(out)) {
             assertThat(actual.config().sameArchitecture(expected.config())).isTrue();
-            float most = name.startsWith("gemma") ? 1e-5f : 0; // those gains are no f32 plus one
+            float most = name.startsWith("gemma") ? 1e-5f : 0; // those gains are not an f32 plus one
             float[] logits = Logits.of(expected, TOKENS);
             float[] again = Logits.of(actual, TOKENS);
             assertThat(IntStream.range(0, logits.length).allMatch(i -> Math.abs(logits[i] - again[i]) <= most))
@@ -120,7 +120,7 @@ class HuggingFaceFilesTest {
     @ValueSource(strings = {"gemma2", "gemma3", "llama-untied", "qwen3-tied", "gpt2-untied"})
     void aModelComesBackFromGgufWithTheSameBytes(String name) throws IOException {
         Variant variant = Variant.of(name);
-        if (name.startsWith("gemma")) { // whose scale GGUF has no key for
+        if (name.startsWith("gemma")) { // GGUF has no key for its scale
             variant.config().set("query_pre_attn_scalar", variant.config().get("head_dim"));
         }
         Path original = variant.write(Files.createDirectory(folder.resolve("original")));
@@ -132,7 +132,7 @@ class HuggingFaceFilesTest {
                 .hasBinaryContent(expected);
     }
 
-    /** Rounded as a saved model is, and never through another dtype. */
+    /** Numbers are rounded as in a saved model, and never through another dtype. */
     @ParameterizedTest
     @EnumSource(names = {"F32", "BF16", "F16"})
     void weightsHaveTheBytesOfASavedModel(DType dtype) throws IOException {
@@ -166,7 +166,7 @@ class HuggingFaceFilesTest {
     @Test
     void theIndexNamesTheFileOfEachTensor() throws IOException {
         long most = 20_000;
-        Path original = Golden.folder("gpt_oss"); // whose experts share tensors
+        Path original = Golden.folder("gpt_oss"); // its experts share tensors
         Path out = written(original, F32, most);
         JsonNode index = json(out.resolve(TensorStore.INDEX));
         List<String> shards = index.get("weight_map")
@@ -260,7 +260,7 @@ class HuggingFaceFilesTest {
         assertThat(seen.build().sum()).isOne();
     }
 
-    // ---- refused
+    // ---- refusals
 
     @Test
     void quantisedWeightsNeedADtypeAndALargeNumberFitsNoF16() throws IOException {

@@ -30,7 +30,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A GGUF file that is converted without a dtype keeps its codes and scales, in panels that are used where they are mapped. */
+/**
+ * A GGUF file that is converted without a dtype keeps its codes and scales, in panels that are used where they are
+ * mapped.
+ */
 class KeptBlocksTest {
     private static final Path FILES = Golden.folder("gguf");
     private static final int[] TOKENS = {5, 8, 3, 11, 2, 64};
@@ -86,7 +89,9 @@ class KeptBlocksTest {
         }
     }
 
-    /** Without those that only mixtures have, which {@code aFolderHasThePanels...} reads from the files named mix. */
+    /**
+     * Without the types that only mixtures have: {@code aFolderHasThePanels...} reads them from the files named mix.
+     */
     @Test
     void theFilesHaveEveryFormatThatATypeGives() throws IOException {
         Set<WeightFormat> formats = new HashSet<>();
@@ -165,7 +170,7 @@ class KeptBlocksTest {
                 .hasMessageContaining(message);
     }
 
-    /** Gemma 4 looks its rows up where the file has them. */
+    /** Gemma 4 looks rows up in the mapped file. */
     @Test
     void aTableKeepsTheBlocksOfItsFile() throws IOException {
         for (String name : files()) {

@@ -39,8 +39,8 @@ class NumericalGradientTest {
     private static final Dropout DROPOUT = new Dropout(0.2, 0.3, 0.25, 5, 3, 2);
 
     /**
-     * Odd sizes; scores divided by the layer too; a head wider than a panel; a sequence longer than a block of queries; layers
-     * with adapters.
+     * Odd sizes; scores divided by the layer too; a head wider than a panel; a sequence longer than a block of queries;
+     * layers with adapters.
      */
     static Stream<CausalLM> models() throws IOException {
         String byLayer = "\"scale_attn_by_inverse_layer_idx\": true";
@@ -59,14 +59,14 @@ class NumericalGradientTest {
                  "hidden_size_per_layer_input": 4, "sliding_window": 9, "max_position_embeddings": 80,
                  "layer_types": ["sliding_attention", "full_attention", "full_attention"]}"""), 0.4));
         for (String family : FamiliesTest.trained()) {
-            if (!family.equals("gemma4-e2b")) { // whose loss is steeper than single precision can follow
+            if (!family.equals("gemma4-e2b")) { // its loss is too steep for single precision
                 models.add(smooth(Golden.folder(family)));
             }
         }
         return models.stream();
     }
 
-    /** A fixture's model with all its experts chosen: the choice of a few is no smooth function. */
+    /** A fixture's model with all its experts chosen: the choice of a few is not smooth. */
     private static CausalLM smooth(Path folder) throws IOException {
         String json = Files.readString(folder.resolve("config.json"));
         String all = json.replaceAll("(?s)(.*_experts\": )(\\d+)(.*(_per_tok|top_k_experts)\": )\\d+", "$1$2$3$2");

@@ -24,8 +24,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Models whose weights are codes, in each format that a file has: the same bits whatever the threads, the chunks and the
- * batch, and those of the release before. {@link EqualKernelsTest} holds them on other machines.
+ * Models whose weights are codes, in each format of a file: the same bits whatever the threads, the chunks and the
+ * batch, and the same as in the previous release. {@link EqualKernelsTest} tests other machines.
  */
 class QuantisedBitsTest {
     private static final Path FILES = Path.of("src/test/resources/dev/causal4j/golden/gguf");
@@ -81,7 +81,7 @@ class QuantisedBitsTest {
                 "llama-f32 in int4");
     }
 
-    /** A file of these weights, or of floats that are quantised. */
+    /** The model of a file with such weights, or with floats that are quantised here. */
     static CausalLM model(String name) {
         String[] parts = name.split(" in ", -1);
         Path file = FILES.resolve(parts[0] + ".gguf");
@@ -96,7 +96,7 @@ class QuantisedBitsTest {
         }
     }
 
-    /** Of the logits of 70 tokens. */
+    /** The digest of the logits of 70 tokens. */
     static String digest(String name) {
         try (CausalLM model = model(name)) {
             float[] logits = Logits.of(model, tokens(1, 70));
@@ -130,7 +130,7 @@ class QuantisedBitsTest {
                 error += Math.pow(actual[i] - expected[i], 2);
                 square += Math.pow(expected[i], 2);
             }
-            assertThat(Math.sqrt(error / square)).isLessThan(0.08); // of narrow random models
+            assertThat(Math.sqrt(error / square)).isLessThan(0.08); // for narrow random models
         }
     }
 

@@ -183,7 +183,7 @@ class Qwen35Test {
         return model.head().logits(model.forward(Batch.last(cache, tokens), activations), 0);
     }
 
-    /** The order of value heads is another in GGUF, and so is that of a sum; files say the same in both. */
+    /** GGUF has the value heads, and so the terms of a sum, in another order; both orders are the same model. */
     @ParameterizedTest
     @ValueSource(strings = {"qwen3_5-long", "qwen3_5_moe"})
     void aFileIsTheModelItWasWrittenFrom(String name) throws IOException {
@@ -213,7 +213,7 @@ class Qwen35Test {
         }
     }
 
-    /** As a folder has it whose configuration says that a model is in GGUF's order. */
+    /** The folder's configuration declares GGUF's order. */
     @Test
     void aFolderIsReadInTheOrderThatItsConfigurationSays() throws IOException {
         Variant variant = Variant.of("qwen3_5-long");
@@ -235,7 +235,7 @@ class Qwen35Test {
                 .hasMessageContaining("qwen35.attention.layer_norm_rms_epsilon");
     }
 
-    /** Multimodal files have a block more, which guesses the token after the next. */
+    /** Multimodal files have a further block, which guesses the token after the next. */
     @Test
     void blocksThatGuessAreSkipped() throws IOException {
         Path twin = Golden.folder("gguf").resolve("qwen3_5-long.gguf");

@@ -29,7 +29,7 @@ public final class SmallModels {
                 """.formatted(vocabularySize, contextLength, hiddenSize, layers, heads, members));
     }
 
-    /** What a config.json says. */
+    /** The configuration of a config.json with this text. */
     public static ModelConfig config(String json) {
         try {
             return ModelConfig.parse(json);
@@ -38,7 +38,7 @@ public final class SmallModels {
         }
     }
 
-    /** The configuration that a config.json has. */
+    /** The configuration of a config.json. */
     public static ModelConfig config(Json json) throws FormatException {
         return ModelConfig.of(json);
     }

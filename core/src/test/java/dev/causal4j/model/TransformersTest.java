@@ -65,7 +65,7 @@ class TransformersTest {
         assumeTrue(hasTransformers());
         List<Path> sources = new ArrayList<>();
         HuggingFaceFilesTest.fixtures().stream()
-                .filter(name -> !name.equals("olmo3")) // whose scaling differs between releases
+                .filter(name -> !name.equals("olmo3")) // its scaling differs between releases
                 .forEach(name -> sources.add(Golden.folder(name)));
         Path gguf = Golden.folder("gguf");
         List.of("gpt2", "gemma2", "gemma3", "llama-rope3", "llama-q4_k", "phi3", "phi3-partial", "qwen3moe")

@@ -27,7 +27,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A checkpoint like a fixture's, but for the changes a test makes.
+ * A checkpoint like a fixture's, except for the changes of a test.
  *
  * @param tensors by name
  */
@@ -88,7 +88,7 @@ record Variant(ObjectNode config, Map<String, TensorView> tensors) {
         return this;
     }
 
-    /** Every tensor under {@code transformer.}, but for the head, which has no prefix. */
+    /** Puts every tensor under {@code transformer.}, except the head, which has no prefix. */
     Variant prefixed() {
         return renamed(name -> name.equals(HEAD) ? name : "transformer." + name);
     }
@@ -106,7 +106,7 @@ record Variant(ObjectNode config, Map<String, TensorView> tensors) {
         return this;
     }
 
-    /** Stores all tensors in f32, where every number has its place. */
+    /** Stores all tensors in f32, which holds every number exactly. */
     Variant widened() {
         List.copyOf(tensors.values())
                 .forEach(tensor ->
@@ -142,7 +142,7 @@ record Variant(ObjectNode config, Map<String, TensorView> tensors) {
         return write(folder, header, bytes);
     }
 
-    /** Writes the tensors behind others, whose bytes are there. */
+    /** Writes the tensors after others, whose bytes are in {@code bytes}. */
     private Path write(Path folder, ObjectNode header, ByteArrayOutputStream bytes) throws IOException {
         for (TensorView tensor : sorted()) {
             String stored = tensor.dtype().name();
@@ -160,7 +160,7 @@ record Variant(ObjectNode config, Map<String, TensorView> tensors) {
         return writeConfig(folder);
     }
 
-    /** Largest numbers first, as our own writer has them: each is aligned. */
+    /** The widest dtypes first, as our own writer sorts them: each tensor is aligned. */
     private List<TensorView> sorted() {
         return tensors.values().stream()
                 .sorted(Comparator.comparingInt(

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What keys mean that are not there, or null: each family has its own defaults. */
+/** Each family has its own defaults for keys that are absent or null. */
 class FamilyDefaultsTest {
     /** The keys without which there is no model. */
     private static ObjectNode keys(String family) {
@@ -311,7 +311,7 @@ class FamilyDefaultsTest {
         assertThat(rope.frequencies().getLast()).isCloseTo(StrictMath.pow(150000, -62.0 / 64) / 32, within(1e-12));
     }
 
-    /** Whatever the spelling: that of transformers 4, that of the first 5, and that of later ones. */
+    /** Every spelling: of transformers 4, of the first release 5, and of later ones. */
     @ParameterizedTest
     @ValueSource(
             strings = {

@@ -36,7 +36,7 @@ class FamilyRefusalTest {
         return refusal;
     }
 
-    /** A file that does not say how many means the family's own number. */
+    /** Without the key the number is the family's default. */
     @ParameterizedTest
     @ValueSource(strings = {"qwen3_5_moe", "qwen3_moe", "gpt_oss"})
     void fewerExpertsThanATokenGoesToAreRefusedByName(String fixture) throws IOException {

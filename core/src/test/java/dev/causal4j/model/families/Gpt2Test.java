@@ -48,7 +48,7 @@ class Gpt2Test {
         return read();
     }
 
-    /** Refused in one line that names the file, the key and everything in {@code told}. */
+    /** The file is refused in one line that names it, the key and everything in {@code told}. */
     private void refused(String key, String... told) {
         Throwable refusal = catchThrowable(this::read);
         assertThat(refusal).isInstanceOf(FormatException.class);
@@ -210,7 +210,7 @@ class Gpt2Test {
         assertThat(scales(read("scale_attn_weights", "true"))).startsWith(1f / 8, 1f / 16, 1f / 24);
     }
 
-    /** Equal but for the spelling. */
+    /** Equal except for the spelling. */
     private static void assertSame(ModelConfig actual, ModelConfig expected) {
         assertThat(actual)
                 .usingRecursiveComparison()

@@ -48,7 +48,7 @@ class Gemma4KeysTest {
         return new GgufFamily(file.metadata(), new TensorStore("x.gguf", tensors, Map.of())).read();
     }
 
-    /** Of 8 pairs some turn; the others are divided by 1e30. */
+    /** Some of the 8 pairs turn; the frequencies of the others are divided by 1e30. */
     @Test
     void aFrequencyDividedBy1e30Is0() throws IOException {
         float never = 1e30f;

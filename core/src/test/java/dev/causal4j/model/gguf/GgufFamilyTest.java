@@ -67,7 +67,7 @@ class GgufFamilyTest {
         return config(Map.of(), architecture, more);
     }
 
-    /** With some tensors, besides those that each layer has. */
+    /** The architecture of a file with these tensors, besides the tensors that each layer has. */
     private static Architecture config(Map<String, Stored> tensors, String architecture, Object... more)
             throws FormatException {
         return family(tensors, architecture, more).read();
@@ -113,7 +113,7 @@ class GgufFamilyTest {
                 .hasMessageContaining("2 layers");
     }
 
-    /** Their scores are divided by the root of a number that no key tells. */
+    /** Their scores are divided by the root of a number for which there is no key. */
     @Test
     void theLargestGemmasScaleByTheWidthOfTheirHeads() throws FormatException {
         Map<String, Integer> largest = Map.of("gemma2", 46, "gemma3", 62);
@@ -171,7 +171,7 @@ class GgufFamilyTest {
                 .hasMessageStartingWith("x.gguf, key \"" + key + "\": expected ");
     }
 
-    /** Parameters are listed for each, so a file has to have them. */
+    /** Parameters are listed for each expert, so the file must have them. */
     @Test
     void expertsThatAreNotInTheFileAreRefused() {
         assertThatThrownBy(() -> config("qwen3moe", "expert_count", 1024, "expert_used_count", 2))
@@ -179,7 +179,7 @@ class GgufFamilyTest {
                 .hasMessageContaining("blk.0.ffn_gate_inp.weight");
     }
 
-    /** Heads have parts of their own, so a file has to have them. */
+    /** Each head has parts of its own, so the file must have them. */
     @Test
     void headsThatAreNotInTheFileAreRefused() {
         refused(Map.of("blk.1.attn_q.weight", tensor(16, 1)), "llama.attention.head_count");
@@ -314,7 +314,7 @@ class GgufFamilyTest {
                 .toList();
     }
 
-    /** Elsewhere they are tensors that nobody asks for. */
+    /** In other architectures these tensors are not read. */
     @Test
     void factorsAreBuffersWhereTheyAreRead() throws FormatException {
         assertThat(buffers("llama")).containsExactly(FACTORS);
@@ -365,7 +365,7 @@ class GgufFamilyTest {
                 .toList();
     }
 
-    // ---- what is written
+    // ---- writing
 
     private static final Path GOLDEN = Path.of("src/test/resources/dev/causal4j/golden");
 

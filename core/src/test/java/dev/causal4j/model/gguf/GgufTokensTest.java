@@ -15,9 +15,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tokenizers that a GGUF file says give the ids of Hugging Face's library after it; others are refused by name. */
+/**
+ * Tokenizers that a GGUF file can hold give the ids of Hugging Face's library after a round trip; others are refused by
+ * name.
+ */
 public class GgufTokensTest {
-    /** What comes back, for a model with more rows than tokens. */
+    /** The tokenizer after a round trip, for a model with more rows than tokens. */
     public static Tokenizer again(String name, Tokenizer tokenizer) throws IOException {
         return again(name, tokenizer, name.startsWith("phi3") ? "phi3" : "llama");
     }
@@ -46,7 +49,7 @@ public class GgufTokensTest {
         TokenizerGoldenTest.compare(name, again(name, TokenizerGoldenTest.tokenizer(name)));
     }
 
-    /** Its merges stay as they are, whatever their order. */
+    /** The merges are unchanged, whatever their order. */
     @Test
     void gemmasTokenizerIsOfGemma4sKindInItsFiles() throws IOException {
         Tokenizer tokenizer = TokenizerGoldenTest.tokenizer("gemma-style");
@@ -58,7 +61,7 @@ public class GgufTokensTest {
         "deepseek-style, pre_tokenizer",
         "gpt-neox-small, pre_tokenizer",
         "mistral-style, pre_tokenizer",
-        "gemma-style, merges", // those of its runs of spaces do not come first
+        "gemma-style, merges", // the merges of its runs of spaces do not come first
         "unigram-style, model"
     })
     void whatNoFileCanSayIsRefusedByName(String name, String key) throws IOException {

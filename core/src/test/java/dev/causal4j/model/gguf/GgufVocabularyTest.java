@@ -63,7 +63,7 @@ class GgufVocabularyTest {
         keys.put("tokenizer.ggml.pre", name);
     }
 
-    /** A piece of 200,000 characters made 200,000 copies of its beginnings. */
+    /** A piece of 200,000 characters once led to 200,000 copies of its prefixes. */
     @Test
     void aLongPieceTakesTimeByItsLength() throws FormatException {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
@@ -92,7 +92,7 @@ class GgufVocabularyTest {
                 .hasMessageContaining("halves");
     }
 
-    /** Merges are of plain text, whose spaces are marks; what no token has is bytes. */
+    /** Merges join plain text, with marks for spaces; characters without a token become bytes. */
     @Test
     void gemma4MergesPlainTextBetweenLines() throws FormatException {
         add("<bos>", CONTROL, 0);
@@ -255,7 +255,7 @@ class GgufVocabularyTest {
         keys.put("tokenizer.ggml.eot_token_id", b);
         keys.put("tokenizer.ggml.eom_token_id", c);
         assertThat(vocabulary("gpt2").stops()).containsExactlyInAnyOrder(a, b, c);
-        keys.put("tokenizer.ggml.eos_token_id", 4_294_967_295L); // what some write for none
+        keys.put("tokenizer.ggml.eos_token_id", 4_294_967_295L); // some programs write it for no id
         assertThat(vocabulary("gpt2").stops()).containsExactlyInAnyOrder(b, c);
     }
 
@@ -277,7 +277,7 @@ class GgufVocabularyTest {
         assertThat(vocabulary("llama").stops()).containsExactly(end);
     }
 
-    /** Written with spaces, and merged before all others, the longest first. */
+    /** Added runs are written with spaces, and merged before all others, the longest first. */
     @Test
     void runsOfSpacesAreOneToken() throws FormatException {
         add("<unk>", 2, 0);
