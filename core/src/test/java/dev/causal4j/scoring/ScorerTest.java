@@ -71,7 +71,7 @@ class ScorerTest {
                 .toList();
     }
 
-    /** PyTorch's logits in float64, and the definition of a log-probability. */
+    /** Expected numbers are PyTorch's logits in float64 and the definition of a log-probability. */
     @ParameterizedTest
     @ValueSource(strings = {"gpt2-tied", "gpt2-untied", "gpt2-odd"})
     void logProbabilitiesAndRanksAreThoseOfDoublePrecision(String name) throws Exception {
@@ -175,7 +175,7 @@ class ScorerTest {
         }
     }
 
-    /** What the definition of windows says of each token, and nothing of how they are computed. */
+    /** The definition of windows, token by token, independent of how they are computed. */
     @ParameterizedTest
     @CsvSource({"1, 0", "20, 0", "77, 0", "0, 0", "20, 13", "77, 77"})
     void aLongTextScoresEachTokenOnceWithTheContextOfItsWindow(int stride, int prefixLength) {
