@@ -47,7 +47,7 @@ class GradientTest {
             gradient.clear();
             gradient.add(dy, x);
             gradient.add(dy, x);
-            assertThat(numbers(gradient)).isEqualTo(expected); // nothing is left of what was there
+            assertThat(numbers(gradient)).isEqualTo(expected); // nothing of the earlier numbers is left
             gradient.clear();
             assertThat(gradient.squaredNorm()).isZero();
             assertThat(numbers(gradient)).containsOnly(0f);

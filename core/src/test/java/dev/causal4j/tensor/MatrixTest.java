@@ -146,7 +146,7 @@ class MatrixTest {
         }
     }
 
-    /** In products of one row, of few, and of so many that panels are cut by rows too. */
+    /** Products of one row, of a few, and of enough that panels are cut by rows, too. */
     @ParameterizedTest
     @EnumSource(DType.class)
     void anOutputAloneHasTheBitsOfTheProduct(DType dtype) {
@@ -234,7 +234,7 @@ class MatrixTest {
         Matrix matrix = rowMajor(DType.F16, numbers.length / 2, 2, numbers);
         float[] row = new float[2];
         for (int rows : new int[] {1, 3, 20}) {
-            float[] x = new float[2 * rows]; // picks the second column
+            float[] x = new float[2 * rows]; // selects the second column
             for (int r = 0; r < rows; r++) {
                 x[2 * r + 1] = 1;
             }

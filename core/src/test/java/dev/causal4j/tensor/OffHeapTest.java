@@ -34,7 +34,7 @@ class OffHeapTest {
     @Test
     void nothingIsTakenBeyondTheLimit() {
         long free = Device.freeBytes();
-        long exabyte = 1L << 60; // which no system gives, also without a limit
+        long exabyte = 1L << 60; // no system gives it, even without a limit
         try (Arena arena = Device.open(Compute.shared(), free).arena()) {
             arena.allocate(3 * MB, 64);
             assertThatThrownBy(() -> arena.allocate(exabyte, 64))
