@@ -26,7 +26,7 @@ class PublishedGgufTokensTest {
         TokenizerGoldenTest.compare(name, GgufTokensTest.again(name, tokenizer));
     }
 
-    /** Longer ones than it has a token for are cut as llama.cpp does. */
+    /** Runs of spaces longer than its longest token are cut as by llama.cpp. */
     @Test
     void runsOfSpacesOfGemma2AreTheSameAfterAGgufFile() throws Exception {
         Map.Entry<String, String> gemma = named("gemma2");
