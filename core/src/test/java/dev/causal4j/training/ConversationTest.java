@@ -167,7 +167,7 @@ class ConversationTest {
                 .withMessage("messages: expected one of the assistant, got none; drop the line");
     }
 
-    /** Each of its targets in an example of its own: the same sum in another order of additions. */
+    /** Each target of the conversation is in an example of its own: the same sum in another order of additions. */
     @Test
     void theGradientIsThatOfTheAssistantsTokensAlone() throws IOException {
         Conversation talk = conversation(MARKED);
@@ -195,7 +195,7 @@ class ConversationTest {
         assertThat(unmasked.distance(expected)).isGreaterThan(0.1 * expected.norm());
     }
 
-    /** Of all parameters of a small model. */
+    /** The gradient of all parameters of a small model. */
     private record Gradient(double loss, double[] numbers) {
         static Gradient of(Tokenizer tokenizer, List<Example> batch) {
             int size = tokenizer.vocabularySize();

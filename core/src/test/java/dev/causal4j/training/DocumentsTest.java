@@ -67,7 +67,7 @@ class DocumentsTest {
         assertThat(texts(Documents.of(file).withTextField("content"))).containsExactly("yes");
     }
 
-    /** Longer than every buffer, with characters of 1 to 4 bytes that end at every place in one. */
+    /** The text is longer than every buffer, with characters of 1 to 4 bytes that end at every place of a buffer. */
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2, 3})
     void longTextsComeWhole(int shift) throws IOException {

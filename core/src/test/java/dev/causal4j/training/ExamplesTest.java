@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ExamplesTest {
     private static final int END = 0;
 
-    /** 1, 2, 3 and so on: an id tells its place. */
+    /** The ids 1, 2, 3 and so on: an id gives its place. */
     private static Tokens counting(int count) {
         return Tokens.of(count + 1, IntStream.rangeClosed(1, count).toArray());
     }
@@ -117,7 +117,7 @@ class ExamplesTest {
     @CsvSource({"1000, 7", "1001, 10", "64, 64", "65, 64", "129, 64", "2, 1", "50, 3"})
     void anEpochHasATargetAtMostOnceAndLeavesOutLessThanTwoWindows(int count, int contextLength) {
         if (count == contextLength) {
-            return; // refused, below
+            return; // refused, see the test below
         }
         Examples examples = Examples.windows(counting(count), contextLength, 9);
         for (long epoch = 0; epoch < 4; epoch++) {
@@ -153,7 +153,7 @@ class ExamplesTest {
         assertThat(seen).hasSize(99).doesNotContain(1);
     }
 
-    /** What makes a run resumable. */
+    /** A run can resume because of this. */
     @Test
     void anExampleDependsOnSeedAndIndexAlone() {
         Tokens documents = documents(40);
@@ -170,7 +170,7 @@ class ExamplesTest {
         }
     }
 
-    /** Seeded choices that must stay: a change would change every run. */
+    /** Seeded choices that must not change: they would change every run. */
     @Test
     void theOrderIsTheOneItAlwaysWas() {
         Examples windows = Examples.windows(counting(1000), 10, 42);
@@ -212,7 +212,7 @@ class ExamplesTest {
             for (long i = 0; i < tokens.count(); i++) {
                 expected[tokens.id(i)]++;
             }
-            // All but the very first token of the epoch.
+            // All tokens of the epoch except the first.
             assertThat(Arrays.stream(expected).sum()
                             - Arrays.stream(occurrences).sum())
                     .isEqualTo(1);
@@ -228,7 +228,7 @@ class ExamplesTest {
         assertThat(order)
                 .hasSize(count)
                 .isNotEqualTo(IntStream.rangeClosed(1, count).boxed().toList());
-        // Each in one piece: it changes from one document to the next as often as there are documents.
+        // Each document is in one piece: the document changes as often as there are documents.
         long changes = IntStream.range(1, all.size())
                 .filter(i -> all.get(i) != END && !all.get(i).equals(all.get(i - 1)))
                 .count();

@@ -10,8 +10,8 @@ final class KilledRun {
     private KilledRun() {}
 
     /**
-     * Arguments: the folder, and {@code start} or {@code resume}. Says each step once it is done; the property {@code last}
-     * names one behind which it waits.
+     * Arguments: the folder, and {@code start} or {@code resume}. Prints each completed step; after the step of the
+     * property {@code last} it waits to be killed.
      */
     public static void main(String[] args) throws IOException {
         Path folder = Path.of(args[0]);

@@ -19,7 +19,7 @@ class LossComputationTest {
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     private static final int VOCABULARY = 41;
 
-    /** 2 heads of 128 x 128 numbers: states of all positions would take 128 KB each, more than all else of a position. */
+    /** 2 heads of 128 x 128 numbers: the state of a position takes 128 KB, more than the rest of a position. */
     @Test
     void aRecurrenceKeepsFewStates() throws Exception {
         int threads = Compute.shared().threads();
@@ -34,7 +34,7 @@ class LossComputationTest {
         LossComputation computation =
                 new LossComputation(trainable.model, trainable.gradients, 1, Activations.Keep.BLOCKS);
         try {
-            long states = 128L * 2 * 128 * 128 * Float.BYTES; // of the positions by which the lengths differ
+            long states = 128L * 2 * 128 * 128 * Float.BYTES; // the states of the positions by which the lengths differ
             long least = Long.MAX_VALUE; // vectors are objects until they are compiled
             for (int run = 0; run < 10 && least > states / 2; run++) {
                 least = Math.min(least, bytes(computation, 256) - bytes(computation, 128));

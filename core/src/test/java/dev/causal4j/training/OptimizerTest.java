@@ -28,7 +28,7 @@ class OptimizerTest {
         train(name, partSize, 10, 1e-6, 1e-5);
     }
 
-    /** PyTorch itself differs so much between single and double precision. */
+    /** The tolerances are PyTorch's own differences between single and double precision. */
     @ParameterizedTest
     @MethodSource("dev.causal4j.model.FamiliesTest#trained")
     void tenLossesOfEveryFamilyAreThoseOfDoublePrecision(String name) throws Exception {
@@ -36,8 +36,8 @@ class OptimizerTest {
     }
 
     /**
-     * Steps before rounding shows: of Gemma 4 PyTorch in single precision leaves double precision as early, of Qwen 3.5
-     * weights that differ in last bits grow apart as fast (the norm of step 6 by 6 %).
+     * Steps before rounding shows. With Gemma 4, PyTorch's single precision departs from double precision as early;
+     * with Qwen 3.5, weights that differ in their last bits diverge as fast (the norm of step 6 by 6 %).
      */
     private static final Map<String, Integer> STEADY =
             Map.of("gemma4", 5, "gemma4-moe", 3, "gemma4-e2b", 1, "qwen3_5", 4, "qwen3_5_moe", 2);

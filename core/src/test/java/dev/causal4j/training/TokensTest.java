@@ -94,7 +94,7 @@ class TokensTest {
         assertThat(prepare(tokenizer).fingerprint()).isEqualTo(first).hasSize(64);
         assertThat(fileKey()).isEqualTo(key);
 
-        Files.move(data.resolve("a.txt"), data.resolve("a2.txt")); // a name is no content
+        Files.move(data.resolve("a.txt"), data.resolve("a2.txt")); // the fingerprint ignores names
         assertThat(prepare(tokenizer).fingerprint()).isEqualTo(first);
         assertThat(fileKey()).isEqualTo(key);
 
@@ -148,7 +148,7 @@ class TokensTest {
         assertThat(Files.size(file)).isEqualTo(64 + 4 * 4);
     }
 
-    /** Offset, bytes of the number, the number. */
+    /** Parameters: offset, bytes of the number, the number. */
     @ParameterizedTest
     @CsvSource({
         "8, 4, 1",

@@ -69,7 +69,7 @@ class TrainerTest {
         return CausalLM.create(CONFIG.withTied(tied), 4, DType.F32);
     }
 
-    /** A text in which each token says what comes next. */
+    /** A text in which each token determines the next. */
     private static Tokens tokens(int count) {
         int[] ids = new int[count];
         for (int i = 1; i < count; i++) {
@@ -208,7 +208,7 @@ class TrainerTest {
                 for (int line = 0; line < 3 + round; line++) {
                     assertThat(out.readLine()).as("round %d", round).isNotNull();
                 }
-                Thread.sleep(3L * round); // so that it is not always killed at one place
+                Thread.sleep(3L * round); // so that it is killed at different places
                 process.destroyForcibly();
             }
             assertThat(process.waitFor()).isNotZero();
