@@ -26,7 +26,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Holds the order of the packages: each may import only those above it in the list. */
+/** Enforces the order of the packages: each may import only packages above it in the list. */
 class ArchitectureTest {
     private static final List<String> ORDER = List.of(
             "json", // the first four are those of the module text
@@ -87,7 +87,7 @@ class ArchitectureTest {
                 .check(CLASSES);
     }
 
-    /** The container alone is known elsewhere; the meaning of its keys and tensors is known in this room. */
+    /** Other packages know the container alone; only this room knows the meaning of its keys and tensors. */
     @Test
     void onlyModelsUseTheRoomOfGguf() {
         noClasses()
@@ -130,7 +130,7 @@ class ArchitectureTest {
                 .check(CLASSES);
     }
 
-    /** A type that must become public makes another package-private or nested. */
+    /** A new public type needs another type to become package-private or nested. */
     @Test
     void usersHaveFewTypesToLearn() {
         Set<String> exported = modules(FormatException.class, CausalLM.class)
@@ -150,7 +150,9 @@ class ArchitectureTest {
         assertThat(types.get(false)).hasSizeLessThanOrEqualTo(MOST_NESTED_PUBLIC_TYPES);
     }
 
-    /** Programs without a model get no other library. A module that uses another without requiring it does not compile. */
+    /**
+     * Programs without a model get no other library. A module that uses another without requiring it does not compile.
+     */
     @Test
     void textRequiresJacksonAlone() {
         assertThat(modules(FormatException.class)
