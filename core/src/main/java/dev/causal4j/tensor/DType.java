@@ -11,8 +11,8 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
- * The storage of numbers: names a weight format. Products by codes multiply whole numbers, others f32; widening to f32 is
- * exact.
+ * The storage of numbers: the name of a weight format. Products by codes multiply whole numbers, others f32. Widening
+ * to f32 is exact.
  */
 @SuppressWarnings("ImmutableEnumChecker") // formats are immutable
 public enum DType {
@@ -33,7 +33,7 @@ public enum DType {
         this.format = format;
     }
 
-    /** The dtype whose name a format has. */
+    /** The dtype that names a format. */
     @SuppressWarnings("exports") // the readers of files alone call it
     public static DType of(WeightFormat format) {
         return ofLabel(format.label()).orElseThrow();
@@ -50,19 +50,19 @@ public enum DType {
         return Math.ceilDiv(format.bits(), 8);
     }
 
-    /** Inputs that share a scale: those of a matrix are a multiple of it. 1 without groups. */
+    /** Inputs that share a scale, 1 without groups. A matrix has a multiple of them. */
     public int group() {
         return format.multiple();
     }
 
-    /** Whether a number is a code whose scale is elsewhere: what a matrix holds is rounded again if it is changed. */
+    /** Whether a number is a code whose scale is elsewhere: a changed matrix is rounded again. */
     public boolean isQuantised() {
         return format.isQuantised();
     }
 
     /**
-     * How products by a matrix compute: {@code integer}, by codes and inputs that are rounded to whole numbers, or {@code float}.
-     * It follows from the format, so all machines compute alike.
+     * How products by a matrix compute: {@code integer}, by codes and inputs that are rounded to whole numbers, or
+     * {@code float}. It follows from the format, so all machines compute alike.
      */
     public String arithmetic() {
         return isQuantised() ? "integer" : "float";
@@ -87,7 +87,7 @@ public enum DType {
                 .findFirst();
     }
 
-    /** The dtype that files have numbers or panels of this one in: codes are bytes. */
+    /** The dtype of numbers or panels of this one in files: codes are bytes. */
     public DType stored() {
         return isQuantised() ? INT8 : this;
     }
@@ -97,7 +97,7 @@ public enum DType {
         return isQuantised() ? "I8" : name();
     }
 
-    /** The dtype of tensors with this type in safetensors files; empty if none is read. */
+    /** The dtype of tensors with this type in safetensors files; empty if they are not read. */
     public static Optional<DType> ofFileType(String type) {
         return Arrays.stream(values())
                 .filter(each -> each.fileType().equals(type))

@@ -17,7 +17,10 @@ import java.util.Objects;
  * every vector width.
  */
 public final class Gradient {
-    /** Rows summed at once: their part of a panel's product fits the second-level cache. A panel of scratch holds them. */
+    /**
+     * Rows summed at once: their part of a panel's product fits the second-level cache. They are packed into a panel of
+     * scratch.
+     */
     private static final int BLOCK = TransposedProduct.GROUP / 2;
 
     /** Bytes of a step of a panel. */
@@ -26,7 +29,8 @@ public final class Gradient {
     private final Matrix sums;
 
     /**
-     * Whether all numbers are zero, whatever {@link #sums} hold: the first product then writes zeros before it adds.
+     * Whether all numbers count as zero, whatever {@link #sums} hold. The first product then writes zeros before it
+     * adds.
      */
     private boolean zero = true;
 
@@ -132,7 +136,7 @@ public final class Gradient {
         PackedRows.POOL.give(packed);
     }
 
-    /** Packs columns {@code from} to {@code from + width - 1} of rows as a panel [R, 64]; those beyond are 0. */
+    /** Packs columns {@code from} to {@code from + width - 1} of rows as a panel [R, 64]; its other columns are 0. */
     private static void pack(Rows dy, int from, int width, MemorySegment panel) {
         if (width < Panels.WIDTH) {
             panel.asSlice(0, dy.count() * STEP).fill((byte) 0);
@@ -143,7 +147,7 @@ public final class Gradient {
     }
 
     /**
-     * Adds rows by their number: row {@code numbers[i]} gets row i of {@code source}, for i = 0, 1, ... Numbers may
+     * Adds rows by their number: row i of {@code source} to row {@code numbers[i]}, for i = 0, 1, ... Numbers may
      * repeat.
      *
      * @param source [numbers.length, cols()]

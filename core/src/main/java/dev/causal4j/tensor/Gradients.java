@@ -18,7 +18,7 @@ public final class Gradients {
     private final IdentityHashMap<Matrix, Gradient> matrices = new IdentityHashMap<>();
     private final IdentityHashMap<float[], float[]> vectors = new IdentityHashMap<>();
 
-    /** Empty; gradients will live on {@code device}. */
+    /** No gradients; tracked ones will be on {@code device}. */
     public Gradients(Device device) {
         this.device = device;
     }

@@ -13,8 +13,9 @@ import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16, f16 or codes in groups: row n holds
- * the weights of output n. Immutable and thread-safe. Its memory and its threads are those of its {@link Device}.
+ * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16, f16 or codes in
+ * groups: row n holds the weights of output n. Immutable and thread-safe. Its {@link Device} has its memory and its
+ * threads.
  *
  * <p>Rows are padded to a multiple of 64 with zeros; padding never reaches a result.
  */
@@ -22,22 +23,27 @@ public final class Matrix {
     /** Bytes of a cache line. */
     private static final int ALIGNMENT = 64;
 
-    /** Tasks of a product that are a panel and some rows: enough to even out a slow core. */
+    /** Tasks for each thread, if a task is a panel and some rows: enough to even out a slow core. */
     private static final int TASKS_PER_THREAD = 16;
 
-    /** Tasks that are a run of panels. The first ones read long runs of memory; small last ones let threads end together. */
+    /**
+     * Tasks for each thread, if a task is a run of panels. The first tasks read long runs of memory; the small last
+     * ones let threads end together.
+     */
     private static final int RUNS_PER_THREAD = 4;
 
-    /** A run is a multiple of so many panels: one row reads two side by side. */
+    /** A run is a multiple of this many panels: a product of one row reads two side by side. */
     private static final int UNIT = 2;
 
-    /** Panels for each thread below which shares of whole panels are uneven. */
+    /** With fewer panels for each thread, shares of whole panels are uneven. */
     private static final int UNEVEN = 6;
 
-    /** Fewest rows for which a panel is worth a task of its own. */
+    /** The fewest rows of a task that has a panel and some rows. */
     private static final int LEAST_ROWS = 48;
 
-    /** Fewest rows for which each panel is finished before the next, since all results no longer fit the cache. */
+    /**
+     * From this many rows on each panel is finished before the next, since the results of all no longer fit the cache.
+     */
     private static final int MANY_ROWS = 259;
 
     private final Device device;
@@ -45,7 +51,7 @@ public final class Matrix {
     private final WeightFormat format;
     private final int rows;
     private final int cols;
-    final MemorySegment data; // the panels, which writers of this package change
+    final MemorySegment data; // the panels; MutableMatrix and Gradient change theirs
 
     private Matrix(Device device, WeightFormat format, int rows, int cols, MemorySegment data) {
         this.device = device;
@@ -81,7 +87,7 @@ public final class Matrix {
      * A matrix of existing panels, as from {@link #panelData}, for instance in a mapped file. They are used in place if
      * they are off heap and aligned to 64 bytes, otherwise copied. They must not be modified.
      *
-     * @throws IllegalArgumentException if the size is not that of the shape
+     * @throws IllegalArgumentException if the size does not fit the shape
      */
     @SuppressWarnings("exports") // the readers of files alone call it
     public static Matrix ofPanels(Device device, WeightFormat format, int rows, int cols, MemorySegment panels) {
@@ -96,11 +102,11 @@ public final class Matrix {
     }
 
     /**
-     * Builds a matrix of codes in groups, filled in parallel.
+     * A matrix of codes in groups, filled in parallel.
      *
      * @param source called by several threads at once
-     * @throws IllegalArgumentException if the shape is empty, the inputs are not whole groups, or a scale or minimum is not
-     *     finite
+     * @throws IllegalArgumentException if the shape is empty, the inputs are not whole groups, or a scale or minimum is
+     *     not finite
      */
     @SuppressWarnings("exports") // the readers of files alone call it
     public static Matrix ofGroups(Device device, Groups groups, int rows, int cols, GroupFormat.Codes source) {
@@ -127,11 +133,11 @@ public final class Matrix {
     }
 
     /**
-     * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 and f16 a number is rounded to nearest,
-     * ties to even; for int8 each 32 inputs of a row have a scale, the least in f16 of at least max |w| / 127, and hold w /
-     * scale rounded likewise, with an error of at most half a scale.
+     * A matrix of numbers in row-major order, filled in parallel. For bf16 and f16 a number is rounded to nearest, ties
+     * to even. For int8 each 32 inputs of a row share a scale, the least f16 of at least max |w| / 127; a code is w /
+     * scale, rounded likewise, with an error of at most half a scale.
      *
-     * @throws IllegalArgumentException if the shape is empty, or a number to store as f16 or int8 is not finite there
+     * @throws IllegalArgumentException if the shape is empty, or a number is not finite in f16 or int8
      */
     public static Matrix of(Device device, DType dtype, int rows, int cols, Source source) {
         return of(device, dtype, rows, cols, (from, width, wide) -> {
@@ -148,11 +154,11 @@ public final class Matrix {
     /** The source of a new matrix's panels. Called by several threads at once. */
     @FunctionalInterface
     public interface PanelSource {
-        /** Fills a panel with outputs {@code from} to {@code from + width - 1}: wide[k * 64 + n]. */
+        /** Fills a panel with outputs {@code from} to {@code from + width - 1}, output n at wide[k * 64 + n]. */
         void fill(int from, int width, float[] wide);
     }
 
-    /** Builds a matrix from panels of numbers, as {@link #of(Device, DType, int, int, Source)} does from rows. */
+    /** A matrix of numbers in panels, see {@link #of(Device, DType, int, int, Source)}. */
     public static Matrix of(Device device, DType dtype, int rows, int cols, PanelSource source) {
         Matrix matrix = allocate(device, dtype.format, rows, cols);
         Compute.Scratch<float[]> scratch = new Compute.Scratch<>(() -> new float[cols * Panels.WIDTH]); // [cols, 64]
@@ -193,7 +199,7 @@ public final class Matrix {
         return dtype;
     }
 
-    /** Begins to compile its products in the background, see {@link Kernels#warmUp}. */
+    /** Starts to compile its products in the background, see {@link Kernels#warmUp}. */
     public void warmUp() {
         Kernels.warmUp(format);
     }
@@ -211,8 +217,8 @@ public final class Matrix {
 
     /**
      * y[r][n] = sum over k of x[r][k] · w[n][k] (+ bias[n]), shared among {@link Compute}. The sum is one chain of
-     * fused multiply-adds in the order of k, or for codes in groups one over the groups ({@link GroupFormat}), then the bias is
-     * added, whatever the number of rows and threads.
+     * fused multiply-adds in the order of k, or, for codes in groups, one chain over the groups ({@link GroupFormat}).
+     * Then the bias is added. The numbers of rows and threads do not matter.
      *
      * @param x rows of {@code cols()} numbers
      * @param bias {@code rows()} numbers, or null for none
@@ -251,7 +257,7 @@ public final class Matrix {
         int parts =
                 byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, y.count() / LEAST_ROWS)) : 1;
         int partRows = x.height() * Math.ceilDiv(Math.ceilDiv(y.count(), x.height()), parts);
-        // With `left` of all runs to go, (left / runs)² of the units are left.
+        // When `left` of all runs remain, (left / runs)² of the units remain.
         IntUnaryOperator after = left -> (int) Math.ceilDiv((long) units * left * left, (long) runs * runs);
         IntUnaryOperator bound = run -> byPanel ? run : Math.min(panels, UNIT * (units - after.applyAsInt(runs - run)));
         device.compute().run(runs * parts, task -> {
@@ -272,7 +278,7 @@ public final class Matrix {
      * @param from a multiple of 64
      * @param to a multiple of 64, or {@code rows()}
      * @param x packed rows of {@code cols()} numbers
-     * @param first of the rows to multiply, a multiple of {@link PackedRows#TILE}
+     * @param first the first row to multiply, a multiple of {@link PackedRows#TILE}
      * @param y rows of {@code to - from} numbers
      */
     public void multiplyOutputs(int from, int to, PackedRows x, int first, Rows y) {
@@ -313,7 +319,7 @@ public final class Matrix {
     /**
      * dx = dy · W, the gradient of the inputs of y = x · Wᵀ: dx[r][k] = sum over n of dy[r][n] · w[n][k], shared among
      * {@link Compute}. Each 1,024 outputs n are one chain of fused multiply-adds in the order of n; the chains are
-     * added in that order. w[n][k] is the number {@link #row} gives. Pays from 64 rows on.
+     * added in that order. w[n][k] is the number that {@link #row} gives. Worth its cost from 64 rows on.
      *
      * @param dy [R, rows()]
      * @param dx [R, cols()], written
@@ -338,8 +344,8 @@ public final class Matrix {
     }
 
     /**
-     * One output of a product without a bias, with the bits {@link #multiply} gives it: sum over k of
-     * x[offset + k] · w[n][k].
+     * One output of a product without a bias, with the bits of {@link #multiply}: sum over k of x[offset + k] ·
+     * w[n][k].
      *
      * @throws IndexOutOfBoundsException if there is no row n, or x has fewer than {@code offset + cols()} numbers
      */

@@ -3,9 +3,9 @@ package dev.causal4j.tensor;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A writable f32 matrix, owned by the trainer; readers see it as {@link #matrix()}, between writes. Not thread-safe.
+ * A writable f32 matrix, owned by the trainer. Readers read {@link #matrix()} between writes. Not thread-safe.
  *
- * <p>It always has memory of its own, so a loaded matrix never changes.
+ * <p>Its memory is always its own, so a loaded matrix never changes.
  */
 public final class MutableMatrix {
     private final Matrix matrix;

@@ -7,22 +7,22 @@ import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 
 /**
- * Memory of one lifetime that counts against the limit of the process, which Java has none for. Mapped files do not count:
- * the system can drop their pages. Thread-safe.
+ * Memory of one lifetime that counts against the limit of the process. The JDK does not limit such arenas. Mapped files
+ * do not count: the system can drop their pages. Thread-safe.
  */
 sealed class OffHeap implements Arena permits Slabs {
     /** The property that sets the limit in bytes, or in {@code k}, {@code m} or {@code g}. */
     static final String PROPERTY = "causal4j.memory";
 
-    private static long limit; // 0 until it is asked for; guarded by the class
-    private static long used; // by all; guarded by the class
+    private static long limit; // 0 until it is first read; guarded by the class
+    private static long used; // by all arenas; guarded by the class
 
     private final Arena arena = Arena.ofShared();
-    private long taken; // of what is used; guarded by the class
+    private long taken; // this arena's part of the used bytes; guarded by the class
 
     @Override
     public MemorySegment allocate(long bytes, long alignment) {
-        long all = bytes + alignment - 1; // as Java takes them
+        long all = bytes + alignment - 1; // as the JDK allocates them
         take(all);
         try {
             return arena.allocate(bytes, alignment);
@@ -40,7 +40,7 @@ sealed class OffHeap implements Arena permits Slabs {
         }
     }
 
-    /** @throws MemoryLimitException unless so many bytes are free */
+    /** @throws MemoryLimitException unless this many bytes are free */
     static synchronized void check(long bytes) {
         if (bytes > free()) {
             throw new MemoryLimitException(limit, used, bytes);
@@ -55,7 +55,10 @@ sealed class OffHeap implements Arena permits Slabs {
         return limit - used;
     }
 
-    /** Unless it is set, seven eighths of what the machine or its container has; the rest is for Java itself. */
+    /**
+     * The limit: as set, or seven eighths of the memory of the machine or its container; the rest is for the JVM
+     * itself.
+     */
     static long limit(String set) {
         if (set.isEmpty()) {
             return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class)

@@ -8,9 +8,12 @@ import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RoundedRows;
 import dev.causal4j.kernel.RowTiles;
 
-/** Rows of inputs, packed as products read them: tiles of f32, or rounded for weights in groups. Not thread-safe while it packs. */
+/**
+ * Rows of inputs, packed for products: in tiles of f32, or rounded for weights in groups. Not thread-safe while it
+ * packs.
+ */
 public final class PackedRows {
-    /** Parts of packed rows begin at a multiple of it: whole tiles of both kinds. */
+    /** Parts of packed rows begin at its multiples: whole tiles of both kinds. */
     public static final int TILE = RowTiles.ROWS == 4 ? RoundedRows.TILE : 3 * RoundedRows.TILE;
 
     /** Pooled, because packing many rows takes megabytes. */
@@ -25,8 +28,8 @@ public final class PackedRows {
     private boolean isRounded;
 
     /**
-     * Packs rows for products with a matrix, shared among threads, in the place of those before; many only {@link #most} at
-     * a time.
+     * Packs rows for products with a matrix, shared among threads, replacing earlier rows; at most {@link #most} rows a
+     * call.
      */
     public void pack(Compute compute, Rows x, Matrix w) {
         isRounded = false;
@@ -44,7 +47,7 @@ public final class PackedRows {
         }
     }
 
-    /** The product of rows {@code first} on of those packed last, as many as y has. */
+    /** The product of packed rows, from row {@code first} on, as many as y has. */
     void multiply(Panels w, int first, Rows y) {
         if (isRounded) {
             Kernels.multiply(w, rounded.rows(first, y.count()), y);
@@ -53,7 +56,7 @@ public final class PackedRows {
         }
     }
 
-    /** Rows of a tile of those packed last. */
+    /** Rows in a tile of the packed rows. */
     int height() {
         return isRounded ? rounded.height() : tiles.height();
     }
@@ -72,8 +75,8 @@ public final class PackedRows {
     }
 
     /**
-     * How many rows to pack at once, so that all parts of {@code rows} rows are about equal and their tiles are not too
-     * large: a multiple of {@link #TILE}.
+     * How many rows to pack at once, a multiple of {@link #TILE}: all parts of {@code rows} rows are then about equal,
+     * and their tiles are not too large.
      */
     public static int most(int rows, int cols) {
         int fitting = Math.max(1, TILE_BYTES / (4 * RowTiles.size(TILE, cols)));

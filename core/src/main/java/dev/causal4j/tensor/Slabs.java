@@ -3,14 +3,15 @@ package dev.causal4j.tensor;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Memory of one lifetime, in slabs that several matrices share: large pages hold a slab, but not the matrices of a small
- * model if each has memory of its own, and then most reads of weights wait for an address. Thread-safe.
+ * Memory of one lifetime, in slabs that several matrices share, so that the system can back it with large pages.
+ * Matrices of a small model are smaller than such a page: if each had memory of its own, most reads of weights would
+ * wait for the translation of an address. Thread-safe.
  */
 final class Slabs extends OffHeap {
     private static final long SLAB = 16 << 20;
 
-    private MemorySegment free = MemorySegment.NULL; // what is left of the last slab; guarded by this
-    private long next = SLAB / 16; // bytes of the next, as large as twice the last; guarded by this
+    private MemorySegment free = MemorySegment.NULL; // the rest of the last slab; guarded by this
+    private long next = SLAB / 16; // bytes of the next slab, twice the last; guarded by this
 
     @Override
     public MemorySegment allocate(long bytes, long alignment) {

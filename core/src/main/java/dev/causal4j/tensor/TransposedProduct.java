@@ -10,7 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * dx = dy · W: the product that contracts over a matrix's outputs. Its parts run on {@link Compute}.
+ * dx = dy · W, the product that contracts over a matrix's outputs. Its parts run on {@link Compute}.
  *
  * <p>Lanes run over results, here the matrix's inputs: 64 at a time are transposed into a panel [1024 outputs, 64] for
  * an ordinary product.
@@ -24,7 +24,7 @@ record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
 
     void run() {
         Compute compute = matrix.device().compute();
-        // Two tasks a thread, to be even.
+        // Two tasks a thread, so that shares are even.
         int wanted = Math.ceilDiv(2 * compute.threads(), Panels.needed(matrix.cols()));
         int most = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
         int partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most)); // whole tiles
@@ -45,7 +45,10 @@ record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
         PackedRows.POOL.give(packed);
     }
 
-    /** Scratch of a thread. It lasts as long as the process, since an arena for each product costs all threads a handshake. */
+    /**
+     * Scratch of a thread. It lasts as long as the process, since closing an arena after each product would cost all
+     * threads a handshake.
+     */
     static final class Scratch {
         static final Compute.Scratch<Scratch> POOL = new Compute.Scratch<>(Scratch::new);
 
@@ -81,9 +84,7 @@ record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
         }
     }
 
-    /**
-     * Fills the panel with outputs {@code from} on of inputs {@code col} on; columns beyond the width are undefined.
-     */
+    /** Fills the panel with outputs {@code from} on of inputs {@code col} on; columns past the width are undefined. */
     private void transpose(int from, int outputs, int col, int width, Scratch mine) {
         for (int block = 0; block < outputs; block += Panels.WIDTH) {
             matrix.steps((from + block) / Panels.WIDTH, col, width, mine.block);
