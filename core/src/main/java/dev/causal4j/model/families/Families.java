@@ -38,10 +38,10 @@ public final class Families {
             new Qwen35("qwen3_5_text", Qwen35.FUSED),
             new Qwen35("qwen3_5_moe_text", Qwen35.FUSED));
 
-    /** A key of configurations that other programs do not know: value heads lie as in GGUF files. */
+    /** A configuration key of our own: value heads have the order of GGUF files. */
     public static final String OWN_KEY = Qwen35.INTERLEAVED;
 
-    /** Families of the language models in multimodal ones, and of what differs by its name alone. */
+    /** Families by other types: of language models in multimodal models, and of models that differ by name alone. */
     private static final Map<String, String> LANGUAGE_MODELS = Map.of(
             "gemma3", "gemma3_text",
             "gemma4", "gemma4_text",
@@ -58,7 +58,7 @@ public final class Families {
      */
     public static Architecture read(Json json) throws FormatException {
         String said = json.string("model_type", "");
-        if (said.equals("mistral3")) { // a multimodal model, whose text is one of two
+        if (said.equals("mistral3")) { // a multimodal model; its language model has one of two types
             return read(Ministral3.text(json));
         }
         String type = LANGUAGE_MODELS.getOrDefault(said, said);
@@ -68,7 +68,7 @@ public final class Families {
         return family.orElseThrow().read(json);
     }
 
-    /** The family with a {@code model_type} that one has. */
+    /** The family with a {@code model_type}, which must exist. */
     public static Family named(String type) {
         return ALL.stream().filter(each -> each.type().equals(type)).findFirst().orElseThrow();
     }
@@ -84,7 +84,7 @@ public final class Families {
             "smollm3", "SmolLM3ForCausalLM",
             "gpt_neox", "GPTNeoXForCausalLM");
 
-    /** The class of a family's models in Hugging Face's library, which programs choose by. */
+    /** The class of a family's models in Hugging Face's library, by which programs choose. */
     public static String architecture(Family family) {
         String type = Pattern.compile("(?:^|_)(.)")
                 .matcher(family.type())

@@ -16,7 +16,7 @@ public interface Family extends FileLayout {
      */
     Architecture read(Json json) throws FormatException;
 
-    /** Changes the keys of the configuration that an architecture was read from to those that it has now. */
+    /** Updates the keys of the configuration that an architecture was read from to its present values. */
     default void write(Architecture architecture, Map<String, Object> json) {
         json.put("vocab_size", architecture.vocabularySize());
     }
@@ -26,14 +26,14 @@ public interface Family extends FileLayout {
         return names().roots().getFirst();
     }
 
-    /** Causal masks and frequencies, which old programs stored as if they were parameters. */
+    /** Whether a tensor is a causal mask or frequencies, which old programs stored as if they were parameters. */
     @Override
     default boolean isBuffer(DecoderConfig decoder, String name) {
         return name.matches("(h|layers)\\.\\d+\\.(attn|attention)\\.(bias|masked_bias)|.*rotary_emb\\.inv_freq");
     }
 
     /**
-     * The language model's part of a multimodal configuration.
+     * The part of a multimodal configuration that configures the language model.
      *
      * @param absent values for absent keys
      * @param whole keys of the whole model, which win if it has them
@@ -51,7 +51,7 @@ public interface Family extends FileLayout {
         return new Json(inner.subject(), absent).with(inner.root()).with(own);
     }
 
-    /** Whether each expert has tensors of its own, where files may also have one for all. */
+    /** Whether each expert has tensors of its own; some files have one tensor for all experts. */
     static boolean hasSingleExperts(Set<String> tensors) {
         return tensors.stream().anyMatch(name -> name.endsWith(".experts.0.down_proj.weight"));
     }

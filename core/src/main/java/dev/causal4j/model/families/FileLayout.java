@@ -17,15 +17,15 @@ public interface FileLayout {
         return names().origin(decoder, spec, root);
     }
 
-    /** Whether files may have tensors outside of blocks that are not the model's, such as other heads. */
+    /** Whether files may have further tensors outside of blocks, such as other heads. */
     default boolean mayHaveMore() {
         return false;
     }
 
-    /** Whether a tensor, named without the root, is no parameter of the model although files have it. */
+    /** Whether a tensor of files, named without the root, is not a parameter of the model. */
     boolean isBuffer(DecoderConfig decoder, String name);
 
-    /** The layout in a file with these tensors, where there are several. */
+    /** The layout of a file with these tensors, if there are several layouts. */
     default FileLayout in(Set<String> tensors) {
         return this;
     }

@@ -12,8 +12,8 @@ import java.util.Map;
 
 /**
  * Gemma 2 (2024): norms 1 + w before and after layers, windows in every other layer, capped scores and logits. Gemma 3
- * (2025), also inside multimodal checkpoints: norms of queries and keys instead of caps, five layers with windows and
- * positions of their own to one without.
+ * (2025), also inside multimodal checkpoints: norms of queries and keys instead of caps; of six layers five have
+ * windows and positions of their own.
  */
 record Gemma(String type, Names names) implements Family {
     static final Names NAMES = Names.LLAMA.but(Map.of(

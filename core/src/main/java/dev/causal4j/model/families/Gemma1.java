@@ -15,8 +15,8 @@ record Gemma1(String type, Names names) implements Family {
         keys.onlyFullAttention();
         keys.tied = true;
         keys.embeddingScale = (float) Math.sqrt(keys.hiddenSize);
-        // The first files say gelu and mean the tanh form of training.
-        // transformers ignored the key; later it took it at its word.
+        // The first files have gelu, but the model was trained with the tanh form. transformers first ignored the key,
+        // later obeyed it.
         String old = json.string("hidden_act", "gelu");
         json.support("hidden_act", List.of("gelu", "gelu_pytorch_tanh").contains(old), "gelu or gelu_pytorch_tanh");
         Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");

@@ -26,9 +26,9 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Gemma 4 (2026), its text model, also inside multimodal checkpoints: gains w; values normed, in full layers perhaps the
- * keys themselves; heads of two sizes; last layers that read others' keys; inputs of each layer's own; experts beside the
- * dense layer.
+ * Gemma 4 (2026), the text model, also inside multimodal checkpoints: gains w; normed values, which in full layers may
+ * be the keys themselves; heads of two sizes; last layers that read other layers' keys; inputs of each layer's own;
+ * experts beside the dense layer.
  */
 record Gemma4(String type, Names names) implements Family {
     private static final Names SINGLE = Gemma.NAMES
@@ -79,7 +79,7 @@ record Gemma4(String type, Names names) implements Family {
         private final Keys keys;
         private final List<String> kinds;
         private final int firstShared;
-        private final int headSize; // of most layers, as the next
+        private final int headSize; // of layers with a window, like the next
         private final int kvHeads;
         private final Dense dense;
 
@@ -112,7 +112,7 @@ record Gemma4(String type, Names names) implements Family {
             return keys.model(Gemma4.this, json, blocks::get);
         }
 
-        /** The last layer is full whatever the list says. */
+        /** The kinds of layers. The last layer is full in spite of the list. */
         private List<String> kinds() throws FormatException {
             List<Boolean> local = keys.local(layer -> (layer + 1) % 6 != 0);
             return IntStream.range(0, keys.layers)
@@ -155,7 +155,7 @@ record Gemma4(String type, Names names) implements Family {
             return keys.block(full ? 0 : keys.window(512), rope(kind, keys.headSize), feedForward(layer));
         }
 
-        /** The last layer of a kind that has keys of its own. */
+        /** The last layer of this kind that has keys of its own. */
         private int source(String kind) throws FormatException {
             int source = kinds.subList(0, firstShared).lastIndexOf(kind);
             json.support("num_kv_shared_layers", source >= 0, "a layer of kind " + kind + " before those that share");
@@ -185,8 +185,8 @@ record Gemma4(String type, Names names) implements Family {
         }
 
         /**
-         * Rotation of a kind of layers. The proportional one turns the first pairs of the whole head, with exponents over
-         * its size, and leaves the others.
+         * The rotation of a kind of layers. A proportional one rotates the first pairs of a head and leaves the others;
+         * exponents are divided by the size of the whole head.
          */
         private RopeConfig rope(String kind, int headSize) throws FormatException {
             Json all = json.section("rope_parameters");

@@ -56,7 +56,7 @@ record Gpt2(String type, Names names) implements Family {
         Dense feedForward = new Dense(innerSize, Activation.GELU_TANH, false, true);
         float epsilon = (float) json.number("layer_norm_epsilon", 1e-5, 0, 1);
         NormConfig norm = new NormConfig(NormConfig.Kind.LAYER, epsilon, true);
-        // reorder_and_upcast_attn asks for f32 scores, which is what we always compute.
+        // reorder_and_upcast_attn asks for f32 scores, which we always compute.
         double scale = json.bool("scale_attn_weights", true) ? 1 / Math.sqrt(headSize) : 1;
         boolean byLayer = json.bool("scale_attn_by_inverse_layer_idx", false);
         List<BlockConfig> blocks = IntStream.range(0, json.requireInt("n_layer", 1, Architecture.MOST_LAYERS))

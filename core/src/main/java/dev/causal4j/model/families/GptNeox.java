@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * GPT-NeoX (Black et al. 2022), also Pythia: layer norms, partial rotation, both layers of a block read the same
+ * GPT-NeoX (Black et al. 2022), also Pythia: layer norms, partial rotation; both layers of a block read the same
  * stream.
  */
 record GptNeox(String type, Names names) implements Family {

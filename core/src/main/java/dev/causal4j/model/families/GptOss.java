@@ -38,7 +38,7 @@ record GptOss(String type, Names names) implements Family {
         return keys.model(this, layer -> layer % 2 == 0, local, keys.block(0, rope, experts));
     }
 
-    /** Experts' weights are [expert][in][out], gates and ups in alternate columns. */
+    /** Experts' weights are [expert][in][out], with gates and ups in alternate columns. */
     @Override
     public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         String block = names.prefix(spec, root);

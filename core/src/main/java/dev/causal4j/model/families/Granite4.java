@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Granite 4 (IBM 2025): state spaces in most layers or in none, attention in the others, one layer for all tokens and in
- * some models experts beside it, with the multipliers of Granite 3.
+ * Granite 4 (IBM 2025): state spaces in most layers or in none, attention in the others, a dense layer, in some models
+ * with experts beside it, and the multipliers of Granite 3.
  */
 record Granite4(String type, Names names) implements Family {
     static final Names NAMES = Names.LLAMA.but(Map.ofEntries(

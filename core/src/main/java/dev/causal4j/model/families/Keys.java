@@ -29,8 +29,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys that Llama-like configurations share, with each family's values for absent ones, and Llama's model made from
- * them, but for what the family changes.
+ * Reads the keys that Llama-like configurations share, with each family's values for absent ones, and makes Llama's
+ * model from them. A family changes some of its choices.
  */
 final class Keys {
     private static final Map<String, Activation> ACTIVATIONS = Map.of(
@@ -43,7 +43,7 @@ final class Keys {
             "relu", Activation.RELU,
             "relu2", Activation.RELU_SQUARED);
 
-    /** Bound of the numbers of a layer's state, above those of any model. */
+    /** Bound of the numbers of a layer's state, above any model's. */
     private static final long MOST_STATE = 1L << 26;
 
     /**
@@ -60,7 +60,7 @@ final class Keys {
     final int hiddenSize;
     final int layers;
     final int pretrained; // positions
-    final Map<RopeConfig, Formula> ropes = new HashMap<>(); // formulas of the positions that were read
+    final Map<RopeConfig, Formula> ropes = new HashMap<>(); // the formulas of the positions read so far
     final int heads;
 
     // Llama's choices. A family changes them before it makes blocks.
@@ -71,12 +71,12 @@ final class Keys {
     QueryKeyNorm queryKeyNorm = QueryKeyNorm.NONE;
     Residual residual = Residual.SEQUENTIAL;
     float scale; // of scores
-    float softCap; // of scores; 0 for none, as below
+    float softCap; // of scores; 0 for none
     boolean qkvBias;
     boolean outBias;
     boolean sinks;
     boolean gated;
-    boolean growingQueries; // if the file says so
+    boolean growingQueries; // if the file has such a key
     Values values = Values.PROJECTED;
     int keysOf = AttentionConfig.OWN;
     float residualScale = 1;
@@ -88,7 +88,7 @@ final class Keys {
     PerLayerConfig perLayer;
 
     boolean scaledLayers;
-    boolean tied; // if the file does not say
+    boolean tied; // if the file has no such key
 
     Keys(Json json, Absent absent) throws FormatException {
         this.json = json;
@@ -125,25 +125,27 @@ final class Keys {
         return rope(false);
     }
 
-    /** @param local whether of layers with windows, where they have positions of their own */
+    /** @param local whether to read the positions of layers with windows, if these have their own */
     RopeConfig rope(boolean local) throws FormatException {
         RopeConfig rope = new RopeKeys(this, local).read(false);
         json.support("partial_rotary_factor", rope.width() == headSize, "1, of this family");
         return rope;
     }
 
-    /** Refuses a list of layers of other kinds than full attention. */
+    /** Refuses a list of layers with other kinds than full attention. */
     void onlyFullAttention() throws FormatException {
         boolean full = json.strings("layer_types").stream().allMatch("full_attention"::equals);
         json.support("layer_types", full, "full_attention in all layers");
     }
 
-    /** Whether each layer has a window: as {@code layer_types} says, or else the family's rule. */
+    /** Whether each layer has a window: by {@code layer_types}, or else by the family's rule. */
     List<Boolean> local(IntPredicate rule) throws FormatException {
         return are("sliding_attention", rule);
     }
 
-    /** Whether each layer is of a kind, not of full attention: as {@code layer_types} says, or else the family's rule. */
+    /**
+     * Whether each layer is of a kind, or else of full attention: by {@code layer_types}, or else by the family's rule.
+     */
     List<Boolean> are(String kind, IntPredicate rule) throws FormatException {
         List<String> types = json.strings("layer_types");
         if (types.isEmpty()) {
@@ -234,13 +236,13 @@ final class Keys {
         return model(family, json, _ -> each);
     }
 
-    /** A model with windows as {@link #local} says. */
+    /** A model with windows in the layers of {@link #local}. */
     Architecture model(Family family, IntPredicate rule, BlockConfig local, BlockConfig full) throws FormatException {
         List<Boolean> isLocal = local(rule);
         return model(family, json, layer -> isLocal.get(layer) ? local : full);
     }
 
-    /** @param source the configuration as it is kept */
+    /** @param source the configuration that the model keeps */
     Architecture model(Family family, Json source, IntFunction<BlockConfig> block) throws FormatException {
         double growth = ropes.values().stream()
                 .filter(rope -> rope.scaling().equals("dynamic"))

@@ -15,7 +15,7 @@ import java.util.Map;
 
 /**
  * LFM 2 and 2.5 (Liquid AI 2025): short convolutions in most layers, attention in the others; {@code lfm2_moe} has
- * experts, which sigmoids choose, in all but the first layers.
+ * experts chosen by sigmoids in all layers except the first ones.
  */
 record Lfm2(String type, Names names) implements Family {
     static final Names NAMES = Names.LLAMA.but(Map.ofEntries(
@@ -69,7 +69,7 @@ record Lfm2(String type, Names names) implements Family {
         return keys.experts("num_experts", 32, 4, each, routing, false);
     }
 
-    /** Two thirds of what the file says, if it does not say otherwise, in whole multiples. */
+    /** The inner size: two thirds of the file's number, rounded up to a multiple, unless the file turns this off. */
     private int innerSize(Json json) throws FormatException {
         String key = json.has(OLD_SIZE) ? OLD_SIZE : "intermediate_size";
         boolean small = type.equals("lfm2");
@@ -89,7 +89,7 @@ record Lfm2(String type, Names names) implements Family {
         return size;
     }
 
-    /** The new spelling alone says whether a model is tied that was tied or untied since. */
+    /** Keeps only the new spelling of whether the head is tied: this may have changed since the file was read. */
     @Override
     public void write(Architecture architecture, Map<String, Object> json) {
         Family.super.write(architecture, json);

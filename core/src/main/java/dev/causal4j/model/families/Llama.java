@@ -4,8 +4,8 @@ import dev.causal4j.FormatException;
 import dev.causal4j.json.Json;
 
 /**
- * Llama 2 and 3 (Touvron et al. 2023) and all that say so: RMS norms, rotary positions, gated SiLU, query heads in
- * groups that share a key head.
+ * Llama 2 and 3 (Touvron et al. 2023) and all models of type llama: RMS norms, rotary positions, gated SiLU, query
+ * heads in groups that share a key head.
  */
 record Llama(String type, Names names) implements Family {
     @Override

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Ministral 3 (2025), also inside multimodal checkpoints: Mistral with YaRN, and queries that grow with the logarithm of
- * their position.
+ * Ministral 3 (2025), also inside multimodal checkpoints: Mistral with YaRN, and queries that grow with the logarithm
+ * of their position.
  */
 record Ministral3(String type, Names names) implements Family {
     private static final Map<String, Object> YARN = Json.object(

@@ -18,15 +18,16 @@ import java.util.stream.Stream;
 /**
  * The names and forms of tensors in checkpoints.
  *
- * @param roots prefixes that all but the head's may have, besides none
+ * @param roots prefixes that all names except the head's may have
  * @param blocks the prefix of tensors in blocks, after the root
- * @param modules names by ours, where they differ; {@code #} stands for the expert, without which a tensor holds all
- *     experts of a layer, and {@code =} ends a name without a kind. Tensors of "query", "key" and "value" are stacked
- *     unless there is one "qkv", those of "gate" and "up" unless there is one "gate_up". Experts may have other names,
- *     as "expert_up".
+ * @param modules names by our names, where they differ. {@code #} stands for the expert; a tensor without it holds all
+ *     experts of a layer. {@code =} ends a name without a kind. Tensors "query", "key" and "value" are stacked unless
+ *     there is one "qkv"; "gate" and "up" unless there is one "gate_up". Experts may have other names, such as
+ *     "expert_up".
  * @param gains the form of gains
- * @param gguf whether convolutions are [channels, kernel], rates of decay as they are and the value heads of a key head
- *     apart, as in GGUF files; else convolutions are [channels, 1, kernel], rates are logarithms and heads side by side
+ * @param gguf whether the layout is GGUF's: convolutions are [channels, kernel], rates of decay are stored themselves,
+ *     and the value heads of a key head are apart. Otherwise convolutions are [channels, 1, kernel], rates are stored
+ *     as logarithms, and the heads are side by side
  */
 public record Names(List<String> roots, String blocks, Map<String, String> modules, Form gains, boolean gguf) {
     /** Llama's tensor names; most families override a few. */
@@ -49,7 +50,7 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
                     Map.entry("down", "mlp.#down_proj"),
                     Map.entry("head", "lm_head")));
 
-    /** Names in Hugging Face's files, with gains as they are. */
+    /** Names in Hugging Face's files, with gains stored themselves. */
     Names(List<String> roots, String blocks, Map<String, String> modules) {
         this(roots, blocks, modules, Form.SAME, false);
     }
@@ -59,7 +60,7 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
         return new Names(roots, blocks, modules, other, gguf);
     }
 
-    /** These names, of which some are replaced. */
+    /** These names, with some replaced. */
     public Names but(Map<String, String> others) {
         Map<String, String> all = new HashMap<>(modules);
         all.putAll(others);
@@ -89,7 +90,7 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
                 : origin;
     }
 
-    /** The tensors that a parameter of a block is made of. */
+    /** The tensors that make up a parameter of a block. */
     private Origin stacked(BlockConfig block, ParameterSpec spec, String root) {
         String module = spec.module();
         int half = spec.rows() / 2;
@@ -120,20 +121,21 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
         return Origin.stacked(parts.stream().map(each -> name(spec, root, each)).toList(), spec, rows);
     }
 
-    /** A parameter of a delta net whose value heads lie in another order than the model's. */
+    /** A parameter of a delta net whose value heads are stored in another order than the model's. */
     private Origin ordered(GatedDelta delta, ParameterSpec spec, Origin origin) {
         boolean apart = gguf && delta.asInterleaved().interleaved();
         if (apart == delta.interleaved() || spec.module().equals("delta_norm")) {
             return origin;
         }
         int group = delta.valueHeads() / delta.keyHeads();
-        boolean ones = List.of("delta_gates", "delta_decay", "delta_step").contains(spec.module()); // a number a head
+        // one number for each head
+        boolean ones = List.of("delta_gates", "delta_decay", "delta_step").contains(spec.module());
         int size = ones ? 1 : delta.valueSize();
         Heads heads = apart ? new Heads(delta.keyHeads(), group, size) : new Heads(group, delta.keyHeads(), size);
         return spec.module().equals("delta_out") ? origin.withColumns(heads) : origin.withRows(heads);
     }
 
-    /** Queries, keys, values and then gates, which lie behind each head's queries in their tensor. */
+    /** Queries, keys, values, then gates. In the tensor of queries, each head's gates are after its queries. */
     private Origin queryKeyValue(AttentionConfig a, ParameterSpec spec, String root) {
         int[] rows = a.projected().stream().mapToInt(Integer::intValue).toArray();
         Origin origin = stacked(spec, root, List.of("query", "key", "value").subList(0, rows.length), rows);
@@ -151,7 +153,7 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
         return new Origin(gated);
     }
 
-    /** The key of a module's name, of its own for an expert's. */
+    /** The key of a module's name; an expert's module may have one of its own. */
     private String key(ParameterSpec spec, String module) {
         String own = "expert_" + module;
         return spec.expert() != ParameterSpec.NO_EXPERT && modules.containsKey(own) ? own : module;
@@ -173,7 +175,7 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
         return prefix(spec, root) + name;
     }
 
-    /** Whether a tensor, named without the root, has keys or values of a layer that reads another's. */
+    /** Whether a tensor, named without the root, has keys or values of a layer that reads another layer's. */
     public boolean isUnread(DecoderConfig decoder, String name) {
         return IntStream.range(0, decoder.blocks().size())
                 .filter(layer -> decoder.blocks().get(layer).mixer() instanceof AttentionConfig a

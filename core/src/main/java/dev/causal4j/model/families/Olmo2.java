@@ -7,7 +7,8 @@ import dev.causal4j.json.Json;
 import java.util.Map;
 
 /**
- * OLMo 2 (Walsh et al. 2024): Llama with norms after layers instead of before, and of all queries and keys of a token.
+ * OLMo 2 (Walsh et al. 2024): Llama with norms after layers instead of before, and with norms of all queries and of all
+ * keys of a token.
  */
 record Olmo2(String type, Names names) implements Family {
     static final Names NAMES = Names.LLAMA.but(Map.of(

@@ -16,20 +16,20 @@ import org.jspecify.annotations.Nullable;
  * another.
  *
  * @param form how numbers are stored
- * @param columns where the columns of a row lie, or null where they lie in order
+ * @param columns the stored order of a row's columns, or null if they are in order
  */
 public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
     public Origin {
         parts = List.copyOf(parts);
     }
 
-    /** The origin of a parameter that is stored as it is. */
+    /** The origin of a parameter that is stored unchanged. */
     public Origin(List<Part> parts) {
         this(parts, Form.SAME, null);
     }
 
     /**
-     * Heads that lie in another order: head a · inner + b is stored as b · outer + a.
+     * Heads that are stored in another order: head a · inner + b as head b · outer + a.
      *
      * @param size numbers of a head
      */
@@ -52,7 +52,7 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
         }
     }
 
-    /** This origin, of which the last rows of each part are heads in another order. */
+    /** This origin with heads in another order in the last rows of each part. */
     Origin withRows(Heads heads) {
         List<Part> moved = new ArrayList<>();
         for (Part part : parts) {
@@ -67,21 +67,21 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
         return new Origin(moved, form, columns);
     }
 
-    /** This origin of rows whose columns are heads in another order. */
+    /** This origin with heads in another order in the columns of each row. */
     Origin withColumns(Heads heads) {
         return new Origin(parts, form, heads);
     }
 
     /** How the numbers of a vector are stored. */
     public enum Form {
-        /** As they are. */
+        /** The number itself. */
         SAME,
-        /** Less one, as gains. */
+        /** The number minus one, for gains. */
         LESS_ONE,
-        /** As the logarithm of their negative, as rates of decay. */
+        /** The logarithm of minus the number, for rates of decay. */
         LOGARITHM;
 
-        /** The number of what is stored. */
+        /** The number of a stored form. */
         public float read(float stored) {
             return switch (this) {
                 case SAME -> stored;
@@ -90,7 +90,7 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
             };
         }
 
-        /** The stored form of a number; of logarithms the first nearby that gives the number again. */
+        /** The stored form of a number. A logarithm is the first float nearby that gives the number again. */
         public float write(float number) {
             return switch (this) {
                 case SAME -> number;
@@ -106,7 +106,7 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
         }
     }
 
-    /** This origin of numbers that are stored in another form. */
+    /** This origin with numbers stored in another form. */
     public Origin in(Form other) {
         return new Origin(parts, other, columns);
     }
@@ -116,21 +116,18 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
         return parts.stream().map(Part::name).distinct().toList();
     }
 
-    /** A name of its own: that of its tensor, or the parameter's where tensors hold parts of several or of one. */
+    /** A name for the parameter alone: its tensor's, or its own if it is in several tensors or shares one. */
     public String label(ParameterSpec spec) {
         long size = parts.getFirst().shape().stream().reduce(1L, Math::multiplyExact);
         return parts.size() == 1 && size == spec.size() ? parts.getFirst().name() : spec.name();
     }
 
-    /** This origin in tensors that hold several such, one after another. */
+    /** This origin in tensors that hold {@code count} such parameters, one after another. */
     public Origin among(int count, int index) {
         return new Origin(parts.stream().map(part -> part.among(count, index)).toList());
     }
 
-    /**
-     * The places of the same outputs in tensors [outputs, inputs] of other names, for a matrix whose tensors are
-     * matrices.
-     */
+    /** The places of the same outputs in tensors [outputs, inputs] with other names, for a matrix in matrices. */
     public Origin withInputs(int inputs, UnaryOperator<String> name) {
         return new Origin(parts.stream()
                 .map(part -> part.withInputs(inputs, name.apply(part.name)))
@@ -140,7 +137,7 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
     /**
      * Rows of a parameter in a tensor: row r, column k is number {@code first + r * rowStride + k * colStride}.
      *
-     * @param shape of the whole tensor
+     * @param shape the shape of the whole tensor
      */
     public record Part(String name, List<Long> shape, int rows, long first, long rowStride, long colStride) {
         public Part {
@@ -172,7 +169,8 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
     }
 
     /**
-     * Takes a row of a tensor: its number k has the place {@code first + k * step}. Called by several threads at once.
+     * Takes a row of a tensor, whose number k has the index {@code first + k * step}. Called by several threads at
+     * once.
      */
     public interface RowTarget {
         void row(long first, long step, float[] numbers);
@@ -210,7 +208,7 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
         return stacked(List.of(name), spec, spec.rows());
     }
 
-    /** A matrix stored as [in, out], as Hugging Face's Conv1D has it. */
+    /** A matrix stored as [in, out], as in Hugging Face's Conv1D. */
     public static Origin transposed(String name, ParameterSpec spec) {
         List<Long> shape = List.of((long) spec.cols(), (long) spec.rows());
         return new Origin(List.of(new Part(name, shape, spec.rows(), 0, 1, spec.rows())));
@@ -219,7 +217,7 @@ public record Origin(List<Part> parts, Form form, @Nullable Heads columns) {
     /**
      * A convolution over positions [kernel, channels], stored by channel.
      *
-     * @param grouped whether the tensor is [channels, 1, kernel], as torch has it, or else [channels, kernel]
+     * @param grouped whether the tensor is [channels, 1, kernel], as in PyTorch, or else [channels, kernel]
      */
     public static Origin convolution(String name, int kernel, ParameterSpec spec, boolean grouped) {
         int channels = spec.rows() / kernel;

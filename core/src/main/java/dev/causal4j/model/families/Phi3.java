@@ -12,7 +12,7 @@ record Phi3(String type, Names names) implements Family {
     public Architecture read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 0, 0, 1e4, 1e-5));
         int window = keys.window(0);
-        int narrower = window < keys.pretrained ? window : 0; // models of 128K say twice their context
+        int narrower = window < keys.pretrained ? window : 0; // models of 128K have twice their context as window
         return keys.model(this, keys.block(narrower, new RopeKeys(keys, false).read(true), keys.dense()));
     }
 }

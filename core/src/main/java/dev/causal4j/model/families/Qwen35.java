@@ -17,8 +17,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Qwen 3.5, 3.6 and 3.8 (2026), the text model, also inside multimodal checkpoints: gated delta nets in most layers, gated
- * attention in the others, norms 1 + w; {@code qwen3_5_moe_text} has experts and one for all tokens in every layer.
+ * Qwen 3.5, 3.6 and 3.8 (2026), the text model, also inside multimodal checkpoints: gated delta nets in most layers,
+ * gated attention in the others, norms 1 + w. {@code qwen3_5_moe_text} has experts and a shared expert in every layer.
  */
 record Qwen35(String type, Names names) implements Family {
     private static final Names SINGLE = Names.LLAMA

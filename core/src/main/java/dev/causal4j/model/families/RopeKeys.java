@@ -21,11 +21,11 @@ public final class RopeKeys {
     private final int width;
     private final double theta;
     private double stretch = 1; // the scaling's factor
-    private int originalLength; // of the context, if the scaling asks for it
-    private double fast = 32; // yarn's band, in turns
+    private int originalLength; // the original context length, if the scaling has one
+    private double fast = 32; // a bound of yarn's band, in turns
     private double slow = 1;
 
-    /** @param local whether of layers with windows, where they have positions of their own (Gemma 3, OLMo 3) */
+    /** @param local whether to read the positions of layers with windows, if these have their own (Gemma 3, OLMo 3) */
     RopeKeys(Keys keys, boolean local) throws FormatException {
         this.keys = keys;
         Json json = keys.json;
@@ -45,7 +45,9 @@ public final class RopeKeys {
         json.support("head_dim", width % 2 == 0 && width > 0, "an even number of rotated coordinates");
     }
 
-    /** @param phi whether of Phi 3, which has fewer scalings, and whose old files call longrope otherwise */
+    /**
+     * @param phi whether the family is Phi 3: it has fewer scalings, and its old files have another name for longrope
+     */
     RopeConfig read(boolean phi) throws FormatException {
         String said = rope.string(KIND, rope.string("type", "default"));
         rope.support("type", said.equals(rope.string("type", said)), "the value of rope_type");
@@ -155,7 +157,7 @@ public final class RopeKeys {
                 rope.number("attention_factor", ratio, 0, 1e9));
     }
 
-    /** The coordinate that turns so many times within the context of pretraining. */
+    /** The coordinate that makes this many turns within the context of pretraining. */
     private double turns(int original, double turns) {
         return width * StrictMath.log(original / (turns * 2 * Math.PI)) / (2 * StrictMath.log(theta));
     }
