@@ -9,15 +9,15 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where two configurations first differ.
+ * The first difference of two configurations.
  *
- * @param path to the value, such as {@code blocks[0].mixer.window}
+ * @param path the path to the value, such as {@code blocks[0].mixer.window}
  */
 record Difference(String path, String one, String other) {
-    /** Numbers whose relative difference is at most this are the same: files have them in f32. */
+    /** Numbers with at most this relative difference count as equal: files have them in f32. */
     static final double ROUNDING = 1e-6;
 
-    /** @param path of the values: records, lists, numbers and others */
+    /** @param path the path to the values: records, lists, numbers and others */
     static Optional<Difference> of(String path, @Nullable Object one, @Nullable Object other) {
         if (one instanceof Record && other instanceof Record && one.getClass() == other.getClass()) {
             String prefix = path.isEmpty() ? "" : path + ".";

@@ -13,17 +13,18 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * Reads what is Gemma 4's own among the keys of a GGUF file: layers with windows and full ones differ in heads, sizes
- * and positions, and the last ones may read others' keys.
+ * Reads Gemma 4's own keys of a GGUF file: layers with windows and full layers differ in heads, sizes and positions,
+ * and the last layers may read other layers' keys.
  *
  * @param json receives them by Hugging Face's names
- * @param local which layers have a window
+ * @param local whether each layer has a window
  */
 record Gemma4Keys(GgufKeys keys, Map<String, Object> json, List<Boolean> local) {
-    /** @param headSize of full layers */
+    /** @param headSize the head size of full layers */
     void read(int headSize, boolean hasExperts) throws FormatException {
         keys.support("layer_types", !local.getLast(), "false of the last layer");
-        int first = local.size() - keys.count("num_kv_shared_layers", local.size() - 1); // that reads another's keys
+        // the first that reads another's keys
+        int first = local.size() - keys.count("num_kv_shared_layers", local.size() - 1);
         checkShared(first);
         heads(headSize, first);
         inner(first);
@@ -36,7 +37,10 @@ record Gemma4Keys(GgufKeys keys, Map<String, Object> json, List<Boolean> local) 
         }
     }
 
-    /** llama.cpp reads the last layer before those that share if it is full, the one before if it has a window. */
+    /**
+     * Checks that layers share keys as in llama.cpp: full layers read the last layer that has keys of its own, layers
+     * with a window read the layer before it.
+     */
     private void checkShared(int first) throws FormatException {
         for (boolean kind : local.subList(first, local.size())) {
             int source = local.subList(0, first).lastIndexOf(kind);
@@ -81,7 +85,7 @@ record Gemma4Keys(GgufKeys keys, Map<String, Object> json, List<Boolean> local) 
         return Json.object("rope_type", "default", "rope_theta", keys.number("rope.freq_base" + suffix, 10000));
     }
 
-    /** The first pairs of a head turn. A tensor says how many, and what their frequencies are divided by. */
+    /** The first pairs of a head are rotated. A tensor gives their number and the divisor of their frequencies. */
     private Map<String, Object> turned(int headSize) throws FormatException {
         Map<String, Object> rope = rope("");
         if (keys.has(FACTORS)) {

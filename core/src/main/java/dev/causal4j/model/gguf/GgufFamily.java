@@ -30,7 +30,7 @@ import java.util.Set;
 /**
  * A family in a GGUF file, as llama.cpp writes it: the architecture, and the names and places of parameters. Immutable.
  *
- * <p>Linear weights are [out, in] there, Gemma's gains hold the one that is added, and Llama's queries and keys have
+ * <p>In these files linear weights are [out, in], Gemma's gains include the added 1, and Llama's queries and keys have
  * the rows of each head in pairs.
  */
 public final class GgufFamily implements FileLayout {
@@ -112,7 +112,7 @@ public final class GgufFamily implements FileLayout {
     private final TensorStore tensors;
     private final Set<String> present;
     private final Names names;
-    private final int layers; // without those that guess further tokens
+    private final int layers; // without layers that guess further tokens
 
     public GgufFamily(Json metadata, TensorStore tensors) throws FormatException {
         this.metadata = metadata;
@@ -144,11 +144,11 @@ public final class GgufFamily implements FileLayout {
     }
 
     /**
-     * The family in a file to write: {@link #metadata} and {@link #buffers} are the inverse of {@link #read}, which has
-     * to give the same architecture again.
+     * The family in a file to write: {@link #metadata} and {@link #buffers} are the inverse of {@link #read}, which
+     * must give the same architecture again.
      *
-     * @param subject of messages
-     * @throws UnsupportedModelException naming what no file can say
+     * @param subject the subject of messages
+     * @throws UnsupportedModelException naming a property that no file can express
      */
     public static GgufFamily of(String subject, Architecture model) throws FormatException {
         List<AttentionConfig> attentions = model.decoder().attentions();
@@ -180,7 +180,7 @@ public final class GgufFamily implements FileLayout {
                 .anyMatch(each -> each.feedForward().experts().isPresent());
         tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? "blk.0" + ROUTER : GATE, none);
         if (architecture == GgufArchitecture.GEMMA4) {
-            tensors.put(FUSED, none); // as converters write it
+            tensors.put(FUSED, none); // as converters write them
         }
         GgufFamily naming = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         for (ParameterSpec spec : model.specs()) {
@@ -208,7 +208,7 @@ public final class GgufFamily implements FileLayout {
         return present.contains(PACKED) && !architecture.has(Trait.DELTA);
     }
 
-    /** A decoder with the order of value heads that files have; parameters are written in it. */
+    /** The decoder with the order of value heads in files, in which parameters are written. */
     private static DecoderConfig asStored(DecoderConfig decoder) {
         return decoder.withBlocks(decoder.blocks().stream()
                 .map(block -> block.mixer() instanceof GatedDelta delta ? block.with(delta.asInterleaved()) : block)
@@ -222,7 +222,7 @@ public final class GgufFamily implements FileLayout {
                 || (architecture.has(Trait.QKV_BIASES) && spec.module().equals("qkv"));
     }
 
-    /** The keys of the file, but for the vocabulary's. */
+    /** The keys of the file, except the vocabulary's. */
     public Map<?, ?> metadata() {
         return metadata.root();
     }
@@ -282,10 +282,10 @@ public final class GgufFamily implements FileLayout {
         }
         AttentionConfig a = (AttentionConfig) decoder.blocks().get(spec.layer()).mixer();
         List<Origin.Part> parts = new ArrayList<>();
-        int head = 0; // of queries, keys, values
+        int head = 0; // counted over queries, keys and values
         for (Origin.Part all : origin.parts()) {
             for (int row = 0; row < all.rows(); row += a.headSize(), head++) {
-                if (head < a.heads() + a.kvHeads()) { // the halves lie in turn
+                if (head < a.heads() + a.kvHeads()) { // the halves are interleaved
                     parts.add(all.rows(row, a.headSize() / 2, 2));
                     parts.add(all.rows(row + 1, a.headSize() / 2, 2));
                 } else {
@@ -296,7 +296,7 @@ public final class GgufFamily implements FileLayout {
         return new Origin(parts);
     }
 
-    /** The shape of a tensor that has one of its own; empty for others. */
+    /** The shape of a tensor if it differs from the parameter's, else empty. */
     private static List<Long> shape(ParameterSpec spec) {
         return switch (spec.module()) {
             case "shared_router" -> List.of((long) spec.cols());
@@ -312,7 +312,8 @@ public final class GgufFamily implements FileLayout {
      */
     public Architecture read() throws FormatException {
         Architecture read = Families.read(configuration());
-        // Before parameters and their parts are listed the file has to have so many experts and heads.
+        // Parameters and their parts are listed by these numbers, so the file must first prove to have so many experts
+        // and heads.
         for (int layer = 0; layer < read.decoder().blocks().size(); layer++) {
             BlockConfig block = read.decoder().blocks().get(layer);
             if (block.mixer() instanceof AttentionConfig a) {

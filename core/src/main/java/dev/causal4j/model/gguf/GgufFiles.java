@@ -32,13 +32,13 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * Writes a model as a GGUF file that runs alone, in llama.cpp too. As thread-safe as the rows.
+ * Writes a model as a GGUF file that needs no other file, also in llama.cpp. As thread-safe as {@code rows}.
  *
- * @param subject of messages
+ * @param subject the subject of messages
  * @param bos the id that texts begin with, if there is one
  * @param eos the ids that end a text
- * @param templates of chats, and the special tokens by name
- * @param rows of a parameter, of a vector with one number each
+ * @param templates the chat templates, and the special tokens by name
+ * @param rows gives the rows of a parameter; rows of a vector have one number each
  */
 public record GgufFiles(
         String subject,
@@ -50,16 +50,17 @@ public record GgufFiles(
         Function<ParameterSpec, Matrix.Source> rows) {
     private static final List<String> ENDS = List.of("eos", "eot", "eom");
 
-    /** The numbers that llama.cpp gives to files by the type of their matrices. */
+    /** llama.cpp's numbers of files, by the type of their matrices. */
     private static final Map<BlockType, Integer> FILE_TYPES =
             Map.of(BlockType.F32, 0, BlockType.F16, 1, BlockType.BF16, 32, BlockType.Q8_0, 7, BlockType.Q4_0, 2);
 
     /**
      * Writes the file whole or not at all.
      *
-     * @param type of matrices; one whose rows are no whole blocks is f32, like vectors, positions and routers
-     * @param progress receives the bytes of weights written so far, and all
-     * @throws FormatException naming what no file can say
+     * @param type the type of matrices; a matrix whose rows are not whole blocks is f32, like vectors, positions and
+     *     routers
+     * @param progress receives the bytes of weights written so far, and the total
+     * @throws FormatException naming a property that no file can express
      * @throws IOException if writing fails
      */
     public void write(BlockType type, Path out, BiConsumer<Long, Long> progress) throws IOException {
@@ -67,9 +68,9 @@ public record GgufFiles(
         Map<String, Object> metadata = new LinkedHashMap<>();
         family.metadata().forEach((key, value) -> metadata.put((String) key, value));
         metadata.put("general.file_type", FILE_TYPES.get(type));
-        metadata.put("general.quantization_version", 2); // of the layouts of blocks
+        metadata.put("general.quantization_version", 2); // the version of the layouts of blocks
         metadata.putAll(vocabulary(metadata));
-        // By the name llama.cpp knows that Phi 3's tokens take the space behind them.
+        // llama.cpp decides by the name that Phi 3's tokens take the space after them.
         boolean phi = family.type().equals("phi3") && GgufVocabulary.isScored(metadata);
         String title = out.getFileName().toString().replaceFirst("\\.gguf$", "");
         metadata.put("general.name", phi ? "phi3 " + title : title.replaceAll("(?i)(phi)-?3", "$1_3"));
@@ -90,7 +91,7 @@ public record GgufFiles(
         GgufWriter.write(out, metadata, tensors, bytes -> progress.accept(bytes, total));
     }
 
-    /** A tensor with parts of parameters, all of one role: of several where it holds all experts'. */
+    /** A tensor with parts of parameters, all of one role: a tensor of all experts has several. */
     private GgufWriter.Source source(BlockType type, String name, Map<ParameterSpec, Origin> parameters) {
         var one = parameters.entrySet().iterator().next();
         ParameterSpec spec = one.getKey();
@@ -128,7 +129,7 @@ public record GgufFiles(
         return metadata;
     }
 
-    /** Refuses what would come back from the file as something else. */
+    /** Refuses special tokens that would differ when the file is read again. */
     private void check(GgufVocabulary read, Map<String, Integer> special) throws FormatException {
         Set<Integer> lost = new TreeSet<>(eos);
         lost.removeAll(read.stops());
@@ -142,7 +143,7 @@ public record GgufFiles(
             String expected = begins + ", as it would come back from a file";
             throw refused("bos_token_id", expected, own.toString(), "config.json must name that one");
         }
-        for (String name : List.of("bos_token", "eos_token")) { // which templates write
+        for (String name : List.of("bos_token", "eos_token")) { // templates may write them
             String said = String.valueOf(templates.specialTokens().get(name));
             String again = String.valueOf(read.templateSource().specialTokens().get(name));
             boolean asked = templates.templates().values().stream().anyMatch(text -> text.contains(name));
@@ -156,7 +157,7 @@ public record GgufFiles(
         return new UnsupportedModelException(subject + ", key \"" + key + '"', expected, got, remedy);
     }
 
-    /** Ids by what they are for. */
+    /** Ids by their purpose. */
     private Map<String, Integer> special(Tokenizer tokenizer) throws FormatException {
         Map<String, Integer> special = new LinkedHashMap<>();
         Stream<Integer> prefix = Arrays.stream(tokenizer.withPrefix(new int[0])).boxed();
@@ -177,7 +178,7 @@ public record GgufFiles(
         return special;
     }
 
-    /** The id of a special token that the files name; empty if they do not, or the model has no row for it. */
+    /** The id of a special token by its name in the files; empty if they have none, or the model has no row for it. */
     private Stream<Integer> named(Tokenizer tokenizer, String name) {
         String token = templates.specialTokens().getOrDefault(name, "");
         return tokenizer.id(token).stream()

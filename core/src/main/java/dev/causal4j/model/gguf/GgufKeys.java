@@ -31,22 +31,21 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys that configure a model in a GGUF file, behind the name of the architecture. A file is read as the
- * configuration that Hugging Face's files of the same model have, and a model is written in the same names. Not
- * thread-safe; used once.
+ * Translates GGUF keys to the model's config.json, so that one reader serves both. A key begins with the name of the
+ * architecture. A model is written from the same names. Not thread-safe; used once.
  */
 final class GgufKeys {
     // Keys without a counterpart of the same meaning.
-    static final String KEY_LENGTH = "attention.key_length"; // but this
+    static final String KEY_LENGTH = "attention.key_length"; // except this one
     static final String VALUE_LENGTH = "attention.value_length";
     static final String ROTATED = "rope.dimension_count";
-    static final String LOCAL = "_swa"; // behind the name of a key, of layers with windows
+    static final String LOCAL = "_swa"; // suffix of keys for layers with windows
     static final String SCALING = "rope.scaling.type";
     static final String FACTOR = "rope.scaling.factor";
     static final String ORIGINAL = "rope.scaling.original_context_length";
     static final String GAIN = "rope.scaling.attn_factor";
 
-    static final String SHARE = "rope.scaling.yarn_log_multiplier"; // of the gain that factors have in scores
+    static final String SHARE = "rope.scaling.yarn_log_multiplier"; // scales the gain of factors in scores
     static final String GROWTH = "attention.temperature_scale";
     static final String FAST = "rope.scaling.yarn_beta_fast";
     static final String SLOW = "rope.scaling.yarn_beta_slow";
@@ -60,12 +59,12 @@ final class GgufKeys {
     static final String GUESSERS = "nextn_predict_layers";
 
     // Tensors that are read with the keys.
-    static final String FACTORS = "rope_freqs.weight"; // for all lengths
-    static final float NEVER = 1e30f; // a pair whose frequency is divided by so much or more is not turned
+    static final String FACTORS = "rope_freqs.weight"; // for texts of all lengths
+    static final float NEVER = 1e30f; // a pair whose frequency has this divisor or a larger one is not rotated
     static final String SHORT_FACTORS = "rope_factors_short.weight";
     static final String LONG_FACTORS = "rope_factors_long.weight";
 
-    // Hugging Face's names of scalings, two of which are GGUF's too.
+    // Hugging Face's names of scalings; the first two are also GGUF's.
     static final String LINEAR = "linear";
     static final String YARN = "yarn";
     static final String LONG = "longrope";
@@ -74,8 +73,8 @@ final class GgufKeys {
     private final GgufArchitecture architecture;
     private final TensorStore tensors;
     private final Set<String> present;
-    private final Map<String, Object> json = new LinkedHashMap<>(); // Hugging Face's configuration
-    private int layers; // as soon as it is read, and likewise the next
+    private final Map<String, Object> json = new LinkedHashMap<>(); // the configuration for Hugging Face's reader
+    private int layers; // set when it is read, like the next ones
     private int hiddenSize;
     private int headSize;
     private int contextLength;
@@ -96,12 +95,12 @@ final class GgufKeys {
         String causal = key("attention.causal");
         metadata.support(causal, metadata.bool(causal, true), "true");
         json.put("model_type", type);
-        json.put("pad_token_id", Json.NULL); // else some families have one of their own vocabulary
+        json.put("pad_token_id", Json.NULL); // otherwise some families use an id of their own vocabulary
         json.put("tie_word_embeddings", !has("output.weight") && !architecture.has(Trait.UNTIED));
         json.put("attention_bias", has("blk.0.attn_output.bias"));
         json.put("mlp_bias", has("blk.0.ffn_down.bias"));
         int heads = sizes();
-        boolean twoKinds = architecture == GEMMA4; // layers with windows differ in more than that
+        boolean twoKinds = architecture == GEMMA4; // layers with windows differ in more than the window
         int inner = architecture == QWEN35_MOE
                 ? require("moe_intermediate_size")
                 : twoKinds ? 0 : requireEqual("intermediate_size");
@@ -123,7 +122,7 @@ final class GgufKeys {
         if (architecture == GEMMA2 || metadata.has(key("final_logit_softcapping"))) {
             number("final_logit_softcapping", 30);
         }
-        switch (architecture) { // sizes that no key tells belong to the largest models
+        switch (architecture) { // only the largest models have sizes that no key gives
             case GEMMA2 -> gemma(layers == 46 ? hiddenSize / heads : headSize);
             case GEMMA3 -> gemma(layers == 62 ? hiddenSize / heads : headSize);
             case GEMMA4 -> new Gemma4Keys(this, json, local).read(headSize, hasExperts);
@@ -149,7 +148,7 @@ final class GgufKeys {
         return new Json(metadata.subject(), json);
     }
 
-    /** Reads the sizes that all have; returns the number of heads. */
+    /** Reads the sizes that all architectures have; returns the number of heads. */
     private int sizes() throws FormatException {
         layers = put("num_hidden_layers", layers());
         check("num_hidden_layers", layers <= present.size(), "at most one block for each tensor");
@@ -161,7 +160,7 @@ final class GgufKeys {
         boolean wider = architecture != OLMO2 && !architecture.has(Trait.LAYER_NORMS);
         boolean filled = (long) headSize * heads == hiddenSize;
         support("head_dim", wider || filled, "embedding_length / attention.head_count");
-        Object length = value("max_position_embeddings"); // some files say that it has no bound
+        Object length = value("max_position_embeddings"); // some files give a number for no bound
         contextLength = length instanceof Long said && said > Architecture.MOST
                 ? put("max_position_embeddings", Architecture.MOST)
                 : require("max_position_embeddings");
@@ -172,7 +171,7 @@ final class GgufKeys {
         return heads;
     }
 
-    /** Layers without those that guess further tokens, which are the last. */
+    /** The number of layers, without the last ones, which guess further tokens. */
     int layers() throws FormatException {
         int all = metadata.requireInt(key("num_hidden_layers"), 1, Architecture.MOST);
         return architecture.has(Trait.DELTA) ? all - metadata.integer(key(GUESSERS), 0, 0, all - 1) : all;
@@ -194,7 +193,7 @@ final class GgufKeys {
         metadata.support(key(name), supported, expected);
     }
 
-    /** Puts a value that has a key of Hugging Face's into the configuration. */
+    /** Puts a value into the configuration if Hugging Face has a key for it. */
     private <T> T put(String name, T value) {
         if (GgufArchitecture.NAMES.containsKey(name)) {
             json.put(name, value);
@@ -226,7 +225,7 @@ final class GgufKeys {
         return (int) Math.min(shape.isEmpty() ? 1 : shape.getFirst(), Integer.MAX_VALUE);
     }
 
-    /** A number for each layer, of a list or the same. */
+    /** A number for each layer, from a list or one number for all. */
     List<Integer> each(String name, int least) throws FormatException {
         if (!(value(name) instanceof List<?> list)) {
             return Collections.nCopies(layers, require(name));
@@ -237,7 +236,7 @@ final class GgufKeys {
         return list.stream().map(Integer.class::cast).toList();
     }
 
-    /** A number, or a list of one for each layer, which must be equal. */
+    /** A number, or a list of equal numbers for the layers. */
     private int requireEqual(String name) throws FormatException {
         List<Integer> all = each(name, 1);
         support(name, Set.copyOf(all).size() == 1, "equal numbers");
@@ -255,12 +254,12 @@ final class GgufKeys {
         return list.stream().limit(layers).map(Boolean.class::cast).toList();
     }
 
-    /** Says which layers are of a kind, and what the others are. */
+    /** Writes the kinds of layers: {@code kind} where {@code are} has true, else {@code others}. */
     private void kinds(List<Boolean> are, String kind, String others) {
         json.put("layer_types", are.stream().map(is -> is ? kind : others).toList());
     }
 
-    /** Numbers of key heads, which layers of the kind have none of. */
+    /** Reads the numbers of key heads; layers with 0 are of the kind, the others attention. */
     private void mixers(String kind, String attention) throws FormatException {
         String name = "num_key_value_heads";
         List<Integer> counts = each(name, 0);
@@ -271,7 +270,7 @@ final class GgufKeys {
         kinds(counts.stream().map(count -> count == 0).toList(), kind, attention);
     }
 
-    /** Experts that sigmoids choose. */
+    /** Reads the keys of experts that are chosen by sigmoids. */
     private void sigmoids() throws FormatException {
         support(GATING, metadata.integer(key(GATING), 0, 0, Architecture.MOST) == SIGMOID, "2, sigmoids");
         int dense = put("num_dense_layers", metadata.requireInt(key("num_dense_layers"), 0, layers));
@@ -287,9 +286,9 @@ final class GgufKeys {
     }
 
     /**
-     * A size, and which layers it is of; llama.cpp ignores the keys of other architectures.
+     * Reads the size of windows and the layers that have one; llama.cpp ignores these keys in other architectures.
      *
-     * @return which layers have a window
+     * @return for each layer whether it has a window
      */
     private List<Boolean> windows() throws FormatException {
         int period = architecture.period;
@@ -327,7 +326,10 @@ final class GgufKeys {
         }
     }
 
-    /** Delta nets, whose norm of queries and keys has the epsilon of the others in llama.cpp, but 1e-6 in the model. */
+    /**
+     * Reads delta nets. In llama.cpp their norm of queries and keys has the epsilon of the other norms, in the model
+     * 1e-6.
+     */
     private void delta() throws FormatException {
         double epsilon = metadata.number(key("rms_norm_eps"), 0, 0, 1);
         support("rms_norm_eps", (float) epsilon == 1e-6f, "1e-6, which queries and keys are normed with");
@@ -389,7 +391,7 @@ final class GgufKeys {
         boolean fits = partial ? width <= headSize : width == headSize;
         support(ROTATED, fits, (partial ? "at most " : "") + "the key_length, " + headSize);
         if (partial) {
-            double share = (double) width / headSize; // whose product with the head's size is cut
+            double share = (double) width / headSize; // its product with the head's size is truncated
             json.put("partial_rotary_factor", (int) (headSize * share) == width ? share : Math.nextUp(share));
         }
         double factor = number(FACTOR, number("rope.scale_linear", 1));
@@ -401,7 +403,7 @@ final class GgufKeys {
         boolean known = factors || List.of("none", LINEAR, YARN).contains(said);
         support(SCALING, known, "none, linear or yarn");
         String kind = factors ? LONG : said.equals(LINEAR) && factor == 1 ? "none" : said;
-        boolean same = factors && names.size() == 1; // for all lengths
+        boolean same = factors && names.size() == 1; // one tensor for all lengths
         support(GAIN, kind.equals(YARN) || (factors && !same) || gain == 1, "1");
         double growth = architecture == MISTRAL3 ? metadata.number(key(GROWTH), 0, 0, 1e9) : 0;
         support(GROWTH, growth == 0 || kind.equals(YARN), "0 without yarn");
@@ -436,7 +438,7 @@ final class GgufKeys {
         json.put("rope_scaling", scaling);
     }
 
-    /** Older releases of Hugging Face's library take three keys there, and compute the gain. */
+    /** Older releases of Hugging Face's library accept three keys there, and compute the gain. */
     private void phi(Map<String, Object> scaling) {
         if (scaling.remove("original_max_position_embeddings") instanceof Integer original) {
             json.put("original_max_position_embeddings", original);
@@ -448,7 +450,7 @@ final class GgufKeys {
         scaling.put("type", scaling.remove("rope_type"));
     }
 
-    /** Keys that converters write, and llama.cpp does not read in these architectures. */
+    /** Reads keys that converters write, and that llama.cpp ignores in these architectures. */
     private void yarn(Map<String, Object> scaling, double gain) throws FormatException {
         scaling.put("beta_fast", number(FAST, 32));
         scaling.put("beta_slow", number(SLOW, 1));

@@ -8,13 +8,13 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 
-/** All that a GGUF file has of a model, from one reading of its header. Immutable and thread-safe. */
+/** The model in a GGUF file, from one reading of its header. Immutable and thread-safe. */
 public record GgufModel(Architecture architecture, GgufFamily family, GgufVocabulary vocabulary, TensorStore tensors) {
     /**
      * Opens a file; see {@link Gguf#open}.
      *
      * @param files holds the data of every tensor
-     * @throws FormatException if a file is not what it should be
+     * @throws FormatException if a file is not valid
      * @throws IOException if reading fails
      */
     public static GgufModel open(Path file, Arena files) throws IOException {

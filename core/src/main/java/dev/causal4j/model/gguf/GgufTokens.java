@@ -16,12 +16,12 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * Writes a tokenizer as the metadata of a GGUF file: the inverse of {@link GgufVocabulary}, which reads them again. A
- * tokenizer that would come back as another is refused. Immutable.
+ * Writes a tokenizer as the metadata of a GGUF file: the inverse of {@link GgufVocabulary}. A tokenizer that would
+ * differ when the file is read again is refused. Immutable.
  *
  * @param file the other keys of the file, and its name in messages
- * @param tokenizer what its tokenizer.json says
- * @param rows of the model, one for each token; those without one are unused
+ * @param tokenizer the content of its tokenizer.json
+ * @param rows the model's rows; rows without a token are unused
  */
 record GgufTokens(Json file, Json tokenizer, int rows) {
     private static final String PRE = "pre_tokenizer";
@@ -33,12 +33,12 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         return new GgufTokens(file, new Json("", Json.tree("", tokenizer.toJson())), rows);
     }
 
-    /** @param special ids by what they are for: bos, eos, eot, eom, padding */
+    /** @param special ids by their purpose: bos, eos, eot, eom, padding */
     Map<String, Object> metadata(Tokenizer of, Map<String, Integer> special) throws FormatException {
         if (of.kind().equals("unigram")) {
             throw refused("model", "byte pairs", "a unigram model");
         }
-        boolean plain = plain(); // text, not bytes
+        boolean plain = plain(); // merges text, not bytes
         boolean raw = plain && file.string("general.architecture", "").equals("gemma4");
         boolean scored = plain && !raw;
         int unknown = of.id(model().string("unk_token", "")).orElse(-1);
@@ -80,7 +80,7 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         return tokenizer.section("model");
     }
 
-    /** Whether it merges text as it is, as SentencePiece and Gemma 4 do, and not bytes. */
+    /** Whether it merges plain text, as SentencePiece and Gemma 4 do, and not bytes. */
     private boolean plain() throws FormatException {
         return steps(tokenizer.section(PRE)).stream()
                 .noneMatch(step -> "ByteLevel".equals(step.root().get("type")));
@@ -90,7 +90,7 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         List<Object> own = way(tokenizer);
         for (Map<String, Object> each : GgufVocabulary.ways(scored, raw)) {
             List<Object> other = way(GgufVocabulary.rules(new Json("", each)));
-            if (raw && keepsLines()) { // then it does not matter whether texts are split there
+            if (raw && keepsLines()) { // then splitting at lines makes no difference
                 other.remove(LINES);
                 own.remove(LINES);
             }
@@ -108,7 +108,7 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
                 .allMatch(made -> !made.contains("\n") || made.replace("\n", "").isEmpty());
     }
 
-    /** How texts are normalized and split: equal for settings that do the same, whatever they call it. */
+    /** The steps that normalize and split texts, equal for settings that do the same under other names. */
     private static List<Object> way(Json settings) throws FormatException {
         List<Object> way = new ArrayList<>();
         way.add(settings.section("model").bool("ignore_merges", false));
@@ -116,7 +116,7 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         for (Json step : steps(settings.section(PRE))) {
             switch (step.requireString("type")) {
                 case "Digits" -> way.add(step.bool("individual_digits", false) ? "\\p{N}" : "\\p{N}+");
-                case "Split" -> { // one without a pattern looks for a space, which is never there
+                case "Split" -> { // a split without a pattern looks for a space, which never occurs
                     String regex = step.section("pattern").string("Regex", "");
                     way.add(regex.replace("\r", "\\r").replace("\n", "\\n"));
                 }
@@ -154,7 +154,7 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
                 .toList();
     }
 
-    /** Scores that order pieces as the merges that make them. */
+    /** Scores that order pieces like the merges that make them. */
     private List<Float> scores(Tokenizer of) throws FormatException {
         List<List<String>> merges = merges();
         List<Float> scores = new ArrayList<>(Collections.nCopies(rows, (float) -merges.size()));
@@ -177,7 +177,7 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         }
     }
 
-    /** All that has to come back, by its key. */
+    /** The properties that must be the same when the file is read again, by their keys. */
     private Map<String, Object> meaning() throws FormatException {
         Map<String, Object> meaning = Json.object("merges", groups(), "added_tokens", added());
         if (plain()) {
@@ -192,13 +192,13 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         return meaning;
     }
 
-    /** Merges of one piece, which may come in any order. */
+    /** The merges that make one piece, in any order. */
     private record Group(String piece, Set<List<String>> merges) {}
 
     /**
-     * Merges that are used, in groups that are equal where they merge alike. Those of added runs of spaces are one
-     * group if they come first: only runs longer than any token are then cut elsewhere, as llama.cpp cuts them. Other
-     * added tokens are found before anything is merged.
+     * The used merges, in groups that are equal for tokenizers that merge alike. Merges of added runs of spaces are one
+     * group if they come first: then only runs longer than any token are cut at other places, as by llama.cpp. Merges
+     * of other added tokens are left out, since these tokens are found before anything is merged.
      */
     private List<Group> groups() throws FormatException {
         Set<Object> added = new HashSet<>();
@@ -220,7 +220,8 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
     }
 
     /**
-     * The tokens by id. Whether they are matched in normalized text does not matter where that is how they are spelled.
+     * The added tokens by id. Whether a token is matched in normalized text does not matter if normalization leaves it
+     * unchanged.
      */
     private Map<Integer, Map<?, ?>> added() throws FormatException {
         List<Json> normalizer = steps(tokenizer.section("normalizer"));

@@ -28,8 +28,8 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * The vocabulary in a GGUF file's metadata, as the tokenizer's files in Hugging Face's layout have it. Immutable and
- * thread-safe. Flags that GGUF does not have, such as which tokens take the space beside them, are llama.cpp's.
+ * Reads the vocabulary in a GGUF file's metadata as a tokenizer.json. Flags that GGUF lacks, such as which tokens take
+ * the space beside them, are llama.cpp's. Immutable and thread-safe.
  */
 public final class GgufVocabulary {
     /** The tensor with a row for each token. */
@@ -47,21 +47,21 @@ public final class GgufVocabulary {
     private static final String BEGINS = KEYS + "add_bos_token";
     private static final String PREFIXED = KEYS + "add_space_prefix";
     private static final String ID = "_token_id";
-    private static final String SCORED = "llama"; // the kind of tokenizer
+    private static final String SCORED = "llama"; // a kind of tokenizer: with scores, as in SentencePiece
     private static final String BYTES = "gpt2";
-    private static final String RAW = "gemma4"; // merges of plain text, whose spaces are marks
+    private static final String RAW = "gemma4"; // merges of plain text with marks for spaces
     private static final String KINDS_KNOWN = "gpt2, llama or gemma4";
-    static final String MARK = "\u2581"; // SentencePiece's for a space
+    static final String MARK = "\u2581"; // SentencePiece's mark for a space
 
     // Kinds of tokens.
     static final int NORMAL = 1;
     static final int UNKNOWN = 2;
     static final int CONTROL = 3;
-    static final int OWN = 4; // a user's
+    static final int OWN = 4; // user-defined
     static final int UNUSED = 5;
     static final int BYTE = 6;
 
-    /** A second's work. Gemma's vocabulary of 262,144 pieces has 20 million. */
+    /** Characters to compare for halves: a second's work. Gemma's vocabulary of 262,144 pieces has 20 million. */
     private static final long MOST_IN_HALVES = 1 << 30;
 
     private static final Json RULES = rules();
@@ -71,12 +71,12 @@ public final class GgufVocabulary {
     private final boolean supported;
     private final List<String> pieces;
     private final List<Integer> kinds;
-    private final BitSet lengths = new BitSet(); // of pieces that are text
+    private final BitSet lengths = new BitSet(); // the lengths of pieces that are text
 
     /**
-     * @param metadata of the file
-     * @param rows the model's, one for each token
-     * @throws FormatException if there is no vocabulary of so many tokens
+     * @param metadata the file's metadata
+     * @param rows the model's rows, one for each token
+     * @throws FormatException if there is no vocabulary of {@code rows} tokens
      */
     GgufVocabulary(Json metadata, long rows) throws FormatException {
         this.metadata = metadata;
@@ -89,7 +89,7 @@ public final class GgufVocabulary {
         List<String> tokens = metadata.strings(TOKENS);
         boolean fits = tokens.size() == rows || (!supported && tokens.isEmpty());
         metadata.check(TOKENS, fits, rows + " tokens, one for each row of the embedding");
-        for (String key : List.of(KINDS, SCORES)) { // before they become objects
+        for (String key : List.of(KINDS, SCORES)) { // before the numbers become objects
             Object given = metadata.root().get(key);
             boolean each = given instanceof List<?> list && (list.isEmpty() || list.size() == tokens.size());
             metadata.check(key, given == null || each, "one for each token");
@@ -100,7 +100,7 @@ public final class GgufVocabulary {
         ids(this::isText).forEach(id -> lengths.set(pieces.get(id).length()));
     }
 
-    /** Tokens in which SentencePiece's own runs of a mark are written with another: files have them as spaces. */
+    /** The tokens, with user-defined runs of {@code mark} written as {@code other}: files have these runs as spaces. */
     private static List<String> respaced(List<String> tokens, List<Integer> kinds, String mark, String other) {
         return IntStream.range(0, tokens.size())
                 .mapToObj(id -> {
@@ -115,7 +115,7 @@ public final class GgufVocabulary {
     /**
      * Reads the vocabulary of a GGUF file.
      *
-     * @throws FormatException if it is no GGUF file, or has no vocabulary
+     * @throws FormatException if it is not a GGUF file, or has no vocabulary
      * @throws IOException if reading fails
      */
     public static GgufVocabulary read(Path file) throws IOException {
@@ -143,7 +143,7 @@ public final class GgufVocabulary {
         return id("eos", scored ? 2 : -1);
     }
 
-    /** The tokens that end a text or a turn: as its keys say, and those known by their text. */
+    /** The tokens that end a text or a turn: by the keys, and by their known texts. */
     public Set<Integer> stops() throws FormatException {
         Set<Integer> stops = new TreeSet<>();
         eos().ifPresent(stops::add);
@@ -183,7 +183,7 @@ public final class GgufVocabulary {
         return new Json(metadata.subject(), rules.root()).with(more);
     }
 
-    /** The settings that metadata mean for the kind of tokenizer and for the way to split texts. */
+    /** The settings of the kind of tokenizer and of the way to split texts in the metadata. */
     static Json rules(Json metadata) throws FormatException {
         Json own = way(metadata);
         boolean raw = isRaw(metadata.root());
@@ -214,10 +214,10 @@ public final class GgufVocabulary {
     }
 
     /**
-     * The metadata of all ways to split texts, whose {@link #rules} differ.
+     * The metadata of all ways to split texts; their {@link #rules} differ.
      *
-     * @param scored whether of SentencePiece's kind, else of bytes
-     * @param raw whether of plain text
+     * @param scored whether the kind is SentencePiece's, else of bytes
+     * @param raw whether the kind is of plain text
      */
     static List<Map<String, Object>> ways(boolean scored, boolean raw) throws FormatException {
         if (raw) {
@@ -236,9 +236,9 @@ public final class GgufVocabulary {
      * The metadata of a vocabulary.
      *
      * @param way one of {@link #ways}
-     * @param kinds of the pieces, from {@link #NORMAL} to {@link #BYTE}
-     * @param order merges as {@code "left right"}, or of SentencePiece's kind the scores of all pieces
-     * @param special ids by what they are for: bos, eos, eot, eom, unknown, padding
+     * @param kinds the kinds of the pieces, from {@link #NORMAL} to {@link #BYTE}
+     * @param order merges as {@code "left right"}, or for SentencePiece's kind the scores of all pieces
+     * @param special ids by their purpose: bos, eos, eot, eom, unknown, padding
      * @param begins whether texts begin with bos
      */
     static Map<String, Object> metadata(
@@ -258,7 +258,7 @@ public final class GgufVocabulary {
         return metadata;
     }
 
-    /** Whether a file says that its vocabulary is of SentencePiece's kind, with scores. */
+    /** Whether a file's vocabulary is of SentencePiece's kind, with scores. */
     static boolean isScored(Map<?, ?> metadata) {
         return SCORED.equals(metadata.get(MODEL));
     }
@@ -268,12 +268,12 @@ public final class GgufVocabulary {
         return RAW.equals(metadata.get(MODEL));
     }
 
-    /** The metadata of a file without vocabulary, whose model takes token ids alone. */
+    /** The metadata of a file without vocabulary; its model takes token ids alone. */
     static Map<String, Object> noMetadata() {
         return Map.of(MODEL, "none");
     }
 
-    /** The metadata of chat templates, by their name; {@code default} is the one for conversations without tools. */
+    /** The metadata of chat templates by name; {@code default} is for conversations without tools. */
     static Map<String, Object> templates(Map<String, String> sources) {
         Map<String, Object> metadata = new TreeMap<>();
         sources.forEach((name, source) -> metadata.put(TEMPLATE + (name.equals(DEFAULT) ? "" : "." + name), source));
@@ -294,7 +294,7 @@ public final class GgufVocabulary {
         return ids;
     }
 
-    /** The pattern by which GPT-2 splits text, which byte-level splitting has unless it is told not to. */
+    /** The pattern by which GPT-2 splits text, the default of byte-level splitting. */
     static String wordsOfGpt2() throws FormatException {
         return RULES.requireString("gpt-2_words");
     }
@@ -332,10 +332,10 @@ public final class GgufVocabulary {
     }
 
     /**
-     * The merges, left and right piece of each, best first.
+     * The merges, as left and right piece, best first.
      *
-     * @param ids those of {@link #ids}
-     * @throws FormatException if they, or the scores they are made of, are missing
+     * @param ids from {@link #ids}
+     * @throws FormatException if the merges, or the scores that give them, are missing
      */
     private List<List<String>> merges(Map<String, Integer> ids) throws FormatException {
         checkHalves();
@@ -352,7 +352,7 @@ public final class GgufVocabulary {
                 merges.add(List.of(left, right));
             }
         }
-        if (isRaw(metadata.root())) { // a run of lines that is a token is taken whole
+        if (isRaw(metadata.root())) { // a run of line ends that is a token is merged whole
             Set<String> known =
                     merges.stream().map(GgufVocabulary::pair).collect(Collectors.toSet()); // strings are comparable
             ids(id -> !pieces.get(id).isEmpty()
@@ -368,7 +368,7 @@ public final class GgufVocabulary {
         return String.join("\0", halves);
     }
 
-    /** All the ways to make a piece of two: first SentencePiece's own runs of spaces, then in the order of scores. */
+    /** All ways to make a piece of two: first of user-defined runs of spaces, then in the order of scores. */
     private List<List<String>> scoredMerges(Map<String, Integer> ids) throws FormatException {
         List<Double> scores = metadata.numbers(SCORES, pieces.size());
         metadata.check(SCORES, scores.stream().allMatch(Double::isFinite), "finite numbers");
@@ -385,7 +385,10 @@ public final class GgufVocabulary {
         return Stream.concat(spaces, normal).toList();
     }
 
-    /** The ways to make a piece of two that are text. Only cuts where both halves have the length of some text are tried. */
+    /**
+     * The ways to make a piece of two pieces of text. Only cuts whose halves have the lengths of some pieces of text
+     * are tried.
+     */
     private Stream<List<String>> halves(String piece, Map<String, Integer> ids) {
         Predicate<String> isText = half -> ids.containsKey(half) && isText(ids.getOrDefault(half, 0));
         return cuts(piece.length())
@@ -401,7 +404,7 @@ public final class GgufVocabulary {
         return kinds.get(id) == NORMAL || kinds.get(id) == OWN;
     }
 
-    /** Refuses pieces of so many long lengths that looking for their halves would take hours. */
+    /** Refuses pieces of many different long lengths: the search for their halves would take hours. */
     private void checkHalves() throws FormatException {
         Map<Integer, Long> counts =
                 pieces.stream().collect(Collectors.groupingBy(String::length, Collectors.counting()));
@@ -420,7 +423,7 @@ public final class GgufVocabulary {
                 .filter(id -> !pieces.get(id).isEmpty() && which.test(id));
     }
 
-    /** The special tokens by their names in a {@code tokenizer_config.json}. */
+    /** The special tokens by their name in a {@code tokenizer_config.json}. */
     private Map<String, String> specialTokens() {
         Map<String, String> tokens = new LinkedHashMap<>();
         bos().ifPresent(id -> tokens.put("bos_token", pieces.get(id)));
@@ -430,7 +433,7 @@ public final class GgufVocabulary {
         return tokens;
     }
 
-    /** The chat templates by name; {@code default} is the one for conversations without tools. */
+    /** The chat templates by name; {@code default} is for conversations without tools. */
     private Map<String, String> templates() throws FormatException {
         Map<String, String> templates = new LinkedHashMap<>();
         for (Object key : metadata.root().keySet()) {
@@ -446,7 +449,7 @@ public final class GgufVocabulary {
     /**
      * The chat templates and the special tokens they use.
      *
-     * @throws FormatException if a template is no text
+     * @throws FormatException if a template is not a text
      */
     public ChatTemplate.Source templateSource() throws FormatException {
         return new ChatTemplate.Source(metadata.subject(), templates(), specialTokens());
@@ -455,7 +458,7 @@ public final class GgufVocabulary {
     /**
      * The tokenizer.
      *
-     * @throws FormatException if pieces and merges do not belong together
+     * @throws FormatException if pieces and merges do not fit each other
      * @throws dev.causal4j.UnsupportedModelException if the tokenizer is of a kind that is not supported
      */
     public Tokenizer tokenizer() throws FormatException {

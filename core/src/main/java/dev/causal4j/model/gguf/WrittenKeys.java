@@ -49,7 +49,7 @@ import java.util.Objects;
 import java.util.function.Function;
 
 /**
- * Writes the keys of a model, as far as there are some for what it does.
+ * Writes the keys of a model, as far as GGUF has keys for its properties.
  *
  * @param keys receives them by Hugging Face's names
  * @param tensors receives the tensors that are read with the keys
@@ -59,7 +59,7 @@ record WrittenKeys(
     Map<String, Object> write() throws FormatException {
         DecoderConfig decoder = model.decoder();
         BlockConfig block = decoder.blocks().getFirst();
-        boolean twoKinds = architecture == GEMMA4; // layers with windows, and full ones, which are the last
+        boolean twoKinds = architecture == GEMMA4; // layers with windows and full layers; the last is full
         AttentionConfig attention =
                 twoKinds ? decoder.attentions().getLast() : decoder.attentions().getFirst();
         writeSizes(decoder, block, attention, twoKinds);
@@ -97,7 +97,8 @@ record WrittenKeys(
             keys.put("final_logit_softcapping", model.logitCap());
         }
         decoder.attentions().stream()
-                .sorted(Comparator.comparingInt(AttentionConfig::window)) // the positions of full layers may be scaled
+                // full layers first: their positions may be scaled
+                .sorted(Comparator.comparingInt(AttentionConfig::window))
                 .forEach(this::writePositions);
         Map<String, Object> named = new LinkedHashMap<>();
         keys.forEach((name, value) -> named.put(architecture.key(name), value));
@@ -119,7 +120,7 @@ record WrittenKeys(
         keys.put(layerNorms ? "layer_norm_eps" : "rms_norm_eps", block.norm().epsilon());
     }
 
-    /** All delta nets are equal; a model without them says nothing of their sizes. */
+    /** Writes the sizes of delta nets, which are all equal, and the layers that have one. */
     private void writeDelta() throws FormatException {
         List<Boolean> recurrent = new ArrayList<>();
         for (BlockConfig block : model.decoder().blocks()) {
@@ -140,10 +141,10 @@ record WrittenKeys(
                         / 2;
         List<Integer> sections = new ArrayList<>(said.size() == 3 ? said : List.of(turned, 0, 0));
         sections.add(0);
-        keys.put(GgufKeys.SECTIONS, sections); // of pictures and films; llama.cpp asks for them
+        keys.put(GgufKeys.SECTIONS, sections); // for pictures and films; llama.cpp requires them
     }
 
-    /** All such layers are equal. */
+    /** Writes the sizes of state spaces, which are all equal. */
     private void writeStateSpace(MixerConfig mixer, AttentionConfig attention) {
         if (mixer instanceof StateSpace space) {
             keys.put("linear_conv_kernel_dim", space.kernel());
@@ -155,7 +156,10 @@ record WrittenKeys(
         }
     }
 
-    /** Which layers have windows, read others' keys or have inputs of their own; the sizes of those with windows. */
+    /**
+     * Writes which layers have windows, read other layers' keys or have inputs of their own, and the sizes of layers
+     * with windows.
+     */
     private void writeKinds() {
         List<AttentionConfig> all = model.decoder().attentions();
         PerLayerConfig own = model.decoder().perLayer();
@@ -171,7 +175,7 @@ record WrittenKeys(
         });
     }
 
-    /** A number of each layer. */
+    /** A value for each layer. */
     private <T> List<T> each(Function<BlockConfig, T> of) {
         return model.decoder().blocks().stream().map(of).toList();
     }
@@ -180,7 +184,7 @@ record WrittenKeys(
         return block.feedForward().each().innerSize();
     }
 
-    /** Key heads, 0 of a layer without attention. */
+    /** Key heads; 0 for a layer without attention. */
     private int kvHeads(BlockConfig block) {
         return block.mixer() instanceof AttentionConfig attention ? attention.kvHeads() : 0;
     }
@@ -247,7 +251,7 @@ record WrittenKeys(
         }
     }
 
-    /** The numbers that frequencies are divided by. */
+    /** The divisors of frequencies. */
     private static float[] factors(Formula formula, int width, List<Double> frequencies) {
         float[] factors = new float[frequencies.size()];
         for (int j = 0; j < factors.length; j++) {
