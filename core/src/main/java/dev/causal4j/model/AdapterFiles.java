@@ -33,13 +33,14 @@ import org.jspecify.annotations.Nullable;
  * with {@code base_model.model.MODULE.lora_A.weight} [rank, in] and {@code MODULE.lora_B.weight} [out, rank] for each
  * linear layer.
  *
- * <p>Layers that are packed here, such as queries, keys and values, are several modules there. Written, each has all of
- * A and its rows of B. Read, an A that modules share is one again; different ones are stacked, and B is 0 where outputs
- * of a module meet the A of another. Both are exact: each output is the same sum in the same order, but for zeros.
+ * <p>A layer that is packed here, such as queries, keys and values, is several modules there. When it is written, each
+ * module has all of A and its rows of B. When it is read, an A that all modules share is used once; different ones are
+ * stacked, and B is 0 between the outputs of a module and the A of another. Both are exact: each output is the same sum
+ * in the same order, except for added zeros.
  *
- * @param subject what messages call it
+ * @param subject its name in messages
  * @param unused names of tensors that no layer has
- * @param root what names of weights begin with
+ * @param root the prefix of names of weights
  * @param scale alpha / rank
  */
 record AdapterFiles(
@@ -51,20 +52,20 @@ record AdapterFiles(
     private static final String DOWN = ".lora_A.weight";
     private static final String UP = ".lora_B.weight";
 
-    /** Keys of what changes the arithmetic, or trains more than matrices of one rank and scale. */
+    /** Keys that change the arithmetic, or train more than matrices of one rank and scale. */
     private static final String UNSUPPORTED = "use_dora lora_bias use_qalora use_bdlora modules_to_save rank_pattern"
             + " alpha_pattern layer_replication target_parameters trainable_token_indices alora_invocation_tokens"
             + " arrow_config velora_config monteclora_config megatron_config";
 
     private static final List<Object> OFF = List.of(false, List.of(), Map.of());
 
-    /** First values of A and B that leave the weights of the layer as they are. */
+    /** Initializations of A and B that leave the weights of the layer unchanged. */
     private static final Set<Object> FIRST_VALUES = Set.of(true, false, "gaussian", "eva", "orthogonal");
 
     /**
-     * Reads the adapters of a model, by the names of their weights; none without a folder.
+     * Reads the adapters of a model, by the names of their weights; there are none without a folder.
      *
-     * @throws FormatException if they are not what they should be, of another model, or not supported
+     * @throws FormatException if they are not valid, of another model, or not supported
      */
     static Map<String, LowRank> read(@Nullable Path folder, ModelConfig model, Device device) throws IOException {
         if (folder == null) {
@@ -120,13 +121,13 @@ record AdapterFiles(
     /**
      * B of a module.
      *
-     * @param column where its columns begin in the packed B
+     * @param column its first column in the packed B
      */
     private record Module(TensorView up, int column) {}
 
     private void read(ParameterSpec spec, Device device, Map<String, LowRank> adapters) throws FormatException {
         Origin origin = model.origin(spec, root).withInputs(rank, AdapterFiles::up);
-        List<TensorView> downs = new ArrayList<>(); // all different
+        List<TensorView> downs = new ArrayList<>(); // without repetitions
         Map<String, Module> modules = new HashMap<>();
         for (Origin.Part part : origin.parts()) {
             String name = part.name().replace(UP, DOWN);
@@ -173,7 +174,7 @@ record AdapterFiles(
         return StoredRows.tensor(subject, store, name, shape, Checkpoint.FLOATS, false);
     }
 
-    /** Whether a parameter's tensors are weights of modules: those of several experts are not. */
+    /** Whether a parameter's tensors are weights of modules; tensors of several experts are not. */
     private static boolean areModules(Origin origin) {
         return origin.parts().stream()
                 .allMatch(part -> part.name().endsWith(WEIGHT) && part.shape().size() == 2);
@@ -211,7 +212,7 @@ record AdapterFiles(
     }
 
     /**
-     * Writes the adapters of a model, the matrices last. All have the largest rank; what smaller ones lack is 0.
+     * Writes the adapters of a model, the matrices last. All have the largest rank; smaller ones are padded with 0.
      *
      * @throws IllegalStateException unless {@link #canWrite}
      */
@@ -267,14 +268,14 @@ record AdapterFiles(
         return config;
     }
 
-    /** A number that gives the scale when it is divided by the rank, a short one if possible. */
+    /** The alpha that divided by the rank gives the scale, with few digits if possible. */
     private static Number alpha(int rank, float scale) {
         double exact = (double) scale * rank;
         double alpha = (float) ((float) exact / (double) rank) == scale ? (float) exact : exact;
         return alpha == Math.rint(alpha) ? (Number) (long) alpha : (Number) alpha;
     }
 
-    /** The last names of modules if all linear layers have an adapter, else the whole names. */
+    /** The last components of the modules' names if all linear layers have an adapter, else the whole names. */
     private static List<String> targets(CausalLM model, Set<ParameterSpec> adapted) {
         boolean all =
                 model.config().specs().stream().allMatch(spec -> !spec.role().isLinear() || adapted.contains(spec));

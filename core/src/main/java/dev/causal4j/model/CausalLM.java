@@ -32,11 +32,11 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A causal language model: decoder, head and, where there are some, a tokenizer and a chat template. Immutable and
- * thread-safe; many callers share one.
+ * A causal language model: decoder and head, perhaps with a tokenizer and a chat template. Immutable and thread-safe;
+ * many callers share one.
  *
- * <p>A model owns memory off heap until it is closed: keys and values, and weights that it loaded or made; and the engine
- * that its callers share. As {@link Parameters} it returns its own, so another model can reuse them.
+ * <p>Until it is closed a model owns memory off heap, for keys and values and for the weights that it loaded or made,
+ * and the engine that its callers share. As {@link Parameters} it returns its own, so another model can reuse them.
  */
 public final class CausalLM implements Parameters, AutoCloseable {
     private final String name;
@@ -46,10 +46,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final TextFiles text;
     private final KVCache.Options cached;
     private final @Nullable Arena owned;
-    private final Map<Class<?>, Owned> parts = new HashMap<>(); // guarded by itself, as is closed
+    private final Map<Class<?>, Owned> parts = new HashMap<>(); // guarded by itself; it guards closed, too
     private boolean closed;
 
-    /** What was made for the model, and how it is closed. */
+    /** A part that was made for the model, and how it is closed. */
     private record Owned(Object part, Runnable closing) {}
 
     CausalLM(
@@ -79,7 +79,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /**
      * Loads a GGUF file or a folder in Hugging Face layout (config.json, safetensors, and a tokenizer if there is one)
-     * in the dtype its weights are stored in: if that is one, otherwise in f32; without loss.
+     * in the dtype of its stored weights, or in f32 if they have several; without loss.
      *
      * @throws FormatException if a file is not what it should be
      * @throws IOException if reading fails
@@ -126,10 +126,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * A model to measure speed with, as {@link #create} makes one but for the distribution: uniform numbers of the same
-     * deviation, of 16 bits, which take a fraction of the time. Equal seeds give equal bits.
+     * A model to measure speed with, as from {@link #create} except for the distribution: uniform numbers of 16 bits
+     * with the same deviation, which take a fraction of the time. Equal seeds give equal bits.
      *
-     * @param options of dtypes, f32 if there is none, and threads
+     * @param options dtypes, by default f32, and threads
      */
     public static CausalLM random(ModelConfig config, long seed, LoadOptions options) {
         return InitialParameters.uniform(config, seed, options);
@@ -156,7 +156,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * and it must not outlive their owner.
      *
      * @param parameters the source of {@link ModelConfig#specs}, called once for each, in that order
-     * @throws IllegalArgumentException if a parameter has another shape, or the tokenizer goes beyond the vocabulary
+     * @throws IllegalArgumentException if a parameter has another shape, or the tokenizer has ids outside of the
+     *     vocabulary
      */
     public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
         return new CausalLM(name, config, parameters, LoadOptions.DEFAULT.cache(), TextFiles.of(tokenizer), null);
@@ -169,9 +170,9 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /**
      * This model without adapters for another vocabulary; see {@link CausalLMHead#withVocabularySize}. It shares the
-     * memory of this one, which must stay open, and owns that of its embedding and head.
+     * memory of this one, which must stay open, and owns the memory of its embedding and head.
      *
-     * @throws IllegalArgumentException if the tokenizer or a special id goes beyond it
+     * @throws IllegalArgumentException if the tokenizer has ids outside of it, or a special id is
      */
     public CausalLM withVocabularySize(int size) {
         Device device = Device.open(head.compute());
@@ -194,11 +195,11 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /**
      * This model with the low-rank adapter in a folder of PEFT's layout (adapter_config.json,
-     * adapter_model.safetensors), from {@link #saveAdapter} or from Python, instead of its own. It shares the memory of
-     * this one, which must stay open, and owns that of the adapter, which is f32.
+     * adapter_model.safetensors), from {@link #saveAdapter} or from Python, instead of its own adapter. It shares the
+     * memory of this model, which must stay open, and owns the memory of the adapter, which is f32.
      *
-     * <p>An adapter that was saved has the bits of the one in memory: the model computes the same as when it was saved,
-     * and {@link #merged} gives the same weights.
+     * <p>A saved adapter has the bits of the one in memory: the model computes the same as when it was saved, and
+     * {@link #merged} gives the same weights.
      *
      * @throws FormatException if the adapter is of another model, or of a kind that is not supported
      * @throws IOException if reading fails
@@ -216,8 +217,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * Saves the adapter alone, in PEFT's layout, into a folder that exists: Python's library adds it to the same model,
-     * {@link #withAdapter} does here.
+     * Saves the adapter alone, in PEFT's layout, into a folder that exists. Python's library or {@link #withAdapter}
+     * adds it to the same model.
      *
      * @throws IllegalStateException unless {@link #canSaveAdapter}
      * @throws IOException if writing fails
@@ -227,8 +228,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * Whether the model has an adapter whose layers PEFT has names for: it has none for gpt-oss's experts. All of its
-     * scales must be equal.
+     * Whether the model has an adapter, PEFT has names for its layers (it has none for gpt-oss's experts), and all
+     * scales are equal.
      */
     public boolean canSaveAdapter() {
         return AdapterFiles.canWrite(this);
@@ -246,10 +247,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * Saves the model as a folder in Hugging Face layout, which must exist: the tokenizer, config.json and
-     * generation_config.json if it has them, and model.safetensors last. Each file is written whole or not at all;
-     * equal models give equal bytes. The head is left out when it is the embedding, and adapters become part of their
-     * layers.
+     * Saves the model as a folder in Hugging Face layout, which must exist: the tokenizer, config.json,
+     * generation_config.json if the model has one, and model.safetensors last. Each file is written whole or not at
+     * all; equal models give equal bytes. The head is left out when it is the embedding, and adapters become part of
+     * their layers.
      *
      * @param dtype f32, or bf16 or f16 to round the weights to it
      * @throws IOException if writing fails
@@ -286,13 +287,13 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /**
      * The chat template of the model's files; empty if they have none. Each call parses it.
      *
-     * @throws TemplateException if it is no template, or uses what is not supported
+     * @throws TemplateException if it is not a template, or uses an unsupported construct
      */
     public Optional<ChatTemplate> chatTemplate() {
         return text.templates().parse();
     }
 
-    /** The id an empty prompt starts from, if there is one. */
+    /** The id that an empty prompt starts from, if there is one. */
     public OptionalInt bos() {
         return config.bos();
     }
@@ -302,7 +303,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return config.eos();
     }
 
-    /** How it generates unless it is told otherwise. */
+    /** The options of generation that it has by default. */
     public GenerationDefaults generationDefaults() {
         return config.generation();
     }
@@ -314,9 +315,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * Begins to compile the vector kernels that the model needs, in the background, for a program that waits for its
-     * first request. Without it they are compiled when requests have come; plain Java computes meanwhile, with equal
-     * bits.
+     * Starts to compile the vector kernels of the model in the background, for a program that waits for its first
+     * request. Otherwise they are compiled once requests have come; plain Java computes meanwhile, with equal bits.
      */
     public void warmUp() {
         matrices().forEach(Matrix::warmUp);
@@ -407,7 +407,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * What all callers of the model share beside it, such as an engine. It is made once and closed with the model.
+     * An object that all callers of the model share, such as an engine. It is made once and closed with the model.
      *
      * @throws IllegalStateException if the model is closed
      */
@@ -424,7 +424,9 @@ public final class CausalLM implements Parameters, AutoCloseable {
         }
     }
 
-    /** Ends what callers share, and frees keys, values and its own weights. Call it after the last use of the model. */
+    /**
+     * Closes the shared objects, and frees keys, values and its own weights. Call it after the last use of the model.
+     */
     @Override
     public void close() {
         List<Owned> ending;

@@ -40,7 +40,8 @@ import java.util.stream.Stream;
  * @param model its folder or GGUF file
  * @param options the dtype, by default the stored one; an adapter to make part of the weights; threads; and a listener
  *     of the bytes that are written
- * @param shardBytes the most bytes of a file of weights in Hugging Face layout; more are several files with an index
+ * @param shardBytes the most bytes of a file of weights in Hugging Face layout; larger models are several files with an
+ *     index
  * @param overwrite whether the target may also be an earlier conversion
  */
 public record Conversion(Path model, LoadOptions options, long shardBytes, boolean overwrite) {
@@ -51,7 +52,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
             Checkpoint.CONFIG,
             GenerationDefaults.FILE,
             "tokenizer.json",
-            "tokenizer.model", // SentencePiece's, for other programs
+            "tokenizer.model", // the file of SentencePiece, for other programs
             TOKENIZER_CONFIG,
             "chat_template.jinja",
             "additional_chat_templates/tool_use.jinja",
@@ -60,7 +61,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
             "special_tokens_map.json",
             "added_tokens.json");
 
-    /** Files that earlier versions wrote beside them. */
+    /** Further files of earlier versions. */
     private static final List<String> EARLIER = List.of("vocabulary.bin", "tokenizer.json.prepared");
 
     /** The conversion of a model in its stored dtype, to one file, which must not exist. */
@@ -73,7 +74,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         return new Conversion(model, others, shardBytes, overwrite);
     }
 
-    /** The conversion to files of weights of at most so many bytes in Hugging Face layout. */
+    /** The conversion to files of weights of at most {@code most} bytes in Hugging Face layout. */
     public Conversion withShardBytes(long most) {
         return new Conversion(model, options, most, overwrite);
     }
@@ -84,9 +85,10 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     }
 
     /**
-     * Writes a folder that opens at once, whole or not at all: with Hugging Face's files, but matrices in panels, which
-     * are memory-mapped and which other programs cannot read. Its logits have the same bits. Matrices are those that loading
-     * makes: of a GGUF file without a dtype, the codes and scales of its blocks. One at a time is in memory.
+     * Writes a folder that opens at once, whole or not at all. It has Hugging Face's files, but its matrices are in
+     * panels, which are memory-mapped and which other programs cannot read. Its logits have the same bits. Matrices are
+     * stored as loading would make them: from a GGUF file without a dtype, the codes and scales of its blocks. One
+     * matrix at a time is in memory.
      *
      * @param out a new or empty folder in an existing one
      * @throws FormatException if the model, the adapter or {@code out} is not what it should be
@@ -146,12 +148,12 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
 
     /**
      * Writes one GGUF file with tokenizer and chat template, which llama.cpp runs, whole or not at all. Its logits have
-     * the same bits, but for what a type rounds and for frequencies of scaled rotary positions, which files have in
-     * f32.
+     * the same bits, except where the type rounds, and where rotary positions are scaled: files have their frequencies
+     * in f32.
      *
      * @param out a new file {@code NAME.gguf} in an existing folder
-     * @param type of the matrices
-     * @throws dev.causal4j.UnsupportedModelException naming what GGUF cannot say
+     * @param type the type of the matrices
+     * @throws dev.causal4j.UnsupportedModelException naming a property that GGUF cannot express
      * @throws FormatException if the model or {@code out} is not what it should be
      * @throws IOException if reading or writing fails
      */
@@ -175,7 +177,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         }
         try (Checkpoint checkpoint = Checkpoint.open(model)) {
             Optional<GgufType> stored =
-                    GgufType.ofLabel(checkpoint.dtype(options).label()); // none of codes
+                    GgufType.ofLabel(checkpoint.dtype(options).label()); // empty for a dtype of codes
             GgufType type = wanted.or(() -> stored).orElseThrow(this::undecided);
             ModelConfig config = checkpoint.config();
             new GgufFiles(
@@ -216,7 +218,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     }
 
     /**
-     * Refuses a folder that no conversion can be written to, before there is a model.
+     * Refuses a folder that no conversion can be written to, before a model is read.
      *
      * @param overwrite whether it may be an earlier conversion
      * @throws FormatException saying why
@@ -258,7 +260,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         return new FormatException(out.toString(), expected, got, remedy);
     }
 
-    /** The dtype of files of numbers, in which learned positions that are f32 whatever the others are keep all bits. */
+    /** The dtype of a file of plain numbers. Learned positions may be f32 beside narrower matrices; then it is f32. */
     private DType dtype(Checkpoint checkpoint) throws FormatException {
         DType wanted = options.dtype();
         DType dtype = wanted != null ? wanted : checkpoint.dtype(LoadOptions.DEFAULT);
@@ -270,7 +272,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         return wanted == null && positions ? DType.F32 : dtype;
     }
 
-    /** Writes the files of the tokenizer and, of a folder, the configurations. */
+    /** Writes the files of the tokenizer, and of a folder also the configurations. */
     private void writeText(Checkpoint checkpoint, Path folder) throws IOException {
         if (checkpoint.isGguf()) {
             byte[] config = Json.write(tokenizerConfig(checkpoint.templates()));
@@ -292,7 +294,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
 
     private static Map<String, Object> tokenizerConfig(ChatTemplate.Source source) {
         Map<String, Object> json =
-                Json.object("tokenizer_class", "PreTrainedTokenizerFast"); // only tokenizer.json counts
+                Json.object("tokenizer_class", "PreTrainedTokenizerFast"); // only tokenizer.json is read
         json.putAll(source.specialTokens());
         List<Object> templates = new ArrayList<>();
         source.templates().forEach((name, text) -> templates.add(Json.object("name", name, "template", text)));

@@ -8,11 +8,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * How a model generates unless it is told otherwise: its {@code generation_config.json}, with the meaning it has in
+ * The options of generation that a model has by default: its {@code generation_config.json}, with its meaning in
  * Hugging Face transformers. Without {@code "do_sample": true} the file asks for the likeliest token, whatever its
- * temperature and filters are. Lengths and rules that are no {@code GenerationOptions} are left out. Immutable.
+ * temperature and filters are. Lengths, and rules without a {@code GenerationOptions} setting, are left out. Immutable.
  *
- * @param source the file, which a copy keeps; empty without one
+ * @param source the content of the file, kept for copies; empty without one
  * @param numbers how tokens are chosen, by the names in the file; 0 for the temperature means the likeliest token
  */
 public record GenerationDefaults(Map<?, ?> source, Map<String, Number> numbers) {
@@ -24,7 +24,7 @@ public record GenerationDefaults(Map<?, ?> source, Map<String, Number> numbers) 
     static GenerationDefaults of(Json json) throws FormatException {
         boolean samples = json.bool("do_sample", false);
         int absent = json.isNull("top_k") ? 0 : 50;
-        int topK = json.integer("top_k", absent, -1, Architecture.MOST); // some write -1 for none
+        int topK = json.integer("top_k", absent, -1, Architecture.MOST); // some files have -1 for none
         double temperature = json.number("temperature", 1, 0, 1e9);
         double topP = json.number("top_p", 1, 1e-9, 1);
         double minP = json.number("min_p", 0, 0, 1);

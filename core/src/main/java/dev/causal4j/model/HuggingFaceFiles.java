@@ -24,13 +24,13 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * Writes a model in Hugging Face layout but for its tokenizer, with the names and places of its family. As thread-safe
- * as the rows.
+ * Writes a model in Hugging Face layout, except for its tokenizer, with the names and places of its family. As
+ * thread-safe as {@code rows}.
  *
- * @param rows of a parameter, of a vector with one number each
+ * @param rows gives the rows of a parameter; rows of a vector have one number each
  */
 record HuggingFaceFiles(ModelConfig config, Function<ParameterSpec, Matrix.Source> rows) {
-    /** The rows of a parameter, of a weight with its adapter as part of it. */
+    /** The rows of a parameter; a weight includes its adapter. */
     static Matrix.Source rows(Parameters parameters, ParameterSpec spec) {
         if (spec.role().isVector()) {
             float[] vector = parameters.vector(spec);
@@ -64,8 +64,8 @@ record HuggingFaceFiles(ModelConfig config, Function<ParameterSpec, Matrix.Sourc
         Family family = config.family();
         Map<String, Object> json = config.toJson();
         json.putIfAbsent("architectures", List.of(Families.architecture(family)));
-        json.remove(Families.OWN_KEY); // what it says is undone
-        json.remove("dtype"); // newer files have it for the next
+        json.remove(Families.OWN_KEY); // the order of heads is undone in the written tensors
+        json.remove("dtype"); // newer files have it instead of torch_dtype
         json.put("torch_dtype", dtype.label().replace("f", "float"));
         WholeFile.write(folder.resolve(Checkpoint.CONFIG), Json.write(json));
         Map<?, ?> generation = config.generation().source();

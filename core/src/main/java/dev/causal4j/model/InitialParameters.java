@@ -17,14 +17,14 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** The parameters of new models, of seeded random numbers. Stateless and thread-safe. */
+/** The parameters of new models: seeded random numbers. Stateless and thread-safe. */
 final class InitialParameters {
     private InitialParameters() {}
 
-    /** The rate of the head that forgets fastest; the others' are spread below it, as those of published models are. */
+    /** The rate of the head that forgets fastest. The other rates are spread below it, as in published models. */
     private static final float FASTEST = 16;
 
-    /** Makes the numbers of a matrix from a stream of random numbers, one for each matrix; 0 is the sampler's. */
+    /** Makes the numbers of a matrix from the matrix's own stream of random numbers; stream 0 is the sampler's. */
     private interface Numbers {
         Matrix.PanelSource of(ParameterSpec spec, int stream);
     }

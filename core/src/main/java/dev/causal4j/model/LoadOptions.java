@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param dtype dtype of the weights, rounded or quantised from f32; null for the stored one
  * @param cached dtype of cached keys and values: f32, or bf16 to round them to it
- * @param cacheBytes most bytes of keys and values, at least those of a full context; 0 for a quarter of what the limit
- *     of the process leaves
+ * @param cacheBytes most bytes of keys and values, enough for a full context; 0 for a quarter of the bytes that the
+ *     process may still take
  * @param progress called after each parameter
  * @param compute the threads; unless shared, the caller closes them after the model
  * @param merged folder of an adapter to make part of the weights; null for none
@@ -38,7 +38,7 @@ public record LoadOptions(
         return new LoadOptions(dtype, wanted, cacheBytes, progress, compute, merged);
     }
 
-    /** These options with another bound of cached keys and values; loading fails unless that is free, too. */
+    /** These options with another bound of cached keys and values; loading fails unless they are free, too. */
     public LoadOptions withCacheBytes(long bytes) {
         return new LoadOptions(dtype, cached, bytes, progress, compute, merged);
     }
@@ -54,8 +54,8 @@ public record LoadOptions(
     }
 
     /**
-     * These options with the low-rank adapter in a folder of PEFT's layout merged into the weights. Sums are made in
-     * f32 of the weights as they are stored, and rounded or quantised once; of quantised ones a dtype must be chosen.
+     * These options with the low-rank adapter in a folder of PEFT's layout merged into the weights. The stored weights
+     * and the adapter are added in f32, and rounded or quantised once. For quantised weights a dtype must be chosen.
      */
     public LoadOptions withMerged(@Nullable Path adapter) {
         return new LoadOptions(dtype, cached, cacheBytes, progress, compute, adapter);
@@ -66,7 +66,7 @@ public record LoadOptions(
         return new KVCache.Options(cached, cacheBytes > 0 ? cacheBytes : Device.freeBytes() / 4);
     }
 
-    /** All options but the listener, for messages. */
+    /** All options except the listener, for messages. */
     @Override
     public String toString() {
         return "LoadOptions[dtype=" + (dtype == null ? "as stored" : dtype.label()) + ", cached=" + cached.label()

@@ -25,24 +25,24 @@ import org.jspecify.annotations.Nullable;
 /**
  * The layout of a converted checkpoint, whose matrices are stored in panels, so that loading it is a memory map.
  *
- * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, steps, 64], the bytes of the
- * dtype's panels as {@link DType#stored}: scales lie in them as further steps. Rows are outputs also where Hugging Face
- * stores [in, out]. Vectors keep their names and are F32. Tables that are only looked up keep names, rows and numbers; those
- * in the blocks of a GGUF file are bytes, with the blocks of a row in each. The metadata names the layout with its version,
- * the dtype of the matrices, and what the formats of tensors are that do not follow from it.
+ * <p>{@code NAME.weight.panels} [panels, steps, 64] replaces {@code NAME.weight}. It has the bytes of the dtype's
+ * panels as {@link DType#stored}, with scales as further steps. Rows are outputs also where Hugging Face stores [in,
+ * out]. Vectors keep their names and are F32. Tables that are only looked up keep names, rows and numbers; a table in
+ * blocks of a GGUF file is a tensor of bytes, each row the blocks of a row. The metadata names the layout with its
+ * version, the dtype of the matrices, and the formats of tensors that do not follow from the dtype.
  *
- * @param dtype of the matrices; in a quantised model the positions are f32
- * @param formats the names of other formats of panels, or of blocks, by tensor
+ * @param dtype the dtype of the matrices; in a quantised model the positions are f32
+ * @param formats by tensor, the names of formats that do not follow from the dtype, of panels or blocks
  */
 record PanelLayout(DType dtype, Map<String, String> formats) {
     static final String PANELS = ".panels";
     private static final String LAYOUT = "causal4j.layout";
     private static final String FLOATS = "panels-" + Panels.WIDTH + "/3";
 
-    /** Of codes: those of earlier layouts lay in another order. */
+    /** The layout of codes; earlier layouts had them in another order. */
     private static final String CODES = "panels-" + Panels.WIDTH + "/4";
 
-    /** Of tensors with formats of their own. */
+    /** The layout of tensors with formats of their own. */
     private static final String OWN = "panels-" + Panels.WIDTH + "/5";
 
     private static final String DTYPE = "causal4j.dtype";
@@ -53,7 +53,7 @@ record PanelLayout(DType dtype, Map<String, String> formats) {
             WeightFormat.all().collect(Collectors.toMap(Object::toString, Function.identity()));
 
     /**
-     * The layout in a file's metadata; null for the row-major one of other programs.
+     * The layout in a file's metadata; null for the row-major layout of other programs.
      *
      * @throws FormatException if it is unknown
      */
@@ -101,7 +101,7 @@ record PanelLayout(DType dtype, Map<String, String> formats) {
         return metadata;
     }
 
-    /** The tensors of a file of this layout, those in blocks as a GGUF file has them. */
+    /** The tensors of a file of this layout; tensors in blocks are as in a GGUF file. */
     TensorStore tensors(TensorStore store) throws FormatException {
         Map<String, Stored> tensors = new LinkedHashMap<>(store.tensors());
         for (Map.Entry<String, String> format : formats.entrySet()) {
@@ -151,7 +151,7 @@ record PanelLayout(DType dtype, Map<String, String> formats) {
         return new TensorView(name, DType.INT8, shape, rows.data());
     }
 
-    /** The format of a matrix in this tensor; inputs that are no whole groups cannot have one of codes. */
+    /** The format of a matrix in this tensor; inputs that are not whole groups cannot have a format of codes. */
     WeightFormat format(ParameterSpec spec, String tensor) {
         String own = formats.get(tensor);
         WeightFormat format = own == null ? held(spec, dtype).format() : FORMATS.getOrDefault(own, PanelFormat.F32);
@@ -164,8 +164,8 @@ record PanelLayout(DType dtype, Map<String, String> formats) {
     }
 
     /**
-     * The dtype of a matrix in a model of a dtype: in a quantised one positions stay f32, since they are only looked up, and
-     * so do inputs that are no whole groups.
+     * The dtype of a matrix in a model of a dtype. In a quantised model positions are f32, since they are only looked
+     * up, and so are matrices whose inputs are not whole groups.
      */
     static DType held(ParameterSpec spec, DType dtype) {
         boolean lookedUp = dtype.isQuantised() && (spec.role() == Role.POSITIONS || spec.role() == Role.TABLE);

@@ -30,10 +30,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * A parameter in tensors of row-major numbers. Immutable and thread-safe.
  *
- * @param tensors one for each part of the origin
+ * @param tensors a tensor for each part of the origin
  */
 record StoredRows(Origin origin, List<TensorView> tensors) {
-    /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
+    /** @throws FormatException if the tensor is missing, or has another shape or dtype */
     static TensorView tensor(
             String subject, TensorStore store, String name, List<Long> shape, List<DType> dtypes, boolean mayHaveBlocks)
             throws FormatException {
@@ -67,7 +67,7 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
         return equal;
     }
 
-    /** The dtype of all its tensors; f32 if they differ or are in blocks. */
+    /** The common dtype of its tensors; f32 if they differ or are in blocks. */
     DType dtype() {
         DType first = tensors.getFirst().dtype();
         return tensors.stream().allMatch(tensor -> tensor.dtype() == first && tensor.blocks() == null)
@@ -75,12 +75,12 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
                 : DType.F32;
     }
 
-    /** Whether its numbers are in blocks, all of them. */
+    /** Whether all its numbers are in blocks. */
     boolean isInBlocks() {
         return tensors.stream().allMatch(tensor -> tensor.blocks() != null);
     }
 
-    /** How a matrix holds its blocks: rows of several types share the format that holds all. */
+    /** The layout of its blocks in a matrix: rows of several types share a layout that holds all. */
     private Groups groups() {
         return tensors.stream()
                 .map(tensor -> Objects.requireNonNull(tensor.blocks()).groups())
@@ -148,7 +148,7 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
         return new Place(part, inPart);
     }
 
-    /** Widens a row of the parameter, of a vector a number. */
+    /** Widens a row of the parameter; a row of a vector is one number. */
     void row(int row, float[] target) {
         Place place = place(row);
         copy(origin.parts().get(place.part), tensors.get(place.part), place.row, 0, target, target.length);
@@ -165,7 +165,7 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
             return Matrix.of(device, dtype, spec.rows(), spec.cols(), this::row);
         }
         return Matrix.of(device, dtype, spec.rows(), spec.cols(), (from, width, wide) -> {
-            int row = 0; // of the parameter, where a part begins
+            int row = 0; // the parameter's row with which the part begins
             for (int i = 0; i < tensors.size(); i++) {
                 Origin.Part part = origin.parts().get(i);
                 int first = Math.max(from, row);
@@ -178,7 +178,7 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
         });
     }
 
-    /** Fills lanes {@code lane} on of a panel [cols, 64] with rows of a part. */
+    /** Fills a panel [cols, 64] with rows of a part, from lane {@code lane} on. */
     private static void fill(
             Origin.Part part, TensorView tensor, int first, int count, int cols, float[] wide, int lane) {
         if (part.rowStride() == 1) { // a step of k is a run of the tensor
@@ -200,7 +200,7 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
         }
     }
 
-    /** Widens numbers {@code from} on of a row. */
+    /** Widens the numbers of a row from {@code from} on. */
     private static void copy(Origin.Part part, TensorView tensor, int row, int from, float[] numbers, int count) {
         long at = part.first() + row * part.rowStride() + from * part.colStride();
         if (part.colStride() == 1) {
@@ -212,7 +212,7 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
         }
     }
 
-    /** The tensors of files to write, from what writes a parameter into one of its origin's tensors. */
+    /** The tensors of files to write. A consumer writes a parameter into one of its origin's tensors. */
     static Collection<SafeTensors.Source> sources(DType dtype, Map<Origin, Consumer<TensorView>> parameters) {
         Map<String, SafeTensors.Source> sources = new LinkedHashMap<>();
         Map<String, List<Consumer<TensorView>>> writers = new HashMap<>();

@@ -15,21 +15,21 @@ import org.jspecify.annotations.Nullable;
 /**
  * The tokenizer and the chat templates of a model. Immutable and thread-safe.
  *
- * @param templates not parsed, so that a model whose template is not supported generates and scores
+ * @param templates not parsed, so that a model with an unsupported template can generate and score
  */
 record TextFiles(Optional<Tokenizer> tokenizer, ChatTemplate.Source templates) {
     static TextFiles of(@Nullable Tokenizer tokenizer) {
         return new TextFiles(Optional.ofNullable(tokenizer), ChatTemplate.Source.NONE);
     }
 
-    /** Begins to read a tokenizer on a thread of its own. */
+    /** Starts to read a tokenizer on a thread of its own. */
     static Future<Optional<Tokenizer>> begin(Callable<Optional<Tokenizer>> reading) {
         FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(reading);
         Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
         return tokenizer;
     }
 
-    /** The tokenizer; none if it is of a kind that is not supported, which is said. */
+    /** The tokenizer; empty if its kind is not supported, which is logged. */
     static Optional<Tokenizer> await(Future<Optional<Tokenizer>> tokenizer) throws IOException {
         try {
             return tokenizer.get();

@@ -1,6 +1,6 @@
 /**
- * A model: {@link dev.causal4j.model.CausalLM} is tokenizer, head and decoder, loaded from a folder in Hugging Face
- * layout, or created with seeded initial weights.
+ * Models. {@link dev.causal4j.model.CausalLM} is tokenizer, head and decoder, loaded from a folder in Hugging Face
+ * layout or a GGUF file, or created with seeded initial weights.
  *
  * <p>{@link dev.causal4j.model.Checkpoint} opens and checks the files of a model; {@link dev.causal4j.model.Conversion}
  * writes a folder that is memory-mapped. All use one list of parameters, {@link
