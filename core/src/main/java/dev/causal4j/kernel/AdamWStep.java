@@ -44,8 +44,8 @@ public record AdamWStep(
             long offset,
             int count) {
         /**
-         * @throws IndexOutOfBoundsException if they are not inside every memory
-         * @throws IllegalArgumentException if they are not whole steps
+         * @throws IndexOutOfBoundsException if the numbers are not inside every memory
+         * @throws IllegalArgumentException if the numbers are not whole steps
          */
         public Numbers {
             if (count % Panels.WIDTH != 0) {

@@ -3,9 +3,9 @@ package dev.causal4j.kernel;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How the queries of neighbouring key heads attend.
+ * The rule by which the queries of neighbouring key heads attend.
  *
- * @param group queries of each position and key head, one of each query head that shares the keys
+ * @param group query heads that share a key head: the queries of a position and key head
  * @param window positions a query sees, its own included; 0 for all up to its own
  * @param cap c of c · tanh(score / c); 0 for none
  * @param sinks a logit for each query head, which joins its softmax with value zero; null for none

@@ -34,8 +34,8 @@ public final class CounterRandom {
     }
 
     /**
-     * The uniforms of one stream, equal to {@link CounterRandom#uniform}, computed 64 blocks at a time for readers that
-     * mostly proceed in order. Not thread-safe.
+     * The uniforms of one stream, equal to {@link CounterRandom#uniform}, computed 64 blocks at a time, for reads that
+     * are mostly in order. Not thread-safe.
      */
     public static final class Stream {
         private final long seed;
@@ -71,8 +71,8 @@ public final class CounterRandom {
     }
 
     /**
-     * One block of Philox4x32-10. Counter words 0 to 3 are the 32-bit words of low and high, least significant first; so
-     * is the key.
+     * One block of Philox4x32-10. Counter words 0 to 3 are the 32-bit words of low and high, least significant first;
+     * so is the key.
      */
     static PhiloxBlocks block(long counterLow, long counterHigh, long key) {
         PhiloxBlocks block = new PhiloxBlocks(1);

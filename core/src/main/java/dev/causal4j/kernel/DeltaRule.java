@@ -6,8 +6,9 @@ import java.util.Objects;
 
 /**
  * The gated delta rule (Yang et al. 2024) over the next positions of a head, for up to {@value #COLUMNS} columns of its
- * state S [depth, columns]; without the correction it is Mamba 2's state space (Dao and Gu 2024). Positions follow one
- * another; columns never meet. At a position, i ascending, each line one rounding but 3, which has two:
+ * state S [depth, columns]; without the correction it is Mamba 2's state space (Dao and Gu 2024). Positions are
+ * computed one after another; columns are independent. At a position, with i ascending, each line has one rounding,
+ * except line 3 with two:
  *
  * <pre>
  *   1  h_i = g S_i
@@ -20,7 +21,7 @@ import java.util.Objects;
  * @param state S [depth][32], from byte {@code at} on: read and written
  * @param depth numbers of a key
  * @param columns numbers of a value
- * @param corrects whether a changes d; else a is 0
+ * @param corrects whether line 2 is computed; else a is 0
  * @param queries q [T, depth]
  * @param keys k [T, depth]
  * @param values v [T, columns]
@@ -53,7 +54,7 @@ public record DeltaRule(
         return out.count();
     }
 
-    /** Throws unless all is inside its memory. */
+    /** Throws unless all numbers are inside their memory. */
     void check() {
         Objects.checkFromIndexSize(at, bytes(depth), state.byteSize());
         Objects.checkIndex(columns, COLUMNS + 1);

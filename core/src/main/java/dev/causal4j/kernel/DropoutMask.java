@@ -14,7 +14,7 @@ import java.util.Objects;
 public record DropoutMask(double rate, long seed, long stream) {
     private static final int WORDS = 4 * PhiloxBlocks.MOST;
 
-    /** Applies numbers {@code position} and after of the mask to {@code x[offset .. offset + n)}. */
+    /** Applies the mask's numbers from {@code position} on to {@code x[offset .. offset + n)}. */
     public void apply(float[] x, int offset, int n, long position) {
         Objects.checkFromIndexSize(offset, n, x.length);
         if (rate == 0) {

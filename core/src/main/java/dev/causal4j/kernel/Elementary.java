@@ -1,8 +1,8 @@
 package dev.causal4j.kernel;
 
 /**
- * Elementary functions and the order of sums. {@code Math.exp} and its like differ between JVMs, these do not. At most
- * 2 ulp from the true value.
+ * Elementary functions and the order of sums. {@code Math.exp} and its like differ between JVMs; these functions do
+ * not. They are at most 2 ulp from the true value.
  */
 final class Elementary {
     /** Lanes of a split sum, on every machine. */
@@ -86,8 +86,8 @@ final class Elementary {
     }
 
     /**
-     * Φ(x), the standard normal distribution. For a from 0 on 1 - Φ(a) is exp(-a² / 2) times a polynomial in
-     * 1 / (1 + 0.37 a), least squares, within 3e-9.
+     * Φ(x), the standard normal distribution. For a >= 0, 1 - Φ(a) is exp(-a² / 2) times a polynomial in 1 / (1 + 0.37
+     * a), fitted by least squares, within 3e-9.
      */
     static float normal(float x) {
         float a = Math.abs(x);

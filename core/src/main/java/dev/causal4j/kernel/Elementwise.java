@@ -85,7 +85,7 @@ class Elementwise {
         }
     }
 
-    /** {@link AdamWStep#apply} where the numbers lie. */
+    /** {@link AdamWStep#apply} on numbers in memory. */
     void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         int count = numbers.count();
         float[] weights = read(numbers.weights(), numbers);

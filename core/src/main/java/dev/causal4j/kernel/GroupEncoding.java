@@ -1,18 +1,18 @@
 package dev.causal4j.kernel;
 
 /**
- * Quantises numbers to codes in groups: of several roundings of a group, with the scale and minimum of least squares for
- * each, the one of the smallest squared error. Stateless and thread-safe.
+ * Quantises numbers to codes in groups. It tries several roundings of a group, fits scale and minimum to each by least
+ * squares, and takes the one with the smallest squared error. Stateless and thread-safe.
  */
 final class GroupEncoding {
-    /** Roundings that are tried. */
+    /** Roundings to try. */
     private static final int TRIALS = 9;
 
     private GroupEncoding() {}
 
     /**
-     * Quantises a row to codes from -127 to 127: the scale is the least in f16 that reaches the largest magnitude, so the error
-     * of a weight is at most half a scale.
+     * Quantises a row to codes from -127 to 127. The scale is the least f16 with 127 · scale of at least the largest
+     * magnitude, so the error of a weight is at most half a scale.
      *
      * @throws IllegalArgumentException if a number is not finite, or its scale is not in f16
      */
@@ -20,7 +20,7 @@ final class GroupEncoding {
         for (int g = 0; g < scales.length; g++) {
             float most = 0;
             for (int i = g * format.group(); i < (g + 1) * format.group(); i++) {
-                most = Math.max(most, Math.abs(x[i])); // NaN as soon as one is
+                most = Math.max(most, Math.abs(x[i])); // NaN if a number is
             }
             float nearest = half(most / 127);
             scales[g] =
@@ -36,7 +36,7 @@ final class GroupEncoding {
     }
 
     /**
-     * Quantises a row to codes from 0.
+     * Quantises a row to codes from 0 on, with minimums.
      *
      * @param x whole groups
      * @param scales receives one for each group, in f16
@@ -73,7 +73,7 @@ final class GroupEncoding {
         }
     }
 
-    /** Scale and minimum of least squares for the codes (x - least) · inverse, in f16. */
+    /** The scale and minimum that fit the codes (x - least) · inverse by least squares, in f16. */
     private static float[] line(float[] x, int from, int count, int most, float least, double inverse) {
         double codes = 0;
         double squares = 0;

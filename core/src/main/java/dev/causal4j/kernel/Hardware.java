@@ -6,7 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 
-/** Facts about the machine that Java does not have. They change speed, never bits. */
+/** Facts about the machine that the JDK does not report. They change speed, never bits. */
 final class Hardware {
     private static final String AMD = "AuthenticAMD";
 
@@ -37,7 +37,7 @@ final class Hardware {
         try (Stream<String> lines = Files.lines(cpuinfo)) {
             return lines.filter(line -> line.startsWith("vendor_id")).limit(1).anyMatch(line -> line.endsWith(AMD));
         } catch (IOException | UncheckedIOException e) {
-            return false; // not Linux, or hidden from us
+            return false; // not Linux, or not readable
         }
     }
 }

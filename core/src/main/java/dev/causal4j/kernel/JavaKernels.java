@@ -1,7 +1,7 @@
 package dev.causal4j.kernel;
 
 /**
- * The kernels in Java, which are complete.
+ * The kernels in Java: a complete set.
  *
  * @param name {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}
  */

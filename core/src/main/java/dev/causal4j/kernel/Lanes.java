@@ -10,12 +10,15 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
-/** The vectors of all twins: W = 4, 8 or 16 lanes, and how a word becomes floats. It needs no other class of vectors. */
+/**
+ * The vectors of all twins: W = 4, 8 or 16 lanes, and the conversion of words to floats. It uses no other class of
+ * vectors.
+ */
 final class Lanes {
     static final VectorSpecies<Float> S = VectorWidth.floats();
     static final VectorSpecies<Integer> I = S.withLanes(int.class);
     static final int W = S.length();
-    /** At least W bytes, the fewest that are a vector. */
+    /** The smallest vector of at least W bytes. */
     static final VectorSpecies<Byte> B =
             VectorSpecies.of(byte.class, W < 16 ? VectorShape.S_64_BIT : VectorShape.S_128_BIT);
 
@@ -24,16 +27,19 @@ final class Lanes {
     /** W shorts. */
     private static final VectorSpecies<Short> H = VectorSpecies.of(short.class, VectorShape.forBitSize(16 * W));
 
-    /** The bits of a bf16 word that are the output in its high half. */
+    /** Masks the output in the high half of a word of bf16. */
     static final int HIGH = 0xffff0000;
 
     static final int F16 = PanelFormat.F16_BITS;
     static final float SCALE = PanelFormat.F16_SCALE;
 
-    /** Most steps of a panel that serve all rows before the next: 128 KB of f32, or all where caches are larger. */
+    /**
+     * Most steps of a panel that are multiplied by all rows before the next steps: 128 KB of f32, or all with 16 lanes,
+     * where caches are larger.
+     */
     static final int STEPS = W == 16 ? 1 << 24 : 512;
 
-    /** Whether products read words ahead, since the processor does not. */
+    /** Whether products read words in advance, since the processor does not. */
     static final boolean READ_AHEAD = !Hardware.readsAhead();
 
     static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
@@ -56,7 +62,7 @@ final class Lanes {
         return FloatVector.fromMemorySegment(S, m, offset, LE);
     }
 
-    /** W numbers in f16, one after the other, as floats; what is not finite becomes 65,536 or more. */
+    /** W consecutive numbers in f16, as floats; infinity and NaN become 65,536 or more. */
     static FloatVector halves(MemorySegment m, long at) {
         IntVector words =
                 (IntVector) ShortVector.fromMemorySegment(H, m, at, LE).convertShape(VectorOperators.S2I, I, 0);

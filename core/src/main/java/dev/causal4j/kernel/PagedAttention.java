@@ -4,10 +4,11 @@ import dev.causal4j.compute.Rows;
 import java.util.Objects;
 
 /**
- * Causal attention of some positions of a sequence with some key heads, over pages of keys and values. First come the
- * scores, then the weights, then the means of values; of each, threads may compute different ones at once.
+ * Causal attention of some positions of a sequence with some key heads, over pages of keys and values. Scores, weights
+ * and means of values are computed in this order. Threads may compute different scores at once, likewise weights and
+ * means.
  *
- * <p>The numbers of all heads in a page lie side by side, so that memory is read in long runs, once for all queries. A
+ * <p>In a page the numbers of all heads lie side by side, so that memory is read in long runs, once for all queries. A
  * mean is one chain over positions, so it does not depend on how a prompt was cut into chunks.
  *
  * <p>There are {@code queries.count() / pages.heads() / rule.group()} positions. Comments number the steps as the
@@ -15,11 +16,11 @@ import java.util.Objects;
  *
  * @param queries rows of {@code pages.headSize()} numbers, already scaled, by key head, position, and query head of the
  *     group
- * @param first position of the first query
- * @param scores scratch: as many rows, each for the positions from {@code rule.base(first)} to the last query's, rounded
- *     up to a multiple of 64
- * @param sums scratch: a number for each row
- * @param out as many rows, of {@code pages.headSize()} numbers
+ * @param first the position of the first query
+ * @param scores scratch: as many rows, each for the positions from {@code rule.base(first)} to the last query's,
+ *     rounded up to a multiple of 64
+ * @param sums scratch: one number for each row
+ * @param out the results: as many rows, of {@code pages.headSize()} numbers
  * @param weighting changes the weights before the division by their softmax total, as by dropout
  */
 public record PagedAttention(
@@ -43,7 +44,7 @@ public record PagedAttention(
         void apply(float[] weights, int offset, int query, int head, int from, int n);
     }
 
-    /** Checks that all is inside its memory. */
+    /** Checks that all numbers are inside their memory. */
     public PagedAttention {
         int positions = queries.count() / pages.heads() / rule.group();
         int end = first + Objects.checkIndex(positions, Integer.MAX_VALUE - first);
@@ -54,7 +55,7 @@ public record PagedAttention(
         pages.check(rule.base(first), end);
     }
 
-    /** Computes all. */
+    /** Computes all results. */
     public void attend() {
         scores(0, count());
         for (int row = 0; row < queries.count(); row++) {
@@ -137,7 +138,7 @@ public record PagedAttention(
         return new Rows(out.data(), at, out.stride(), each());
     }
 
-    /** Adds weight · value for the positions of a page, at once for all rows that see the same of them. */
+    /** Adds weight · value for the positions of a page, at once for all rows that see the same positions. */
     private void addValues(int page, int part) {
         Rows means = means(part);
         int head = part / pages.parts();
@@ -156,12 +157,12 @@ public record PagedAttention(
         }
     }
 
-    /** The first position of a page that a row sees. */
+    /** The first position in a page that a row sees. */
     private int from(int page, int row) {
         return Math.max(page * Panels.WIDTH, rule.first(first + row / rule.group()));
     }
 
-    /** The position after the last of a page that a row sees. */
+    /** The position after the last in a page that a row sees. */
     private int to(int page, int row) {
         return Math.min((page + 1) * Panels.WIDTH, first + row / rule.group() + 1);
     }

@@ -6,7 +6,7 @@ import java.util.Objects;
 
 /**
  * Keys and values of neighbouring heads in pages of {@value Panels#WIDTH} positions, f32 or bf16. In each page the keys
- * of a head are a panel [headSize][64]. Its values are parts of 64 columns, the last one perhaps of fewer, each with a row
+ * of a head are a panel [headSize][64]. Its values are parts of 64 columns, the last perhaps narrower; a part has a row
  * for each position. Rows of bf16 are padded to whole words of a step of a panel.
  *
  * @param memory the pages in the order of their positions; there may be more than are read
@@ -73,7 +73,7 @@ public record Pages(PanelFormat format, MemorySegment[] memory, long keys, long 
         }
     }
 
-    /** Reads what {@link #store} has stored, as the format has rounded it. */
+    /** Reads the numbers of {@link #store}, as rounded by the format. */
     public void load(int head, int position, float[] to, int key, int value) {
         MemorySegment page = memory[position / Panels.WIDTH];
         int slot = position % Panels.WIDTH;

@@ -6,12 +6,12 @@ import java.util.Locale;
 /**
  * The storage of a panel of 64 outputs without groups; no other class knows such a format's layout.
  *
- * <p>A panel is its steps of k, each with the numbers of 64 outputs, so that the lanes of a vector are neighbouring outputs
- * and a step is one read in order.
+ * <p>A panel is its steps of k, each with the numbers of 64 outputs, so that the lanes of a vector are neighbouring
+ * outputs and a step is one read in order.
  *
- * <p>A step is words of 32 bits, each with one output, or two that are 16 apart, the first in its lowest bits: a step of
- * f32 is 64 floats. Sixteen words hold 16 or 32 neighbouring outputs, so that a shift and a mask widen a whole vector at any
- * width.
+ * <p>A step is words of 32 bits, each with one output, or two that are 16 apart, the first in its lowest bits: a step
+ * of f32 is 64 floats. Sixteen words hold 16 or 32 neighbouring outputs, so that a shift and a mask widen a whole
+ * vector at any width.
  */
 public enum PanelFormat implements WeightFormat {
     /** IEEE binary32. */
@@ -19,12 +19,13 @@ public enum PanelFormat implements WeightFormat {
     /** The upper half of binary32. */
     BF16(16),
     /**
-     * IEEE binary16, finite. What would be infinite or NaN, in a damaged file alone, is a number from 65,536 on, as in Arm's
-     * alternative format: a check would read the whole of a mapped file, and an exact widening slow each product.
+     * IEEE binary16, finite. Bits of infinity or NaN, which only a damaged file has, are a number from 65,536 on, as in
+     * Arm's alternative format. A check would read the whole of a mapped file, and an exact widening would slow each
+     * product.
      */
     F16(16);
 
-    /** Numbers from here on round to infinity. */
+    /** From this magnitude on a number rounds to infinity. */
     private static final float F16_LIMIT = 65520;
 
     /** Sign, exponent and mantissa of an f16 in a word shifted right by 3: a float of 2^-112 times its value. */
@@ -35,7 +36,7 @@ public enum PanelFormat implements WeightFormat {
 
     private final int bits;
 
-    /** Bits of the number of an output that choose the outputs of a word. */
+    /** Bits of an output's number that select the output within a word. */
     private final int partBits;
 
     PanelFormat(int bits) {
@@ -78,7 +79,7 @@ public enum PanelFormat implements WeightFormat {
         return 4L * (((j >> (4 + partBits)) << 4) + (j & 15));
     }
 
-    /** The number of output j among the outputs of its word. */
+    /** The index of output j among the outputs of its word. */
     private int part(int j) {
         return (j >> 4) & ((1 << partBits) - 1);
     }
@@ -98,7 +99,9 @@ public enum PanelFormat implements WeightFormat {
         return Float.intBitsToFloat((half << 16 >> 3) & F16_BITS) * F16_SCALE;
     }
 
-    /** Copies the codes of {@code count} steps from the one at byte {@code step} on, each {@code stride} floats further. */
+    /**
+     * Copies the codes of {@code count} steps from the one at byte {@code step} on, each {@code stride} floats further.
+     */
     void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
         if (this == F32 && stride == Panels.WIDTH) {
             MemorySegment.copy(m, Panels.FLOAT, step, target, offset, count * Panels.WIDTH);
@@ -158,7 +161,9 @@ public enum PanelFormat implements WeightFormat {
         }
     }
 
-    /** Writes a number of a file in row-major order, rounded to nearest, ties to even; false if f16 does not hold it. */
+    /**
+     * Writes a number of a file in row-major order, rounded to nearest, ties to even; false if f16 does not hold it.
+     */
     public boolean write(float number, MemorySegment file, long index) {
         switch (this) {
             case F32 -> file.set(Panels.FLOAT, index * 4, number);

@@ -63,8 +63,8 @@ final class PhiloxBlocks {
     }
 
     /**
-     * For each word of the first {@code count} blocks, in order, 0 if it is below the threshold, else the value.
-     * Branch-free: a random branch would be mispredicted.
+     * Writes, for each word of the first {@code count} blocks in order, 0 if the word is below the threshold, else the
+     * value. Branch-free: a random branch would be mispredicted.
      */
     void choose(int count, long threshold, float value, float[] chosen) {
         int bits = Float.floatToRawIntBits(value);

@@ -12,15 +12,15 @@ import java.util.Arrays;
 public class Products {
     private static final int WIDTH = Panels.WIDTH;
 
-    /** Steps whose codes are read at once. */
+    /** Steps whose codes are read together. */
     private static final int STEPS = 16;
 
-    /** Panels side by side: C2's vectors do less for loops over fewer outputs. */
+    /** Panels computed side by side: C2's vectors are slower in loops over fewer outputs. */
     private static final int MOST = 4;
 
     /**
-     * y[r][64 p + j] = sum over k of x[r][k] · w[p][k][j], one chain of fused multiply-adds in the order of k that starts
-     * at +0.
+     * y[r][64 p + j] = sum over k of x[r][k] · w[p][k][j], one chain of fused multiply-adds in the order of k that
+     * starts at +0.
      */
     public void multiply(Panels w, RowTiles x, Rows y) {
         for (int p = 0; p < w.count(); p += MOST) {
@@ -49,7 +49,7 @@ public class Products {
 
     /**
      * The chains: sums[r][j] = fma(x[r][k], code[k][j], sums[r][j]) for k = 0, 1, ... The sums are floats kept as
-     * doubles, since C2 makes vectors of a loop over two arrays only if they are of two types.
+     * doubles, since C2 vectorises a loop over two arrays only if they have different types.
      */
     private static void addTo(double[] sums, Panels w, RowTiles x) {
         int outputs = w.count() * WIDTH;
@@ -80,7 +80,7 @@ public class Products {
         }
     }
 
-    /** Four steps with one read and one write of each sum; of six C2 makes no vectors. */
+    /** Four steps with one read and one write of each sum; C2 does not vectorise six. */
     private static void four(float[] x, int k, int step, float[] codes, int row, int outputs, double[] sums, int at) {
         float x0 = x[k], x1 = x[k + step], x2 = x[k + 2 * step], x3 = x[k + 3 * step];
         int row1 = row + outputs, row2 = row1 + outputs, row3 = row2 + outputs;
@@ -93,9 +93,9 @@ public class Products {
     }
 
     /**
-     * Rounds the rows of tile {@code tile} of the range, which x has as many of. Of 32 inputs the scale s is the largest |x| /
-     * 127 and q = x · (1 / s) rounded to nearest, ties to even. s is NaN and q 0 if an input is not finite, and both are 0 if s
-     * would be subnormal.
+     * Rounds the rows of tile {@code tile} of the range {@code to}. x has as many rows as the range. The scale s of 32
+     * inputs is the largest |x| / 127, and q = x · (1 / s) rounded to nearest, ties to even. If an input is not finite,
+     * s is NaN and q is 0. If s would be subnormal, both are 0.
      */
     public void round(Rows x, RoundedRows to, int tile) {
         for (int r = tile * to.height(); r < Math.min((tile + 1) * to.height(), x.count()); r++) {
@@ -113,7 +113,7 @@ public class Products {
 
     /** Rounds 32 inputs and returns their scale. */
     float round(float[] x, int from, byte[] q, int to) {
-        int bits = 0; // infinity and NaN are the largest
+        int bits = 0; // the bits of infinity and NaN are the largest
         for (int k = 0; k < RoundedRows.GROUP; k++) {
             bits = Math.max(bits, Float.floatToRawIntBits(x[from + k]) & Integer.MAX_VALUE);
         }
@@ -125,13 +125,13 @@ public class Products {
         return s;
     }
 
-    /** The scale of inputs of which the largest magnitude is given. */
+    /** The scale of inputs with this largest magnitude. */
     static float scale(float most) {
         float s = most / 127;
         return !Float.isFinite(most) ? Float.NaN : s < Float.MIN_NORMAL ? 0 : s;
     }
 
-    /** The factor of inputs with a scale; 0 if none of them counts. */
+    /** The factor of inputs with this scale; 0 if all their codes are 0. */
     static float inverse(float scale) {
         return scale > 0 ? 1 / scale : 0;
     }
@@ -145,8 +145,8 @@ public class Products {
     }
 
     /**
-     * The product by weights in groups, see {@link GroupFormat}: y[r][64 p + j]. The sums of a group are whole numbers below 2^24,
-     * so multiply-adds of floats give them exactly.
+     * The product by weights in groups, see {@link GroupFormat}: y[r][64 p + j]. The sums of a group are whole numbers
+     * below 2^24, so multiply-adds of floats give them exactly.
      */
     public void multiply(Panels w, RoundedRows x, Rows y) {
         GroupFormat format = (GroupFormat) w.format();
@@ -180,11 +180,12 @@ public class Products {
     }
 
     /**
-     * Adds a row of blocks to a panel that has zeros there, as {@link GroupFormat.Packer} does with codes.
+     * Adds a row of blocks to a panel, whose bytes for it are zeros, as {@link GroupFormat.Packer} does with codes.
      *
-     * @param row in blocks whose groups are those of the format: nothing here checks that
-     * @param j the output of the panel that the row is
-     * @return whether it did; always false in Java, where the packer does it
+     * @param row its blocks have the groups of the format. The caller must ensure it: a mismatch writes outside the
+     *     panel
+     * @param j the row's output in the panel
+     * @return whether the row was added; always false in Java, where the packer does the work
      */
     public boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j) {
         return false;

@@ -6,9 +6,9 @@ import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Sums over a row, and functions of them, in plain Java: the specification. Element i of a sum belongs to lane i mod 16,
- * and the lanes are added as a fixed tree, see {@link Elementary#tree}. {@link VectorReductions} is the twin with equal
- * bits; {@link Kernels} has checked every argument. Thread-safe.
+ * Sums over a row, and functions of them, in plain Java: the specification. Element i of a sum belongs to lane i mod
+ * 16, and the lanes are added as a fixed tree, see {@link Elementary#tree}. {@link VectorReductions} is the twin with
+ * equal bits; {@link Kernels} has checked every argument. Thread-safe.
  */
 class Reductions {
     /** The largest number; NaN if one is NaN, -infinity if there is none. */
@@ -25,7 +25,9 @@ class Reductions {
         return Elementary.tree(sum(x, offset, n, new float[LANES]));
     }
 
-    /** Adds number i to lane i mod 16, which is 0 unless the numbers are those of a sum behind a multiple of 16. */
+    /**
+     * Adds number i to lane i mod 16. The lanes are zeros, or the sums of earlier numbers, a multiple of 16 of them.
+     */
     float[] sum(float[] x, int offset, int n, float[] lanes) {
         for (int i = 0; i < n; i++) {
             lanes[i % LANES] += x[offset + i];
@@ -89,7 +91,7 @@ class Reductions {
         return count;
     }
 
-    /** sums[j] += w[k][j]², which is exact in double, for k = 0, 1, ... */
+    /** sums[j] += w[k][j]², each square exact in double, for k = 0, 1, ... */
     void addSquares(Panels w, double[] sums) {
         float[] step = new float[Panels.WIDTH];
         for (int k = 0; k < w.depth(); k++) {
@@ -124,8 +126,8 @@ class Reductions {
     }
 
     /**
-     * Adds the gradient of the input: dx += (g - mean g - h · mean(g · h)) · s with g = dy · gain, h = (x - m) · s, where
-     * mean g is left out unless centered, and writes m and s to {@code moments[at]} and after.
+     * Adds the gradient of the input: dx += (g - mean g - h · mean(g · h)) · s with g = dy · gain and h = (x - m) · s,
+     * without mean g unless centered. Writes m and s to {@code moments[at]} and {@code moments[at + 1]}.
      */
     void normBackward(NormRule rule, float[] x, float[] dy, float[] dx, int offset, float[] moments, int at) {
         float[] gain = rule.gain();
@@ -151,15 +153,16 @@ class Reductions {
     }
 
     /**
-     * Continues chains with keys or values: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... depth - 1 and j from
-     * {@code first} to n - 1.
+     * Continues chains with keys or values: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... depth - 1 and j
+     * from {@code first} to n - 1.
      *
-     * @param format of w, whose rows of n numbers lie as in {@link Pages}: f32 or bf16
+     * @param format the format of w, f32 or bf16; its rows of n numbers lie as in {@link Pages}
      * @param n at most 64
      */
     void addProduct(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
         float[] row = new float[n];
-        double[] sums = new double[x.count() * n]; // floats: C2 makes vectors of a loop over arrays of two types
+        // floats in doubles: C2 vectorises a loop over arrays of different types
+        double[] sums = new double[x.count() * n];
         for (int i = 0; i < sums.length; i++) {
             sums[i] = y.data()[y.start(i / n) + i % n];
         }

@@ -4,11 +4,12 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rows of inputs rounded to whole numbers, for products by weights in groups: 32 inputs of a row are q · s, with |q| at most
- * 127 ({@link Products#round}). Tiles hold {@value #TILE} rows, or the only one; rows beyond the last hold anything.
+ * Rows of inputs rounded to whole numbers, for products by weights in groups: 32 inputs of a row are q · s, with |q| at
+ * most 127 ({@link Products#round}). Tiles hold {@value #TILE} rows, or the only one; rows past the last are undefined.
  *
- * <p>Of row i of tile t, group g of 32 inputs: q at {@code codes[((t · groups + g) · height + i) · 32]}, s at {@code
- * scales[(t · groups + g) · height + i]}. {@code sums} holds the sums of q for each group h of the weights in the same order.
+ * <p>For group g of 32 inputs in row i of tile t, q begins at {@code codes[((t · groups + g) · height + i) · 32]}, and
+ * s is {@code scales[(t · groups + g) · height + i]}. {@code sums} holds the sums of q for each group h of the weights,
+ * in the same order.
  *
  * @param depth inputs of a row
  * @param group inputs of a group of the weights: 32 or 16
@@ -29,7 +30,7 @@ public record RoundedRows(
         return of(null, format, depth, rows);
     }
 
-    /** Room for rows, in the arrays of others if those are large enough. */
+    /** Room for rows, in the arrays of {@code room} if they are large enough. */
     public static RoundedRows of(@Nullable RoundedRows room, GroupFormat format, int depth, int rows) {
         int height = rows == 1 ? 1 : TILE;
         int size = Math.multiplyExact(Math.ceilDiv(rows, height) * height, depth);
@@ -44,12 +45,15 @@ public record RoundedRows(
         return Math.ceilDiv(count, height);
     }
 
-    /** Where the scale of row {@code r} of this range lies in group {@code g} of 32 inputs; its numbers at 32 times that. */
+    /**
+     * The index of the scale of row {@code r} of this range in group {@code g} of 32 inputs; its numbers begin at 32
+     * times this index.
+     */
     int scaleAt(int r, int g) {
         return ((tile + r / height) * (depth / GROUP) + g) * height + r % height;
     }
 
-    /** Where the sum of row {@code r} of this range lies in group {@code h} of the weights. */
+    /** The index of the sum of row {@code r} of this range in group {@code h} of the weights. */
     int sumAt(int r, int h) {
         return ((tile + r / height) * (depth / group) + h) * height + r % height;
     }
@@ -63,7 +67,7 @@ public record RoundedRows(
         return new RoundedRows(codes, scales, sums, depth, group, height, tile + first / height, count);
     }
 
-    /** Throws unless these are rows for weights of this format and depth, inside their arrays. */
+    /** Throws unless the rows fit the format and depth of the weights and are inside their arrays. */
     void check(Panels w) {
         if (w.format().multiple() != GROUP || ((GroupFormat) w.format()).group() != group || w.depth() != depth) {
             throw new IllegalArgumentException("rounded rows: expected " + w.depth() + " inputs for " + w.format()
@@ -72,7 +76,7 @@ public record RoundedRows(
         check();
     }
 
-    /** Throws unless the rows are inside their arrays: machine code asks nobody else. */
+    /** Throws unless the rows are inside their arrays: machine code does not check. */
     void check() {
         Objects.checkIndex(tile, Integer.MAX_VALUE);
         long end = Math.multiplyExact((long) tile + tiles(), (long) height * depth);

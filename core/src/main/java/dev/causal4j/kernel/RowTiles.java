@@ -4,9 +4,10 @@ import dev.causal4j.compute.Rows;
 import java.util.Objects;
 
 /**
- * Rows of activations as products read them. One row is read in place. Several are packed into tiles {@code [depth][STEP]}
- * of {@link #ROWS} rows, or all of at most {@link #FEW}: number r of step k belongs to row r. A kernel then needs one
- * address for all rows, which leaves the processor's ports to the multiply-adds. A short tile repeats its last row.
+ * Rows of activations in the layout that products read. A single row is read in place. Several rows are packed into
+ * tiles {@code [depth][STEP]} of {@link #ROWS} rows each, or at most {@link #FEW} rows into one tile: number r of step
+ * k belongs to row r. A kernel then needs one address for all rows, which leaves the processor's ports to the
+ * multiply-adds. A short tile repeats its last row.
  *
  * @param offset floats to the first tile
  * @param stride floats from one tile to the next
@@ -16,18 +17,18 @@ import java.util.Objects;
  */
 public record RowTiles(float[] data, int offset, int stride, int height, int step, int count) {
     /**
-     * Rows of a tile, by 2 W sums: 6 with 32 registers, 4 with 16, where C2 keeps more sums in memory. Twice as many sums
-     * of 32 registers gained nothing.
+     * Rows of a tile, with 2 W sums each: 6 with 32 registers, 4 with 16, since C2 would spill more. Twice as many sums
+     * gained nothing with 32 registers.
      */
     public static final int ROWS = Hardware.hasManyRegisters() ? 6 : 4;
 
     /** Floats of a step in a tile. */
     static final int STEP = ROWS == 6 ? 8 : ROWS;
 
-    /** Rows of the tile that holds a few, to be multiplied straight from the weights. */
+    /** Rows of the single tile used for two to eight rows, which are multiplied straight from the weights. */
     static final int FEW = 8;
 
-    /** Most rows in such a tile: its sums take 32 registers. */
+    /** Most rows in such a tile, whose sums take 32 registers of 512 bits; 1 without these. */
     private static final int MOST_FEW =
             STEP == FEW && KernelChoice.java().name().equals("vector512") ? FEW : 1;
 
@@ -44,13 +45,15 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         return new RowTiles(data, 0, depth * STEP, ROWS, STEP, rows);
     }
 
-    /** Tiles as a product reads them, to be filled: a few rows are one tile, one row lies by itself. */
+    /**
+     * Tiles for a product of this many rows, to be filled: a few rows are one tile, a single row is not interleaved.
+     */
     public static RowTiles of(float[] data, int rows, int depth) {
         int step = rows == 1 ? 1 : STEP;
         return new RowTiles(data, 0, depth * step, height(rows), step, rows);
     }
 
-    /** Rows as a product reads them, packed into {@code data}, or into a new array if that is too small. */
+    /** Rows packed for a product, into {@code data}, or into a new array if it is too small. */
     static RowTiles of(float[] data, Rows x, int depth) {
         int size = size(x.count(), depth);
         RowTiles tiles = of(data.length < size ? new float[size] : data, x.count(), depth);
@@ -107,14 +110,14 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         }
     }
 
-    /** How many runs of rows {@link #fillAcross} takes. */
+    /** The number of runs of rows for {@link #fillAcross}. */
     public static int runs(Rows x) {
         return Math.ceilDiv(x.count(), RUN);
     }
 
     /**
-     * Fills steps of all tiles with columns of a run of x's rows: row r of the tiles is column r there, and its rows
-     * are the steps. Rows are read sequentially. Runs write different steps, so several may be filled at once.
+     * Fills steps of all tiles from a run of x's rows: row r of the tiles is column r of x, and x's rows are the steps.
+     * Rows are read sequentially. Runs write different steps, so several may be filled at once.
      */
     public void fillAcross(int run, Rows x) {
         int to = Math.min(x.count(), (run + 1) * RUN);
@@ -123,7 +126,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
             for (int k = run * RUN; k < to; k++) {
                 int from = x.start(k) + tile * height;
                 int at = offset + tile * stride + k * STEP;
-                if (columns == ROWS && height == ROWS) { // as in most tiles, and twice as fast with a constant
+                if (columns == ROWS && height == ROWS) { // most tiles; a constant makes the loop twice as fast
                     for (int c = 0; c < ROWS; c++) {
                         data[at + c] = x.data()[from + c];
                     }

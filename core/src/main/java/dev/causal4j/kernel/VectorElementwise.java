@@ -12,11 +12,11 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The twin of {@link Elementwise} on the Vector API: W numbers at once, W being 4, 8 or 16, and the specification
- * for those after them. Vectors live in locals only: in a field, an array or a lambda C2 would box them.
+ * The twin of {@link Elementwise} on the Vector API: W numbers at once, with W = 4, 8 or 16; the specification computes
+ * the rest of a row. Vectors are kept in locals only: in a field, an array or a lambda C2 would box them.
  */
 final class VectorElementwise extends Elementwise {
-    /** Leaves an exponent with twice its bias, half of which each of two factors gets. */
+    /** Leaves an exponent with twice the bias: each of two factors gets half of it. */
     private static final int BIASED = Float.floatToRawIntBits(Elementary.ROUND) - 2 * 127;
 
     @Override

@@ -26,12 +26,13 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Products by weights in groups with W lanes over outputs; see {@link GroupFormat}. Sums of a group are whole numbers, so
- * that f32 chains and lanes of 16 bits are exact in any order. Not thread-safe: it is the scratch of a product.
+ * Products by weights in groups with W lanes over outputs; see {@link GroupFormat}. Sums of a group are whole numbers,
+ * so that f32 chains and lanes of 16 bits are exact in any order. Not thread-safe: an instance is the scratch of a
+ * product.
  *
- * <p>A few rows read the codes of a panel one after the other: first the sums of all groups go to an array, then they are
- * scaled and added, since together they would be more than C2 compiles as one (decision 0030). More rows are multiplied with
- * codes that are widened to f32 once, some groups and a tile at a time.
+ * <p>A few rows read the codes of a panel one after the other. The sums of all groups are first written to an array,
+ * then scaled and added, since C2 would not compile both as one loop (decision 0030). More rows are multiplied by codes
+ * that are widened to f32 once, some groups and a tile at a time.
  */
 final class VectorGroups {
     private static final int WIDTH = Panels.WIDTH;
@@ -41,10 +42,13 @@ final class VectorGroups {
     /** Bytes of 64 floats. */
     private static final long STEP = 4L * WIDTH;
 
-    /** Sums of squares of scales below it have none that is infinite or NaN in f16: those would be 65,536 or more. */
+    /**
+     * If a sum of squares of scales is below it, no scale is infinite or NaN in f16: such a scale would be 65,536 or
+     * more.
+     */
     private static final float NOT_FINITE = 0x1p32f;
 
-    /** Most rows that read the codes themselves. */
+    /** Most rows that are multiplied by the stored codes. */
     private static final int FEW = W == 16 ? 3 : 2;
 
     private static final boolean MANY_REGISTERS = Hardware.hasManyRegisters();
@@ -54,16 +58,19 @@ final class VectorGroups {
 
     private static final VectorSpecies<Short> SHORTS = VectorSpecies.of(short.class, S.vectorShape());
 
-    /** The factors of inputs whose stored codes of 8 bits are masked in the second and third byte of a word, not shifted. */
+    /**
+     * Factors of inputs for stored codes of 8 bits: codes in the second and third byte of a word are masked but not
+     * shifted.
+     */
     private static final FloatVector FACTORS = factors();
 
     private static final Compute.Scratch<VectorGroups> FREE = new Compute.Scratch<>(VectorGroups::new);
 
-    private float[] numbers = {}; // inputs as floats: of few rows [rows, depth], of a tile [groups of 32, 16, 32]
+    private float[] numbers = {}; // inputs as floats: few rows [rows, depth], or a tile [groups of 32, 16, 32]
     private int[] pairs = {}; // inputs of few rows as pairs of shorts: [rows, depth / 4, 2]
-    private float[] sums = {}; // of two panels and a row [2, groups, 64], or the outputs of a tile [4, 64]
-    private float[] weights = {}; // of groups of a panel, [2, 64] each: scales, then minimums
-    private float[] factors = {}; // of a tile, for each group: 16 scales, then 16 scales times sums
+    private float[] sums = {}; // sums of two panels and a row [2, groups, 64], or outputs of a tile [4, 64]
+    private float[] weights = {}; // numbers of a panel's groups, [2, 64] each: scales, then minimums
+    private float[] factors = {}; // numbers of a tile, for each group: 16 scales, then 16 scales times sums
 
     static void multiply(Panels w, RoundedRows x, Rows y) {
         VectorGroups product = FREE.take();
@@ -160,7 +167,7 @@ final class VectorGroups {
         }
     }
 
-    /** Of each four inputs the first and third, then the second and fourth. */
+    /** Packs each four inputs into two words: the first and third, then the second and fourth. */
     private void pair(byte[] q, int from, int to) {
         for (int i = 0; i < GROUP / 4; i++) {
             int at = from + 4 * i;
@@ -170,9 +177,9 @@ final class VectorGroups {
     }
 
     /**
-     * The sums of a row with codes of 8 bits in all groups, 4 W outputs at a time: with 16 lanes those of two panels in turn, so
-     * that two runs of memory are read at once, else the parts of one. Loops here have a step that C2 does not know: for loops
-     * that it counts it would check all bounds before each group.
+     * The sums of a row with codes of 8 bits in all groups, 4 W outputs at a time: with 16 lanes two panels in turn, so
+     * that two runs of memory are read at once, else the parts of one panel. The loops have a step that C2 does not
+     * know: in loops that it counts it would check all bounds before each group.
      */
     private void sums8(Panels w, int p, int parts, GroupFormat format, int groups, RoundedRows x, int r) {
         MemorySegment m = w.memory();
@@ -234,8 +241,9 @@ final class VectorGroups {
     }
 
     /**
-     * The sums of a row with codes of 4 bits, W beside W and 32 further at a time, in lanes of 16 bits: sixteen products of at
-     * most 15 · 127 fit, and a word's lanes hold two inputs each.
+     * The sums of a row with codes of 4 bits, at a time 2 W neighbouring outputs and the 2 W outputs 32 further. Lanes
+     * have 16 bits: sixteen products of at most 15 · 127 fit. The two lanes of a word have the products of different
+     * inputs.
      */
     private void sums4(Panels w, int p, int parts, GroupFormat format, int groups, int r) {
         MemorySegment m = w.memory();
@@ -283,7 +291,7 @@ final class VectorGroups {
         }
     }
 
-    /** Adds the two lanes of each word, and takes off what stored codes are greater by. */
+    /** Adds the two lanes of each word, and subtracts the share of the codes' offset. */
     private void settle(GroupFormat format, int groups, int panels, RoundedRows x, int r) {
         for (int g = 0; g < groups * panels; g++) {
             int less = format.zero() * x.sums()[x.sumAt(r, g % groups)];
@@ -378,8 +386,8 @@ final class VectorGroups {
     }
 
     /**
-     * Multiplies all rows by one panel after the other: as many groups at a time as the second-level cache holds are widened,
-     * codes to {@code [group, 64]} each.
+     * Multiplies all rows by one panel after the other. As many groups as the second-level cache holds are widened at a
+     * time, the codes of each to {@code [group, 64]}.
      */
     private void many(Panels w, RoundedRows x, Rows y) {
         GroupFormat format = (GroupFormat) w.format();
@@ -390,7 +398,7 @@ final class VectorGroups {
         numbers = room(numbers, most * format.group() * RoundedRows.TILE);
         factors = room(factors, most * 2 * RoundedRows.TILE);
         Widened wide = Widened.take(most * format.group());
-        int held = -1; // what the inputs are of
+        int held = -1; // the tile and groups of the widened inputs
         for (int p = 0; p < w.count(); p++) {
             for (int from = 0; from < groups; from += most) {
                 int count = Math.min(most, groups - from);

@@ -12,10 +12,10 @@ import java.lang.foreign.MemorySegment;
  * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop of {@link VectorLoops} or {@link
  * VectorTileLoops}, which continues the chains of outputs.
  *
- * <p>One row is limited by how fast weights are read: each format is widened in registers, and two groups of outputs
- * are read side by side. With 32 registers of 16 lanes that also serves two to eight rows. More rows, or fewer
- * registers, are limited by multiply-adds: steps of a panel are widened to f32 once, into scratch that the second-level cache
- * holds, and then serves all tiles of rows.
+ * <p>A product of one row is limited by how fast weights are read: each format is widened in registers, and two groups
+ * of outputs are read side by side. With 32 registers of 16 lanes two to eight rows are computed in this way, too.
+ * Otherwise products are limited by multiply-adds: steps of a panel are widened to f32 once, into scratch that fits the
+ * second-level cache, and multiplied by all tiles of rows.
  */
 final class VectorProducts extends Products {
     /** Rows of the smaller tile. */
@@ -80,8 +80,8 @@ final class VectorProducts extends Products {
     }
 
     /**
-     * Two to eight rows, in one tile, straight from the weights. Unless the processor prefetches well, a word of each
-     * line of the next panel is read meanwhile, in eight runs side by side.
+     * Multiplies two to eight rows, in one tile, straight from the weights. Unless the processor prefetches well, a
+     * word of each line of the next panel is read meanwhile, in eight runs side by side.
      */
     private static void few(Panels w, RowTiles x, Rows y, boolean ahead) {
         int stepBytes = w.plain().stepBytes();
@@ -130,7 +130,7 @@ final class VectorProducts extends Products {
         wide.give();
     }
 
-    /** Multiplies all rows by steps of one f32 panel, a tile at a time. After the first steps sums go on from y. */
+    /** Multiplies all rows by steps of one f32 panel, a tile at a time. After the first steps sums continue from y. */
     private static void tiles(MemorySegment m, long at, int from, int steps, RowTiles x, Rows y, int out) {
         for (int row = 0; row < x.count(); row += x.height()) {
             int start = x.start(row) + from * x.step();
@@ -145,7 +145,7 @@ final class VectorProducts extends Products {
         return (x.height() == FOUR ? 2 : 4) * W;
     }
 
-    /** @param adds whether the sums go on from y */
+    /** @param adds whether the sums continue from y */
     private static void tile(
             MemorySegment m, long at, int steps, RowTiles x, int start, Rows y, int row, int out, boolean adds) {
         float[] xs = x.data();
@@ -162,7 +162,7 @@ final class VectorProducts extends Products {
         }
     }
 
-    /** A tile at a time by way of an array. */
+    /** Computes a tile at a time in an array. */
     @Override
     public void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
         float[] sums = new float[x.height() * Panels.WIDTH];

@@ -10,11 +10,11 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * The twin of {@link Recurrences}, with lanes over columns. Blocks of fewer columns, which models have only where heads
- * are of odd sizes, are left to the specification.
+ * The twin of {@link Recurrences}, with lanes over columns. The specification computes blocks of fewer columns, which
+ * only models with odd sizes of heads have.
  */
 final class VectorRecurrences extends Recurrences {
-    /** Whether four vectors are a block or a part of one; with 16 lanes two are a block. */
+    /** Whether four vectors are computed at once, a block or a part of one; with 16 lanes two vectors are a block. */
     private static final boolean FOUR = W < 16;
 
     private static final int TOGETHER = FOUR ? 4 * W : 2 * W;

@@ -4,11 +4,11 @@ import java.lang.foreign.MemorySegment;
 import java.util.stream.Stream;
 
 /**
- * The storage of a panel of 64 outputs: all that is known of a format but its vector loops ({@link VectorLoops}, {@link
+ * The storage of a panel of 64 outputs: everything about a format except its vector loops ({@link VectorLoops}, {@link
  * VectorGroups}). Immutable and thread-safe.
  */
 public sealed interface WeightFormat permits PanelFormat, GroupFormat {
-    /** All formats; {@link Object#toString} is the name of one in converted files. */
+    /** All formats; {@link Object#toString} is a format's name in converted files. */
     static Stream<WeightFormat> all() {
         return Stream.concat(Stream.of(PanelFormat.values()), GroupFormat.all());
     }
@@ -19,7 +19,7 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
     /** Bits of a number or code. */
     int bits();
 
-    /** Inputs of a panel are a multiple of it: 32 in groups, else 1. */
+    /** The inputs of a panel are a multiple of this number: 32 in groups, else 1. */
     default int multiple() {
         return 1;
     }

@@ -4,7 +4,10 @@ import dev.causal4j.compute.Compute;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Room for steps of f32 that a panel is widened to, owned by one product at a time. The collector frees one that a product loses when it throws. */
+/**
+ * Room for the widened steps of a panel, in f32, owned by one product at a time. If a product throws and loses it, the
+ * garbage collector frees it.
+ */
 final class Widened {
     private static final Compute.Scratch<Widened> FREE = new Compute.Scratch<>(() -> new Widened(0));
 
