@@ -10,10 +10,10 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reusable memory of forward and backward passes; what needs an array makes it long enough. Not thread-safe.
+ * Reusable memory of forward and backward passes. Each pass enlarges the arrays that it needs. Not thread-safe.
  *
- * <p>For inference all blocks share arrays. For training each block from {@code keepFrom} on has its own, or keeps only
- * its input and is recomputed.
+ * <p>For inference all blocks share arrays. For training each block from {@code keepFrom} on has arrays of its own, or
+ * keeps only its input and is recomputed.
  */
 public final class Activations {
     /** The numbers that a forward keeps for its backward. */
@@ -27,28 +27,30 @@ public final class Activations {
     static final int NOTHING = Integer.MAX_VALUE;
 
     float[] hidden = {}; // [N, D], the residual stream
-    float[] normed = {}; // [N, D], what enters a layer and what leaves it
-    float[] activated = {}; // [N, activated], what enters the down projection in training
-    float[] beside = {}; // [N, D], what leaves one of two layers side by side
+    float[] normed = {}; // [N, D], the input of a layer, then its output
+    float[] activated = {}; // [N, activated], the input of the down projection in training
+    float[] beside = {}; // [N, D], the output of one of two layers side by side
     final Compute.Scratch<Attention.Scores> scores = new Compute.Scratch<>(Attention.Scores::new);
 
-    float[] dOut = {}; // [N, D], the gradient by what half a block adds to the stream
+    float[] dOut = {}; // [N, D], the gradient by the output that half a block adds to the stream
     float[] dNormed = {}; // [N, D]
-    float[] dStream = {}; // [N, D], of a parallel block
+    float[] dStream = {}; // [N, D], the gradient by the stream of a parallel block
     float[] dInner = {}; // [N, up]
     float[] dActivated = {}; // [N, activated]
-    float[] dMixed = {}; // as the tape's, and so are the next two
+    float[] dMixed = {}; // shaped as in the tape, like the next two
     float[] dPrepared = {};
     float[] dProjected = {};
     float[] perLayer = {}; // [N, L p], inputs of each layer's own
     float[] dPerLayer = {}; // [N, L p]
     private float[] moments = {};
-    private final Map<Integer, float[]> dKeys = new HashMap<>(); // by layer: [N, 2 G n], of layers that read its keys
+    // [N, 2 G n], by layer: gradients from the layers that read its keys
+    private final Map<Integer, float[]> dKeys = new HashMap<>();
 
     final int keepFrom;
     final Keep keep;
     private final Tape shared;
-    private final List<Tape> tapes = new ArrayList<>(); // of the layers from keepFrom on, then the output of the last
+    // of the layers from keepFrom on, then one for the output of the last
+    private final List<Tape> tapes = new ArrayList<>();
     private Dropout dropout = Dropout.NONE;
     private @Nullable Step step;
 
@@ -90,7 +92,7 @@ public final class Activations {
         return Rows.of(hidden, hiddenSize, rows);
     }
 
-    /** Makes room for a forward and records it for its backward. */
+    /** Makes room for a forward, and records the forward for its backward. */
     Step begin(Batch batch, DecoderConfig config, Compute compute) {
         if (keepFrom != NOTHING && batch.wanted() < batch.rows()) {
             throw new IllegalArgumentException("batch: expected all rows to be wanted for training, got some");
@@ -132,7 +134,7 @@ public final class Activations {
         }
     }
 
-    /** Adds gradients by keys and values to those of a layer, which takes them when its turn comes. */
+    /** Adds gradients by the keys and values of a layer. The layer takes them in its own backward. */
     void addKeys(int layer, float[] gradients) {
         float[] sums = dKeys.putIfAbsent(layer, gradients);
         if (sums != null) {
@@ -150,7 +152,7 @@ public final class Activations {
         return moments;
     }
 
-    /** A copy of rows, in this memory if it is long enough. */
+    /** A copy of rows, in {@code memory} if it is long enough. */
     static float[] copied(float[] x, float[] memory, int rows, int width) {
         float[] copy = atLeast(memory, rows, width);
         System.arraycopy(x, 0, copy, 0, rows * width);

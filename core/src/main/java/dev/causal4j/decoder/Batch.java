@@ -15,11 +15,11 @@ public record Batch(List<Chunk> chunks) {
      *
      * @param cache the cached positions; the forward appends to it
      * @param tokens at least one id; the array is read, not copied
-     * @param wanted how many of the last tokens' hidden vectors are wanted: 0 while a prompt goes on, 1 to continue it,
-     *     all for training. The last block and the head skip the others
+     * @param wanted how many of the last tokens' hidden vectors are wanted: 0 inside a prompt, 1 to continue it, all
+     *     for training. The last block and the head skip the others
      */
     public record Chunk(KVCache cache, int[] tokens, int wanted) {
-        /** @throws IllegalArgumentException if more are wanted than there are */
+        /** @throws IllegalArgumentException if more are wanted than there are tokens */
         public Chunk {
             if (wanted < 0 || wanted > tokens.length) {
                 throw new IllegalArgumentException("wanted rows: expected 0 to " + tokens.length + ", got " + wanted);
@@ -35,7 +35,7 @@ public record Batch(List<Chunk> chunks) {
     /**
      * Checks the chunks.
      *
-     * @throws IllegalArgumentException if there is none, one is empty, two share a cache, or one would outgrow the
+     * @throws IllegalArgumentException if there is no chunk, one is empty, two share a cache, or one would outgrow the
      *     context
      */
     public Batch {

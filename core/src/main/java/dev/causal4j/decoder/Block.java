@@ -9,10 +9,10 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One block: x += mixer(norm(x)), then x += feedForward(norm(x)). Norms stand before or after either layer or both.
- * The output of a layer may be scaled, and the second layer may read the input of the first. Comments number the steps.
+ * One block: x += mixer(norm(x)), then x += feedForward(norm(x)). Norms are before or after each layer, or both. The
+ * output of a layer may be scaled, and the second layer may read the input of the first. Comments number the steps.
  *
- * @param perLayer adds an input of the layer's own behind both, or null
+ * @param perLayer adds an input of the layer's own after both, or null
  * @param scale multiplies the stream at the end
  */
 record Block(
@@ -80,7 +80,10 @@ record Block(
         }
     }
 
-    /** Norms and scales a layer's output {@code a.normed}; returns a copy of it from before if the backward reads that. */
+    /**
+     * Norms and scales a layer's output {@code a.normed}. Returns a copy of the output before the norm if the backward
+     * reads it.
+     */
     private float[] after(Norms norms, Step step, Activations a, Tape tape, float[] memory) {
         float[] kept = tape.keeps && norms.after != null ? copied(a.normed, memory, step) : memory;
         if (norms.after != null) {
@@ -107,7 +110,7 @@ record Block(
     /**
      * Adds the gradients.
      *
-     * @param dx [N, D] the gradient by the stream after the block; becomes that by the stream before it
+     * @param dx [N, D] the gradient by the stream after the block; becomes the gradient by the stream before it
      */
     void backward(Step step, float[] dx, Activations a, Gradients gradients) {
         Tape tape = a.tape(layer);
@@ -125,7 +128,7 @@ record Block(
             perLayer.backward(step, dx, tape, a, gradients); // 9: dx +=
         }
         float[] dMixer = dx;
-        if (residual == Residual.PARALLEL) { // both layers get the gradient by the same sum
+        if (residual == Residual.PARALLEL) { // both layers get the gradient of the same sum
             a.dStream = copied(dx, a.dStream, step);
             dMixer = a.dStream;
         }
@@ -142,7 +145,7 @@ record Block(
         beforeBackward(mixerNorms, step, input, dx, a, gradients); // 1: dx +=
     }
 
-    /** dOut = the gradient by the output of a layer, before its dropout and scale. */
+    /** {@code a.dOut} becomes the gradient by a layer's output before dropout and scale. */
     private void dropped(Step step, Place place, float[] dx, Activations a) {
         DropoutMask mask = step.mask(place, layer);
         step.compute.each(step.rows(), row -> {

@@ -9,8 +9,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A convolution over positions, each channel by itself: y_t = b + sum over j of w_j ∘ x_(t - K + 1 + j), one chain of fused
- * multiply-adds from zero, the oldest input first, then the bias. Inputs before the first position are zeros.
+ * A convolution over positions, separate for each channel: y_t = b + sum over j of w_j ∘ x_(t - K + 1 + j). It is one
+ * chain of fused multiply-adds from zero, the oldest input first; then the bias is added. Inputs before the first
+ * position are zeros.
  *
  * <p>The last K - 1 inputs of a sequence are the first numbers of its layer's state, [K - 1, channels].
  *
@@ -24,9 +25,9 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
     }
 
     /**
-     * Computes y from x, rows of all of a step, and brings the states of its sequences forward.
+     * Computes y from x, each with all rows of a step, and moves the states of the sequences past these rows.
      *
-     * @param y rows beside those of x
+     * @param y as many rows as x
      */
     void forward(Step step, int layer, Rows x, Rows y) {
         int n = channels();
@@ -83,7 +84,7 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
         }
     }
 
-    /** 1: dw_(K - 1 - i) += Σ dy_t x_(t - i), of some channels; each number is one chain over the rows. */
+    /** 1: dw_(K - 1 - i) += Σ dy_t x_(t - i), for some channels; each number is one chain over the rows. */
     private void addWeight(Step step, Rows x, Rows dy, float[] dWeight, int from, int count) {
         for (int row = 0; row < step.rows(); row++) {
             int t = row - step.parts.get(step.part(row)).first();

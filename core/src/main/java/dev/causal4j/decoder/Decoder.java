@@ -58,7 +58,7 @@ public final class Decoder implements Parameters, AutoCloseable {
         this.specs = List.copyOf(layout.specs);
         specs.forEach(spec -> take(spec, parameters));
         this.positions = layout.positions == null ? null : matrix(layout.positions);
-        this.compute = matrices.values().iterator().next().device().compute(); // those of the first matrix
+        this.compute = matrices.values().iterator().next().device().compute(); // the threads of the first matrix
         this.pages = Device.open(compute, cached.bytes()).arena();
         this.pool = new PagePool(this, cached.dtype(), pages, cached.bytes());
         this.perLayer = layout.perLayer == null ? null : layout.perLayer.apply(this);
@@ -123,7 +123,9 @@ public final class Decoder implements Parameters, AutoCloseable {
         return pool;
     }
 
-    /** Other pages for its caches, in f32 and without a bound, for a caller that knows how many it needs. */
+    /**
+     * A further page pool for its caches, in f32 and without a bound, for a caller that knows how many pages it needs.
+     */
     public PagePool newPool() {
         return new PagePool(this, DType.F32, pages, Long.MAX_VALUE);
     }
@@ -154,7 +156,10 @@ public final class Decoder implements Parameters, AutoCloseable {
         return Rows.of(a.hidden, config.hiddenSize(), wanted.rows());
     }
 
-    /** Moves the states of recurrent layers over the next positions of a cache, by what it has kept of them. */
+    /**
+     * Moves the states of recurrent layers over the next positions of a cache, with the inputs that the cache has
+     * recorded.
+     */
     void replay(KVCache cache, int positions) {
         if (positions > 0) {
             Activations a = new Activations();
@@ -190,7 +195,7 @@ public final class Decoder implements Parameters, AutoCloseable {
      * @param dHidden [N, D] the gradient by the forward's result; becomes the gradient by the embedded tokens if
      *     wanted, otherwise undefined
      * @param embedding whether the gradient by the embedded tokens is wanted
-     * @param gradients trained parameters; gradients are added
+     * @param gradients the gradients of the trained parameters, added to
      * @throws IllegalArgumentException if a sequence did not begin in the batch, or a layer that is trained was not
      *     kept
      */
@@ -246,7 +251,7 @@ public final class Decoder implements Parameters, AutoCloseable {
                 || (perLayer != null && perLayer.isTrained(gradients));
     }
 
-    /** dx becomes the gradient by the embedded tokens; the positions get theirs. */
+    /** dx becomes the gradient by the embedded tokens; the gradient by the positions is added. */
     private void embedBackward(Step step, float[] dx, Activations a, Gradients gradients) {
         int d = config.hiddenSize();
         if (perLayer != null) {

@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
  * @param embeddingScale factor of embedded tokens
  * @param learnedPositions whether a table of positions is added to them
  * @param lastNorm the norm after the last block
- * @param hiddenScale factor of hidden vectors before the head: 1 / what logits are divided by
+ * @param hiddenScale factor of hidden vectors before the head: 1 / the divisor of logits
  * @param perLayer inputs of each layer's own; null for none
- * @param scaledLayers whether a stored number multiplies the stream after each block
+ * @param scaledLayers whether the stream after each block is multiplied by a stored number
  */
 public record DecoderConfig(
         int hiddenSize,
@@ -49,14 +49,14 @@ public record DecoderConfig(
     /**
      * Inputs of each layer's own (Gemma 4): an embedding of the token with a projection of its embedded vector.
      *
-     * @param rows of the table, one for each token
+     * @param rows rows of the table, one for each token
      * @param width p, numbers of a layer
      */
     public record PerLayerConfig(int rows, int width) {}
 
     /**
-     * The parameters, in the order of the forward. Weights begin from N(0, 0.02²), those of projections back into the
-     * residual stream from N(0, 0.02² / (2 layers)), biases with 0, gains with 1 (Radford et al. 2019).
+     * The parameters, in the order of the forward. Initial weights are from N(0, 0.02²), or from N(0, 0.02² / (2
+     * layers)) in projections back into the residual stream; biases are 0, gains 1 (Radford et al. 2019).
      */
     public List<ParameterSpec> specs() {
         return new Layout(this).specs;
@@ -71,7 +71,7 @@ public record DecoderConfig(
                 .toList();
     }
 
-    /** The frequencies of all rotary positions in a sequence of this length: equal ones give equal keys. */
+    /** The frequencies of all rotary positions in a sequence of this length: equal frequencies give equal keys. */
     public List<List<Double>> rotations(int length) {
         return attentions().stream()
                 .map(AttentionConfig::rope)

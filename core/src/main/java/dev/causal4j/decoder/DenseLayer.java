@@ -7,7 +7,7 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.Gradients;
 
 /**
- * One layer for all tokens: down(act(up x)), or gated: down(act(gate x) · up x).
+ * A feed-forward layer for all tokens: down(act(up x)), or gated: down(act(gate x) · up x).
  *
  * @param up [inner, D], or gate and up packed [2 inner, D]
  * @param down [D, inner]
@@ -37,9 +37,9 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
     }
 
     /**
-     * Activates some rows, in place unless a backward reads them later.
+     * Activates some rows, in place unless a backward will read them.
      *
-     * @param first the row of {@code tape.inner}, [.., up], to begin with
+     * @param first the first row in {@code tape.inner} [.., up]
      * @return [rows, inner]
      */
     Rows activate(Step step, int rows, Tape tape, int first, Activations a) {

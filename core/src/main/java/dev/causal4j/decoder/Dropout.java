@@ -7,15 +7,15 @@ import dev.causal4j.kernel.DropoutMask;
  *
  * <p>A mask is addressed by seed, step, layer and place (the stream) and by sequence and index (the position), so it is
  * the same for every number of threads, for a batch in one piece and in several, and when a block is computed again.
- * Streams of dropout are the negative ones: bit 63 set, the step in bits 26 to 62, the layer in bits 2 to 25, the place
- * in bits 0 and 1.
+ * The streams of dropout are the negative numbers: bit 63 is set, the step is in bits 26 to 62, the layer in bits 2 to
+ * 25, the place in bits 0 and 1.
  *
  * @param embedding rate for the sum of token and position embedding
  * @param attention rate for attention weights
  * @param residual rate for the outputs of attention and feed-forward layer
- * @param seed the run's
- * @param step the optimizer's, 0 or more
- * @param firstSequence how many sequences of the step came before this batch
+ * @param seed the seed of the run
+ * @param step the step of the optimizer, 0 or more
+ * @param firstSequence how many sequences of the step are in batches before this one
  */
 public record Dropout(double embedding, double attention, double residual, long seed, long step, int firstSequence) {
     /** No dropout, as in inference. */
@@ -29,7 +29,7 @@ public record Dropout(double embedding, double attention, double residual, long 
         ATTENTION(1),
         /** The output of attention, before it is added to the residual stream. */
         ATTENTION_OUT(2),
-        /** The output of the feed-forward layer, likewise. */
+        /** The output of the feed-forward layer, before it is added to the residual stream. */
         FEED_FORWARD(3);
 
         private final int number; // part of the random numbers' addresses
@@ -60,7 +60,10 @@ public record Dropout(double embedding, double attention, double residual, long 
         return new Dropout(embedding, attention, residual, 0, 0, 0);
     }
 
-    /** These rates with the random numbers of a step, for a batch that begins with one of its sequences. */
+    /**
+     * These rates with the random numbers of a step, for a batch that begins with sequence {@code sequence} of the
+     * step.
+     */
     public Dropout at(long runSeed, long optimizerStep, int sequence) {
         return new Dropout(embedding, attention, residual, runSeed, optimizerStep, sequence);
     }

@@ -11,11 +11,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Several feed-forward layers; a router chooses some of them for each token. The tokens of an expert are gathered, so
- * that its products serve all of them; a token adds its experts in the order of their index, whatever else is in the
- * batch. The lower index of equal scores is chosen.
+ * that its products serve all of them. A token's experts are added in the order of their index, whatever else is in the
+ * batch. Of equal scores the lower index is chosen.
  *
- * <p>out = sum over the chosen e of s_e p_e · expert_e(x). Comments number the steps; the layers' own are in {@link
- * DenseLayer}.
+ * <p>out = sum over the chosen e of s_e p_e · expert_e(x). Comments number the steps; {@link DenseLayer} numbers the
+ * steps of an expert.
  *
  * @param router [experts, D]
  * @param choiceBias [experts] added to the scores by which experts are chosen, or null
@@ -30,7 +30,7 @@ record Experts(
         Routing routing,
         float @Nullable [] scales)
         implements FeedForward {
-    /** Added to a sum of sigmoids that weights are divided by. */
+    /** Added to the sum of sigmoids that divides the weights. */
     private static final float LEAST_SUM = 1e-6f;
 
     /**
@@ -40,7 +40,7 @@ record Experts(
      * @param first its first row in {@code tape.inner}
      */
     record Route(DenseLayer expert, int index, int first, int[] rows, float[] weights) {
-        /** The numbers of these rows in an array of all experts' rows, one expert after the other. */
+        /** These rows in an array of all experts' rows, one expert after the other. */
         private Rows of(float[] x, int width) {
             return new Rows(x, first * width, width, rows.length);
         }
@@ -52,7 +52,7 @@ record Experts(
         up(step, tape, a);
     }
 
-    /** Chooses experts by the rows that the router reads, [N, D]. */
+    /** Chooses experts by the router's inputs x [N, D]. */
     void route(Step step, float[] x, Tape tape) {
         tape.router = Activations.atLeast(tape.router, step.rows(), experts.size());
         router.forward(x, tape.router, step.rows()); // 1: l = x Rᵀ    [N, experts]
@@ -108,8 +108,8 @@ record Experts(
     /**
      * Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}.
      *
-     * @param routed [N, D] what the router has read
-     * @return the gradient by it
+     * @param routed [N, D] the router's inputs
+     * @return the gradient by {@code routed}
      */
     float[] backwardFrom(Step step, float[] routed, Tape tape, Activations a, Gradients gradients) {
         int d = router.weight().cols();
@@ -181,7 +181,7 @@ record Experts(
         return routes;
     }
 
-    /** The sigmoids of a row's logits, or the logits, of which a softmax is made. */
+    /** The scores of a row: the sigmoids of its logits, or for a softmax the logits themselves. */
     private float[] scores(float[] logits, int row) {
         int count = experts.size();
         float[] scores = Arrays.copyOfRange(logits, row * count, (row + 1) * count);
@@ -209,7 +209,7 @@ record Experts(
         return isChosen;
     }
 
-    /** The weights of a row's experts, of use for the chosen ones. */
+    /** The weights of a row's experts; only weights of chosen ones are used. */
     private float[] weights(float[] scores, boolean[] isChosen) {
         return routing.sigmoid() ? sigmoids(scores, isChosen) : softmax(scores, isChosen);
     }
@@ -237,7 +237,7 @@ record Experts(
         return p;
     }
 
-    /** 3, 2: the gradients by the weights of the chosen experts become those by the router's logits. */
+    /** 3, 2: the gradients by the weights of the chosen experts become the gradients by the router's logits. */
     private void weightsBackward(int rows, float[] logits, float[] dWeights, float @Nullable [] dScales) {
         int count = experts.size();
         for (int row = 0; row < rows; row++) {

@@ -7,19 +7,19 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Experts and a layer for all tokens, added: experts(h) + dense(h), with h the normed stream x, or experts(h) +
- * sigmoid(gate h) dense(h) (Qwen 3.5), or norm(experts(norm(x))) + norm(dense(h)), where the router reads norm(x) /
- * sqrt(D) (Gemma 4).
+ * Experts beside a dense layer for all tokens. The sum is experts(h) + dense(h), with h the normed stream x; or
+ * experts(h) + sigmoid(gate h) dense(h) (Qwen 3.5); or norm(experts(norm(x))) + norm(dense(h)), with a router that
+ * reads norm(x) / sqrt(D) (Gemma 4).
  *
  * @param gate [1, D], or null
- * @param norms of Gemma 4, or null
+ * @param norms the norms of Gemma 4, or null
  */
 record ExpertsBeside(
         Experts experts,
         DenseLayer dense,
         @Nullable Linear gate,
         @Nullable Norms norms) implements FeedForward {
-    /** The norms before router and experts, and behind experts and dense layer. */
+    /** The norms before router and experts, and after experts and dense layer. */
     record Norms(Norm routerIn, Norm expertsIn, Norm expertsOut, Norm denseOut) {}
 
     private int hiddenSize() {
@@ -46,7 +46,7 @@ record ExpertsBeside(
         experts.up(step, tape.beside(), a);
     }
 
-    /** The router's inputs are divided by sqrt(D). */
+    /** Divides the router's inputs by sqrt(D). */
     private void scale(Step step, float[] x) {
         Activations.scale(x, step.rows() * hiddenSize(), (float) (1 / Math.sqrt(hiddenSize())));
     }
@@ -67,7 +67,7 @@ record ExpertsBeside(
         });
     }
 
-    /** Norms the output of one of both; the backward reads it as it was. */
+    /** Norms the output of experts or dense layer; keeps the output before the norm for the backward. */
     private void out(Step step, @Nullable Norm norm, Tape tape, Activations a) {
         if (norm != null) {
             tape.sideOut =
@@ -99,7 +99,9 @@ record ExpertsBeside(
         }
     }
 
-    /** The backward of experts and their norms; {@code dx} gets the gradient by the stream that these read. */
+    /**
+     * The backward of experts and their norms. Adds the gradient by the stream, which the norms read, to {@code dx}.
+     */
     private void expertsBackward(
             Step step, Norms own, float[] dSum, float[] dx, Tape tape, Activations a, Gradients gradients) {
         outBackward(step, own.expertsOut, tape.beside(), dSum, a, gradients);
@@ -116,7 +118,7 @@ record ExpertsBeside(
         norm.backward(step, tape.sideOut, dSum, a.dOut, a, gradients);
     }
 
-    /** The gradients by the gate's logits; {@code a.dOut} becomes that by the dense layer's output. */
+    /** The gradients by the gate's logits; {@code a.dOut} becomes the gradient by the dense layer's output. */
     private float[] gateBackward(Step step, Tape tape, Activations a) {
         int d = hiddenSize();
         a.beside = Activations.atLeast(a.beside, step.rows(), d);
@@ -130,7 +132,7 @@ record ExpertsBeside(
                 sum = Math.fma(a.dOut[i], a.beside[i], sum); // ds = dy · dense
                 a.dOut[i] *= s; // d dense = s dy
             }
-            dGate[row] = sum * s * (1 - s); // of the gate's logit
+            dGate[row] = sum * s * (1 - s); // by the gate's logit
         });
         return dGate;
     }

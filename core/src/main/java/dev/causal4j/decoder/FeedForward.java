@@ -16,7 +16,7 @@ sealed interface FeedForward permits DenseLayer, Experts, ExpertsBeside {
     /**
      * Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}; {@code a.normed} is the input.
      *
-     * @param dx [N, D] the gradient by the stream, to which that by what is read from there is added
+     * @param dx [N, D] the gradient by the stream; a layer that reads the stream itself adds to it
      */
     void backward(Step step, float[] dx, Tape tape, Activations a, Gradients gradients);
 }

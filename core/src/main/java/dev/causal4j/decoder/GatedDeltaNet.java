@@ -9,7 +9,7 @@ import java.util.Arrays;
 /**
  * A gated delta net (Yang et al. 2024): (q, k, v) = silu(conv(in(x))), normed queries and keys, the rule of {@link
  * RecurrentHeads} with decay g = exp(-exp(A) softplus(a + dt)) and rate b = sigmoid(b), then out(norm(y) ∘ silu(z)).
- * Comments number the steps of the forward; the backward has the numbers of what it undoes.
+ * Comments number the steps of the forward; a line of the backward has the number of the step that it undoes.
  *
  * @param in queries, keys, values and z [channels + value width, D]
  * @param gates b and a [2 value heads, D]
@@ -17,7 +17,7 @@ import java.util.Arrays;
  * @param steps dt [value heads]
  * @param queryNorm q / |q| / sqrt(keySize)
  * @param keyNorm k / |k|
- * @param norm over a value head
+ * @param norm the norm over a value head
  */
 record GatedDeltaNet(
         int layer,
@@ -68,7 +68,7 @@ record GatedDeltaNet(
         out.forward(tape.mixed, a.normed, wanted.rows()); // 10: y Oᵀ    [N, D]
     }
 
-    /** Norms the queries and keys of a row, and makes rates and decays of its gates. */
+    /** Norms the queries and keys of a row, and turns its gates into rates and decays. */
     private void norm(float[] active, float[] gated, int row) {
         int keys = config.keyHeads() * config.keySize();
         int at = row * config.channels();
@@ -149,8 +149,8 @@ record GatedDeltaNet(
     }
 
     /**
-     * 6: the gradients by rates and decays become those by what they are made of. A decay's is by its logarithm: with
-     * ln g = -exp(A) softplus(x) it is ln g · d ln g.
+     * 6: the gradients by rates and decays become the gradients by the gates. Since ln g = -exp(A) softplus(x), dA +=
+     * ln g · d ln g.
      */
     private void ratesBackward(int rows, Tape tape, float[] gated, float[] dGates, Gradients gradients) {
         int heads = config.valueHeads();

@@ -25,8 +25,9 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one walk over a decoder's layers, in the order of the forward. It lists the parameters of each layer and keeps a
- * function that makes the layer of them, so nothing else knows which parameter belongs where. Not thread-safe.
+ * The only walk over a decoder's layers, in the order of the forward. For each layer it lists the parameters and keeps
+ * a function that makes the layer from them, so no other class knows to which layer a parameter belongs. Not
+ * thread-safe.
  */
 final class Layout {
     private static final double DEVIATION = 0.02;
@@ -40,7 +41,7 @@ final class Layout {
     private final int hiddenSize;
     private final double residualDeviation;
     private final Map<RopeConfig, Rope> ropes = new HashMap<>();
-    private int layer = NO_LAYER; // where the walk is
+    private int layer = NO_LAYER; // the layer at which the walk is
     private int expert = NO_EXPERT;
 
     Layout(DecoderConfig config) {
@@ -175,7 +176,7 @@ final class Layout {
                 out.apply(from));
     }
 
-    /** A norm without parameters that makes the length of a vector so much: x · length / sqrt(sum of x² + 1e-6). */
+    /** A norm without parameters that gives a vector this length: x · length / sqrt(sum of x² + 1e-6). */
     private static Norm unit(int size, double length) {
         float[] gain = new float[size];
         Arrays.fill(gain, (float) (length / Math.sqrt(size)));

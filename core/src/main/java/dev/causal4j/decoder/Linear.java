@@ -6,7 +6,7 @@ import dev.causal4j.tensor.Matrix;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A linear layer: y = x · Wᵀ + b, to which an adapter may add.
+ * A linear layer, y = x · Wᵀ + b, perhaps with an adapter that adds to y.
  *
  * @param weight W [out, in]
  * @param bias b [out], or null
@@ -40,7 +40,7 @@ record Linear(
         gradients.addWeight(weight, dy, x); // 1: dW += dyᵀ x
         weight.multiplyTransposed(dy, dx); // 1: dx = dy W
         if (adapter != null) {
-            adapter.backward(x, dy, dx, gradients); // 2: dx += .., to what 1 has written
+            adapter.backward(x, dy, dx, gradients); // 2: dx += .., after 1 has written dx
         }
     }
 }

@@ -6,8 +6,8 @@ import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 
 /**
- * A low-rank addition to a linear layer, y += scale · x · downᵀ · upᵀ, that can be trained while the layer is frozen (Hu et
- * al. 2021, "LoRA"). Immutable and thread-safe.
+ * A low-rank addition to a linear layer, y += scale · x · downᵀ · upᵀ, that can be trained while the layer is frozen
+ * (Hu et al. 2021, "LoRA"). Immutable and thread-safe.
  *
  * @param down A [rank, in]
  * @param up B [out, rank]

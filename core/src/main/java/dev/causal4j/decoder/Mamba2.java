@@ -6,15 +6,16 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.Gradients;
 
 /**
- * A state space layer, Mamba 2 (Dao and Gu 2024): with (z, u, dt) = in(x) and (x, B, C) = silu(conv(u)), each head moves
- * S = exp(A dt) S + B (dt x)ᵀ, dt = softplus(dt + bias) within limits, and y = Sᵀ C + D x; then out(norm(y ∘ silu(z))).
- * Comments number the steps of the forward; the backward has the numbers of what it undoes.
+ * A state space layer, Mamba 2 (Dao and Gu 2024): with (z, u, dt) = in(x) and (x, B, C) = silu(conv(u)), each head
+ * moves S = exp(A dt) S + B (dt x)ᵀ, dt = softplus(dt + bias) within limits, and y = Sᵀ C + D x; then out(norm(y ∘
+ * silu(z))). Comments number the steps of the forward; a line of the backward has the number of the step that it
+ * undoes.
  *
  * @param in z, u and dt [2 width + 2 groups · depth + heads, D]
  * @param decays A, all below zero [heads]
  * @param steps bias of dt [heads]
  * @param skips D [heads]
- * @param norm over all heads
+ * @param norm the norm over all heads
  */
 record Mamba2(
         int layer,
@@ -70,7 +71,7 @@ record Mamba2(
         return new Rows(projected, heads.valueWidth(), projected(), rows);
     }
 
-    /** Where dt begins in a row of projections. */
+    /** The index at which dt begins in a row of projections. */
     private int times(int row) {
         return (row + 1) * projected() - config.heads();
     }
@@ -161,7 +162,7 @@ record Mamba2(
         }
     }
 
-    /** 4: the gradient by a decay is by its logarithm: A dt d. A step that a limit holds has none. */
+    /** 4: A has its gradient by ln(-A), which is A dt d(ln g). A step at a limit has no gradient. */
     private void gatesBackward(int rows, Tape tape, Activations a, float[] dGates, Gradients gradients) {
         int count = config.heads();
         float[] dDecays = gradients.of(decays);

@@ -5,11 +5,11 @@ import dev.causal4j.decoder.BlockConfig.MixerConfig;
 import dev.causal4j.tensor.Gradients;
 
 /**
- * The layer of a block that looks at other positions than a row's own. The sequence's cache has what it knows of
- * positions before the step: keys and values in pages, or a {@linkplain KVCache#state state} of fixed size.
+ * The layer of a block that reads other positions than a row's own. The sequence's cache holds the positions before the
+ * step: keys and values in pages, or a {@linkplain KVCache#state state} of fixed size.
  */
 sealed interface Mixer permits Attention, ShortConvolution, GatedDeltaNet, Mamba2 {
-    /** Numbers of a position that move a state: those that enter the convolution, then gates. */
+    /** Floats recorded for each position for a replay: the inputs of the convolution, then gates. */
     static int moveSize(MixerConfig config) {
         return switch (config) {
             case AttentionConfig _ -> 0;
@@ -20,12 +20,12 @@ sealed interface Mixer permits Attention, ShortConvolution, GatedDeltaNet, Mamba
     }
 
     /**
-     * Reads {@code a.normed} of all rows and writes the results of the wanted ones there. The caches then know the rows: a
-     * state is that behind the last one, even if none is wanted. Where states may go back, a forward keeps what {@linkplain
-     * Step#keep moves} them; a replay reads that, and no inputs.
+     * Reads {@code a.normed} of all rows and writes the results of the wanted ones there. Afterwards the caches include
+     * the rows: a state is the state after the last row, even if no row is wanted. Where states may go back, a forward
+     * {@linkplain Step#keep records} the inputs of the recurrence; a replay reads these instead of {@code a.normed}.
      */
     void forward(Step step, Step wanted, Tape tape, Activations a);
 
-    /** Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}; {@code a.normed} is what entered. */
+    /** Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}; {@code a.normed} is the input. */
     void backward(Step step, Tape tape, Activations a, Gradients gradients);
 }

@@ -41,10 +41,10 @@ record Norm(NormRule rule) {
     }
 
     /**
-     * Neighbouring heads of each row, which are normed by themselves.
+     * Neighbouring heads of each row, each with a norm of its own.
      *
      * @param width numbers of a row
-     * @param offset where the first of them begins
+     * @param offset the index at which the first head begins
      */
     record Heads(int width, int offset, int count) {}
 

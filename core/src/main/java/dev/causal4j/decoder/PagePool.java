@@ -21,15 +21,15 @@ import java.util.function.BooleanSupplier;
 
 /**
  * A bounded pool of pages for keys and values; a page holds {@value #POSITIONS} positions of all layers of one kind.
- * Layers of one kind see equally far back, so that those with windows can give pages back that others still need.
+ * Layers of one kind have the same window, so layers with a window can return pages while others still need theirs.
  * Beside pages a sequence has one block of fixed size, the state of all recurrent layers, if there are any. Memory is
- * allocated from the arena on first use, and what is returned is reused. Thread-safe.
+ * allocated from the arena on first use; returned pages are reused. Thread-safe.
  */
 public final class PagePool {
     /** Positions of a page. */
     public static final int POSITIONS = Panels.WIDTH;
 
-    /** Layers that see equally far back; {@link #state} is the kind of the recurrent ones' block. */
+    /** Layers with the same window; {@link #state} is the kind of the recurrent layers' block. */
     static final class Kind {
         final int window; // positions that a query sees, its own included; 0 for all
         long bytes; // in a page
@@ -51,21 +51,21 @@ public final class PagePool {
     final Decoder decoder;
     final PanelFormat format;
     final List<Kind> kinds = new ArrayList<>();
-    final Kind state = new Kind(0); // of no bytes without recurrent layers
-    final Kind kept = new Kind(0); // what has moved an earlier state, then that state
+    final Kind state = new Kind(0); // 0 bytes without recurrent layers
+    final Kind kept = new Kind(0); // the recorded inputs of the recurrences, then the earlier state that they move
     private final Arena arena;
     private final long capacity; // bytes
-    private final Map<Integer, Layer> layers = new HashMap<>(); // of attention
-    private final Map<Integer, Long> states = new HashMap<>(); // where a layer's part of the state begins
-    private final Map<Integer, Long> moves = new HashMap<>(); // where what has moved it begins
+    private final Map<Integer, Layer> layers = new HashMap<>(); // layers of attention
+    private final Map<Integer, Long> states = new HashMap<>(); // the offset of a layer's part of the state
+    private final Map<Integer, Long> moves = new HashMap<>(); // the offset of a layer's recorded inputs
     private final Map<MemorySegment, Integer> users = new HashMap<>(); // how many caches hold each page
     private final Collection<BooleanSupplier> keepers = new ConcurrentLinkedQueue<>();
     private long held; // bytes
     private long promised; // bytes
 
     /**
-     * @param dtype of keys and values: f32 or bf16
-     * @param bytes how many there can be; enough for one full context in any case
+     * @param dtype the dtype of keys and values: f32 or bf16
+     * @param bytes the most bytes; enough for one full context in any case
      */
     PagePool(Decoder decoder, DType dtype, Arena arena, long bytes) {
         if (dtype != DType.F32 && dtype != DType.BF16) {
@@ -116,22 +116,25 @@ public final class PagePool {
         return state.bytes;
     }
 
-    /** Pages of each kind for which there is room: neither held nor reserved. */
+    /** How many pages of each kind there is still room for, neither held nor promised. */
     public synchronized int freePages() {
         return Math.clamp(freeBytes() / Math.max(1, pageBytes()), 0, Integer.MAX_VALUE);
     }
 
-    /** Adds one who keeps pages of no sequence. Asked by any thread, he gives some back and returns whether he had any. */
+    /**
+     * Adds a keeper of pages that no sequence uses. Called on any thread, it returns some pages to the pool, and
+     * whether it had any.
+     */
     public void addKeeper(BooleanSupplier keeper) {
         keepers.add(keeper);
     }
 
-    /** Removes one who keeps none any more. */
+    /** Removes a keeper that no longer keeps pages. */
     public void removeKeeper(BooleanSupplier keeper) {
         keepers.remove(keeper);
     }
 
-    /** Asks for pages that are kept for no sequence. Returns whether there were any. */
+    /** Asks the keepers for pages. Returns whether one had any. */
     public boolean reclaim() {
         return keepers.stream().anyMatch(BooleanSupplier::getAsBoolean);
     }
@@ -159,7 +162,7 @@ public final class PagePool {
         return memory.asSlice(Objects.requireNonNull(states.get(layer)), size);
     }
 
-    /** What has moved a layer's part of an earlier state. */
+    /** The recorded inputs of a layer's recurrence. */
     MemorySegment moves(MemorySegment memory, int layer) {
         return memory.asSlice(Objects.requireNonNull(moves.get(layer)));
     }
@@ -184,14 +187,14 @@ public final class PagePool {
         return page;
     }
 
-    /** Gives back what {@link KVCache#share} has kept. */
+    /** Returns a page from {@link KVCache#share}. */
     public void release(KVCache.Page page) {
         for (int k = 0; k < kinds.size(); k++) {
             give(kinds.get(k), page.ofKinds().get(k), false);
         }
     }
 
-    /** Gives back what {@link KVCache#snapshot} has copied. */
+    /** Returns the copy from {@link KVCache#snapshot}. */
     public void release(KVCache.Snapshot snapshot) {
         give(state, snapshot.memory(), false);
     }
@@ -205,9 +208,9 @@ public final class PagePool {
     }
 
     /**
-     * Takes a page back from one of its caches.
+     * Returns a page from one of its caches.
      *
-     * @param promises whether its bytes, if they become free, stay promised
+     * @param promises whether its bytes stay promised if they become free
      * @return whether they are promised
      */
     synchronized boolean give(Kind kind, MemorySegment page, boolean promises) {

@@ -1,21 +1,21 @@
 package dev.causal4j.decoder;
 
 /**
- * One parameter of a model: a line of the table from which loading, checking, initialising, counting, saving, adapting
- * and training work.
+ * One parameter of a model: a line of the table by which parameters are loaded, checked, initialised, counted, saved,
+ * adapted and trained.
  *
  * @param name a path such as {@code layers.0.qkv.weight}; families map it to the names in files
  * @param layer the block it belongs to; {@link #NO_LAYER} outside of them
  * @param expert the expert it belongs to; {@link #NO_EXPERT} for none
  * @param rows outputs, or the length of a vector
  * @param cols inputs; 1 for a vector
- * @param deviation of the normal distribution that a matrix begins from; biases begin with 0, gains with 1
+ * @param deviation the deviation of a matrix's initial normal distribution; biases begin with 0, gains with 1
  */
 public record ParameterSpec(String name, Role role, int layer, int expert, int rows, int cols, double deviation) {
     /** The layer of parameters outside the blocks. */
     public static final int NO_LAYER = -1;
 
-    /** The expert of parameters of no expert. */
+    /** The expert of parameters that belong to none. */
     public static final int NO_EXPERT = -1;
 
     /** The module of the parameter, such as {@code qkv}. */
@@ -56,21 +56,21 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         PROJECTION,
         /** Queries, keys, values, and gates if there are any, packed [(H + 2 G) n, D] or [(2 H + 2 G) n, D]. */
         QUERY_KEY_VALUE,
-        /** From the heads back to the residual stream [D, H n]. */
+        /** Projection from the heads back to the residual stream [D, H n]. */
         ATTENTION_OUT,
-        /** Into a mixer without attention, packed [.., D]. */
+        /** Projection into a mixer without attention, packed [.., D]. */
         MIXER_IN,
-        /** From such a mixer back to the residual stream [D, ..]. */
+        /** Projection from such a mixer back to the residual stream [D, ..]. */
         MIXER_OUT,
-        /** Into the feed-forward layer: [inner, D], or gate and up packed [2 inner, D]. */
+        /** Projection into the feed-forward layer: [inner, D], or gate and up packed [2 inner, D]. */
         UP,
-        /** Out of the feed-forward layer [D, inner]. */
+        /** Projection out of the feed-forward layer [D, inner]. */
         DOWN,
-        /** The logits by which a token chooses its experts [experts, D]. */
+        /** The router, whose logits choose a token's experts [experts, D]. */
         ROUTER,
         /** Rows that are looked up and never multiplied, one for each token [V, L p]. */
         TABLE,
-        /** Makes inputs of each layer's own, or adds them to the stream. */
+        /** Projections that make inputs of each layer's own, or add them to the stream. */
         PER_LAYER,
         /** The gain of a norm or of experts, a vector. */
         GAIN,
@@ -93,7 +93,7 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
             };
         }
 
-        /** Whether the parameter is a matrix of products or of positions, which memory holds as a whole. */
+        /** Whether the parameter is a matrix of products or of positions, which is loaded as a whole. */
         public boolean isMatrix() {
             return !isVector() && this != TABLE;
         }

@@ -13,7 +13,7 @@ public interface Parameters {
     /** The vector [spec.rows]. */
     float[] vector(ParameterSpec spec);
 
-    /** The rows of a table that stay where a file has them; null if {@link #matrix} has it. Thread-safe. */
+    /** The rows of a table that stay in a file; null if {@link #matrix} gives the table. Thread-safe. */
     default Matrix.@Nullable Source stored(ParameterSpec table) {
         return null;
     }
@@ -36,7 +36,7 @@ public interface Parameters {
         return of(matrices, vectors, adapters, _ -> null);
     }
 
-    /** Parameters from functions of their specs, those of tables with rows that stay in a file. */
+    /** Parameters from functions of their specs, with tables whose rows stay in a file. */
     static Parameters of(
             Function<ParameterSpec, Matrix> matrices,
             Function<ParameterSpec, float[]> vectors,

@@ -7,10 +7,10 @@ import dev.causal4j.tensor.Gradients;
 import java.util.Arrays;
 
 /**
- * The input of a layer's own, added behind the block's two layers (Gemma 4): x += norm(projection(act(gate x) · e)), with e
- * this layer's part of {@link PerLayerInputs}.
+ * The input of a layer's own, added after the block's two layers (Gemma 4): x += norm(projection(act(gate x) · e)),
+ * with e this layer's part of {@link PerLayerInputs}.
  *
- * @param layer its number i of the L layers
+ * @param layer the number of the layer
  * @param stride L p, numbers of all layers
  * @param gate [p, D]
  * @param projection [D, p]
@@ -43,7 +43,7 @@ record PerLayer(int layer, int stride, Activation activation, Linear gate, Linea
         return a.activated;
     }
 
-    /** Where this layer's numbers of a row begin among those of all layers. */
+    /** The index at which this layer's numbers begin in a row of all layers' numbers. */
     private int own(int row) {
         return row * stride + layer * width();
     }

@@ -10,13 +10,13 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Inputs of each layer's own (Gemma 4): e = (norm(W x / sqrt(D)) + sqrt(p) T[token]) / sqrt(2), of which a layer reads p
- * numbers. x is the embedded token.
+ * Inputs of each layer's own (Gemma 4): e = (norm(W x / sqrt(D)) + sqrt(p) T[token]) / sqrt(2), with x the embedded
+ * token. Each layer reads p numbers of e.
  *
- * @param rows of the table T [V, L p]
- * @param table the same in memory, which can be trained; null if the rows stay in a file
+ * @param rows the rows of the table T [V, L p]
+ * @param table T in memory, which can be trained; null if the rows stay in a file
  * @param projection W [L p, D]
- * @param norm over the p numbers of a layer
+ * @param norm the norm over the p numbers of a layer
  */
 record PerLayerInputs(Matrix.Source rows, @Nullable Matrix table, Linear projection, Norm norm) {
     private static final float HALF = (float) Math.sqrt(0.5);
@@ -55,7 +55,7 @@ record PerLayerInputs(Matrix.Source rows, @Nullable Matrix table, Linear project
         return (float) (1 / Math.sqrt(projection.weight().cols()));
     }
 
-    /** Makes {@code a.dPerLayer} zero, to which the layers add. */
+    /** Sets {@code a.dPerLayer}, to which the layers add, to zero. */
     void beginBackward(Step step, Activations a) {
         a.dPerLayer = Activations.atLeast(a.dPerLayer, step.rows(), stride());
         Arrays.fill(a.dPerLayer, 0, step.rows() * stride(), 0f);
@@ -67,7 +67,7 @@ record PerLayerInputs(Matrix.Source rows, @Nullable Matrix table, Linear project
     }
 
     /**
-     * Adds the gradients from {@code a.dPerLayer}, which changes.
+     * Adds the gradients from {@code a.dPerLayer}, which is overwritten.
      *
      * @param dx [N, D] the gradient by the embedded tokens, added to
      */

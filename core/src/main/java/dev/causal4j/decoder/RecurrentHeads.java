@@ -7,14 +7,15 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * The heads of a recurrent layer, each with a state S [keySize, valueSize] that moves over the positions by the {@link
- * DeltaRule}. A layer's state is the last inputs of its convolution, then S [value head][block of 32 columns][keySize][32].
+ * The heads of a recurrent layer. Each has a state S [keySize, valueSize], which the {@link DeltaRule} moves over the
+ * positions. A layer's state is the last inputs of its convolution, then S [value head][block of 32
+ * columns][keySize][32].
  *
- * @param corrects as the rule's
- * @param interleaved whether the value heads that read a key head lie keyHeads apart, not side by side
+ * @param corrects as in the rule
+ * @param interleaved whether the value heads that read a key head are keyHeads apart, not side by side
  * @param width numbers of a row with queries, keys and values
- * @param queries where the queries begin in a row, and likewise the next two
- * @param kernel inputs of an output of the convolution
+ * @param queries the index at which the queries begin in a row; likewise keys and values
+ * @param kernel how many inputs an output of the convolution has
  */
 record RecurrentHeads(
         boolean corrects,
@@ -48,7 +49,7 @@ record RecurrentHeads(
         return Math.ceilDiv(valueSize, DeltaRule.COLUMNS);
     }
 
-    /** Where S begins in the state: at a whole cache line. */
+    /** The index at which S begins in the state, at a whole cache line. */
     private int convolutionSize() {
         return Math.ceilDiv((kernel - 1) * width, 16) * 16;
     }

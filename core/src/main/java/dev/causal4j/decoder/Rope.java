@@ -7,8 +7,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
- * Rotary positions (Su et al. 2021): coordinates j and j + width / 2 of a head turn by position · frequencies[j];
- * coordinates from width on stay. Thread-safe. Sines and cosines are computed once, for 64 positions at a time.
+ * Rotary positions (Su et al. 2021): coordinates j and j + width / 2 of a head are rotated by position ·
+ * frequencies[j]; coordinates from width on are unchanged. Sines and cosines are computed once, for 64 positions at a
+ * time. Thread-safe.
  */
 final class Rope {
     private static final int POSITIONS = PagePool.POSITIONS;
@@ -29,7 +30,7 @@ final class Rope {
         this.usual = new Table(config.frequencies());
     }
 
-    /** The factor of queries at a position. */
+    /** The factor that multiplies queries at a position. */
     float queryFactor(int position) {
         return config.queryFactor(position);
     }
@@ -61,7 +62,7 @@ final class Rope {
             turn(x, offset, position, 1);
         }
 
-        /** The gradient by the numbers before the rotation, in place: its transpose turns back. */
+        /** The gradient by the numbers before the rotation, in place: the transpose rotates back. */
         void backward(float[] dx, int offset, int position) {
             turn(dx, offset, position, -1);
         }

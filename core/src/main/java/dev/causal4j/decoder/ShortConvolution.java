@@ -32,7 +32,7 @@ record ShortConvolution(int layer, Linear in, CausalConv conv, Linear out) imple
         out.forward(tape.mixed, a.normed, wanted.rows()); // 5: y Oᵀ    [N, D]
     }
 
-    /** The inputs of the convolution, or its outputs behind them, [N, D]. */
+    /** The inputs of the convolution, or its outputs, which follow them in a row, [N, D]. */
     private Rows half(float[] prepared, int offset, Step step) {
         return new Rows(prepared, offset, 2 * conv.channels(), step.rows());
     }

@@ -8,14 +8,14 @@ import dev.causal4j.kernel.PagedAttention;
 import java.util.ArrayList;
 import java.util.List;
 
-/** One pass over a batch: its rows and their positions. Not changed once made. */
+/** One pass over a batch: its rows and their positions. Immutable. */
 final class Step {
     /**
      * The rows of one chunk.
      *
-     * @param first the first of them
+     * @param first its first row
      * @param count how many
-     * @param position of the first in its sequence
+     * @param position the first row's position in the sequence
      */
     record Part(KVCache cache, int first, int count, int position) {}
 
@@ -29,9 +29,9 @@ final class Step {
     private final int[] partNumbers; // [N]
 
     /**
-     * A pass over rows of a batch, which follow what its caches hold now.
+     * A pass over rows of a batch, whose positions follow the caches' present ones.
      *
-     * @param wantedAlone whether over the wanted rows, not all
+     * @param wantedAlone whether the pass has only the wanted rows
      */
     Step(Batch batch, int contextLength, Dropout dropout, Compute compute, boolean wantedAlone) {
         this.batch = batch;
@@ -58,7 +58,7 @@ final class Step {
         }
     }
 
-    /** The pass over the rows that are wanted: this step, where all are. */
+    /** The pass over the wanted rows: this step if all rows are wanted. */
     Step wanted() {
         return batch.wanted() == rows() ? this : new Step(batch, contextLength, dropout, compute, true);
     }
@@ -73,17 +73,17 @@ final class Step {
         return parts.getFirst().cache().replays ? 0 : rows();
     }
 
-    /** Keeps numbers that move a layer's states, [N, width], or gets them back, as {@link KVCache#keep}. */
+    /** Records inputs of a layer's recurrence, [N, width], or reads them in a replay, see {@link KVCache#keep}. */
     void keep(int layer, Rows x, int at, int width) {
         parts.forEach(part -> part.cache().keep(layer, x.rows(part.first(), part.count()), at, width));
     }
 
-    /** A row's number among all of the batch's. */
+    /** A row's number among all rows of the batch. */
     int source(int row) {
         return sources[row];
     }
 
-    /** Moves these rows to the front of an array [all rows, width] of the batch's. */
+    /** Moves these rows to the front of an array of the whole batch, [all rows, width]. */
     void choose(float[] x, int width) {
         for (int row = 0; row < sources.length; row++) {
             if (sources[row] != row) {
@@ -107,7 +107,10 @@ final class Step {
         return parts.get(partNumbers[row]).cache();
     }
 
-    /** A row's number among all sequences of an optimizer step, each of contextLength: the address of its dropout. */
+    /**
+     * The address of a row's dropout: its position counted over all sequences of an optimizer step, each of
+     * contextLength.
+     */
     long address(int row) {
         return addresses[row];
     }
@@ -117,10 +120,10 @@ final class Step {
     }
 
     /**
-     * The dropout of the weights of some heads.
+     * The dropout of the attention weights of some heads.
      *
-     * @param head the first of them
-     * @param first the row of their first query
+     * @param head the first head
+     * @param first the row of the first query
      */
     PagedAttention.Weighting weighting(int layer, int heads, int head, int first) {
         DropoutMask mask = mask(Place.ATTENTION, layer);

@@ -5,12 +5,12 @@ import org.jspecify.annotations.Nullable;
 
 /** Intermediate results of a block, read by its backward. In inference all blocks share one. */
 final class Tape {
-    float[] input = {}; // [N, D], the stream before the block; not of a shared one
-    float[] projected = {}; // [N, ..], what the mixer makes of its input
-    float[] prepared = {}; // [N, ..], what it makes of that before it looks at other positions
-    float[] gates = {}; // [N, ..], what it projects beside
-    float[] attended = {}; // [N, H n], what heads saw, before their gates
-    float[] mixed = {}; // [N, ..], what it projects back
+    float[] input = {}; // [N, D], the stream before the block; not kept if shared
+    float[] projected = {}; // [N, ..], the mixer's projections of its input
+    float[] prepared = {}; // [N, ..], the projections as prepared for the mixing of positions
+    float[] gates = {}; // [N, ..], the mixer's second projection
+    float[] attended = {}; // [N, H n], the heads' results before their gates
+    float[] mixed = {}; // [N, ..], the input of the mixer's last projection
     float[] mixerOut = {}; // [N, D], the input of the norm after the mixer
     float[] middle = {}; // [N, D], the stream that the feed-forward layer reads
     float[] router = {}; // [N, experts]
@@ -20,9 +20,9 @@ final class Tape {
     float[] last = {}; // [N, D], the stream that the layer's own input is added to
     float[] perLayerGate = {}; // [N, p], before the activation
     float[] perLayerOut = {}; // [N, D], the input of the norm after it
-    float[] routed = {}; // [N, D], what a router with a norm of its own reads
+    float[] routed = {}; // [N, D], the inputs of a router with a norm of its own
     float[] sideOut = {}; // [N, D], the input of the norm after one of two layers side by side
-    private @Nullable Tape beside; // of experts beside a dense layer
+    private @Nullable Tape beside; // the tape of experts beside a dense layer
 
     final boolean keeps;
 
@@ -31,7 +31,7 @@ final class Tape {
         this.keeps = keeps;
     }
 
-    /** Where the second of two layers side by side keeps its results. */
+    /** The tape of the second of two layers side by side. */
     Tape beside() {
         if (beside == null) {
             beside = new Tape(keeps);
