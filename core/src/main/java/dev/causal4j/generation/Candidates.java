@@ -5,12 +5,12 @@ import dev.causal4j.kernel.Kernels;
 import java.util.function.IntPredicate;
 
 /**
- * The tokens that can still be drawn, in the order of their ids, with their logits. Filters remove tokens and compact
- * the rest, so that after a top-k of 50 further steps cost 50 and not V. Every filter leaves at least one token.
- * Scratch that samplers share; not thread-safe.
+ * The tokens that can still be drawn, with their logits, in the order of their ids. Filters remove tokens and compact
+ * the rest, so that after a top-k of 50 further steps cost 50, not V. Every filter leaves at least one token. Samplers
+ * share it as scratch. Not thread-safe.
  *
- * <p>Probabilities p are the softmax of the tokens that earlier filters left. They are floats, so a sum within 2^-20 of
- * a bound (relative) counts as equal to it.
+ * <p>Probabilities p are the softmax of the tokens that earlier filters left. They are floats, so a sum within a
+ * relative 2^-20 of a bound counts as equal to it.
  */
 final class Candidates {
     /** Relative tolerance of sums of float probabilities. */
@@ -18,7 +18,7 @@ final class Candidates {
 
     final Compute compute;
     int count;
-    final float[] logits; // [V] before the start, the row that rules change; then [count]
+    final float[] logits; // [V], the row that rules change, before the start; then [count]
     final int[] ids; // [count], ascending
     private final float[] probabilities; // [count]
     private final float[] scores; // [count]
@@ -93,11 +93,11 @@ final class Candidates {
 
     /**
      * Keeps the tokens whose surprise is nearest to the expected one: sorted by |-ln p - H|, the fewest that have at
-     * least {@code mass}, and all that equal the last of them. The most likely token may go.
+     * least {@code mass}, and all that equal the last of them. It may remove the most likely token.
      */
     void keepTypical(double mass) {
         double wanted = softmax() * mass * (1 - SLACK);
-        // ln p of a p that underflowed, too
+        // also for a p that underflowed
         double logScale = StrictMath.log(Kernels.max(probabilities, 0, count)) - Kernels.max(logits, 0, count);
         double entropy = 0;
         for (int i = 0; i < count; i++) {

@@ -8,7 +8,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 
-/** The rules of {@link GenerationOptions} that look at the tokens so far, in the order of Hugging Face transformers. */
+/** The rules of {@link GenerationOptions} that read the tokens so far, in the order of Hugging Face transformers. */
 final class ContextRules {
     private static final List<LogitRule> OFF = List.of(
             new LogitBias(Map.of()),
@@ -19,7 +19,7 @@ final class ContextRules {
 
     private ContextRules() {}
 
-    /** The rules that do something, the user's last. */
+    /** The rules that have an effect, the user's last. */
     static List<LogitRule> of(GenerationOptions options) {
         List<LogitRule> rules = new ArrayList<>(List.of(
                 new LogitBias(options.logitBias()),
@@ -53,7 +53,7 @@ final class ContextRules {
             for (int i = 0; i < soFar.length(); i++) {
                 seen.set(soFar.token(i));
             }
-            // A prompt may have ids that cannot be chosen.
+            // A prompt may have ids without a logit.
             for (int i = seen.nextSetBit(0); i >= 0 && i < logits.length; i = seen.nextSetBit(i + 1)) {
                 double x = logits[i];
                 logits[i] = saturated(x < 0 ? x * penalty : x / penalty);
@@ -63,15 +63,15 @@ final class ContextRules {
 
     /**
      * Bans each token that would repeat an n-gram of the tokens so far (Paulus et al. 2017); 1 bans every token seen.
-     * Finds how many tokens each beginning has in common with the end of the whole, in linear time: the Z algorithm
-     * (Gusfield 1997) from the end.
+     * For each prefix of the tokens it finds the length of the longest suffix that is also a suffix of the whole, in
+     * linear time: the Z algorithm (Gusfield 1997) on the reversed tokens.
      */
     record NoRepeatNgram(int size) implements LogitRule {
         @Override
         public void apply(float[] logits, TokensSoFar soFar) {
             int last = soFar.length() - 1;
-            int[] common = new int[soFar.length() + 1]; // by the tokens left out at the end
-            int from = 0; // the comparison that reached farthest: of what is left when so many are out
+            int[] common = new int[soFar.length() + 1]; // by how many tokens the prefix leaves out
+            int from = 0; // the prefix, by tokens left out, whose comparison reached farthest back
             for (int out = 1; out + size - 1 <= soFar.length(); out++) {
                 int reached = from + common[from];
                 int equal = out < reached ? Math.min(common[out - from], reached - out) : 0;
@@ -99,7 +99,7 @@ final class ContextRules {
     }
 
     /**
-     * x[i] -= frequency · c + presence · [c > 0], c being how often token i was generated; the prompt does not count
+     * x[i] -= frequency · c + presence · [c > 0], where c is how often token i was generated, not counting the prompt
      * (OpenAI's API).
      */
     record Penalties(double frequency, double presence) implements LogitRule {
@@ -118,7 +118,7 @@ final class ContextRules {
         }
     }
 
-    /** Rounds to a float and holds overflow at the largest one: an infinite logit would turn the softmax to NaN. */
+    /** Rounds to a float, at most the largest finite one: an infinite logit would turn the softmax to NaN. */
     private static float saturated(double x) {
         return x == Double.NEGATIVE_INFINITY
                 ? Float.NEGATIVE_INFINITY

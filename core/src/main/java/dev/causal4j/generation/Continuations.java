@@ -11,7 +11,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** Continuations of a prompt as a tree: what several of them begin with is a sequence that they continue. */
+/** Continuations of a prompt as a tree: a common prefix of several is a sequence that they continue. */
 final class Continuations {
     private static final int END = -1; // no token
 
@@ -19,12 +19,12 @@ final class Continuations {
     private final int[] prompt;
     private final List<int[]> continuations;
     private final int alternatives;
-    private final int positions; // equal for all, and so are their rotations
+    private final int positions; // equal for all, so that their rotations are equal
 
-    /** All, each behind the one that it continues. */
+    /** All sequences of the tree, each after the one that it continues. */
     final List<ScoredSequence> sequences = new ArrayList<>();
 
-    /** The scores of the continuations. */
+    /** The sequences that score the continuations, in their order. */
     final ScoredSequence[] ends;
 
     Continuations(Engine engine, int[] prompt, List<int[]> continuations, int alternatives) {
@@ -58,7 +58,7 @@ final class Continuations {
         return sequence;
     }
 
-    /** Adds continuations of which a sequence has so many tokens. */
+    /** Adds continuations whose first {@code depth} tokens are in the sequence {@code continued}. */
     private void branch(List<Integer> some, int depth, ScoredSequence continued) {
         int common = depth;
         Map<Integer, List<Integer>> byNext = byNext(some, common);
@@ -70,7 +70,7 @@ final class Continuations {
                 .map(continuations::get)
                 .max(Comparator.comparingInt(each -> each.length))
                 .orElseThrow();
-        // One token more, as the last one is not fed.
+        // One token more, since the last token is not fed.
         ScoredSequence shared =
                 all == depth ? continued : add(Arrays.copyOf(longest, Math.min(all + 1, longest.length)), continued);
         byNext.forEach((next, group) -> {

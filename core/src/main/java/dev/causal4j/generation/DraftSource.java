@@ -1,8 +1,8 @@
 package dev.causal4j.generation;
 
 /**
- * Guesses the next tokens of sequences. An engine feeds a guess as rows of one step and takes those rows that follow the
- * tokens it chose, so a wrong guess costs time and changes no result.
+ * Guesses the next tokens of sequences. An engine feeds guessed tokens as rows of one step. It uses the rows up to the
+ * first wrong guess, so a wrong guess costs time and changes no result.
  */
 @FunctionalInterface
 interface DraftSource {
@@ -10,7 +10,7 @@ interface DraftSource {
     DraftSource NONE = (_, _, _, _) -> 0;
 
     /**
-     * Guesses the tokens behind a sequence. Called on the engine's thread. A source that throws is not asked again for
+     * Guesses the next tokens of a sequence. Called on the engine's thread. A source that throws is not asked again for
      * the sequence.
      *
      * @param tokens the first {@code length} are the sequence; not to be modified

@@ -12,17 +12,17 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Turns texts into vectors: the hidden vectors of a text's tokens, which the head would turn into logits, become one.
+ * Turns texts into vectors: it pools the hidden vectors of a text's tokens, which the head would turn into logits.
  * Immutable and thread-safe.
  *
- * <p>A model that was trained to embed says which pooling it expects. The vectors of other causal models compare texts
- * badly.
+ * <p>A model that was trained to embed expects the pooling of its training. The vectors of other causal models compare
+ * texts badly.
  *
- * @param pooling how the vectors of the tokens become one
+ * @param pooling how the tokens' vectors become one vector
  * @param normalized whether the vector has the length 1, so that a dot product is the cosine
  */
 public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
-    /** How the vectors of the tokens become one. */
+    /** How the tokens' vectors become one vector. */
     public enum Pooling {
         /** Their mean. */
         MEAN,
@@ -50,8 +50,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
     /**
      * Embeds a sequence of tokens.
      *
-     * @throws InputException if there is no token, one is not in the vocabulary, or there are more than the context has room
-     *     for
+     * @throws InputException if there is no token, one is not in the vocabulary, or they do not fit the context
      * @throws NonFiniteException if a hidden vector is not a number
      */
     public float[] embed(int[] tokens) {
@@ -64,7 +63,8 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
         double[] sum = new double[model.head().hiddenSize()];
         Activations activations = new Activations();
         try (KVCache cache = model.newCache()) {
-            while (!cache.reserve(tokens.length) && model.decoder().pool().reclaim()) {} // fails where there is no page
+            // without a page the forward throws
+            while (!cache.reserve(tokens.length) && model.decoder().pool().reclaim()) {}
             for (int from = 0; from < tokens.length; from += KVCache.STEP) {
                 int to = Math.min(from + KVCache.STEP, tokens.length);
                 int wanted = pooling == Pooling.MEAN ? to - from : to == tokens.length ? 1 : 0;

@@ -3,16 +3,16 @@ package dev.causal4j.generation;
 /**
  * Options of an {@link Engine}; none of them changes a result. Immutable.
  *
- * @param parallel most sequences at once; fewer if there are no pages for them
+ * @param parallel most sequences that run at once; fewer run if there are no pages for them
  * @param queue most sequences that wait
  * @param promptRows most prompt tokens in a step
  * @param prefixBytes most bytes of keys and values kept for prompts that begin like earlier ones; 0 to keep none
  */
 public record EngineOptions(int parallel, int queue, int promptRows, long prefixBytes) {
-    /** All sequences that there are pages for, an unbounded queue, 512 prompt tokens a step, and no pages kept. */
+    /** As many sequences as there are pages for, an unbounded queue, 512 prompt tokens a step, and no kept pages. */
     public static final EngineOptions DEFAULT = new EngineOptions(Integer.MAX_VALUE, Integer.MAX_VALUE, 512, 0);
 
-    /** @throws IllegalArgumentException if a number is less than 1, or there are less than 0 bytes */
+    /** @throws IllegalArgumentException if a number is less than 1, or the bytes are negative */
     public EngineOptions {
         if (Math.min(Math.min(parallel, queue), promptRows) < 1 || prefixBytes < 0) {
             throw new IllegalArgumentException("engine: expected at least 1 sequence at once, 1 in the queue, 1 prompt"

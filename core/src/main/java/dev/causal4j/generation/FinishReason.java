@@ -18,7 +18,7 @@ public enum FinishReason {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** Its name for {@link dev.causal4j.chat.AnswerParser#end}: an end of text is the end of a turn, {@code stop}. */
+    /** Its name for {@link dev.causal4j.chat.AnswerParser#end}: {@code EOS} ends a turn, so it is {@code stop}, too. */
     public String ofTurn() {
         return this == EOS ? STOP.label() : label();
     }

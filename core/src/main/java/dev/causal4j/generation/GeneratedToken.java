@@ -8,8 +8,8 @@ import java.util.Optional;
  *
  * @param sequence index of its request
  * @param token its id
- * @param text the text that it completes: whole characters, possibly empty, nothing that may still become a stop
- *     string; always empty for a model without a tokenizer
+ * @param text the text that it completes: whole characters, without an end that may still become a stop string; perhaps
+ *     empty, and always for a model without a tokenizer
  * @param prediction its log-probability and rank, if requested
  */
 public record GeneratedToken(int sequence, int token, String text, Optional<Prediction> prediction) {}

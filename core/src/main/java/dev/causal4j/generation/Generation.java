@@ -73,11 +73,11 @@ public record Generation(
     /**
      * How a text met its constraint.
      *
-     * @param complete whether the constraint allows the text as a whole and it ended by itself: no limit, stop string or
-     *     listener cut it
+     * @param complete whether the constraint allows the text as a whole and it ended by itself: no limit, stop string
+     *     or listener cut it
      * @param logMasses for each new token, ln of the probability that the model gave to all tokens that the constraint
-     *     allowed in its place; measured if {@link GenerationOptions.Builder#logProbabilities} is set, else empty
-     * @param maskNanos how long each mask took, in nanoseconds
+     *     allowed there; measured if {@link GenerationOptions.Builder#logProbabilities} is set, else empty
+     * @param maskNanos the time of each mask, in nanoseconds
      */
     public record Constrained(boolean complete, Optional<List<Double>> logMasses, List<Long> maskNanos) {
         public Constrained {
@@ -86,7 +86,7 @@ public record Generation(
         }
 
         /**
-         * The probability that the model gave to the tokens allowed at a new token's place.
+         * The probability that the model gave to the tokens that were allowed where a new token is.
          *
          * @throws NoSuchElementException if it was not measured
          */
@@ -95,17 +95,17 @@ public record Generation(
         }
 
         /**
-         * Minus the logarithm of the masses' product: 0 where the model wanted nothing else, large where the constraint
-         * fought it. Empty if they were not measured.
+         * Minus the logarithm of the masses' product: 0 if the model would have chosen allowed tokens anyway, large if
+         * the constraint banned likely ones. Empty if they were not measured.
          */
         public Optional<Double> lostLogProbability() {
             return logMasses.map(each -> each.stream().reduce(0.0, (sum, mass) -> sum - mass, Double::sum));
         }
 
         /**
-         * The text's importance weight, the masses' product: how likely the model writes it, over how likely it is drawn
-         * under the constraint. Means of several draws with these weights are free of what masking token by token
-         * distorts (Park et al. 2024, arXiv 2405.21047). Empty if the masses were not measured.
+         * The text's importance weight, the masses' product: how likely the model writes it, over how likely it is
+         * drawn under the constraint. Means over several draws with these weights are free of the distortion of masking
+         * token by token (Park et al. 2024, arXiv 2405.21047). Empty if the masses were not measured.
          */
         public Optional<Double> weight() {
             return lostLogProbability().map(lost -> StrictMath.exp(-lost));
@@ -113,13 +113,13 @@ public record Generation(
     }
 
     /**
-     * Times of a sequence: those of the steps that it took part in, whatever else they computed.
+     * Times of a sequence: of the steps in which it took part, whatever else these computed.
      *
      * @param cachedTokens prompt tokens that earlier sequences had computed
      * @param prefillTokens prompt tokens that were computed
-     * @param prefillSeconds of their steps, including the first new token
+     * @param prefillSeconds the seconds of their steps, including the first new token
      * @param decodedTokens new tokens after the first
-     * @param decodeSeconds of their steps
+     * @param decodeSeconds the seconds of their steps
      */
     public record Timing(
             int cachedTokens, int prefillTokens, double prefillSeconds, int decodedTokens, double decodeSeconds) {

@@ -2,7 +2,10 @@ package dev.causal4j.generation;
 
 import java.util.Arrays;
 
-/** The tokens that a sequence is to have, which it guesses too. Immutable while its array is not modified. */
+/**
+ * The tokens that a sequence must have. As a draft source it guesses them, too. Immutable while its array is not
+ * modified.
+ */
 record GivenTokens(int promptLength, int[] tokens) implements LogitRule, DraftSource {
     @Override
     public void apply(float[] logits, TokensSoFar soFar) {

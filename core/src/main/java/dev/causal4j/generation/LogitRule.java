@@ -7,9 +7,9 @@ import java.util.Set;
  * Changes a row of logits before a token is chosen: a grammar, a mask, a penalty. Implement it and add it with {@link
  * GenerationOptions.Builder#rule}.
  *
- * <p>Rules run for greedy and sampled choice, in the order in which they were added: after bias, penalties,
- * n-gram and length rules, before temperature and filters. A rule is called on the generating thread, once for each
- * token that a sequence takes, in order; never for a row that is rejected because an earlier token differs from a guess.
+ * <p>Rules run for greedy and sampled choice, in the order in which they were added: after bias, penalties, n-gram and
+ * length rules, before temperature and filters. A rule is called on the generating thread, once for each token that a
+ * sequence takes, in order. It is never called for a row after a wrong guess.
  */
 @FunctionalInterface
 public interface LogitRule {

@@ -20,11 +20,11 @@ final class Mask implements LogitRule {
     private final long[] allowed; // bits by token id
     private int others; // allowed tokens that do not end the sequence
     private boolean ends;
-    private int taken = NONE; // a token that the matcher has not taken yet
-    final List<Double> logMasses = new ArrayList<>(); // of the rows that were measured
-    final List<Long> nanos = new ArrayList<>(); // each mask took
+    private int taken = NONE; // a token that the matcher has still to accept
+    final List<Double> logMasses = new ArrayList<>(); // of measured rows
+    final List<Long> nanos = new ArrayList<>(); // times of the masks
 
-    /** A mask that {@link #make} has to make first. */
+    /** A mask whose first {@link #make} is still to come. */
     Mask(Matcher matcher, Set<Integer> eos, int vocabularySize) {
         this.matcher = matcher;
         this.eos = eos;
@@ -35,7 +35,7 @@ final class Mask implements LogitRule {
     /**
      * Makes the mask.
      *
-     * @param waits however long it takes; else only if it is known or costs little
+     * @param waits whether to make it however long it takes; else it is made only if it is known or costs little
      * @return whether it is made
      * @throws InputException if no token can follow
      */
@@ -74,12 +74,15 @@ final class Mask implements LogitRule {
         return others == 0;
     }
 
-    /** Whether one token alone can follow. */
+    /** Whether exactly one token can follow. */
     boolean isForced() {
         return others == 1 && !ends;
     }
 
-    /** Adds a token that does not end the sequence, and makes the next mask if it costs little. Returns whether it is made. */
+    /**
+     * Adds a token that does not end the sequence, and makes the next mask if it costs little. Returns whether it is
+     * made.
+     */
     boolean tryAccept(int token) {
         taken = token;
         return make(false);
@@ -95,13 +98,13 @@ final class Mask implements LogitRule {
             }
         }
         double all = CausalLMHead.logNormalizer(logits.data(), logits.offset(), logits.stride());
-        logMasses.add(Math.min(0, CausalLMHead.logNormalizer(kept, 0, count) - all)); // rounding may exceed 0
+        logMasses.add(Math.min(0, CausalLMHead.logNormalizer(kept, 0, count) - all)); // rounding may give more than 0
     }
 
     /**
-     * Finds the tokens that follow because nothing else can, as far as their masks cost little.
+     * Finds the tokens that are forced because nothing else can follow, as far as their masks cost little.
      *
-     * @param into receives the first of them
+     * @param into receives them, as many as it has room for
      * @return their number
      */
     int forced(int[] into) {
@@ -116,7 +119,7 @@ final class Mask implements LogitRule {
                 into[count++] = ahead.only();
             }
         } catch (RuntimeException | Error _) {
-            // It is thrown again when the sequence gets there.
+            // It is thrown again when the sequence reaches this token.
         }
         return count;
     }

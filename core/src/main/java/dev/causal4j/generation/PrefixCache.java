@@ -24,16 +24,16 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Pages of keys and values by the tokens that made them, so that sequences with a common beginning compute it once: full
- * pages, and the last page of a sequence that has ended. A sequence that goes on like a part of a page takes that part. A
- * page depends on all tokens before it, so pages form chains; tokens are compared, not hashed. With a page are the
- * predictions of its tokens, once they were scored. Exact, since keys, values and predictions have the same bits however
- * they were computed. Not thread-safe.
+ * Pages of keys and values by the tokens that made them, so that sequences with a common prefix compute it once. It
+ * keeps full pages, and the last page of a sequence that has ended. A sequence that matches only a page's first tokens
+ * copies those. A page depends on all tokens before it, so pages form chains; tokens are compared, not hashed. A page
+ * also has the predictions of its tokens, once they were scored. The cache changes no result, since keys, values and
+ * predictions have the same bits however they were computed. Not thread-safe.
  *
- * <p>Of a model with recurrent layers a sequence can go on only where there is a snapshot of their state. A snapshot is as
- * large as many pages, so only some pages have one: every {@value #DISTANCE} positions, the last full page of a prompt, and
- * the end of a sequence. Positions behind the deepest one are computed again. Pages without one at or behind them are of no
- * use and are given back.
+ * <p>In a model with recurrent layers a sequence can continue only from a snapshot of their state. A snapshot is as
+ * large as many pages, so only some pages have one: every {@value #DISTANCE} positions, the last full page of a prompt,
+ * and the end of a sequence. Positions after the last snapshot are computed again. A page without a snapshot, on it or
+ * on a page after it, is useless and is returned to the pool.
  */
 final class PrefixCache {
     private static final int POSITIONS = PagePool.POSITIONS;
@@ -44,10 +44,13 @@ final class PrefixCache {
     /** Fewest tokens for which a page is copied. */
     static final int LEAST = 8;
 
-    /** Most alternatives of a prediction that is kept. */
+    /** Most alternatives of a kept prediction. */
     static final int MOST_ALTERNATIVES = 20;
 
-    /** Most bytes of a page's predictions: for each position 20 candidates of 32, the prediction 32, its list 120. */
+    /**
+     * Most bytes of a page's predictions: for each position 20 candidates of 32 bytes, the prediction (32) and its list
+     * (120).
+     */
     static final int PREDICTION_BYTES = POSITIONS * (32 * MOST_ALTERNATIVES + 32 + 120);
 
     /** A page in a chain. */
@@ -56,8 +59,8 @@ final class PrefixCache {
         private final IntBuffer tokens;
         private final KVCache.Page page;
         private final @Nullable Prediction[] predictions = new Prediction[POSITIONS]; // of its tokens
-        private int users; // sequences that have it in their chain
-        private KVCache.@Nullable Snapshot snapshot; // behind its last token
+        private int users; // sequences with the page in their chain
+        private KVCache.@Nullable Snapshot snapshot; // the state after its last token
 
         private Node(Object before, IntBuffer tokens, KVCache.Page page) {
             this.before = before;
@@ -65,7 +68,10 @@ final class PrefixCache {
             this.page = page;
         }
 
-        /** How many tokens a sequence has in common, from one of them on, with the predictions that it wants. */
+        /**
+         * How many of the page's tokens a sequence has, too, from its token {@code from} on, with the predictions that
+         * it wants.
+         */
         private int common(Sequence<?> sequence, int from) {
             int most = Math.min(sequence.known - from, tokens.limit());
             int differs = IntBuffer.wrap(sequence.tokens, from, most).mismatch(tokens.slice(0, most));
@@ -92,12 +98,15 @@ final class PrefixCache {
     }
 
     private final PagePool pool;
-    private final long pageBytes; // of a page with its predictions
+    private final long pageBytes; // bytes of a page with its predictions
     private final long most; // bytes of unused pages and of snapshots
-    private final Map<Object, NavigableMap<IntBuffer, Node>> pages = new HashMap<>(); // behind a page or root
-    private final SequencedSet<Node> unused = new LinkedHashSet<>(); // without users, the least recently used first
-    private final SequencedSet<Node> snapshots = new LinkedHashSet<>(); // with one, the least recently used first
-    private final Deque<Sequence<?>> pinned = new ArrayDeque<>(); // ended, but others still continue them
+    private final Map<Object, NavigableMap<IntBuffer, Node>> pages = new HashMap<>(); // the pages after a page or root
+    // pages without users, the least recently used first
+    private final SequencedSet<Node> unused = new LinkedHashSet<>();
+    // pages with a snapshot, the least recently used first
+    private final SequencedSet<Node> snapshots = new LinkedHashSet<>();
+    // sequences that have ended, but that others still continue
+    private final Deque<Sequence<?>> pinned = new ArrayDeque<>();
 
     PrefixCache(PagePool pool, long bytes) {
         this.pool = pool;
@@ -115,7 +124,7 @@ final class PrefixCache {
         return pool.stateBytes() > 0;
     }
 
-    /** Gives a sequence, whose cache is empty, the known pages and predictions of its beginning. */
+    /** Gives a sequence, whose cache is empty, the known pages and predictions of its first tokens. */
     synchronized void begin(Sequence<?> sequence) {
         List<Node> found = new ArrayList<>();
         int common = 0;
@@ -126,7 +135,7 @@ final class PrefixCache {
             common += more;
             next = more < POSITIONS ? Optional.empty() : next(sequence, node, common);
         }
-        // The prediction behind the last row is not known: if it is wanted, the row is computed again.
+        // The prediction after the last row is not known: if it is wanted, the row is computed again.
         int length = common == 0 ? 0 : common - sequence.wanted(common - 1, common);
         boolean hasRoom = isRecurrent() && sequence.cache.reserveState();
         List<Node> adopted = hasRoom
@@ -142,7 +151,7 @@ final class PrefixCache {
             sequence.take(token, found.get(token / POSITIONS).predictions[token % POSITIONS]);
         }
         int full = length / POSITIONS;
-        // Used just now, the last page in part; a page is older than those before it.
+        // Most recently used now; children before parents, so that eviction takes leaves first.
         found.subList(full, found.size()).reversed().stream()
                 .filter(unused::contains)
                 .forEach(unused::addLast);
@@ -157,7 +166,7 @@ final class PrefixCache {
         }
     }
 
-    /** The pages of the most positions, up to some, behind which there is a snapshot. */
+    /** The pages of at most {@code most} positions that end with a snapshot, as many as possible. */
     private List<Node> withSnapshot(Sequence<?> sequence, List<Node> found, int most) {
         for (int page = most / POSITIONS; page >= 0; page--) {
             Object before = page == 0 ? sequence.root : found.get(page - 1);
@@ -175,11 +184,14 @@ final class PrefixCache {
         return List.of();
     }
 
-    /** The page behind another whose tokens are most like a sequence's next ones: a neighbour in their order. */
+    /**
+     * The page after {@code before} that has the most of a sequence's next tokens: a neighbour in the order of tokens.
+     */
     private Optional<Node> next(Sequence<?> sequence, Object before, int from) {
         IntBuffer tokens = tokens(sequence, from, Math.min(POSITIONS, sequence.known - from));
         NavigableMap<IntBuffer, Node> behind = pages.getOrDefault(before, new TreeMap<>());
-        int least = sequence.continued == null && !isRecurrent() ? LEAST : 1; // no page is copied without a snapshot
+        // recurrent: only pages with a snapshot are copied
+        int least = sequence.continued == null && !isRecurrent() ? LEAST : 1;
         return Stream.concat(
                         behind.headMap(tokens, true).descendingMap().values().stream()
                                 .limit(1),
@@ -194,7 +206,7 @@ final class PrefixCache {
         sequence.chain.add(node);
     }
 
-    /** Adds the full pages of a sequence that are not in its chain yet, and a snapshot where there is to be one. */
+    /** Adds the full pages of a sequence that are not in its chain yet, and a snapshot if one is due. */
     synchronized void add(Sequence<?> sequence) {
         while (sequence.shares && (sequence.chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
             keep(sequence, POSITIONS);
@@ -208,9 +220,9 @@ final class PrefixCache {
     }
 
     /**
-     * Adds the state of a sequence to the page that ends where it is, for which older ones may go.
+     * Snapshots the recurrent state at this page's end; evicts older snapshots.
      *
-     * @param always even if no more is kept
+     * @param always whether to do so even if there is no room for snapshots
      */
     private void addSnapshot(Sequence<?> sequence, Node node, boolean always) {
         boolean fits = pool.stateBytes() <= most;
@@ -225,7 +237,7 @@ final class PrefixCache {
         }
     }
 
-    /** Keeps the first page of a sequence that is not in its chain yet, of which so many positions are computed. */
+    /** Keeps the first page of a sequence that is not in its chain yet, with its first {@code positions} positions. */
     private void keep(Sequence<?> sequence, int positions) {
         int page = sequence.chain.size();
         Object before = page == 0 ? sequence.root : sequence.chain.getLast();
@@ -258,7 +270,7 @@ final class PrefixCache {
         }
     }
 
-    /** Ends a sequence's use of its pages, the last first: an unused page is always older than those before it. */
+    /** Ends a sequence's use of its pages, the last first, so that eviction takes leaves first. */
     synchronized void release(Sequence<?> sequence) {
         List<Node> chain = List.copyOf(sequence.chain);
         sequence.chain.clear();
@@ -277,7 +289,10 @@ final class PrefixCache {
         return unused.size() * pageBytes + snapshots.size() * pool.stateBytes();
     }
 
-    /** Gives back what was not used for longest, or releases the pages of a sequence that has ended; false if there is nothing. */
+    /**
+     * Evicts the least recently used page or snapshot, or releases the pages of a sequence that has ended. Returns
+     * false if there is nothing to evict.
+     */
     synchronized boolean evict() {
         if (evictUnused() || removeSnapshot(_ -> true)) {
             return true;
@@ -287,7 +302,10 @@ final class PrefixCache {
         return oldest.isPresent();
     }
 
-    /** Gives back what no sequence uses and was not used for longest; false if there is nothing. Called by any thread. */
+    /**
+     * Evicts the least recently used page or snapshot that no sequence uses. Returns false if there is none. Called on
+     * any thread.
+     */
     synchronized boolean evictUnused() {
         if (removeSnapshot(node -> node.users == 0)) {
             return true;
@@ -299,7 +317,10 @@ final class PrefixCache {
         return isThere;
     }
 
-    /** Gives the oldest snapshot of some pages back, and the pages that are useless without it; false if there is none. */
+    /**
+     * Evicts the oldest snapshot of some pages, and the pages that are useless without it. Returns false if there is
+     * none.
+     */
     private boolean removeSnapshot(Predicate<Node> which) {
         Optional<Node> oldest = snapshots.stream().filter(which).findFirst();
         oldest.ifPresent(node -> {
@@ -311,7 +332,7 @@ final class PrefixCache {
         return oldest.isPresent();
     }
 
-    /** Gives back a page and those before it, as far as no sequence can go on from them. */
+    /** Evicts a page and the pages before it, as far as no sequence can continue from them. */
     private void removeUseless(Node last) {
         for (Object at = last; isRecurrent() && at instanceof Node node; at = node.before) {
             if (node.users > 0 || node.snapshot != null || pages.containsKey(node)) {
@@ -321,7 +342,7 @@ final class PrefixCache {
         }
     }
 
-    /** Gives back an unused page without a snapshot. */
+    /** Evicts an unused page without a snapshot. */
     private void remove(Node node) {
         unused.remove(node);
         pages.computeIfPresent(node.before, (_, behind) -> {

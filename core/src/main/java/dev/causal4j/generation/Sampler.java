@@ -35,7 +35,7 @@ final class Sampler {
         this.candidates = candidates;
         this.row = candidates.logits;
         options.requireIdsBelow(row.length);
-        // A model's end-of-sequence id outside a cut vocabulary never occurs.
+        // A model's end-of-sequence id outside of a smaller vocabulary never occurs.
         this.eos = options.eos().orElse(modelEos).stream()
                 .filter(id -> id < row.length)
                 .collect(Collectors.toUnmodifiableSet());
@@ -47,7 +47,10 @@ final class Sampler {
         rules.addFirst(rule);
     }
 
-    /** Whether a token that is alone in the first rule's set is taken: no other rule could ban it or count it. */
+    /**
+     * Whether the first rule is the only one: then the only token that it allows is taken, since no other rule could
+     * ban it.
+     */
     boolean hasOneRule() {
         return rules.size() == 1;
     }
@@ -61,7 +64,7 @@ final class Sampler {
      * Chooses the token at position {@code length}.
      *
      * @param logits the row [V] at {@code offset}, not modified; -infinity bans a token
-     * @param tokens the sequence; its first {@code length} tokens are the prompt and those chosen so far
+     * @param tokens the sequence; its first {@code length} tokens are the prompt and the tokens chosen so far
      * @throws NonFiniteException if a logit is NaN or +infinity, or all are -infinity
      * @throws IllegalStateException if the rules ban all tokens
      */

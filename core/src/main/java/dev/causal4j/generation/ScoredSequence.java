@@ -17,9 +17,10 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
 
     /**
      * @param first the first token to score; the last token is not fed
-     * @param positions at least the number of tokens that are fed
-     * @param continued the sequence that it begins with, computed first; null for none
-     * @throws InputException if there are too many tokens, none to begin with, or one is not in the vocabulary
+     * @param positions at least the number of fed tokens
+     * @param continued the sequence that is its prefix and is computed first; null for none
+     * @throws InputException if there are too many tokens, none before the first scored one, or one is not in the
+     *     vocabulary
      */
     ScoredSequence(
             Engine engine,
@@ -58,7 +59,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         predictions.clear();
     }
 
-    /** Also true if its last, partial page will soon be cached: fewer tokens are left than the page shares. */
+    /** Also true if its last, partial page will soon be cached: fewer tokens are left than they share in that page. */
     @Override
     boolean computesFor(Sequence<?> next) {
         int common = common(next);

@@ -4,9 +4,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds where the sum of the largest keys' weights reaches a bound: the k-th largest for weights of 1, the boundary of
- * a nucleus for probabilities. A radix selection in three passes; sorting a flat distribution over 50,000 tokens takes
- * milliseconds. Scratch; not thread-safe.
+ * Finds the key at which the sum of the largest keys' weights reaches a bound: the k-th largest key for weights of 1,
+ * the boundary of a nucleus for probabilities. A radix selection in three passes; sorting a flat distribution over
+ * 50,000 tokens takes milliseconds. Scratch; not thread-safe.
  */
 final class Selection {
     // A key's 32 bits as digits of 11, 11 and 10 bits, most significant first.
@@ -16,8 +16,8 @@ final class Selection {
     private final double[] weightOfDigit = new double[1 << 11];
 
     /**
-     * The largest key t such that the keys >= t weigh {@code wanted} or more; if rounding keeps even all of them from
-     * it, the smallest key that weighs anything.
+     * The largest key t such that the keys >= t weigh {@code wanted} or more. If all keys weigh less because of
+     * rounding, it is the smallest key with a weight.
      *
      * @param keys [n], none NaN; -0 is 0
      * @param weights [n], none negative and not all 0; null if each weighs 1
@@ -25,7 +25,7 @@ final class Selection {
     float threshold(float[] keys, float @Nullable [] weights, int n, double wanted) {
         int prefix = 0; // the digits of t found so far
         int known = 0; // the mask of their bits
-        double above = 0; // weight of the keys above all that begin with prefix
+        double above = 0; // weight of the keys larger than any that begins with the prefix
         for (int d = 0; d < SHIFTS.length; d++) {
             int shift = SHIFTS[d];
             int mask = (1 << WIDTHS[d]) - 1;
@@ -57,7 +57,7 @@ final class Selection {
         return key(prefix);
     }
 
-    /** Bits that compare, unsigned, like the float. */
+    /** Bits that compare as unsigned integers like the float. */
     private static int ordered(float key) {
         int bits = Float.floatToRawIntBits(key + 0f);
         return bits ^ (bits >> 31 | Integer.MIN_VALUE);

@@ -2,25 +2,27 @@ package dev.causal4j.generation;
 
 import java.util.List;
 
-/** Decides how many prompt tokens a step feeds, from how long earlier steps took. Not thread-safe. */
+/** Decides how many prompt tokens a step feeds, by the durations of earlier steps. Not thread-safe. */
 final class StepBudget {
     /** Fewest prompt tokens that a sequence and a step get, if there is room. */
     static final int LEAST_ROWS = 32;
 
-    /** How long the prompt tokens of a step may take where sequences generate: another may come at any time. */
+    /** How long the prompt tokens of a step may take: another sequence may arrive at any time. */
     private static final double STEP_SECONDS = 0.1;
 
-    /** How many times as long as a step without prompt tokens theirs may take. */
+    /**
+     * The most time of a step's prompt tokens beside decoding sequences, in durations of a step without prompt tokens.
+     */
     private static final double HOLD_UP = 1.5;
 
     private double secondsPerRow; // of prompts and drafts
-    private double decodeSeconds = STEP_SECONDS / HOLD_UP; // of a step with one row a sequence
+    private double decodeSeconds = STEP_SECONDS / HOLD_UP; // of a step with one row for each sequence
 
     /** Learns from a step. */
     void took(List<Sequence<?>> fed, double seconds) {
         int more = fed.stream().mapToInt(sequence -> sequence.extra).sum();
         if (more == 0) {
-            decodeSeconds = Math.min(seconds, 1.1 * decodeSeconds); // a single slow one says little
+            decodeSeconds = Math.min(seconds, 1.1 * decodeSeconds); // a single slow step proves little
         } else if (more >= LEAST_ROWS) {
             double decoding = fed.stream().anyMatch(Sequence::decodes) ? Math.min(decodeSeconds, seconds / 2) : 0;
             secondsPerRow = (seconds - decoding) / more;

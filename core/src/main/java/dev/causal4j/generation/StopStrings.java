@@ -6,19 +6,20 @@ import java.util.List;
 /**
  * Finds stop strings in streamed text, and releases text that cannot become part of one. Not thread-safe.
  *
- * <p>The text ends before the first complete stop string; of several complete at the same character, the longest
- * counts. Pieces change only the moment of emission: only text that may still become a stop string is held back.
+ * <p>The text ends before the first complete stop string; of several that are complete at the same character, the
+ * longest counts. How a text is cut into pieces changes only when it is emitted: text is held back only if it may still
+ * become a stop string.
  *
- * <p>Each stop string runs the automaton of Knuth, Morris and Pratt, so the time is linear in the text. Its table grows with
- * what has matched: many sequences may wait with long stop strings.
+ * <p>Each stop string has an automaton of Knuth, Morris and Pratt, so the time is linear in the text. The automaton's
+ * table grows with the longest match so far, since many sequences may wait with long stop strings.
  */
 final class StopStrings {
     private List<Automaton> automata; // none once the text has ended
     private final StringBuilder held = new StringBuilder();
-    private int released; // characters of held already emitted
+    private int released; // characters of {@code held} that are emitted
     private boolean stopped;
 
-    /** Looks for any of {@code stops}, none of which is empty. */
+    /** Looks for any of {@code stops}; none may be empty. */
     StopStrings(List<String> stops) {
         automata = stops.stream().map(Automaton::new).toList();
     }
@@ -78,7 +79,7 @@ final class StopStrings {
         /** The stop string's length if it ends with this character, else 0. */
         int accept(char c) {
             matched = next(matched, c);
-            if (matched > longest) { // by one
+            if (matched > longest) { // by one character
                 border = matched < border.length ? border : Arrays.copyOf(border, 2 * matched);
                 border[matched] = next(border[longest], c);
                 longest = matched;

@@ -8,13 +8,13 @@ import java.util.Map;
 import java.util.concurrent.RejectedExecutionException;
 
 /**
- * The sequences that have never run, by caller. Where there is no room, the caller with the most of them makes it: his last
- * request goes, unless the new one would have as many. So a caller with few is never kept out by one with many.
- * Sequences that continue another do not count. Not thread-safe.
+ * The sequences that have never run, by caller. If there is no room, the last request of the caller with the most
+ * sequences is dropped, unless the new request's caller would have as many. So a caller with few is never kept out by
+ * one with many. Sequences that continue another do not count. Not thread-safe.
  */
 final class WaitingLine {
     private final int most;
-    private final Map<Object, List<Sequence<?>>> callers = new HashMap<>(); // in the order in which they came
+    private final Map<Object, List<Sequence<?>>> callers = new HashMap<>(); // each caller's in order of arrival
 
     WaitingLine(int most) {
         this.most = most;
@@ -57,7 +57,7 @@ final class WaitingLine {
                 + (count() + more) + "; try again later");
     }
 
-    /** Ends the last request of the caller with the most sequences. */
+    /** Drops the last request of the caller with the most sequences. */
     private void drop(RejectedExecutionException reason) {
         List<Sequence<?>> largest = callers.values().stream()
                 .max(Comparator.comparingInt(WaitingLine::count))
@@ -76,7 +76,7 @@ final class WaitingLine {
         callers.values().removeIf(List::isEmpty);
     }
 
-    /** Cancels all. */
+    /** Cancels all sequences. */
     void cancel() {
         callers.values().forEach(each -> each.forEach(sequence -> sequence.result.cancel(false)));
     }
