@@ -312,8 +312,8 @@ public final class GgufFamily implements FileLayout {
      */
     public Architecture read() throws FormatException {
         Architecture read = Families.read(configuration());
-        // Parameters and their parts are listed by these numbers, so the file must first prove to have so many experts
-        // and heads.
+        // Parameters and their parts are listed by these numbers, so it is first checked that the file has these
+        // experts and heads.
         for (int layer = 0; layer < read.decoder().blocks().size(); layer++) {
             BlockConfig block = read.decoder().blocks().get(layer);
             if (block.mixer() instanceof AttentionConfig a) {
