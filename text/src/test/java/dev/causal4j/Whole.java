@@ -2,8 +2,11 @@ package dev.causal4j;
 
 /** What {@code .ci/run} alone tests: all of the many inputs of which {@code ./check} takes a part. */
 public final class Whole {
+    /** Of the condition of tests that {@code ./check} leaves out. */
+    public static final String PROPERTY = "causal4j.whole";
+
     /** Whether tests are those of {@code .ci/run}. */
-    public static final boolean RUN = Boolean.getBoolean("causal4j.whole");
+    public static final boolean RUN = Boolean.getBoolean(PROPERTY);
 
     private Whole() {}
 
