@@ -60,7 +60,7 @@ class FamilyPathsTest {
                 "granite4-h");
     }
 
-    /** Those that are trained; others are in the tests of core alone. */
+    /** The families that are trained; others are in the tests of core alone. */
     static List<String> trained() {
         return Repository.IS_WHOLE
                 ? fixtures()

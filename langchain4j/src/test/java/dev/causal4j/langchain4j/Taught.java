@@ -31,7 +31,7 @@ import java.util.stream.Stream;
  * The embedded model, taught the dialogues of LangChain4j's suites until it knows them by heart: they ask for facts, and a
  * model of Austen's novels has none. Dialogues with tools and documents are in {@code dialogues.json}, and those of the
  * suites of services in {@code services.json}: for each the messages, the names of the tools and the answer. They take most
- * of the time, and are taught only when suites run whole, but for those of the guide, which {@code guide} marks. It is kept
+ * of the time, and are taught only when suites run whole, except those of the guide, which {@code guide} marks. It is kept
  * in {@code target}, for all tests of the process open until its end.
  */
 final class Taught {
