@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the clients that people use against ./causal4j serve: the conformance kit whole except for paths that the server does not
 # have, its attacks without those that wait for timeouts, a short load whose answers must have equal bits, and recorded calls of
-# each family, of models that a test wrote. Needs Node.js 20 and npm, and says so without them.
+# each family, of models that a test wrote. With --clients it runs those checks of the kit alone that a client makes. Needs
+# Node.js 20 and npm, and says so without them.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -13,16 +14,19 @@ export CAUSAL4J_API_KEY=conformance OPENAI_API_KEY=conformance # of the server a
 serve
 kit=$root/server/target/conformance
 cd "$kit"
+only=()
+if [ "${1:-}" = --clients ]; then only=(--only clients); fi
 # Runs the part $1 of the kit; tools and schemas must be there.
 checks() {
   local log=$kit/${1%.mjs}.log
-  node "$1" "$url" --require json,tools --skip "$2" >"$log" || { grep '^FAIL' "$log"; exit 1; }
+  node "$1" "$url" --require json,tools --skip "$2" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
   tail -n 1 "$log" | sed 's/^/conformance: /'
 }
 
 checks run.mjs "${CONFORMANCE_SKIP:-}"
 # The embedded model knows no tools and spells a whole call without arguments with more than the 20 tokens of that check.
 checks run2.mjs "responses,embeddings,rerank,score,tools-without-parameters,${CONFORMANCE_SKIP:-}"
+if [ ${#only[@]} -gt 0 ]; then exit; fi
 node load.mjs "$url" --clients 8 --requests 48 | tail -n 1 | sed 's/^/load: /'
 quick=disconnect-mid-stream,disconnect-before-an-answer,slow-reader,oversized-body,header-bombs,malformed-requests,invalid-bodies
 quick=$quick,greedy-numbers,schema-bombs,path-traversal,compressed-bomb,upgrades-and-expectations,pipelining,idle-connections,overload

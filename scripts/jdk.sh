@@ -65,7 +65,7 @@ package() {
   local module=$1 log=$2
   shift 2
   # Not -q: that would hide the warnings, and a warning is an error.
-  if ! maven -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dmaven.test.skip=true -Dspotless.check.skip=true \
+  if ! maven -T 2 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dmaven.test.skip=true -Dspotless.check.skip=true \
     -pl "$module" -am package "$@" >"$log" 2>&1; then
     cat "$log" >&2
     return 1

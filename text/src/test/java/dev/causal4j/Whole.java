@@ -2,8 +2,11 @@ package dev.causal4j;
 
 /** Tests of {@code .ci/run} take all of the many inputs, {@code ./check} a part of them. */
 public final class Whole {
+    /** Of the condition of tests that {@code ./check} leaves out. */
+    public static final String PROPERTY = "causal4j.whole";
+
     /** Whether tests are those of {@code .ci/run}. */
-    public static final boolean RUN = Boolean.getBoolean("causal4j.whole");
+    public static final boolean RUN = Boolean.getBoolean(PROPERTY);
 
     private Whole() {}
 

@@ -69,14 +69,14 @@ class BenchCommandTest {
     @Test
     void onATerminalBarsShowTheWarmUpAndTheRuns() throws Exception {
         assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
-        String command = "stty cols 66; ./causal4j bench --prompt 5 --generate 40 --repeat 3 --warm-up 1 > /dev/null";
+        String command = "stty cols 66; ./causal4j bench --prompt 5 --generate 10 --repeat 3 --warm-up 1 > /dev/null";
         Process process =
                 Launcher.BRIEF.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null < /dev/null");
         String seen = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).as(seen).isZero();
         assertThat(seen)
                 .containsPattern("\\r(\033\\[J)?warming up 100% \\[=+] 1/1 s, ")
-                .containsPattern("\\r(\033\\[J)?measuring 100% \\[=+] 135/135 tokens, ");
+                .containsPattern("\\r(\033\\[J)?measuring 100% \\[=+] 45/45 tokens, ");
     }
 
     @Test

@@ -7,11 +7,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The library from the JDK's own shell, with the jars that the program has, too. */
 class JShellTest {
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void theExampleWritesAndScores(@TempDir Path folder) throws IOException, InterruptedException {
         Path printed = folder.resolve("printed");
         Path errors = folder.resolve("errors");

@@ -10,6 +10,9 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Files of the repository that tests of the program use. */
 final class Repository {
+    /** Whether the tests are those of {@code .ci/run}; {@code ./check} has a part of them. */
+    static final boolean IS_WHOLE = Boolean.getBoolean("causal4j.whole");
+
     private Repository() {}
 
     /** The folder with the launcher. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.Whole;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.constraint.Matcher;
@@ -95,7 +96,7 @@ class ConstrainedTest extends ConstrainedFixture {
     @ValueSource(ints = {0, 1, 3, 16})
     void tokensAreTheSameWithAndWithoutLogProbabilities(int rows) {
         List<GenerationRequest> requests = new ArrayList<>();
-        for (int i = 0; i < 40; i++) {
+        for (int i = 0; i < Whole.or(40, 16); i++) {
             GenerationOptions.Builder options = options(
                             i % 3 == 0
                                     ? oneOf("abcdefghijklmnopqrstuvwxyz" + "0123456789".repeat(3), "abcdz")

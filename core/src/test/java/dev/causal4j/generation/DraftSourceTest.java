@@ -181,8 +181,10 @@ class DraftSourceTest {
             try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1))) {
                 expected = all(engine, requests);
             }
-            List<DraftSource> sources = new ArrayList<>(
-                    List.of(knowing(expected, 100), knowing(expected, 5), knowing(expected, 1), knowing(expected, 0)));
+            List<DraftSource> sources = new ArrayList<>(List.of(knowing(expected, 5), knowing(expected, 0)));
+            if (Whole.RUN) {
+                sources.addAll(List.of(knowing(expected, 100), knowing(expected, 1)));
+            }
             IntStream.range(0, shape == Shape.PLAIN ? 6 : 0).forEach(kind -> sources.add(hostile(kind)));
             for (int i = 0; i < sources.size(); i++) {
                 List<EngineOptions> all = List.of(EngineOptions.DEFAULT, cached);
@@ -307,7 +309,7 @@ class DraftSourceTest {
                     .map(each -> new Generator(model).generate(each.prompt(), each.options()))
                     .toList();
             List<KVCache> others = EngineFixture.fill(model, pages);
-            for (int right : new int[] {100, 3, 0}) {
+            for (int right : Whole.RUN ? new int[] {100, 3, 0} : new int[] {3}) {
                 for (long bytes : new long[] {0, 1 << 26}) {
                     EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(bytes);
                     try (Engine engine = new Engine(model, options, knowing(expected, right), 16)) {

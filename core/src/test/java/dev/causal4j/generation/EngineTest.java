@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.Whole;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.Engine.Requester;
@@ -41,7 +42,7 @@ class EngineTest extends EngineFixture {
     @ValueSource(ints = {0, 3, 100})
     void whatOthersDoAndWhatIsCachedChangesNoBit(int prefixPages) {
         Random random = new Random(1);
-        List<GenerationRequest> requests = IntStream.range(0, 60)
+        List<GenerationRequest> requests = IntStream.range(0, Whole.or(60, 24))
                 .mapToObj(i -> {
                     int[] shared = prompt(i % 3, 250);
                     int[] own = prompt(100 + i, 1 + random.nextInt(90));

@@ -38,7 +38,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Calls of a model that has learned nothing: only their grammar makes them calls. */
 class ToolCallsTest {
     private static final int EOS = 5;
-    private static final int CALLS = Integer.getInteger("tool.calls", Whole.or(100, 30));
+    private static final int CALLS = Integer.getInteger("tool.calls", Whole.or(100, 10));
     private static final SchemaRegistry REGISTRY = SchemaRegistry.withDefaultDialect(
             SpecificationVersion.DRAFT_2020_12,
             builder -> builder.schemaRegistryConfig(

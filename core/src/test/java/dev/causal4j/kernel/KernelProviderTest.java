@@ -3,6 +3,7 @@ package dev.causal4j.kernel;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.JavaProcess;
+import dev.causal4j.Whole;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.GroupFormat.Blocks;
 import java.io.IOException;
@@ -15,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Providers are found once in a JVM, so each case is a process with a service file of its own. */
@@ -97,6 +99,7 @@ class KernelProviderTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void aProgramThatWaitsHasTheVectorsBesideTheProviderCompiled() throws IOException, InterruptedException {
         assertThat(run(List.of(), Waiting.class, List.of(Right.class)))
                 .containsSubsequence("right+scalar", "right+" + java());

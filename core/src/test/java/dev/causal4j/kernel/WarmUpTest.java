@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import dev.causal4j.JavaProcess;
+import dev.causal4j.Whole;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.GroupFormat.Scales;
 import dev.causal4j.kernel.WarmUp.Loops;
@@ -19,6 +20,7 @@ import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** Vectors are compiled in the background, and then stay in registers. */
 class WarmUpTest {
@@ -125,6 +127,7 @@ class WarmUpTest {
      * included.
      */
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void compiledKernelsKeepTheirVectorsInRegisters() throws IOException, InterruptedException {
         assertThat(JavaProcess.run(0, List.of(JavaProcess.VECTORS), Allocate.class))
                 .contains("samples that allocate: []");

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.JavaProcess;
 import dev.causal4j.MemoryLimitException;
+import dev.causal4j.Whole;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
@@ -33,6 +34,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 class CausalLMTest {
@@ -318,6 +320,7 @@ class CausalLMTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void aProgramThatWaitsHasTheVectorsOfEachModelCompiled() throws IOException, InterruptedException {
         assertThat(JavaProcess.run(0, List.of(JavaProcess.VECTORS), Waiting.class))
                 .containsSubsequence("scalar", Kernels.name(), "scalar", Kernels.name(), Kernels.name());

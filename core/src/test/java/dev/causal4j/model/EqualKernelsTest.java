@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.causal4j.JavaProcess;
+import dev.causal4j.Whole;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.zip.CRC32;
 import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** The same bits from every machine's kernels: this JVM's own, and others in a JVM each, since they are chosen once. */
 class EqualKernelsTest {
@@ -30,6 +32,7 @@ class EqualKernelsTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void vectorsOf128BitsAgree() throws IOException, InterruptedException {
         assertAgrees("vector128", JavaProcess.VECTORS, "-Dcausal4j.kernels=vector128");
     }

@@ -3,6 +3,7 @@ package dev.causal4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.Whole;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
@@ -49,6 +50,28 @@ class FamiliesTest {
                 "qwen3_5-multimodal",
                 "granite4-dense"));
         return all;
+    }
+
+    /** The fixtures of slow tests in {@code ./check}: a family of each kind of layers and of files. */
+    static List<String> some() {
+        return Whole.RUN
+                ? all()
+                : List.of(
+                        "llama-untied",
+                        "gemma3",
+                        "phi3",
+                        "gpt_neox",
+                        "gpt_oss",
+                        "gemma4-e2b",
+                        "lfm2_moe",
+                        "qwen3_5_moe",
+                        "granite4-h",
+                        "qwen3_5-multimodal");
+    }
+
+    /** The fixtures of {@link #some} with gradients. */
+    static List<String> someTrained() {
+        return some().stream().filter(trained()::contains).toList();
     }
 
     /** The fixtures with gradients. */
@@ -284,7 +307,7 @@ class FamiliesTest {
     }
 
     @ParameterizedTest
-    @MethodSource("trained")
+    @MethodSource("someTrained")
     void recomputedBlocksGiveTheSameGradients(String name) throws IOException {
         Golden golden = Golden.load(name);
         try (CausalLM model = inMemory(golden)) {
@@ -306,7 +329,7 @@ class FamiliesTest {
     @ParameterizedTest
     @EnumSource(DType.class)
     void tokensOfAllFamiliesCanBeScored(DType dtype) throws IOException {
-        for (String name : all()) {
+        for (String name : some()) {
             Golden golden = Golden.load(name);
             try (CausalLM model = CausalLM.load(golden.folder(), dtype)) {
                 Rows hidden = forward(model, golden, 24);
@@ -327,7 +350,7 @@ class FamiliesTest {
     }
 
     @ParameterizedTest
-    @MethodSource("all")
+    @MethodSource("some")
     void whatIsSavedHasTheNamesOfTheFamilyAndLoadsToTheSameBits(String name) throws IOException {
         Golden golden = Golden.load(name);
         try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
@@ -350,7 +373,7 @@ class FamiliesTest {
     }
 
     @ParameterizedTest
-    @MethodSource("all")
+    @MethodSource("some")
     void aConvertedModelHasTheSameBits(String name) throws IOException {
         Golden golden = Golden.load(name);
         Path out = folder.resolve("out");

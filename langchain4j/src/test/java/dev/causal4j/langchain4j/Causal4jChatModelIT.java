@@ -5,8 +5,10 @@ import dev.langchain4j.model.chat.common.AbstractChatModelIT;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponseMetadata;
 import java.util.List;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** LangChain4j's suite of chat models. It asks all that it may ask of every model, except images. */
+@EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
 class Causal4jChatModelIT extends AbstractChatModelIT {
     @Override
     protected List<ChatModel> models() {

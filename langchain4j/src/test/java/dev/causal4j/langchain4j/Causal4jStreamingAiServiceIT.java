@@ -4,8 +4,10 @@ import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.response.ChatResponseMetadata;
 import dev.langchain4j.service.common.AbstractStreamingAiServiceIT;
 import java.util.List;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** LangChain4j's suite of AI services. */
+@EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
 class Causal4jStreamingAiServiceIT extends AbstractStreamingAiServiceIT {
     @Override
     protected List<StreamingChatModel> models() {

@@ -13,9 +13,11 @@ import dev.langchain4j.model.chat.response.CompleteToolCall;
 import dev.langchain4j.model.chat.response.PartialToolCallContext;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import java.util.List;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.mockito.InOrder;
 
 /** LangChain4j's suite of chat models that stream. It asks all that it may ask of every model, except images. */
+@EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
 class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
     @Override
     protected List<StreamingChatModel> models() {
@@ -42,12 +44,6 @@ class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
     @Override
     public StreamingChatModel createModelWith(ChatModelListener listener) {
         return Taught.streaming().listeners(List.of(listener)).build();
-    }
-
-    /** The test waits half a minute; {@code Causal4jStreamingChatModelTest} has a short one. */
-    @Override
-    protected boolean supportsStreamingCancellation() {
-        return Boolean.getBoolean("causal4j.whole");
     }
 
     /** Another name than its own. */

@@ -30,9 +30,9 @@ import java.util.stream.Stream;
 /**
  * The embedded model, taught the dialogues of LangChain4j's suites until it knows them by heart: they ask for facts, and a
  * model of Austen's novels has none. Dialogues with tools and documents are in {@code dialogues.json}, and those of the
- * suites of services in {@code services.json}, which take most of the time and are taught only when suites run whole: for
- * each the messages, the names of the tools and the answer. It is kept in {@code target}, for all tests of the process open until
- * its end.
+ * suites of services in {@code services.json}: for each the messages, the names of the tools and the answer. They take most
+ * of the time, and are taught only when suites run whole, except those of the guide, which {@code guide} marks. It is kept
+ * in {@code target}, for all tests of the process open until its end.
  */
 final class Taught {
     private static final List<List<Message>> DIALOGUES = List.of(
@@ -74,10 +74,10 @@ final class Taught {
 
     private static final boolean WHOLE = Boolean.getBoolean("causal4j.whole");
 
-    private static final int STEPS = 100;
+    /** Few dialogues are learned with the least work in a few steps of small batches, at a lower rate. */
+    private static final int STEPS = WHOLE ? 100 : 40;
 
-    /** Few dialogues are learned with the least work in small batches, at a lower rate. */
-    private static final int BATCH = WHOLE ? 31 : 8;
+    private static final int BATCH = WHOLE ? 31 : 7;
 
     private static final double RATE = WHOLE ? 2e-3 : 1.2e-3;
 
@@ -130,8 +130,8 @@ final class Taught {
         List<Example> all = Stream.concat(
                         DIALOGUES.stream().map(each -> example(tokenizer, end, each)),
                         Stream.of("dialogues", "services")
-                                .limit(WHOLE ? 2 : 1)
                                 .flatMap(name -> recorded(name).stream())
+                                .filter(each -> WHOLE || each.containsKey("guide"))
                                 .map(each -> example(tokenizer, end, each)))
                 .toList();
         return new Examples() {

@@ -27,6 +27,9 @@ class RecordedTest {
     private static final String CHAT = "/v1/chat/completions";
     private static final Path CALLS = Recorded.RESOURCES.resolve("chat/calls");
 
+    /** How many answers of a family go through the server. */
+    private static final int MOST = Boolean.getBoolean("causal4j.whole") ? Integer.MAX_VALUE : 4;
+
     static Stream<Path> families() throws Exception {
         try (Stream<Path> files = Files.list(CALLS)) {
             return files.filter(file -> !file.endsWith("streams.json")).sorted().toList().stream();
@@ -38,7 +41,7 @@ class RecordedTest {
     void callsOfAFamilyAreTold(Path file) throws Exception {
         JsonNode family = JsonMapper.shared().readTree(Files.readString(file));
         List<JsonNode> told = new ArrayList<>();
-        for (JsonNode answer : family.get("cases")) {
+        for (JsonNode answer : family.get("cases").valueStream().limit(MOST).toList()) {
             if (isTold(family, answer)) {
                 told.add(answer);
             }

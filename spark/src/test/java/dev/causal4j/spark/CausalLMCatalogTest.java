@@ -17,7 +17,7 @@ class CausalLMCatalogTest {
 
     @Test
     void scoresOfSqlHaveTheBitsOfASingleProcess() {
-        List<String> texts = Texts.of(60);
+        List<String> texts = Texts.of(12);
         Texts.dataset(spark, texts, 2).createOrReplaceTempView("texts");
         Dataset<Row> scored = spark.sql("SELECT id, lm.score(text) AS score FROM texts");
         SingleProcess.requireEqual(scored, SingleProcess.scores(texts));

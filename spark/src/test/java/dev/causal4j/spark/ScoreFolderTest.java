@@ -22,20 +22,20 @@ class ScoreFolderTest {
 
     @Test
     void aFolderOfParquetIsScoredIntoAnother() {
-        List<String> texts = Texts.of(30);
+        List<String> texts = Texts.of(7);
         Path input = folder.resolve("in");
         Path output = folder.resolve("out");
         Texts.dataset(spark, texts, 2).write().parquet(input.toString());
         List<Score> expected = SingleProcess.scores(texts);
         Totals totals = expected.stream().map(Score::totals).reduce(Totals.ZERO, Totals::plus);
         assertThat(run("--input", input, "--output", output, "--partitions", "3"))
-                .startsWith("30 texts, 0 failed; " + totals.scoredTokens() + " tokens, perplexity ");
+                .startsWith("7 texts, 0 failed; " + totals.scoredTokens() + " tokens, perplexity ");
         SingleProcess.requireEqual(spark.read().parquet(output.toString()), expected);
         assertThatThrownBy(() -> run("--input", input, "--output", output))
                 .hasMessage(output + ": expected no such folder, got one, which is whole if it has a file _SUCCESS;"
                         + " name another or add --overwrite");
         assertThat(run("--input", input, "--output", output, "--overwrite", "--dtype", "int8"))
-                .startsWith("30 texts");
+                .startsWith("7 texts");
     }
 
     @Test

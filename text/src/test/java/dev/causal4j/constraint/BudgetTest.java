@@ -3,6 +3,7 @@ package dev.causal4j.constraint;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import dev.causal4j.Whole;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
@@ -16,6 +17,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -154,7 +156,7 @@ class BudgetTest {
     void workGrowsInStepsAndEndsAtALimit(Map.Entry<String, IntFunction<Constraint>> constraint) {
         Cost.of(constraint.getValue().apply(30));
         long least = 0;
-        for (int n = 60; n <= 960; n *= 2) {
+        for (int n = 60; n <= Whole.or(960, 240); n *= 2) {
             Cost cost = Cost.of(constraint.getValue().apply(n));
             if (cost.outcome.equals("held")) {
                 assertThat(cost.steps).as("steps of " + n).isGreaterThan(least * 5 / 4);
@@ -421,6 +423,7 @@ class BudgetTest {
 
     /** Beside many that are idle, and some that find out much, one that is in use keeps what it found. */
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void whatIsInUseForgetsNothingBecauseOthersAreLargeOrMany() {
         List<Compiled> others = new ArrayList<>();
         for (int i = 0; i < 200; i++) {

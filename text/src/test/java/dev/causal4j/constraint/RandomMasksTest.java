@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Random walks along the masks of random constraints, beside the scalar twin. */
 class RandomMasksTest {
-    private static final int CONSTRAINTS = Whole.or(200, 60);
+    private static final int CONSTRAINTS = Whole.or(200, 20);
     private static final int WALKS = 3;
     private static final int STEPS = 12;
     private static final String[] ATOMS = {
@@ -128,7 +128,7 @@ class RandomMasksTest {
         Tokenizer tokenizer = Golden.tokenizer("minimind");
         Lexicon lexicon = new Lexicon(tokenizer);
         Random random = new Random(3);
-        for (int walk = 0; walk < 4; walk++) {
+        for (int walk = 0; walk < Whole.or(4, 1); walk++) {
             Matcher matcher = Constraint.schema(schema).start(tokenizer);
             for (int step = 0; step < 25; step++) {
                 BitSet mask = Golden.mask(matcher, tokenizer.vocabularySize());

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.junit.jupiter.api.Assertions.assertTimeout;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.causal4j.Whole;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -267,7 +268,7 @@ class TokenizerTest {
         for (String name : List.of("qwen3-small", "llama2-style", "unigram-style", "gemma-style")) {
             Tokenizer tokenizer = TokenizerGoldenTest.tokenizer(name);
             for (String unit : List.of("a", "ab", "<", " ", "\n", "\u6f22", "\ud83d\ude42", "a\u0301")) {
-                assertTimeout(Duration.ofSeconds(20), () -> tokenizer.encode(unit.repeat(300_000)));
+                assertTimeout(Duration.ofSeconds(20), () -> tokenizer.encode(unit.repeat(Whole.or(300_000, 100_000))));
             }
         }
     }
