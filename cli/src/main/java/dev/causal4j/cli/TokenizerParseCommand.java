@@ -79,7 +79,7 @@ final class TokenizerParseCommand extends Subcommand {
     }
 
     /** Collects what was told since the last look. */
-    private static final class Deltas implements AnswerParser.Listener {
+    private static final class Deltas implements Answer.Listener {
         private Document delta = new Document();
         private List<Document> told = new ArrayList<>();
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.InputException;
+import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
 import dev.causal4j.model.CausalLM;
@@ -22,7 +23,6 @@ import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -62,6 +62,11 @@ class ChatTest {
 
     private static GenerationOptions options(int maxNewTokens) {
         return GenerationOptions.builder().maxNewTokens(maxNewTokens).build();
+    }
+
+    private static Generation again(Chat chat) {
+        chat.regenerate(Answer.Listener.NONE);
+        return chat.last().orElseThrow().generation();
     }
 
     private String prompt(Generation answer) {
@@ -118,12 +123,11 @@ class ChatTest {
         Chat plain =
                 Chat.of(model).options(options(9).toBuilder().stop(List.of("x")).build());
         assertThat(Chat.Format.of(model).template().isPlain()).isTrue();
-        plain.sendThrough(
-                plainly -> {
+        plain.through((plainly, _) -> {
                     assertThat(plainly.options().stop()).containsExactly("x", "\nUser:");
                     return forced;
-                },
-                "One");
+                })
+                .send("One");
     }
 
     @Test
@@ -153,7 +157,7 @@ class ChatTest {
     void anotherAnswerHasTheNextSeedAndAnotherMessageTheFirst() {
         Chat chat = chat();
         Generation first = chat.send("One");
-        Generation again = chat.regenerate(TokenListener.NONE);
+        Generation again = again(chat);
         assertThat(again.promptTokens()).isEqualTo(first.promptTokens());
         assertThat(again.seed()).isEqualTo(first.seed() + 1);
         assertThat(again.text()).isNotEqualTo(first.text());
@@ -178,7 +182,7 @@ class ChatTest {
         }
         assertThat(chat.turns()).isEqualTo(12);
         assertThat(chat.leftOut()).isBetween(1, 11);
-        Generation again = chat.regenerate(TokenListener.NONE);
+        Generation again = again(chat);
         assertThat(prompt(again).split("user\n", -1)).hasSize(12 - chat.leftOut() + 1);
         assertThat(chat.undo().leftOut()).isZero();
         assertThat(chat.clear().messages()).containsExactly(new Message("system", "Hi"));
@@ -195,9 +199,9 @@ class ChatTest {
         assertThat(chat.messages()).isEqualTo(before);
         assertThat(chat.leftOut()).isZero();
         assertThatIllegalStateException()
-                .isThrownBy(() -> chat.regenerateThrough(_ -> {
+                .isThrownBy(() -> again(chat.through((_, _) -> {
                     throw new IllegalStateException("no");
-                }));
+                })));
         assertThat(chat.messages()).isEqualTo(before);
     }
 
@@ -235,20 +239,14 @@ class ChatTest {
     void aFailedAttemptIsNotCounted() {
         Chat chat = chat();
         Generation first = chat.send("One");
-        chat.regenerate(TokenListener.NONE);
-        for (String more : List.of("", "Two")) {
-            assertThatIllegalStateException().isThrownBy(() -> {
-                Function<GenerationRequest, Generation> fails = _ -> {
-                    throw new IllegalStateException("no");
-                };
-                if (more.isEmpty()) {
-                    chat.regenerateThrough(fails);
-                } else {
-                    chat.sendThrough(fails, more);
-                }
-            });
-        }
-        assertThat(chat.regenerate(TokenListener.NONE).seed()).isEqualTo(first.seed() + 2);
+        again(chat);
+        chat.through((_, _) -> {
+            throw new IllegalStateException("no");
+        });
+        assertThatIllegalStateException().isThrownBy(() -> again(chat));
+        assertThatIllegalStateException().isThrownBy(() -> chat.send("Two"));
+        chat.through(new Generator(model)::relay);
+        assertThat(again(chat).seed()).isEqualTo(first.seed() + 2);
     }
 
     @Test

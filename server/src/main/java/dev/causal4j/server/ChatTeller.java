@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.function.Function;
 
 /** Tells an answer of a conversation: its text, its thoughts and its calls of tools. Not thread-safe. */
-final class ChatTeller implements Teller, AnswerParser.Listener {
+final class ChatTeller implements Teller, Answer.Listener {
     private final Ask ask;
     private final AnswerParser parser; // calls this for what is told in parts
     private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
@@ -21,9 +21,9 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     private int thoughts;
 
     /** @param reading begins to take the answer apart */
-    ChatTeller(Ask ask, Function<AnswerParser.Listener, AnswerParser> reading) {
+    ChatTeller(Ask ask, Function<Answer.Listener, AnswerParser> reading) {
         this.ask = ask;
-        parser = reading.apply(ask.form().stream() ? this : AnswerParser.Listener.NONE);
+        parser = reading.apply(ask.form().stream() ? this : Answer.Listener.NONE);
     }
 
     @Override
