@@ -19,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -62,6 +63,7 @@ public final class Engine implements AutoCloseable {
     /** Asks for sequences that are submitted without a requester, each a request: they begin in the order in which they come. */
     static final Requester ANYBODY = Requester.of("");
 
+    LongSupplier clock = System::nanoTime; // of deadlines
     final DraftSource drafts;
     final int mostDrafted; // rows after the last token of a sequence
     private final CausalLM model;

@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.SpecialTokens;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
@@ -33,6 +34,7 @@ import org.jspecify.annotations.Nullable;
  * @param truncatePrompt whether a long prompt is cut from its left
  * @param cacheSalt names the sequences that may share keys and values; empty to share none
  * @param specialTokens how special tokens in a prompt are treated
+ * @param deadline how long after it was submitted a sequence ends; empty for never
  */
 public record GenerationOptions(
         Map<Setting, Number> numbers,
@@ -44,7 +46,8 @@ public record GenerationOptions(
         Optional<Integer> logProbabilities,
         boolean truncatePrompt,
         Optional<String> cacheSalt,
-        SpecialTokens specialTokens) {
+        SpecialTokens specialTokens,
+        Optional<Duration> deadline) {
     /** The defaults: 128 new tokens at most, drawn from the model's plain distribution with seed 0. */
     public static final GenerationOptions DEFAULT = builder().build();
 
@@ -165,6 +168,7 @@ public record GenerationOptions(
         logProbabilities.ifPresent(count -> require(count >= 0, "logprobs", "a whole number >= 0", count));
         eos = eos.map(Set::copyOf);
         eos.ifPresent(ids -> ids.forEach(id -> require(id >= 0, "eos", "token ids >= 0", id)));
+        deadline.ifPresent(after -> require(!after.isNegative(), "deadline", "a time after the submission", after));
     }
 
     /**
@@ -207,6 +211,7 @@ public record GenerationOptions(
         builder.truncatePrompt = truncatePrompt;
         builder.cacheSalt = cacheSalt;
         builder.specialTokens = specialTokens;
+        builder.deadline = deadline;
         return builder;
     }
 
@@ -254,7 +259,8 @@ public record GenerationOptions(
                 + constraint.map(Object::toString).orElse("none") + ", stop=" + stop + ", eos="
                 + eos.map(Object::toString).orElse("the model's") + ", logProbabilities="
                 + logProbabilities.map(Object::toString).orElse("none") + ", truncatePrompt=" + truncatePrompt
-                + ", specialTokens=" + specialTokens + "]";
+                + ", specialTokens=" + specialTokens + ", deadline="
+                + deadline.map(Object::toString).orElse("none") + "]";
     }
 
     /** Checks the ids of tokens for a model, whose vocabulary the options do not know. */
@@ -284,6 +290,7 @@ public record GenerationOptions(
         private boolean truncatePrompt;
         private Optional<String> cacheSalt = Optional.of("");
         private SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
+        private Optional<Duration> deadline = Optional.empty();
 
         private Builder() {}
 
@@ -430,6 +437,15 @@ public record GenerationOptions(
         }
 
         /**
+         * Ends a sequence this long after it was submitted, whether it has begun or not, as {@link
+         * FinishReason#DEADLINE}; the text so far is kept. Looked at between steps. Nothing else depends on a clock.
+         */
+        public Builder deadline(Duration afterSubmission) {
+            deadline = Optional.of(afterSubmission);
+            return this;
+        }
+
+        /**
          * Checks and returns the options.
          *
          * @throws IllegalArgumentException if a setting is out of its range, naming it
@@ -445,7 +461,8 @@ public record GenerationOptions(
                     logProbabilities,
                     truncatePrompt,
                     cacheSalt,
-                    specialTokens);
+                    specialTokens,
+                    deadline);
         }
     }
 }

@@ -21,8 +21,8 @@ import java.util.stream.Stream;
  * Generates text from prompts. Immutable and thread-safe.
  *
  * <p>A sequence's tokens depend on its prompt, options and seed alone, not on other sequences. It ends at the most new
- * tokens, an end-of-sequence token, a stop string, a full context (as {@link FinishReason#LENGTH}), or when the
- * listener cancels it.
+ * tokens, an end-of-sequence token, a stop string, a full context (as {@link FinishReason#LENGTH}), a deadline, or
+ * when the listener cancels it.
  */
 public final class Generator {
     private static final Cleaner DROPPED = Cleaner.create();

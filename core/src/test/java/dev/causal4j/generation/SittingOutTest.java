@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.Matcher;
 import dev.causal4j.tokenizer.Vocabulary;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -16,6 +17,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -170,6 +172,28 @@ class SittingOutTest extends ConstrainedFixture {
                 each.cancel(false);
                 assertThatThrownBy(() -> each.get(1, TimeUnit.MINUTES)).isInstanceOf(CancellationException.class);
             }
+            go.countDown();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 3})
+    void aDeadlineKeepsWhatWasChosenBeforeTheMask(int length) throws Exception {
+        AtomicLong clock = new AtomicLong();
+        CountDownLatch go = new CountDownLatch(1);
+        Constraint slow = new Unready(oneOf("abcdefg"), new int[] {length}, _ -> {
+            clock.set(TimeUnit.SECONDS.toNanos(1));
+            await(go);
+        });
+        try (Engine engine = new Engine(model)) {
+            engine.clock = clock::get;
+            GenerationOptions options =
+                    options(slow).deadline(Duration.ofSeconds(1)).build();
+            Generation made = engine.submit(new GenerationRequest(PROMPT, options), TokenListener.NONE)
+                    .get(1, TimeUnit.MINUTES);
+            assertThat(made.finishReason()).isEqualTo(FinishReason.DEADLINE);
+            assertThat(made.text()).isEqualTo("abc".substring(0, length));
+            assertThat(made.timing().decodedTokens()).isEqualTo(Math.max(0, length - 1));
             go.countDown();
         }
     }

@@ -41,7 +41,7 @@ final class Sampling {
     static FinishReason finishReason(Generation generation) {
         return switch (generation.finishReason()) {
             case EOS, STOP -> FinishReason.STOP;
-            case LENGTH -> FinishReason.LENGTH;
+            case LENGTH, DEADLINE -> FinishReason.LENGTH; // either cuts it
             case CANCELLED -> FinishReason.OTHER;
         };
     }

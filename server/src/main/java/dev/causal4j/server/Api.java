@@ -61,9 +61,9 @@ interface Api {
         return choice;
     }
 
-    /** Why a choice ended, in OpenAI's words. */
+    /** Why a choice ended, in OpenAI's words, which have no deadline: one cuts a text as a length does. */
     static String label(FinishReason finish) {
-        return finish == FinishReason.LENGTH ? "length" : "stop";
+        return finish == FinishReason.LENGTH || finish == FinishReason.DEADLINE ? "length" : "stop";
     }
 
     /** A list that computes each element when it is read, from that of another list. It keeps none of them. */
