@@ -254,8 +254,7 @@ final class ChatLoop {
             answering.accept(printer -> chat.answer(List.of(new Message("user", text)), printer));
         } else {
             ToolCall call = called.getFirst();
-            Message result = new Message(
-                    Json.object("role", "tool", "tool_call_id", call.id(), "name", call.name(), "content", text));
+            Message result = Message.result(call, text);
             if (called.size() == 1) {
                 List<Message> all =
                         Stream.concat(results.stream(), Stream.of(result)).toList();

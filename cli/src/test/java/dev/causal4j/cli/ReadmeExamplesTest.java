@@ -9,7 +9,6 @@ import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolCall;
 import dev.causal4j.chat.ToolChoice;
-import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.RecordSchema;
@@ -46,7 +45,6 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -140,23 +138,19 @@ class ReadmeExamplesTest {
         // example: end
     }
 
-    private static void calling() {
+    private static void calling() throws IOException {
         // example: begin
-        Map<String, ?> day = Map.of("day", Map.of("type", "string", "format", "date"));
-        Map<String, ?> arguments =
-                Map.of("type", "object", "properties", day, "required", List.of("day"), "additionalProperties", false);
-        Map<String, ?> function = Map.of("name", "diary", "strict", true, "parameters", arguments);
-        ToolDefinition diary = new ToolDefinition(Map.of("type", "function", "function", function));
+        record Page(LocalDate day) {}
 
-        Chat chat = Chat.of(AustenModel.load()).tools(List.of(diary));
+        RecordSchema<Page> page = RecordSchema.of(Page.class);
+        Chat chat = Chat.of(AustenModel.load()).tools(List.of(page.tool("diary", "What Emma did that day.")));
         chat.toolChoice(ToolChoice.named("diary")); // AUTO, unless it is set
         Answer answer = chat.answer(List.of(new Message("user", "What did Emma do that day?")));
         ToolCall call = answer.calls().getFirst();
-        System.out.println(call.name() + " " + call.arguments());
+        System.out.println(call.name() + " " + page.read(call.arguments()).day());
 
-        Map<String, ?> result = Map.of("role", "tool", "tool_call_id", call.id(), "content", "She painted.");
         chat.toolChoice(ToolChoice.NONE);
-        Answer last = chat.answer(List.of(new Message(result)));
+        Answer last = chat.answer(List.of(Message.result(call, "She painted.")));
         System.out.println(last.content());
         // example: end
     }
@@ -281,7 +275,7 @@ class ReadmeExamplesTest {
     @Test
     void theExampleOfToolsPrintsACallThatObeysItsSchema() throws Exception {
         String printed = String.join("", printed(ReadmeExamplesTest::calling));
-        assertTrue(printed.matches("diary \\{\\s*\"day\"\\s*:\\s*\"\\d{4}-\\d\\d-\\d\\d\"\\s*}.*"), printed);
+        assertTrue(printed.matches("diary \\d{4}-\\d\\d-\\d\\d.*"), printed);
     }
 
     @Test

@@ -2,6 +2,7 @@ package dev.causal4j.generation;
 
 import static dev.causal4j.chat.Answer.Listener.NONE;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.InputException;
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.AnswerParser;
@@ -13,6 +14,7 @@ import dev.causal4j.chat.ToolChoice.Kind;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.RecordSchema;
 import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -112,6 +114,33 @@ public final class Chat {
     public Answer answer(List<Message> more, Answer.Listener listener) {
         return answer(with(messages, more), 0, request -> format.answer(request, compute, listener))
                 .answer();
+    }
+
+    /**
+     * Sends a message that is answered by a document of a record's {@linkplain RecordSchema schema}, which this reads. Tools
+     * are not offered meanwhile. Errors as of {@link #send(String)}.
+     *
+     * @throws FormatException if the answer was cut. The conversation is as before
+     * @throws IllegalArgumentException as of {@link RecordSchema#of}
+     */
+    public <T extends Record> T ask(String text, Class<T> type) throws FormatException {
+        RecordSchema<T> schema = RecordSchema.of(type);
+        Format offering = format;
+        GenerationOptions free = options;
+        List<Message> before = messages;
+        try {
+            options = free.toBuilder()
+                    .constraint(Constraint.schema(schema.schema(), format.whitespace()))
+                    .build();
+            format = format.withTools(List.of(), ToolChoice.NONE);
+            return schema.read(answer(List.of(new Message("user", text))).content());
+        } catch (FormatException e) {
+            messages = before;
+            throw e;
+        } finally {
+            options = free;
+            format = offering;
+        }
     }
 
     /**

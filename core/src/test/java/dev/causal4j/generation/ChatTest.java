@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.InputException;
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
+import dev.causal4j.constraint.RecordSchema;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
@@ -247,6 +249,28 @@ class ChatTest {
         assertThatIllegalStateException().isThrownBy(() -> chat.send("Two"));
         chat.through(new Generator(model)::relay);
         assertThat(again(chat).seed()).isEqualTo(first.seed() + 2);
+    }
+
+    private enum Mood {
+        CALM,
+        MERRY
+    }
+
+    private record Visit(Mood mood, boolean alone) {}
+
+    @Test
+    void anAnswerMayBeARecord() throws FormatException {
+        Chat chat = chat().tools(List.of(RecordSchema.of(Visit.class).tool("visit", "Visits.")));
+        chat.options(options(60));
+        Visit visit = chat.ask("How was it?", Visit.class);
+        String document = (String) chat.messages().getLast().fields().get("content");
+        assertThat(document).contains(visit.mood().name()).contains("" + visit.alone());
+        assertThat(prompt(chat.last().orElseThrow().generation())).doesNotContain("Visits.");
+        List<Message> before = chat.messages();
+        chat.options(options(2));
+        assertThatThrownBy(() -> chat.ask("And now?", Visit.class)).isInstanceOf(FormatException.class);
+        assertThat(chat.messages()).isEqualTo(before);
+        assertThat(chat.send("And then?").constrained()).isEmpty();
     }
 
     @Test
