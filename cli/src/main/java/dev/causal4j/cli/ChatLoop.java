@@ -76,7 +76,7 @@ final class ChatLoop {
         thoughts = new Thoughts(out, false, width);
     }
 
-    private GenerationOptions.Builder options() {
+    private GenerationOptions options() {
         return constraint.addTo(format.options());
     }
 
@@ -143,9 +143,7 @@ final class ChatLoop {
     private void answer(ChatTerminal terminal, Consumer<Answer.Listener> asking) {
         chat.through(noting((request, tokens) -> computed(terminal, request, tokens)));
         asking.accept(
-                offers()
-                        ? new CallPrinter((piece, dimmed) -> thoughts.print(piece, dimmed))
-                        : Answer.Listener.NONE);
+                offers() ? new CallPrinter((piece, dimmed) -> thoughts.print(piece, dimmed)) : Answer.Listener.NONE);
         thoughts.end();
         note(GenerateCommand.status(chat.last().orElseThrow().generation(), format.model()));
     }

@@ -26,7 +26,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.function.BiFunction;
-import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -53,7 +52,7 @@ public final class Chat {
     /** A chat whose answers an engine computes; a turn costs its new tokens if the engine keeps pages of prompts. */
     public Chat(Engine engine, Format format) {
         this.format = format;
-        options = format.options().build();
+        options = format.options();
         Generator generator = new Generator(engine);
         compute = (request, tokens) ->
                 generator.generate(List.of(request), tokens).getFirst();
@@ -88,15 +87,14 @@ public final class Chat {
     /** Sends a message, and gives each token of the answer to a listener. Errors as of {@link #send(String)}. */
     public Generation send(String text, TokenListener listener) {
         List<Message> asked = with(messages, List.of(new Message("user", text)));
-        return answer(asked, 0, request -> format.answer(request, (_, _) -> compute.apply(request, listener), NONE))
+        return answer(asked, 0, (request, _) -> compute.apply(request, listener), NONE)
                 .generation();
     }
 
     /** Answers the last message again, with the next seed. Errors as of {@link #send(String)}. */
     public Answer regenerate(Answer.Listener listener) {
         List<Message> asked = messages.subList(0, lastQuestion() + 1);
-        return answer(asked, attempts + 1, request -> format.answer(request, compute, listener))
-                .answer();
+        return answer(asked, attempts + 1, compute, listener).answer();
     }
 
     /**
@@ -112,8 +110,7 @@ public final class Chat {
      * engine's thread, which does nothing else meanwhile, unless the answers are computed {@linkplain #through otherwise}.
      */
     public Answer answer(List<Message> more, Answer.Listener listener) {
-        return answer(with(messages, more), 0, request -> format.answer(request, compute, listener))
-                .answer();
+        return answer(with(messages, more), 0, compute, listener).answer();
     }
 
     /**
@@ -129,9 +126,7 @@ public final class Chat {
         GenerationOptions free = options;
         List<Message> before = messages;
         try {
-            options = free.toBuilder()
-                    .constraint(Constraint.schema(schema.schema(), format.whitespace()))
-                    .build();
+            options = free.withConstraint(Constraint.schema(schema.schema(), format.whitespace()));
             format = format.withTools(List.of(), ToolChoice.NONE);
             return schema.read(answer(List.of(new Message("user", text))).content());
         } catch (FormatException e) {
@@ -153,9 +148,12 @@ public final class Chat {
         return this;
     }
 
-    private Turn answer(List<Message> asked, int attempt, Function<GenerationRequest, Turn> answering) {
-        GenerationOptions now =
-                options.toBuilder().seed(options.seed() + attempt).build();
+    private Turn answer(
+            List<Message> asked,
+            int attempt,
+            BiFunction<GenerationRequest, TokenListener, Generation> how,
+            Answer.Listener listener) {
+        GenerationOptions now = options.withSeed(options.seed() + attempt);
         int oldest = Math.clamp(starts(asked).length - 1, 0, leftOut);
         GenerationRequest request = format.request(without(asked, oldest), now);
         if (request.prompt().length > context() - context() / 4 && oldest < starts(asked).length - 1) {
@@ -167,7 +165,7 @@ public final class Chat {
         int before = leftOut;
         leftOut = request.prompt().length <= context() ? oldest : before; // the function may ask
         try {
-            Turn turn = answering.apply(request);
+            Turn turn = format.answer(request, how, listener);
             last = Optional.of(turn);
             messages = with(asked, List.of(turn.answer.message()));
             attempts = attempt;
@@ -296,31 +294,6 @@ public final class Chat {
     /** What a model wrote, and what it means. */
     public record Turn(Generation generation, Answer answer) {}
 
-    /** Takes an answer apart while it is written. */
-    private static final class Reading implements TokenListener {
-        private final AnswerParser parser;
-        private final Answer.Listener listener;
-        private int read; // characters
-
-        Reading(AnswerParser parser, Answer.Listener listener) {
-            this.parser = parser;
-            this.listener = listener;
-        }
-
-        @Override
-        public boolean accept(GeneratedToken token) {
-            parser.accept(token.text());
-            read += token.text().length();
-            return listener.goesOn();
-        }
-
-        /** Reads what no token told. */
-        Turn end(Generation generation) {
-            parser.accept(generation.text().substring(read));
-            return new Turn(generation, parser.end(generation.finishReason().ofTurn()));
-        }
-    }
-
     /**
      * How a model holds conversations: makes requests of messages, knows what ends a turn and what an answer means. Immutable
      * and thread-safe.
@@ -381,9 +354,9 @@ public final class Chat {
             return new Format(model, template, other, tools, choice, variables, ends);
         }
 
-        /** A builder with the model's own options and at most {@value #MAX_NEW_TOKENS} new tokens. */
-        public GenerationOptions.Builder options() {
-            return GenerationOptions.builder(model).maxNewTokens(MAX_NEW_TOKENS);
+        /** The model's own options and at most {@value #MAX_NEW_TOKENS} new tokens. */
+        public GenerationOptions options() {
+            return GenerationOptions.of(model).withMaxNewTokens(MAX_NEW_TOKENS);
         }
 
         /**
@@ -450,8 +423,15 @@ public final class Chat {
                 GenerationRequest request,
                 BiFunction<GenerationRequest, TokenListener, Generation> compute,
                 Answer.Listener listener) {
-            Reading reading = new Reading(parser(request, listener), listener);
-            return reading.end(compute.apply(request, reading));
+            AnswerParser parser = parser(request, listener);
+            StringBuilder read = new StringBuilder();
+            Generation generation = compute.apply(request, token -> {
+                parser.accept(token.text());
+                read.append(token.text());
+                return listener.goesOn();
+            });
+            parser.accept(generation.text().substring(read.length())); // what no token told
+            return new Turn(generation, parser.end(generation.finishReason().ofTurn()));
         }
 
         private boolean offers() {
@@ -464,13 +444,14 @@ public final class Chat {
          */
         public GenerationRequest request(List<Message> messages, GenerationOptions options) {
             Rendered rendered = render(messages, true);
-            GenerationOptions.Builder builder = options.toBuilder()
-                    .eos(options.eos().orElse(ends))
-                    .stop(Stream.concat(options.stop().stream(), template.stops().stream())
+            GenerationOptions ending = options.withEos(options.eos().orElse(ends))
+                    .withStop(Stream.concat(options.stop().stream(), template.stops().stream())
                             .distinct()
                             .toList());
-            constraint(rendered.text(), options.constraint()).ifPresent(builder::constraint);
-            return new GenerationRequest(template.encode(model.requireTokenizer(), rendered), builder.build());
+            GenerationOptions constrained = constraint(rendered.text(), options.constraint())
+                    .map(ending::withConstraint)
+                    .orElse(ending);
+            return new GenerationRequest(template.encode(model.requireTokenizer(), rendered), constrained);
         }
     }
 }

@@ -178,7 +178,7 @@ public final class Engine implements AutoCloseable {
     /**
      * Scores the last tokens of a sequence of a request that takes turns with others.
      *
-     * @param salt of the sequences that it may share pages with, as {@link GenerationOptions.Builder#cacheSalt}; empty
+     * @param salt of the sequences that it may share pages with, as {@link GenerationOptions#withCacheSalt}; empty
      *     for none
      */
     public CompletableFuture<List<Prediction>> score(

@@ -81,7 +81,7 @@ public final class Generator {
      *
      * @return one result for each request, in their order
      * @throws InputException if a prompt is empty and the model has no BOS token, a token is not in the vocabulary, or
-     *     a prompt is longer than the context and {@link GenerationOptions.Builder#truncatePrompt} is off; its index is
+     *     a prompt is longer than the context and {@link GenerationOptions#withTruncatePrompt} is off; its index is
      *     that of the request
      * @throws IllegalStateException if stop strings are set for a model without a tokenizer, rules ban all tokens, or
      *     a listener calls this
@@ -145,11 +145,9 @@ public final class Generator {
                     IntStream.range(from, from + n)
                             .mapToObj(i -> new GenerationRequest(
                                     request.prompt(),
-                                    options.toBuilder()
-                                            .seed(options.seed() + i)
-                                            .logProbabilities(
-                                                    options.logProbabilities().orElse(0))
-                                            .build()))
+                                    options.withSeed(options.seed() + i)
+                                            .withLogProbabilities(
+                                                    options.logProbabilities().orElse(0))))
                             .toList(),
                     TokenListener.NONE);
             for (Generation each : drawn) {

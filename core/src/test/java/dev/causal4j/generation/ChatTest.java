@@ -63,7 +63,7 @@ class ChatTest {
     }
 
     private static GenerationOptions options(int maxNewTokens) {
-        return GenerationOptions.builder().maxNewTokens(maxNewTokens).build();
+        return GenerationOptions.DEFAULT.withMaxNewTokens(maxNewTokens);
     }
 
     private static Generation again(Chat chat) {
@@ -117,13 +117,11 @@ class ChatTest {
         assertThat(format.ends()).contains(EOS, end);
         GenerationRequest request = format.request(List.of(new Message("user", "a")), options(3));
         assertThat(request.options().eos()).hasValue(format.ends());
-        Generation forced = chat().options(
-                        options(7).toBuilder().logitBias(Map.of(end, 1000.0)).build())
-                .send("One");
+        Generation forced =
+                chat().options(options(7).withLogitBias(Map.of(end, 1000.0))).send("One");
         assertThat(forced.finishReason()).isEqualTo(FinishReason.EOS);
         assertThat(forced.text()).isEmpty();
-        Chat plain =
-                Chat.of(model).options(options(9).toBuilder().stop(List.of("x")).build());
+        Chat plain = Chat.of(model).options(options(9).withStop(List.of("x")));
         assertThat(Chat.Format.of(model).template().isPlain()).isTrue();
         plain.through((plainly, _) -> {
                     assertThat(plainly.options().stop()).containsExactly("x", "\nUser:");
@@ -134,7 +132,7 @@ class ChatTest {
 
     @Test
     void optionsMayReplaceWhatEndsATurn() {
-        GenerationOptions none = options(3).toBuilder().eos(Set.of()).build();
+        GenerationOptions none = options(3).withEos(Set.of());
         assertThat(format.request(List.of(new Message("user", "a")), none)
                         .options()
                         .eos())

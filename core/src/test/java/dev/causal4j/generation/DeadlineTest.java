@@ -32,12 +32,12 @@ class DeadlineTest extends ConstrainedFixture {
         engine.close();
     }
 
-    private static GenerationOptions.Builder free() {
-        return GenerationOptions.builder().maxNewTokens(50).seed(3).eos(Set.of());
+    private static GenerationOptions free() {
+        return GenerationOptions.DEFAULT.withMaxNewTokens(50).withSeed(3).withEos(Set.of());
     }
 
-    private static GenerationRequest request(GenerationOptions.Builder options) {
-        return new GenerationRequest(PROMPT, options.build());
+    private static GenerationRequest request(GenerationOptions options) {
+        return new GenerationRequest(PROMPT, options);
     }
 
     private TokenListener passing(int tokens) {
@@ -52,7 +52,7 @@ class DeadlineTest extends ConstrainedFixture {
     void theTextSoFarIsKept() {
         Generation whole = engine.submit(request(free()), TokenListener.NONE).join();
         Generation made =
-                engine.submit(request(free().deadline(SECOND)), passing(20)).join();
+                engine.submit(request(free().withDeadline(SECOND)), passing(20)).join();
         assertThat(made.finishReason()).isEqualTo(FinishReason.DEADLINE);
         assertThat(made.finishReason().label()).isEqualTo("deadline");
         assertThat(made.tokens()).containsExactly(Arrays.copyOf(whole.tokens(), 20));
@@ -69,7 +69,7 @@ class DeadlineTest extends ConstrainedFixture {
         TokenListener listener = token -> {
             before.addAndGet(waits[0] == null || !waits[0].isDone() ? 1 : 0);
             if (heard.incrementAndGet() == 1) {
-                waits[0] = engine.submit(request(free().deadline(SECOND)), TokenListener.NONE);
+                waits[0] = engine.submit(request(free().withDeadline(SECOND)), TokenListener.NONE);
             }
             return passing(heard.get() == 5 ? 1 : 2).accept(token);
         };
@@ -86,12 +86,12 @@ class DeadlineTest extends ConstrainedFixture {
 
     @Test
     void whatMightHaveBecomeAStopStringIsText() {
-        GenerationOptions.Builder options = free().deadline(SECOND);
+        GenerationOptions options = free().withDeadline(SECOND);
         String text = engine.submit(request(options), passing(20)).join().text();
         String held = text.substring(text.length() - 3) + "never written";
         StringBuilder told = new StringBuilder();
         TokenListener passing = passing(20);
-        Generation made = engine.submit(request(options.stop(List.of(held))), token -> {
+        Generation made = engine.submit(request(options.withStop(List.of(held))), token -> {
                     told.append(token.text());
                     return passing.accept(token);
                 })
@@ -101,10 +101,9 @@ class DeadlineTest extends ConstrainedFixture {
 
     @Test
     void aTextWithAConstraintIsNotComplete() {
-        GenerationOptions.Builder options =
-                options(oneOf("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba"))
-                        .deadline(SECOND)
-                        .logProbabilities(0);
+        GenerationOptions options = options(oneOf("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba"))
+                .withDeadline(SECOND)
+                .withLogProbabilities(0);
         Generation made = engine.submit(request(options), passing(4)).join();
         assertThat(made.finishReason()).isEqualTo(FinishReason.DEADLINE);
         assertThat(made.tokens()).hasSizeBetween(4, 25); // those of the step
@@ -114,16 +113,15 @@ class DeadlineTest extends ConstrainedFixture {
 
     @Test
     void onlyTimeThatPassesCounts() {
-        GenerationRequest never = request(free().deadline(Duration.ofSeconds(Long.MAX_VALUE)));
+        GenerationRequest never = request(free().withDeadline(Duration.ofSeconds(Long.MAX_VALUE)));
         assertThat(engine.submit(never, passing(20)).join().tokens()).hasSize(50);
-        assertThat(engine.submit(request(free().deadline(Duration.ZERO)), TokenListener.NONE)
+        assertThat(engine.submit(request(free().withDeadline(Duration.ZERO)), TokenListener.NONE)
                         .join()
                         .tokens())
                 .isEmpty();
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> free().deadline(Duration.ofNanos(-1)).build())
+                .isThrownBy(() -> free().withDeadline(Duration.ofNanos(-1)))
                 .withMessage("deadline: expected a time after the submission, got PT-0.000000001S");
-        assertThat(free().deadline(SECOND).build().toBuilder().set(Setting.SEED, 1).build().deadline())
-                .hasValue(SECOND);
+        assertThat(free().withDeadline(SECOND).with(Setting.SEED, 1).deadline()).hasValue(SECOND);
     }
 }

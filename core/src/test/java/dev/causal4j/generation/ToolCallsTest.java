@@ -115,11 +115,10 @@ class ToolCallsTest {
         for (int seed = 0; seed < count; seed++) {
             requests.add(format.request(
                     messages,
-                    GenerationOptions.builder()
-                            .maxNewTokens(maxNewTokens)
-                            .temperature(1)
-                            .seed(seed)
-                            .build()));
+                    GenerationOptions.DEFAULT
+                            .withMaxNewTokens(maxNewTokens)
+                            .withTemperature(1)
+                            .withSeed(seed)));
         }
         List<Generation> all = new Generator(model).generate(requests, TokenListener.NONE);
         return IntStream.range(0, count)
@@ -215,7 +214,7 @@ class ToolCallsTest {
     @Test
     void aListenerIsToldThePartsOfAnAnswerOnceHoweverItIsComputed() throws IOException {
         GenerationOptions options =
-                GenerationOptions.builder().maxNewTokens(300).seed(3).build();
+                GenerationOptions.DEFAULT.withMaxNewTokens(300).withSeed(3);
         List<Message> asked = List.of(new Message("user", "Hi"));
         List<Answer> answers = new ArrayList<>();
         for (boolean relayed : List.of(false, true)) {
@@ -245,14 +244,13 @@ class ToolCallsTest {
     @Test
     void aConversationGoesOnWithTheResultsOfItsCalls() throws IOException {
         GenerationOptions options =
-                GenerationOptions.builder().maxNewTokens(300).seed(3).build();
+                GenerationOptions.DEFAULT.withMaxNewTokens(300).withSeed(3);
         Chat chat =
                 Chat.of(template()).options(options).tools(TOOLS.subList(3, 4)).toolChoice(ToolChoice.named("tool_3"));
         Answer called = chat.answer(List.of(new Message("user", "Hi")));
         assertThat(called.calls()).extracting(ToolCall::name).containsExactly("tool_3");
         assertThat(chat.messages()).last().isEqualTo(called.message());
-        chat.toolChoice(ToolChoice.NONE)
-                .options(options.toBuilder().maxNewTokens(5).build());
+        chat.toolChoice(ToolChoice.NONE).options(options.withMaxNewTokens(5));
         Answer answer = chat.answer(List.of(new Message("tool", "42")));
         assertThat(answer.calls()).isEmpty();
         assertThat(chat.messages()).hasSize(4);

@@ -57,8 +57,7 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
     private void answer(ChatRequest request, StreamingChatResponseHandler handler) {
         Handle handle = new Handle();
         try {
-            ChatResponse response =
-                    conversations.answer(request, new Parts(handler, handle, conversations.isPlain()));
+            ChatResponse response = conversations.answer(request, new Parts(handler, handle, conversations.isPlain()));
             if (!handle.isCancelled()) {
                 List<ToolExecutionRequest> calls = response.aiMessage().toolExecutionRequests();
                 if (!calls.isEmpty()) {

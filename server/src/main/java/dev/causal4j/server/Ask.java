@@ -143,7 +143,7 @@ record Ask(
 
     /** The same with a constraint that is equal to its own. */
     Ask with(Constraint constraint) {
-        GenerationOptions same = options.toBuilder().constraint(constraint).build();
+        GenerationOptions same = options.withConstraint(constraint);
         return new Ask(prompts, n, candidates, same, constrained, alternatives, echo, form, telling);
     }
 
@@ -165,13 +165,11 @@ record Ask(
     /** A sequence for the engine. */
     GenerationRequest request(int sequence) {
         Prompt prompt = prompt(sequence);
-        GenerationOptions.Builder own = options.toBuilder()
-                .minNewTokens(Math.min(options.minNewTokens(), prompt.room))
-                .maxNewTokens(Math.min(options.maxNewTokens(), prompt.room))
-                .seed(seed(sequence));
-        if (logprobs() || candidates > n) {
-            own.logProbabilities(Math.max(0, alternatives));
-        }
-        return new GenerationRequest(prompt.tokens, own.build());
+        GenerationOptions own = options.withMinNewTokens(Math.min(options.minNewTokens(), prompt.room))
+                .withMaxNewTokens(Math.min(options.maxNewTokens(), prompt.room))
+                .withSeed(seed(sequence));
+        boolean measured = logprobs() || candidates > n;
+        return new GenerationRequest(
+                prompt.tokens, measured ? own.withLogProbabilities(Math.max(0, alternatives)) : own);
     }
 }

@@ -23,8 +23,7 @@ class SamplingTest {
     }
 
     private static boolean isPlain(String fields) {
-        GenerationOptions options =
-                read("{" + fields + "}").toBuilder().maxNewTokens(1).build();
+        GenerationOptions options = read("{" + fields + "}").withMaxNewTokens(1);
         Form whole = new Form(false, false, false, new TokenNames(SERVED.tokenizer(), false));
         Prompt prompt = new Prompt(new int[] {1}, 0, "", 100);
         return new Ask(List.of(prompt), 1, 1, options, "", 0, true, whole, CompletionApi.Continuation::new).isScoring();

@@ -34,8 +34,11 @@ public record ToolDefinition(Map<String, ?> fields) {
         try {
             Map<String, Object> parameters =
                     Json.exactTree("schema of " + name, schema.getBytes(StandardCharsets.UTF_8));
-            return new ToolDefinition(Json.object("type", "function", "function", Json.object(
-                    "name", name, "description", text, "parameters", parameters, "strict", true)));
+            return new ToolDefinition(Json.object(
+                    "type",
+                    "function",
+                    "function",
+                    Json.object("name", name, "description", text, "parameters", parameters, "strict", true)));
         } catch (FormatException e) {
             throw new IllegalArgumentException(e.getMessage(), e);
         }

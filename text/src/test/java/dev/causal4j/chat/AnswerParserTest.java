@@ -240,8 +240,7 @@ class AnswerParserTest {
     }
 
     private static Answer answer(ToolFormat format, String... pieces) {
-        AnswerParser parser =
-                new AnswerParser(format, List.of(), ToolChoice.AUTO, false, 1, Answer.Listener.NONE);
+        AnswerParser parser = new AnswerParser(format, List.of(), ToolChoice.AUTO, false, 1, Answer.Listener.NONE);
         Stream.of(pieces).forEach(parser::accept);
         return parser.end("stop");
     }
@@ -289,8 +288,7 @@ class AnswerParserTest {
     void callsAreTextWhereNoneMayBe() {
         String call = "<tool_call>{\"name\": \"f\"}</tool_call>";
         for (ToolFormat format : List.of(ToolFormat.HERMES, ToolFormat.NONE)) {
-            AnswerParser parser =
-                    new AnswerParser(format, List.of(), ToolChoice.NONE, false, 1, Answer.Listener.NONE);
+            AnswerParser parser = new AnswerParser(format, List.of(), ToolChoice.NONE, false, 1, Answer.Listener.NONE);
             parser.accept("<think>a</think> " + call + " ");
             assertThat(parser.end("stop")).isEqualTo(new Answer(call + " ", "a", List.of(), "stop"));
         }
@@ -319,8 +317,8 @@ class AnswerParserTest {
                 "<tool_call>" + " ".repeat(200_000),
                 " ".repeat(200_000),
                 many)) {
-            AnswerParser parser = new AnswerParser(
-                    ToolFormat.HERMES, List.of(), ToolChoice.AUTO, false, 1, Answer.Listener.NONE);
+            AnswerParser parser =
+                    new AnswerParser(ToolFormat.HERMES, List.of(), ToolChoice.AUTO, false, 1, Answer.Listener.NONE);
             for (int i = 0; i < text.length(); i += 4) {
                 parser.accept(text.substring(i, Math.min(text.length(), i + 4)));
             }

@@ -116,8 +116,10 @@ class RecordSchemaTest {
         Constraint calls = Constraint.answer(
                 ToolFormat.HERMES, List.of(tool), ToolChoice.REQUIRED, false, false, Optional.empty());
         String begin = "<tool_call>\n{\"name\": \"visit\", \"arguments\": ";
-        assertThat(JsonSchemaTest.accepts(calls, begin + arguments + "}\n</tool_call>")).isTrue();
-        assertThat(JsonSchemaTest.accepts(calls, begin + "{\"rooms\": 3}}\n</tool_call>")).isFalse();
+        assertThat(JsonSchemaTest.accepts(calls, begin + arguments + "}\n</tool_call>"))
+                .isTrue();
+        assertThat(JsonSchemaTest.accepts(calls, begin + "{\"rooms\": 3}}\n</tool_call>"))
+                .isFalse();
         for (String wrong : List.of("", "[]", "{")) {
             assertThatThrownBy(() -> ToolDefinition.of("visit", "Visits.", wrong))
                     .isInstanceOf(IllegalArgumentException.class)
