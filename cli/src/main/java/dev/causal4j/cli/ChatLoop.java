@@ -10,6 +10,7 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.WholeFile;
 import java.io.IOException;
@@ -177,7 +178,7 @@ final class ChatLoop {
                     result.cancel(true);
                 }
             });
-            return Engine.await(result);
+            return EngineControl.await(result);
         } catch (InterruptedException e) {
             throw new CancellationException("answer: interrupted");
         } finally {

@@ -5,6 +5,7 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.generation.Generation.Constrained;
 import dev.causal4j.generation.GenerationOptions.Setting;
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -104,7 +105,7 @@ public final class Generator {
         List<Generation> generations = new ArrayList<>();
         try {
             for (GeneratedSequence sequence : sequences) {
-                generations.add(Engine.await(sequence.result));
+                generations.add(EngineControl.await(sequence.result));
             }
             return generations;
         } catch (InterruptedException e) {

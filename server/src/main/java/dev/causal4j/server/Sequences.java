@@ -6,6 +6,7 @@ import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.TokenListener;
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.tokenizer.StreamingDecoder;
@@ -177,7 +178,7 @@ final class Sequences implements AutoCloseable {
 
     private <T> T await(CompletableFuture<T> result) throws InterruptedException {
         try {
-            return Engine.await(result);
+            return EngineControl.await(result);
         } catch (CancellationException e) {
             throw full ? ApiError.bytesFull() : e;
         }
@@ -191,7 +192,7 @@ final class Sequences implements AutoCloseable {
     /** Called when a token was sent. */
     void sent(int sequence) {
         if (waiting.get(sequence).decrementAndGet() == Limits.UNSENT_TOKENS - 1) {
-            engine.wake();
+            engine.control().wake().run();
         }
     }
 
