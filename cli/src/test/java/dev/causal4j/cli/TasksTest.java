@@ -95,7 +95,8 @@ class TasksTest {
         while (!answer.calls().isEmpty()) {
             List<Message> results = new ArrayList<>();
             for (ToolCall call : answer.calls()) {
-                results.add(Message.result(call, "On " + page.read(call.arguments()).day() + " she painted."));
+                results.add(
+                        Message.result(call, "On " + page.read(call.arguments()).day() + " she painted."));
             }
             answer = diary.answer(results);
         }
@@ -172,7 +173,8 @@ class TasksTest {
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
             for (int i = 0; i < 100; i++) {
                 GenerationOptions own = options.withSeed(i);
-                threads.execute(() -> System.out.println(generator.generate("Emma was", own).text()));
+                threads.execute(() ->
+                        System.out.println(generator.generate("Emma was", own).text()));
             }
         }
         // example: end

@@ -7,7 +7,6 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /** Sets the options of generating, which begin with the model's own; travels to the executors. */
 @FunctionalInterface
