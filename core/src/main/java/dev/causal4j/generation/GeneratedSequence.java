@@ -164,7 +164,7 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     void endLate() {
-        if (finish == null && engine.clock.getAsLong() - submitted >= mostNanos) {
+        if (finish == null && mostNanos < Long.MAX_VALUE && engine.clock.getAsLong() - submitted >= mostNanos) {
             attempt(() -> {
                 int counted = known + next.size();
                 for (int i = 0; sitsOut && i < next.size() && finish == null; i++) {
