@@ -5,7 +5,7 @@ import dev.causal4j.generation.Generator
 import dev.causal4j.scoring.Scorer
 
 var model = AustenModel.load()
-var options = GenerationOptions.builder().maxNewTokens(40).temperature(0.8).topP(0.9).seed(1).build()
+var options = GenerationOptions.DEFAULT.withMaxNewTokens(40).withTemperature(0.8).withTopP(0.9).withSeed(1)
 try (var tokens = new Generator(model).stream("It is a truth universally acknowledged, that a", options)) {
     tokens.forEach(token -> System.out.print(token.text()));
 }

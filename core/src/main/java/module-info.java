@@ -20,6 +20,10 @@ module dev.causal4j {
             dev.causal4j.cli,
             dev.causal4j.hub,
             dev.causal4j.server;
+    exports dev.causal4j.generation.friend to
+            dev.causal4j.cli,
+            dev.causal4j.server,
+            dev.causal4j.spark;
     exports dev.causal4j.kernel to
             dev.causal4j.cli,
             dev.causal4j.machine;

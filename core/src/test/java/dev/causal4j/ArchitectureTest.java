@@ -140,7 +140,11 @@ class ArchitectureTest {
                 .collect(Collectors.toSet());
         assertThat(exported)
                 .contains("dev.causal4j.tokenizer", "dev.causal4j.model")
-                .doesNotContain("dev.causal4j.json", "dev.causal4j.kernel", "dev.causal4j.format");
+                .doesNotContain(
+                        "dev.causal4j.json",
+                        "dev.causal4j.kernel",
+                        "dev.causal4j.format",
+                        "dev.causal4j.generation.friend");
         Map<Boolean, List<String>> types = CLASSES.stream()
                 .filter(type -> isPublic(type) && exported.contains(type.getPackageName()))
                 .sorted(Comparator.comparing(JavaClass::getName))

@@ -8,7 +8,7 @@ import dev.causal4j.scoring.Scorer
 /** Prints a text as it is written, and the perplexity of another. */
 fun main() {
     AustenModel.load().use { model ->
-        val options = GenerationOptions.builder().maxNewTokens(40).temperature(0.8).topP(0.9).seed(1).build()
+        val options = GenerationOptions.DEFAULT.withMaxNewTokens(40).withTemperature(0.8).withTopP(0.9).withSeed(1)
         Generator(model).stream("It is a truth universally acknowledged, that a", options).use { tokens ->
             tokens.forEach { print(it.text) }
         }

@@ -9,7 +9,7 @@ import scala.util.Using
 object Novel {
   def main(arguments: Array[String]): Unit =
     Using.resource(AustenModel.load()) { model =>
-      val options = GenerationOptions.builder.maxNewTokens(40).temperature(0.8).topP(0.9).seed(1).build
+      val options = GenerationOptions.DEFAULT.withMaxNewTokens(40).withTemperature(0.8).withTopP(0.9).withSeed(1)
       Using.resource(new Generator(model).stream("It is a truth universally acknowledged, that a", options)) { tokens =>
         tokens.forEach(token => print(token.text))
       }

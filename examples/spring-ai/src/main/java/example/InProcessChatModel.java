@@ -1,20 +1,16 @@
 package example;
 
+import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationOptions.Setting;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
-import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.tokenizer.Tokenizer;
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
-import java.util.Set;
-import java.util.function.Consumer;
 import org.springframework.ai.chat.messages.AssistantMessage;
 import org.springframework.ai.chat.messages.Message;
 import org.springframework.ai.chat.metadata.ChatGenerationMetadata;
@@ -30,13 +26,13 @@ import reactor.core.publisher.Flux;
 /** A model in this process as Spring AI's chat model. Thread-safe; owns neither the model nor its engine. */
 final class InProcessChatModel implements ChatModel {
     private final CausalLM model;
-    private final ChatTemplate template;
+    private final Chat.Format format;
     private final ChatOptions defaults;
     private final Generator generator;
 
     InProcessChatModel(CausalLM model, ChatTemplate template, ChatOptions defaults) {
         this.model = model;
-        this.template = template;
+        this.format = Chat.Format.of(model, template);
         this.defaults = defaults;
         this.generator = new Generator(Engine.shared(model));
     }
@@ -48,8 +44,8 @@ final class InProcessChatModel implements ChatModel {
 
     @Override
     public ChatResponse call(Prompt prompt) {
-        dev.causal4j.generation.Generation made = generator.relay(request(prompt), TokenListener.NONE);
-        return response(made.text(), made);
+        Chat.Turn turn = format.answer(request(prompt), generator::relay, Answer.Listener.NONE);
+        return response(turn.answer().content(), turn.generation());
     }
 
     /** Each part as it comes; the last is empty and has the finish reason and the usage. A subscriber that goes ends it. */
@@ -57,13 +53,18 @@ final class InProcessChatModel implements ChatModel {
     public Flux<ChatResponse> stream(Prompt prompt) {
         return Flux.create(sink -> Thread.startVirtualThread(() -> {
             try {
-                dev.causal4j.generation.Generation made = generator.relay(request(prompt), token -> {
-                    if (!token.text().isEmpty()) {
-                        sink.next(new ChatResponse(List.of(new Generation(new AssistantMessage(token.text())))));
+                Chat.Turn turn = format.answer(request(prompt), generator::relay, new Answer.Listener() {
+                    @Override
+                    public void content(String piece) {
+                        sink.next(new ChatResponse(List.of(new Generation(new AssistantMessage(piece)))));
                     }
-                    return !sink.isCancelled();
+
+                    @Override
+                    public boolean goesOn() {
+                        return !sink.isCancelled();
+                    }
                 });
-                sink.next(response("", made));
+                sink.next(response("", turn.generation()));
                 sink.complete();
             } catch (RuntimeException e) {
                 sink.error(e);
@@ -88,36 +89,21 @@ final class InProcessChatModel implements ChatModel {
         ChatOptions options = given == null
                 ? defaults
                 : defaults.mutate().combineWith(given.mutate()).build();
-        Tokenizer tokenizer = model.requireTokenizer();
-        Set<Integer> ends = new HashSet<>(model.eos());
-        ends.addAll(template.ends(tokenizer, model.head().vocabularySize()));
-        List<String> stops = new ArrayList<>(template.stops());
-        GenerationOptions.Builder sampling = GenerationOptions.builder(model)
-                .maxNewTokens(model.decoder().config().contextLength())
-                .eos(ends);
-        set(options.getStopSequences(), stops::addAll);
-        set(options.getMaxTokens(), sampling::maxNewTokens);
-        set(options.getTemperature(), sampling::temperature);
-        set(options.getTopP(), sampling::topP);
-        set(options.getTopK(), sampling::topK);
-        set(options.getFrequencyPenalty(), sampling::frequencyPenalty);
-        set(options.getPresencePenalty(), sampling::presencePenalty);
-        int[] tokens = template.encode(
-                tokenizer,
+        GenerationOptions sampling = GenerationOptions.of(model)
+                .withMaxNewTokens(model.decoder().config().contextLength())
+                .with(Setting.MAX_NEW_TOKENS, options.getMaxTokens())
+                .with(Setting.TEMPERATURE, options.getTemperature())
+                .with(Setting.TOP_P, options.getTopP())
+                .with(Setting.TOP_K, options.getTopK())
+                .with(Setting.FREQUENCY_PENALTY, options.getFrequencyPenalty())
+                .with(Setting.PRESENCE_PENALTY, options.getPresencePenalty());
+        List<String> stops = options.getStopSequences();
+        return format.request(
                 prompt.getInstructions().stream().map(InProcessChatModel::message).toList(),
-                null,
-                true,
-                Map.of());
-        return new GenerationRequest(tokens, sampling.stop(stops).build());
+                stops == null ? sampling : sampling.withStop(stops));
     }
 
     private static dev.causal4j.chat.Message message(Message message) {
         return new dev.causal4j.chat.Message(message.getMessageType().getValue(), message.getText());
-    }
-
-    private static <T> void set(T value, Consumer<T> setter) {
-        if (value != null) {
-            setter.accept(value);
-        }
     }
 }

@@ -81,7 +81,7 @@ class GuideTest {
     private static void calling(ChatTemplate template, String prompt) {
         // example: begin
         ToolFormat format = ToolFormat.of(template);
-        AnswerParser.Listener listener = new AnswerParser.Listener() {
+        Answer.Listener listener = new Answer.Listener() {
             @Override
             public void content(String piece) {
                 System.out.print(piece);

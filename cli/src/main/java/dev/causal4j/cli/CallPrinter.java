@@ -1,10 +1,10 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.chat.AnswerParser;
+import dev.causal4j.chat.Answer;
 import java.util.function.BiConsumer;
 
 /** Prints answers that may have calls: thoughts, text, and a line for each call. Not thread-safe. */
-final class CallPrinter implements AnswerParser.Listener {
+final class CallPrinter implements Answer.Listener {
     private final BiConsumer<String, Boolean> to;
     private boolean begun;
 

@@ -48,7 +48,7 @@ class ChatCommand extends Subcommand {
         // Wrong usage is refused before anything is loaded.
         constraint.read();
         UnaryOperator<Chat.Format> offering = tools.read();
-        sampling.build(GenerationOptions.builder().maxNewTokens(Chat.MAX_NEW_TOKENS));
+        sampling.build(GenerationOptions.DEFAULT.withMaxNewTokens(Chat.MAX_NEW_TOKENS));
         Map<String, Object> more = variables.fields();
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);

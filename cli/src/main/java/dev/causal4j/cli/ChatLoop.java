@@ -1,7 +1,6 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.chat.Answer;
-import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolCall;
 import dev.causal4j.generation.Chat;
@@ -11,6 +10,7 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.WholeFile;
 import java.io.IOException;
@@ -27,7 +27,8 @@ import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Function;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 import java.util.stream.Stream;
 
@@ -52,9 +53,10 @@ final class ChatLoop {
     private final ConstraintOptions constraint;
     private final PrintWriter out;
     private final PrintWriter notes;
-    /** Computes an answer and shows it. */
-    private Function<GenerationRequest, Generation> answering = request -> print(request, false);
+    /** Asks for an answer, whose parts go to a listener, and shows it. */
+    private Consumer<Consumer<Answer.Listener>> answering = asking -> print(asking, false);
 
+    private Thoughts thoughts; // of the answer
     private IntSupplier width = () -> Integer.MAX_VALUE;
     private final Deque<ToolCall> called = new ArrayDeque<>(); // calls whose results come next
     private final List<Message> results = new ArrayList<>();
@@ -72,45 +74,49 @@ final class ChatLoop {
         this.out = out;
         this.notes = notes;
         chat = Chat.of(format).options(sampling.build(options()));
+        thoughts = new Thoughts(out, false, width);
     }
 
-    private GenerationOptions.Builder options() {
+    private GenerationOptions options() {
         return constraint.addTo(format.options());
     }
 
     /** Answers each line, until the first failure. */
     void run(LineReader lines, boolean json) throws IOException {
-        answering = request -> print(request, json);
+        answering = asking -> print(asking, json);
         Optional<byte[]> line = lines.next();
         while (line.isPresent() && obeys(TextInput.decode("line " + lines.number(), line.get()))) {
             line = lines.next();
         }
     }
 
-    private Generation print(GenerationRequest request, boolean json) {
-        AnswerParser parser = format.parser(
-                request,
-                json ? AnswerParser.Listener.NONE : new CallPrinter((piece, _) -> out.print(Streaming.shown(piece))));
-        TokenListener listener = json ? TokenListener.NONE : Streaming.to(out, true);
-        TokenListener reading = token -> {
-            parser.accept(token.text());
-            return !out.checkError();
-        };
-        Generation answer = new Generator(format.model())
-                .generate(List.of(request), offers() ? reading : listener)
-                .getFirst();
-        Answer read = parser.end(answer.finishReason().ofTurn());
+    private void print(Consumer<Answer.Listener> asking, boolean json) {
+        TokenListener text = json ? TokenListener.NONE : Streaming.to(out, true);
+        Generator generator = new Generator(format.model());
+        chat.through(noting((request, tokens) -> {
+            TokenListener reading = token -> tokens.accept(token) && !out.checkError();
+            return generator
+                    .generate(List.of(request), offers() ? reading : text)
+                    .getFirst();
+        }));
+        asking.accept(
+                json || !offers()
+                        ? Answer.Listener.NONE
+                        : new CallPrinter((piece, _) -> out.print(Streaming.shown(piece))));
         if (json) {
-            int cached = answer.timing().cachedTokens();
-            Document document = GenerateCommand.document(answer, new Document().put("cached_tokens", cached));
-            if (offers()) {
-                ToolOptions.put(document, read);
-            }
-            out.println(constraint.addTo(document, answer));
+            out.println(document(chat.last().orElseThrow()));
         } else {
             out.println();
         }
-        return answer;
+    }
+
+    private Document document(Chat.Turn turn) {
+        int cached = turn.generation().timing().cachedTokens();
+        Document document = GenerateCommand.document(turn.generation(), new Document().put("cached_tokens", cached));
+        if (offers()) {
+            ToolOptions.put(document, turn.answer());
+        }
+        return constraint.addTo(document, turn.generation());
     }
 
     private boolean offers() {
@@ -119,7 +125,7 @@ final class ChatLoop {
 
     /** Answers at a terminal, where a failure does not end the conversation. */
     void run(ChatTerminal terminal) {
-        answering = request -> answer(terminal, request);
+        answering = asking -> answer(terminal, asking);
         width = terminal::width;
         note("/help shows the commands; Ctrl-D ends");
         boolean goesOn = true;
@@ -135,10 +141,17 @@ final class ChatLoop {
         }
     }
 
-    private Generation answer(ChatTerminal terminal, GenerationRequest request) {
-        boolean inThought = format.parser(request, AnswerParser.Listener.NONE).isThinking();
-        Thoughts thoughts = new Thoughts(out, inThought, width);
-        AnswerParser parser = format.parser(request, new CallPrinter(thoughts::print));
+    private void answer(ChatTerminal terminal, Consumer<Answer.Listener> asking) {
+        chat.through(noting((request, tokens) -> computed(terminal, request, tokens)));
+        asking.accept(
+                offers() ? new CallPrinter((piece, dimmed) -> thoughts.print(piece, dimmed)) : Answer.Listener.NONE);
+        thoughts.end();
+        note(GenerateCommand.status(chat.last().orElseThrow().generation(), format.model()));
+    }
+
+    private Generation computed(ChatTerminal terminal, GenerationRequest request, TokenListener tokens) {
+        boolean inThought = format.parser(request, Answer.Listener.NONE).isThinking();
+        thoughts = new Thoughts(out, inThought, width);
         AtomicBoolean waits = new AtomicBoolean(true);
         CompletableFuture<Boolean> stopped = new CompletableFuture<>();
         terminal.onInterrupt(() -> stopped.complete(true)); // also before the answer is under way
@@ -154,7 +167,7 @@ final class ChatLoop {
             CompletableFuture<Generation> result = Engine.shared(format.model()).submit(request, token -> {
                 begin.run();
                 if (offers()) {
-                    parser.accept(token.text());
+                    tokens.accept(token);
                 } else {
                     thoughts.show(token.text());
                 }
@@ -165,18 +178,11 @@ final class ChatLoop {
                     result.cancel(true);
                 }
             });
-            Generation answer = Engine.await(result);
-            begin.run(); // without a token, too
-            if (offers()) {
-                parser.end(answer.finishReason().ofTurn());
-            }
-            thoughts.end();
-            note(GenerateCommand.status(answer, format.model()));
-            return answer;
+            return EngineControl.await(result);
         } catch (InterruptedException e) {
             throw new CancellationException("answer: interrupted");
         } finally {
-            begin.run();
+            begin.run(); // without a token, too
             terminal.onInterrupt(() -> {});
         }
     }
@@ -221,7 +227,7 @@ final class ChatLoop {
             }
             case "/regenerate" -> {
                 called.clear();
-                chat.regenerateThrough(noting());
+                answering.accept(chat::regenerate);
                 awaitResults();
             }
             case "/save", "/save!" -> {
@@ -244,15 +250,14 @@ final class ChatLoop {
     /** Sends a message, or the result of a call; the last of several results is answered. */
     private void say(String text) {
         if (called.isEmpty()) {
-            chat.sendThrough(noting(), text);
+            answering.accept(printer -> chat.answer(List.of(new Message("user", text)), printer));
         } else {
             ToolCall call = called.getFirst();
-            Message result = new Message(
-                    Json.object("role", "tool", "tool_call_id", call.id(), "name", call.name(), "content", text));
+            Message result = Message.result(call, text);
             if (called.size() == 1) {
-                chat.answerThrough(
-                        noting(),
-                        Stream.concat(results.stream(), Stream.of(result)).toList());
+                List<Message> all =
+                        Stream.concat(results.stream(), Stream.of(result)).toList();
+                answering.accept(printer -> chat.answer(all, printer));
             }
             called.removeFirst(); // not if the answer failed
             results.add(result);
@@ -264,7 +269,7 @@ final class ChatLoop {
     private void awaitResults() {
         if (offers() && called.isEmpty()) {
             results.clear();
-            called.addAll(chat.lastAnswer().calls());
+            called.addAll(chat.last().orElseThrow().answer().calls());
         }
         if (!called.isEmpty()) {
             note("(the next line is the result of " + called.getFirst().name() + ")");
@@ -290,16 +295,17 @@ final class ChatLoop {
     }
 
     /** Says before the answer if turns are left out for it. */
-    private Function<GenerationRequest, Generation> noting() {
+    private BiFunction<GenerationRequest, TokenListener, Generation> noting(
+            BiFunction<GenerationRequest, TokenListener, Generation> compute) {
         int before = chat.leftOut();
-        return request -> {
+        return (request, tokens) -> {
             int oldest = chat.leftOut();
             if (oldest > before) {
                 int context = format.model().decoder().config().contextLength();
                 note("(" + oldest + " oldest turn" + (oldest == 1 ? "" : "s") + " left out: the context of " + context
                         + " tokens is full)");
             }
-            return answering.apply(request);
+            return compute.apply(request, tokens);
         };
     }
 

@@ -79,12 +79,12 @@ final class ConstraintOptions extends SharedOptions {
     }
 
     /** Adds the constraint that was read; documents report its cost to the model. */
-    GenerationOptions.Builder addTo(GenerationOptions.Builder builder) {
+    GenerationOptions addTo(GenerationOptions options) {
         if (constraint == null) {
-            return builder;
+            return options;
         }
         boolean measured = spec.findOption("--json").getValue();
-        return (measured ? builder.logProbabilities(0) : builder).constraint(constraint);
+        return (measured ? options.withLogProbabilities(0) : options).withConstraint(constraint);
     }
 
     /** Adds how a generation met the constraint. */

@@ -69,7 +69,7 @@ final class GenerateCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         refuse(constraint.read() == null && tries != null, "exact-sampling: expected a constraint beside it, got none");
-        options(GenerationOptions.builder()); // wrong usage is refused before anything is loaded
+        options(GenerationOptions.DEFAULT); // wrong usage is refused before anything is loaded
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         refuse(ids != null && prompt != null, "prompt: expected PROMPT or --tokens, got both");
         refuse(logprobs != null && !json, "logprobs: expected --json with --logprobs, got none");
@@ -84,7 +84,7 @@ final class GenerateCommand extends Subcommand {
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
         int[] promptIds = encoded.join();
-        GenerationOptions options = options(GenerationOptions.builder(loaded));
+        GenerationOptions options = options(GenerationOptions.of(loaded));
         GenerationRequest request = new GenerationRequest(promptIds, options);
         PrintWriter out = stdout();
         Optional<Generation> made = tries == null
@@ -152,12 +152,9 @@ final class GenerateCommand extends Subcommand {
         return text.isEmpty() ? new int[0] : texts.encode(checkpoint.requireTokenizer(), text);
     }
 
-    private GenerationOptions options(GenerationOptions.Builder builder) {
-        constraint.addTo(builder);
-        if (logprobs != null) {
-            builder.logProbabilities(logprobs);
-        }
-        return sampling.build(builder);
+    private GenerationOptions options(GenerationOptions own) {
+        GenerationOptions constrained = constraint.addTo(own);
+        return sampling.build(logprobs == null ? constrained : constrained.withLogProbabilities(logprobs));
     }
 
     /** How an answer came to be, in a line for people. */

@@ -90,7 +90,7 @@ final class SamplingOptions extends SharedOptions {
      * @return the options, as of {@link #build}
      * @throws IllegalArgumentException if there is no such setting, or the value is wrong; nothing is changed then
      */
-    GenerationOptions set(String name, String value, GenerationOptions.Builder builder) {
+    GenerationOptions set(String name, String value, GenerationOptions own) {
         CommandSpec all = CommandSpec.forAnnotatedObject(this);
         OptionSpec option = all.findOption("--" + name);
         if (option == null) {
@@ -100,7 +100,7 @@ final class SamplingOptions extends SharedOptions {
         Object before = option.getValue();
         try {
             new CommandLine(all).parseArgs("--" + name + "=" + value); // leaves the others as they are
-            return build(builder);
+            return build(own);
         } catch (ParameterException e) {
             option.setValue(before);
             throw new IllegalArgumentException(Usage.message(e), e);
@@ -118,23 +118,24 @@ final class SamplingOptions extends SharedOptions {
                 .collect(Collectors.joining(", "));
     }
 
-    /** Options from a builder that has the model's defaults. Where those are greedy, a filter means to sample. */
-    GenerationOptions build(GenerationOptions.Builder builder) {
+    /** Options that begin with the model's own. Where those are greedy, a filter means to sample. */
+    GenerationOptions build(GenerationOptions own) {
         seed();
-        GenerationOptions own = Usage.of(spec, builder::build);
-        boolean filters = Stream.of(Setting.TOP_K, Setting.TOP_P, Setting.MIN_P, Setting.TYPICAL_P)
-                .anyMatch(each -> option(each).getValue() != null);
-        if (own.temperature() == 0 && filters) {
-            builder.temperature(1);
+        Map<Setting, Number> given = Stream.of(Setting.values())
+                .filter(each -> option(each).getValue() != null)
+                .collect(Collectors.toMap(each -> each, each -> option(each).<Number>getValue()));
+        if (own.temperature() == 0
+                && Stream.of(Setting.TOP_K, Setting.TOP_P, Setting.MIN_P, Setting.TYPICAL_P)
+                        .anyMatch(given::containsKey)) {
+            given.putIfAbsent(Setting.TEMPERATURE, 1);
         }
-        for (Setting setting : Setting.values()) {
-            builder.set(setting, option(setting).getValue());
-        }
-        builder.logitBias(logitBias)
-                .stop(Stream.concat(stop.stream(), own.stop().stream()).toList());
-        if (eos != null) {
-            builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "eos", eos));
-        }
-        return Usage.of(spec, builder::build);
+        return Usage.of(spec, () -> {
+            GenerationOptions options = own.with(given)
+                    .withLogitBias(logitBias)
+                    .withStop(Stream.concat(stop.stream(), own.stop().stream()).toList());
+            return eos == null
+                    ? options
+                    : options.withEos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "eos", eos));
+        });
     }
 }

@@ -77,7 +77,7 @@ final class TokenizerParseCommand extends Subcommand {
     }
 
     /** Collects the parts since the last call. */
-    private static final class Deltas implements AnswerParser.Listener {
+    private static final class Deltas implements Answer.Listener {
         private Document delta = new Document();
         private List<Document> told = new ArrayList<>();
 

@@ -292,11 +292,10 @@ final class TrainCommand extends Subcommand {
 
     /** A continuation of the beginning of the held-out text. */
     private String sample(CausalLM trained) {
-        GenerationOptions options = GenerationOptions.builder()
-                .maxNewTokens(SAMPLE_TOKENS)
-                .temperature(SAMPLE_TEMPERATURE)
-                .seed(settings.seed)
-                .build();
+        GenerationOptions options = GenerationOptions.DEFAULT
+                .withMaxNewTokens(SAMPLE_TOKENS)
+                .withTemperature(SAMPLE_TEMPERATURE)
+                .withSeed(settings.seed);
         try (Engine engine = new Engine(trained)) { // not the shared one, which would keep memory beside the training
             return new Generator(engine).generate(parts.prompt(), options).text();
         }

@@ -98,6 +98,7 @@ class ReadmeTest {
         for (String file : List.of(
                 "cli/src/test/java/dev/causal4j/cli/ReadmeTest.java",
                 "cli/src/test/java/dev/causal4j/cli/ReadmeExamplesTest.java",
+                "cli/src/test/java/dev/causal4j/cli/TasksTest.java",
                 "server/src/test/java/dev/causal4j/server/ServerMetersTest.java",
                 "text/src/test/java/dev/causal4j/GuideTest.java",
                 "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java",

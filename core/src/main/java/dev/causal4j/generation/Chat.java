@@ -1,5 +1,8 @@
 package dev.causal4j.generation;
 
+import static dev.causal4j.chat.Answer.Listener.NONE;
+
+import dev.causal4j.FormatException;
 import dev.causal4j.InputException;
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.AnswerParser;
@@ -11,6 +14,7 @@ import dev.causal4j.chat.ToolChoice.Kind;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.RecordSchema;
 import dev.causal4j.constraint.Whitespace;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -21,7 +25,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -37,9 +41,9 @@ public final class Chat {
     /** Most new tokens of an answer, unless the options say it. */
     public static final int MAX_NEW_TOKENS = 1024;
 
-    private final Engine engine;
     private Format format;
-    private Answer last = new Answer("", "", List.of(), "stop");
+    private BiFunction<GenerationRequest, TokenListener, Generation> compute;
+    private Optional<Turn> last = Optional.empty();
     private List<Message> messages = List.of();
     private GenerationOptions options;
     private int leftOut;
@@ -47,9 +51,11 @@ public final class Chat {
 
     /** A chat whose answers an engine computes; a turn costs its new tokens if the engine keeps pages of prompts. */
     public Chat(Engine engine, Format format) {
-        this.engine = engine;
         this.format = format;
-        options = format.options().build();
+        options = format.options();
+        Generator generator = new Generator(engine);
+        compute = (request, tokens) ->
+                generator.generate(List.of(request), tokens).getFirst();
     }
 
     /**
@@ -80,34 +86,74 @@ public final class Chat {
 
     /** Sends a message, and gives each token of the answer to a listener. Errors as of {@link #send(String)}. */
     public Generation send(String text, TokenListener listener) {
-        return sendThrough(request -> answer(request, listener), text);
-    }
-
-    /**
-     * Sends a message through a function that computes the answer to a request, for instance by {@link Engine#submit}. If it
-     * throws, the conversation is as before.
-     */
-    public Generation sendThrough(Function<GenerationRequest, Generation> compute, String text) {
-        return answerThrough(compute, List.of(new Message("user", text)));
+        List<Message> asked = with(messages, List.of(new Message("user", text)));
+        return answer(asked, 0, (request, _) -> compute.apply(request, listener), NONE)
+                .generation();
     }
 
     /** Answers the last message again, with the next seed. Errors as of {@link #send(String)}. */
-    public Generation regenerate(TokenListener listener) {
-        return regenerateThrough(request -> answer(request, listener));
+    public Answer regenerate(Answer.Listener listener) {
+        List<Message> asked = messages.subList(0, lastQuestion() + 1);
+        return answer(asked, attempts + 1, compute, listener).answer();
     }
 
-    /** Answers the last message again, with the next seed, through a function as of {@link #sendThrough}. */
-    public Generation regenerateThrough(Function<GenerationRequest, Generation> compute) {
-        return answer(messages.subList(0, lastQuestion() + 1), attempts + 1, compute);
+    /**
+     * Adds messages to the conversation, for instance one of the user or the results of calls, and waits for the answer,
+     * which becomes a part of it too. Errors as of {@link #send(String)}, and as of {@link Format#request}.
+     */
+    public Answer answer(List<Message> more) {
+        return answer(more, NONE);
     }
 
-    private Generation answer(GenerationRequest request, TokenListener listener) {
-        return new Generator(engine).generate(List.of(request), listener).getFirst();
+    /**
+     * Adds messages as {@link #answer(List)} does, and gives the parts of the answer to a listener as they come: on the
+     * engine's thread, which does nothing else meanwhile, unless the answers are computed {@linkplain #through otherwise}.
+     */
+    public Answer answer(List<Message> more, Answer.Listener listener) {
+        return answer(with(messages, more), 0, compute, listener).answer();
     }
 
-    private Generation answer(List<Message> asked, int attempt, Function<GenerationRequest, Generation> compute) {
-        GenerationOptions now =
-                options.toBuilder().seed(options.seed() + attempt).build();
+    /**
+     * Sends a message that is answered by a document of a record's {@linkplain RecordSchema schema}, which this reads. Tools
+     * are not offered meanwhile. Errors as of {@link #send(String)}.
+     *
+     * @throws FormatException if the answer was cut. The conversation is as before
+     * @throws IllegalArgumentException as of {@link RecordSchema#of}
+     */
+    public <T extends Record> T ask(String text, Class<T> type) throws FormatException {
+        RecordSchema<T> schema = RecordSchema.of(type);
+        Format offering = format;
+        GenerationOptions free = options;
+        List<Message> before = messages;
+        try {
+            options = free.withConstraint(Constraint.schema(schema.schema(), format.whitespace()));
+            format = format.withTools(List.of(), ToolChoice.NONE);
+            return schema.read(answer(List.of(new Message("user", text))).content());
+        } catch (FormatException e) {
+            messages = before;
+            throw e;
+        } finally {
+            options = free;
+            format = offering;
+        }
+    }
+
+    /**
+     * Computes the next answers by a function of the request and of the listener that takes their tokens: {@link
+     * Generator#relay} for a listener that may be slow, or one around {@link Engine#submit}. If it throws, the conversation
+     * is as before.
+     */
+    public Chat through(BiFunction<GenerationRequest, TokenListener, Generation> function) {
+        compute = function;
+        return this;
+    }
+
+    private Turn answer(
+            List<Message> asked,
+            int attempt,
+            BiFunction<GenerationRequest, TokenListener, Generation> how,
+            Answer.Listener listener) {
+        GenerationOptions now = options.withSeed(options.seed() + attempt);
         int oldest = Math.clamp(starts(asked).length - 1, 0, leftOut);
         GenerationRequest request = format.request(without(asked, oldest), now);
         if (request.prompt().length > context() - context() / 4 && oldest < starts(asked).length - 1) {
@@ -119,13 +165,11 @@ public final class Chat {
         int before = leftOut;
         leftOut = request.prompt().length <= context() ? oldest : before; // the function may ask
         try {
-            Generation generation = compute.apply(request);
-            AnswerParser parser = format.parser(request, AnswerParser.Listener.NONE);
-            parser.accept(generation.text());
-            last = parser.end(generation.finishReason().ofTurn());
-            messages = with(asked, List.of(last.message()));
+            Turn turn = format.answer(request, how, listener);
+            last = Optional.of(turn);
+            messages = with(asked, List.of(turn.answer.message()));
             attempts = attempt;
-            return generation;
+            return turn;
         } catch (Throwable e) {
             leftOut = before;
             throw e;
@@ -136,22 +180,8 @@ public final class Chat {
         return Stream.concat(before.stream(), more.stream()).toList();
     }
 
-    /**
-     * Adds messages to the conversation, for instance one of the user or the results of calls, and waits for the answer,
-     * which becomes a part of it too. Errors as of {@link #send(String)}, and as of {@link Format#request}.
-     */
-    public Answer answer(List<Message> more) {
-        answerThrough(request -> answer(request, TokenListener.NONE), more);
-        return last;
-    }
-
-    /** Adds messages as {@link #answer(List)} does, and computes the answer through a function as of {@link #sendThrough}. */
-    public Generation answerThrough(Function<GenerationRequest, Generation> compute, List<Message> more) {
-        return answer(with(messages, more), 0, compute);
-    }
-
-    /** What the last answer means; empty before the first. */
-    public Answer lastAnswer() {
+    /** The last answer; empty before the first. */
+    public Optional<Turn> last() {
         return last;
     }
 
@@ -261,6 +291,9 @@ public final class Chat {
         return String.valueOf(message.fields().get("role"));
     }
 
+    /** What a model wrote, and what it means. */
+    public record Turn(Generation generation, Answer answer) {}
+
     /**
      * How a model holds conversations: makes requests of messages, knows what ends a turn and what an answer means. Immutable
      * and thread-safe.
@@ -321,9 +354,9 @@ public final class Chat {
             return new Format(model, template, other, tools, choice, variables, ends);
         }
 
-        /** A builder with the model's own options and at most {@value #MAX_NEW_TOKENS} new tokens. */
-        public GenerationOptions.Builder options() {
-            return GenerationOptions.builder(model).maxNewTokens(MAX_NEW_TOKENS);
+        /** The model's own options and at most {@value #MAX_NEW_TOKENS} new tokens. */
+        public GenerationOptions options() {
+            return GenerationOptions.of(model).withMaxNewTokens(MAX_NEW_TOKENS);
         }
 
         /**
@@ -351,7 +384,7 @@ public final class Chat {
          * @param prompt the end of the rendered prompt, which may be inside a thought
          * @param seed of the ids of calls
          */
-        public AnswerParser parser(String prompt, long seed, AnswerParser.Listener listener) {
+        public AnswerParser parser(String prompt, long seed, Answer.Listener listener) {
             ToolChoice calls = tools.isEmpty() ? ToolChoice.NONE : choice;
             return parses()
                     ? new AnswerParser(toolFormat, tools, calls, toolFormat.opensThought(prompt), seed, listener)
@@ -359,7 +392,7 @@ public final class Chat {
         }
 
         /** A parser of the answer to a request, whose calls get ids by its prompt and seed. */
-        public AnswerParser parser(GenerationRequest request, AnswerParser.Listener listener) {
+        public AnswerParser parser(GenerationRequest request, Answer.Listener listener) {
             int[] prompt = request.prompt();
             int[] end = Arrays.copyOfRange(prompt, Math.max(0, prompt.length - MARK), prompt.length);
             long seed = request.options().seed() * 31 + Arrays.hashCode(prompt);
@@ -381,6 +414,26 @@ public final class Chat {
                     : content;
         }
 
+        /**
+         * Computes the answer to a request of this format, and gives its parts to a listener.
+         *
+         * @param compute as of {@link Chat#through}
+         */
+        public Turn answer(
+                GenerationRequest request,
+                BiFunction<GenerationRequest, TokenListener, Generation> compute,
+                Answer.Listener listener) {
+            AnswerParser parser = parser(request, listener);
+            StringBuilder read = new StringBuilder();
+            Generation generation = compute.apply(request, token -> {
+                parser.accept(token.text());
+                read.append(token.text());
+                return listener.goesOn();
+            });
+            parser.accept(generation.text().substring(read.length())); // what no token told
+            return new Turn(generation, parser.end(generation.finishReason().ofTurn()));
+        }
+
         private boolean offers() {
             return !tools.isEmpty() && choice.kind() != Kind.NONE;
         }
@@ -391,13 +444,14 @@ public final class Chat {
          */
         public GenerationRequest request(List<Message> messages, GenerationOptions options) {
             Rendered rendered = render(messages, true);
-            GenerationOptions.Builder builder = options.toBuilder()
-                    .eos(options.eos().orElse(ends))
-                    .stop(Stream.concat(options.stop().stream(), template.stops().stream())
+            GenerationOptions ending = options.withEos(options.eos().orElse(ends))
+                    .withStop(Stream.concat(options.stop().stream(), template.stops().stream())
                             .distinct()
                             .toList());
-            constraint(rendered.text(), options.constraint()).ifPresent(builder::constraint);
-            return new GenerationRequest(template.encode(model.requireTokenizer(), rendered), builder.build());
+            GenerationOptions constrained = constraint(rendered.text(), options.constraint())
+                    .map(ending::withConstraint)
+                    .orElse(ending);
+            return new GenerationRequest(template.encode(model.requireTokenizer(), rendered), constrained);
         }
     }
 }

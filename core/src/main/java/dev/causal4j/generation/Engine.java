@@ -6,6 +6,7 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
@@ -16,9 +17,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -62,6 +63,7 @@ public final class Engine implements AutoCloseable {
     /** Asks for sequences that are submitted without a requester, each a request: they begin in the order in which they come. */
     static final Requester ANYBODY = Requester.of("");
 
+    LongSupplier clock = System::nanoTime; // of deadlines
     final DraftSource drafts;
     final int mostDrafted; // rows after the last token of a sequence
     private final CausalLM model;
@@ -131,6 +133,16 @@ public final class Engine implements AutoCloseable {
         return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), DraftSource.NONE, MOST_DRAFTED, true);
     }
 
+    /** For packages and modules of ours. */
+    @SuppressWarnings("exports")
+    public EngineControl control() {
+        return new EngineControl(this::wake, this::cancelWaiting, this::checkCaller);
+    }
+
+    private synchronized void cancelWaiting() {
+        line.cancel();
+    }
+
     /** The model it computes. */
     public CausalLM model() {
         return model;
@@ -176,7 +188,7 @@ public final class Engine implements AutoCloseable {
     /**
      * Scores the last tokens of a sequence of a request that takes turns with others.
      *
-     * @param salt of the sequences that it may share pages with, as {@link GenerationOptions.Builder#cacheSalt}; empty
+     * @param salt of the sequences that it may share pages with, as {@link GenerationOptions#withCacheSalt}; empty
      *     for none
      */
     public CompletableFuture<List<Prediction>> score(
@@ -220,40 +232,14 @@ public final class Engine implements AutoCloseable {
         wake();
     }
 
-    /** Lets the engine ask the listeners of slow readers again. Never waits. */
-    public synchronized void wake() {
+    synchronized void wake() {
         woken = true;
         notifyAll();
     }
 
-    /**
-     * Checks that a caller may wait for results.
-     *
-     * @throws IllegalStateException on the engine's own thread, which would wait for itself
-     */
-    public void checkCaller() {
+    void checkCaller() {
         if (Thread.currentThread() == thread) {
             throw new IllegalStateException("engine: expected a call from another thread, got one from a listener");
-        }
-    }
-
-    /**
-     * Waits for a result and throws what ended its sequence.
-     *
-     * @throws InterruptedException if this thread is interrupted, also when the result is there
-     */
-    public static <T> T await(CompletableFuture<T> result) throws InterruptedException {
-        if (Thread.interrupted()) {
-            throw new InterruptedException();
-        }
-        try {
-            return result.get();
-        } catch (ExecutionException e) {
-            throw switch (e.getCause()) {
-                case RuntimeException cause -> cause;
-                case Error cause -> throw cause;
-                case null, default -> new IllegalStateException(e.getCause());
-            };
         }
     }
 
@@ -265,11 +251,6 @@ public final class Engine implements AutoCloseable {
     /** How many sequences are computed. */
     public synchronized int running() {
         return running;
-    }
-
-    /** Cancels the sequences that are in the queue. */
-    public synchronized void cancelWaiting() {
-        line.cancel();
     }
 
     /**

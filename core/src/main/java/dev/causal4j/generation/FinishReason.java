@@ -10,6 +10,8 @@ public enum FinishReason {
     STOP,
     /** The model ended it with an end-of-sequence token. */
     EOS,
+    /** Its {@link GenerationOptions#deadline} passed. */
+    DEADLINE,
     /** The listener cancelled it. */
     CANCELLED;
 

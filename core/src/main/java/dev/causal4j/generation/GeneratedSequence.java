@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** A sequence that a model continues. */
@@ -31,6 +32,8 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     private final Work prefill = Work.of(Work.Prefill::new);
     private final Work decode = Work.of(Work.Decode::new);
+    private final long submitted;
+    private final long mostNanos; // until it ends
     private final int index;
     private final TokenListener listener;
     private final GenerationOptions options;
@@ -66,6 +69,8 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.index = index;
         this.listener = Objects.requireNonNull(listener, "listener");
         this.options = request.options();
+        this.submitted = engine.clock.getAsLong();
+        this.mostNanos = options.deadline().map(TimeUnit.NANOSECONDS::convert).orElse(Long.MAX_VALUE);
         this.prompt = prompt(model, request.prompt());
         this.known = prompt.length;
         // The last token of a full context can still be predicted; it is not fed back.
@@ -154,6 +159,30 @@ final class GeneratedSequence extends Sequence<Generation> {
             int counted = known + next.size();
             add();
             decodedTokens -= counted - known; // what comes after a stop string
+        }
+    }
+
+    @Override
+    void endLate() {
+        if (finish == null && mostNanos < Long.MAX_VALUE && engine.clock.getAsLong() - submitted >= mostNanos) {
+            attempt(() -> {
+                int counted = known + next.size();
+                for (int i = 0; sitsOut && i < next.size() && finish == null; i++) {
+                    add(next.get(i), false); // chosen, and only the mask after them is missing
+                }
+                decodedTokens -= sitsOut ? counted - known : 0;
+                end(FinishReason.DEADLINE);
+            });
+        }
+    }
+
+    /** Ends it, and its text with what was held back, unless it has ended. */
+    private void end(FinishReason reason) {
+        if (finish == null) {
+            finish = reason;
+            if (!pieces.isEmpty()) {
+                pieces.add(pieces.removeLast() + rest());
+            }
         }
     }
 
@@ -293,9 +322,8 @@ final class GeneratedSequence extends Sequence<Generation> {
         }
         pieces.add(piece);
         Optional<Prediction> prediction = predictions.isEmpty() ? Optional.empty() : Optional.of(predictions.getLast());
-        if (!listener.accept(new GeneratedToken(index, token, piece, prediction)) && finish == null) {
-            finish = FinishReason.CANCELLED;
-            pieces.add(pieces.removeLast() + rest());
+        if (!listener.accept(new GeneratedToken(index, token, piece, prediction))) {
+            end(FinishReason.CANCELLED);
         }
     }
 

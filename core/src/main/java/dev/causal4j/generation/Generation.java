@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param tokens the new tokens, including the one that ended the sequence
  * @param pieces the text of each new token: whole characters, without an end-of-sequence token and up to a stop string;
  *     empty strings for a model without a tokenizer
- * @param predictions log-probability and rank of each new token, if {@link GenerationOptions.Builder#logProbabilities}
+ * @param predictions log-probability and rank of each new token, if {@link GenerationOptions#withLogProbabilities}
  *     is set; else empty
  * @param finishReason why it ended
  * @param seed the seed it was drawn with
@@ -76,7 +76,7 @@ public record Generation(
      * @param complete whether the constraint allows the text as a whole and it ended by itself: no limit, stop string
      *     or listener cut it
      * @param logMasses for each new token, ln of the probability that the model gave to all tokens that the constraint
-     *     allowed there; measured if {@link GenerationOptions.Builder#logProbabilities} is set, else empty
+     *     allowed there; measured if {@link GenerationOptions#withLogProbabilities} is set, else empty
      * @param maskNanos the time of each mask, in nanoseconds
      */
     public record Constrained(boolean complete, Optional<List<Double>> logMasses, List<Long> maskNanos) {

@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.SpecialTokens;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
@@ -12,14 +13,16 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Options of generating. Immutable. Made by {@link #builder()} from a model's plain distribution, or by {@link
- * #builder(CausalLM)} from what the model's authors recommend.
+ * Options of generating. Immutable. They begin with {@link #DEFAULT}, a model's plain distribution, or with {@link
+ * #of(CausalLM)}, what the model's authors recommend. Each method returns a copy with one other value, or throws an {@link
+ * IllegalArgumentException} that names it if it is out of its range.
  *
  * <p>Equal options have equal settings. Rules are compared as objects, so two lambdas differ.
  *
@@ -33,6 +36,7 @@ import org.jspecify.annotations.Nullable;
  * @param truncatePrompt whether a long prompt is cut from its left
  * @param cacheSalt names the sequences that may share keys and values; empty to share none
  * @param specialTokens how special tokens in a prompt are treated
+ * @param deadline how long after it was submitted a sequence ends; empty for never
  */
 public record GenerationOptions(
         Map<Setting, Number> numbers,
@@ -44,12 +48,13 @@ public record GenerationOptions(
         Optional<Integer> logProbabilities,
         boolean truncatePrompt,
         Optional<String> cacheSalt,
-        SpecialTokens specialTokens) {
+        SpecialTokens specialTokens,
+        Optional<Duration> deadline) {
     /** The defaults: 128 new tokens at most, drawn from the model's plain distribution with seed 0. */
-    public static final GenerationOptions DEFAULT = builder().build();
+    public static final GenerationOptions DEFAULT = new Fields().options();
 
     /**
-     * The settings that are numbers: one table of names, types, ranges and defaults. The builder, the command line, the
+     * The settings that are numbers: one table of names, types, ranges and defaults. These options, the command line, the
      * server and Spark read it.
      */
     @SuppressWarnings("ImmutableEnumChecker") // boxes are immutable
@@ -165,49 +170,24 @@ public record GenerationOptions(
         logProbabilities.ifPresent(count -> require(count >= 0, "logprobs", "a whole number >= 0", count));
         eos = eos.map(Set::copyOf);
         eos.ifPresent(ids -> ids.forEach(id -> require(id >= 0, "eos", "token ids >= 0", id)));
+        deadline.ifPresent(after -> require(!after.isNegative(), "deadline", "a time after the submission", after));
     }
 
     /**
-     * A builder with the defaults of this class, whatever a model's files say: tokens are drawn from the model's plain
-     * distribution.
+     * A model's own defaults, those of its {@code generation_config.json}: temperature, filters and penalties that its authors
+     * recommend. Without the file they equal {@link #DEFAULT}. Other values replace them: after {@code withTemperature(1)} a
+     * model samples whose file asks for the likeliest token.
      */
-    public static Builder builder() {
-        return new Builder();
-    }
-
-    /**
-     * A builder with a model's own defaults, those of its {@code generation_config.json}: temperature, filters and penalties
-     * that its authors recommend. Without the file it equals {@link #builder()}. Setters replace them: after {@code
-     * temperature(1)} a model samples whose file asks for the likeliest token.
-     */
-    public static Builder builder(CausalLM model) {
+    public static GenerationOptions of(CausalLM model) {
         Map<String, Number> defaults = model.generationDefaults().numbers();
-        Builder builder = builder();
-        for (Setting each : Setting.values()) {
-            builder.set(each, defaults.get(each.snake()));
-        }
-        return builder;
+        return DEFAULT.with(Stream.of(Setting.values())
+                .filter(each -> defaults.containsKey(each.snake()))
+                .collect(Collectors.toMap(each -> each, each -> defaults.get(each.snake()))));
     }
 
     /** A seed of its own for a text; the {@link Generation} tells it, so that the text can be made again. */
     public static long randomSeed() {
         return ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE); // SecureRandom would delay a start
-    }
-
-    /** A builder that starts from these options. */
-    public Builder toBuilder() {
-        Builder builder = new Builder();
-        builder.numbers.putAll(numbers);
-        builder.logitBias = logitBias;
-        builder.rules = rules;
-        builder.constraint = constraint;
-        builder.stop = stop;
-        builder.eos = eos;
-        builder.logProbabilities = logProbabilities;
-        builder.truncatePrompt = truncatePrompt;
-        builder.cacheSalt = cacheSalt;
-        builder.specialTokens = specialTokens;
-        return builder;
     }
 
     /** The value of a setting. */
@@ -254,7 +234,8 @@ public record GenerationOptions(
                 + constraint.map(Object::toString).orElse("none") + ", stop=" + stop + ", eos="
                 + eos.map(Object::toString).orElse("the model's") + ", logProbabilities="
                 + logProbabilities.map(Object::toString).orElse("none") + ", truncatePrompt=" + truncatePrompt
-                + ", specialTokens=" + specialTokens + "]";
+                + ", specialTokens=" + specialTokens + ", deadline="
+                + deadline.map(Object::toString).orElse("none") + "]";
     }
 
     /** Checks the ids of tokens for a model, whose vocabulary the options do not know. */
@@ -270,10 +251,168 @@ public record GenerationOptions(
         }
     }
 
+    /** Sets a number by its entry in the table of settings; null leaves it as it is. */
+    public GenerationOptions with(Setting setting, @Nullable Number value) {
+        return value == null ? this : with(Map.of(setting, value));
+    }
+
+    /** Sets several numbers, of which the smallest number of new tokens is compared with the largest. */
+    public GenerationOptions with(Map<Setting, ? extends Number> values) {
+        return with(all -> all.numbers.putAll(values));
+    }
+
+    /** Most new tokens. */
+    public GenerationOptions withMaxNewTokens(int count) {
+        return with(Setting.MAX_NEW_TOKENS, count);
+    }
+
+    /** Fewest new tokens before an end-of-sequence token; stop strings ignore it. */
+    public GenerationOptions withMinNewTokens(int count) {
+        return with(Setting.MIN_NEW_TOKENS, count);
+    }
+
     /**
-     * Collects the settings of a {@link GenerationOptions}; not thread-safe. Each setter replaces the earlier value.
+     * Divides the logits. 0 chooses the most likely token (greedy) and ignores top-k, top-p, min-p and typical-p.
      */
-    public static final class Builder {
+    public GenerationOptions withTemperature(double value) {
+        return with(Setting.TEMPERATURE, value);
+    }
+
+    /** Keeps the k largest logits and all that equal the k-th (Fan et al. 2018); 0 is off. */
+    public GenerationOptions withTopK(int k) {
+        return with(Setting.TOP_K, k);
+    }
+
+    /** Keeps the fewest most likely tokens with this probability together (Holtzman et al. 2019); 1 is off. */
+    public GenerationOptions withTopP(double mass) {
+        return with(Setting.TOP_P, mass);
+    }
+
+    /** Keeps tokens at least this share as likely as the likeliest (Nguyen et al. 2024); 0 is off. */
+    public GenerationOptions withMinP(double share) {
+        return with(Setting.MIN_P, share);
+    }
+
+    /** Keeps the most typical tokens with this probability together (Meister et al. 2022); 1 is off. */
+    public GenerationOptions withTypicalP(double mass) {
+        return with(Setting.TYPICAL_P, mass);
+    }
+
+    /** Above 1, tokens that occurred, also in the prompt, become less likely (Keskar et al. 2019); 1 is off. */
+    public GenerationOptions withRepetitionPenalty(double penalty) {
+        return with(Setting.REPETITION_PENALTY, penalty);
+    }
+
+    /** No run of n tokens occurs twice (Paulus et al. 2017); 0 is off. */
+    public GenerationOptions withNoRepeatNgramSize(int n) {
+        return with(Setting.NO_REPEAT_NGRAM_SIZE, n);
+    }
+
+    /** Taken from a token's logit for each time that it was generated; the prompt does not count. 0 is off. */
+    public GenerationOptions withFrequencyPenalty(double penalty) {
+        return with(Setting.FREQUENCY_PENALTY, penalty);
+    }
+
+    /** Taken from a token's logit once it was generated; the prompt does not count. 0 is off. */
+    public GenerationOptions withPresencePenalty(double penalty) {
+        return with(Setting.PRESENCE_PENALTY, penalty);
+    }
+
+    /** Added to the logits, by token id; -infinity bans a token. */
+    public GenerationOptions withLogitBias(Map<Integer, Double> biases) {
+        return with(all -> all.logitBias = Map.copyOf(biases));
+    }
+
+    /** Adds a rule of your own. */
+    public GenerationOptions withRule(LogitRule rule) {
+        return with(all ->
+                all.rules = Stream.concat(rules.stream(), Stream.of(rule)).toList());
+    }
+
+    /**
+     * Allows only tokens that a constraint does, which needs a tokenizer, and an end of the sequence only where it is
+     * met. The sequence also ends where nothing else can follow.
+     */
+    public GenerationOptions withConstraint(Constraint wanted) {
+        return with(all -> all.constraint = Optional.of(wanted));
+    }
+
+    /** Strings that end the text, which keeps what comes before them. */
+    public GenerationOptions withStop(List<String> strings) {
+        return with(all -> all.stop = List.copyOf(strings));
+    }
+
+    /** Token ids that end the sequence, instead of the model's own; may be empty. */
+    public GenerationOptions withEos(Set<Integer> ids) {
+        return with(all -> all.eos = Optional.of(Set.copyOf(ids)));
+    }
+
+    /**
+     * Seeds the draws: the same seed gives the same tokens, on every machine and in every batch. It is 0 unless set, so
+     * equal calls give equal texts; {@link GenerationOptions#randomSeed} varies them.
+     */
+    public GenerationOptions withSeed(long value) {
+        return with(Setting.SEED, value);
+    }
+
+    /**
+     * Requests a {@link dev.causal4j.head.Prediction} for each token, with this many alternatives; beside a constraint
+     * also the {@linkplain Generation.Constrained#logMasses masses} that it leaves.
+     */
+    public GenerationOptions withLogProbabilities(int alternatives) {
+        return with(all -> all.logProbabilities = Optional.of(alternatives));
+    }
+
+    /**
+     * Whether a prompt longer than the context is cut from its left instead of refused. The rest leaves room for
+     * the new tokens, but is at least half the context.
+     */
+    public GenerationOptions withTruncatePrompt(boolean yes) {
+        return with(all -> all.truncatePrompt = yes);
+    }
+
+    /** Only sequences of one salt share keys and values of equal beginnings, and can tell by time that they do. */
+    public GenerationOptions withCacheSalt(String salt) {
+        return with(all -> all.cacheSalt = Optional.of(salt));
+    }
+
+    /** Neither uses keys and values of others, nor keeps its own for them. */
+    public GenerationOptions uncached() {
+        return with(all -> all.cacheSalt = Optional.empty());
+    }
+
+    /** How special tokens in a prompt are treated; {@link SpecialTokens#AS_TEXT} by default. */
+    public GenerationOptions withSpecialTokens(SpecialTokens how) {
+        return with(all -> all.specialTokens = how);
+    }
+
+    /**
+     * Ends a sequence this long after it was submitted, whether it has begun or not, as {@link
+     * FinishReason#DEADLINE}; the text so far is kept. Looked at between steps. Nothing else depends on a clock.
+     */
+    public GenerationOptions withDeadline(Duration afterSubmission) {
+        return with(all -> all.deadline = Optional.of(afterSubmission));
+    }
+
+    private GenerationOptions with(Consumer<Fields> change) {
+        Fields all = new Fields();
+        all.numbers.putAll(numbers);
+        all.logitBias = logitBias;
+        all.rules = rules;
+        all.constraint = constraint;
+        all.stop = stop;
+        all.eos = eos;
+        all.logProbabilities = logProbabilities;
+        all.truncatePrompt = truncatePrompt;
+        all.cacheSalt = cacheSalt;
+        all.specialTokens = specialTokens;
+        all.deadline = deadline;
+        change.accept(all);
+        return all.options();
+    }
+
+    /** The values of options, to change one. Not thread-safe. */
+    private static final class Fields {
         private final Map<Setting, Number> numbers = new EnumMap<>(Setting.class);
         private Map<Integer, Double> logitBias = Map.of();
         private List<LogitRule> rules = List.of();
@@ -284,157 +423,9 @@ public record GenerationOptions(
         private boolean truncatePrompt;
         private Optional<String> cacheSalt = Optional.of("");
         private SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
+        private Optional<Duration> deadline = Optional.empty();
 
-        private Builder() {}
-
-        /** Sets a number by its entry in the table of settings; null leaves it as it is. */
-        public Builder set(Setting setting, @Nullable Number value) {
-            if (value != null) {
-                numbers.put(setting, value);
-            }
-            return this;
-        }
-
-        /** Most new tokens. */
-        public Builder maxNewTokens(int count) {
-            return set(Setting.MAX_NEW_TOKENS, count);
-        }
-
-        /** Fewest new tokens before an end-of-sequence token; stop strings ignore it. */
-        public Builder minNewTokens(int count) {
-            return set(Setting.MIN_NEW_TOKENS, count);
-        }
-
-        /**
-         * Divides the logits. 0 chooses the most likely token (greedy) and ignores top-k, top-p, min-p and typical-p.
-         */
-        public Builder temperature(double value) {
-            return set(Setting.TEMPERATURE, value);
-        }
-
-        /** Keeps the k largest logits and all that equal the k-th (Fan et al. 2018); 0 is off. */
-        public Builder topK(int k) {
-            return set(Setting.TOP_K, k);
-        }
-
-        /** Keeps the fewest most likely tokens with this probability together (Holtzman et al. 2019); 1 is off. */
-        public Builder topP(double mass) {
-            return set(Setting.TOP_P, mass);
-        }
-
-        /** Keeps tokens at least this share as likely as the likeliest (Nguyen et al. 2024); 0 is off. */
-        public Builder minP(double share) {
-            return set(Setting.MIN_P, share);
-        }
-
-        /** Keeps the most typical tokens with this probability together (Meister et al. 2022); 1 is off. */
-        public Builder typicalP(double mass) {
-            return set(Setting.TYPICAL_P, mass);
-        }
-
-        /** Above 1, tokens that occurred, also in the prompt, become less likely (Keskar et al. 2019); 1 is off. */
-        public Builder repetitionPenalty(double penalty) {
-            return set(Setting.REPETITION_PENALTY, penalty);
-        }
-
-        /** No run of n tokens occurs twice (Paulus et al. 2017); 0 is off. */
-        public Builder noRepeatNgramSize(int n) {
-            return set(Setting.NO_REPEAT_NGRAM_SIZE, n);
-        }
-
-        /** Taken from a token's logit for each time that it was generated; the prompt does not count. 0 is off. */
-        public Builder frequencyPenalty(double penalty) {
-            return set(Setting.FREQUENCY_PENALTY, penalty);
-        }
-
-        /** Taken from a token's logit once it was generated; the prompt does not count. 0 is off. */
-        public Builder presencePenalty(double penalty) {
-            return set(Setting.PRESENCE_PENALTY, penalty);
-        }
-
-        /** Added to the logits, by token id; -infinity bans a token. */
-        public Builder logitBias(Map<Integer, Double> biases) {
-            logitBias = Map.copyOf(biases);
-            return this;
-        }
-
-        /** Adds a rule of your own. */
-        public Builder rule(LogitRule rule) {
-            rules = Stream.concat(rules.stream(), Stream.of(rule)).toList();
-            return this;
-        }
-
-        /**
-         * Allows only tokens that a constraint does, which needs a tokenizer, and an end of the sequence only where it is
-         * met. The sequence also ends where nothing else can follow.
-         */
-        public Builder constraint(Constraint wanted) {
-            constraint = Optional.of(wanted);
-            return this;
-        }
-
-        /** Strings that end the text, which keeps what comes before them. */
-        public Builder stop(List<String> strings) {
-            stop = List.copyOf(strings);
-            return this;
-        }
-
-        /** Token ids that end the sequence, instead of the model's own; may be empty. */
-        public Builder eos(Set<Integer> ids) {
-            eos = Optional.of(Set.copyOf(ids));
-            return this;
-        }
-
-        /**
-         * Seeds the draws: the same seed gives the same tokens, on every machine and in every batch. It is 0 unless set, so
-         * equal calls give equal texts; {@link GenerationOptions#randomSeed} varies them.
-         */
-        public Builder seed(long value) {
-            return set(Setting.SEED, value);
-        }
-
-        /**
-         * Requests a {@link dev.causal4j.head.Prediction} for each token, with this many alternatives; beside a constraint
-         * also the {@linkplain Generation.Constrained#logMasses masses} that it leaves.
-         */
-        public Builder logProbabilities(int alternatives) {
-            logProbabilities = Optional.of(alternatives);
-            return this;
-        }
-
-        /**
-         * Whether a prompt longer than the context is cut from its left instead of refused. The rest leaves room for
-         * the new tokens, but is at least half the context.
-         */
-        public Builder truncatePrompt(boolean yes) {
-            truncatePrompt = yes;
-            return this;
-        }
-
-        /** Only sequences of one salt share keys and values of equal beginnings, and can tell by time that they do. */
-        public Builder cacheSalt(String salt) {
-            cacheSalt = Optional.of(salt);
-            return this;
-        }
-
-        /** Neither uses keys and values of others, nor keeps its own for them. */
-        public Builder uncached() {
-            cacheSalt = Optional.empty();
-            return this;
-        }
-
-        /** How special tokens in a prompt are treated; {@link SpecialTokens#AS_TEXT} by default. */
-        public Builder specialTokens(SpecialTokens how) {
-            specialTokens = how;
-            return this;
-        }
-
-        /**
-         * Checks and returns the options.
-         *
-         * @throws IllegalArgumentException if a setting is out of its range, naming it
-         */
-        public GenerationOptions build() {
+        private GenerationOptions options() {
             return new GenerationOptions(
                     numbers,
                     logitBias,
@@ -445,7 +436,8 @@ public record GenerationOptions(
                     logProbabilities,
                     truncatePrompt,
                     cacheSalt,
-                    specialTokens);
+                    specialTokens,
+                    deadline);
         }
     }
 }

@@ -18,12 +18,11 @@ public record GenerationRequest(int[] prompt, GenerationOptions options) {
     public static GenerationRequest following(int[] prompt, int[] tokens, Constraint constraint) {
         return new GenerationRequest(
                 prompt,
-                GenerationOptions.builder()
-                        .constraint(constraint)
-                        .maxNewTokens(tokens.length)
-                        .logProbabilities(0)
-                        .rule(new GivenTokens(prompt.length, tokens.clone()))
-                        .build());
+                GenerationOptions.DEFAULT
+                        .withConstraint(constraint)
+                        .withMaxNewTokens(tokens.length)
+                        .withLogProbabilities(0)
+                        .withRule(new GivenTokens(prompt.length, tokens.clone())));
     }
 
     @Override

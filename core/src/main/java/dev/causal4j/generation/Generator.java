@@ -5,6 +5,7 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.generation.Generation.Constrained;
 import dev.causal4j.generation.GenerationOptions.Setting;
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -21,8 +22,8 @@ import java.util.stream.Stream;
  * Generates text from prompts. Immutable and thread-safe.
  *
  * <p>A sequence's tokens depend on its prompt, options and seed alone, not on other sequences. It ends at the most new
- * tokens, an end-of-sequence token, a stop string, a full context (as {@link FinishReason#LENGTH}), or when the
- * listener cancels it.
+ * tokens, an end-of-sequence token, a stop string, a full context (as {@link FinishReason#LENGTH}), a deadline, or
+ * when the listener cancels it.
  */
 public final class Generator {
     private static final Cleaner DROPPED = Cleaner.create();
@@ -81,7 +82,7 @@ public final class Generator {
      *
      * @return one result for each request, in their order
      * @throws InputException if a prompt is empty and the model has no BOS token, a token is not in the vocabulary, or
-     *     a prompt is longer than the context and {@link GenerationOptions.Builder#truncatePrompt} is off; its index is
+     *     a prompt is longer than the context and {@link GenerationOptions#withTruncatePrompt} is off; its index is
      *     that of the request
      * @throws IllegalStateException if stop strings are set for a model without a tokenizer, rules ban all tokens, or
      *     a listener calls this
@@ -104,7 +105,7 @@ public final class Generator {
         List<Generation> generations = new ArrayList<>();
         try {
             for (GeneratedSequence sequence : sequences) {
-                generations.add(Engine.await(sequence.result));
+                generations.add(EngineControl.await(sequence.result));
             }
             return generations;
         } catch (InterruptedException e) {
@@ -145,11 +146,9 @@ public final class Generator {
                     IntStream.range(from, from + n)
                             .mapToObj(i -> new GenerationRequest(
                                     request.prompt(),
-                                    options.toBuilder()
-                                            .seed(options.seed() + i)
-                                            .logProbabilities(
-                                                    options.logProbabilities().orElse(0))
-                                            .build()))
+                                    options.withSeed(options.seed() + i)
+                                            .withLogProbabilities(
+                                                    options.logProbabilities().orElse(0))))
                             .toList(),
                     TokenListener.NONE);
             for (Generation each : drawn) {

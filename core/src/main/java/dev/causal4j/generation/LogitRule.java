@@ -5,7 +5,7 @@ import java.util.Set;
 
 /**
  * Changes a row of logits before a token is chosen: a grammar, a mask, a penalty. Implement it and add it with {@link
- * GenerationOptions.Builder#rule}.
+ * GenerationOptions#withRule}.
  *
  * <p>Rules run for greedy and sampled choice, in the order in which they were added: after bias, penalties, n-gram and
  * length rules, before temperature and filters. A rule is called on the generating thread, once for each token that a

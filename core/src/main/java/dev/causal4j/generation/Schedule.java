@@ -89,9 +89,13 @@ final class Schedule {
         return turns.values().stream().flatMap(turn -> turn.waiting.stream());
     }
 
-    /** Asks for masks that are not ready, and the readers of sequences whether they keep up. Calls listeners. */
+    /**
+     * Asks for masks that are not ready, looks at deadlines, and asks the readers of sequences whether they keep up. Calls
+     * listeners.
+     */
     void ask() {
         all().forEach(Sequence::sitOut);
+        all().forEach(Sequence::endLate);
         all().forEach(sequence -> sequence.isReady = !sequence.hasRun || sequence.ready());
     }
 

@@ -92,6 +92,9 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     /** Begins what it sits steps out for, or goes on if that is done. Throws nothing. */
     void sitOut() {}
 
+    /** Ends it with what is there, if its deadline has passed. Throws nothing. */
+    void endLate() {}
+
     /** Whether nothing is left to compute. */
     abstract boolean finished();
 

@@ -15,8 +15,8 @@ public interface TokenListener {
 
     /**
      * Whether it takes another token now. While it does not, its sequence rests; others go on and may take its slot and
-     * pages. Asked often, on the engine's thread: it must not wait. Call {@link Engine#wake} when it takes tokens again;
-     * otherwise the engine notices some time later.
+     * pages. Asked often, on the engine's thread: it must not wait. The engine notices within a
+     * tenth of a second that it takes tokens again.
      */
     default boolean ready() {
         return true;

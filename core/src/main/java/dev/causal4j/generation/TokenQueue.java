@@ -1,5 +1,6 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.generation.friend.EngineControl;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CancellationException;
@@ -36,7 +37,7 @@ final class TokenQueue implements TokenListener {
         try {
             Optional<GeneratedToken> token = tokens.take();
             if (token.isEmpty()) {
-                Engine.await(result);
+                EngineControl.await(result);
             } else if (tokens.size() == MOST - 1) {
                 engine.wake();
             }

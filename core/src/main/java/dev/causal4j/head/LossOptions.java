@@ -19,25 +19,33 @@ public record LossOptions(double labelSmoothing, double zLoss, long denominator,
     public static final long MEAN = 0;
 
     /** The mean of plain cross-entropies. */
-    public static final LossOptions DEFAULT = new LossOptions(0, 0, MEAN);
+    public static final LossOptions DEFAULT = new LossOptions(0, 0, MEAN, 0);
 
     /** Checks the ranges. */
     public LossOptions {
-        if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
-            throw new IllegalArgumentException(
-                    "label smoothing: expected a number from 0 to below 1, got " + labelSmoothing);
-        }
-        if (!(zLoss >= 0) || Double.isInfinite(zLoss)) {
-            throw new IllegalArgumentException("z-loss: expected a finite number of at least 0, got " + zLoss);
-        }
-        if (denominator < 0) {
-            throw new IllegalArgumentException("loss denominator: expected at least 1, got " + denominator);
+        require(
+                labelSmoothing >= 0 && labelSmoothing < 1,
+                "label smoothing",
+                "a number from 0 to below 1",
+                labelSmoothing);
+        require(zLoss >= 0 && zLoss < Double.POSITIVE_INFINITY, "z-loss", "a finite number of at least 0", zLoss);
+        require(denominator >= 0, "loss denominator", "at least 1", denominator);
+    }
+
+    private static void require(boolean holds, String subject, String expected, Number got) {
+        if (!holds) {
+            throw new IllegalArgumentException(subject + ": expected " + expected + ", got " + got);
         }
     }
 
-    /** Options of a whole batch. */
-    public LossOptions(double labelSmoothing, double zLoss, long denominator) {
-        this(labelSmoothing, zLoss, denominator, 0);
+    /** These options with another label smoothing. */
+    public LossOptions withLabelSmoothing(double share) {
+        return new LossOptions(share, zLoss, denominator, before);
+    }
+
+    /** These options with another weight of the normaliser. */
+    public LossOptions withZLoss(double weight) {
+        return new LossOptions(labelSmoothing, weight, denominator, before);
     }
 
     /** These options with another denominator. */

@@ -10,6 +10,7 @@ import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score.Totals;
@@ -125,7 +126,7 @@ public final class Scorer {
      * @throws CancellationException if this thread is interrupted (the flag stays set) or the listener returns false
      */
     public List<Score> score(List<ScoringRequest> requests, ScoringOptions options, ScoringListener listener) {
-        engine.checkCaller();
+        engine.control().checkCaller().run();
         int stride = options.strideFor(model.decoder().config().contextLength());
         for (int i = 0; i < requests.size(); i++) {
             ScoringRequest request = requests.get(i);
@@ -205,7 +206,7 @@ public final class Scorer {
         void take(int text, int offset, int tokens) {
             boolean going;
             try {
-                predictions.addAll(Engine.await(submitted.getFirst()));
+                predictions.addAll(EngineControl.await(submitted.getFirst()));
                 submitted.removeFirst();
                 done += tokens;
                 going = listener.accept(done, total);
@@ -398,7 +399,7 @@ public final class Scorer {
      */
     public Ranking rank(int[] prompt, List<int[]> choices, ScoringOptions options, ScoringListener listener) {
         int most = model.decoder().config().contextLength() + 1;
-        engine.checkCaller();
+        engine.control().checkCaller().run();
         if (prompt.length == 0) {
             throw new InputException("prompt: expected at least one token, got none");
         }

@@ -88,7 +88,7 @@ class WorkTest {
         try (CausalLM model = CausalLM.load(folder)) {
             Engine engine = Engine.shared(model);
             GenerationOptions options =
-                    GenerationOptions.builder().maxNewTokens(5).seed(1).build();
+                    GenerationOptions.DEFAULT.withMaxNewTokens(5).withSeed(1);
             engine.submit(new GenerationRequest(new int[] {1, 2, 3}, options), TokenListener.NONE)
                     .join();
             engine.score(new int[] {1, 2, 3, 4, 5}, 1, 0).join();

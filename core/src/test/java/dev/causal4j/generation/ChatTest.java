@@ -5,9 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.InputException;
+import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
+import dev.causal4j.constraint.RecordSchema;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
@@ -22,7 +25,6 @@ import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -61,7 +63,12 @@ class ChatTest {
     }
 
     private static GenerationOptions options(int maxNewTokens) {
-        return GenerationOptions.builder().maxNewTokens(maxNewTokens).build();
+        return GenerationOptions.DEFAULT.withMaxNewTokens(maxNewTokens);
+    }
+
+    private static Generation again(Chat chat) {
+        chat.regenerate(Answer.Listener.NONE);
+        return chat.last().orElseThrow().generation();
     }
 
     private String prompt(Generation answer) {
@@ -110,25 +117,22 @@ class ChatTest {
         assertThat(format.ends()).contains(EOS, end);
         GenerationRequest request = format.request(List.of(new Message("user", "a")), options(3));
         assertThat(request.options().eos()).hasValue(format.ends());
-        Generation forced = chat().options(
-                        options(7).toBuilder().logitBias(Map.of(end, 1000.0)).build())
-                .send("One");
+        Generation forced =
+                chat().options(options(7).withLogitBias(Map.of(end, 1000.0))).send("One");
         assertThat(forced.finishReason()).isEqualTo(FinishReason.EOS);
         assertThat(forced.text()).isEmpty();
-        Chat plain =
-                Chat.of(model).options(options(9).toBuilder().stop(List.of("x")).build());
+        Chat plain = Chat.of(model).options(options(9).withStop(List.of("x")));
         assertThat(Chat.Format.of(model).template().isPlain()).isTrue();
-        plain.sendThrough(
-                plainly -> {
+        plain.through((plainly, _) -> {
                     assertThat(plainly.options().stop()).containsExactly("x", "\nUser:");
                     return forced;
-                },
-                "One");
+                })
+                .send("One");
     }
 
     @Test
     void optionsMayReplaceWhatEndsATurn() {
-        GenerationOptions none = options(3).toBuilder().eos(Set.of()).build();
+        GenerationOptions none = options(3).withEos(Set.of());
         assertThat(format.request(List.of(new Message("user", "a")), none)
                         .options()
                         .eos())
@@ -153,7 +157,7 @@ class ChatTest {
     void anotherAnswerHasTheNextSeedAndAnotherMessageTheFirst() {
         Chat chat = chat();
         Generation first = chat.send("One");
-        Generation again = chat.regenerate(TokenListener.NONE);
+        Generation again = again(chat);
         assertThat(again.promptTokens()).isEqualTo(first.promptTokens());
         assertThat(again.seed()).isEqualTo(first.seed() + 1);
         assertThat(again.text()).isNotEqualTo(first.text());
@@ -178,7 +182,7 @@ class ChatTest {
         }
         assertThat(chat.turns()).isEqualTo(12);
         assertThat(chat.leftOut()).isBetween(1, 11);
-        Generation again = chat.regenerate(TokenListener.NONE);
+        Generation again = again(chat);
         assertThat(prompt(again).split("user\n", -1)).hasSize(12 - chat.leftOut() + 1);
         assertThat(chat.undo().leftOut()).isZero();
         assertThat(chat.clear().messages()).containsExactly(new Message("system", "Hi"));
@@ -195,9 +199,9 @@ class ChatTest {
         assertThat(chat.messages()).isEqualTo(before);
         assertThat(chat.leftOut()).isZero();
         assertThatIllegalStateException()
-                .isThrownBy(() -> chat.regenerateThrough(_ -> {
+                .isThrownBy(() -> again(chat.through((_, _) -> {
                     throw new IllegalStateException("no");
-                }));
+                })));
         assertThat(chat.messages()).isEqualTo(before);
     }
 
@@ -235,20 +239,36 @@ class ChatTest {
     void aFailedAttemptIsNotCounted() {
         Chat chat = chat();
         Generation first = chat.send("One");
-        chat.regenerate(TokenListener.NONE);
-        for (String more : List.of("", "Two")) {
-            assertThatIllegalStateException().isThrownBy(() -> {
-                Function<GenerationRequest, Generation> fails = _ -> {
-                    throw new IllegalStateException("no");
-                };
-                if (more.isEmpty()) {
-                    chat.regenerateThrough(fails);
-                } else {
-                    chat.sendThrough(fails, more);
-                }
-            });
-        }
-        assertThat(chat.regenerate(TokenListener.NONE).seed()).isEqualTo(first.seed() + 2);
+        again(chat);
+        chat.through((_, _) -> {
+            throw new IllegalStateException("no");
+        });
+        assertThatIllegalStateException().isThrownBy(() -> again(chat));
+        assertThatIllegalStateException().isThrownBy(() -> chat.send("Two"));
+        chat.through(new Generator(model)::relay);
+        assertThat(again(chat).seed()).isEqualTo(first.seed() + 2);
+    }
+
+    private enum Mood {
+        CALM,
+        MERRY
+    }
+
+    private record Visit(Mood mood, boolean alone) {}
+
+    @Test
+    void anAnswerMayBeARecord() throws FormatException {
+        Chat chat = chat().tools(List.of(RecordSchema.of(Visit.class).tool("visit", "Visits.")));
+        chat.options(options(60));
+        Visit visit = chat.ask("How was it?", Visit.class);
+        String document = (String) chat.messages().getLast().fields().get("content");
+        assertThat(document).contains(visit.mood().name()).contains("" + visit.alone());
+        assertThat(prompt(chat.last().orElseThrow().generation())).doesNotContain("Visits.");
+        List<Message> before = chat.messages();
+        chat.options(options(2));
+        assertThatThrownBy(() -> chat.ask("And now?", Visit.class)).isInstanceOf(FormatException.class);
+        assertThat(chat.messages()).isEqualTo(before);
+        assertThat(chat.send("And then?").constrained()).isEmpty();
     }
 
     @Test

@@ -90,12 +90,15 @@ abstract class ConstrainedFixture {
         return new OneOf(List.of(texts));
     }
 
-    static GenerationOptions.Builder options(Constraint constraint) {
-        return GenerationOptions.builder().maxNewTokens(100).eos(Set.of(END)).constraint(constraint);
+    static GenerationOptions options(Constraint constraint) {
+        return GenerationOptions.DEFAULT
+                .withMaxNewTokens(100)
+                .withEos(Set.of(END))
+                .withConstraint(constraint);
     }
 
-    Generation generated(GenerationOptions.Builder options) {
-        return new Generator(model).generate(PROMPT, options.build());
+    Generation generated(GenerationOptions options) {
+        return new Generator(model).generate(PROMPT, options);
     }
 
     /** The distribution after tokens, as logarithms. */

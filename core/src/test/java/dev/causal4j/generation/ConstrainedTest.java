@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ConstrainedTest extends ConstrainedFixture {
     @Test
     void massesAreThoseOfTheModelsOwnDistribution() {
-        Generation made = generated(options(oneOf("abc", "abd", "ab", "xyz")).logProbabilities(0));
+        Generation made = generated(options(oneOf("abc", "abd", "ab", "xyz")).withLogProbabilities(0));
         List<Double> masses = made.constrained().orElseThrow().logMasses().orElseThrow();
         assertThat(masses).hasSameSizeAs(made.predictions());
         double sum = 0;
@@ -84,9 +84,7 @@ class ConstrainedTest extends ConstrainedFixture {
                 }
             };
             Generation made = new Generator(whole)
-                    .generate(
-                            PROMPT,
-                            options(all).logProbabilities(0).maxNewTokens(20).build());
+                    .generate(PROMPT, options(all).withLogProbabilities(0).withMaxNewTokens(20));
             assertThat(made.constrained().orElseThrow().lostLogProbability()).contains(0.0);
         }
     }
@@ -97,19 +95,19 @@ class ConstrainedTest extends ConstrainedFixture {
     void tokensAreTheSameWithAndWithoutLogProbabilities(int rows) {
         List<GenerationRequest> requests = new ArrayList<>();
         for (int i = 0; i < Whole.or(40, 16); i++) {
-            GenerationOptions.Builder options = options(
+            GenerationOptions options = options(
                             i % 3 == 0
                                     ? oneOf("abcdefghijklmnopqrstuvwxyz" + "0123456789".repeat(3), "abcdz")
                                     : i % 3 == 1 ? oneOf("a0", "a1b2c3", "aXYZXYZXYZ!", "b") : oneOf("zzzzzzzz"))
-                    .seed(i)
-                    .maxNewTokens(i % 7 == 0 ? 9 : 90)
-                    .stop(i % 10 == 9 ? List.of("fgh") : List.of());
+                    .withSeed(i)
+                    .withMaxNewTokens(i % 7 == 0 ? 9 : 90)
+                    .withStop(i % 10 == 9 ? List.of("fgh") : List.of());
             if (i % 2 == 0) {
-                options.logProbabilities(0);
+                options = options.withLogProbabilities(0);
             }
             int length = 3 + i % 5;
             requests.add(
-                    new GenerationRequest(new Random(i / 8).ints(length, 1, 256).toArray(), options.build()));
+                    new GenerationRequest(new Random(i / 8).ints(length, 1, 256).toArray(), options));
         }
         DraftSource wrong = (tokens, length, most, into) -> {
             for (int i = 0; i < most; i++) {
@@ -123,10 +121,8 @@ class ConstrainedTest extends ConstrainedFixture {
                     .toList();
             for (int i = 0; i < all.size(); i++) {
                 Generation made = all.get(i).join();
-                GenerationOptions other = requests.get(i).options().toBuilder()
-                        .logProbabilities(0)
-                        .rule((_, _) -> {})
-                        .build();
+                GenerationOptions other =
+                        requests.get(i).options().withLogProbabilities(0).withRule((_, _) -> {});
                 Generation alone = new Generator(model).generate(requests.get(i).prompt(), other);
                 assertThat(made.tokens()).containsExactly(alone.tokens());
                 assertThat(made.pieces()).isEqualTo(alone.pieces());
@@ -164,17 +160,17 @@ class ConstrainedTest extends ConstrainedFixture {
                 Optional.empty());
         List<GenerationRequest> requests = new ArrayList<>();
         for (int i = 0; i < 64; i++) {
-            GenerationOptions.Builder options = GenerationOptions.builder()
-                    .maxNewTokens(40 + i)
-                    .eos(Set.of(END))
-                    .seed(i)
-                    .temperature(i % 5 == 0 ? 0 : 1.2);
-            constraints.get(i % 4).ifPresent(options::constraint);
+            GenerationOptions options = GenerationOptions.DEFAULT
+                    .withMaxNewTokens(40 + i)
+                    .withEos(Set.of(END))
+                    .withSeed(i)
+                    .withTemperature(i % 5 == 0 ? 0 : 1.2);
+            options = constraints.get(i % 4).map(options::withConstraint).orElse(options);
             if (i % 3 == 0) {
-                options.logProbabilities(i % 2);
+                options = options.withLogProbabilities(i % 2);
             }
             requests.add(new GenerationRequest(
-                    new Random(i / 16).ints(20 + i / 16, 1, 256).toArray(), options.build()));
+                    new Random(i / 16).ints(20 + i / 16, 1, 256).toArray(), options));
         }
         EngineOptions options = EngineOptions.DEFAULT
                 .withParallel(64)
@@ -210,7 +206,7 @@ class ConstrainedTest extends ConstrainedFixture {
     void aFewestNumberOfTokensHoldsBackOnlyAnEndThatIsAChoice() {
         for (int seed = 0; seed < 20; seed++) {
             Generation made =
-                    generated(options(oneOf("a", "ab")).minNewTokens(50).seed(seed));
+                    generated(options(oneOf("a", "ab")).withMinNewTokens(50).withSeed(seed));
             assertThat(made.text()).isEqualTo("ab");
             assertThat(made.finishReason()).isEqualTo(FinishReason.STOP);
         }
@@ -252,9 +248,8 @@ class ConstrainedTest extends ConstrainedFixture {
         try (Engine engine = new Engine(model)) {
             List<CompletableFuture<Generation>> all = new ArrayList<>();
             for (int i = 0; i < 9; i++) {
-                GenerationOptions options = options(i == 4 ? fails : Constraint.regex("[a-z]{12}"))
-                        .seed(i)
-                        .build();
+                GenerationOptions options =
+                        options(i == 4 ? fails : Constraint.regex("[a-z]{12}")).withSeed(i);
                 all.add(engine.submit(new GenerationRequest(PROMPT, options), TokenListener.NONE));
             }
             for (int i = 0; i < 9; i++) {
@@ -273,7 +268,7 @@ class ConstrainedTest extends ConstrainedFixture {
     @Test
     void aListenerEndsARunOfForcedTokensWhereItWants() {
         List<String> heard = new ArrayList<>();
-        GenerationOptions options = options(oneOf("abcdefghij", "x")).seed(2).build();
+        GenerationOptions options = options(oneOf("abcdefghij", "x")).withSeed(2);
         Generation made = new Generator(model)
                 .generate(List.of(new GenerationRequest(PROMPT, options)), token -> {
                     heard.add(token.text());
@@ -319,8 +314,8 @@ class ConstrainedTest extends ConstrainedFixture {
         int size = llama.vocabularySize();
         try (CausalLM small = CausalLM.create(SmallModels.gpt2(size, 64, 40, 2, 4), 5, DType.F32, llama)) {
             int[] prompt = llama.encode("Answer:");
-            GenerationOptions.Builder options = options(given).eos(Set.of()).maxNewTokens(answer.length - 1);
-            Generation made = new Generator(small).generate(prompt, options.build());
+            GenerationOptions options = options(given).withEos(Set.of()).withMaxNewTokens(answer.length - 1);
+            Generation made = new Generator(small).generate(prompt, options);
             assertThat(made.tokens()).containsExactly(Arrays.copyOf(answer, answer.length - 1));
             assertThat(made.text()).isEqualTo("{");
         }
@@ -328,8 +323,7 @@ class ConstrainedTest extends ConstrainedFixture {
 
     @Test
     void withoutAConstraintThereIsNothingToTell() {
-        Generation free = new Generator(model)
-                .generate(PROMPT, GenerationOptions.builder().maxNewTokens(3).build());
+        Generation free = new Generator(model).generate(PROMPT, GenerationOptions.DEFAULT.withMaxNewTokens(3));
         assertThat(free.constrained()).isEqualTo(Optional.empty());
     }
 }

@@ -81,28 +81,30 @@ class DraftSourceTest {
         return new Random(seed).ints(length, 0, 256).toArray();
     }
 
-    private static GenerationOptions.Builder options(int tokens, int seed) {
-        return GenerationOptions.builder().maxNewTokens(tokens).seed(seed).logProbabilities(2);
+    private static GenerationOptions options(int tokens, int seed) {
+        return GenerationOptions.DEFAULT.withMaxNewTokens(tokens).withSeed(seed).withLogProbabilities(2);
     }
 
     /** Every way to choose and to end. */
     private static List<GenerationRequest> requests() {
-        List<GenerationOptions.Builder> options = List.of(
-                options(150, 1).temperature(0),
+        List<GenerationOptions> options = List.of(
+                options(150, 1).withTemperature(0),
                 options(150, 2),
-                options(90, 3).temperature(0.7).topK(50).topP(0.9),
-                options(90, 4).repetitionPenalty(1.3).frequencyPenalty(0.4).presencePenalty(0.2),
-                options(90, 5).minP(0.1).typicalP(0.9).logitBias(java.util.Map.of(7, 3.0, 8, -4.0)),
-                options(200, 6).temperature(1.5).stop(List.of("a", "\u0001\u0002", "zz")),
-                options(200, 7).eos(Set.of(3, 77)).minNewTokens(30),
+                options(90, 3).withTemperature(0.7).withTopK(50).withTopP(0.9),
+                options(90, 4)
+                        .withRepetitionPenalty(1.3)
+                        .withFrequencyPenalty(0.4)
+                        .withPresencePenalty(0.2),
+                options(90, 5).withMinP(0.1).withTypicalP(0.9).withLogitBias(java.util.Map.of(7, 3.0, 8, -4.0)),
+                options(200, 6).withTemperature(1.5).withStop(List.of("a", "\u0001\u0002", "zz")),
+                options(200, 7).withEos(Set.of(3, 77)).withMinNewTokens(30),
                 options(CONTEXT, 8),
                 options(1, 9),
                 options(2, 10),
-                ConstrainedFixture.options(FORCING).seed(11).logProbabilities(2),
-                ConstrainedFixture.options(FORCING).seed(12).temperature(3));
+                ConstrainedFixture.options(FORCING).withSeed(11).withLogProbabilities(2),
+                ConstrainedFixture.options(FORCING).withSeed(12).withTemperature(3));
         return IntStream.range(0, options.size())
-                .mapToObj(i -> new GenerationRequest(
-                        prompt(i / 2, i % 3 == 0 ? 70 : 20), options.get(i).build()))
+                .mapToObj(i -> new GenerationRequest(prompt(i / 2, i % 3 == 0 ? 70 : 20), options.get(i)))
                 .toList();
     }
 
@@ -207,8 +209,7 @@ class DraftSourceTest {
     })
     void rightGuessesSaveSteps(Shape shape, int most) throws IOException {
         try (CausalLM model = shape.model()) {
-            GenerationRequest request =
-                    new GenerationRequest(prompt(1, 20), options(120, 1).build());
+            GenerationRequest request = new GenerationRequest(prompt(1, 20), options(120, 1));
             Generation expected = new Generator(model).generate(request.prompt(), request.options());
             int[] steps = {0};
             DraftSource right = knowing(List.of(expected), 100);
@@ -229,14 +230,10 @@ class DraftSourceTest {
         try (CausalLM model = Shape.PLAIN.model()) {
             List<int[]> called = new ArrayList<>();
             LogitRule rule = (logits, soFar) -> called.add(Arrays.copyOf(soFar.tokens(), soFar.length()));
-            GenerationOptions plain = options(100, 1).stop(List.of("q")).build();
+            GenerationOptions plain = options(100, 1).withStop(List.of("q"));
             Generation expected = new Generator(model).generate(prompt(1, 20), plain);
             try (Engine engine = new Engine(model, EngineOptions.DEFAULT, knowing(List.of(expected), right), 16)) {
-                Generation made = all(
-                                engine,
-                                List.of(new GenerationRequest(
-                                        prompt(1, 20),
-                                        plain.toBuilder().rule(rule).build())))
+                Generation made = all(engine, List.of(new GenerationRequest(prompt(1, 20), plain.withRule(rule))))
                         .getFirst();
                 assertEqual(made, expected);
             }
@@ -260,9 +257,7 @@ class DraftSourceTest {
             CausalLM damaged = SmallModels.withHead(model, bad, good);
             GenerationRequest request = new GenerationRequest(
                     new int[] {1, 2, 3},
-                    options(100, 1)
-                            .logitBias(java.util.Map.of(250, Double.NEGATIVE_INFINITY))
-                            .build());
+                    options(100, 1).withLogitBias(java.util.Map.of(250, Double.NEGATIVE_INFINITY)));
             Generation expected = new Generator(damaged).generate(request.prompt(), request.options());
             DraftSource source = (tokens, length, most, into) -> {
                 Arrays.fill(into, 250);
@@ -271,8 +266,7 @@ class DraftSourceTest {
             try (Engine engine = new Engine(damaged, EngineOptions.DEFAULT, source, 7)) {
                 assertEqual(all(engine, List.of(request)).getFirst(), expected);
                 GenerationRequest forced = new GenerationRequest(
-                        new int[] {1, 2, 3},
-                        options(100, 1).logitBias(java.util.Map.of(250, 1e6)).build());
+                        new int[] {1, 2, 3}, options(100, 1).withLogitBias(java.util.Map.of(250, 1e6)));
                 assertThatThrownBy(() -> all(engine, List.of(forced)))
                         .hasRootCauseInstanceOf(NonFiniteException.class)
                         .hasStackTraceContaining("with NaN at position 3");
@@ -285,8 +279,8 @@ class DraftSourceTest {
     void rowsOfASequenceMayLieInSeveralChunksOfLogits() {
         try (CausalLM wide = CausalLM.create(SmallModels.gpt2(900_001, 60, 4, 1, 1), 5, DType.F32)) {
             List<GenerationRequest> requests = IntStream.range(0, 2)
-                    .mapToObj(i -> new GenerationRequest(
-                            prompt(i, 5), options(30, i).temperature(i).build()))
+                    .mapToObj(i ->
+                            new GenerationRequest(prompt(i, 5), options(30, i).withTemperature(i)))
                     .toList();
             List<Generation> expected = requests.stream()
                     .map(each -> new Generator(wide).generate(each.prompt(), each.options()))
@@ -329,16 +323,14 @@ class DraftSourceTest {
     @EnumSource(names = {"PLAIN", "CONVOLUTIONS", "DELTA_NETS", "STATE_SPACES"})
     void onlyTakenTokensAreKeptForOthers(Shape shape) throws IOException {
         try (CausalLM model = shape.model()) {
-            GenerationRequest request =
-                    new GenerationRequest(prompt(1, 60), options(150, 1).build());
+            GenerationRequest request = new GenerationRequest(prompt(1, 60), options(150, 1));
             Generation expected = new Generator(model).generate(request.prompt(), request.options());
             EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(1 << 26);
             try (Engine engine = new Engine(model, options, knowing(List.of(expected), 3), 16)) {
                 assertEqual(all(engine, List.of(request)).getFirst(), expected);
                 int[] turn = IntStream.concat(IntStream.of(whole(expected)), IntStream.of(prompt(2, 30)))
                         .toArray();
-                GenerationRequest next =
-                        new GenerationRequest(turn, options(50, 1).build());
+                GenerationRequest next = new GenerationRequest(turn, options(50, 1));
                 Generation made = all(engine, List.of(next)).getFirst();
                 assertThat(made.timing().cachedTokens()).isEqualTo(60 + 150 - 1);
                 assertEqual(made, new Generator(model).generate(turn, next.options()));
@@ -351,8 +343,7 @@ class DraftSourceTest {
     @ValueSource(ints = {0, 16})
     void aSequenceWithRecurrentLayersThatFailsEndsAlone(int most) throws IOException {
         try (CausalLM model = Shape.STATE_SPACES.model()) {
-            GenerationRequest good =
-                    new GenerationRequest(prompt(1, 20), options(60, 1).build());
+            GenerationRequest good = new GenerationRequest(prompt(1, 20), options(60, 1));
             Generation expected = new Generator(model).generate(good.prompt(), good.options());
             LogitRule broken = (logits, soFar) -> {
                 if (soFar.length() > 30) {
@@ -361,9 +352,7 @@ class DraftSourceTest {
             };
             try (Engine engine = new Engine(model, EngineOptions.DEFAULT, knowing(List.of(expected), 3), most)) {
                 CompletableFuture<Generation> failing = engine.submit(
-                        new GenerationRequest(
-                                prompt(1, 20), options(60, 1).rule(broken).build()),
-                        TokenListener.NONE);
+                        new GenerationRequest(prompt(1, 20), options(60, 1).withRule(broken)), TokenListener.NONE);
                 assertEqual(all(engine, List.of(good)).getFirst(), expected);
                 assertThatThrownBy(failing::join).hasRootCauseMessage("a rule's");
             }
@@ -374,8 +363,7 @@ class DraftSourceTest {
     @EnumSource(names = {"PLAIN", "DELTA_NETS"})
     void aListenerHearsTheTokensOfAStepOneByOneAndMayStopBetween(Shape shape) throws IOException {
         try (CausalLM model = shape.model()) {
-            GenerationRequest request =
-                    new GenerationRequest(prompt(1, 20), options(60, 1).build());
+            GenerationRequest request = new GenerationRequest(prompt(1, 20), options(60, 1));
             Generation expected = new Generator(model).generate(request.prompt(), request.options());
             try (Engine engine = new Engine(model, EngineOptions.DEFAULT, knowing(List.of(expected), 50), 16)) {
                 List<Integer> heard = new ArrayList<>();

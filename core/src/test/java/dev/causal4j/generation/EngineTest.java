@@ -30,12 +30,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Sequences of many callers: equal bits, pages, order, failures. */
 class EngineTest extends EngineFixture {
-    private static GenerationOptions.Builder options(int tokens, int seed) {
-        return GenerationOptions.builder().maxNewTokens(tokens).seed(seed);
+    private static GenerationOptions options(int tokens, int seed) {
+        return GenerationOptions.DEFAULT.withMaxNewTokens(tokens).withSeed(seed);
     }
 
     private static GenerationRequest request(int[] prompt, int tokens, int seed) {
-        return new GenerationRequest(prompt, options(tokens, seed).build());
+        return new GenerationRequest(prompt, options(tokens, seed));
     }
 
     @ParameterizedTest
@@ -111,7 +111,7 @@ class EngineTest extends EngineFixture {
                     .as("what was generated, too")
                     .isEqualTo(399);
             GenerationRequest salted =
-                    new GenerationRequest(first, options(1, 1).cacheSalt("mine").build());
+                    new GenerationRequest(first, options(1, 1).withCacheSalt("mine"));
             assertThat(engine.submit(salted, TokenListener.NONE).join().timing().cachedTokens())
                     .as("another salt")
                     .isZero();
@@ -149,7 +149,7 @@ class EngineTest extends EngineFixture {
             int free = pages.freePages();
             Generator alone = new Generator(windowed);
             List<int[]> expected = prompts.stream()
-                    .map(each -> alone.generate(each, options(20, 1).build()).tokens())
+                    .map(each -> alone.generate(each, options(20, 1)).tokens())
                     .toList();
             List<KVCache> others = fill(windowed, 70);
             EngineOptions options =
@@ -264,8 +264,8 @@ class EngineTest extends EngineFixture {
             }
         };
         try (Engine engine = new Engine(model)) {
-            GenerationRequest bad = new GenerationRequest(
-                    prompt(1, 10), options(20, 1).rule(broken).build());
+            GenerationRequest bad =
+                    new GenerationRequest(prompt(1, 10), options(20, 1).withRule(broken));
             CompletableFuture<Generation> failing = engine.submit(bad, TokenListener.NONE);
             CompletableFuture<Generation> listening = engine.submit(request(prompt(2, 10), 20, 1), token -> {
                 throw new AssertionError("a listener's");
@@ -425,9 +425,7 @@ class EngineTest extends EngineFixture {
         assertThat(waiting.join().tokens()).hasSize(3);
         CompletableFuture<Generation> nested = engine.submit(
                 request(prompt(1, 3), 3, 1),
-                token -> new Generator(engine)
-                                .generate(prompt(1, 3), options(1, 1).build())
-                        != null);
+                token -> new Generator(engine).generate(prompt(1, 3), options(1, 1)) != null);
         assertThatThrownBy(nested::join)
                 .hasRootCauseMessage("engine: expected a call from another thread, got one from a listener");
         engine.close();

@@ -60,7 +60,7 @@ class ExactDrawsTest extends ConstrainedFixture {
         Map<String, Double> weights = new HashMap<>();
         double all = 0;
         for (int seed = 0; seed < 3000; seed++) {
-            Generation made = generated(options(new OneOf(texts)).seed(seed).logProbabilities(0));
+            Generation made = generated(options(new OneOf(texts)).withSeed(seed).withLogProbabilities(0));
             double weight = made.constrained().orElseThrow().weight().orElseThrow();
             weights.merge(made.text(), weight, Double::sum);
             all += weight;
@@ -102,11 +102,12 @@ class ExactDrawsTest extends ConstrainedFixture {
         long seed = 0;
         int accepted = 400;
         for (int i = 0; i < accepted; i++) {
-            GenerationRequest request = new GenerationRequest(
-                    PROMPT, options(half).seed(seed).eos(Set.of()).build());
+            GenerationRequest request =
+                    new GenerationRequest(PROMPT, options(half).withSeed(seed).withEos(Set.of()));
             Generation drawn = generator.drawExactly(request, 100);
             counts.merge(drawn.tokens()[0], 1, Integer::sum);
-            assertThat(generated(options(half).seed(drawn.seed()).eos(Set.of())).tokens())
+            assertThat(generated(options(half).withSeed(drawn.seed()).withEos(Set.of()))
+                            .tokens())
                     .containsExactly(drawn.tokens());
             seed = drawn.seed() + 1;
         }
@@ -123,25 +124,24 @@ class ExactDrawsTest extends ConstrainedFixture {
     void exactDrawsRefuseWhatDistortsThemAndGiveUp() {
         Generator generator = new Generator(model);
         Constraint some = oneOf("qqqqqqqqqq", "zzzzzzzzzz");
-        for (GenerationOptions.Builder each : List.of(
-                GenerationOptions.builder(),
-                options(some).temperature(0.5),
-                options(some).topK(3),
-                options(some).minNewTokens(2),
-                options(some).presencePenalty(1),
-                options(some).rule((_, _) -> {}),
-                options(some).stop(List.of("z")))) {
-            GenerationRequest request = new GenerationRequest(PROMPT, each.build());
+        for (GenerationOptions each : List.of(
+                GenerationOptions.DEFAULT,
+                options(some).withTemperature(0.5),
+                options(some).withTopK(3),
+                options(some).withMinNewTokens(2),
+                options(some).withPresencePenalty(1),
+                options(some).withRule((_, _) -> {}),
+                options(some).withStop(List.of("z")))) {
+            GenerationRequest request = new GenerationRequest(PROMPT, each);
             assertThatThrownBy(() -> generator.drawExactly(request, 10))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageStartingWith("exact sampling: expected a constraint, temperature 1");
         }
-        GenerationRequest request = new GenerationRequest(PROMPT, options(some).build());
+        GenerationRequest request = new GenerationRequest(PROMPT, options(some));
         assertThatThrownBy(() -> generator.drawExactly(request, 40))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageStartingWith("exact sampling: expected a text that is accepted in 40 tries, got none, with");
-        GenerationRequest cut =
-                new GenerationRequest(PROMPT, options(some).maxNewTokens(3).build());
+        GenerationRequest cut = new GenerationRequest(PROMPT, options(some).withMaxNewTokens(3));
         assertThatThrownBy(() -> generator.drawExactly(cut, 3)).hasMessageContaining("weights of 0.0 on average");
     }
 
@@ -150,7 +150,7 @@ class ExactDrawsTest extends ConstrainedFixture {
         Scorer scorer = new Scorer(model);
         Constraint some = oneOf("abc", "abd", "ab", "xyz");
         for (int seed = 0; seed < 6; seed++) {
-            Generation made = generated(options(some).seed(seed).logProbabilities(0));
+            Generation made = generated(options(some).withSeed(seed).withLogProbabilities(0));
             int[] tokens = IntStream.of(made.tokens()).filter(id -> id != END).toArray();
             Scorer.ConstrainedScore score = scorer.score(PROMPT, tokens, some);
             assertThat(score.isAllowed()).isTrue();

@@ -8,6 +8,7 @@ import dev.causal4j.generation.GenerationOptions.Setting;
 import java.lang.invoke.MethodType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -22,12 +23,10 @@ class GenerationOptionsTest {
     @Test
     void optionsAreCopiedWithAndWithoutChanges() {
         List<String> stop = new ArrayList<>(List.of("a"));
-        GenerationOptions.Builder builder =
-                GenerationOptions.builder().stop(stop).seed(5);
-        GenerationOptions options = builder.build();
+        GenerationOptions options = GenerationOptions.DEFAULT.withStop(stop).withSeed(5);
         stop.add("b");
-        builder.seed(7).rule((_, _) -> {});
-        GenerationOptions other = options.toBuilder().seed(6).maxNewTokens(3).build();
+        assertThat(options.withSeed(7).withRule((_, _) -> {}).rules()).hasSize(1);
+        GenerationOptions other = options.withSeed(6).withMaxNewTokens(3);
         assertThat(options.stop()).containsExactly("a");
         assertThat(options.rules()).isEmpty();
         assertThat(options.seed()).isEqualTo(5);
@@ -39,40 +38,44 @@ class GenerationOptionsTest {
 
     @Test
     void optionsDescribeThemselvesButForTheSalt() {
-        assertThat(GenerationOptions.builder()
-                        .topP(0.9)
-                        .stop(List.of("a"))
-                        .cacheSalt("secret")
-                        .build()
+        assertThat(GenerationOptions.DEFAULT
+                        .withTopP(0.9)
+                        .withStop(List.of("a"))
+                        .withCacheSalt("secret")
                         .toString())
                 .startsWith("GenerationOptions[maxNewTokens=128, minNewTokens=0, temperature=1.0, topK=0, topP=0.9, ")
                 .endsWith(
                         "rules=[], constraint=none, stop=[a], eos=the model's, logProbabilities=none, truncatePrompt=false,"
-                                + " specialTokens=AS_TEXT]")
+                                + " specialTokens=AS_TEXT, deadline=none]")
                 .contains("noRepeatNgramSize=0, frequencyPenalty=0.0, presencePenalty=0.0, seed=0, logitBias={}, ")
                 .doesNotContain("secret");
     }
 
     @Test
+    void severalNumbersAreComparedWithEachOther() {
+        GenerationOptions options =
+                GenerationOptions.DEFAULT.with(Map.of(Setting.MIN_NEW_TOKENS, 200, Setting.MAX_NEW_TOKENS, 300));
+        assertThat(options.minNewTokens()).isEqualTo(200);
+        assertThat(options.with(Setting.SEED, null)).isEqualTo(options);
+    }
+
+    @Test
     void optionsOfEqualSettingsAreEqual() {
-        GenerationOptions options = GenerationOptions.builder()
-                .topP(0.9)
-                .seed(3)
-                .logitBias(Map.of(5, 1.0))
-                .stop(List.of("a"))
-                .build();
-        assertThat(options.toBuilder().build()).isEqualTo(options).hasSameHashCodeAs(options);
-        assertThat(GenerationOptions.builder()
-                        .logitBias(Map.of(5, 1.0))
-                        .stop(List.of("a"))
-                        .set(Setting.SEED, 3)
-                        .set(Setting.TOP_P, 0.9)
-                        .set(Setting.TOP_K, 0L)
-                        .build())
+        GenerationOptions options = GenerationOptions.DEFAULT
+                .withTopP(0.9)
+                .withSeed(3)
+                .withLogitBias(Map.of(5, 1.0))
+                .withStop(List.of("a"));
+        assertThat(GenerationOptions.DEFAULT
+                        .withLogitBias(Map.of(5, 1.0))
+                        .withStop(List.of("a"))
+                        .with(Setting.SEED, 3)
+                        .with(Setting.TOP_P, 0.9)
+                        .with(Setting.TOP_K, 0L))
                 .isEqualTo(options)
                 .hasSameHashCodeAs(options);
-        assertThat(options.toBuilder().topK(1).build()).isNotEqualTo(options);
-        assertThat(options.toBuilder().cacheSalt("mine").build()).isNotEqualTo(options);
+        assertThat(options.withTopK(1)).isNotEqualTo(options);
+        assertThat(options.withCacheSalt("mine")).isNotEqualTo(options);
     }
 
     @Test
@@ -82,33 +85,31 @@ class GenerationOptionsTest {
         assertThat(Setting.NO_REPEAT_NGRAM_SIZE.camel()).isEqualTo("noRepeatNgramSize");
     }
 
-    /** The builder has the names and types of the table. */
+    /** The methods have the names and types of the table. */
     @Test
-    void eachSettingHasASetterOfItsName() throws ReflectiveOperationException {
+    void eachSettingHasAMethodOfItsName() throws ReflectiveOperationException {
         for (Setting setting : Setting.values()) {
             Number one = setting.parse("1");
-            GenerationOptions.Builder builder = GenerationOptions.builder();
-            GenerationOptions.Builder.class
+            String camel = setting.camel();
+            Object options = GenerationOptions.class
                     .getMethod(
-                            setting.camel(),
+                            "with" + camel.substring(0, 1).toUpperCase(Locale.ROOT) + camel.substring(1),
                             MethodType.methodType(one.getClass()).unwrap().returnType())
-                    .invoke(builder, one);
-            assertThat(builder.build().number(setting)).as(setting.camel()).isEqualTo(one);
+                    .invoke(GenerationOptions.DEFAULT, one);
+            assertThat(((GenerationOptions) options).number(setting)).as(camel).isEqualTo(one);
             assertThat(GenerationOptions.DEFAULT.number(setting)).isEqualTo(setting.standard());
         }
     }
 
     @Test
     void greedyChoiceIsPlainUnlessSomethingChangesOrBansALogit() {
-        GenerationOptions plain = GenerationOptions.builder().temperature(0).build();
+        GenerationOptions plain = GenerationOptions.DEFAULT.withTemperature(0);
         assertThat(plain.isPlainGreedy()).isTrue();
         assertThat(GenerationOptions.DEFAULT.isPlainGreedy()).isFalse();
-        assertThat(plain.toBuilder().presencePenalty(1).build().isPlainGreedy()).isFalse();
-        assertThat(plain.toBuilder()
-                        .constraint(_ -> {
+        assertThat(plain.withPresencePenalty(1).isPlainGreedy()).isFalse();
+        assertThat(plain.withConstraint(_ -> {
                             throw new IllegalStateException();
                         })
-                        .build()
                         .isPlainGreedy())
                 .isFalse();
     }
@@ -123,58 +124,57 @@ class GenerationOptionsTest {
 
     @ParameterizedTest
     @MethodSource("badSettings")
-    void aBadSettingIsRefusedInOneLine(UnaryOperator<GenerationOptions.Builder> setting, String message) {
+    void aBadSettingIsRefusedInOneLine(UnaryOperator<GenerationOptions> setting, String message) {
         assertRefused(setting, message);
     }
 
     static Stream<Arguments> badSettings() {
         return Stream.of(
-                bad(b -> b.temperature(Double.NaN), "temperature: expected a finite number >= 0, got NaN"),
-                bad(b -> b.temperature(-0.5), "temperature: expected a finite number >= 0, got -0.5"),
+                bad(b -> b.withTemperature(Double.NaN), "temperature: expected a finite number >= 0, got NaN"),
+                bad(b -> b.withTemperature(-0.5), "temperature: expected a finite number >= 0, got -0.5"),
                 bad(
-                        b -> b.temperature(Double.POSITIVE_INFINITY),
+                        b -> b.withTemperature(Double.POSITIVE_INFINITY),
                         "temperature: expected a finite number >= 0, got Infinity"),
-                bad(b -> b.logProbabilities(-1), "logprobs: expected a whole number >= 0, got -1"),
-                bad(b -> b.topP(0), "top-p: expected a number in (0, 1], got 0.0"),
-                bad(b -> b.topP(1.5), "top-p: expected a number in (0, 1], got 1.5"),
-                bad(b -> b.topP(Double.NaN), "top-p: expected a number in (0, 1], got NaN"),
-                bad(b -> b.minP(-0.1), "min-p: expected a number in [0, 1], got -0.1"),
-                bad(b -> b.minP(1.1), "min-p: expected a number in [0, 1], got 1.1"),
-                bad(b -> b.minP(Double.NaN), "min-p: expected a number in [0, 1], got NaN"),
-                bad(b -> b.typicalP(0), "typical-p: expected a number in (0, 1], got 0.0"),
-                bad(b -> b.typicalP(2), "typical-p: expected a number in (0, 1], got 2.0"),
-                bad(b -> b.repetitionPenalty(0), "repetition-penalty: expected a finite number > 0, got 0.0"),
+                bad(b -> b.withLogProbabilities(-1), "logprobs: expected a whole number >= 0, got -1"),
+                bad(b -> b.withTopP(0), "top-p: expected a number in (0, 1], got 0.0"),
+                bad(b -> b.withTopP(1.5), "top-p: expected a number in (0, 1], got 1.5"),
+                bad(b -> b.withTopP(Double.NaN), "top-p: expected a number in (0, 1], got NaN"),
+                bad(b -> b.withMinP(-0.1), "min-p: expected a number in [0, 1], got -0.1"),
+                bad(b -> b.withMinP(1.1), "min-p: expected a number in [0, 1], got 1.1"),
+                bad(b -> b.withMinP(Double.NaN), "min-p: expected a number in [0, 1], got NaN"),
+                bad(b -> b.withTypicalP(0), "typical-p: expected a number in (0, 1], got 0.0"),
+                bad(b -> b.withTypicalP(2), "typical-p: expected a number in (0, 1], got 2.0"),
+                bad(b -> b.withRepetitionPenalty(0), "repetition-penalty: expected a finite number > 0, got 0.0"),
                 bad(
-                        b -> b.repetitionPenalty(Double.POSITIVE_INFINITY),
+                        b -> b.withRepetitionPenalty(Double.POSITIVE_INFINITY),
                         "repetition-penalty: expected a finite number > 0, got Infinity"),
-                bad(b -> b.topK(-1), "top-k: expected a whole number >= 0, got -1"),
-                bad(b -> b.set(Setting.TOP_K, 1.5), "top-k: expected a whole number >= 0, got 1.5"),
-                bad(b -> b.set(Setting.TOP_K, 1L << 32), "top-k: expected a whole number >= 0, got 4294967296"),
-                bad(b -> b.frequencyPenalty(Double.NaN), "frequency-penalty: expected a finite number, got NaN"),
-                bad(b -> b.noRepeatNgramSize(-2), "no-repeat-ngram-size: expected a whole number >= 0, got -2"),
-                bad(b -> b.maxNewTokens(-1), "max-new-tokens: expected a whole number >= 0, got -1"),
-                bad(b -> b.minNewTokens(-1), "min-new-tokens: expected a whole number >= 0, got -1"),
+                bad(b -> b.withTopK(-1), "top-k: expected a whole number >= 0, got -1"),
+                bad(b -> b.with(Setting.TOP_K, 1.5), "top-k: expected a whole number >= 0, got 1.5"),
+                bad(b -> b.with(Setting.TOP_K, 1L << 32), "top-k: expected a whole number >= 0, got 4294967296"),
+                bad(b -> b.withFrequencyPenalty(Double.NaN), "frequency-penalty: expected a finite number, got NaN"),
+                bad(b -> b.withNoRepeatNgramSize(-2), "no-repeat-ngram-size: expected a whole number >= 0, got -2"),
+                bad(b -> b.withMaxNewTokens(-1), "max-new-tokens: expected a whole number >= 0, got -1"),
+                bad(b -> b.withMinNewTokens(-1), "min-new-tokens: expected a whole number >= 0, got -1"),
                 bad(
-                        b -> b.maxNewTokens(5).minNewTokens(7),
+                        b -> b.withMaxNewTokens(5).withMinNewTokens(7),
                         "min-new-tokens: expected at most max-new-tokens (5), got 7"),
-                bad(b -> b.stop(List.of("")), "stop: expected a non-empty string, got \"\""),
-                bad(b -> b.eos(Set.of(-1)), "eos: expected token ids >= 0, got -1"),
-                bad(b -> b.logitBias(Map.of(-3, 1.0)), "logit-bias: expected token ids >= 0, got -3"),
+                bad(b -> b.withStop(List.of("")), "stop: expected a non-empty string, got \"\""),
+                bad(b -> b.withEos(Set.of(-1)), "eos: expected token ids >= 0, got -1"),
+                bad(b -> b.withLogitBias(Map.of(-3, 1.0)), "logit-bias: expected token ids >= 0, got -3"),
                 bad(
-                        b -> b.logitBias(Map.of(3, Double.NaN)),
+                        b -> b.withLogitBias(Map.of(3, Double.NaN)),
                         "logit-bias: expected finite numbers, or -Infinity to ban, got NaN"),
                 bad(
-                        b -> b.logitBias(Map.of(3, Double.POSITIVE_INFINITY)),
+                        b -> b.withLogitBias(Map.of(3, Double.POSITIVE_INFINITY)),
                         "logit-bias: expected finite numbers, or -Infinity to ban, got Infinity"));
     }
 
-    private static Arguments bad(UnaryOperator<GenerationOptions.Builder> setting, String message) {
+    private static Arguments bad(UnaryOperator<GenerationOptions> setting, String message) {
         return arguments(setting, message);
     }
 
-    private static void assertRefused(UnaryOperator<GenerationOptions.Builder> setting, String message) {
-        GenerationOptions.Builder builder = setting.apply(GenerationOptions.builder());
-        assertThatThrownBy(builder::build)
+    private static void assertRefused(UnaryOperator<GenerationOptions> setting, String message) {
+        assertThatThrownBy(() -> setting.apply(GenerationOptions.DEFAULT))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage(message);
     }

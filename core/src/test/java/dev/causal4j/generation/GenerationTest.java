@@ -6,19 +6,18 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class GenerationTest extends EngineFixture {
-    private static GenerationOptions.Builder sampled(long seed) {
-        return GenerationOptions.builder().maxNewTokens(4).seed(seed);
+    private static GenerationOptions sampled(long seed) {
+        return GenerationOptions.DEFAULT.withMaxNewTokens(4).withSeed(seed);
     }
 
     @Test
     void requestsAndResultsAreComparedByContent() {
-        GenerationRequest request =
-                new GenerationRequest(prompt(3, 3), sampled(1).build());
-        assertThat(new GenerationRequest(prompt(3, 3), sampled(1).build()))
+        GenerationRequest request = new GenerationRequest(prompt(3, 3), sampled(1));
+        assertThat(new GenerationRequest(prompt(3, 3), sampled(1)))
                 .isEqualTo(request)
                 .hasSameHashCodeAs(request)
-                .isNotEqualTo(new GenerationRequest(prompt(4, 4), sampled(1).build()))
-                .isNotEqualTo(new GenerationRequest(prompt(3, 3), sampled(2).build()));
+                .isNotEqualTo(new GenerationRequest(prompt(4, 4), sampled(1)))
+                .isNotEqualTo(new GenerationRequest(prompt(3, 3), sampled(2)));
         assertThat(request.toString()).startsWith("GenerationRequest[prompt=" + Arrays.toString(prompt(3, 3)));
         Generator generator = new Generator(model);
         Generation made = generator.generate(prompt(3, 3), request.options());

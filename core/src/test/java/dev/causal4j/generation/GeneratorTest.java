@@ -63,8 +63,8 @@ class GeneratorTest {
         return CausalLM.create(config, 5, DType.F32, tokenizer.orElse(null));
     }
 
-    private static GenerationOptions.Builder sampled(int maxNewTokens, long seed) {
-        return GenerationOptions.builder().maxNewTokens(maxNewTokens).seed(seed);
+    private static GenerationOptions sampled(int maxNewTokens, long seed) {
+        return GenerationOptions.DEFAULT.withMaxNewTokens(maxNewTokens).withSeed(seed);
     }
 
     @ParameterizedTest
@@ -79,10 +79,7 @@ class GeneratorTest {
         Generation generation = new Generator(golden)
                 .generate(
                         integers(greedy.get("prompt")),
-                        GenerationOptions.builder()
-                                .temperature(0)
-                                .maxNewTokens(expected.length)
-                                .build());
+                        GenerationOptions.DEFAULT.withTemperature(0).withMaxNewTokens(expected.length));
         assertThat(generation.tokens()).containsExactly(expected);
         assertThat(generation.finishReason()).isEqualTo(FinishReason.LENGTH);
     }
@@ -92,8 +89,7 @@ class GeneratorTest {
         List<GenerationRequest> requests = new ArrayList<>();
         int[] lengths = {1, 7, 64, 65, 30};
         for (int i = 0; i < lengths.length; i++) {
-            requests.add(new GenerationRequest(
-                    prompt(lengths[i]), sampled(10 + 5 * i, 100 + i).build()));
+            requests.add(new GenerationRequest(prompt(lengths[i]), sampled(10 + 5 * i, 100 + i)));
         }
         List<Generation> together = generator.generate(requests, TokenListener.NONE);
         for (int i = 0; i < lengths.length; i++) {
@@ -107,33 +103,28 @@ class GeneratorTest {
 
     @Test
     void aSeedGivesTheSameTokensForEveryNumberOfThreadsAndAnotherSeedOthers() {
-        GenerationOptions options = sampled(30, 9).topP(0.9).temperature(0.9).build();
+        GenerationOptions options = sampled(30, 9).withTopP(0.9).withTemperature(0.9);
         int[] expected = generator.generate(prompt(20), options).tokens();
         for (int count = 1; count <= 3; count++) {
             Compute.shared().use(count);
             assertThat(generator.generate(prompt(20), options).tokens()).containsExactly(expected);
         }
-        assertThat(generator
-                        .generate(prompt(20), options.toBuilder().seed(10).build())
-                        .tokens())
+        assertThat(generator.generate(prompt(20), options.withSeed(10)).tokens())
                 .isNotEqualTo(expected);
     }
 
     @Test
     void aFullContextEndsASequenceAsItsLength() {
-        Generation generation =
-                generator.generate(prompt(CONTEXT - 3), sampled(50, 1).build());
+        Generation generation = generator.generate(prompt(CONTEXT - 3), sampled(50, 1));
         // Three fill the context; the fourth is still predicted, but could not be fed back.
         assertThat(generation.tokens()).hasSize(4);
         assertThat(generation.finishReason()).isEqualTo(FinishReason.LENGTH);
-        assertThat(generator.generate(prompt(CONTEXT), sampled(50, 1).build()).tokens())
-                .hasSize(1);
+        assertThat(generator.generate(prompt(CONTEXT), sampled(50, 1)).tokens()).hasSize(1);
     }
 
     @Test
     void aPromptLongerThanTheContextIsRefusedWithBothNumbers() {
-        assertThatThrownBy(() ->
-                        generator.generate(prompt(CONTEXT + 1), sampled(1, 1).build()))
+        assertThatThrownBy(() -> generator.generate(prompt(CONTEXT + 1), sampled(1, 1)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("96")
                 .hasMessageContaining("97");
@@ -141,46 +132,43 @@ class GeneratorTest {
 
     @Test
     void anEmptyPromptStartsFromBosOrIsRefused() {
-        Generation generation = generator.generate(new int[0], sampled(3, 1).build());
+        Generation generation = generator.generate(new int[0], sampled(3, 1));
         assertThat(generation.promptTokens()).containsExactly(VOCABULARY - 1);
         Generator without = new Generator(SmallModels.bare(model));
-        assertThatThrownBy(() -> without.generate(new int[0], sampled(3, 1).build()))
+        assertThatThrownBy(() -> without.generate(new int[0], sampled(3, 1)))
                 .hasMessageStartingWith("prompt: expected at least one token, got none");
     }
 
     @Test
     void aTokenOutsideTheVocabularyIsRefused() {
-        assertThatThrownBy(() -> generator.generate(
-                        new int[] {1, VOCABULARY}, sampled(1, 1).build()))
+        assertThatThrownBy(() -> generator.generate(new int[] {1, VOCABULARY}, sampled(1, 1)))
                 .hasMessage("token id at position 1: expected 0 to 299, got 300");
     }
 
     @Test
     void anEndOfSequenceTokenEndsTheSequenceAndIsKept() {
-        int[] tokens = generator.generate(prompt(5), sampled(20, 3).build()).tokens();
+        int[] tokens = generator.generate(prompt(5), sampled(20, 3)).tokens();
         int eos = tokens[7];
         int first = 0;
         while (tokens[first] != eos) {
             first++;
         }
-        Generation ended =
-                generator.generate(prompt(5), sampled(20, 3).eos(Set.of(eos)).build());
+        Generation ended = generator.generate(prompt(5), sampled(20, 3).withEos(Set.of(eos)));
         assertThat(ended.tokens()).containsExactly(Arrays.copyOf(tokens, first + 1));
         assertThat(ended.finishReason()).isEqualTo(FinishReason.EOS);
 
         Generator own = new Generator(model(Optional.empty(), OptionalInt.empty(), Set.of(eos)));
-        assertThat(own.generate(prompt(5), sampled(20, 3).build()).finishReason())
-                .isEqualTo(FinishReason.EOS);
-        assertThat(own.generate(prompt(5), sampled(20, 3).eos(Set.of()).build()).tokens())
+        assertThat(own.generate(prompt(5), sampled(20, 3)).finishReason()).isEqualTo(FinishReason.EOS);
+        assertThat(own.generate(prompt(5), sampled(20, 3).withEos(Set.of())).tokens())
                 .containsExactly(tokens);
-        assertThat(own.generate(new int[] {eos, eos}, sampled(1, 3).build()).tokens())
+        assertThat(own.generate(new int[] {eos, eos}, sampled(1, 3)).tokens())
                 .as("in the prompt it ends nothing")
                 .hasSize(1);
     }
 
     @Test
     void noNewTokensAreNoNewTokens() {
-        Generation generation = generator.generate(prompt(5), sampled(0, 3).build());
+        Generation generation = generator.generate(prompt(5), sampled(0, 3));
         assertThat(generation.tokens()).isEmpty();
         assertThat(generation.finishReason()).isEqualTo(FinishReason.LENGTH);
     }
@@ -189,8 +177,7 @@ class GeneratorTest {
     void aListenerHearsEveryTokenInOrderAndCanCancelOneSequence() {
         List<GeneratedToken> heard = new ArrayList<>();
         List<GenerationRequest> requests = List.of(
-                new GenerationRequest(prompt(3), sampled(12, 1).build()),
-                new GenerationRequest(prompt(4), sampled(12, 2).build()));
+                new GenerationRequest(prompt(3), sampled(12, 1)), new GenerationRequest(prompt(4), sampled(12, 2)));
         List<Generation> generations = generator.generate(requests, token -> {
             heard.add(token);
             return token.sequence() != 0
@@ -210,15 +197,13 @@ class GeneratorTest {
         }
         assertThat(generations.get(1).tokens())
                 .as("the other goes on unchanged")
-                .containsExactly(
-                        generator.generate(prompt(4), sampled(12, 2).build()).tokens());
+                .containsExactly(generator.generate(prompt(4), sampled(12, 2)).tokens());
     }
 
     @Test
     void anInterruptCancelsTheCall() {
         List<GenerationRequest> requests = List.of(
-                new GenerationRequest(prompt(3), sampled(1, 1).build()),
-                new GenerationRequest(prompt(4), sampled(90, 2).build()));
+                new GenerationRequest(prompt(3), sampled(1, 1)), new GenerationRequest(prompt(4), sampled(90, 2)));
         List<GeneratedToken> heard = new ArrayList<>();
         Thread caller = Thread.currentThread();
         assertThatThrownBy(() -> generator.generate(requests, token -> {
@@ -240,15 +225,14 @@ class GeneratorTest {
     void streamedTextIsTheTextAndADecoderIsNeededForStopStrings() throws IOException {
         Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
         StringBuilder streamed = new StringBuilder();
-        GenerationOptions options = sampled(60, 4).build();
+        GenerationOptions options = sampled(60, 4);
         Generation generation = texts.generate("abc", options, token -> {
             streamed.append(token.text());
             return true;
         });
         assertThat(streamed.toString()).isEqualTo(generation.text());
         assertThat(generation.text()).isEqualTo(bytes().decode(generation.tokens()));
-        assertThatThrownBy(() -> generator.generate(
-                        prompt(1), sampled(2, 1).stop(List.of("x")).build()))
+        assertThatThrownBy(() -> generator.generate(prompt(1), sampled(2, 1).withStop(List.of("x"))))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("--tokens");
     }
@@ -256,12 +240,12 @@ class GeneratorTest {
     @Test
     void aStopStringAcrossTokensEndsTheTextBeforeIt() throws IOException {
         Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
-        GenerationOptions.Builder options =
-                GenerationOptions.builder().maxNewTokens(60).seed(4);
-        String whole = texts.generate("abc", options.build()).text();
+        GenerationOptions options =
+                GenerationOptions.DEFAULT.withMaxNewTokens(60).withSeed(4);
+        String whole = texts.generate("abc", options).text();
         String stop = whole.substring(20, 23);
         StringBuilder streamed = new StringBuilder();
-        Generation stopped = texts.generate("abc", options.stop(List.of(stop)).build(), token -> {
+        Generation stopped = texts.generate("abc", options.withStop(List.of(stop)), token -> {
             streamed.append(token.text());
             return true;
         });
@@ -273,8 +257,7 @@ class GeneratorTest {
     @Test
     void idsBeyondTheTokenizerMayStandInAPromptButAreNeverChosen() throws IOException {
         Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
-        GenerationOptions options =
-                sampled(60, 4).repetitionPenalty(1.1).noRepeatNgramSize(2).build();
+        GenerationOptions options = sampled(60, 4).withRepetitionPenalty(1.1).withNoRepeatNgramSize(2);
         int[] tokens = texts.generate(new int[] {2, 270, 1, 270, 2}, options).tokens();
         assertThat(tokens).hasSize(60);
         assertThat(Arrays.stream(tokens)).allMatch(token -> token < 256);
@@ -284,19 +267,16 @@ class GeneratorTest {
     @Test
     void predictionsAreThoseThatScoringGivesWhateverTheRules() {
         GenerationOptions options = sampled(12, 3)
-                .temperature(1.7)
-                .topK(40)
-                .repetitionPenalty(1.5)
-                .logProbabilities(4)
-                .build();
+                .withTemperature(1.7)
+                .withTopK(40)
+                .withRepetitionPenalty(1.5)
+                .withLogProbabilities(4);
         List<Prediction> heard = new ArrayList<>();
         List<Generation> generations = generator.generate(
                 List.of(
                         new GenerationRequest(prompt(9), options),
-                        new GenerationRequest(prompt(30), sampled(5, 1).build()),
-                        new GenerationRequest(
-                                prompt(20),
-                                options.toBuilder().logProbabilities(0).build())),
+                        new GenerationRequest(prompt(30), sampled(5, 1)),
+                        new GenerationRequest(prompt(20), options.withLogProbabilities(0))),
                 token -> {
                     token.prediction().filter(_ -> token.sequence() == 0).ifPresent(heard::add);
                     return true;
@@ -323,11 +303,7 @@ class GeneratorTest {
                 .isEqualTo(generator
                         .generate(
                                 prompt(9),
-                                sampled(12, 3)
-                                        .temperature(1.7)
-                                        .topK(40)
-                                        .repetitionPenalty(1.5)
-                                        .build())
+                                sampled(12, 3).withTemperature(1.7).withTopK(40).withRepetitionPenalty(1.5))
                         .tokens());
     }
 
@@ -339,8 +315,7 @@ class GeneratorTest {
     void weightsThatAreNotNumbersAreNamedWithThePositionThatSeesThem() {
         CausalLM damaged = damaged(3);
         int[] prompt = {1, 2, 3, 4, 5, 6};
-        assertThatThrownBy(() ->
-                        new Generator(damaged).generate(prompt, sampled(2, 1).build()))
+        assertThatThrownBy(() -> new Generator(damaged).generate(prompt, sampled(2, 1)))
                 .isInstanceOf(NonFiniteException.class)
                 .hasMessageStartingWith("logits: expected finite numbers, got a hidden vector with NaN at position 5;");
     }
@@ -360,14 +335,13 @@ class GeneratorTest {
     @Test
     void whatWasHeldBackForAStopStringComesWithACancellation() throws IOException {
         Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
-        String whole = texts.generate("abc", sampled(60, 4).build()).text();
+        String whole = texts.generate("abc", sampled(60, 4)).text();
         // Every character could begin this stop string, so the last character is always held back.
         GenerationOptions options = sampled(60, 4)
-                .stop(whole.chars()
+                .withStop(whole.chars()
                         .distinct()
                         .mapToObj(c -> Character.toString(c) + "\0never")
-                        .toList())
-                .build();
+                        .toList());
         int[] heard = {0};
         Generation cancelled = texts.generate("abc", options, _ -> ++heard[0] < 10);
         assertThat(cancelled.finishReason()).isEqualTo(FinishReason.CANCELLED);
@@ -378,7 +352,7 @@ class GeneratorTest {
     @Test
     void aStreamMakesTokensAsTheyAreTakenAndEndsWhenItIsClosed() throws IOException {
         Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
-        GenerationOptions options = sampled(20, 4).build();
+        GenerationOptions options = sampled(20, 4);
         Generation whole = texts.generate("abc", options);
         try (Stream<GeneratedToken> stream = texts.stream("abc", options)) {
             assertThat(stream.map(GeneratedToken::text).toList()).isEqualTo(whole.pieces());
@@ -391,7 +365,7 @@ class GeneratorTest {
 
     @Test
     void aListenerOnItsOwnThreadMayWaitForAnotherSequence() {
-        GenerationOptions options = sampled(80, 4).build(); // more than wait for a listener
+        GenerationOptions options = sampled(80, 4); // more than wait for a listener
         GenerationRequest request = new GenerationRequest(prompt(5), options);
         List<Integer> heard = new ArrayList<>();
         Generation relayed = generator.relay(request, token -> {
@@ -411,7 +385,7 @@ class GeneratorTest {
     @Test
     void severalTextsAreGeneratedAtOnceAndABadOneIsNamed() throws IOException {
         Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
-        GenerationOptions options = sampled(5, 4).build();
+        GenerationOptions options = sampled(5, 4);
         List<Generation> both = texts.generate(List.of("abc", "de"), options);
         assertThat(both)
                 .usingRecursiveFieldByFieldElementComparatorIgnoringFields("timing")
@@ -424,15 +398,14 @@ class GeneratorTest {
 
     @Test
     void aPromptThatIsTooLongLosesItsLeftEndIfThatIsAsked() {
-        GenerationOptions options = sampled(6, 1).truncatePrompt(true).build();
+        GenerationOptions options = sampled(6, 1).withTruncatePrompt(true);
         int[] longer = prompt(CONTEXT + 20);
         Generation generation = generator.generate(longer, options);
         assertThat(generation.promptTokens())
                 .containsExactly(Arrays.copyOfRange(longer, 26, longer.length))
                 .hasSize(CONTEXT - 6);
         assertThat(generation.tokens()).hasSize(6);
-        Generation most = generator.generate(
-                longer, options.toBuilder().maxNewTokens(Integer.MAX_VALUE).build());
+        Generation most = generator.generate(longer, options.withMaxNewTokens(Integer.MAX_VALUE));
         assertThat(most.promptTokens()).hasSize(CONTEXT / 2);
         assertThat(most.tokens()).hasSize(CONTEXT / 2 + 1);
         assertThat(generator.generate(prompt(CONTEXT), options).promptTokens()).hasSize(CONTEXT);
@@ -442,7 +415,7 @@ class GeneratorTest {
     void moreSequencesThanCachesHaveRoomForWaitInTheirOrder() {
         // 24 MB of keys and values in a full context
         CausalLM wide = CausalLM.create(SmallModels.gpt2(VOCABULARY, 4096, 256, 3, 4), 5, DType.F32);
-        GenerationOptions options = sampled(4095, 1).build();
+        GenerationOptions options = sampled(4095, 1);
         List<GenerationRequest> requests = IntStream.range(0, 25)
                 .mapToObj(i -> new GenerationRequest(prompt(1 + i), options))
                 .toList();

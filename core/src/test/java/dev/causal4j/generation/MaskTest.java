@@ -93,17 +93,17 @@ class MaskTest {
         }
     }
 
-    private static GenerationOptions.Builder options(String expression, int seed) {
-        return GenerationOptions.builder()
-                .maxNewTokens(100)
-                .seed(seed)
-                .eos(Set.of(END))
-                .logProbabilities(1)
-                .constraint(new Expression(expression));
+    private static GenerationOptions options(String expression, int seed) {
+        return GenerationOptions.DEFAULT
+                .withMaxNewTokens(100)
+                .withSeed(seed)
+                .withEos(Set.of(END))
+                .withLogProbabilities(1)
+                .withConstraint(new Expression(expression));
     }
 
-    private static GenerationRequest request(int seed, GenerationOptions.Builder options) {
-        return new GenerationRequest(new Random(seed).ints(9 + seed, 1, 256).toArray(), options.build());
+    private static GenerationRequest request(int seed, GenerationOptions options) {
+        return new GenerationRequest(new Random(seed).ints(9 + seed, 1, 256).toArray(), options);
     }
 
     private Generation alone(GenerationRequest request) {
@@ -125,16 +125,16 @@ class MaskTest {
     void neighboursForcedRowsAndTheCacheChangeNoBit(int forced, int pages) {
         List<GenerationRequest> requests = new ArrayList<>();
         for (int i = 0; i < 24; i++) {
-            GenerationOptions.Builder options = options(i % 3 == 0 ? "[0-9]{3}(-[0-9]{3})*" : RECORD, i)
-                    .temperature(i % 4 == 0 ? 0 : 1)
-                    .repetitionPenalty(i % 5 == 0 ? 1.2 : 1);
+            GenerationOptions options = options(i % 3 == 0 ? "[0-9]{3}(-[0-9]{3})*" : RECORD, i)
+                    .withTemperature(i % 4 == 0 ? 0 : 1)
+                    .withRepetitionPenalty(i % 5 == 0 ? 1.2 : 1);
             requests.add(request(
                     i / 4,
                     i % 6 == 5
-                            ? GenerationOptions.builder()
-                                    .maxNewTokens(40)
-                                    .seed(i)
-                                    .logProbabilities(1)
+                            ? GenerationOptions.DEFAULT
+                                    .withMaxNewTokens(40)
+                                    .withSeed(i)
+                                    .withLogProbabilities(1)
                             : options));
         }
         List<Generation> expected = requests.stream().map(this::alone).toList();
@@ -161,7 +161,7 @@ class MaskTest {
     void anEndIsAllowedWhereTheTextIsAllowedAndComesByItselfWhereNothingElseIs() {
         Set<String> texts = new java.util.TreeSet<>();
         for (int seed = 0; seed < 120; seed++) {
-            Generation made = alone(request(1, options("ab?c?|d", seed).temperature(1.5)));
+            Generation made = alone(request(1, options("ab?c?|d", seed).withTemperature(1.5)));
             texts.add(made.text() + " " + made.finishReason().label());
             boolean ends = made.finishReason() == FinishReason.EOS;
             assertThat(made.tokens()).hasSize(made.text().length() + (ends ? 1 : 0));
@@ -170,11 +170,11 @@ class MaskTest {
         Generation empty = alone(request(1, options("", 1)));
         assertThat(empty.tokens()).isEmpty();
         assertThat(empty.finishReason()).isEqualTo(FinishReason.STOP);
-        Generation cut = alone(request(1, options("[a-z]{80}", 1).maxNewTokens(10)));
+        Generation cut = alone(request(1, options("[a-z]{80}", 1).withMaxNewTokens(10)));
         assertThat(cut.finishReason()).isEqualTo(FinishReason.LENGTH);
-        Generation stopped = alone(request(1, options("xy[a-z]{80}", 1).stop(List.of("y"))));
+        Generation stopped = alone(request(1, options("xy[a-z]{80}", 1).withStop(List.of("y"))));
         assertThat(stopped.text()).isEqualTo("x");
-        Generation exact = alone(request(1, options("[a-z]{3}", 1).maxNewTokens(3)));
+        Generation exact = alone(request(1, options("[a-z]{3}", 1).withMaxNewTokens(3)));
         assertThat(exact.finishReason()).isEqualTo(FinishReason.STOP);
     }
 
@@ -234,7 +234,7 @@ class MaskTest {
                     .isSubsetOf(IntStream.rangeClosed('a', 'z').boxed().toList());
             logits['b'] -= 2;
         };
-        GenerationRequest request = request(1, options("ab[a-c]{4}xyz", 1).rule(rule));
+        GenerationRequest request = request(1, options("ab[a-c]{4}xyz", 1).withRule(rule));
         Generation made = new Generator(model).generate(request.prompt(), request.options());
         assertThat(lengths)
                 .containsExactlyElementsOf(
@@ -260,7 +260,7 @@ class MaskTest {
     void oneThatFailsEndsAlone() {
         try (Engine engine = new Engine(model)) {
             CompletableFuture<Generation> failing =
-                    engine.submit(request(1, options("a*", 1).constraint(failing(5))), TokenListener.NONE);
+                    engine.submit(request(1, options("a*", 1).withConstraint(failing(5))), TokenListener.NONE);
             CompletableFuture<Generation> good = engine.submit(request(1, options(RECORD, 1)), TokenListener.NONE);
             assertThatThrownBy(failing::join).hasRootCauseMessage("a matcher's");
             assertEqual(good.join(), alone(request(1, options(RECORD, 1))));
@@ -270,15 +270,15 @@ class MaskTest {
                     return false;
                 }
             };
-            GenerationRequest dead = request(1, options("a", 1).constraint(end));
+            GenerationRequest dead = request(1, options("a", 1).withConstraint(end));
             assertThatThrownBy(() -> engine.submit(dead, TokenListener.NONE).join())
                     .hasRootCauseMessage("constraint: expected a token that can follow, got none; ban fewer tokens");
             GenerationRequest banned =
-                    request(1, options("ab", 1).logitBias(java.util.Map.of((int) 'b', Double.NEGATIVE_INFINITY)));
+                    request(1, options("ab", 1).withLogitBias(java.util.Map.of((int) 'b', Double.NEGATIVE_INFINITY)));
             assertThatThrownBy(() -> engine.submit(banned, TokenListener.NONE).join())
                     .hasStackTraceContaining("logit-bias: expected to leave a token to choose");
             assertThat(engine.submit(
-                                    request(1, options("ab", 1).logitBias(java.util.Map.of((int) 'b', -100.0))),
+                                    request(1, options("ab", 1).withLogitBias(java.util.Map.of((int) 'b', -100.0))),
                                     TokenListener.NONE)
                             .join()
                             .text())
@@ -309,7 +309,7 @@ class MaskTest {
 
     @Test
     void whatCannotBeHeldIsRefused() {
-        assertThatThrownBy(() -> options("a", 1).noRepeatNgramSize(2).build())
+        assertThatThrownBy(() -> options("a", 1).withNoRepeatNgramSize(2))
                 .hasMessage("no-repeat-ngram-size: expected 0 beside a constraint, got 2");
         try (CausalLM bare = SmallModels.bare(model);
                 Engine engine = new Engine(bare)) {

@@ -51,8 +51,7 @@ class PagesTest {
     }
 
     private static GenerationRequest request() {
-        return new GenerationRequest(
-                PROMPT, GenerationOptions.builder().maxNewTokens(70).build());
+        return new GenerationRequest(PROMPT, GenerationOptions.DEFAULT.withMaxNewTokens(70));
     }
 
     @Test

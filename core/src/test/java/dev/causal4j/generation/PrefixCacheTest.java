@@ -30,7 +30,7 @@ class PrefixCacheTest extends EngineFixture {
 
     private static GenerationRequest request(int[] prompt, int tokens) {
         return new GenerationRequest(
-                prompt, GenerationOptions.builder().maxNewTokens(tokens).seed(1).build());
+                prompt, GenerationOptions.DEFAULT.withMaxNewTokens(tokens).withSeed(1));
     }
 
     @ParameterizedTest
@@ -137,8 +137,8 @@ class PrefixCacheTest extends EngineFixture {
         try (Engine engine = engine(100)) {
             var _ = engine.score(text, 1, 0, Optional.empty(), Requester.of("")).join();
             GenerationRequest plain = request(text, 3);
-            GenerationRequest uncached = new GenerationRequest(
-                    text, plain.options().toBuilder().uncached().build());
+            GenerationRequest uncached =
+                    new GenerationRequest(text, plain.options().uncached());
             for (GenerationRequest each : List.of(uncached, uncached, plain, uncached)) {
                 Generation made = engine.submit(each, TokenListener.NONE).join();
                 assertThat(made.timing().cachedTokens()).isZero();

@@ -18,37 +18,42 @@ class SamplerDistributionTest {
 
     @Test
     void plainSamplingHasTheSoftmax() {
-        assertFits(GenerationOptions.builder(), exact(LOGITS, 1, 0, 1, 2, 3, 4, 5, 6));
+        assertFits(GenerationOptions.DEFAULT, exact(LOGITS, 1, 0, 1, 2, 3, 4, 5, 6));
     }
 
     @Test
     void temperatureDividesTheLogits() {
-        assertFits(GenerationOptions.builder().temperature(0.7), exact(LOGITS, 0.7, 0, 1, 2, 3, 4, 5, 6));
-        assertFits(GenerationOptions.builder().temperature(3), exact(LOGITS, 3, 0, 1, 2, 3, 4, 5, 6));
+        assertFits(GenerationOptions.DEFAULT.withTemperature(0.7), exact(LOGITS, 0.7, 0, 1, 2, 3, 4, 5, 6));
+        assertFits(GenerationOptions.DEFAULT.withTemperature(3), exact(LOGITS, 3, 0, 1, 2, 3, 4, 5, 6));
     }
 
     @Test
     void topKRenormalisesTheKLargestAndTheirTies() {
-        assertFits(GenerationOptions.builder().topK(3), exact(LOGITS, 1, 0, 2, 3, 6));
+        assertFits(GenerationOptions.DEFAULT.withTopK(3), exact(LOGITS, 1, 0, 2, 3, 6));
     }
 
     @Test
     void topPRenormalisesTheNucleus() {
         // In descending order the cumulative probabilities are .442, .641, .762 (token 2), .882 (token 6).
-        assertFits(GenerationOptions.builder().topP(0.75), exact(LOGITS, 1, 0, 2, 3));
-        assertFits(GenerationOptions.builder().topP(0.8), exact(LOGITS, 1, 0, 2, 3, 6));
+        assertFits(GenerationOptions.DEFAULT.withTopP(0.75), exact(LOGITS, 1, 0, 2, 3));
+        assertFits(GenerationOptions.DEFAULT.withTopP(0.8), exact(LOGITS, 1, 0, 2, 3, 6));
     }
 
     @Test
     void minPRenormalisesWhatIsNearTheMaximum() {
-        assertFits(GenerationOptions.builder().minP(0.2), exact(LOGITS, 1, 0, 2, 3, 6));
+        assertFits(GenerationOptions.DEFAULT.withMinP(0.2), exact(LOGITS, 1, 0, 2, 3, 6));
     }
 
     @Test
     void temperatureAndTruncationWorkTogether() {
         // At temperature 2 the cumulative probabilities are .291, .486, .638, .790, .898.
         assertFits(
-                GenerationOptions.builder().temperature(2).topK(4).topP(0.99).minP(0.01), exact(LOGITS, 2, 0, 2, 3, 6));
+                GenerationOptions.DEFAULT
+                        .withTemperature(2)
+                        .withTopK(4)
+                        .withTopP(0.99)
+                        .withMinP(0.01),
+                exact(LOGITS, 2, 0, 2, 3, 6));
     }
 
     @Test
@@ -57,7 +62,7 @@ class SamplerDistributionTest {
         int[] all = new int[250];
         Arrays.setAll(all, id -> id);
         // Warm, so that the rarest token still has more than five draws to expect.
-        assertThat(chiSquared(GenerationOptions.builder().temperature(1.5), logits, exact(logits, 1.5, all)))
+        assertThat(chiSquared(GenerationOptions.DEFAULT.withTemperature(1.5), logits, exact(logits, 1.5, all)))
                 .isLessThan(critical(249));
     }
 
@@ -65,10 +70,10 @@ class SamplerDistributionTest {
     void manySeedsAtOnePositionAreSampledRight() {
         double[] exact = exact(LOGITS, 1, 0, 1, 2, 3, 4, 5, 6);
         int[] counts = new int[LOGITS.length];
-        GenerationOptions.Builder options = GenerationOptions.builder();
+        GenerationOptions options = GenerationOptions.DEFAULT;
         for (int seed = 0; seed < DRAWS / 4; seed++) {
             counts[
-                    SamplerTest.sampler(options.seed(seed).build(), Set.of(), 0, LOGITS.length)
+                    SamplerTest.sampler(options.withSeed(seed), Set.of(), 0, LOGITS.length)
                             .next(LOGITS, 0, TOKENS, 30)]++;
         }
         assertThat(chiSquared(counts, exact)).isLessThan(critical(6));
@@ -78,15 +83,15 @@ class SamplerDistributionTest {
     void theTestSeesAWrongDistribution() {
         // Two per cent off in the temperature, four of a quarter of the draws, and one rare token missing.
         assertThat(chiSquared(
-                        GenerationOptions.builder().temperature(Whole.RUN ? 1.02 : 1.04),
+                        GenerationOptions.DEFAULT.withTemperature(Whole.RUN ? 1.02 : 1.04),
                         LOGITS,
                         exact(LOGITS, 1, 0, 1, 2, 3, 4, 5, 6)))
                 .isGreaterThan(critical(6));
-        assertThat(chiSquared(GenerationOptions.builder().topK(6), LOGITS, exact(LOGITS, 1, 0, 1, 2, 3, 4, 5, 6)))
+        assertThat(chiSquared(GenerationOptions.DEFAULT.withTopK(6), LOGITS, exact(LOGITS, 1, 0, 1, 2, 3, 4, 5, 6)))
                 .isGreaterThan(critical(6));
     }
 
-    private static void assertFits(GenerationOptions.Builder options, double[] exact) {
+    private static void assertFits(GenerationOptions options, double[] exact) {
         int cells = (int) Arrays.stream(exact).filter(p -> p > 0).count();
         assertThat(chiSquared(options, LOGITS, exact)).isLessThan(critical(cells - 1));
     }
@@ -105,8 +110,8 @@ class SamplerDistributionTest {
         return p;
     }
 
-    private static double chiSquared(GenerationOptions.Builder options, float[] logits, double[] exact) {
-        Sampler sampler = SamplerTest.sampler(options.seed(2026).build(), Set.of(), 0, logits.length);
+    private static double chiSquared(GenerationOptions options, float[] logits, double[] exact) {
+        Sampler sampler = SamplerTest.sampler(options.withSeed(2026), Set.of(), 0, logits.length);
         int[] counts = new int[logits.length];
         for (int position = 0; position < DRAWS; position++) {
             counts[sampler.next(logits, 0, TOKENS, position)]++;

@@ -26,60 +26,59 @@ class SamplerTest {
 
     @Test
     void greedyTakesTheLargestLogit() {
-        assertThat(choices(options().temperature(0), DESCENDING)).containsOnly(0);
-        assertThat(choices(options().temperature(0), 1, 5, 2)).containsOnly(1);
+        assertThat(choices(options().withTemperature(0), DESCENDING)).containsOnly(0);
+        assertThat(choices(options().withTemperature(0), 1, 5, 2)).containsOnly(1);
     }
 
     @Test
     void greedyTakesTheLowestIdOfEqualLogits() {
-        assertThat(choices(options().temperature(0), 1, 3, 2, 3, 3)).containsOnly(1);
-        assertThat(choices(options().temperature(0), -1, -0f, 0f)).containsOnly(1);
+        assertThat(choices(options().withTemperature(0), 1, 3, 2, 3, 3)).containsOnly(1);
+        assertThat(choices(options().withTemperature(0), -1, -0f, 0f)).containsOnly(1);
     }
 
     @Test
     void greedyComparesLogitsAndNotProbabilities() {
         // As probabilities the two are equal floats, and the lower id would win.
-        assertThat(choices(options().temperature(0), 0, 1e-9f)).containsOnly(1);
+        assertThat(choices(options().withTemperature(0), 0, 1e-9f)).containsOnly(1);
     }
 
     @Test
     void greedyPassesOverSamplingRules() {
         // Locally typical sampling removes the most likely token here.
-        assertThat(choices(options().temperature(0).typicalP(0.5), logs(.4, .2, .2, .2)))
+        assertThat(choices(options().withTemperature(0).withTypicalP(0.5), logs(.4, .2, .2, .2)))
                 .containsOnly(0);
-        assertThat(choices(options().typicalP(0.5), logs(.4, .2, .2, .2))).doesNotContain(0);
+        assertThat(choices(options().withTypicalP(0.5), logs(.4, .2, .2, .2))).doesNotContain(0);
     }
 
     @Test
     void kerasCasesHold() {
-        assertThat(choices(options().topK(5), DESCENDING)).isSubsetOf(0, 1, 2, 3, 4);
-        assertThat(choices(options().topP(1).topK(5), DESCENDING)).isSubsetOf(0, 1, 2, 3, 4);
-        assertThat(choices(options().temperature(1e-9), DESCENDING)).containsOnly(0);
+        assertThat(choices(options().withTopK(5), DESCENDING)).isSubsetOf(0, 1, 2, 3, 4);
+        assertThat(choices(options().withTopP(1).withTopK(5), DESCENDING)).isSubsetOf(0, 1, 2, 3, 4);
+        assertThat(choices(options().withTemperature(1e-9), DESCENDING)).containsOnly(0);
         float[] threeMaxima = new float[26];
         threeMaxima[0] = 1;
         threeMaxima[1] = 1;
         threeMaxima[2] = 1;
-        assertThat(choices(options().topP(2.0 / 26), threeMaxima)).isSubsetOf(0, 1, 2);
+        assertThat(choices(options().withTopP(2.0 / 26), threeMaxima)).isSubsetOf(0, 1, 2);
     }
 
     @Test
     void aHugeTemperatureMakesAllTokensEquallyLikely() {
-        assertThat(choices(options().temperature(1e9), DESCENDING)).hasSize(26);
+        assertThat(choices(options().withTemperature(1e9), DESCENDING)).hasSize(26);
     }
 
     @Test
     void bannedTokensAreNeverChosen() {
         assertThat(choices(options(), BANNED, 0, BANNED, 0, BANNED)).containsExactlyInAnyOrder(1, 3);
-        assertThat(choices(options().topK(2).topP(0.9).minP(0.1).typicalP(0.9), BANNED, 0, BANNED))
+        assertThat(choices(options().withTopK(2).withTopP(0.9).withMinP(0.1).withTypicalP(0.9), BANNED, 0, BANNED))
                 .containsOnly(1);
-        assertThat(choices(options().logitBias(Map.of(1, Double.NEGATIVE_INFINITY)), 0, 9, 0))
+        assertThat(choices(options().withLogitBias(Map.of(1, Double.NEGATIVE_INFINITY)), 0, 9, 0))
                 .containsExactlyInAnyOrder(0, 2);
     }
 
     @Test
     void theChoiceDependsOnSeedAndPositionAlone() {
-        GenerationOptions options =
-                options().seed(11).temperature(0.8).topP(0.95).build();
+        GenerationOptions options = options().withSeed(11).withTemperature(0.8).withTopP(0.95);
         float[] logits = normals(100);
         Sampler busy = sampler(options, Set.of(), 5, 100);
         int[] inOrder = new int[200];
@@ -101,8 +100,8 @@ class SamplerTest {
         float[] logits = normals(100);
         int sameSeed = 0;
         int samePosition = 0;
-        Sampler first = sampler(options().seed(1).build(), Set.of(), 0, 100);
-        Sampler second = sampler(options().seed(2).build(), Set.of(), 0, 100);
+        Sampler first = sampler(options().withSeed(1), Set.of(), 0, 100);
+        Sampler second = sampler(options().withSeed(2), Set.of(), 0, 100);
         for (int position = 0; position < 500; position++) {
             int choice = first.next(logits, 0, NO_TOKENS, position);
             sameSeed += choice == first.next(logits, 0, NO_TOKENS, position + 1) ? 1 : 0;
@@ -115,7 +114,7 @@ class SamplerTest {
 
     @Test
     void seededChoicesStayTheSameForever() {
-        Sampler sampler = sampler(options().seed(42).build(), Set.of(), 0, 26);
+        Sampler sampler = sampler(options().withSeed(42), Set.of(), 0, 26);
         float[] flat = new float[26];
         StringBuilder text = new StringBuilder();
         for (int position = 0; position < 26; position++) {
@@ -134,7 +133,7 @@ class SamplerTest {
 
     @Test
     void theRowAtTheOffsetIsRead() {
-        Sampler sampler = sampler(options().temperature(0).build(), Set.of(), 0, 3);
+        Sampler sampler = sampler(options().withTemperature(0), Set.of(), 0, 3);
         float[] rows = {9, 0, 0, 0, 0, 1, 0, 1, 0, 9};
         assertThat(sampler.next(rows, 0, NO_TOKENS, 0)).isZero();
         assertThat(sampler.next(rows, 3, NO_TOKENS, 0)).isEqualTo(2);
@@ -145,9 +144,9 @@ class SamplerTest {
     @Test
     void biasComesBeforeRepetitionPenalty() {
         // (1 - 2) * 2 = -2 loses against -1.7; penalty first would give 1 / 2 - 2 = -1.5.
-        GenerationOptions.Builder options =
-                options().temperature(0).repetitionPenalty(2).logitBias(Map.of(0, -2.0));
-        Sampler sampler = sampler(options.build(), Set.of(), 1, 2);
+        GenerationOptions options =
+                options().withTemperature(0).withRepetitionPenalty(2).withLogitBias(Map.of(0, -2.0));
+        Sampler sampler = sampler(options, Set.of(), 1, 2);
         assertThat(sampler.next(new float[] {1, -1.7f}, 0, new int[] {0}, 1)).isEqualTo(1);
     }
 
@@ -155,38 +154,39 @@ class SamplerTest {
     void temperatureComesBeforeTopP() {
         // At this temperature the three are equally likely, and a half takes two of them; top-p first would leave token
         // 0 alone.
-        assertThat(choices(options().temperature(1e9).topP(0.5), logs(.5, .3, .2)))
+        assertThat(choices(options().withTemperature(1e9).withTopP(0.5), logs(.5, .3, .2)))
                 .containsExactlyInAnyOrder(0, 1);
     }
 
     @Test
     void topKComesBeforeTopP() {
         // Of two tokens the first has .4 / .7 > .5; of four it has less, and a second would stay.
-        assertThat(choices(options().topK(2).topP(0.5), logs(.4, .3, .2, .1))).containsOnly(0);
+        assertThat(choices(options().withTopK(2).withTopP(0.5), logs(.4, .3, .2, .1)))
+                .containsOnly(0);
     }
 
     @Test
     void eosIsBannedUntilMinNewTokensAndTheOptionsEosReplacesTheModels() {
-        GenerationOptions.Builder options =
-                options().temperature(0).minNewTokens(2).maxNewTokens(9);
+        GenerationOptions options =
+                options().withTemperature(0).withMinNewTokens(2).withMaxNewTokens(9);
         float[] logits = {3, 2, 1};
-        Sampler modelEos = sampler(options.build(), Set.of(0), 5, 3);
+        Sampler modelEos = sampler(options, Set.of(0), 5, 3);
         assertThat(modelEos.next(logits, 0, NO_TOKENS, 6)).isEqualTo(1);
         assertThat(modelEos.next(logits, 0, NO_TOKENS, 7)).isZero();
-        Sampler ownEos = sampler(options.eos(Set.of(1)).build(), Set.of(0), 5, 3);
+        Sampler ownEos = sampler(options.withEos(Set.of(1)), Set.of(0), 5, 3);
         assertThat(ownEos.next(logits, 0, NO_TOKENS, 5)).isZero();
     }
 
     @Test
     void anEosOutsideTheVocabularyIsNoMatter() {
-        GenerationOptions options = options().minNewTokens(2).build();
+        GenerationOptions options = options().withMinNewTokens(2);
         assertThat(sampler(options, Set.of(50256), 0, 3).next(new float[3], 0, NO_TOKENS, 0))
                 .isBetween(0, 2);
     }
 
     @Test
     void aRuleThatNamesATokenOutsideTheVocabularyIsRefused() {
-        GenerationOptions options = options().logitBias(Map.of(5, 1.0)).build();
+        GenerationOptions options = options().withLogitBias(Map.of(5, 1.0));
         assertThatThrownBy(() -> sampler(options, Set.of(), 0, 5))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("logit-bias: expected token ids below the vocabulary size (5), got 5");
@@ -198,12 +198,12 @@ class SamplerTest {
         logits[17] = Float.NaN;
         logits[18] = Float.POSITIVE_INFINITY;
         for (double temperature : new double[] {0, 1}) {
-            Sampler sampler = sampler(options().temperature(temperature).build(), Set.of(), 0, 20);
+            Sampler sampler = sampler(options().withTemperature(temperature), Set.of(), 0, 20);
             assertThatThrownBy(() -> sampler.next(logits, 0, NO_TOKENS, 4))
                     .isInstanceOf(NonFiniteException.class)
                     .hasMessage("logits: expected finite numbers, got NaN at token id 17 (position 4)");
         }
-        Sampler sampler = sampler(options().build(), Set.of(), 0, 2);
+        Sampler sampler = sampler(options(), Set.of(), 0, 2);
         assertThatThrownBy(() -> sampler.next(logits, 18, NO_TOKENS, 4))
                 .hasMessage("logits: expected finite numbers, got Infinity at token id 0 (position 4)");
     }
@@ -212,11 +212,10 @@ class SamplerTest {
     void aRowWithoutAnyTokenLeftSaysWhichRuleTookTheLast() {
         for (double temperature : new double[] {0, 1}) {
             GenerationOptions options = options()
-                    .temperature(temperature)
-                    .logitBias(Map.of(0, Double.NEGATIVE_INFINITY))
-                    .noRepeatNgramSize(1)
-                    .rule((logits, _) -> logits[2] = BANNED)
-                    .build();
+                    .withTemperature(temperature)
+                    .withLogitBias(Map.of(0, Double.NEGATIVE_INFINITY))
+                    .withNoRepeatNgramSize(1)
+                    .withRule((logits, _) -> logits[2] = BANNED);
             Sampler sampler = sampler(options, Set.of(), 0, 3);
             assertThatThrownBy(() -> sampler.next(new float[3], 0, new int[] {1, 2}, 2))
                     .isInstanceOf(IllegalStateException.class)
@@ -231,16 +230,16 @@ class SamplerTest {
     @Test
     void aRuleOfAUserRunsAfterTheOthersAndBeforeGreedyAndSampledChoice() {
         for (double temperature : new double[] {0, 1}) {
-            GenerationOptions.Builder options = options()
-                    .temperature(temperature)
-                    .logitBias(Map.of(0, 100.0))
-                    .rule((logits, soFar) -> {
+            GenerationOptions options = options()
+                    .withTemperature(temperature)
+                    .withLogitBias(Map.of(0, 100.0))
+                    .withRule((logits, soFar) -> {
                         assertThat(logits[0]).isEqualTo(100);
                         logits[soFar.token(soFar.length() - 1)] = BANNED;
                     })
-                    .rule((logits, _) -> logits[2] += logits[0] == BANNED ? 50 : 0);
+                    .withRule((logits, _) -> logits[2] += logits[0] == BANNED ? 50 : 0);
             float[] logits = {0, 5, 2};
-            Sampler sampler = sampler(options.build(), Set.of(), 1, 3);
+            Sampler sampler = sampler(options, Set.of(), 1, 3);
             assertThat(sampler.next(logits, 0, new int[] {0}, 1)).isEqualTo(2);
             assertThat(sampler.next(logits, 0, new int[] {2}, 1)).isZero();
             assertThat(logits).as("are left unchanged").containsExactly(0, 5, 2);
@@ -251,8 +250,8 @@ class SamplerTest {
         return new Sampler(options, eos, promptLength, new Candidates(vocabularySize, Compute.shared()));
     }
 
-    static GenerationOptions.Builder options() {
-        return GenerationOptions.builder();
+    static GenerationOptions options() {
+        return GenerationOptions.DEFAULT;
     }
 
     static float[] logs(double... distribution) {
@@ -272,8 +271,8 @@ class SamplerTest {
     }
 
     /** The distinct choices at 1000 positions. */
-    private static Set<Integer> choices(GenerationOptions.Builder options, float... logits) {
-        Sampler sampler = sampler(options.build(), Set.of(), 0, logits.length);
+    private static Set<Integer> choices(GenerationOptions options, float... logits) {
+        Sampler sampler = sampler(options, Set.of(), 0, logits.length);
         Set<Integer> choices = new TreeSet<>();
         for (int position = 0; position < NO_TOKENS.length; position++) {
             choices.add(sampler.next(logits, 0, NO_TOKENS, position));

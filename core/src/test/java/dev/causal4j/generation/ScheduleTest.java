@@ -27,12 +27,11 @@ class ScheduleTest extends EngineFixture {
     private static GenerationRequest request(int seed, int length, int tokens) {
         return new GenerationRequest(
                 prompt(seed, length),
-                GenerationOptions.builder()
-                        .maxNewTokens(tokens)
-                        .seed(seed)
-                        .frequencyPenalty(0.5)
-                        .logProbabilities(2)
-                        .build());
+                GenerationOptions.DEFAULT
+                        .withMaxNewTokens(tokens)
+                        .withSeed(seed)
+                        .withFrequencyPenalty(0.5)
+                        .withLogProbabilities(2));
     }
 
     private Generation alone(GenerationRequest request) {

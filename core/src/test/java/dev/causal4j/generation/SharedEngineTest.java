@@ -21,9 +21,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(120)
 class SharedEngineTest extends EngineFixture {
     private static GenerationRequest request(int seed, int length, int tokens) {
-        return new GenerationRequest(
-                prompt(seed, length),
-                GenerationOptions.builder().maxNewTokens(tokens).build());
+        return new GenerationRequest(prompt(seed, length), GenerationOptions.DEFAULT.withMaxNewTokens(tokens));
     }
 
     @Test

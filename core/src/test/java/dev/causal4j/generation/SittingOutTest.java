@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.Matcher;
 import dev.causal4j.tokenizer.Vocabulary;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -16,6 +17,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -96,13 +98,12 @@ class SittingOutTest extends ConstrainedFixture {
     }
 
     private static GenerationRequest request(Constraint constraint) {
-        return new GenerationRequest(PROMPT, options(constraint).build());
+        return new GenerationRequest(PROMPT, options(constraint));
     }
 
     private static GenerationRequest free(int tokens) {
         return new GenerationRequest(
-                PROMPT,
-                GenerationOptions.builder().maxNewTokens(tokens).eos(Set.of()).build());
+                PROMPT, GenerationOptions.DEFAULT.withMaxNewTokens(tokens).withEos(Set.of()));
     }
 
     @ParameterizedTest
@@ -174,6 +175,27 @@ class SittingOutTest extends ConstrainedFixture {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {0, 3})
+    void aDeadlineKeepsWhatWasChosenBeforeTheMask(int length) throws Exception {
+        AtomicLong clock = new AtomicLong();
+        CountDownLatch go = new CountDownLatch(1);
+        Constraint slow = new Unready(oneOf("abcdefg"), new int[] {length}, _ -> {
+            clock.set(TimeUnit.SECONDS.toNanos(1));
+            await(go);
+        });
+        try (Engine engine = new Engine(model)) {
+            engine.clock = clock::get;
+            GenerationOptions options = options(slow).withDeadline(Duration.ofSeconds(1));
+            Generation made = engine.submit(new GenerationRequest(PROMPT, options), TokenListener.NONE)
+                    .get(1, TimeUnit.MINUTES);
+            assertThat(made.finishReason()).isEqualTo(FinishReason.DEADLINE);
+            assertThat(made.text()).isEqualTo("abc".substring(0, length));
+            assertThat(made.timing().decodedTokens()).isEqualTo(Math.max(0, length - 1));
+            go.countDown();
+        }
+    }
+
     @Test
     void aMaskThatFailsEndsItsSequenceAlone() throws Exception {
         Constraint broken = new Unready(oneOf("abcdefg"), new int[] {2}, _ -> {
@@ -230,19 +252,17 @@ class SittingOutTest extends ConstrainedFixture {
             Constraint ready = i % 3 == 0
                     ? oneOf("abcdefghijklmnopqrstuvwxyz" + "0123456789".repeat(3), "abcdz")
                     : i % 3 == 1 ? oneOf("a0", "a1b2c3", "aXYZXYZXYZ!", "b", "") : oneOf("zzzzzzzz", "zzé");
-            GenerationOptions.Builder options = options(ready)
-                    .seed(i)
-                    .maxNewTokens(i % 7 == 0 ? 9 : 90)
-                    .stop(i % 10 == 9 ? List.of("fgh") : i % 10 == 8 ? List.of("0123456789x", "z!") : List.of());
+            GenerationOptions options = options(ready)
+                    .withSeed(i)
+                    .withMaxNewTokens(i % 7 == 0 ? 9 : 90)
+                    .withStop(i % 10 == 9 ? List.of("fgh") : i % 10 == 8 ? List.of("0123456789x", "z!") : List.of());
             if (i % 2 == 0) {
-                options.logProbabilities(0);
+                options = options.withLogProbabilities(0);
             }
             int[] prompt = new Random(i / 8).ints(3 + i % 5, 1, 256).toArray();
-            plain.add(new GenerationRequest(prompt, options.build()));
+            plain.add(new GenerationRequest(prompt, options));
             int[] lengths = new Random(i).ints(i % 4 * 8L, 0, 30).toArray();
-            requests.add(new GenerationRequest(
-                    prompt,
-                    options.constraint(new Unready(ready, lengths, _ -> {})).build()));
+            requests.add(new GenerationRequest(prompt, options.withConstraint(new Unready(ready, lengths, _ -> {}))));
         }
         DraftSource wrong = (tokens, length, most, into) -> {
             for (int i = 0; i < most; i++) {

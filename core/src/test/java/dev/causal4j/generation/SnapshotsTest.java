@@ -53,11 +53,10 @@ class SnapshotsTest {
     }
 
     private static Generation generate(Engine engine, int[] prompt, int tokens) {
-        GenerationOptions options = GenerationOptions.builder()
-                .maxNewTokens(tokens)
-                .logProbabilities(2)
-                .temperature(0)
-                .build();
+        GenerationOptions options = GenerationOptions.DEFAULT
+                .withMaxNewTokens(tokens)
+                .withLogProbabilities(2)
+                .withTemperature(0);
         return engine.submit(new GenerationRequest(prompt, options), TokenListener.NONE)
                 .join();
     }

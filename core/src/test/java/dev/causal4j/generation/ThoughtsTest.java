@@ -63,12 +63,11 @@ class ThoughtsTest {
         int begin = model.requireTokenizer().id("<think>").orElseThrow();
         List<Generation> answers = new ArrayList<>();
         for (int seed = 0; seed < 30; seed++) {
-            GenerationOptions options = GenerationOptions.builder()
-                    .maxNewTokens(200)
-                    .seed(seed)
-                    .logitBias(Map.of(end, 7.0, begin, seed % 2 == 0 ? 9.0 : 0))
-                    .constraint(AGE)
-                    .build();
+            GenerationOptions options = GenerationOptions.DEFAULT
+                    .withMaxNewTokens(200)
+                    .withSeed(seed)
+                    .withLogitBias(Map.of(end, 7.0, begin, seed % 2 == 0 ? 9.0 : 0))
+                    .withConstraint(AGE);
             answers.add(new Generator(model)
                     .generate(
                             List.of(format.request(List.of(new Message("user", message)), options)), TokenListener.NONE)

@@ -8,7 +8,6 @@ import com.networknt.schema.SchemaRegistryConfig;
 import com.networknt.schema.SpecificationVersion;
 import dev.causal4j.Whole;
 import dev.causal4j.chat.Answer;
-import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolCall;
@@ -116,20 +115,16 @@ class ToolCallsTest {
         for (int seed = 0; seed < count; seed++) {
             requests.add(format.request(
                     messages,
-                    GenerationOptions.builder()
-                            .maxNewTokens(maxNewTokens)
-                            .temperature(1)
-                            .seed(seed)
-                            .build()));
+                    GenerationOptions.DEFAULT
+                            .withMaxNewTokens(maxNewTokens)
+                            .withTemperature(1)
+                            .withSeed(seed)));
         }
-        List<Answer> answers = new ArrayList<>();
         List<Generation> all = new Generator(model).generate(requests, TokenListener.NONE);
-        for (int i = 0; i < count; i++) {
-            AnswerParser parser = format.parser(requests.get(i), AnswerParser.Listener.NONE);
-            parser.accept(all.get(i).text());
-            answers.add(parser.end(all.get(i).finishReason().ofTurn()));
-        }
-        return answers;
+        return IntStream.range(0, count)
+                .mapToObj(i -> format.answer(requests.get(i), (_, _) -> all.get(i), Answer.Listener.NONE)
+                        .answer())
+                .toList();
     }
 
     @ParameterizedTest
@@ -191,21 +186,77 @@ class ToolCallsTest {
                 .isSubsetOf(some.stream().map(ToolDefinition::name).toList());
     }
 
+    /** Notes the parts of an answer; wants at most so many of them. */
+    private record Parts(List<String> told, int most) implements Answer.Listener {
+        @Override
+        public void content(String piece) {
+            told.add(piece);
+        }
+
+        @Override
+        public void call(int index, String id, String name) {
+            told.add(index + " " + name + " ");
+        }
+
+        @Override
+        public void arguments(int index, String piece) {
+            told.add(piece);
+        }
+
+        @Override
+        public boolean goesOn() {
+            return told.size() < most;
+        }
+
+        private String all() {
+            return String.join("", told);
+        }
+    }
+
+    @Test
+    void aListenerIsToldThePartsOfAnAnswerOnceHoweverItIsComputed() throws IOException {
+        GenerationOptions options =
+                GenerationOptions.DEFAULT.withMaxNewTokens(300).withSeed(3);
+        List<Message> asked = List.of(new Message("user", "Hi"));
+        List<Answer> answers = new ArrayList<>();
+        for (boolean relayed : List.of(false, true)) {
+            Chat chat = Chat.of(template().withTools(TOOLS.subList(0, 1), ToolChoice.REQUIRED.withParallel(false)))
+                    .options(options);
+            Parts parts = new Parts(new ArrayList<>(), Integer.MAX_VALUE);
+            Answer answer = (relayed ? chat.through(new Generator(model)::relay) : chat).answer(asked, parts);
+            ToolCall call = answer.calls().getFirst();
+            assertThat(parts.all()).isEqualTo("0 tool_0 " + call.arguments());
+            assertThat(parts.told).hasSizeGreaterThan(3);
+            answers.add(answer);
+        }
+        assertThat(answers.getLast()).isEqualTo(answers.getFirst());
+    }
+
+    @Test
+    void aListenerMayEndAnAnswerWhichStaysInTheConversation() throws IOException {
+        Chat chat = Chat.of(template());
+        Parts parts = new Parts(new ArrayList<>(), 3);
+        Answer answer = chat.answer(List.of(new Message("user", "Hi")), parts);
+        assertThat(answer.finishReason()).isEqualTo("cancelled");
+        assertThat(answer.content()).isEqualTo(parts.all()).isNotEmpty();
+        assertThat(chat.messages()).last().isEqualTo(answer.message());
+        assertThat(chat.last().orElseThrow().generation().finishReason()).isEqualTo(FinishReason.CANCELLED);
+    }
+
     @Test
     void aConversationGoesOnWithTheResultsOfItsCalls() throws IOException {
         GenerationOptions options =
-                GenerationOptions.builder().maxNewTokens(300).seed(3).build();
+                GenerationOptions.DEFAULT.withMaxNewTokens(300).withSeed(3);
         Chat chat =
                 Chat.of(template()).options(options).tools(TOOLS.subList(3, 4)).toolChoice(ToolChoice.named("tool_3"));
         Answer called = chat.answer(List.of(new Message("user", "Hi")));
         assertThat(called.calls()).extracting(ToolCall::name).containsExactly("tool_3");
         assertThat(chat.messages()).last().isEqualTo(called.message());
-        chat.toolChoice(ToolChoice.NONE)
-                .options(options.toBuilder().maxNewTokens(5).build());
+        chat.toolChoice(ToolChoice.NONE).options(options.withMaxNewTokens(5));
         Answer answer = chat.answer(List.of(new Message("tool", "42")));
         assertThat(answer.calls()).isEmpty();
         assertThat(chat.messages()).hasSize(4);
-        assertThat(chat.lastAnswer()).isEqualTo(answer);
+        assertThat(chat.last().orElseThrow().answer()).isEqualTo(answer);
     }
 
     private static ToolDefinition notStrict(ToolDefinition tool) {

@@ -25,8 +25,8 @@ class WaitingLineTest extends EngineFixture {
         Requester requester = Requester.of(caller);
         List<CompletableFuture<Generation>> all = new ArrayList<>();
         for (int i = 0; i < sequences; i++) {
-            GenerationRequest request = new GenerationRequest(
-                    prompt(i, 3), GenerationOptions.builder().maxNewTokens(1).build());
+            GenerationRequest request =
+                    new GenerationRequest(prompt(i, 3), GenerationOptions.DEFAULT.withMaxNewTokens(1));
             all.add(engine.submit(request, requester, _ -> begun.add(caller)));
         }
         return all;
@@ -43,9 +43,7 @@ class WaitingLineTest extends EngineFixture {
         EngineOptions options = EngineOptions.DEFAULT.withParallel(16).withQueue(384);
         try (Engine engine = new Engine(model, options)) {
             CompletableFuture<Generation> first = engine.submit(
-                    new GenerationRequest(
-                            prompt(1, 3),
-                            GenerationOptions.builder().maxNewTokens(1).build()),
+                    new GenerationRequest(prompt(1, 3), GenerationOptions.DEFAULT.withMaxNewTokens(1)),
                     Requester.of("a"),
                     _ -> {
                         runs.countDown();
@@ -99,8 +97,7 @@ class WaitingLineTest extends EngineFixture {
     }
 
     private GeneratedSequence sequence(Engine engine, Requester requester) {
-        GenerationRequest request = new GenerationRequest(
-                prompt(1, 3), GenerationOptions.builder().maxNewTokens(1).build());
+        GenerationRequest request = new GenerationRequest(prompt(1, 3), GenerationOptions.DEFAULT.withMaxNewTokens(1));
         return engine.generating(request, requester, 0, TokenListener.NONE);
     }
 

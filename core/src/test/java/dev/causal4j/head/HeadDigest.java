@@ -22,7 +22,7 @@ public final class HeadDigest {
             LogProbabilities scores = head.logProbabilities(hidden, targets, true, 3);
             Rows dHidden = Fixture.rows(139, width, 4);
             Gradient gradient = Gradient.of(Device.shared(), head.projection());
-            LossOptions options = new LossOptions(0.1, 1e-3, LossOptions.MEAN);
+            LossOptions options = LossOptions.DEFAULT.withLabelSmoothing(0.1).withZLoss(1e-3);
             Loss loss = head.lossAndGradients(hidden, targets, options, dHidden, gradient, new Loss.Scratch());
             StringBuilder all = new StringBuilder().append(loss).append(scores.alternatives());
             for (int r = 0; r < 139; r++) {

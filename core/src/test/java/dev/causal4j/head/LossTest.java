@@ -70,7 +70,7 @@ class LossTest {
         CausalLMHead head = cap == 0 ? plain : plain.withSoftCap(cap);
         Rows hidden = Fixture.rows(n, size, 2);
         int[] targets = targets(n, vocabularySize, 3);
-        LossOptions options = new LossOptions(smoothing, zLoss, LossOptions.MEAN);
+        LossOptions options = LossOptions.DEFAULT.withLabelSmoothing(smoothing).withZLoss(zLoss);
         Reference exact = new Reference(head, hidden, targets, options, cap, false);
         Reference materialised = new Reference(head, hidden, targets, options, cap, true);
         Result actual = run(head, hidden, targets, options);
@@ -179,7 +179,7 @@ class LossTest {
         CausalLMHead head = Fixture.head(DType.BF16, 1100, 30, 1).withSoftCap(6);
         Rows hidden = Fixture.rows(300, 30, 2);
         int[] targets = targets(300, 1100, 3);
-        LossOptions options = new LossOptions(0.1, 1e-3, LossOptions.MEAN);
+        LossOptions options = LossOptions.DEFAULT.withLabelSmoothing(0.1).withZLoss(1e-3);
         assertThat(head.loss(hidden, targets, options))
                 .isEqualTo(run(head, hidden, targets, options).loss());
     }
@@ -191,7 +191,7 @@ class LossTest {
         CausalLMHead head = Fixture.head(dtype, 1100, width, 1).withSoftCap(6);
         Rows hidden = Fixture.rows(300, width, 2);
         int[] targets = targets(300, 1100, 3);
-        LossOptions options = new LossOptions(0.1, 1e-3, LossOptions.MEAN);
+        LossOptions options = LossOptions.DEFAULT.withLabelSmoothing(0.1).withZLoss(1e-3);
         Compute.shared().use(1);
         Result one = run(head, hidden, targets, options);
         for (int count = 2; count <= 3; count++) {
@@ -337,7 +337,7 @@ class LossTest {
         CausalLMHead head = Fixture.head(DType.F32, 90, 6, 1).withSoftCap(3);
         Rows hidden = Fixture.rows(5, 6, 2);
         int[] targets = Fixture.tokens(5, 90, 3);
-        LossOptions options = new LossOptions(0.1, 0.01, LossOptions.MEAN);
+        LossOptions options = LossOptions.DEFAULT.withLabelSmoothing(0.1).withZLoss(0.01);
         Result result = run(head, hidden, targets, options);
         Random random = new Random(4);
         for (int i = 0; i < hidden.data().length; i += 1 + random.nextInt(3)) {
@@ -396,11 +396,12 @@ class LossTest {
 
     @Test
     void optionsOutOfRangeAreRefused() {
-        assertThatThrownBy(() -> new LossOptions(1, 0, LossOptions.MEAN))
+        assertThatThrownBy(() -> LossOptions.DEFAULT.withLabelSmoothing(1).withZLoss(0))
                 .hasMessage("label smoothing: expected a number from 0 to below 1, got 1.0");
-        assertThatThrownBy(() -> new LossOptions(Double.NaN, 0, LossOptions.MEAN))
+        assertThatThrownBy(
+                        () -> LossOptions.DEFAULT.withLabelSmoothing(Double.NaN).withZLoss(0))
                 .isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> new LossOptions(0, -1, LossOptions.MEAN))
+        assertThatThrownBy(() -> LossOptions.DEFAULT.withLabelSmoothing(0).withZLoss(-1))
                 .hasMessage("z-loss: expected a finite number of at least 0, got -1.0");
         assertThatThrownBy(() -> LossOptions.DEFAULT.withDenominator(-1))
                 .hasMessage("loss denominator: expected at least 1, got -1");

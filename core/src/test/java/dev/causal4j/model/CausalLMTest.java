@@ -46,8 +46,7 @@ class CausalLMTest {
     void aModelOfPartsTakesTokenIds() {
         CausalLM model = parts.with(parts);
         assertThat(Logits.of(model, 30, 0, 7)).isEqualTo(Logits.of(parts, 30, 0, 7));
-        GenerationOptions options =
-                GenerationOptions.builder().temperature(0).maxNewTokens(4).build();
+        GenerationOptions options = GenerationOptions.DEFAULT.withTemperature(0).withMaxNewTokens(4);
         Generation generation = new Generator(model).generate(new int[] {5}, options);
         assertThat(generation.tokens()).hasSize(4);
         assertThat(generation.text()).isEmpty();
@@ -58,22 +57,21 @@ class CausalLMTest {
     void textAskedOfAModelWithoutTokenizerIsAnErrorThatSaysWhatToDo() {
         CausalLM model = parts.with(parts);
         Generator generator = new Generator(model);
-        GenerationOptions options = GenerationOptions.builder().build();
+        GenerationOptions options = GenerationOptions.DEFAULT;
         assertThatThrownBy(model::requireTokenizer)
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContainingAll("tokenizer.json", "merges.txt", "got none", "--tokens");
         assertThatThrownBy(() -> generator.generate("text", options))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("--tokens");
-        assertThatThrownBy(() -> generator.generate(
-                        new int[] {1}, options.toBuilder().stop(List.of("end")).build()))
+        assertThatThrownBy(() -> generator.generate(new int[] {1}, options.withStop(List.of("end"))))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("--tokens");
     }
 
     @Test
     void anEmptyPromptStartsFromBosOrIsAnError() {
-        GenerationOptions options = GenerationOptions.builder().maxNewTokens(1).build();
+        GenerationOptions options = GenerationOptions.DEFAULT.withMaxNewTokens(1);
         CausalLM withBos = CausalLM.of("bos", CONFIG.withSpecialIds(OptionalInt.of(30), Set.of()), parts, null);
         assertThat(new Generator(withBos).generate(new int[0], options).promptTokens())
                 .containsExactly(30);

@@ -75,8 +75,7 @@ class GenerationDefaultsTest {
     void withoutTheFileAModelSamplesFromItsOwnDistribution() throws IOException {
         try (CausalLM model = CausalLM.load(folder)) {
             assertThat(model.generationDefaults()).isEqualTo(GenerationDefaults.NONE);
-            assertThat(tokens(model, GenerationOptions.builder(model)))
-                    .isEqualTo(tokens(model, GenerationOptions.builder()));
+            assertThat(tokens(model, GenerationOptions.of(model))).isEqualTo(tokens(model, GenerationOptions.DEFAULT));
         }
     }
 
@@ -92,9 +91,9 @@ class GenerationDefaultsTest {
         }
     }
 
-    private static int[] tokens(CausalLM model, GenerationOptions.Builder options) {
+    private static int[] tokens(CausalLM model, GenerationOptions options) {
         Generation generation = new Generator(model)
-                .generate(PROMPT, options.maxNewTokens(12).seed(3).build());
+                .generate(PROMPT, options.withMaxNewTokens(12).withSeed(3));
         return generation.tokens();
     }
 
@@ -103,22 +102,22 @@ class GenerationDefaultsTest {
         String json = "{\"do_sample\": true, \"temperature\": 0.5, \"top_k\": 7, \"top_p\": 0.8, \"min_p\": 0.01,"
                 + " \"repetition_penalty\": 1.3, \"eos_token_id\": []}";
         try (CausalLM model = load(json)) {
-            int[] own = tokens(model, GenerationOptions.builder(model));
-            GenerationOptions.Builder given = GenerationOptions.builder()
-                    .temperature(0.5)
-                    .topK(7)
-                    .topP(0.8)
-                    .minP(0.01)
-                    .repetitionPenalty(1.3);
+            int[] own = tokens(model, GenerationOptions.of(model));
+            GenerationOptions given = GenerationOptions.DEFAULT
+                    .withTemperature(0.5)
+                    .withTopK(7)
+                    .withTopP(0.8)
+                    .withMinP(0.01)
+                    .withRepetitionPenalty(1.3);
             assertThat(own).isEqualTo(tokens(model, given));
-            int[] hot = tokens(model, GenerationOptions.builder(model).temperature(3));
-            assertThat(hot).isNotEqualTo(own).isEqualTo(tokens(model, given.temperature(3)));
+            int[] hot = tokens(model, GenerationOptions.of(model).withTemperature(3));
+            assertThat(hot).isNotEqualTo(own).isEqualTo(tokens(model, given.withTemperature(3)));
         }
         try (CausalLM greedy = load("{\"temperature\": 0.5, \"top_k\": 7, \"eos_token_id\": []}")) {
-            assertThat(tokens(greedy, GenerationOptions.builder(greedy)))
-                    .isEqualTo(tokens(greedy, GenerationOptions.builder().temperature(0)));
-            assertThat(tokens(greedy, GenerationOptions.builder(greedy).temperature(2)))
-                    .isEqualTo(tokens(greedy, GenerationOptions.builder().temperature(2)));
+            assertThat(tokens(greedy, GenerationOptions.of(greedy)))
+                    .isEqualTo(tokens(greedy, GenerationOptions.DEFAULT.withTemperature(0)));
+            assertThat(tokens(greedy, GenerationOptions.of(greedy).withTemperature(2)))
+                    .isEqualTo(tokens(greedy, GenerationOptions.DEFAULT.withTemperature(2)));
         }
     }
 

@@ -292,7 +292,7 @@ class TrainerTest {
         List<Double> shares = new ArrayList<>();
         Trainer trainer = start(options.withEvaluationInterval(2), folder.resolve("evaluated"));
         GenerationOptions sampled =
-                GenerationOptions.builder().maxNewTokens(9).seed(1).build();
+                GenerationOptions.DEFAULT.withMaxNewTokens(9).withSeed(1);
         trainer.run(
                 progress -> {
                     try (Engine engine = new Engine(trainer.model())) {

@@ -63,8 +63,7 @@ class HubTest {
         assertThat(pulled.fetchedBytes()).isEqualTo(pulled.bytes()).isGreaterThan(9_000_000);
         assertThat(pulled.commit()).isEqualTo(LoopbackHub.COMMIT);
         assertThat(ChatTemplate.read(pulled.path())).isPresent();
-        GenerationOptions greedy =
-                GenerationOptions.builder().temperature(0).maxNewTokens(5).build();
+        GenerationOptions greedy = GenerationOptions.DEFAULT.withTemperature(0).withMaxNewTokens(5);
         try (Checkpoint checkpoint =
                         Checkpoint.open(pulled.path(), pulled.name().repository());
                 CausalLM model = checkpoint.load(LoadOptions.DEFAULT);

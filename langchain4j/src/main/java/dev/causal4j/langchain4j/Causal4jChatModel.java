@@ -1,6 +1,6 @@
 package dev.causal4j.langchain4j;
 
-import dev.causal4j.chat.AnswerParser;
+import dev.causal4j.chat.Answer;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.LangChain4jException;
 import dev.langchain4j.exception.RateLimitException;
@@ -43,7 +43,7 @@ public final class Causal4jChatModel implements ChatModel {
     @Override
     public ChatResponse doChat(ChatRequest request) {
         conversations.check(request);
-        return conversations.answer(request, AnswerParser.Listener.NONE, () -> true);
+        return conversations.answer(request, Answer.Listener.NONE);
     }
 
     @Override

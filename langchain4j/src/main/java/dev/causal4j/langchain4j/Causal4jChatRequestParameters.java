@@ -5,7 +5,7 @@ import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.DefaultChatRequestParameters;
 import java.util.Objects;
-import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** Parameters of a request, with those that only Causal4j's models know. Immutable. */
@@ -14,7 +14,7 @@ public final class Causal4jChatRequestParameters extends DefaultChatRequestParam
     public static final Causal4jChatRequestParameters EMPTY = builder().build();
 
     private final @Nullable Long seed;
-    private final @Nullable Consumer<GenerationOptions.Builder> options;
+    private final @Nullable UnaryOperator<GenerationOptions> options;
 
     private Causal4jChatRequestParameters(Builder builder) {
         super(builder);
@@ -28,7 +28,7 @@ public final class Causal4jChatRequestParameters extends DefaultChatRequestParam
     }
 
     /** Sets all other options of the engine, after the other parameters; null for nothing. */
-    public @Nullable Consumer<GenerationOptions.Builder> options() {
+    public @Nullable UnaryOperator<GenerationOptions> options() {
         return options;
     }
 
@@ -65,7 +65,7 @@ public final class Causal4jChatRequestParameters extends DefaultChatRequestParam
     /** Collects parameters; not thread-safe. */
     public static class Builder extends DefaultChatRequestParameters.Builder<Builder> {
         private @Nullable Long seed;
-        private @Nullable Consumer<GenerationOptions.Builder> options;
+        private @Nullable UnaryOperator<GenerationOptions> options;
 
         /** @throws UnsupportedFeatureException if the parameters are of another provider, whose own settings would be lost */
         @Override
@@ -88,7 +88,7 @@ public final class Causal4jChatRequestParameters extends DefaultChatRequestParam
         }
 
         /** See {@link Causal4jChatRequestParameters#options()}. */
-        public Builder options(@Nullable Consumer<GenerationOptions.Builder> options) {
+        public Builder options(@Nullable UnaryOperator<GenerationOptions> options) {
             this.options = options;
             return this;
         }

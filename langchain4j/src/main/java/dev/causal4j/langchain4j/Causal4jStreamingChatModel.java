@@ -7,7 +7,7 @@ import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils
 import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.onPartialToolCall;
 import static dev.langchain4j.internal.InternalStreamingChatResponseHandlerUtils.withLoggingExceptions;
 
-import dev.causal4j.chat.AnswerParser;
+import dev.causal4j.chat.Answer;
 import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.internal.ToolCallBuilder;
@@ -57,8 +57,7 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
     private void answer(ChatRequest request, StreamingChatResponseHandler handler) {
         Handle handle = new Handle();
         try {
-            ChatResponse response =
-                    conversations.answer(request, new Parts(handler, handle), () -> !handle.isCancelled());
+            ChatResponse response = conversations.answer(request, new Parts(handler, handle, conversations.isPlain()));
             if (!handle.isCancelled()) {
                 List<ToolExecutionRequest> calls = response.aiMessage().toolExecutionRequests();
                 if (!calls.isEmpty()) {
@@ -89,21 +88,34 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
     }
 
     /** Passes the parts of an answer to a handler; a call is complete when the next begins. Not thread-safe. */
-    private static final class Parts implements AnswerParser.Listener {
+    private static final class Parts implements Answer.Listener {
         private final StreamingChatResponseHandler handler;
         private final Handle handle;
         private final ToolCallBuilder call = new ToolCallBuilder();
         private String held = ""; // handlers expect more than white space or a first brace
+        private final boolean trims; // white space at the edges of the content
+        private boolean begun;
+        private String space = ""; // which may be the last
 
-        Parts(StreamingChatResponseHandler handler, Handle handle) {
+        Parts(StreamingChatResponseHandler handler, Handle handle, boolean trims) {
             this.handler = handler;
             this.handle = handle;
+            this.trims = trims;
+        }
+
+        @Override
+        public boolean goesOn() {
+            return !handle.isCancelled();
         }
 
         @Override
         public void content(String piece) {
-            if (!piece.isEmpty() && !handle.isCancelled()) {
-                onPartialResponse(handler, piece, handle);
+            String all = begun || !trims ? space + piece : piece.stripLeading();
+            String told = trims ? all.stripTrailing() : all;
+            begun |= !all.isEmpty();
+            space = all.substring(told.length());
+            if (!told.isEmpty() && !handle.isCancelled()) {
+                onPartialResponse(handler, told, handle);
             }
         }
 

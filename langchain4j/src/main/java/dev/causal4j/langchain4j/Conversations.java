@@ -1,7 +1,6 @@
 package dev.causal4j.langchain4j;
 
 import dev.causal4j.chat.Answer;
-import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
@@ -17,7 +16,6 @@ import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.output.FinishReason;
 import java.util.List;
 import java.util.UUID;
-import java.util.function.BooleanSupplier;
 
 /** Conversations with a model. Immutable and thread-safe. */
 final class Conversations {
@@ -58,36 +56,28 @@ final class Conversations {
         }
     }
 
-    /**
-     * Answers, and gives the parts to a listener on this thread.
-     *
-     * @param goesOn whether the answer is still wanted, asked before and after each token
-     */
-    ChatResponse answer(ChatRequest request, AnswerParser.Listener listener, BooleanSupplier goesOn) {
+    /** Answers, and gives the parts to a listener on this thread. */
+    ChatResponse answer(ChatRequest request, Answer.Listener listener) {
         return Sampling.translating(() -> {
             Causal4jChatRequestParameters parameters = defaults.overrideWith(request.parameters());
             Chat.Format turn = format.withTools(Translation.tools(parameters), Translation.choice(parameters));
             GenerationRequest asked =
                     turn.request(Translation.messages(request.messages()), Sampling.options(format, parameters));
-            AnswerParser parser = turn.parser(asked, isPlain() ? new Edges(listener) : listener);
-            Generation generation = generator.relay(asked, token -> {
-                if (goesOn.getAsBoolean()) {
-                    parser.accept(token.text());
-                }
-                return goesOn.getAsBoolean();
-            });
+            Chat.Turn made = turn.answer(asked, generator::relay, listener);
+            Generation generation = made.generation();
             boolean isDocument = Translation.isDocument(parameters.responseFormat());
             if (isDocument && Sampling.finishReason(generation) == FinishReason.LENGTH) { // nobody can read it
-                throw new LangChain4jException("document: expected a whole one, got one that ended by length after "
-                        + generation.tokens().length
+                throw new LangChain4jException("document: expected a whole one, got one that ended by "
+                        + generation.finishReason().label() + " after " + generation.tokens().length
                         + " tokens; leave more room (maxOutputTokens, the context), or bound"
                         + " strings and lists in its schema");
             }
-            return response(generation, parser.end(generation.finishReason().ofTurn()));
+            return response(generation, made.answer());
         });
     }
 
-    private boolean isPlain() {
+    /** Whether answers are those of a plain transcript, in which they begin with white space. */
+    boolean isPlain() {
         return format.template().isPlain();
     }
 
@@ -104,42 +94,5 @@ final class Conversations {
                         .finishReason(calls ? FinishReason.TOOL_EXECUTION : reason)
                         .build())
                 .build();
-    }
-
-    /** Leaves out white space at the edges of a content that comes in parts, as that of a plain transcript has it. */
-    private static final class Edges implements AnswerParser.Listener {
-        private final AnswerParser.Listener listener;
-        private boolean begun;
-        private String held = "";
-
-        Edges(AnswerParser.Listener listener) {
-            this.listener = listener;
-        }
-
-        @Override
-        public void content(String piece) {
-            String all = begun ? held + piece : piece.stripLeading();
-            String told = all.stripTrailing();
-            begun |= !all.isEmpty();
-            held = all.substring(told.length());
-            if (!told.isEmpty()) {
-                listener.content(told);
-            }
-        }
-
-        @Override
-        public void reasoning(String piece) {
-            listener.reasoning(piece);
-        }
-
-        @Override
-        public void call(int index, String id, String name) {
-            listener.call(index, id, name);
-        }
-
-        @Override
-        public void arguments(int index, String piece) {
-            listener.arguments(index, piece);
-        }
     }
 }

@@ -20,28 +20,27 @@ final class Sampling {
     /** The options of a sequence: the model's own, then the parameters, then the settings of the user's function. */
     static GenerationOptions options(Chat.Format format, Causal4jChatRequestParameters parameters) {
         CausalLM model = format.model();
-        GenerationOptions.Builder options = GenerationOptions.builder(model)
-                .maxNewTokens(model.decoder().config().contextLength())
-                .seed(GenerationOptions.randomSeed())
-                .stop(parameters.stopSequences())
-                .set(Setting.MAX_NEW_TOKENS, parameters.maxOutputTokens())
-                .set(Setting.TEMPERATURE, parameters.temperature())
-                .set(Setting.TOP_K, parameters.topK())
-                .set(Setting.TOP_P, parameters.topP())
-                .set(Setting.FREQUENCY_PENALTY, parameters.frequencyPenalty())
-                .set(Setting.PRESENCE_PENALTY, parameters.presencePenalty())
-                .set(Setting.SEED, parameters.seed());
-        Translation.constraint(parameters.responseFormat(), format.whitespace()).ifPresent(options::constraint);
-        if (parameters.options() != null) {
-            parameters.options().accept(options);
-        }
-        return options.build();
+        GenerationOptions options = GenerationOptions.of(model)
+                .withMaxNewTokens(model.decoder().config().contextLength())
+                .withSeed(GenerationOptions.randomSeed())
+                .withStop(parameters.stopSequences())
+                .with(Setting.MAX_NEW_TOKENS, parameters.maxOutputTokens())
+                .with(Setting.TEMPERATURE, parameters.temperature())
+                .with(Setting.TOP_K, parameters.topK())
+                .with(Setting.TOP_P, parameters.topP())
+                .with(Setting.FREQUENCY_PENALTY, parameters.frequencyPenalty())
+                .with(Setting.PRESENCE_PENALTY, parameters.presencePenalty())
+                .with(Setting.SEED, parameters.seed());
+        GenerationOptions constrained = Translation.constraint(parameters.responseFormat(), format.whitespace())
+                .map(options::withConstraint)
+                .orElse(options);
+        return parameters.options() == null ? constrained : parameters.options().apply(constrained);
     }
 
     static FinishReason finishReason(Generation generation) {
         return switch (generation.finishReason()) {
             case EOS, STOP -> FinishReason.STOP;
-            case LENGTH -> FinishReason.LENGTH;
+            case LENGTH, DEADLINE -> FinishReason.LENGTH; // either cuts it
             case CANCELLED -> FinishReason.OTHER;
         };
     }

@@ -5,7 +5,7 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.model.CausalLM;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import java.util.List;
-import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -103,7 +103,7 @@ abstract class Settings<B extends Settings<B>> {
     }
 
     /** Sets all other options of the engine, such as log-probabilities, biases and rules; called for each request. */
-    public B options(@Nullable Consumer<GenerationOptions.Builder> options) {
+    public B options(@Nullable UnaryOperator<GenerationOptions> options) {
         own.options(options);
         return self();
     }

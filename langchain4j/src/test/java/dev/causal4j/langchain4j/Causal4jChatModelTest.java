@@ -88,8 +88,8 @@ class Causal4jChatModelTest {
         for (Causal4jChatRequestParameters.Builder other : List.of(
                 parameters().frequencyPenalty(200.0),
                 parameters().presencePenalty(200.0),
-                parameters().options(o -> o.repetitionPenalty(100)),
-                parameters().options(o -> o.logitBias(Map.of(berlin, Double.NEGATIVE_INFINITY))),
+                parameters().options(o -> o.withRepetitionPenalty(100)),
+                parameters().options(o -> o.withLogitBias(Map.of(berlin, Double.NEGATIVE_INFINITY))),
                 parameters().temperature(5.0),
                 parameters().maxOutputTokens(3),
                 parameters().stopSequences(List.of("capital")))) {
@@ -99,7 +99,7 @@ class Causal4jChatModelTest {
         for (Causal4jChatRequestParameters.Builder same : List.of(
                 parameters().temperature(5.0).topK(1),
                 parameters().temperature(5.0).topP(1e-6),
-                parameters().temperature(5.0).options(o -> o.minP(1)))) {
+                parameters().temperature(5.0).options(o -> o.withMinP(1)))) {
             assertThat(text(model, same)).isEqualTo(greedy);
         }
     }
@@ -119,7 +119,10 @@ class Causal4jChatModelTest {
     @Test
     void theMetadataHaveTheAnswersTokensWithTheirLogProbabilities() {
         ChatResponse response = ask(
-                builder().temperature(0.0).options(o -> o.logProbabilities(2)).build(),
+                builder()
+                        .temperature(0.0)
+                        .options(o -> o.withLogProbabilities(2))
+                        .build(),
                 Causal4jChatRequestParameters.EMPTY);
         Generation generation = generation(response);
         assertThat(generation.predictions()).hasSameSizeAs(generation.pieces()).allSatisfy(prediction -> {
@@ -129,9 +132,7 @@ class Causal4jChatModelTest {
         assertThat(generation.text().strip()).isEqualTo(response.aiMessage().text());
         assertThat(generation.timing().decodedTokens()).isEqualTo(generation.tokens().length - 1);
         assertThat(response.tokenUsage().inputTokenCount()).isEqualTo(generation.promptTokens().length);
-        assertThat(response.metadata().toBuilder().build())
-                .isEqualTo(response.metadata())
-                .isInstanceOf(Causal4jChatResponseMetadata.class);
+        assertThat(response.metadata()).isEqualTo(response.metadata()).isInstanceOf(Causal4jChatResponseMetadata.class);
     }
 
     @Test
@@ -233,10 +234,10 @@ class Causal4jChatModelTest {
                 parameters().maxOutputTokens(-1),
                 parameters().frequencyPenalty(Double.POSITIVE_INFINITY),
                 parameters().stopSequences(""),
-                parameters().options(o -> o.minP(2)),
-                parameters().options(o -> o.repetitionPenalty(0)),
-                parameters().options(o -> o.logitBias(Map.of(1_000_000, 1.0))),
-                parameters().options(o -> o.logProbabilities(-1)))) {
+                parameters().options(o -> o.withMinP(2)),
+                parameters().options(o -> o.withRepetitionPenalty(0)),
+                parameters().options(o -> o.withLogitBias(Map.of(1_000_000, 1.0))),
+                parameters().options(o -> o.withLogProbabilities(-1)))) {
             assertThatThrownBy(() -> ask(model, wrong.build()))
                     .as("%s", wrong.build())
                     .isExactlyInstanceOf(InvalidRequestException.class)

@@ -71,11 +71,10 @@ class Causal4jLanguageModelTest {
         Generation expected = new Generator(Taught.ENGINE)
                 .generate(
                         PROMPT,
-                        GenerationOptions.builder()
-                                .maxNewTokens(12)
-                                .temperature(0.8)
-                                .seed(3)
-                                .build());
+                        GenerationOptions.DEFAULT
+                                .withMaxNewTokens(12)
+                                .withTemperature(0.8)
+                                .withSeed(3));
         Response<String> response = MODEL.generate(PROMPT);
         assertThat(response.content()).isEqualTo(expected.text()).isNotBlank();
         // The model that knows all suites by heart ends the text, and the other does not.

@@ -165,7 +165,7 @@ class Causal4jStreamingChatModelTest {
             }
         };
         try (Engine engine = new Engine(Taught.MODEL)) {
-            builder(engine).options(options -> options.rule(holds)).build().chat("hello", handler);
+            builder(engine).options(options -> options.withRule(holds)).build().chat("hello", handler);
             assertThat(held.await(60, TimeUnit.SECONDS)).isTrue();
             assertThat(handler.called.await(60, TimeUnit.SECONDS)).isTrue();
             handler.awaitNextToken();
@@ -190,7 +190,7 @@ class Causal4jStreamingChatModelTest {
         try (Engine engine = new Engine(Taught.MODEL, one);
                 Closeable _ = () -> released.complete(true)) { // else the engine could not be closed
             Handler computed = new Handler(false, true);
-            builder(engine).options(options -> options.rule(holds)).build().chat("hello", computed);
+            builder(engine).options(options -> options.withRule(holds)).build().chat("hello", computed);
             assertThat(held.await(60, TimeUnit.SECONDS)).isTrue();
             Handler waiting = new Handler(false, true);
             model(engine).chat("hello", waiting);
@@ -220,7 +220,7 @@ class Causal4jStreamingChatModelTest {
                     .toolSpecifications(tools ? List.of(tool) : List.of())
                     .build();
             builder(Taught.ENGINE)
-                    .options(options -> options.constraint(Constraint.choice(List.of(text))))
+                    .options(options -> options.withConstraint(Constraint.choice(List.of(text))))
                     .build()
                     .chat(request, new StreamingChatResponseHandler() {
                         @Override

@@ -130,7 +130,7 @@ class GuideTest {
                 .messages(UserMessage.from("Who wrote Emma?"))
                 .parameters(Causal4jChatRequestParameters.builder()
                         .seed(1L)
-                        .options(options -> options.logProbabilities(3)) // with three alternatives
+                        .options(options -> options.withLogProbabilities(3)) // with three alternatives
                         .build())
                 .build());
         Generation generation = ((Causal4jChatResponseMetadata) response.metadata()).generation();

@@ -62,10 +62,8 @@ class MachineKernelsTest {
                         double nll = new Scorer(model).score(TEXT).totals().nll();
                         System.out.println(dtype.label() + " " + Double.toHexString(nll));
                     }
-                    GenerationOptions greedy = GenerationOptions.builder()
-                            .temperature(0)
-                            .maxNewTokens(24)
-                            .build();
+                    GenerationOptions greedy =
+                            GenerationOptions.DEFAULT.withTemperature(0).withMaxNewTokens(24);
                     int[] tokens =
                             new Generator(model).generate("Emma was", greedy).tokens();
                     System.out.println(dtype.label() + " " + Arrays.toString(tokens));

@@ -76,10 +76,7 @@ class AustenModelTest {
         assertThat(TOKENIZER.encode(prompt)).isEqualTo(promptTokens);
         assertThat(TOKENIZER.decode(promptTokens)).isEqualTo(prompt);
 
-        GenerationOptions greedy = GenerationOptions.builder()
-                .temperature(0)
-                .maxNewTokens(greedyTokens.length)
-                .build();
+        GenerationOptions greedy = GenerationOptions.DEFAULT.withTemperature(0).withMaxNewTokens(greedyTokens.length);
         Generation generation = new Generator(MODEL).generate(prompt, greedy);
         assertThat(generation.promptTokens()).isEqualTo(promptTokens);
         assertThat(generation.tokens()).isEqualTo(greedyTokens);

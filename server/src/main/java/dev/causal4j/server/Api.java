@@ -4,7 +4,7 @@ import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
-import dev.causal4j.server.Choice.Piece;
+import dev.causal4j.server.Choice.Fragment;
 import java.util.AbstractList;
 import java.util.List;
 import java.util.Map;
@@ -30,27 +30,27 @@ interface Api {
      * @param owner requests of one owner share keys and values
      * @throws ApiError if it cannot be answered
      */
-    Ask read(JsonIn in, ServedModel served, String owner);
+    TextRequest read(JsonIn in, ServedModel served, String owner);
 
     /**
      * The part of a choice before its generated text.
      *
-     * @param scores of the prompt's tokens but the first; empty unless {@link Ask#scores}
+     * @param scores of the prompt's tokens but the first; empty unless {@link TextRequest#scores}
      */
-    Piece opening(Ask ask, Ask.Prompt prompt, List<Prediction> scores);
+    Fragment opening(TextRequest ask, TextRequest.Prompt prompt, List<Prediction> scores);
 
     /** A choice that continues, whose text, delta or message has the name. */
-    static Map<String, Object> choice(Ask ask, String name, Object said, Object logprobs, List<Integer> ids) {
+    static Map<String, Object> choice(TextRequest ask, String name, Object said, Object logprobs, List<Integer> ids) {
         Map<String, Object> choice = Json.object(name, said, "logprobs", ask.logprobs() ? logprobs : Json.NULL);
         choice.put("finish_reason", Json.NULL);
-        if (ask.form().ids()) {
+        if (ask.format().ids()) {
             choice.put("token_ids", ids);
         }
         return choice;
     }
 
     /** A choice that ends, with what its constraint cost if log-probabilities are told. */
-    static Map<String, Object> ended(Ask ask, Map<String, Object> choice, String finish, Generation made) {
+    static Map<String, Object> ended(TextRequest ask, Map<String, Object> choice, String finish, Generation made) {
         choice.put("finish_reason", finish);
         if (ask.logprobs()) {
             made.constrained().ifPresent(each -> {
@@ -61,9 +61,9 @@ interface Api {
         return choice;
     }
 
-    /** Why a choice ended, in OpenAI's words. */
+    /** Why a choice ended, in OpenAI's words, which have no deadline: one cuts a text as a length does. */
     static String label(FinishReason finish) {
-        return finish == FinishReason.LENGTH ? "length" : "stop";
+        return finish == FinishReason.LENGTH || finish == FinishReason.DEADLINE ? "length" : "stop";
     }
 
     /** A list that computes each element when it is read, from that of another list. It keeps none of them. */

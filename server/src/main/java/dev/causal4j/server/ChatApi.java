@@ -9,7 +9,7 @@ import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
 import dev.causal4j.server.Choice.Entry;
-import dev.causal4j.server.Choice.Piece;
+import dev.causal4j.server.Choice.Fragment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -28,7 +28,7 @@ record ChatApi() implements Api {
      *
      * @param format with the tools of the request
      */
-    private record Conversation(Chat.Format format, Ask.Prompt prompt) {}
+    private record Conversation(Chat.Format format, TextRequest.Prompt prompt) {}
 
     @Override
     public Names names() {
@@ -36,7 +36,7 @@ record ChatApi() implements Api {
     }
 
     @Override
-    public Ask read(JsonIn in, ServedModel served, String owner) {
+    public TextRequest read(JsonIn in, ServedModel served, String owner) {
         served.check(in);
         in.refuse(List.of("best_of"));
         Tools tools = Tools.read(in);
@@ -44,7 +44,7 @@ record ChatApi() implements Api {
                 Constraints.read(in, served.format().whitespace());
         Conversation conversation = conversation(in, served, tools);
         Chat.Format format = conversation.format;
-        Ask.Prompt prompt = conversation.prompt;
+        TextRequest.Prompt prompt = conversation.prompt;
         int n = in.integer("n", 1, 1, Limits.CHOICES);
         boolean logprobs = in.bool("logprobs", false);
         if (in.has("top_logprobs") && !logprobs) {
@@ -62,15 +62,15 @@ record ChatApi() implements Api {
         options =
                 Constraints.add(options, format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint)));
         Chat.Format kept = format.withVariables(Map.of()); // they may be large, and have been read
-        Ask.Telling telling = (ask, sequence, _) ->
-                new ChatTeller(ask, listener -> kept.parser(prompt.text(), ask.seed(sequence), listener));
-        Ask.Form form = Ask.Form.read(in, served);
-        int told = logprobs ? alternatives : Ask.NO_LOGPROBS;
-        return new Ask(List.of(prompt), n, n, options, param, told, false, form, telling);
+        ChoiceWriter.Factory telling = (ask, sequence, _) ->
+                new ChatWriter(ask, listener -> kept.parser(prompt.text(), ask.seed(sequence), listener));
+        TextRequest.ResponseFormat form = TextRequest.ResponseFormat.read(in, served);
+        int told = logprobs ? alternatives : TextRequest.NO_LOGPROBS;
+        return new TextRequest(List.of(prompt), n, n, options, param, told, false, form, telling);
     }
 
     /** The conversation of a request as a prompt. */
-    static Ask.Prompt prompt(JsonIn in, ServedModel served) {
+    static TextRequest.Prompt prompt(JsonIn in, ServedModel served) {
         return conversation(in, served, Tools.read(in)).prompt;
     }
 
@@ -106,7 +106,7 @@ record ChatApi() implements Api {
         int[] tokens = format.template().encode(served.tokenizer(), rendered);
         served.checkLength("messages", tokens.length);
         int room = served.contextLength() - tokens.length;
-        return new Conversation(format, new Ask.Prompt(tokens, 0, rendered.text(), room));
+        return new Conversation(format, new TextRequest.Prompt(tokens, 0, rendered.text(), room));
     }
 
     /** A message whose content ends with a mark. */
@@ -193,19 +193,19 @@ record ChatApi() implements Api {
     }
 
     @Override
-    public Piece opening(Ask ask, Ask.Prompt prompt, List<Prediction> scores) {
-        return new Piece("", List.of(), List.of());
+    public Fragment opening(TextRequest ask, TextRequest.Prompt prompt, List<Prediction> scores) {
+        return new Fragment("", List.of(), List.of());
     }
 
     /** All bytes together are those of the text, so a token that ends it is left out. */
-    static Map<String, Object> logprobs(Ask ask, List<Entry> tokens) {
+    static Map<String, Object> logprobs(TextRequest ask, List<Entry> tokens) {
         List<Entry> told =
                 tokens.stream().filter(entry -> ask.logprobs() && !entry.ends()).toList();
         return Json.object("content", Api.each(told, entry -> token(ask, entry)), "refusal", Json.NULL);
     }
 
-    private static Map<String, Object> token(Ask ask, Entry entry) {
-        TokenNames names = ask.form().names();
+    private static Map<String, Object> token(TextRequest ask, Entry entry) {
+        TokenNames names = ask.format().names();
         Prediction prediction = entry.prediction().orElseThrow();
         byte[] bytes = cut(names.bytes(entry.token()), entry.kept());
         Map<String, Object> told = token(ask, entry.token(), bytes, prediction.logProbability());
@@ -216,13 +216,13 @@ record ChatApi() implements Api {
         return told;
     }
 
-    private static Map<String, Object> token(Ask ask, int token, byte[] bytes, double logProbability) {
+    private static Map<String, Object> token(TextRequest ask, int token, byte[] bytes, double logProbability) {
         List<Integer> listed = new ArrayList<>();
         for (byte each : bytes) {
             listed.add(each & 0xff);
         }
         return Json.object(
-                "token", ask.form().names().name(token), "logprob", Api.finite(logProbability), "bytes", listed);
+                "token", ask.format().names().name(token), "logprob", Api.finite(logProbability), "bytes", listed);
     }
 
     /** The bytes of the first code points of a text. */

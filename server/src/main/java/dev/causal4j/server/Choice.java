@@ -13,8 +13,8 @@ import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /**
- * Splits the tokens of a sequence into pieces of a response. A piece has the tokens whose text is complete in it. A stop text
- * cuts its first token and drops those after it. Not thread-safe.
+ * Splits the tokens of a sequence into fragments of a response. A fragment has the tokens whose text is complete in it.
+ * A stop text cuts its first token and drops those after it. Not thread-safe.
  */
 final class Choice {
     /**
@@ -43,19 +43,19 @@ final class Choice {
      * The part of a choice that is final.
      *
      * @param tokens the tokens that begin in the text
-     * @param ids the ids of all tokens since the last piece that is not empty; of an empty one none
+     * @param ids the ids of all tokens since the last fragment that is not empty; of an empty one none
      */
-    record Piece(String text, List<Entry> tokens, List<Integer> ids) {
+    record Fragment(String text, List<Entry> tokens, List<Integer> ids) {
         boolean isEmpty() {
             return text.isEmpty() && tokens.isEmpty();
         }
 
         /** Pieces that follow each other, as one. */
-        static Piece of(List<Piece> pieces) {
-            return new Piece(
-                    pieces.stream().map(Piece::text).collect(Collectors.joining()),
-                    pieces.stream().flatMap(each -> each.tokens.stream()).toList(),
-                    pieces.stream().flatMap(each -> each.ids.stream()).toList());
+        static Fragment of(List<Fragment> fragments) {
+            return new Fragment(
+                    fragments.stream().map(Fragment::text).collect(Collectors.joining()),
+                    fragments.stream().flatMap(each -> each.tokens.stream()).toList(),
+                    fragments.stream().flatMap(each -> each.ids.stream()).toList());
         }
     }
 
@@ -64,7 +64,7 @@ final class Choice {
     private final List<Entry> held = new ArrayList<>();
     private final List<Integer> ids = new ArrayList<>();
     private int begun; // code points up to the end of the last token
-    private int told; // code points of the pieces so far
+    private int told; // code points of the fragments so far
 
     /**
      * @param decoder of the text
@@ -77,11 +77,11 @@ final class Choice {
         this.told = offset;
     }
 
-    /** The pieces of a whole sequence: one for each token, and the last. */
-    static List<Piece> pieces(Choice choice, Generation generation) {
-        List<Piece> pieces = new ArrayList<>();
+    /** The fragments of a whole sequence: one for each token, and the last. */
+    static List<Fragment> fragments(Choice choice, Generation generation) {
+        List<Fragment> fragments = new ArrayList<>();
         for (int i = 0; i < generation.tokens().length; i++) {
-            pieces.add(choice.accept(new GeneratedToken(
+            fragments.add(choice.accept(new GeneratedToken(
                     0,
                     generation.tokens()[i],
                     generation.pieces().get(i),
@@ -89,37 +89,37 @@ final class Choice {
                             ? Optional.of(generation.predictions().get(i))
                             : Optional.empty())));
         }
-        pieces.add(choice.finish(generation.finishReason()));
-        return pieces;
+        fragments.add(choice.finish(generation.finishReason()));
+        return fragments;
     }
 
-    /** Takes a token and returns the piece that is final with it, which may be empty. */
-    Piece accept(GeneratedToken token) {
+    /** Takes a token and returns the fragment that is final with it, which may be empty. */
+    Fragment accept(GeneratedToken token) {
         boolean ends = eos.contains(token.token());
         int end = begun + (ends ? 0 : length(decoder.accept(token.token())));
         held.add(new Entry(token.token(), begun, end, token.prediction(), ends));
         ids.add(token.token());
         begun = end;
         told += length(token.text());
-        return piece(token.text(), entry -> entry.offset < told && entry.end <= told, false);
+        return fragment(token.text(), entry -> entry.offset < told && entry.end <= told, false);
     }
 
-    /** The last piece. */
-    Piece finish(FinishReason reason) {
+    /** The last fragment. */
+    Fragment finish(FinishReason reason) {
         if (reason == FinishReason.STOP) {
             held.replaceAll(entry -> entry.upTo(told));
-            return piece("", entry -> entry.offset < told, true);
+            return fragment("", entry -> entry.offset < told, true);
         }
-        return piece("", _ -> true, true);
+        return fragment("", _ -> true, true);
     }
 
-    private Piece piece(String text, Predicate<Entry> tellable, boolean last) {
+    private Fragment fragment(String text, Predicate<Entry> tellable, boolean last) {
         List<Entry> tokens = held.stream().takeWhile(tellable).toList();
         held.subList(0, tokens.size()).clear();
         boolean waits = text.isEmpty() && tokens.isEmpty() && !last;
-        Piece piece = new Piece(text, tokens, waits ? List.of() : List.copyOf(ids));
-        ids.subList(0, piece.ids.size()).clear();
-        return piece;
+        Fragment fragment = new Fragment(text, tokens, waits ? List.of() : List.copyOf(ids));
+        ids.subList(0, fragment.ids.size()).clear();
+        return fragment;
     }
 
     static int length(String text) {

@@ -6,7 +6,7 @@ import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
 import dev.causal4j.server.Choice.Entry;
-import dev.causal4j.server.Choice.Piece;
+import dev.causal4j.server.Choice.Fragment;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import java.util.ArrayList;
@@ -27,11 +27,11 @@ record CompletionApi() implements Api {
     }
 
     @Override
-    public Ask read(JsonIn in, ServedModel served, String owner) {
+    public TextRequest read(JsonIn in, ServedModel served, String owner) {
         served.check(in);
         boolean echo = in.bool("echo", false);
-        List<Ask.Prompt> prompts = prompts(in, served, echo);
-        Ask.Form form = Ask.Form.read(in, served);
+        List<TextRequest.Prompt> prompts = prompts(in, served, echo);
+        TextRequest.ResponseFormat form = TextRequest.ResponseFormat.read(in, served);
         int n = in.integer("n", 1, 1, Limits.CHOICES);
         int bestOf = in.integer("best_of", n, 1, Math.max(n, Limits.BEST_OF));
         if (bestOf < n || (bestOf > n && form.stream())) {
@@ -46,18 +46,18 @@ record CompletionApi() implements Api {
                 Constraints.read(in, served.format().whitespace());
         options = Constraints.add(options, wanted.map(Constraints.Wanted::constraint));
         String param = wanted.map(Constraints.Wanted::param).orElse("");
-        int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Limits.ALTERNATIVES);
-        return new Ask(prompts, n, bestOf, options, param, alternatives, echo, form, Continuation::new);
+        int alternatives = in.integer("logprobs", TextRequest.NO_LOGPROBS, 0, Limits.ALTERNATIVES);
+        return new TextRequest(prompts, n, bestOf, options, param, alternatives, echo, form, Continuation::new);
     }
 
-    private static List<Ask.Prompt> prompts(JsonIn in, ServedModel served, boolean echo) {
+    private static List<TextRequest.Prompt> prompts(JsonIn in, ServedModel served, boolean echo) {
         Object given = Objects.requireNonNullElse(in.value("prompt"), "");
-        List<Ask.Prompt> prompts = new ArrayList<>();
+        List<TextRequest.Prompt> prompts = new ArrayList<>();
         boolean ids = given instanceof List<?> list && !list.isEmpty() && list.getFirst() instanceof Number;
         if (ids || given instanceof String) {
             prompts.add(prompt("prompt", given, served, echo));
         } else if (given instanceof List<?> list && !list.isEmpty()) {
-            Ask.requireFew(list.size(), 1);
+            TextRequest.requireFew(list.size(), 1);
             boolean texts = list.getFirst() instanceof String;
             for (Object each : list) {
                 String path = "prompt.[" + prompts.size() + "]";
@@ -72,7 +72,7 @@ record CompletionApi() implements Api {
         return prompts;
     }
 
-    private static Ask.Prompt prompt(String path, Object given, ServedModel served, boolean echo) {
+    private static TextRequest.Prompt prompt(String path, Object given, ServedModel served, boolean echo) {
         int[] tokens;
         int prefix = 0;
         String text;
@@ -97,17 +97,17 @@ record CompletionApi() implements Api {
             }
         }
         served.checkLength(path, tokens.length);
-        return new Ask.Prompt(tokens, prefix, text, served.contextLength() - tokens.length);
+        return new TextRequest.Prompt(tokens, prefix, text, served.contextLength() - tokens.length);
     }
 
     @Override
-    public Piece opening(Ask ask, Ask.Prompt prompt, List<Prediction> scores) {
+    public Fragment opening(TextRequest ask, TextRequest.Prompt prompt, List<Prediction> scores) {
         if (!ask.echo()) {
-            return new Piece("", List.of(), List.of());
+            return new Fragment("", List.of(), List.of());
         }
         List<Entry> entries = new ArrayList<>();
         if (ask.logprobs()) {
-            StreamingDecoder decoder = ask.form().names().tokenizer().decoder();
+            StreamingDecoder decoder = ask.format().names().tokenizer().decoder();
             int offset = 0;
             for (int i = 0; i < prompt.tokens().length; i++) {
                 Optional<Prediction> prediction = i == 0 ? Optional.empty() : Optional.of(scores.get(i - 1));
@@ -116,56 +116,56 @@ record CompletionApi() implements Api {
                 offset = end;
             }
         }
-        return new Piece(prompt.text(), entries, List.of());
+        return new Fragment(prompt.text(), entries, List.of());
     }
 
     /** Writes a text, after its opening. */
-    static final class Continuation implements Teller {
-        private final Ask ask;
-        private final Piece opening;
+    static final class Continuation implements ChoiceWriter {
+        private final TextRequest ask;
+        private final Fragment opening;
         private boolean begun;
 
-        Continuation(Ask ask, int sequence, Piece opening) {
+        Continuation(TextRequest ask, int sequence, Fragment opening) {
             this.ask = ask;
             this.opening = opening;
             begun = opening.isEmpty();
         }
 
         @Override
-        public List<Map<String, Object>> part(Piece piece) {
+        public List<Map<String, Object>> part(Fragment fragment) {
             List<Map<String, Object>> parts = new ArrayList<>(begun ? List.of() : List.of(choice(opening)));
             begun = true;
-            if (!piece.isEmpty()) {
-                parts.add(choice(piece));
+            if (!fragment.isEmpty()) {
+                parts.add(choice(fragment));
             }
             return parts;
         }
 
         @Override
-        public List<Map<String, Object>> last(Piece piece, Generation made) {
-            List<Map<String, Object>> parts = part(new Piece("", List.of(), List.of()));
-            parts.add(Api.ended(ask, choice(piece), Api.label(made.finishReason()), made));
+        public List<Map<String, Object>> last(Fragment fragment, Generation made) {
+            List<Map<String, Object>> parts = part(new Fragment("", List.of(), List.of()));
+            parts.add(Api.ended(ask, choice(fragment), Api.label(made.finishReason()), made));
             return parts;
         }
 
         @Override
-        public Map<String, Object> whole(List<Piece> pieces, Generation made) {
-            Piece all =
-                    Piece.of(Stream.concat(Stream.of(opening), pieces.stream()).toList());
+        public Map<String, Object> whole(List<Fragment> fragments, Generation made) {
+            Fragment all = Fragment.of(
+                    Stream.concat(Stream.of(opening), fragments.stream()).toList());
             return Api.ended(ask, choice(all), Api.label(made.finishReason()), made);
         }
 
-        private Map<String, Object> choice(Piece piece) {
-            return Api.choice(ask, "text", piece.text(), logprobs(ask, piece.tokens()), piece.ids());
+        private Map<String, Object> choice(Fragment fragment) {
+            return Api.choice(ask, "text", fragment.text(), logprobs(ask, fragment.tokens()), fragment.ids());
         }
     }
 
     /** OpenAI's older object: lists in parallel. */
-    private static Map<String, Object> logprobs(Ask ask, List<Entry> tokens) {
+    private static Map<String, Object> logprobs(TextRequest ask, List<Entry> tokens) {
         List<Entry> told = ask.logprobs() ? tokens : List.of(); // best_of has them for itself
         return Json.object(
                 "tokens",
-                Api.each(told, entry -> ask.form().names().name(entry.token())),
+                Api.each(told, entry -> ask.format().names().name(entry.token())),
                 "token_logprobs",
                 Api.each(told, entry -> known(entry, each -> Api.finite(each.logProbability()))),
                 "top_logprobs",
@@ -179,12 +179,12 @@ record CompletionApi() implements Api {
     }
 
     /** The likeliest tokens and the chosen one, in falling order. */
-    private static Map<String, Object> top(Ask ask, Prediction prediction) {
+    private static Map<String, Object> top(TextRequest ask, Prediction prediction) {
         Map<String, Object> top = new LinkedHashMap<>();
         for (Candidate each : prediction.alternatives(ask.alternatives())) {
-            top.putIfAbsent(ask.form().names().name(each.token()), Api.finite(each.logProbability()));
+            top.putIfAbsent(ask.format().names().name(each.token()), Api.finite(each.logProbability()));
         }
-        top.putIfAbsent(ask.form().names().name(prediction.token()), Api.finite(prediction.logProbability()));
+        top.putIfAbsent(ask.format().names().name(prediction.token()), Api.finite(prediction.logProbability()));
         return top;
     }
 }

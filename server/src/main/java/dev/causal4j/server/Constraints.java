@@ -73,7 +73,7 @@ final class Constraints {
         if (options.number(ngram).intValue() > 0) {
             throw ApiError.value(ngram.snake(), "0 beside a constraint", options.number(ngram));
         }
-        return options.toBuilder().constraint(wanted.get()).build();
+        return options.withConstraint(wanted.get());
     }
 
     private void add(String param, Constraint constraint) {

@@ -5,7 +5,7 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
-import dev.causal4j.server.Choice.Piece;
+import dev.causal4j.server.Choice.Fragment;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -57,7 +57,7 @@ final class Generating {
      * @throws IOException if the client is gone
      */
     void answer(Api api, Call call) throws IOException, InterruptedException {
-        Ask ask = turns.read(call, () -> api.read(JsonIn.parse(call.body.get()), served, call.owner));
+        TextRequest ask = turns.read(call, () -> api.read(JsonIn.parse(call.body.get()), served, call.owner));
         Optional<Constraint> own = ask.options().constraint();
         if (own.isEmpty()) {
             generate(api, ask, call);
@@ -73,7 +73,7 @@ final class Generating {
         }
     }
 
-    private void generate(Api api, Ask ask, Call call) throws IOException, InterruptedException {
+    private void generate(Api api, TextRequest ask, Call call) throws IOException, InterruptedException {
         long kept = ask.bytes();
         if (kept > 0 && !bytes.take(call.caller, kept)) {
             throw ApiError.bytesFull();
@@ -84,14 +84,14 @@ final class Generating {
         try (Sequences sequences = new Sequences(engine, ask, metrics, call, bytes)) {
             call.whenGone(sequences::cancel);
             List<Generation> made =
-                    ask.form().stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
+                    ask.format().stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
             metrics.answered(ask, made, call.seconds());
         } finally {
             bytes.give(call.caller, kept);
         }
     }
 
-    private List<Generation> whole(Api api, Ask ask, Call call, Sequences sequences)
+    private List<Generation> whole(Api api, TextRequest ask, Call call, Sequences sequences)
             throws IOException, InterruptedException {
         List<Generation> made = new ArrayList<>();
         List<Object> choices = new ArrayList<>();
@@ -100,12 +100,12 @@ final class Generating {
             for (int i = 0; i < ask.candidates(); i++) {
                 made.add(sequences.generation(made.size()));
             }
-            Piece opening = api.opening(ask, ask.prompts().get(prompt), sequences.scores(prompt));
+            Fragment opening = api.opening(ask, ask.prompts().get(prompt), sequences.scores(prompt));
             for (int index : best(ask, made, prompt)) {
-                Teller teller = ask.telling().begin(ask, index, opening);
-                List<Piece> pieces = Choice.pieces(choice(ask, ask.prompt(index), opening), made.get(index));
-                choices.add(choice(choices.size(), teller.whole(pieces, made.get(index)), ask.seed(index)));
-                thoughts += teller.thoughts();
+                ChoiceWriter writer = ask.writers().begin(ask, index, opening);
+                List<Fragment> fragments = Choice.fragments(choice(ask, ask.prompt(index), opening), made.get(index));
+                choices.add(choice(choices.size(), writer.whole(fragments, made.get(index)), ask.seed(index)));
+                thoughts += writer.thoughts();
             }
         }
         Map<String, Object> answer = head(Id.of(api), api.names().whole(), choices);
@@ -116,7 +116,7 @@ final class Generating {
     }
 
     /** The n candidates of a prompt with the highest mean log-probability, the best first; all in their order if n is all. */
-    private static List<Integer> best(Ask ask, List<Generation> made, int prompt) {
+    private static List<Integer> best(TextRequest ask, List<Generation> made, int prompt) {
         int from = prompt * ask.candidates();
         Stream<Integer> all = IntStream.range(from, from + ask.candidates()).boxed();
         if (ask.candidates() == ask.n()) {
@@ -130,11 +130,11 @@ final class Generating {
                 .toList();
     }
 
-    private List<Generation> stream(Api api, Ask ask, Call call, Sequences sequences)
+    private List<Generation> stream(Api api, TextRequest ask, Call call, Sequences sequences)
             throws IOException, InterruptedException {
         Id id = Id.of(api);
         Choice[] choices = new Choice[ask.sequences()];
-        Teller[] tellers = new Teller[choices.length];
+        ChoiceWriter[] writers = new ChoiceWriter[choices.length];
         Generation[] made = new Generation[choices.length];
         Set<Integer> begun = new HashSet<>();
         for (int ended = 0; ended < choices.length; ) {
@@ -145,21 +145,21 @@ final class Generating {
             }
             int index = event.sequence();
             if (choices[index] == null) {
-                Piece opening = api.opening(ask, ask.prompt(index), sequences.scores(index / ask.candidates()));
+                Fragment opening = api.opening(ask, ask.prompt(index), sequences.scores(index / ask.candidates()));
                 choices[index] = choice(ask, ask.prompt(index), opening);
-                tellers[index] = ask.telling().begin(ask, index, opening);
+                writers[index] = ask.writers().begin(ask, index, opening);
             }
             List<Map<String, Object>> told;
             if (event.token().isPresent()) {
-                told = tellers[index].part(choices[index].accept(event.token().get()));
+                told = writers[index].part(choices[index].accept(event.token().get()));
             } else {
                 made[index] = sequences.generation(index); // throws what ended it
-                told = tellers[index].last(choices[index].finish(made[index].finishReason()), made[index]);
+                told = writers[index].last(choices[index].finish(made[index].finishReason()), made[index]);
                 ended++;
             }
             for (int i = 0; i < told.size(); i++) {
                 Map<String, Object> more = new LinkedHashMap<>();
-                if (begun.add(index) && ask.form().ids()) {
+                if (begun.add(index) && ask.format().ids()) {
                     more.put("prompt_token_ids", ask.prompt(index).tokens());
                 }
                 if (ended == choices.length && i == told.size() - 1) {
@@ -169,9 +169,9 @@ final class Generating {
             }
             sequences.sent(index);
         }
-        if (ask.form().usage()) {
+        if (ask.format().usage()) {
             Map<String, Object> last = head(id, api.names().part(), List.of());
-            int thoughts = Stream.of(tellers).mapToInt(Teller::thoughts).sum();
+            int thoughts = Stream.of(writers).mapToInt(ChoiceWriter::thoughts).sum();
             last.put("usage", usage(ask, List.of(made), thoughts));
             call.event(Json.write(last));
         }
@@ -179,10 +179,10 @@ final class Generating {
         return List.of(made);
     }
 
-    private void send(Call call, Api api, Ask ask, Id id, Map<String, Object> choice, Map<String, Object> more)
+    private void send(Call call, Api api, TextRequest ask, Id id, Map<String, Object> choice, Map<String, Object> more)
             throws IOException {
         Map<String, Object> part = head(id, api.names().part(), List.of(choice));
-        if (ask.form().usage()) {
+        if (ask.format().usage()) {
             part.put("usage", Json.NULL);
         }
         part.putAll(more);
@@ -190,7 +190,7 @@ final class Generating {
     }
 
     /** @param opening the part of the choice before its generated text */
-    private Choice choice(Ask ask, Ask.Prompt prompt, Piece opening) {
+    private Choice choice(TextRequest ask, TextRequest.Prompt prompt, Fragment opening) {
         boolean own = ask.options().constraint().isPresent(); // a text of its own, which nothing comes before
         StreamingDecoder decoder =
                 own ? served.tokenizer().decoder() : served.tokenizer().decoderBehind(prompt.tokens());
@@ -213,7 +213,7 @@ final class Generating {
     }
 
     /** @param thoughts tokens that came before the answers */
-    private static Map<String, Object> usage(Ask ask, List<Generation> made, int thoughts) {
+    private static Map<String, Object> usage(TextRequest ask, List<Generation> made, int thoughts) {
         int prompt = 0;
         int cached = 0;
         int completion = 0;

@@ -160,7 +160,7 @@ final class Metrics {
     }
 
     /** Counts a request that was answered. */
-    void answered(Ask ask, List<Generation> made, double seconds) {
+    void answered(TextRequest ask, List<Generation> made, double seconds) {
         whole.add(seconds);
         for (int i = 0; i < made.size(); i++) {
             Generation generation = made.get(i);

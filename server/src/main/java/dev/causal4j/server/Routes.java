@@ -119,7 +119,7 @@ final class Routes implements HttpHandler {
     void drain() {
         draining = true;
         turns.cancel();
-        engine.cancelWaiting();
+        engine.control().cancelWaiting().run();
     }
 
     /** Requests that are being read or answered. */

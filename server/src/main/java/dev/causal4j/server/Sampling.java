@@ -2,6 +2,7 @@ package dev.causal4j.server;
 
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -32,20 +33,19 @@ final class Sampling {
     static GenerationOptions read(
             JsonIn in, ServedModel served, int maxTokens, Set<Integer> ends, List<String> stops, String owner) {
         in.refuse(UNSUPPORTED);
-        GenerationOptions.Builder options = GenerationOptions.builder()
-                .logitBias(biases(in, served))
-                .stop(Stream.concat(stops(in).stream(), stops.stream()).toList())
-                .eos(eos(in, served, ends))
-                .uncached();
+        Map<Setting, Number> numbers = new EnumMap<>(Setting.class);
         for (Setting setting : Setting.values()) {
-            options.set(setting, number(in, setting, maxTokens, served.contextLength()));
+            numbers.put(setting, number(in, setting, maxTokens, served.contextLength()));
         }
-        if (in.number("top_p", 1, 0, 1) == 0) {
-            options.temperature(0).topP(1);
-        }
+        GenerationOptions options = GenerationOptions.DEFAULT
+                .with(numbers)
+                .withLogitBias(biases(in, served))
+                .withStop(Stream.concat(stops(in).stream(), stops.stream()).toList())
+                .withEos(eos(in, served, ends))
+                .uncached();
         String salt = in.string("cache_salt").orElse("");
         requireLength("cache_salt", salt, 0, Limits.CACHE_SALT_CHARACTERS);
-        return (in.bool("cache_prompt", true) ? options.cacheSalt(owner + salt) : options).build();
+        return in.bool("cache_prompt", true) ? options.withCacheSalt(owner + salt) : options;
     }
 
     /** The value of a setting, in the bounds of OpenAI and vLLM. */
@@ -54,9 +54,9 @@ final class Sampling {
         return switch (setting) {
             case MAX_NEW_TOKENS -> maxTokens;
             case MIN_NEW_TOKENS -> in.integer("min_tokens", 0, 0, maxTokens);
-            case TEMPERATURE -> in.number(name, 1, 0, 2);
+            case TEMPERATURE -> Math.min(in.number(name, 1, 0, 2), in.number("top_p", 1, 0, 1) == 0 ? 0 : 2);
             case TOP_K -> Math.max(0, in.integer(name, 0, -1, Integer.MAX_VALUE)); // some write -1 for all
-            case TOP_P -> in.number(name, 1, 0, 1);
+            case TOP_P -> in.number(name, 1, 0, 1) == 0 ? 1 : in.number(name, 1, 0, 1); // 0 is greedy
             case MIN_P -> in.number(name, 0, 0, 1);
             case TYPICAL_P -> in.number(name, 1, 1e-6, 1);
             case REPETITION_PENALTY -> in.number(in.has(name) ? name : "repeat_penalty", 1, 0.01, 100);

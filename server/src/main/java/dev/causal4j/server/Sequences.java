@@ -6,6 +6,7 @@ import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.TokenListener;
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.tokenizer.StreamingDecoder;
@@ -49,7 +50,7 @@ final class Sequences implements AutoCloseable {
      * @param bytes the shares that each new token is charged to
      * @throws java.util.concurrent.RejectedExecutionException if too many sequences wait
      */
-    Sequences(Engine engine, Ask ask, Metrics metrics, Call call, Shares bytes) {
+    Sequences(Engine engine, TextRequest ask, Metrics metrics, Call call, Shares bytes) {
         this.engine = engine;
         this.bytes = bytes;
         this.call = call;
@@ -85,7 +86,7 @@ final class Sequences implements AutoCloseable {
         return result;
     }
 
-    private void addGenerated(Ask ask, int index, Metrics metrics) {
+    private void addGenerated(TextRequest ask, int index, Metrics metrics) {
         Metrics.Sequence times = metrics.new Sequence(System.nanoTime());
         AtomicInteger behind = new AtomicInteger();
         waiting.add(behind);
@@ -95,7 +96,7 @@ final class Sequences implements AutoCloseable {
                 times.token(System.nanoTime());
                 call.token();
                 keep(ask.tokenBytes());
-                if (ask.form().stream()) {
+                if (ask.format().stream()) {
                     behind.incrementAndGet();
                     events.add(new Event(index, Optional.of(token)));
                 }
@@ -116,7 +117,7 @@ final class Sequences implements AutoCloseable {
                 cancel();
             }
         });
-        if (ask.form().stream()) {
+        if (ask.format().stream()) {
             var _ = result.whenComplete((_, _) -> events.add(new Event(index, Optional.empty())));
         }
     }
@@ -125,7 +126,7 @@ final class Sequences implements AutoCloseable {
      * Scores a prompt and the token after it in one pass. The likeliest token is what greedy choice takes, with the same
      * bits; a vocabulary padded beyond the tokenizer may have a likelier one that cannot be chosen.
      */
-    private void addScored(Ask ask, int index, Metrics metrics) {
+    private void addScored(TextRequest ask, int index, Metrics metrics) {
         int[] prompt = ask.prompt(index).tokens();
         int[] tokens = Arrays.copyOf(prompt, prompt.length + 1); // the last is not fed
         long start = System.nanoTime();
@@ -135,7 +136,7 @@ final class Sequences implements AutoCloseable {
         scores.add(all.thenApply(predictions -> predictions.subList(0, prompt.length - 1)));
         generations.add(all.thenCompose(predictions -> {
             Candidate best = predictions.getLast().alternatives().getFirst();
-            if (best.token() >= ask.form().names().tokenizer().vocabularySize()) {
+            if (best.token() >= ask.format().names().tokenizer().vocabularySize()) {
                 return kept(engine.submit(ask.request(index), requester, TokenListener.NONE));
             }
             times.token(System.nanoTime());
@@ -160,8 +161,8 @@ final class Sequences implements AutoCloseable {
         }));
     }
 
-    private static String text(Ask ask, int[] prompt, int token) {
-        StreamingDecoder decoder = ask.form().names().tokenizer().decoderBehind(prompt);
+    private static String text(TextRequest ask, int[] prompt, int token) {
+        StreamingDecoder decoder = ask.format().names().tokenizer().decoderBehind(prompt);
         return decoder.accept(token) + decoder.finish();
     }
 
@@ -177,7 +178,7 @@ final class Sequences implements AutoCloseable {
 
     private <T> T await(CompletableFuture<T> result) throws InterruptedException {
         try {
-            return Engine.await(result);
+            return EngineControl.await(result);
         } catch (CancellationException e) {
             throw full ? ApiError.bytesFull() : e;
         }
@@ -191,7 +192,7 @@ final class Sequences implements AutoCloseable {
     /** Called when a token was sent. */
     void sent(int sequence) {
         if (waiting.get(sequence).decrementAndGet() == Limits.UNSENT_TOKENS - 1) {
-            engine.wake();
+            engine.control().wake().run();
         }
     }
 

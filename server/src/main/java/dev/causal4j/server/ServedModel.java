@@ -124,7 +124,7 @@ record ServedModel(
     }
 
     /** @throws ApiError if the context has no room for a token after a prompt */
-    void checkRoom(String param, Ask.Prompt prompt) {
+    void checkRoom(String param, TextRequest.Prompt prompt) {
         checkLength(param, prompt.tokens().length + 1);
     }
 

@@ -3,7 +3,7 @@ package dev.causal4j.server;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.ConstraintException;
-import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -64,7 +64,7 @@ final class Turns {
             if (draining) {
                 cancel.run();
             }
-            return Engine.await(turn.thenApply(_ -> made.get()));
+            return EngineControl.await(turn.thenApply(_ -> made.get()));
         } finally {
             waiting.remove(cancel);
         }

@@ -7,7 +7,7 @@ import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.server.Choice.Entry;
-import dev.causal4j.server.Choice.Piece;
+import dev.causal4j.server.Choice.Fragment;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import java.util.ArrayList;
@@ -36,14 +36,14 @@ class ChoiceTest {
         return Arrays.stream(ids).boxed().toList();
     }
 
-    /** The pieces of a text whose tokens come one by one. */
-    private static List<Piece> pieces(Choice choice, String text) {
+    /** The fragments of a text whose tokens come one by one. */
+    private static List<Fragment> fragments(Choice choice, String text) {
         StreamingDecoder decoder = TOKENIZER.decoder();
-        List<Piece> pieces = new ArrayList<>();
+        List<Fragment> fragments = new ArrayList<>();
         for (int id : tokens(text)) {
-            pieces.add(choice.accept(token(id, decoder.accept(id))));
+            fragments.add(choice.accept(token(id, decoder.accept(id))));
         }
-        return pieces;
+        return fragments;
     }
 
     @Test
@@ -51,10 +51,10 @@ class ChoiceTest {
         int[] ids = tokens("😀");
         assertThat(ids).hasSizeGreaterThan(1);
 
-        List<Piece> pieces = pieces(choice(5), "😀");
+        List<Fragment> fragments = fragments(choice(5), "😀");
 
-        assertThat(pieces.subList(0, ids.length - 1)).allMatch(Piece::isEmpty);
-        Piece last = pieces.getLast();
+        assertThat(fragments.subList(0, ids.length - 1)).allMatch(Fragment::isEmpty);
+        Fragment last = fragments.getLast();
         assertThat(last.text()).isEqualTo("😀");
         assertThat(last.tokens()).extracting(Entry::token).containsExactlyElementsOf(ids(ids));
         assertThat(last.tokens()).extracting(Entry::offset).containsOnly(5);
@@ -64,8 +64,8 @@ class ChoiceTest {
 
     @Test
     void offsetsCountCodePointsFromTheBeginningOfTheChoice() {
-        List<Entry> entries = pieces(choice(3), "Emma was é").stream()
-                .flatMap(piece -> piece.tokens().stream())
+        List<Entry> entries = fragments(choice(3), "Emma was é").stream()
+                .flatMap(fragment -> fragment.tokens().stream())
                 .toList();
         assertThat(entries.getFirst().offset()).isEqualTo(3);
         for (int i = 1; i < entries.size(); i++) {
@@ -78,11 +78,11 @@ class ChoiceTest {
     void aStopTextCutsATokenAndDropsThoseBehindIt() {
         int[] ids = tokens("Emma was not");
         Choice choice = choice(0);
-        Piece first = choice.accept(token(ids[0], "Emma"));
-        Piece held = choice.accept(token(ids[1], " w")); // "as" is a stop text
+        Fragment first = choice.accept(token(ids[0], "Emma"));
+        Fragment held = choice.accept(token(ids[1], " w")); // "as" is a stop text
         assertThat(choice.accept(token(ids[2], "")).isEmpty()).isTrue();
 
-        Piece rest = choice.finish(FinishReason.STOP);
+        Fragment rest = choice.finish(FinishReason.STOP);
 
         assertThat(first.tokens()).extracting(Entry::kept).containsExactly(Entry.ALL);
         assertThat(held.text()).isEqualTo(" w");
@@ -95,7 +95,7 @@ class ChoiceTest {
     void aTokenThatEndsTheSequenceHasNoText() {
         Choice choice = choice(0);
         choice.accept(token(tokens("Emma")[0], "Emma"));
-        Piece end = choice.accept(token(EOS, ""));
+        Fragment end = choice.accept(token(EOS, ""));
         List<Entry> told = new ArrayList<>(end.tokens());
         told.addAll(choice.finish(FinishReason.EOS).tokens());
         assertThat(told).containsExactly(new Entry(EOS, 4, 4, Optional.empty(), true));
@@ -117,12 +117,12 @@ class ChoiceTest {
                 new Generation.Timing(0, 0, 0, 0, 0),
                 Optional.empty());
 
-        Piece whole = Piece.of(Choice.pieces(choice(0), generation));
+        Fragment whole = Fragment.of(Choice.fragments(choice(0), generation));
 
         Choice streamed = choice(0);
         List<Entry> entries = new ArrayList<>();
-        pieces(streamed, text).forEach(piece -> entries.addAll(piece.tokens()));
+        fragments(streamed, text).forEach(fragment -> entries.addAll(fragment.tokens()));
         entries.addAll(streamed.finish(FinishReason.LENGTH).tokens());
-        assertThat(whole).isEqualTo(new Piece(text, entries, ids(ids)));
+        assertThat(whole).isEqualTo(new Fragment(text, entries, ids(ids)));
     }
 }

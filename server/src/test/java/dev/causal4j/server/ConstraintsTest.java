@@ -144,9 +144,7 @@ class ConstraintsTest {
 
     @Test
     void runsOfTokensAreNotForbiddenBesideAConstraint() {
-        GenerationOptions ngrams = GenerationOptions.builder()
-                .set(GenerationOptions.Setting.NO_REPEAT_NGRAM_SIZE, 2)
-                .build();
+        GenerationOptions ngrams = GenerationOptions.DEFAULT.with(GenerationOptions.Setting.NO_REPEAT_NGRAM_SIZE, 2);
         assertThatExceptionOfType(ApiError.class)
                 .isThrownBy(() -> Constraints.add(ngrams, Optional.of(Constraint.regex("a"))))
                 .withMessage("no_repeat_ngram_size: expected 0 beside a constraint, got 2");

@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.causal4j.generation.GenerationOptions;
-import dev.causal4j.server.Ask.Form;
-import dev.causal4j.server.Ask.Prompt;
+import dev.causal4j.server.TextRequest.Prompt;
+import dev.causal4j.server.TextRequest.ResponseFormat;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -23,11 +23,11 @@ class SamplingTest {
     }
 
     private static boolean isPlain(String fields) {
-        GenerationOptions options =
-                read("{" + fields + "}").toBuilder().maxNewTokens(1).build();
-        Form whole = new Form(false, false, false, new TokenNames(SERVED.tokenizer(), false));
+        GenerationOptions options = read("{" + fields + "}").withMaxNewTokens(1);
+        ResponseFormat whole = new ResponseFormat(false, false, false, new TokenNames(SERVED.tokenizer(), false));
         Prompt prompt = new Prompt(new int[] {1}, 0, "", 100);
-        return new Ask(List.of(prompt), 1, 1, options, "", 0, true, whole, CompletionApi.Continuation::new).isScoring();
+        return new TextRequest(List.of(prompt), 1, 1, options, "", 0, true, whole, CompletionApi.Continuation::new)
+                .isScoring();
     }
 
     @Test
@@ -109,8 +109,9 @@ class SamplingTest {
     void aSequenceHasNoMoreTokensThanTheContextHasRoomFor() {
         GenerationOptions options = read("{'min_tokens': 10}");
         List<Prompt> prompts = List.of(new Prompt(new int[] {1}, 0, "", 100), new Prompt(new int[] {1}, 0, "", 4));
-        Form whole = new Form(false, false, false, new TokenNames(SERVED.tokenizer(), false));
-        Ask ask = new Ask(prompts, 1, 1, options, "", Ask.NO_LOGPROBS, false, whole, CompletionApi.Continuation::new);
+        ResponseFormat whole = new ResponseFormat(false, false, false, new TokenNames(SERVED.tokenizer(), false));
+        TextRequest ask = new TextRequest(
+                prompts, 1, 1, options, "", TextRequest.NO_LOGPROBS, false, whole, CompletionApi.Continuation::new);
         assertThat(ask.request(0).options().toString()).contains("maxNewTokens=40", "minNewTokens=10");
         assertThat(ask.request(1).options().toString()).contains("maxNewTokens=4,", "minNewTokens=4,");
     }

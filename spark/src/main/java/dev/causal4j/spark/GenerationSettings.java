@@ -4,6 +4,7 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
 import java.io.Serializable;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 
@@ -14,7 +15,7 @@ public interface GenerationSettings extends Serializable {
     GenerationSettings NONE = options -> options;
 
     /** Sets options and returns them. The seed is that of the row, and prompts are cut from the left, unless they are set. */
-    GenerationOptions.Builder apply(GenerationOptions.Builder options);
+    GenerationOptions apply(GenerationOptions options);
 
     /**
      * Settings by their names in SQL: those of {@link Setting}, such as {@code max_new_tokens} and {@code top_p}, and {@code
@@ -25,14 +26,15 @@ public interface GenerationSettings extends Serializable {
     static GenerationSettings of(Map<String, String> values) {
         Map<String, String> kept = Map.copyOf(values);
         return options -> {
-            kept.forEach((name, value) -> set(options, name, value));
-            return options;
+            Map<Setting, Number> numbers = new EnumMap<>(Setting.class);
+            kept.forEach((name, value) -> read(numbers, name, value));
+            String stop = kept.get("stop");
+            return stop == null ? options.with(numbers) : options.with(numbers).withStop(List.of(stop));
         };
     }
 
-    private static void set(GenerationOptions.Builder options, String name, String value) {
+    private static void read(Map<Setting, Number> numbers, String name, String value) {
         if (name.equals("stop")) {
-            options.stop(List.of(value));
             return;
         }
         Setting setting = Arrays.stream(Setting.values())
@@ -41,7 +43,7 @@ public interface GenerationSettings extends Serializable {
                 .orElseThrow(() -> new IllegalArgumentException("options: expected names of options of generating,"
                         + " such as max_new_tokens, got \"" + name + "\""));
         try {
-            options.set(setting, setting.parse(value));
+            numbers.put(setting, setting.parse(value));
         } catch (NumberFormatException e) {
             throw new IllegalArgumentException(name + ": expected a number, got \"" + value + "\"", e);
         }

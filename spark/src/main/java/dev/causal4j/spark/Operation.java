@@ -184,13 +184,10 @@ enum Operation {
     abstract Result compute(ExecutorModel executor, Arguments row, BooleanSupplier going);
 
     private static Generation generate(ExecutorModel executor, Arguments row, BooleanSupplier going) {
-        GenerationOptions.Builder own = GenerationOptions.builder(executor.model);
-        if (row.schema != null) {
-            own.constraint(Constraint.schema(row.schema));
-        }
-        GenerationOptions options = row.settings
-                .apply(own.truncatePrompt(true).uncached().seed(row.seed))
-                .build();
+        GenerationOptions own = GenerationOptions.of(executor.model);
+        GenerationOptions constrained = row.schema == null ? own : own.withConstraint(Constraint.schema(row.schema));
+        GenerationOptions options = row.settings.apply(
+                constrained.withTruncatePrompt(true).uncached().withSeed(row.seed));
         Generation generation = executor.generator.generate(row.text, options, _ -> going.getAsBoolean());
         if (generation.finishReason() == FinishReason.CANCELLED) {
             throw new CancellationException("generation: cancelled with its task");

@@ -1,6 +1,6 @@
 package dev.causal4j.spark;
 
-import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.friend.EngineControl;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
@@ -47,7 +47,7 @@ final class RowsInOrder implements Iterator<Row> {
             underWay.add(CompletableFuture.supplyAsync(() -> work.apply(row), threads));
         }
         try {
-            return Engine.await(underWay.removeFirst()); // none: NoSuchElementException
+            return EngineControl.await(underWay.removeFirst()); // none: NoSuchElementException
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new CancellationException("rows: cancelled with their task");

@@ -102,7 +102,7 @@ public record SparkCausalLM(
      * Adds {@code generation}: {@code text}, {@code prompt_tokens}, new {@code tokens}, {@code finish_reason}, {@code seed}
      * and {@code error}. A row's seed is Spark's {@code xxhash64} of its key, so that no partitioning changes a text.
      *
-     * @param settings for instance {@code options -> options.maxNewTokens(20)}
+     * @param settings for instance {@code options -> options.withMaxNewTokens(20)}
      * @param keyColumns what a row is known by, for instance an id; none for the prompt
      * @throws IllegalArgumentException as {@link #score}, or if an option is out of its range
      */
@@ -158,7 +158,7 @@ public record SparkCausalLM(
             GenerationSettings settings,
             @Nullable String schema,
             String... keyColumns) {
-        var _ = settings.apply(GenerationOptions.builder()).build(); // refused here and not in every row
+        var _ = settings.apply(GenerationOptions.DEFAULT); // refused here and not in every row
         Column[] key = (keyColumns.length == 0 ? Stream.of(promptColumn) : Arrays.stream(keyColumns))
                 .map(data::col)
                 .toArray(Column[]::new);

@@ -56,7 +56,7 @@ class CausalLMCatalogTest {
         assertThat(row.getLong(1))
                 .isEqualTo(first("SELECT xxhash64('Emma was')").getLong(0));
         GenerationOptions options =
-                GenerationOptions.builder().maxNewTokens(8).seed(row.getLong(1)).build();
+                GenerationOptions.DEFAULT.withMaxNewTokens(8).withSeed(row.getLong(1));
         assertThat(row.getString(0))
                 .isEqualTo(new Generator(SingleProcess.MODEL)
                         .generate("Emma was", options)

@@ -96,8 +96,8 @@ class ClusterTest {
     void twoHundredTextsAreThoseOfASingleProcess() {
         Dataset<Row> prompts = Texts.dataset(spark, TEXTS.subList(0, 200), 4);
         SingleProcess.requireEqualTexts(
-                LM.generate(prompts, "text", options -> options.maxNewTokens(20), "id"),
-                GenerationOptions.builder().truncatePrompt(true).maxNewTokens(20));
+                LM.generate(prompts, "text", options -> options.withMaxNewTokens(20), "id"),
+                GenerationOptions.DEFAULT.withTruncatePrompt(true).withMaxNewTokens(20));
     }
 
     @Test
@@ -105,13 +105,13 @@ class ClusterTest {
         String schema = SchemaOfType.json(StructType.fromDDL("kind boolean not null, share decimal(3,2) not null"));
         Dataset<Row> prompts = Texts.dataset(spark, TEXTS.subList(0, 20), 4);
         SingleProcess.requireEqual(
-                LM.extract(prompts, "text", schema, options -> options.maxNewTokens(100), "id")
+                LM.extract(prompts, "text", schema, options -> options.withMaxNewTokens(100), "id")
                         .select("text", "extraction"),
                 "json",
-                GenerationOptions.builder()
-                        .truncatePrompt(true)
-                        .maxNewTokens(100)
-                        .constraint(Constraint.schema(schema)));
+                GenerationOptions.DEFAULT
+                        .withTruncatePrompt(true)
+                        .withMaxNewTokens(100)
+                        .withConstraint(Constraint.schema(schema)));
     }
 
     @Test

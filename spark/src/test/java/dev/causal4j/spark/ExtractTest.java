@@ -26,7 +26,7 @@ class ExtractTest {
         List<String> prompts = Arrays.asList("Emma was", "Mr. Knightley said", null, "It is a truth");
         Dataset<Row> data = Texts.dataset(spark, prompts, 2);
         GenerationSettings settings =
-                options -> options.maxNewTokens(400).temperature(1).logProbabilities(0);
+                options -> options.withMaxNewTokens(400).withTemperature(1).withLogProbabilities(0);
         Dataset<Row> extracted = LM.extract(data, "text", type, settings, "id");
         List<Row> rows = extracted.orderBy("id").collectAsList();
         assertThat(extracted.columns()).containsExactly("id", "text", "extraction");

@@ -20,7 +20,8 @@ class GuideTest {
         Dataset<Row> texts = spark.sql("SELECT 1 AS id, 'Emma was very kind.' AS text");
         SparkCausalLM lm = SparkCausalLM.of(ModelSource.of("")); // the embedded one; or a path that all executors have
         Dataset<Row> scored = lm.score(texts, "text"); // the column score: nll, tokens, perplexity, error, ...
-        Dataset<Row> written = lm.generate(scored, "text", options -> options.maxNewTokens(20), "id"); // seeded by id
+        Dataset<Row> written =
+                lm.generate(scored, "text", options -> options.withMaxNewTokens(20), "id"); // seeded by id
         written.select("score.perplexity", "generation.tokens").collectAsList().forEach(System.out::println);
         // example: end
     }
@@ -28,7 +29,7 @@ class GuideTest {
     private static void typed(SparkCausalLM lm, Dataset<Row> texts) {
         // example: begin
         StructType type = StructType.fromDDL("name string not null, born date, price decimal(8,2) not null");
-        Dataset<Row> typed = lm.extract(texts, "text", type, options -> options.maxNewTokens(200), "id");
+        Dataset<Row> typed = lm.extract(texts, "text", type, options -> options.withMaxNewTokens(200), "id");
         typed.select("id", "extraction.value.*").show();
         // example: end
     }

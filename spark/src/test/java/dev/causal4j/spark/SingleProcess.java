@@ -39,16 +39,16 @@ final class SingleProcess {
     }
 
     /** Checks rows with a prompt and the text generated after it. */
-    static void requireEqualTexts(Dataset<Row> generated, GenerationOptions.Builder options) {
+    static void requireEqualTexts(Dataset<Row> generated, GenerationOptions options) {
         requireEqual(generated.select("text", "generation"), "text", options);
     }
 
     /** Checks rows with a prompt and a struct with the text generated after it in a field. */
-    static void requireEqual(Dataset<Row> generated, String field, GenerationOptions.Builder options) {
+    static void requireEqual(Dataset<Row> generated, String field, GenerationOptions options) {
         Generator generator = new Generator(MODEL);
         for (Row row : generated.collectAsList()) {
             Row generation = row.getStruct(1);
-            GenerationOptions own = options.seed(generation.getAs("seed")).build();
+            GenerationOptions own = options.withSeed(generation.getAs("seed"));
             assertThat(generation.<String>getAs("error")).isNull();
             assertThat(generation.<String>getAs(field))
                     .isEqualTo(generator.generate(row.getString(0), own).text());

@@ -69,7 +69,7 @@ class SparkCausalLMTest {
     void logProbabilitiesAreThoseOfTheTokens() {
         String text = "Emma was very kind.";
         Score score = SingleProcess.scores(List.of(text)).getFirst();
-        Row row = LM.logProbabilities(Texts.dataset(spark, List.of(text), 1), "text")
+        Row row = LM.withLogProbabilities(Texts.dataset(spark, List.of(text), 1), "text")
                 .first()
                 .getStruct(2);
         assertThat(row.<Integer>getList(0))
@@ -85,11 +85,14 @@ class SparkCausalLMTest {
     @Test
     void aRowsTextDependsOnItsKeyAlone() {
         Dataset<Row> prompts = Texts.dataset(spark, Texts.of(7), 2);
-        GenerationSettings settings = options -> options.maxNewTokens(8).temperature(0.8);
+        GenerationSettings settings = options -> options.withMaxNewTokens(8).withTemperature(0.8);
         Dataset<Row> generated = LM.generate(prompts, "text", settings, "id").cache();
         SingleProcess.requireEqualTexts(
                 generated,
-                GenerationOptions.builder().truncatePrompt(true).maxNewTokens(8).temperature(0.8));
+                GenerationOptions.DEFAULT
+                        .withTruncatePrompt(true)
+                        .withMaxNewTokens(8)
+                        .withTemperature(0.8));
         assertThat(generated.columns()).containsExactly("id", "text", "generation");
         assertThat(generated.filter("generation.seed = xxhash64(id)").count()).isEqualTo(7);
         List<Row> one = LM.generate(prompts.coalesce(1), "text", settings, "id")
@@ -129,7 +132,7 @@ class SparkCausalLMTest {
         assertThatThrownBy(() -> LM.score(data, "id")).hasMessage("column id: expected one of type string, got bigint");
         assertThatThrownBy(() -> LM.score(LM.score(data, "text"), "text"))
                 .hasMessage("column score: expected no such column, got one; rename it");
-        assertThatThrownBy(() -> LM.generate(data, "text", options -> options.temperature(-1)))
+        assertThatThrownBy(() -> LM.generate(data, "text", options -> options.withTemperature(-1)))
                 .hasMessageStartingWith("temperature: expected a finite number >= 0");
         assertThatThrownBy(
                         () -> LM.generate(data, "text", GenerationSettings.of(Collections.singletonMap("heat", "1"))))

@@ -28,4 +28,31 @@ public record Answer(String content, String reasoning, List<ToolCall> calls, Str
         }
         return new Message(fields);
     }
+
+    /** Receives the parts of an answer. All pieces of a kind together are those of the answer. */
+    public interface Listener {
+        /** A listener that ignores all. */
+        Listener NONE = new Listener() {};
+
+        /** Text outside of thoughts and calls. */
+        default void content(String piece) {}
+
+        /** Text of a thought. */
+        default void reasoning(String piece) {}
+
+        /**
+         * The beginning of a call.
+         *
+         * @param index counts the calls of the answer from 0
+         */
+        default void call(int index, String id, String name) {}
+
+        /** Text of the arguments of the last call. */
+        default void arguments(int index, String piece) {}
+
+        /** Whether the answer is still wanted, asked after each token: false ends it, and what was written stays. */
+        default boolean goesOn() {
+            return true;
+        }
+    }
 }

@@ -20,28 +20,6 @@ import org.jspecify.annotations.Nullable;
  * and is not one is content, unless its name was already emitted. Not thread-safe.
  */
 public final class AnswerParser {
-    /** Receives the parts of an answer. All pieces of a kind together are those of {@link Answer}. */
-    public interface Listener {
-        /** A listener that ignores all. */
-        Listener NONE = new Listener() {};
-
-        /** Text outside of thoughts and calls. */
-        default void content(String piece) {}
-
-        /** Text of a thought. */
-        default void reasoning(String piece) {}
-
-        /**
-         * The beginning of a call.
-         *
-         * @param index counts the calls of the answer from 0
-         */
-        default void call(int index, String id, String name) {}
-
-        /** Text of the arguments of the last call. */
-        default void arguments(int index, String piece) {}
-    }
-
     /** Reads on from a place in the answer. */
     @FunctionalInterface
     interface State {
@@ -85,7 +63,7 @@ public final class AnswerParser {
     private final Pattern thought;
     private final Pattern closing;
     private final SplittableRandom ids;
-    private final Listener listener;
+    private final Answer.Listener listener;
     private final State calls;
 
     final StringBuilder text = new StringBuilder(); // not yet understood
@@ -118,7 +96,7 @@ public final class AnswerParser {
             ToolChoice choice,
             boolean inThought,
             long seed,
-            Listener listener) {
+            Answer.Listener listener) {
         this.format = format;
         this.tools = List.copyOf(tools);
         this.listener = listener;
@@ -135,7 +113,7 @@ public final class AnswerParser {
     }
 
     /** A parser of an answer that is content alone, whatever it looks like. */
-    public static AnswerParser ofContent(Listener listener) {
+    public static AnswerParser ofContent(Answer.Listener listener) {
         AnswerParser parser = new AnswerParser(ToolFormat.NONE, List.of(), ToolChoice.NONE, false, 0, listener);
         parser.state = parser::content;
         return parser;

@@ -22,4 +22,10 @@ public record Message(Map<String, ?> fields) {
     public Message(String role, String content) {
         this(Json.object("role", role, "content", content));
     }
+
+    /** The result of a call, of the role {@code tool}. */
+    public static Message result(ToolCall call, String text) {
+        return new Message(
+                Json.object("role", "tool", "tool_call_id", call.id(), "name", call.name(), "content", text));
+    }
 }

@@ -2,6 +2,8 @@ package dev.causal4j.chat;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.chat.ToolChoice.Kind;
+import dev.causal4j.json.Json;
+import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -21,6 +23,25 @@ public record ToolDefinition(Map<String, ?> fields) {
 
     public ToolDefinition {
         fields = Collections.unmodifiableMap(new LinkedHashMap<>(fields));
+    }
+
+    /**
+     * A tool by its name, what it does, and the JSON Schema of its arguments, which must obey the whole of it.
+     *
+     * @throws IllegalArgumentException if the schema is no JSON object
+     */
+    public static ToolDefinition of(String name, String text, String schema) {
+        try {
+            Map<String, Object> parameters =
+                    Json.exactTree("schema of " + name, schema.getBytes(StandardCharsets.UTF_8));
+            return new ToolDefinition(Json.object(
+                    "type",
+                    "function",
+                    "function",
+                    Json.object("name", name, "description", text, "parameters", parameters, "strict", true)));
+        } catch (FormatException e) {
+            throw new IllegalArgumentException(e.getMessage(), e);
+        }
     }
 
     /** The tool's name; empty if it has none. */

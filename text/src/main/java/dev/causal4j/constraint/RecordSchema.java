@@ -3,6 +3,7 @@ package dev.causal4j.constraint;
 import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.json.Json;
 import java.lang.invoke.MethodType;
 import java.lang.reflect.Constructor;
@@ -48,8 +49,11 @@ public final class RecordSchema<T extends Record> {
     private RecordSchema(Class<T> type) {
         this.type = type;
         Map<String, Object> definitions = new LinkedHashMap<>();
-        Map<String, Object> root = new LinkedHashMap<>(schema(type, definitions));
-        root.put("$defs", definitions);
+        Map<String, Object> root = new LinkedHashMap<>();
+        define(type, root, definitions); // at the root, where templates look for a tool's properties
+        if (!definitions.isEmpty()) {
+            root.put("$defs", definitions);
+        }
         this.schema = new String(Json.write(root), StandardCharsets.UTF_8);
     }
 
@@ -65,6 +69,15 @@ public final class RecordSchema<T extends Record> {
     /** The schema as JSON. */
     public String schema() {
         return schema;
+    }
+
+    /**
+     * A tool whose arguments are documents of the schema: {@link #read} makes a record of them.
+     *
+     * @param text what the tool does, for the model
+     */
+    public ToolDefinition tool(String name, String text) {
+        return ToolDefinition.of(name, text, schema);
     }
 
     /** Documents of the schema, with flexible white space. */
@@ -86,35 +99,39 @@ public final class RecordSchema<T extends Record> {
         return Json.object("type", "integer", "minimum", least, "maximum", most);
     }
 
-    private static Map<String, Object> schema(Type type, Map<String, Object> definitions) {
-        Map<String, Object> simple = SIMPLE.get(type);
+    private Map<String, Object> schema(Type of, Map<String, Object> definitions) {
+        Map<String, Object> simple = SIMPLE.get(of);
         if (simple != null) {
             return simple;
-        } else if (type instanceof Class<?> of && of.isEnum()) {
+        } else if (of == type) {
+            return Json.object("$ref", "#");
+        } else if (of instanceof Class<?> constants && constants.isEnum()) {
             return Json.object(
                     "enum",
-                    Arrays.stream(of.getEnumConstants()).map(Object::toString).toList());
-        } else if (type instanceof Class<?> of && of.isRecord()) {
-            if (!definitions.containsKey(of.getName())) {
+                    Arrays.stream(constants.getEnumConstants())
+                            .map(Object::toString)
+                            .toList());
+        } else if (of instanceof Class<?> inner && inner.isRecord()) {
+            if (!definitions.containsKey(inner.getName())) {
                 Map<String, Object> definition = new LinkedHashMap<>();
-                definitions.put(of.getName(), definition); // before its components, which may be of it
-                define(of, definition, definitions);
+                definitions.put(inner.getName(), definition); // before its components, which may be of it
+                define(inner, definition, definitions);
             }
-            return Json.object("$ref", "#/$defs/" + of.getName());
+            return Json.object("$ref", "#/$defs/" + inner.getName());
         }
-        Type item = argument(type, List.class);
+        Type item = argument(of, List.class);
         if (item != null) {
             return Json.object("type", "array", "items", schema(item, definitions));
         }
         throw new IllegalArgumentException(
                 "record schema: expected a String, number, boolean, LocalDate, enum, record, List"
-                        + " or an Optional component, got " + type.getTypeName());
+                        + " or an Optional component, got " + of.getTypeName());
     }
 
-    private static void define(Class<?> type, Map<String, Object> definition, Map<String, Object> definitions) {
+    private void define(Class<?> of, Map<String, Object> definition, Map<String, Object> definitions) {
         Map<String, Object> properties = new LinkedHashMap<>();
         List<String> required = new ArrayList<>();
-        for (RecordComponent component : type.getRecordComponents()) {
+        for (RecordComponent component : of.getRecordComponents()) {
             Type optional = argument(type(component), Optional.class);
             properties.put(component.getName(), schema(optional == null ? type(component) : optional, definitions));
             if (optional == null) {

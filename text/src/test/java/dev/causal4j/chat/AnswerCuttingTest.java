@@ -65,7 +65,7 @@ class AnswerCuttingTest {
     }
 
     /** Collects all that a listener is told. */
-    private static final class Heard implements AnswerParser.Listener {
+    private static final class Heard implements Answer.Listener {
         final StringBuilder all = new StringBuilder();
 
         @Override

@@ -55,7 +55,7 @@ class AnswerParserTest {
     }
 
     /** The parts that a listener heard, joined. */
-    private static final class Heard implements AnswerParser.Listener {
+    private static final class Heard implements Answer.Listener {
         final StringBuilder content = new StringBuilder();
         final StringBuilder reasoning = new StringBuilder();
         final List<ToolCall> calls = new ArrayList<>();
@@ -240,8 +240,7 @@ class AnswerParserTest {
     }
 
     private static Answer answer(ToolFormat format, String... pieces) {
-        AnswerParser parser =
-                new AnswerParser(format, List.of(), ToolChoice.AUTO, false, 1, AnswerParser.Listener.NONE);
+        AnswerParser parser = new AnswerParser(format, List.of(), ToolChoice.AUTO, false, 1, Answer.Listener.NONE);
         Stream.of(pieces).forEach(parser::accept);
         return parser.end("stop");
     }
@@ -289,15 +288,14 @@ class AnswerParserTest {
     void callsAreTextWhereNoneMayBe() {
         String call = "<tool_call>{\"name\": \"f\"}</tool_call>";
         for (ToolFormat format : List.of(ToolFormat.HERMES, ToolFormat.NONE)) {
-            AnswerParser parser =
-                    new AnswerParser(format, List.of(), ToolChoice.NONE, false, 1, AnswerParser.Listener.NONE);
+            AnswerParser parser = new AnswerParser(format, List.of(), ToolChoice.NONE, false, 1, Answer.Listener.NONE);
             parser.accept("<think>a</think> " + call + " ");
             assertThat(parser.end("stop")).isEqualTo(new Answer(call + " ", "a", List.of(), "stop"));
         }
         String plain = "{\"name\": \"f\", \"arguments\": {}}";
         assertThat(answer(ToolFormat.NONE, plain).content()).isEqualTo(plain);
         AnswerParser forced =
-                new AnswerParser(ToolFormat.NONE, List.of(), ToolChoice.REQUIRED, false, 1, AnswerParser.Listener.NONE);
+                new AnswerParser(ToolFormat.NONE, List.of(), ToolChoice.REQUIRED, false, 1, Answer.Listener.NONE);
         forced.accept(plain);
         assertThat(forced.end("stop").calls()).extracting(ToolCall::name).containsExactly("f");
     }
@@ -319,8 +317,8 @@ class AnswerParserTest {
                 "<tool_call>" + " ".repeat(200_000),
                 " ".repeat(200_000),
                 many)) {
-            AnswerParser parser = new AnswerParser(
-                    ToolFormat.HERMES, List.of(), ToolChoice.AUTO, false, 1, AnswerParser.Listener.NONE);
+            AnswerParser parser =
+                    new AnswerParser(ToolFormat.HERMES, List.of(), ToolChoice.AUTO, false, 1, Answer.Listener.NONE);
             for (int i = 0; i < text.length(); i += 4) {
                 parser.accept(text.substring(i, Math.min(text.length(), i + 4)));
             }
@@ -380,7 +378,7 @@ class AnswerParserTest {
 
     private static long millis(int escapes) {
         AnswerParser parser =
-                new AnswerParser(ToolFormat.PYTHONIC, List.of(), ToolChoice.AUTO, false, 1, AnswerParser.Listener.NONE);
+                new AnswerParser(ToolFormat.PYTHONIC, List.of(), ToolChoice.AUTO, false, 1, Answer.Listener.NONE);
         long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
         parser.accept("[f(a='" + "\\n".repeat(escapes) + "')]");
         assertThat(parser.end("stop").calls()).hasSize(1);

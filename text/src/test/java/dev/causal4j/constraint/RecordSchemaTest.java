@@ -4,6 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolCall;
+import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.chat.ToolFormat;
 import java.math.BigDecimal;
 import java.time.LocalDate;
 import java.util.List;
@@ -94,5 +99,31 @@ class RecordSchemaTest {
         assertThatThrownBy(() -> RecordSchema.of(Wrong.class))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("got java.util.Map<java.lang.String, java.lang.String>");
+    }
+
+    @Test
+    void aRecordIsTheArgumentsOfATool() throws FormatException {
+        RecordSchema<Place> places = RecordSchema.of(Place.class);
+        ToolDefinition tool = places.tool("visit", "Visits a place.");
+        assertThat(tool.name()).isEqualTo("visit");
+        assertThat(tool.strict()).isTrue();
+        assertThat(tool.parameters().get("properties")).asString().contains("name", "rooms");
+        String arguments = "{\"name\": \"Bath\"}";
+        ToolCall call = new ToolCall("id1", "visit", arguments);
+        assertThat(places.read(call.arguments())).isEqualTo(new Place("Bath", Optional.empty()));
+        assertThat(Message.result(call, "open").fields())
+                .isEqualTo(Map.of("role", "tool", "tool_call_id", "id1", "name", "visit", "content", "open"));
+        Constraint calls = Constraint.answer(
+                ToolFormat.HERMES, List.of(tool), ToolChoice.REQUIRED, false, false, Optional.empty());
+        String begin = "<tool_call>\n{\"name\": \"visit\", \"arguments\": ";
+        assertThat(JsonSchemaTest.accepts(calls, begin + arguments + "}\n</tool_call>"))
+                .isTrue();
+        assertThat(JsonSchemaTest.accepts(calls, begin + "{\"rooms\": 3}}\n</tool_call>"))
+                .isFalse();
+        for (String wrong : List.of("", "[]", "{")) {
+            assertThatThrownBy(() -> ToolDefinition.of("visit", "Visits.", wrong))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageStartingWith("schema of visit");
+        }
     }
 }

@@ -3,7 +3,6 @@ package dev.causal4j.server;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
-import dev.causal4j.server.Choice.Piece;
 import java.util.List;
 
 /**
@@ -16,10 +15,10 @@ import java.util.List;
  * @param constrained the field that asks for their constraint; empty for none
  * @param alternatives candidates for each token's log-probability; {@link #NO_LOGPROBS} for no log-probabilities
  * @param echo whether the response repeats the prompt
- * @param form how the response is written
- * @param telling writes its choices
+ * @param format how the response is written
+ * @param writers write its choices
  */
-record Ask(
+record TextRequest(
         List<Prompt> prompts,
         int n,
         int candidates,
@@ -27,8 +26,8 @@ record Ask(
         String constrained,
         int alternatives,
         boolean echo,
-        Form form,
-        Telling telling) {
+        ResponseFormat format,
+        ChoiceWriter.Factory writers) {
     static final int NO_LOGPROBS = -1;
 
     /**
@@ -47,13 +46,13 @@ record Ask(
      * @param ids whether it has the ids of tokens
      * @param names the names of tokens in lists of log-probabilities
      */
-    record Form(boolean stream, boolean usage, boolean ids, TokenNames names) {
-        static Form read(JsonIn in, ServedModel served) {
+    record ResponseFormat(boolean stream, boolean usage, boolean ids, TokenNames names) {
+        static ResponseFormat read(JsonIn in, ServedModel served) {
             boolean stream = in.bool("stream", false);
             if (in.has("stream_options") && !stream) {
                 throw ApiError.value("stream_options", "\"stream\": true with it", in.value("stream_options"));
             }
-            return new Form(
+            return new ResponseFormat(
                     stream,
                     in.object("stream_options")
                             .map(each -> each.bool("include_usage", false))
@@ -63,15 +62,8 @@ record Ask(
         }
     }
 
-    /** Writes choices. */
-    @FunctionalInterface
-    interface Telling {
-        /** Begins the choice of a sequence, after its opening. */
-        Teller begin(Ask ask, int sequence, Piece opening);
-    }
-
     /** @throws ApiError if these are too many sequences */
-    Ask {
+    TextRequest {
         requireFew(prompts.size(), candidates);
         long keeps = tokens(prompts, candidates, options.maxNewTokens(), echo) * (1 + alternatives); // 0 without any
         if (keeps > Limits.LOGPROBS) {
@@ -136,15 +128,15 @@ record Ask(
         boolean one = options.maxNewTokens() == 1 && candidates == 1;
         return scores()
                 && one
-                && !form.stream
+                && !format.stream
                 && options.isPlainGreedy()
                 && options.stop().isEmpty();
     }
 
     /** The same with a constraint that is equal to its own. */
-    Ask with(Constraint constraint) {
-        GenerationOptions same = options.toBuilder().constraint(constraint).build();
-        return new Ask(prompts, n, candidates, same, constrained, alternatives, echo, form, telling);
+    TextRequest with(Constraint constraint) {
+        GenerationOptions same = options.withConstraint(constraint);
+        return new TextRequest(prompts, n, candidates, same, constrained, alternatives, echo, format, writers);
     }
 
     /** The number of sequences. */
@@ -165,13 +157,11 @@ record Ask(
     /** A sequence for the engine. */
     GenerationRequest request(int sequence) {
         Prompt prompt = prompt(sequence);
-        GenerationOptions.Builder own = options.toBuilder()
-                .minNewTokens(Math.min(options.minNewTokens(), prompt.room))
-                .maxNewTokens(Math.min(options.maxNewTokens(), prompt.room))
-                .seed(seed(sequence));
-        if (logprobs() || candidates > n) {
-            own.logProbabilities(Math.max(0, alternatives));
-        }
-        return new GenerationRequest(prompt.tokens, own.build());
+        GenerationOptions own = options.withMinNewTokens(Math.min(options.minNewTokens(), prompt.room))
+                .withMaxNewTokens(Math.min(options.maxNewTokens(), prompt.room))
+                .withSeed(seed(sequence));
+        boolean measured = logprobs() || candidates > n;
+        return new GenerationRequest(
+                prompt.tokens, measured ? own.withLogProbabilities(Math.max(0, alternatives)) : own);
     }
 }

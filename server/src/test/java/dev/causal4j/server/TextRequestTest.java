@@ -12,14 +12,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Requests for completions, as they are read. */
-class AskTest {
-    private static Ask read(String body) {
+class TextRequestTest {
+    private static TextRequest read(String body) {
         return new CompletionApi().read(in(body), SERVED, "");
     }
 
     @Test
     void eachPromptHasItsCandidatesWithSeedsInARow() {
-        Ask ask = read("{'prompt': ['Emma', 'was not'], 'n': 2, 'best_of': 3, 'seed': 5}");
+        TextRequest ask = read("{'prompt': ['Emma', 'was not'], 'n': 2, 'best_of': 3, 'seed': 5}");
         assertThat(ask.sequences()).isEqualTo(6);
         assertThat(ask.prompt(2).text()).isEqualTo("Emma");
         assertThat(ask.prompt(3).text()).isEqualTo("was not");
@@ -55,7 +55,7 @@ class AskTest {
     void anAnswerOfOneSequenceMayHaveTheLogProbabilitiesThatItsContextHasRoomFor() {
         assertThat(read("{'prompt': [1, 2], 'logprobs': 20, 'max_tokens': 200}").bytes())
                 .isZero();
-        Ask echo = read("{'prompt': [[1, 2], [3]], 'n': 3, 'echo': true, 'logprobs': 4, 'max_tokens': 7}");
+        TextRequest echo = read("{'prompt': [[1, 2], [3]], 'n': 3, 'echo': true, 'logprobs': 4, 'max_tokens': 7}");
         int text = echo.prompt(0).text().length() + echo.prompt(3).text().length();
         assertThat(echo.bytes()).isEqualTo(3 * 3 * 8 * Limits.LOGPROB_BYTES + 4 * 3 * text);
         assertThat(echo.tokenBytes()).as("as they come").isEqualTo(8 * Limits.LOGPROB_BYTES);
@@ -87,9 +87,9 @@ class AskTest {
     void piecesOfTokensAreMadeWhileTheyAreWritten() {
         TokenRoutes.Answer answer =
                 new TokenRoutes(SERVED).tokenize(in("{'content': 'Emma was', 'with_pieces': true}"));
-        List<?> pieces = (List<?>) Objects.requireNonNull(answer.told().get("tokens"));
-        assertThat(pieces.getFirst()).isEqualTo(pieces.getFirst()).isNotSameAs(pieces.getFirst());
-        assertThat(answer.bytes()).isEqualTo(4L * pieces.size());
+        List<?> fragments = (List<?>) Objects.requireNonNull(answer.told().get("tokens"));
+        assertThat(fragments.getFirst()).isEqualTo(fragments.getFirst()).isNotSameAs(fragments.getFirst());
+        assertThat(answer.bytes()).isEqualTo(4L * fragments.size());
     }
 
     @ParameterizedTest

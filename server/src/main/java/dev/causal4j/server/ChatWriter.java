@@ -4,7 +4,7 @@ import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.json.Json;
-import dev.causal4j.server.Choice.Piece;
+import dev.causal4j.server.Choice.Fragment;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -12,31 +12,31 @@ import java.util.Map;
 import java.util.function.Function;
 
 /** Writes the choices of a chat, whole or as deltas: text, thoughts and calls of tools. Not thread-safe. */
-final class ChatTeller implements Teller, AnswerParser.Listener {
-    private final Ask ask;
+final class ChatWriter implements ChoiceWriter, Answer.Listener {
+    private final TextRequest ask;
     private final AnswerParser parser; // calls this for parts that are written
     private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
-    private final List<Piece> since = new ArrayList<>(); // the last part
+    private final List<Fragment> since = new ArrayList<>(); // the last part
     private boolean begun;
     private int thoughts;
 
     /** @param reading begins to take the answer apart */
-    ChatTeller(Ask ask, Function<AnswerParser.Listener, AnswerParser> reading) {
+    ChatWriter(TextRequest ask, Function<Answer.Listener, AnswerParser> reading) {
         this.ask = ask;
-        parser = reading.apply(ask.form().stream() ? this : AnswerParser.Listener.NONE);
+        parser = reading.apply(ask.format().stream() ? this : Answer.Listener.NONE);
     }
 
     @Override
-    public List<Map<String, Object>> part(Piece piece) {
-        since.add(piece);
-        read(piece);
+    public List<Map<String, Object>> part(Fragment fragment) {
+        since.add(fragment);
+        read(fragment);
         return told();
     }
 
-    private void read(Piece piece) {
+    private void read(Fragment fragment) {
         boolean thinks = parser.isThinking();
-        parser.accept(piece.text());
-        thoughts += thinks || parser.isThinking() ? piece.ids().size() : 0;
+        parser.accept(fragment.text());
+        thoughts += thinks || parser.isThinking() ? fragment.ids().size() : 0;
     }
 
     private List<Map<String, Object>> told() {
@@ -85,14 +85,14 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
 
     private void add(Map<String, Object> delta) {
         begun = true;
-        Piece all = Piece.of(since);
+        Fragment all = Fragment.of(since);
         parts.add(Api.choice(ask, "delta", delta, ChatApi.logprobs(ask, all.tokens()), all.ids()));
         since.clear();
     }
 
     @Override
-    public List<Map<String, Object>> last(Piece piece, Generation made) {
-        List<Map<String, Object>> last = new ArrayList<>(part(piece));
+    public List<Map<String, Object>> last(Fragment fragment, Generation made) {
+        List<Map<String, Object>> last = new ArrayList<>(part(fragment));
         String finish = parser.end(Api.label(made.finishReason())).finishReason();
         begin();
         add(new LinkedHashMap<>());
@@ -102,15 +102,15 @@ final class ChatTeller implements Teller, AnswerParser.Listener {
     }
 
     @Override
-    public Map<String, Object> whole(List<Piece> pieces, Generation made) {
-        pieces.forEach(this::read);
+    public Map<String, Object> whole(List<Fragment> fragments, Generation made) {
+        fragments.forEach(this::read);
         Answer answer = parser.end(Api.label(made.finishReason()));
         Map<String, Object> message = new LinkedHashMap<>(answer.message().fields());
         if (answer.content().isEmpty() && message.size() > 2) {
             message.put("content", Json.NULL); // calls or thoughts are all that there is
         }
         message.put("refusal", Json.NULL);
-        Piece all = Piece.of(pieces);
+        Fragment all = Fragment.of(fragments);
         Map<String, Object> logprobs = ChatApi.logprobs(ask, all.tokens());
         return Api.ended(ask, Api.choice(ask, "message", message, logprobs, all.ids()), answer.finishReason(), made);
     }

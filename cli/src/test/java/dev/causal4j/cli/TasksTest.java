@@ -1,0 +1,214 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.chat.Answer;
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolCall;
+import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.constraint.Constraint;
+import dev.causal4j.constraint.Matcher;
+import dev.causal4j.constraint.RecordSchema;
+import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.Embedder;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.GeneratedToken;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.Generator;
+import dev.causal4j.generation.TokenListener;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.scoring.Normalization;
+import dev.causal4j.scoring.Scorer;
+import dev.causal4j.server.Server;
+import dev.causal4j.server.ServerOptions;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** The tasks of the guide of that name, each as it stands there. */
+class TasksTest {
+    private final CausalLM model = AustenModel.load();
+    private final GenerationOptions options =
+            GenerationOptions.of(model).withMaxNewTokens(40).withSeed(1);
+    private final Generator generator = new Generator(model);
+
+    private static void generating() {
+        // example: begin
+        CausalLM model = AustenModel.load(); // or CausalLM.load(Path.of("a folder or a GGUF file"))
+        GenerationOptions options =
+                GenerationOptions.of(model).withMaxNewTokens(40).withSeed(1);
+        Generator generator = new Generator(model);
+        System.out.println(generator.generate("Emma was", options).text());
+        try (Stream<GeneratedToken> tokens = generator.stream("Emma was", options)) {
+            tokens.forEach(token -> System.out.print(token.text()));
+        }
+        // example: end
+    }
+
+    private Generation waiting() {
+        // example: begin
+        GenerationOptions soon = options.withDeadline(Duration.ofSeconds(5));
+        CompletableFuture<Generation> later =
+                Engine.shared(model).submit(generator.request("Emma was", soon), TokenListener.NONE);
+        later.thenAccept(made -> System.out.println(made.text() + " (" + made.finishReason() + ")"));
+        // example: end
+        return later.join();
+    }
+
+    private void conversing() {
+        // example: begin
+        Chat chat = Chat.of(model).options(options).system("Answer in a sentence.");
+        System.out.println(chat.send("Where is Emma?").text());
+        System.out.println(chat.send("And with whom?").text());
+        // example: end
+    }
+
+    private void scoring() {
+        // example: begin
+        Scorer scorer = new Scorer(model);
+        System.out.println(scorer.score("Emma was very kind.").perplexity());
+        System.out.println(
+                scorer.rank("Emma was", List.of(" a zebra", " very kind")).order(Normalization.PER_TOKEN));
+        System.out.println(Embedder.of(model).embed("Emma was very kind.").length);
+        // example: end
+    }
+
+    private Chat calling() throws IOException {
+        // example: begin
+        record Page(LocalDate day) {}
+
+        RecordSchema<Page> page = RecordSchema.of(Page.class);
+        Chat diary = Chat.of(model).options(options).tools(List.of(page.tool("diary", "What Emma did that day.")));
+        Answer answer = diary.answer(List.of(new Message("user", "What did Emma do on the first of May?")));
+        while (!answer.calls().isEmpty()) {
+            List<Message> results = new ArrayList<>();
+            for (ToolCall call : answer.calls()) {
+                results.add(
+                        Message.result(call, "On " + page.read(call.arguments()).day() + " she painted."));
+            }
+            answer = diary.answer(results);
+        }
+        System.out.println(answer.content());
+        // example: end
+        return diary;
+    }
+
+    private static void streaming(Chat diary) {
+        // example: begin
+        diary.toolChoice(ToolChoice.REQUIRED);
+        diary.answer(List.of(new Message("user", "And in June?")), new Answer.Listener() {
+            @Override
+            public void content(String piece) {
+                System.out.print(piece);
+            }
+
+            @Override
+            public void call(int index, String id, String name) {
+                System.out.print(name + " ");
+            }
+
+            @Override
+            public void arguments(int index, String piece) {
+                System.out.print(piece);
+            }
+        });
+        // example: end
+    }
+
+    private void asking() throws IOException {
+        // example: begin
+        enum Mood {
+            CALM,
+            MERRY
+        }
+        record Ball(Mood mood, boolean late) {}
+
+        Ball ball = Chat.of(model).ask("How was the ball?", Ball.class);
+        System.out.println(ball.mood() + (ball.late() ? ", and late" : ""));
+        // example: end
+    }
+
+    private void serving() throws IOException {
+        // example: begin
+        try (Server server = Server.start(Chat.Format.of(model), ServerOptions.DEFAULT.withAddress("127.0.0.1", 0))) {
+            System.out.println(server.address());
+        }
+        // example: end
+    }
+
+    private static void rendering() {
+        // example: begin
+        ChatTemplate template = ChatTemplate.plain(); // or ChatTemplate.read(Path.of("a folder")).orElseThrow()
+        List<Message> messages = List.of(new Message("user", "Where is Emma?"));
+        System.out.println(template.render(messages, List.of(), true, Map.of()).text());
+        // example: end
+    }
+
+    private void masking() {
+        // example: begin
+        Tokenizer tokenizer = model.requireTokenizer(); // or Tokenizer.load(Path.of("a folder")).orElseThrow()
+        Matcher matcher = Constraint.regex("[1-9][0-9]* balls").start(tokenizer);
+        long[] allowed = new long[Math.ceilDiv(tokenizer.vocabularySize(), 64)]; // a bit for each token
+        matcher.mask(allowed);
+        int chosen = Long.numberOfTrailingZeros(allowed[0]); // in the place of another runtime
+        matcher.accept(chosen);
+        // example: end
+        assertThat(tokenizer.decode(new int[] {chosen})).matches("[1-9]");
+    }
+
+    private void many() {
+        // example: begin
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            for (int i = 0; i < 100; i++) {
+                GenerationOptions own = options.withSeed(i);
+                threads.execute(() ->
+                        System.out.println(generator.generate("Emma was", own).text()));
+            }
+        }
+        // example: end
+    }
+
+    @Test
+    void aModelGeneratesStreamsAndWaits() throws Exception {
+        List<String> printed = ReadmeExamplesTest.printed(TasksTest::generating);
+        assertThat(printed).hasSizeGreaterThanOrEqualTo(2);
+        String text = String.join("\n", printed);
+        assertThat(text.substring(text.length() / 2 + 1)).isEqualTo(text.substring(0, text.length() / 2));
+        assertThat(ReadmeExamplesTest.printed(this::waiting)).last().asString().endsWith(")");
+        assertThat(ReadmeExamplesTest.printed(this::many)).hasSizeGreaterThanOrEqualTo(100);
+    }
+
+    @Test
+    void itConversesScoresAndEmbeds() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(this::conversing)).hasSizeGreaterThanOrEqualTo(2);
+        assertThat(ReadmeExamplesTest.printed(this::scoring)).containsExactly("16.568407249368207", "[1, 0]", "256");
+    }
+
+    @Test
+    void itCallsToolsAndAnswersByARecord() throws Exception {
+        List<Chat> chats = new ArrayList<>();
+        assertThat(ReadmeExamplesTest.printed(() -> chats.add(calling()))).isNotEmpty();
+        assertThat(String.join("", ReadmeExamplesTest.printed(() -> streaming(chats.getFirst()))))
+                .startsWith("diary {");
+        assertThat(ReadmeExamplesTest.printed(this::asking)).first().asString().matches("(CALM|MERRY)(, and late)?");
+    }
+
+    @Test
+    void itServesAndHelpsOthers() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(this::serving)).hasSize(1);
+        assertThat(ReadmeExamplesTest.printed(TasksTest::rendering)).contains("User: Where is Emma?");
+        masking();
+    }
+}
