@@ -162,7 +162,7 @@ class TasksTest {
         Matcher matcher = Constraint.regex("[1-9][0-9]* balls").start(tokenizer);
         long[] allowed = new long[Math.ceilDiv(tokenizer.vocabularySize(), 64)]; // a bit for each token
         matcher.mask(allowed);
-        int chosen = Long.numberOfTrailingZeros(allowed[0]); // in the place of another runtime
+        int chosen = Long.numberOfTrailingZeros(allowed[0]); // instead of another runtime
         matcher.accept(chosen);
         // example: end
         assertThat(tokenizer.decode(new int[] {chosen})).matches("[1-9]");

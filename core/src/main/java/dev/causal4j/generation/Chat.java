@@ -30,15 +30,15 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * A conversation with a model. Not thread-safe; chats of several threads share a model, and their answers are computed
- * together.
+ * A conversation with a model. Not thread-safe. Chats on several threads can share a model, which computes their
+ * answers together.
  *
- * <p>A turn costs its new tokens, since the engine keeps the keys and values of those before. When less than a quarter of
- * the context is left for an answer, the prompt leaves the oldest turns out until half of it is free; the system's message
- * stays.
+ * <p>A turn costs only its new tokens, since the engine keeps the keys and values of earlier ones. When less than a
+ * quarter of the context is left for an answer, the oldest turns are left out of the prompt until half of the context
+ * is free. The system's message stays.
  */
 public final class Chat {
-    /** Most new tokens of an answer, unless the options say it. */
+    /** Most new tokens of an answer, unless the options set them. */
     public static final int MAX_NEW_TOKENS = 1024;
 
     private Format format;
@@ -49,7 +49,9 @@ public final class Chat {
     private int leftOut;
     private int attempts; // to answer the last message again
 
-    /** A chat whose answers an engine computes; a turn costs its new tokens if the engine keeps pages of prompts. */
+    /**
+     * A chat whose answers an engine computes. A turn costs only its new tokens if the engine keeps pages of prompts.
+     */
     public Chat(Engine engine, Format format) {
         this.format = format;
         options = format.options();
@@ -59,8 +61,8 @@ public final class Chat {
     }
 
     /**
-     * A chat by the model's own template, or as a plain transcript if it has none. The engine that all callers of the model
-     * share computes it.
+     * A chat in the model's own template, or as a plain transcript if it has none. The engine that all callers of the
+     * model share computes the answers.
      *
      * @throws IllegalStateException if the model has no tokenizer
      */
@@ -68,7 +70,7 @@ public final class Chat {
         return of(Format.of(model));
     }
 
-    /** A chat that the engine shared by all callers of the model computes. */
+    /** A chat whose answers are computed by the engine that all callers of the model share. */
     public static Chat of(Format format) {
         return new Chat(Engine.shared(format.model), format);
     }
@@ -77,14 +79,14 @@ public final class Chat {
      * Sends a message and waits for the answer. Both become part of the conversation.
      *
      * @throws InputException if the message alone is longer than the context
-     * @throws CancellationException if this thread is interrupted (the flag stays set). After this and all other exceptions
-     *     the conversation is as before
+     * @throws CancellationException if this thread is interrupted (the flag stays set). After any exception the
+     *     conversation is as before
      */
     public Generation send(String text) {
         return send(text, TokenListener.NONE);
     }
 
-    /** Sends a message, and gives each token of the answer to a listener. Errors as of {@link #send(String)}. */
+    /** Sends a message, and passes each token of the answer to a listener. Errors as of {@link #send(String)}. */
     public Generation send(String text, TokenListener listener) {
         List<Message> asked = with(messages, List.of(new Message("user", text)));
         return answer(asked, 0, (request, _) -> compute.apply(request, listener), NONE)
@@ -98,24 +100,25 @@ public final class Chat {
     }
 
     /**
-     * Adds messages to the conversation, for instance one of the user or the results of calls, and waits for the answer,
-     * which becomes a part of it too. Errors as of {@link #send(String)}, and as of {@link Format#request}.
+     * Adds messages to the conversation, for instance one of the user or the results of calls, and waits for the
+     * answer, which is added, too. Errors as of {@link #send(String)}, and as of {@link Format#request}.
      */
     public Answer answer(List<Message> more) {
         return answer(more, NONE);
     }
 
     /**
-     * Adds messages as {@link #answer(List)} does, and gives the parts of the answer to a listener as they come: on the
-     * engine's thread, which does nothing else meanwhile, unless the answers are computed {@linkplain #through otherwise}.
+     * Adds messages as {@link #answer(List)} does, and passes the parts of the answer to a listener as they are
+     * generated: on the engine's thread, which waits for it, unless the answers are computed {@linkplain #through
+     * otherwise}.
      */
     public Answer answer(List<Message> more, Answer.Listener listener) {
         return answer(with(messages, more), 0, compute, listener).answer();
     }
 
     /**
-     * Sends a message that is answered by a document of a record's {@linkplain RecordSchema schema}, which this reads. Tools
-     * are not offered meanwhile. Errors as of {@link #send(String)}.
+     * Sends a message whose answer is a JSON document of a record's {@linkplain RecordSchema schema}, and reads the
+     * record from it. Tools are not offered for this answer. Errors as of {@link #send(String)}.
      *
      * @throws FormatException if the answer was cut. The conversation is as before
      * @throws IllegalArgumentException as of {@link RecordSchema#of}
@@ -139,9 +142,9 @@ public final class Chat {
     }
 
     /**
-     * Computes the next answers by a function of the request and of the listener that takes their tokens: {@link
-     * Generator#relay} for a listener that may be slow, or one around {@link Engine#submit}. If it throws, the conversation
-     * is as before.
+     * Computes the next answers by a function of the request and of the listener of its tokens, such as {@link
+     * Generator#relay} for a slow listener, or one that calls {@link Engine#submit}. If it throws, the conversation is
+     * as before.
      */
     public Chat through(BiFunction<GenerationRequest, TokenListener, Generation> function) {
         compute = function;
@@ -157,13 +160,13 @@ public final class Chat {
         int oldest = Math.clamp(starts(asked).length - 1, 0, leftOut);
         GenerationRequest request = format.request(without(asked, oldest), now);
         if (request.prompt().length > context() - context() / 4 && oldest < starts(asked).length - 1) {
-            // Half of the context is freed at once, so that the next prompts begin as this one and are found in the
+            // Half of the context is freed at once, so that the next prompts have the same prefix and find it in the
             // cache.
             oldest = oldest(asked, oldest, now);
             request = format.request(without(asked, oldest), now);
         }
         int before = leftOut;
-        leftOut = request.prompt().length <= context() ? oldest : before; // the function may ask
+        leftOut = request.prompt().length <= context() ? oldest : before; // the function may read it
         try {
             Turn turn = format.answer(request, how, listener);
             last = Optional.of(turn);
@@ -197,7 +200,10 @@ public final class Chat {
         return this;
     }
 
-    /** The fewest of the oldest turns without which a prompt takes at most half of the context, or all but the last. */
+    /**
+     * How many of the oldest turns to leave out so that a prompt takes at most half of the context; at most all except
+     * the last.
+     */
     private int oldest(List<Message> asked, int from, GenerationOptions now) {
         int few = from;
         int enough = starts(asked).length - 1;
@@ -223,19 +229,19 @@ public final class Chat {
                         .toList();
     }
 
-    /** The messages of the conversation, also of turns that are left out. */
+    /** The messages of the conversation, with the turns that are left out of prompts. */
     public List<Message> messages() {
         return messages;
     }
 
-    /** Replaces the messages, to go on with an earlier conversation. */
+    /** Replaces the messages, to continue an earlier conversation. */
     public Chat messages(List<Message> all) {
         messages = List.copyOf(all);
         leftOut = 0;
         return this;
     }
 
-    /** Tells the model how to answer, in the first message; an empty text takes that back. */
+    /** Sets the system's message, which tells the model how to answer; an empty text removes it. */
     public Chat system(String text) {
         Stream<Message> first = text.isEmpty() ? Stream.empty() : Stream.of(new Message("system", text));
         messages =
@@ -243,7 +249,7 @@ public final class Chat {
         return this;
     }
 
-    /** Options of the next answers, whose turns end as the model's do; {@link Format#options} unless set. */
+    /** Sets the options of the next answers, by default {@link Format#options}. Turns always end as the model's do. */
     public Chat options(GenerationOptions next) {
         options = next;
         return this;
@@ -254,7 +260,7 @@ public final class Chat {
         return messages(messages.subList(0, lastQuestion()));
     }
 
-    /** Removes all messages but the system's. */
+    /** Removes all messages except the system's. */
     public Chat clear() {
         return messages(messages.subList(0, system(messages)));
     }
@@ -264,7 +270,7 @@ public final class Chat {
         return starts(messages).length;
     }
 
-    /** The oldest turns, this many, that the last prompt had no room for. */
+    /** How many of the oldest turns were left out of the last prompt. */
     public int leftOut() {
         return leftOut;
     }
@@ -276,7 +282,7 @@ public final class Chat {
                         "conversation: expected a message of yours, got none; write one first"));
     }
 
-    /** How many of the first messages are the system's. */
+    /** How many messages at the beginning are the system's. */
     private static int system(List<Message> all) {
         return !all.isEmpty() && Set.of("system", "developer").contains(role(all.getFirst())) ? 1 : 0;
     }
@@ -291,19 +297,19 @@ public final class Chat {
         return String.valueOf(message.fields().get("role"));
     }
 
-    /** What a model wrote, and what it means. */
+    /** The generated text of an answer, and its meaning. */
     public record Turn(Generation generation, Answer answer) {}
 
     /**
-     * How a model holds conversations: makes requests of messages, knows what ends a turn and what an answer means. Immutable
-     * and thread-safe.
+     * A model's chat format: template, tool syntax, stop tokens. Makes requests of messages and parses answers.
+     * Immutable and thread-safe.
      *
      * @param template writes the messages as the model was trained to read them
      * @param toolFormat how the model writes calls
-     * @param tools that the model may call
-     * @param choice whether it may or must
-     * @param variables more for the template, such as {@code enable_thinking}
-     * @param ends ids of tokens that end a turn: the model's own and those of the template
+     * @param tools the tools that the model may call
+     * @param choice whether the model may or must call them
+     * @param variables further variables of the template, such as {@code enable_thinking}
+     * @param ends ids of tokens that end a turn: the model's own and the template's
      */
     public record Format(
             CausalLM model,
@@ -313,11 +319,11 @@ public final class Chat {
             ToolChoice choice,
             Map<String, ?> variables,
             Set<Integer> ends) {
-        private static final int MARK = 16; // tokens that a mark has at most
+        private static final int MARK = 16; // the most tokens of a mark
 
         /**
-         * The format of a model with a template: {@link CausalLM#chatTemplate}, or {@link ChatTemplate#plain} for a model
-         * without one.
+         * The format of a model with a template: {@link CausalLM#chatTemplate}, or {@link ChatTemplate#plain} for a
+         * model without one.
          *
          * @throws IllegalStateException if the model has no tokenizer
          */
@@ -349,7 +355,7 @@ public final class Chat {
             return new Format(model, template, toolFormat, List.copyOf(others), wanted, variables, ends);
         }
 
-        /** This format with calls in another form than the template's. */
+        /** This format with calls in another syntax than the template's. */
         public Format withToolFormat(ToolFormat other) {
             return new Format(model, template, other, tools, choice, variables, ends);
         }
@@ -360,29 +366,32 @@ public final class Chat {
         }
 
         /**
-         * The prompt for an answer to messages. The model does not learn of tools that it may not call; the arguments of
-         * earlier calls are as the template takes them. Errors as of {@link ChatTemplate#render}.
+         * The prompt for an answer to messages. Tools that the model may not call are left out. Arguments of earlier
+         * calls have the form that the template expects. Errors as of {@link ChatTemplate#render}.
          */
         public Rendered render(List<Message> messages, boolean generationPrompt) {
             return template.withControlTokens(model.requireTokenizer().controlTokens())
                     .render(template.adapted(messages), offers() ? tools : null, generationPrompt, variables);
         }
 
-        /** White space in JSON documents: spaced without a template, where it might be all that a model writes. */
+        /**
+         * The white space in JSON documents: spaced without a template, since a model might otherwise write nothing
+         * else.
+         */
         public Whitespace whitespace() {
             return template.isPlain() ? Whitespace.SPACED : Whitespace.FLEXIBLE;
         }
 
-        /** Whether answers may have calls or thoughts; others are content alone. */
+        /** Whether answers may have calls or thoughts; otherwise they are content alone. */
         public boolean parses() {
             return offers() || toolFormat.mayThink(template, "");
         }
 
         /**
-         * A parser of an answer, for which all is content unless it {@link #parses}.
+         * A parser of an answer. Everything is content unless the format {@link #parses}.
          *
          * @param prompt the end of the rendered prompt, which may be inside a thought
-         * @param seed of the ids of calls
+         * @param seed the seed of the ids of calls
          */
         public AnswerParser parser(String prompt, long seed, Answer.Listener listener) {
             ToolChoice calls = tools.isEmpty() ? ToolChoice.NONE : choice;
@@ -391,7 +400,7 @@ public final class Chat {
                     : AnswerParser.ofContent(listener);
         }
 
-        /** A parser of the answer to a request, whose calls get ids by its prompt and seed. */
+        /** A parser of the answer to a request. The ids of calls depend on the request's prompt and seed. */
         public AnswerParser parser(GenerationRequest request, Answer.Listener listener) {
             int[] prompt = request.prompt();
             int[] end = Arrays.copyOfRange(prompt, Math.max(0, prompt.length - MARK), prompt.length);
@@ -400,10 +409,11 @@ public final class Chat {
         }
 
         /**
-         * The texts of answers: calls are whole, content obeys a constraint, and neither begins before a thought has ended.
+         * The constraint on answers: calls are whole, content obeys the given constraint, and neither begins before a
+         * thought has ended.
          *
          * @param prompt the end of the rendered prompt
-         * @param content empty for any
+         * @param content empty for any content
          */
         public Optional<Constraint> constraint(String prompt, Optional<Constraint> content) {
             boolean inThought = toolFormat.opensThought(prompt);
@@ -415,7 +425,7 @@ public final class Chat {
         }
 
         /**
-         * Computes the answer to a request of this format, and gives its parts to a listener.
+         * Computes the answer to a request of this format, and passes its parts to a listener.
          *
          * @param compute as of {@link Chat#through}
          */
@@ -430,7 +440,7 @@ public final class Chat {
                 read.append(token.text());
                 return listener.goesOn();
             });
-            parser.accept(generation.text().substring(read.length())); // what no token told
+            parser.accept(generation.text().substring(read.length())); // text that no token had completed
             return new Turn(generation, parser.end(generation.finishReason().ofTurn()));
         }
 
@@ -439,8 +449,9 @@ public final class Chat {
         }
 
         /**
-         * A request for the answer to messages. It ends with the turn, also if the options name stop strings; their {@code
-         * eos} replace {@link #ends}. Their constraint holds for the content. Errors as of {@link #render}.
+         * A request for the answer to messages. It ends with the turn, also if the options name stop strings; the
+         * options' {@code eos} replace {@link #ends}. The options' constraint applies to the content. Errors as of
+         * {@link #render}.
          */
         public GenerationRequest request(List<Message> messages, GenerationOptions options) {
             Rendered rendered = render(messages, true);

@@ -27,28 +27,29 @@ import org.jspecify.annotations.Nullable;
 /**
  * Computes the sequences of all callers of a model together. Thread-safe.
  *
- * <p>A step feeds the last token of every decoding sequence and a bounded number of prompt tokens, shared among the
- * prompts in turn. Callers begin sequences in turn, and so do the requests of a caller. Where slots or pages run out, a
- * sequence is set back and computed again later. One that fails ends alone. Nothing that a neighbour does changes a bit of
- * a sequence.
+ * <p>A step feeds the last token of every decoding sequence and a bounded number of prompt tokens, which prompts share
+ * in turn. Callers begin sequences in turn, and so do the requests of a caller. If slots or pages run out, a sequence
+ * is set back and computed again later. A sequence that fails ends alone. No neighbour changes a bit of a sequence.
  *
- * <p>The work is done on a thread of its own, which ends when there is none.
+ * <p>The engine has a thread of its own, which ends when there is no work.
  */
 public final class Engine implements AutoCloseable {
     /** Most bytes of logits at once, unless a single row needs more. */
     private static final int LOGITS_BYTES = 32 << 20;
 
-    /** Most rows of forced and guessed tokens that a sequence feeds in a step; more would hold its neighbours up. */
+    /** Most rows of forced and guessed tokens that a sequence feeds in a step; more would delay its neighbours. */
     private static final int MOST_DRAFTED = KVCache.REPLAYED - 1;
 
     private static final long IDLE_MILLIS = 1000;
-    private static final long REST_MILLIS = 100; // until slow readers that wake nobody are asked again
+    private static final long REST_MILLIS = 100; // after which slow readers are asked again
 
-    /** States of recurrent layers that a shared engine keeps: after the last turns, and where one may be changed. */
+    /**
+     * How many states of recurrent layers a shared engine keeps: after the last turns, and where a turn may be changed.
+     */
     private static final int STATES = 4;
 
     /**
-     * Who asks for sequences.
+     * The caller and the request of sequences.
      *
      * @param caller equal for all requests of a caller
      * @param request equal for all sequences of a request
@@ -60,28 +61,33 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Asks for sequences that are submitted without a requester, each a request: they begin in the order in which they come. */
+    /**
+     * The requester of sequences that are submitted without one. Each is a request of its own: they begin in order of
+     * arrival.
+     */
     static final Requester ANYBODY = Requester.of("");
 
-    LongSupplier clock = System::nanoTime; // of deadlines
+    LongSupplier clock = System::nanoTime; // for deadlines
     final DraftSource drafts;
-    final int mostDrafted; // rows after the last token of a sequence
+    final int mostDrafted; // most rows after the last token of a sequence
     private final CausalLM model;
     private final boolean isShared;
-    private final List<Sequence<?>> arrived = new ArrayList<>(); // guarded by this, as all up to the blank line
+    // guarded by this, like all fields up to the blank line
+    private final List<Sequence<?>> arrived = new ArrayList<>();
     private final WaitingLine line;
     private int running;
     private boolean woken;
     private @Nullable Thread thread;
-    private CompletableFuture<@Nullable Void> ended = CompletableFuture.completedFuture(null); // with the thread
+    // completed when the thread ends
+    private CompletableFuture<@Nullable Void> ended = CompletableFuture.completedFuture(null);
     private volatile boolean closed; // written under the lock
 
-    private final Schedule schedule; // the thread's alone, as all below
-    private final PrefixCache prefixes; // which others may ask for pages
+    private final Schedule schedule; // used by the thread alone, like all below
+    private final PrefixCache prefixes; // from which others may reclaim pages
     private final BooleanSupplier keeper;
     private final Candidates candidates;
     private final Activations activations = new Activations();
-    private float[] logits = {}; // [n, V], some rows of a step
+    private float[] logits = {}; // [n, V], rows of a step
     private final StepBudget budget = new StepBudget();
 
     /** An engine with the default options. */
@@ -99,7 +105,7 @@ public final class Engine implements AutoCloseable {
     }
 
     private Engine(CausalLM model, EngineOptions options, DraftSource drafts, int mostDrafted, boolean isShared) {
-        Kernels.require(); // fails here if the kernels that the property sets are missing
+        Kernels.require(); // fails here, not later, if the kernels that the property sets are missing
         this.model = model;
         this.line = new WaitingLine(options.queue());
         this.drafts = drafts;
@@ -107,7 +113,7 @@ public final class Engine implements AutoCloseable {
         this.isShared = isShared;
         this.prefixes = new PrefixCache(model.decoder().pool(), options.prefixBytes());
         this.schedule = new Schedule(model, options, prefixes, budget);
-        // Ids beyond the tokenizer belong to a padded vocabulary and are never chosen.
+        // Ids past the tokenizer's belong to a padded vocabulary and are never chosen.
         int size = model.head().vocabularySize();
         int choosable =
                 Math.min(size, model.tokenizer().map(Tokenizer::vocabularySize).orElse(size));
@@ -117,8 +123,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The engine that callers without one of their own share, such as {@link Generator} and {@link Chat}. It has the default
-     * options, but keeps pages of prompts for one context. The model owns it, and closes it when it is closed itself.
+     * The engine that callers without one of their own share, such as {@link Generator} and {@link Chat}. It has the
+     * default options, but keeps pages of prompts for one context. It is closed with the model.
      *
      * @throws IllegalStateException if the model is closed
      */
@@ -133,7 +139,7 @@ public final class Engine implements AutoCloseable {
         return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), DraftSource.NONE, MOST_DRAFTED, true);
     }
 
-    /** For packages and modules of ours. */
+    /** The control for packages and modules of Causal4j. */
     @SuppressWarnings("exports")
     public EngineControl control() {
         return new EngineControl(this::wake, this::cancelWaiting, this::checkCaller);
@@ -143,27 +149,27 @@ public final class Engine implements AutoCloseable {
         line.cancel();
     }
 
-    /** The model it computes. */
+    /** The model that it computes. */
     public CausalLM model() {
         return model;
     }
 
     /**
-     * Generates a sequence. Cancelling the result ends it before the next step; then it is completed.
+     * Generates a sequence. Cancelling the result ends the sequence before the next step.
      *
      * @param listener receives each token, on the engine's thread
-     * @return completed on the engine's thread: with the sequence, also one that its listener ended, or with what the
-     *     listener, a rule or numbers that are not finite threw
+     * @return completed on the engine's thread: with the sequence, also if its listener ended it, or with the exception
+     *     of the listener, of a rule or of numbers that are not finite
      * @throws InputException as {@link Generator#generate(List, TokenListener)}
-     * @throws RejectedExecutionException if the queue is full, and this caller has most of it. The result ends with it where
-     *     another caller takes the place
+     * @throws RejectedExecutionException if the queue is full and this caller has most of it. If the sequence is
+     *     dropped later for another caller's, the result ends with it
      * @throws IllegalStateException if the engine is closed, or stop strings are set for a model without a tokenizer
      */
     public CompletableFuture<Generation> submit(GenerationRequest request, TokenListener listener) {
         return submit(request, ANYBODY, listener);
     }
 
-    /** Generates a sequence of a request that takes turns with others. Errors as without a requester. */
+    /** Generates a sequence of a request, which takes turns with other requests. Errors as without a requester. */
     public CompletableFuture<Generation> submit(
             GenerationRequest request, Requester requester, TokenListener listener) {
         GeneratedSequence sequence = generating(request, requester, 0, listener);
@@ -177,7 +183,7 @@ public final class Engine implements AutoCloseable {
      * @param tokens at most one more than the context length; copied
      * @param first the first token to score, at least 1
      * @param alternatives best candidates to return with each prediction
-     * @return the predictions of {@code tokens[first]} and those after it, on the engine's thread
+     * @return the predictions of the tokens from {@code tokens[first]} on, completed on the engine's thread
      * @throws InputException if a token is not in the vocabulary, or a number out of its range
      * @throws RejectedExecutionException if the queue is full
      */
@@ -186,7 +192,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Scores the last tokens of a sequence of a request that takes turns with others.
+     * Scores the last tokens of a sequence of a request, which takes turns with other requests.
      *
      * @param salt of the sequences that it may share pages with, as {@link GenerationOptions#withCacheSalt}; empty
      *     for none
@@ -200,7 +206,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Scores continuations of a prompt. Common beginnings are computed once.
+     * Scores continuations of a prompt. Common prefixes are computed once.
      *
      * @param prompt at least one token; with a continuation at most one more than the context length
      * @return the predictions of each continuation's tokens, as {@link #score}
@@ -243,7 +249,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** How many sequences are in the queue: those that have never run. */
+    /** How many sequences are in the queue, having never run. */
     public synchronized int waiting() {
         return line.count();
     }
@@ -254,7 +260,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Cancels all sequences, waits for the step under way, and gives all pages back. Not to be called by a listener.
+     * Cancels all sequences, waits for the current step, and returns all pages. Must not be called by a listener.
      *
      * @throws IllegalStateException if it is {@linkplain #shared shared}: others need it
      */
@@ -292,14 +298,14 @@ public final class Engine implements AutoCloseable {
                     step(fed);
                 }
             }
-        } catch (Throwable e) { // nobody may wait for a thread that is gone
+        } catch (Throwable e) { // no caller may wait for a thread that has ended
             List<Sequence<?>> all = schedule.all().collect(Collectors.toCollection(ArrayList::new));
             CompletableFuture<@Nullable Void> end;
             synchronized (this) {
                 all.addAll(arrived);
                 arrived.clear();
                 all.forEach(sequence -> sequence.fail(e));
-                schedule.removeOver().forEach(prefixes::release); // before another thread may have them
+                schedule.removeOver().forEach(prefixes::release); // before another thread may use them
                 count();
                 thread = null;
                 end = ended;
@@ -315,9 +321,9 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Takes in the sequences that have arrived.
+     * Moves the arrived sequences to the schedule.
      *
-     * @param idle whether to wait for some, or for another reason to go on
+     * @param idle whether to wait for arrivals, or for another reason to continue
      * @return whether the thread is needed: false after a while without work
      */
     private synchronized boolean takeIn(boolean idle) {
@@ -325,7 +331,7 @@ public final class Engine implements AutoCloseable {
             try {
                 wait(schedule.isEmpty() ? IDLE_MILLIS : REST_MILLIS);
             } catch (InterruptedException e) {
-                // Ignore: a listener interrupted the shared engine thread.
+                // Ignore: a listener interrupted the engine's thread.
             }
         }
         boolean isNeeded = woken || !schedule.isEmpty();
@@ -347,7 +353,7 @@ public final class Engine implements AutoCloseable {
     /** Runs one forward, chooses the next tokens and scores the tokens that are to be scored. */
     private void step(List<Sequence<?>> fed) {
         long start = System.nanoTime();
-        Rows hidden; // the wanted rows
+        Rows hidden; // the hidden vectors of the wanted rows
         try {
             hidden = model.forward(new Batch(fed.stream().map(Sequence::next).toList()), activations);
         } catch (RuntimeException | Error e) { // no cache has changed
@@ -383,10 +389,10 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** A row that a token may be chosen from: its number among those of its sequence, and among all. */
+    /** A row from which a token may be chosen: its number among the rows of its sequence, and among all. */
     private record Row(GeneratedSequence sequence, int number, int index) {}
 
-    /** Chooses tokens from the rows of each sequence, as far as they follow the tokens that were chosen. */
+    /** Chooses tokens from the rows of each sequence, as far as the rows follow the chosen tokens. */
     private void choose(List<Sequence<?>> choosing, Rows hidden) {
         List<Row> rows = new ArrayList<>();
         for (Sequence<?> each : choosing) {
@@ -401,14 +407,14 @@ public final class Engine implements AutoCloseable {
             logits = logits.length < some.size() * v ? new float[some.size() * v] : logits;
             model.head().logits(hidden.rows(from, some.size()), Rows.of(logits, v, some.size()));
             int first = from;
-            some.stream() // a row of each sequence at a time
+            some.stream() // one row of each sequence at a time
                     .collect(Collectors.groupingBy(Row::number, TreeMap::new, Collectors.toList()))
                     .values()
                     .forEach(each -> chooseOneEach(each, hidden, first));
         }
     }
 
-    /** @param first the row that the logits begin with */
+    /** @param first the row with which the logits begin */
     private void chooseOneEach(List<Row> rows, Rows hidden, int first) {
         List<Row> reached =
                 rows.stream().filter(row -> row.sequence.reaches(row.number)).toList();
@@ -456,14 +462,14 @@ public final class Engine implements AutoCloseable {
                 scored.getFirst().fail(e);
                 return;
             }
-            for (Sequence<?> sequence : scored) { // each alone, so that the others do not fail
+            for (Sequence<?> sequence : scored) { // one by one, so that the others do not fail
                 score(List.of(sequence), hidden.rows(from, sequence.wanted));
                 from += sequence.wanted;
             }
         }
     }
 
-    /** Gives the pages back and completes the result. */
+    /** Returns the pages and completes the result. */
     private void end(Sequence<?> sequence) {
         try {
             prefixes.end(sequence);

@@ -22,10 +22,10 @@ import org.jspecify.annotations.Nullable;
 
 /** A sequence that a model continues. */
 final class GeneratedSequence extends Sequence<Generation> {
-    /** New tokens that there is room for when the first is chosen. */
+    /** Initial capacity for new tokens; it grows. */
     private static final int FIRST_TOKENS = 64;
 
-    /** Tokens that a step takes because nothing else can follow: each may cost a mask, and others wait meanwhile. */
+    /** Most forced tokens of a step: each may cost a mask, and other sequences wait meanwhile. */
     private static final int FORCED_TOKENS = 16;
 
     private static final Logger LOG = System.getLogger(GeneratedSequence.class.getName());
@@ -39,13 +39,14 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final GenerationOptions options;
     private final int[] prompt;
     private final Sampler sampler;
-    private final int choosable; // tokens below it can be chosen
+    private final int choosable; // only tokens below it can be chosen
     final @Nullable Mask mask;
-    private final boolean takesForced; // without a row of the head, which nobody wants
+    private final boolean takesForced; // skips the head: the token is certain
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
     private final List<String> pieces = new ArrayList<>();
-    private final List<Integer> next = new ArrayList<>(); // chosen, with those forced after it; not yet known
+    // the chosen token and the tokens forced after it, not yet known
+    private final List<Integer> next = new ArrayList<>();
     private int begun; // known tokens before this step
     private DraftSource drafts;
     private @Nullable FinishReason finish;
@@ -53,9 +54,9 @@ final class GeneratedSequence extends Sequence<Generation> {
     private double prefillSeconds;
     private int decodedTokens;
     private double decodeSeconds;
-    private @Nullable CompletableFuture<@Nullable Void> making; // the mask that is not ready
+    private @Nullable CompletableFuture<@Nullable Void> making; // makes the mask that is not ready
 
-    /** @param index of its request, for the listener */
+    /** @param index the index of its request, for the listener */
     GeneratedSequence(
             Engine engine,
             Requester requester,
@@ -77,7 +78,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         int room = model.decoder().config().contextLength() - prompt.length + 1;
         int mostNewTokens = Math.min(options.maxNewTokens(), room);
         this.positions = prompt.length + mostNewTokens - 1;
-        this.tokens = prompt; // choices wait with one prompt
+        this.tokens = prompt; // shared until the first choice
         this.sampler = new Sampler(request.options(), model.eos(), prompt.length, candidates);
         this.choosable = candidates.logits.length;
         this.drafts = options.rules().stream()
@@ -91,7 +92,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         if (!options.stop().isEmpty()) {
             model.requireTokenizer();
         }
-        this.decoder = model.tokenizer() // what a constraint allows is a text of its own
+        this.decoder = model.tokenizer() // a constraint reads the text without the prompt
                 .map(tokenizer -> mask == null ? tokenizer.decoderBehind(prompt) : tokenizer.decoder())
                 .orElse(null);
         this.stop = new StopStrings(options.stop());
@@ -106,7 +107,7 @@ final class GeneratedSequence extends Sequence<Generation> {
                 && options.logProbabilities().isEmpty();
     }
 
-    /** A prompt that can be fed. */
+    /** The prompt to feed: with BOS if it is empty, cut if it may be, checked. */
     private int[] prompt(CausalLM model, int[] prompt) {
         if (prompt.length == 0) {
             int bos = model.bos()
@@ -129,7 +130,7 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     boolean decodes() {
-        return known > prompt.length && left() <= 1 + engine.mostDrafted; // more are left where it was set back
+        return known > prompt.length && left() <= 1 + engine.mostDrafted; // more tokens are left after it was set back
     }
 
     @Override
@@ -149,7 +150,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         }
     }
 
-    /** Goes on where the mask was not ready: with the tokens that were chosen, or at the beginning. */
+    /** Continues when the mask is ready: with the chosen tokens, or at the beginning. */
     private void goOn() {
         if (making != null && making.isCompletedExceptionally()) {
             fail(making.exceptionNow());
@@ -158,7 +159,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         } else {
             int counted = known + next.size();
             add();
-            decodedTokens -= counted - known; // what comes after a stop string
+            decodedTokens -= counted - known; // tokens after a stop string
         }
     }
 
@@ -168,7 +169,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             attempt(() -> {
                 int counted = known + next.size();
                 for (int i = 0; sitsOut && i < next.size() && finish == null; i++) {
-                    add(next.get(i), false); // chosen, and only the mask after them is missing
+                    add(next.get(i), false); // these are chosen; only the mask after them is missing
                 }
                 decodedTokens -= sitsOut ? counted - known : 0;
                 end(FinishReason.DEADLINE);
@@ -176,7 +177,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         }
     }
 
-    /** Ends it, and its text with what was held back, unless it has ended. */
+    /** Ends it, unless it has ended, and releases the held-back text. */
     private void end(FinishReason reason) {
         if (finish == null) {
             finish = reason;
@@ -230,7 +231,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         draft = Arrays.copyOf(draft, right);
     }
 
-    /** Whether this step has taken the tokens before one of its wanted rows. Only such rows are looked at. */
+    /** Whether this step has taken the tokens before one of its wanted rows. Only such rows are read. */
     boolean reaches(int row) {
         return !over() && !sitsOut && Arrays.equals(tokens, begun, known, draft, 0, row);
     }
@@ -240,7 +241,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         int differs = Arrays.mismatch(tokens, begun, known, draft, 0, draft.length);
         int right = sitsOut ? known : Math.min(begun + (differs < 0 ? draft.length : differs), known - 1);
         if (draft.length > 0) {
-            cache.truncate(right); // rows that were not reached, and what was kept for them
+            cache.truncate(right); // drops rows that were not reached, and the kept state
         }
         int taken = known - begun + (sitsOut ? next.size() : 0);
         if (begun > prompt.length) { // computing tokens again is a part of decoding
@@ -269,9 +270,9 @@ final class GeneratedSequence extends Sequence<Generation> {
     }
 
     /**
-     * Computes what the constraint allows behind the chosen token. Sequences may do it at once.
+     * Computes the tokens that the constraint allows after the chosen one. Several sequences may do this at once.
      *
-     * @param logits from which it was chosen
+     * @param logits the row from which it was chosen
      */
     void follow(Rows logits) {
         if (mask == null) {
@@ -292,8 +293,8 @@ final class GeneratedSequence extends Sequence<Generation> {
     }
 
     /**
-     * Adds the next tokens once the mask after them is ready, calls the listener for each, and ends the sequence if it is
-     * finished.
+     * Adds the next tokens once the mask after them is ready, calls the listener for each, and ends the sequence if it
+     * is finished.
      */
     void add() {
         for (int i = 0; i < next.size() && finish == null && !sitsOut; i++) {
@@ -327,7 +328,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         }
     }
 
-    /** Releases the held-back text. */
+    /** Releases and returns the held-back text. */
     private String rest() {
         return decoder == null ? "" : stop.accept(decoder.finish()) + stop.finish();
     }

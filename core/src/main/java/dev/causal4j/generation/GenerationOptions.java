@@ -20,9 +20,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Options of generating. Immutable. They begin with {@link #DEFAULT}, a model's plain distribution, or with {@link
- * #of(CausalLM)}, what the model's authors recommend. Each method returns a copy with one other value, or throws an {@link
- * IllegalArgumentException} that names it if it is out of its range.
+ * Options of generation. Immutable. They begin with {@link #DEFAULT}, a model's plain distribution, or with {@link
+ * #of(CausalLM)}, the values that the model's authors recommend. Each {@code with} method returns a copy with another
+ * value, or throws an {@link IllegalArgumentException} that names a value out of its range.
  *
  * <p>Equal options have equal settings. Rules are compared as objects, so two lambdas differ.
  *
@@ -34,9 +34,9 @@ import org.jspecify.annotations.Nullable;
  * @param eos token ids that end the sequence; empty for the model's own
  * @param logProbabilities alternatives of each token's prediction; empty for no predictions
  * @param truncatePrompt whether a long prompt is cut from its left
- * @param cacheSalt names the sequences that may share keys and values; empty to share none
+ * @param cacheSalt the name that sequences with shared keys and values have in common; empty to share none
  * @param specialTokens how special tokens in a prompt are treated
- * @param deadline how long after it was submitted a sequence ends; empty for never
+ * @param deadline the time after submission at which a sequence ends; empty for none
  */
 public record GenerationOptions(
         Map<Setting, Number> numbers,
@@ -54,8 +54,8 @@ public record GenerationOptions(
     public static final GenerationOptions DEFAULT = new Fields().options();
 
     /**
-     * The settings that are numbers: one table of names, types, ranges and defaults. These options, the command line, the
-     * server and Spark read it.
+     * The settings that are numbers: one table of names, types, ranges and defaults, which these options, the command
+     * line, the server and Spark read.
      */
     @SuppressWarnings("ImmutableEnumChecker") // boxes are immutable
     public enum Setting {
@@ -82,7 +82,7 @@ public record GenerationOptions(
             this.range = range;
         }
 
-        /** The value unless set, of the setting's type: an Integer, a Long or a Double. */
+        /** The default, of the setting's type: an Integer, a Long or a Double. */
         public Number standard() {
             return standard;
         }
@@ -107,7 +107,7 @@ public record GenerationOptions(
         /**
          * A value from text. Its range is checked when the options are built.
          *
-         * @throws NumberFormatException if the text is no number of the setting's type
+         * @throws NumberFormatException if the text is not a number of the setting's type
          */
         public Number parse(String text) {
             return switch (standard) {
@@ -117,7 +117,7 @@ public record GenerationOptions(
             };
         }
 
-        /** A value that has the setting's type and is in its range. */
+        /** Returns a value of the setting's type, or throws if it is out of its range. */
         private Number checked(Number value) {
             Number typed = switch (standard) {
                 case Integer _ -> value.intValue();
@@ -143,7 +143,7 @@ public record GenerationOptions(
     }
 
     /**
-     * Checks the settings. Numbers that are missing have their defaults.
+     * Checks the settings. Missing numbers get their defaults.
      *
      * @throws IllegalArgumentException if a setting is out of its range, naming it
      */
@@ -174,9 +174,9 @@ public record GenerationOptions(
     }
 
     /**
-     * A model's own defaults, those of its {@code generation_config.json}: temperature, filters and penalties that its authors
-     * recommend. Without the file they equal {@link #DEFAULT}. Other values replace them: after {@code withTemperature(1)} a
-     * model samples whose file asks for the likeliest token.
+     * A model's own defaults from its {@code generation_config.json}: temperature, filters and penalties that its
+     * authors recommend. Without the file they equal {@link #DEFAULT}. Other values replace them: after {@code
+     * withTemperature(1)} also a model whose file asks for the likeliest token samples.
      */
     public static GenerationOptions of(CausalLM model) {
         Map<String, Number> defaults = model.generationDefaults().numbers();
@@ -185,7 +185,7 @@ public record GenerationOptions(
                 .collect(Collectors.toMap(each -> each, each -> defaults.get(each.snake()))));
     }
 
-    /** A seed of its own for a text; the {@link Generation} tells it, so that the text can be made again. */
+    /** A random seed for a text. The {@link Generation} has it, so that the text can be generated again. */
     public static long randomSeed() {
         return ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE); // SecureRandom would delay a start
     }
@@ -215,14 +215,14 @@ public record GenerationOptions(
         return number(Setting.SEED).longValue();
     }
 
-    /** Whether the text is the likeliest token after another: greedy, and nothing changes or bans a logit. */
+    /** Whether every token is the likeliest one: choice is greedy, and no rule changes or bans a logit. */
     public boolean isPlainGreedy() {
         return temperature() == 0
                 && constraint.isEmpty()
                 && ContextRules.of(this).isEmpty();
     }
 
-    /** All settings but the salt, which is a secret. */
+    /** All settings except the salt, which is a secret. */
     @Override
     public String toString() {
         return "GenerationOptions["
@@ -238,7 +238,7 @@ public record GenerationOptions(
                 + deadline.map(Object::toString).orElse("none") + "]";
     }
 
-    /** Checks the ids of tokens for a model, whose vocabulary the options do not know. */
+    /** Checks the ids of tokens against a model's vocabulary. */
     void requireIdsBelow(int vocabularySize) {
         String below = "token ids below the vocabulary size (" + vocabularySize + ")";
         eos.ifPresent(ids -> ids.forEach(id -> require(id < vocabularySize, "eos", below, id)));
@@ -251,12 +251,12 @@ public record GenerationOptions(
         }
     }
 
-    /** Sets a number by its entry in the table of settings; null leaves it as it is. */
+    /** Sets a number by its entry in the table of settings; null changes nothing. */
     public GenerationOptions with(Setting setting, @Nullable Number value) {
         return value == null ? this : with(Map.of(setting, value));
     }
 
-    /** Sets several numbers, of which the smallest number of new tokens is compared with the largest. */
+    /** Sets several numbers together, so that the fewest and the most new tokens are compared once both are set. */
     public GenerationOptions with(Map<Setting, ? extends Number> values) {
         return with(all -> all.numbers.putAll(values));
     }
@@ -283,7 +283,7 @@ public record GenerationOptions(
         return with(Setting.TOP_K, k);
     }
 
-    /** Keeps the fewest most likely tokens with this probability together (Holtzman et al. 2019); 1 is off. */
+    /** Keeps the fewest most likely tokens that together have this probability (Holtzman et al. 2019); 1 is off. */
     public GenerationOptions withTopP(double mass) {
         return with(Setting.TOP_P, mass);
     }
@@ -293,7 +293,7 @@ public record GenerationOptions(
         return with(Setting.MIN_P, share);
     }
 
-    /** Keeps the most typical tokens with this probability together (Meister et al. 2022); 1 is off. */
+    /** Keeps the most typical tokens that together have this probability (Meister et al. 2022); 1 is off. */
     public GenerationOptions withTypicalP(double mass) {
         return with(Setting.TYPICAL_P, mass);
     }
@@ -308,12 +308,12 @@ public record GenerationOptions(
         return with(Setting.NO_REPEAT_NGRAM_SIZE, n);
     }
 
-    /** Taken from a token's logit for each time that it was generated; the prompt does not count. 0 is off. */
+    /** Subtracted from a token's logit for each time that it was generated; the prompt does not count. 0 is off. */
     public GenerationOptions withFrequencyPenalty(double penalty) {
         return with(Setting.FREQUENCY_PENALTY, penalty);
     }
 
-    /** Taken from a token's logit once it was generated; the prompt does not count. 0 is off. */
+    /** Subtracted from a token's logit once it was generated; the prompt does not count. 0 is off. */
     public GenerationOptions withPresencePenalty(double penalty) {
         return with(Setting.PRESENCE_PENALTY, penalty);
     }
@@ -330,14 +330,14 @@ public record GenerationOptions(
     }
 
     /**
-     * Allows only tokens that a constraint does, which needs a tokenizer, and an end of the sequence only where it is
-     * met. The sequence also ends where nothing else can follow.
+     * Allows only tokens that a constraint allows, and an end of the sequence only where the constraint is met. The
+     * sequence also ends where nothing else can follow. Needs a tokenizer.
      */
     public GenerationOptions withConstraint(Constraint wanted) {
         return with(all -> all.constraint = Optional.of(wanted));
     }
 
-    /** Strings that end the text, which keeps what comes before them. */
+    /** Strings that end the text. The text before them is kept. */
     public GenerationOptions withStop(List<String> strings) {
         return with(all -> all.stop = List.copyOf(strings));
     }
@@ -356,27 +356,29 @@ public record GenerationOptions(
     }
 
     /**
-     * Requests a {@link dev.causal4j.head.Prediction} for each token, with this many alternatives; beside a constraint
-     * also the {@linkplain Generation.Constrained#logMasses masses} that it leaves.
+     * Requests a {@link dev.causal4j.head.Prediction} for each token, with this many alternatives. With a constraint it
+     * also requests the {@linkplain Generation.Constrained#logMasses masses} that the constraint leaves.
      */
     public GenerationOptions withLogProbabilities(int alternatives) {
         return with(all -> all.logProbabilities = Optional.of(alternatives));
     }
 
     /**
-     * Whether a prompt longer than the context is cut from its left instead of refused. The rest leaves room for
-     * the new tokens, but is at least half the context.
+     * Whether a prompt longer than the context is cut from its left instead of refused. The remaining prompt leaves
+     * room for the new tokens, but is at least half the context.
      */
     public GenerationOptions withTruncatePrompt(boolean yes) {
         return with(all -> all.truncatePrompt = yes);
     }
 
-    /** Only sequences of one salt share keys and values of equal beginnings, and can tell by time that they do. */
+    /**
+     * Only sequences with the same salt share keys and values of equal prefixes, and can notice by timing that they do.
+     */
     public GenerationOptions withCacheSalt(String salt) {
         return with(all -> all.cacheSalt = Optional.of(salt));
     }
 
-    /** Neither uses keys and values of others, nor keeps its own for them. */
+    /** The sequence neither uses keys and values of others nor keeps its own for them. */
     public GenerationOptions uncached() {
         return with(all -> all.cacheSalt = Optional.empty());
     }
@@ -387,8 +389,8 @@ public record GenerationOptions(
     }
 
     /**
-     * Ends a sequence this long after it was submitted, whether it has begun or not, as {@link
-     * FinishReason#DEADLINE}; the text so far is kept. Looked at between steps. Nothing else depends on a clock.
+     * Ends a sequence this long after it was submitted, whether it has begun or not, as {@link FinishReason#DEADLINE};
+     * the text so far is kept. Deadlines are checked between steps. Nothing else depends on a clock.
      */
     public GenerationOptions withDeadline(Duration afterSubmission) {
         return with(all -> all.deadline = Optional.of(afterSubmission));

@@ -8,12 +8,12 @@ import org.jspecify.annotations.Nullable;
  * One sequence to generate. Immutable while its array is not modified; equal requests have equal tokens and options.
  *
  * @param prompt token ids, which are not copied; empty starts from the model's BOS token
- * @param options what to generate, with the seed of this sequence
+ * @param options the options of this sequence, with its seed
  */
 public record GenerationRequest(int[] prompt, GenerationOptions options) {
     /**
-     * A request that generates given tokens, which a constraint allows: for their predictions and the masses that the
-     * constraint leaves.
+     * A request that generates given tokens, which a constraint must allow, to measure their predictions and the masses
+     * that the constraint leaves.
      */
     public static GenerationRequest following(int[] prompt, int[] tokens, Constraint constraint) {
         return new GenerationRequest(

@@ -30,12 +30,12 @@ public final class Generator {
 
     private static final int MOST_TRIES_AT_ONCE = 32;
 
-    /** The stream of draws that accept a text; those of tokens are below. */
+    /** The stream of draws that accept a text; streams of tokens are below it. */
     private static final long ACCEPTANCE = 1L << 33;
 
     private final Engine engine;
 
-    /** A generator for a model. All of a model share an engine. */
+    /** A generator for a model. All generators of a model share an engine. */
     public Generator(CausalLM model) {
         this(Engine.shared(model));
     }
@@ -45,7 +45,7 @@ public final class Generator {
         this.engine = engine;
     }
 
-    /** Its model's sizes. */
+    /** The sizes of its model. */
     @Override
     public String toString() {
         return "Generator of " + engine.model();
@@ -61,7 +61,10 @@ public final class Generator {
         return generate(prompt, options, TokenListener.NONE);
     }
 
-    /** Generates from a text, and gives each token to a listener. Errors as of {@link #generate(String, GenerationOptions)}. */
+    /**
+     * Generates from a text, and passes each token to a listener. Errors as of {@link #generate(String,
+     * GenerationOptions)}.
+     */
     public Generation generate(String prompt, GenerationOptions options, TokenListener listener) {
         return generate(List.of(request(prompt, options)), listener).getFirst();
     }
@@ -82,11 +85,11 @@ public final class Generator {
      *
      * @return one result for each request, in their order
      * @throws InputException if a prompt is empty and the model has no BOS token, a token is not in the vocabulary, or
-     *     a prompt is longer than the context and {@link GenerationOptions#withTruncatePrompt} is off; its index is
-     *     that of the request
+     *     a prompt is longer than the context and {@link GenerationOptions#withTruncatePrompt} is off; its index is the
+     *     request's
      * @throws IllegalStateException if stop strings are set for a model without a tokenizer, rules ban all tokens, or
      *     a listener calls this
-     * @throws NonFiniteException if a hidden vector or logit is not a number, naming the first that is seen and its
+     * @throws NonFiniteException if a hidden vector or logit is not a number, naming the first one seen and its
      *     position. An exception ends all sequences of the call
      * @throws CancellationException if this thread is interrupted (the flag stays set)
      */
@@ -115,20 +118,21 @@ public final class Generator {
             throw new CancellationException(
                     "generation: cancelled with " + unfinished + " of " + sequences.size() + " sequences unfinished");
         } finally {
-            sequences.forEach(sequence -> sequence.result.cancel(false)); // nothing for those that are done
-            sequences.forEach(sequence -> sequence.result.handle((_, _) -> 0).join()); // no call of the listener later
+            sequences.forEach(sequence -> sequence.result.cancel(false)); // no effect on those that are done
+            // the listener is not called later
+            sequences.forEach(sequence -> sequence.result.handle((_, _) -> 0).join());
         }
     }
 
     /**
-     * Draws from the model's distribution on the texts of a constraint: p(text) over the sum of p of all that it allows
-     * within the most new tokens. Masks alone draw from another one. A text is accepted with the probability {@link
-     * Generation.Constrained#weight}, 0 if it was cut; else another is drawn with the next seed (rejection sampling; Park
-     * et al. 2024). The seed of the result tells how many were drawn.
+     * Draws from the model's distribution on the texts of a constraint: p(text) divided by the sum of p over all texts
+     * that it allows within the most new tokens. Masks alone draw from another distribution. A text is accepted with
+     * the probability {@link Generation.Constrained#weight}, or 0 if it was cut; otherwise another is drawn with the
+     * next seed (rejection sampling; Park et al. 2024). The seed of the result gives the number of draws.
      *
      * @param request with a constraint, temperature 1, no filters, penalties, biases, rules and stop strings
      * @throws IllegalArgumentException if its options draw from another distribution
-     * @throws IllegalStateException if none is accepted
+     * @throws IllegalStateException if no text is accepted
      */
     public Generation drawExactly(GenerationRequest request, int mostTries) {
         GenerationOptions options = request.options();
@@ -166,7 +170,7 @@ public final class Generator {
                 + " or ask for this form in the prompt");
     }
 
-    /** A request with the tokens of a text. */
+    /** A request whose prompt is the tokens of a text. */
     public GenerationRequest request(String prompt, GenerationOptions options) {
         Tokenizer tokenizer = engine.model().requireTokenizer();
         int[] ids = tokenizer.encode(prompt, options.specialTokens());
@@ -174,8 +178,9 @@ public final class Generator {
     }
 
     /**
-     * Generates a sequence, with a listener on this thread that may be slow: the engine goes on with others and waits for it,
-     * some tokens ahead. Errors as of {@link #generate(List, TokenListener)}.
+     * Generates a sequence, with a listener on this thread that may be slow. The engine generates some tokens before
+     * the listener takes them, then waits and computes others meanwhile. Errors as of {@link #generate(List,
+     * TokenListener)}.
      *
      * @throws CancellationException if the listener returns false, or this thread is interrupted (the flag stays set)
      */
@@ -194,14 +199,15 @@ public final class Generator {
     }
 
     /**
-     * The tokens of one sequence as a stream, a few ahead of its consumer. Close the stream, which also ends an
-     * unfinished sequence; one that is dropped without that ends when the collector finds it.
+     * The tokens of one sequence as a stream. A few are generated before the consumer takes them. Close the stream,
+     * which also ends an unfinished sequence; the sequence of a stream that is not closed ends when the garbage
+     * collector finds it.
      *
-     * @throws InputException as {@link #generate(List, TokenListener)}; the stream throws what else it names
+     * @throws InputException as {@link #generate(List, TokenListener)}; the stream throws its other exceptions
      */
     public Stream<GeneratedToken> stream(GenerationRequest request) {
         TokenQueue queue = new TokenQueue(engine, request);
-        Supplier<Optional<GeneratedToken>> next = new Supplier<>() { // the engine has the queue, but not this
+        Supplier<Optional<GeneratedToken>> next = new Supplier<>() { // the engine refers to the queue, not to this
                     @Override
                     public Optional<GeneratedToken> get() {
                         return queue.next();

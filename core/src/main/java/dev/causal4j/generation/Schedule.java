@@ -21,18 +21,18 @@ import java.util.stream.Stream;
 
 /**
  * Decides which sequences of an engine run and what they feed in a step. Callers begin sequences in turn, and so do the
- * requests of a caller; a request without a running sequence goes first. A sequence begins with pages for its tokens and
- * one more, and takes others as it grows. Where slots or pages run out, a sequence is set back: it gives both up and
- * computes its tokens again later, which changes no bit. The oldest one that runs is never set back for pages, so there is
- * always progress. Not thread-safe.
+ * requests of a caller; a request without a running sequence goes first. A sequence begins with pages for its tokens
+ * and one more page, and takes others as it grows. If slots or pages run out, a sequence is set back: it returns both,
+ * and computes its tokens again later, which changes no bit. The oldest running sequence is never set back for pages,
+ * so there is always progress. Not thread-safe.
  */
 final class Schedule {
-    /** The sequences of one request: those that wait, in their order, and how many run. */
+    /** The sequences of one request: the waiting ones, in their order, and how many run. */
     private static final class Turn {
         private final Object caller;
         private final Deque<Sequence<?>> waiting = new ArrayDeque<>();
         private int running;
-        private long order; // when its last sequence began, or it came
+        private long order; // when its last sequence began, or else when it arrived
         private long fed; // when it last fed prompt tokens
 
         private Turn(Object caller, long now) {
@@ -47,7 +47,7 @@ final class Schedule {
     private final PrefixCache prefixes;
     private final StepBudget budget;
     private final Map<Requester, Turn> turns = new LinkedHashMap<>();
-    private final Map<Object, Long> callers = new HashMap<>(); // with turns, and when their last sequence began
+    private final Map<Object, Long> callers = new HashMap<>(); // callers with turns, and when their last sequence began
     private final List<Sequence<?>> running = new ArrayList<>(); // the oldest first
     private long clock; // counts beginnings and feedings
 
@@ -59,7 +59,7 @@ final class Schedule {
         this.budget = budget;
     }
 
-    /** Adds sequences behind the others of their requests. */
+    /** Adds sequences after the others of their requests. */
     void add(Collection<? extends Sequence<?>> sequences) {
         for (Sequence<?> sequence : sequences) {
             turn(sequence).waiting.add(sequence);
@@ -80,7 +80,7 @@ final class Schedule {
         return turns.isEmpty();
     }
 
-    /** All sequences, those that run first. */
+    /** All sequences, the running ones first. */
     Stream<Sequence<?>> all() {
         return Stream.concat(running.stream(), waiting());
     }
@@ -90,8 +90,8 @@ final class Schedule {
     }
 
     /**
-     * Asks for masks that are not ready, looks at deadlines, and asks the readers of sequences whether they keep up. Calls
-     * listeners.
+     * Requests masks that are not ready, checks deadlines, and asks the readers of sequences whether they keep up.
+     * Calls listeners.
      */
     void ask() {
         all().forEach(Sequence::sitOut);
@@ -122,7 +122,7 @@ final class Schedule {
         }
     }
 
-    /** Begins the sequences that there is room for. */
+    /** Begins sequences as far as there is room. */
     void begin() {
         for (Optional<Sequence<?>> next = next(); next.isPresent() && hasRoom(next.get()); next = next()) {
             Sequence<?> sequence = next.get();
@@ -149,7 +149,7 @@ final class Schedule {
                 .findFirst();
     }
 
-    /** Whether another sequence is computing pages that this one can share. Then this one waits for them. */
+    /** Whether another sequence is computing pages that this one can share; then this one waits for them. */
     private boolean isBeingComputed(Sequence<?> next) {
         Sequence<?> before = next.continued;
         return (before != null && !before.result.isDone())
@@ -159,7 +159,7 @@ final class Schedule {
                                         other.shares && !other.decodes() && other.isReady && other.computesFor(next)));
     }
 
-    /** Finds a slot and pages for a sequence, perhaps those of others. */
+    /** Finds a slot and pages for a sequence, perhaps by setting others back. */
     private boolean hasRoom(Sequence<?> next) {
         while (running.size() >= options.parallel() || !hasPages(next)) {
             Optional<Sequence<?>> other = givesWay(next);
@@ -172,8 +172,8 @@ final class Schedule {
     }
 
     /**
-     * The sequence that is set back for the next one: the youngest whose reader is slow or whose mask is not ready. Without
-     * such a sequence it is the youngest of the caller with the most running sequences, or else of such a request.
+     * The sequence to set back for the next one: the youngest with a slow reader or a mask that is not ready; else the
+     * youngest of the busiest caller, or else of the busiest request.
      */
     private Optional<Sequence<?>> givesWay(Sequence<?> next) {
         return youngest(sequence -> !sequence.isReady || sequence.sitsOut)
@@ -182,8 +182,8 @@ final class Schedule {
     }
 
     /**
-     * The youngest sequence of the caller or request that runs the most, if that is at least two. Empty if the caller or
-     * request of the next one runs any itself.
+     * The youngest sequence of the caller or request with the most running sequences, if these are at least two. Empty
+     * if the caller or request of the next sequence has a running one.
      *
      * @param who gives the caller or the request of a sequence
      */
@@ -199,7 +199,7 @@ final class Schedule {
         return running.reversed().stream().filter(which).findFirst();
     }
 
-    /** Takes a sequence's pages, and its slot if it runs. */
+    /** Takes a sequence's pages, and if it runs also its slot. */
     private void setBack(Sequence<?> sequence) {
         prefixes.release(sequence);
         sequence.giveBack();
@@ -211,7 +211,7 @@ final class Schedule {
         }
     }
 
-    /** Gives a sequence the pages that are known, and reserves those of its tokens and one more. */
+    /** Gives a sequence the known pages, and reserves pages for its tokens and one more. */
     private boolean hasPages(Sequence<?> next) {
         next.shares = prefixes.keeps(next);
         if (next.shares) {
@@ -230,18 +230,21 @@ final class Schedule {
                 setBack(next);
                 if (!alone) {
                     return false;
-                } // else the pages that it was given can go
+                } // else the known pages that it was given can be evicted
             }
         }
         return true;
     }
 
-    /** Gives back pages that are kept for nobody, here or by another engine; false if there are none. */
+    /** Evicts pages that no sequence uses, here or in another engine. Returns false if there are none. */
     private boolean evict() {
         return prefixes.evict() || pool.reclaim();
     }
 
-    /** Divides the prompt tokens of a step. Returns the sequences to feed: those that generate first, then by alternatives. */
+    /**
+     * Divides the prompt tokens of a step. Returns the sequences to feed: generated ones first, then the others by
+     * their alternatives.
+     */
     List<Sequence<?>> plan() {
         List<Sequence<?>> ready = running.stream()
                 .filter(sequence -> sequence.isReady && !sequence.sitsOut)
@@ -268,10 +271,12 @@ final class Schedule {
                 .toList();
     }
 
-    /** Reserves the pages of a sequence's rows, for which younger ones are set back. Returns whether it still runs. */
+    /**
+     * Reserves the pages of a sequence's rows, and sets younger sequences back for them. Returns whether it still runs.
+     */
     private boolean grow(Sequence<?> sequence) {
         if (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), sequence.shares)) {
-            sequence.draft = new int[0]; // a guess sets nobody back
+            sequence.draft = new int[0]; // no sequence is set back for a guess
         }
         while (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), sequence.shares)) {
             if (!evict()) {

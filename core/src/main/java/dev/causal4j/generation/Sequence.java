@@ -17,12 +17,14 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A sequence that the {@link Engine} computes. Used by its thread alone, but for the result.
+ * A sequence that the {@link Engine} computes. Used by the engine's thread alone, except the result.
  *
- * @param <R> type of the result
+ * @param <R> the type of the result
  */
 abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
-    /** Completed when the pages are given back, also after it was cancelled, which ends it before its next step. */
+    /**
+     * Completed when the pages are returned, also after a cancellation, which ends the sequence before its next step.
+     */
     final CompletableFuture<R> result = new CompletableFuture<>() {
         @Override
         public boolean cancel(boolean interrupts) {
@@ -36,34 +38,34 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     final Engine engine;
     final Requester requester;
-    final Optional<String> salt; // sequences with equal salts share pages; empty shares none
+    final Optional<String> salt; // sequences with equal salts share pages; with an empty one they share none
     final KVCache cache;
     int[] tokens = {};
-    int known; // the first tokens, which can be fed
-    int positions; // the most that its cache will hold
+    int known; // how many of the first tokens are known and can be fed
+    int positions; // the most positions that its cache will hold
     boolean hasRun;
     boolean runs;
-    boolean isReady = true; // its reader kept up when it was asked
-    boolean sitsOut; // of steps, until a mask is made in the background
-    boolean shares; // its pages, since it began
-    Object root = ""; // decides keys and values together with the tokens
+    boolean isReady = true; // whether its reader kept up when it was last asked
+    boolean sitsOut; // sits steps out until a mask is made in the background
+    boolean shares; // whether it shares its pages since it began
+    Object root = ""; // determines keys and values together with the tokens
     final List<PrefixCache.Node> chain = new ArrayList<>(); // its first pages in the prefix cache
-    final @Nullable Sequence<?> continued; // the sequence that it begins with, computed first
+    final @Nullable Sequence<?> continued; // the sequence that is its prefix and is computed first
     int followers = -1; // sequences that continue it and are not over; -1 if there were never any
     int cachedTokens; // computed by other sequences
     int first = Integer.MAX_VALUE; // the first token that is scored; none unless set
-    int alternatives = -1; // of each of their predictions; -1 where none is scored
-    final List<Prediction> predictions = new ArrayList<>(); // of the tokens that were scored or chosen
+    int alternatives = -1; // alternatives of each prediction; -1 if no token is scored
+    final List<Prediction> predictions = new ArrayList<>(); // predictions of the scored or chosen tokens
     long fed; // when it last fed prompt tokens
     int promptRows; // prompt tokens it feeds in this step
-    int[] draft = {}; // guessed tokens that it feeds behind its known ones in this step
+    int[] draft = {}; // guessed tokens that it feeds after its known ones in this step
     int wanted; // its wanted rows in this step
-    int extra; // rows in this step besides the one of a sequence that decodes
+    int extra; // its rows in this step besides the one of a decoding sequence
 
     @Nullable
     Throwable failure;
 
-    private volatile @Nullable RuntimeException ended; // by others
+    private volatile @Nullable RuntimeException ended; // the reason if it was ended from outside
 
     Sequence(Engine engine, Requester requester, Optional<String> salt, @Nullable Sequence<?> continued) {
         this.engine = engine;
@@ -76,7 +78,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         this.cache = engine.model().newCache();
     }
 
-    /** Whether it feeds back what it chose. */
+    /** Whether it feeds its chosen tokens back. */
     boolean decodes() {
         return false;
     }
@@ -84,15 +86,15 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     /** The number of wanted rows of a chunk of tokens: its last ones. */
     abstract int wanted(int from, int to);
 
-    /** Whether it can go on: its reader keeps up. Throws nothing. */
+    /** Whether it can continue because its reader keeps up. Throws nothing. */
     boolean ready() {
         return true;
     }
 
-    /** Begins what it sits steps out for, or goes on if that is done. Throws nothing. */
+    /** Starts the work for which it sits steps out, or continues if the work is done. Throws nothing. */
     void sitOut() {}
 
-    /** Ends it with what is there, if its deadline has passed. Throws nothing. */
+    /** Ends it with the tokens so far if its deadline has passed. Throws nothing. */
     void endLate() {}
 
     /** Whether nothing is left to compute. */
@@ -124,7 +126,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     /** The next chunk: its prompt tokens of this step, or the last tokens; then the draft. */
     Batch.Chunk next() {
         if (draft.length > 0 && !cache.keepState()) {
-            draft = new int[0]; // it could not be taken back
+            draft = new int[0]; // a wrong guess could not be undone
         }
         int from = cache.length();
         int to = fedTo() - draft.length;
@@ -141,7 +143,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return Arrays.copyOfRange(tokens, to - wanted, to);
     }
 
-    /** Guesses the tokens behind those of this step, if it feeds all that are known. Throws nothing. */
+    /** Guesses the tokens after this step's, if the step feeds all known tokens. Throws nothing. */
     void guess() {}
 
     /** The prediction of a token, if it was scored. */
@@ -151,7 +153,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return index < 0 || index >= predictions.size() ? null : predictions.get(index);
     }
 
-    /** Whether a cached token can be skipped. A scored token needs a cached prediction too. */
+    /** Whether a cached token can be skipped. A scored token also needs a cached prediction. */
     boolean takes(int token, @Nullable Prediction known) {
         return token < first || (known != null && known.alternatives().size() >= alternatives);
     }
@@ -164,7 +166,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         }
     }
 
-    /** Gives all pages back. What they hold is computed again, with the same bits. */
+    /** Returns all pages. Their content is computed again, with the same bits. */
     void giveBack() {
         cache.release();
         cached(0);
@@ -183,7 +185,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return known - cache.length();
     }
 
-    /** How many tokens another begins with that it can have from this one. */
+    /** How many of its first tokens another sequence can have from this one. */
     final int common(Sequence<?> next) {
         boolean scores = next.alternatives <= PrefixCache.MOST_ALTERNATIVES
                 && first <= next.first
@@ -193,7 +195,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return !salt.equals(next.salt) ? 0 : differs < 0 ? usable : differs;
     }
 
-    /** Whether this one computes pages that another begins with, and has not computed them all yet. */
+    /** Whether this one has still to compute pages with which another begins. */
     boolean computesFor(Sequence<?> next) {
         int behind = chain.size() * PagePool.POSITIONS;
         return common(next) >= (isRecurrent() ? snapshotBehind(behind) : behind + PagePool.POSITIONS);
@@ -203,19 +205,19 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return engine.model().decoder().pool().stateBytes() > 0;
     }
 
-    /** The next position, behind one, where recurrent layers' states are kept; steps are cut there. */
+    /** The next position after this one where the states of recurrent layers are kept; steps are cut there. */
     int snapshotBehind(int position) {
         int next = (position / PrefixCache.DISTANCE + 1) * PrefixCache.DISTANCE;
         int last = (known - 1) / PagePool.POSITIONS * PagePool.POSITIONS; // the last token's row is computed again
         return position < last && !decodes() ? Math.min(next, last) : next;
     }
 
-    /** Known tokens to feed in a step, at most so many. */
+    /** The known tokens to feed in a step, at most {@code most}. */
     int rows(int most) {
         return Math.min(Math.min(most, left()), mostRows());
     }
 
-    /** Most rows of a step. */
+    /** The most rows of a step. */
     int mostRows() {
         return shares && isRecurrent() ? snapshotBehind(cache.length()) - cache.length() : KVCache.STEP;
     }
@@ -224,18 +226,18 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         failure = failure == null ? thrown : failure;
     }
 
-    /** Does a part of its work, which fails this sequence alone. */
+    /** Runs a part of its work; an exception fails this sequence alone. */
     void attempt(Runnable part) {
         try {
             if (failure == null) {
                 part.run();
             }
-        } catch (Throwable e) { // other languages throw checked ones, too
+        } catch (Throwable e) { // other languages also throw checked exceptions
             fail(e);
         }
     }
 
-    /** Gives its pages back and completes the result. */
+    /** Returns its pages and completes the result. */
     void close() {
         boolean finished = finished();
         cache.close();
@@ -249,7 +251,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         }
     }
 
-    /** @param position of the first hidden vector */
+    /** @param position the position of the first hidden vector */
     static void requireFinite(Rows hidden, int position) {
         for (int i = 0; i < hidden.count() * hidden.stride(); i++) {
             float value = hidden.data()[hidden.offset() + i];

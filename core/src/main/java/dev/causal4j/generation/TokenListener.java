@@ -1,6 +1,6 @@
 package dev.causal4j.generation;
 
-/** Receives each token, on the thread of the {@link Engine}, which does nothing else meanwhile. */
+/** Receives each token on the thread of the {@link Engine}, which waits for it. */
 @FunctionalInterface
 public interface TokenListener {
     /** A listener that ignores tokens. */
@@ -14,9 +14,9 @@ public interface TokenListener {
     boolean accept(GeneratedToken token);
 
     /**
-     * Whether it takes another token now. While it does not, its sequence rests; others go on and may take its slot and
-     * pages. Asked often, on the engine's thread: it must not wait. The engine notices within a
-     * tenth of a second that it takes tokens again.
+     * Whether it takes another token now. While it does not, its sequence rests; others continue and may take its slot
+     * and pages. Called often, on the engine's thread: it must not wait. The engine notices within a tenth of a second
+     * that it takes tokens again.
      */
     default boolean ready() {
         return true;

@@ -7,7 +7,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 
-/** A sequence whose tokens another thread takes, which may be slower than the engine. */
+/** A sequence whose tokens another thread takes, perhaps more slowly than the engine generates them. */
 final class TokenQueue implements TokenListener {
     private static final int MOST = 64;
 
@@ -32,7 +32,7 @@ final class TokenQueue implements TokenListener {
         return tokens.size() < MOST;
     }
 
-    /** The next token, waited for; empty at the end. Throws what ended the sequence. */
+    /** Waits for the next token; empty at the end. Throws the exception that ended the sequence. */
     Optional<GeneratedToken> next() {
         try {
             Optional<GeneratedToken> token = tokens.take();
@@ -48,7 +48,7 @@ final class TokenQueue implements TokenListener {
         }
     }
 
-    /** Ends the sequence and waits for that; nothing if it has ended. */
+    /** Ends the sequence, unless it has ended, and waits for its end. */
     void end() {
         result.cancel(false);
         result.handle((_, _) -> 0).join();

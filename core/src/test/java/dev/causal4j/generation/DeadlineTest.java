@@ -15,12 +15,12 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Sequences that have so much time, by a clock that the listeners set. */
+/** Sequences with deadlines, by a clock that the listeners set. */
 @Timeout(120)
 class DeadlineTest extends ConstrainedFixture {
     private static final Duration SECOND = Duration.ofSeconds(1);
 
-    private final AtomicLong clock = new AtomicLong(Long.MAX_VALUE - 7); // which overflows
+    private final AtomicLong clock = new AtomicLong(Long.MAX_VALUE - 7); // it will overflow
     private final Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1));
 
     DeadlineTest() {
@@ -65,7 +65,7 @@ class DeadlineTest extends ConstrainedFixture {
     void oneThatWaitsForItsTurnEndsWithoutAToken() {
         CompletableFuture<?>[] waits = new CompletableFuture<?>[1];
         AtomicInteger heard = new AtomicInteger();
-        AtomicInteger before = new AtomicInteger(); // tokens of the other, until it ended
+        AtomicInteger before = new AtomicInteger(); // tokens of the other sequence until this one ended
         TokenListener listener = token -> {
             before.addAndGet(waits[0] == null || !waits[0].isDone() ? 1 : 0);
             if (heard.incrementAndGet() == 1) {
@@ -106,7 +106,7 @@ class DeadlineTest extends ConstrainedFixture {
                 .withLogProbabilities(0);
         Generation made = engine.submit(request(options), passing(4)).join();
         assertThat(made.finishReason()).isEqualTo(FinishReason.DEADLINE);
-        assertThat(made.tokens()).hasSizeBetween(4, 25); // those of the step
+        assertThat(made.tokens()).hasSizeBetween(4, 25); // the tokens of the step
         assertThat(made.predictions()).hasSize(made.tokens().length);
         assertThat(made.constrained().orElseThrow().complete()).isFalse();
     }

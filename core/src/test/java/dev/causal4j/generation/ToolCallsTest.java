@@ -186,7 +186,7 @@ class ToolCallsTest {
                 .isSubsetOf(some.stream().map(ToolDefinition::name).toList());
     }
 
-    /** Notes the parts of an answer; wants at most so many of them. */
+    /** Notes the parts of an answer; wants at most {@code most} of them. */
     private record Parts(List<String> told, int most) implements Answer.Listener {
         @Override
         public void content(String piece) {

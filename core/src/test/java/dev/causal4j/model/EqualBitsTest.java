@@ -40,7 +40,7 @@ class EqualBitsTest {
              "tie_word_embeddings": true,
             """;
 
-    /** What {@code ./check} leaves to the tests of families. */
+    /** Shapes that only {@code .ci/run} tests here; in {@code ./check} the tests of families cover them. */
     private static final Set<Shape> WHOLE = Set.of(
             Shape.WINDOWS_OF_QUERIES_AND_KEYS_WITH_NORMS,
             Shape.EXPERTS_BESIDE,

@@ -4,17 +4,17 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 
 /**
- * Reaches into an engine. Immutable and thread-safe.
+ * Controls an engine from outside. Immutable and thread-safe.
  *
  * @param wake lets the engine ask the listeners of slow readers again; never waits
  * @param cancelWaiting cancels the sequences that are in the queue
- * @param checkCaller throws an IllegalStateException on the engine's own thread, which would wait for itself
+ * @param checkCaller throws an IllegalStateException if called on the engine's own thread, which would wait for itself
  */
 public record EngineControl(Runnable wake, Runnable cancelWaiting, Runnable checkCaller) {
     /**
-     * Waits for a result and throws what ended its sequence.
+     * Waits for a result, and throws the exception that ended its sequence.
      *
-     * @throws InterruptedException if this thread is interrupted, also when the result is there
+     * @throws InterruptedException if this thread is interrupted, even if the result is available
      */
     public static <T> T await(CompletableFuture<T> result) throws InterruptedException {
         if (Thread.interrupted()) {

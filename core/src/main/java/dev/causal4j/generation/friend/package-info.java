@@ -1,4 +1,4 @@
-/** What packages and modules of ours ask of an engine, and users need not know. */
+/** Controls of an engine for packages and modules of Causal4j; users do not need them. */
 @NullMarked
 package dev.causal4j.generation.friend;
 
