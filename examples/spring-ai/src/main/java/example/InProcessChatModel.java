@@ -93,7 +93,7 @@ final class InProcessChatModel implements ChatModel {
         ends.addAll(template.ends(tokenizer, model.head().vocabularySize()));
         List<String> stops = new ArrayList<>(template.stops());
         GenerationOptions.Builder sampling = GenerationOptions.builder(model)
-                .maxNewTokens(model.decoder().config().contextLength())
+                .maxNewTokens(model.contextLength())
                 .eos(ends);
         set(options.getStopSequences(), stops::addAll);
         set(options.getMaxTokens(), sampling::maxNewTokens);

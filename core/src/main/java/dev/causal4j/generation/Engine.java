@@ -126,7 +126,7 @@ public final class Engine implements AutoCloseable {
 
     private static Engine newShared(CausalLM model) {
         PagePool pool = model.decoder().pool();
-        int pages = PagePool.needed(model.decoder().config().contextLength());
+        int pages = PagePool.needed(model.contextLength());
         long bytes = pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
         return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), DraftSource.NONE, MOST_DRAFTED, true);
     }

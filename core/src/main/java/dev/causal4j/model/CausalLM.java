@@ -38,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A model owns memory off heap until it is closed: keys and values, and weights that it loaded or made; and the engine
  * that its callers share. As {@link Parameters} it returns its own, so another model can reuse them.
  */
+@SuppressWarnings("exports") // the decoder is for modules of ours
 public final class CausalLM implements Parameters, AutoCloseable {
     private final String name;
     private final ModelConfig config;
@@ -266,6 +267,11 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /** Its configuration. */
     public ModelConfig config() {
         return config;
+    }
+
+    /** Most tokens of a sequence. */
+    public int contextLength() {
+        return config.decoder().contextLength();
     }
 
     /** The decoder, from embedded tokens to hidden vectors. */

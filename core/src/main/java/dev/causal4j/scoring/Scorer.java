@@ -126,7 +126,7 @@ public final class Scorer {
      */
     public List<Score> score(List<ScoringRequest> requests, ScoringOptions options, ScoringListener listener) {
         engine.checkCaller();
-        int stride = options.strideFor(model.decoder().config().contextLength());
+        int stride = options.strideFor(model.contextLength());
         for (int i = 0; i < requests.size(); i++) {
             ScoringRequest request = requests.get(i);
             named(requests.size(), i, () -> check(request));
@@ -162,7 +162,7 @@ public final class Scorer {
     }
 
     private void check(ScoringRequest request) {
-        int contextLength = model.decoder().config().contextLength();
+        int contextLength = model.contextLength();
         if (request.prefix().length > contextLength) {
             throw new InputException("prefix: expected at most " + contextLength + " tokens, the context length, got "
                     + request.prefix().length + "; shorten it");
@@ -173,7 +173,7 @@ public final class Scorer {
 
     /** Cuts a text into windows. */
     private void addWindows(int text, ScoringRequest request, int stride, List<Window> windows) {
-        int contextLength = model.decoder().config().contextLength();
+        int contextLength = model.contextLength();
         int[] sequence = IntStream.concat(Arrays.stream(request.prefix()), Arrays.stream(request.tokens()))
                 .toArray();
         int offset = 0;
@@ -397,7 +397,7 @@ public final class Scorer {
      * @throws CancellationException as there
      */
     public Ranking rank(int[] prompt, List<int[]> choices, ScoringOptions options, ScoringListener listener) {
-        int most = model.decoder().config().contextLength() + 1;
+        int most = model.contextLength() + 1;
         engine.checkCaller();
         if (prompt.length == 0) {
             throw new InputException("prompt: expected at least one token, got none");

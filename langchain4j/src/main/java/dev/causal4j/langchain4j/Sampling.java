@@ -21,7 +21,7 @@ final class Sampling {
     static GenerationOptions options(Chat.Format format, Causal4jChatRequestParameters parameters) {
         CausalLM model = format.model();
         GenerationOptions.Builder options = GenerationOptions.builder(model)
-                .maxNewTokens(model.decoder().config().contextLength())
+                .maxNewTokens(model.contextLength())
                 .seed(GenerationOptions.randomSeed())
                 .stop(parameters.stopSequences())
                 .set(Setting.MAX_NEW_TOKENS, parameters.maxOutputTokens())
