@@ -39,7 +39,7 @@ size() {
 
 failed=0
 size text json 478 tokenizer 1682 chat 2749 constraint 4966 causal4j 133 || failed=1
-size core kernel,tensor,compute 5174 format 1056 model,families,gguf 5079 decoder 3592 generation 2869 scoring 428 head 623 \
+size core kernel,choice,tensor,compute 4982 format 1056 model,families,gguf 5079 decoder 3784 generation 2869 scoring 428 head 623 \
   training 1514 flight 78 || failed=1
 size machine machine 283 || failed=1
 size server server 2961 || failed=1

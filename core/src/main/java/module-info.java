@@ -25,6 +25,9 @@ module dev.causal4j {
     exports dev.causal4j.kernel to
             dev.causal4j.cli,
             dev.causal4j.machine;
+    exports dev.causal4j.kernel.choice to
+            dev.causal4j.cli,
+            dev.causal4j.machine;
 
-    uses dev.causal4j.kernel.KernelProvider;
+    uses dev.causal4j.kernel.choice.KernelProvider;
 }

@@ -120,10 +120,21 @@ class ArchitectureTest {
     }
 
     @Test
+    void arithmeticDoesNotKnowWhatChoosesIt() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.causal4j.kernel")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(inside("kernel.choice"))
+                .check(CLASSES);
+    }
+
+    @Test
     void onlyTheKernelKnowsTheVectorModule() {
         noClasses()
                 .that()
-                .resideOutsideOfPackage(inside("kernel"))
+                .resideOutsideOfPackage("dev.causal4j.kernel")
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("jdk.incubator..")

@@ -2,13 +2,10 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.AttentionRule;
-import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.PagedAttention;
-import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -155,7 +152,7 @@ record AttentionBackward(
             Rows products = Rows.of(dQueries, parts * WIDTH, count);
             Pages pages = part.cache().pages(attention.layer, kvHead, 1, headSize);
             PagedAttention.Weighting dropout = step.weighting(attention.layer, attention.heads, head, first);
-            Kernels.scores(pages, someQueries, 0, seen, p);
+            pages.scores(someQueries, 0, seen, p);
             Kernels.multiply(new Panels(values, 0, valueBytes, Panels.needed(seen), headSize), someOuts, ds);
             float dSink = 0;
             for (int r = 0; r < count; r++) {

@@ -2,8 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.Dropout.Place;
-import dev.causal4j.kernel.DropoutMask;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;

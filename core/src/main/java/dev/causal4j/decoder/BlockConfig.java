@@ -1,7 +1,7 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.kernel.DeltaRule;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;

@@ -3,7 +3,7 @@ package dev.causal4j.decoder;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 
 /**

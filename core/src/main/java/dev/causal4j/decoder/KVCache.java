@@ -2,7 +2,6 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.PagePool.Kind;
-import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;

@@ -51,7 +51,7 @@ public record DeltaRule(
     }
 
     /** Throws unless all is inside its memory. */
-    void check() {
+    public void check() {
         Objects.checkFromIndexSize(at, bytes(depth), state.byteSize());
         Objects.checkIndex(columns, COLUMNS + 1);
         checked(queries).check(depth);

@@ -180,7 +180,7 @@ public class Products {
     }
 
     /**
-     * Adds a row of blocks to a panel that has zeros there, as {@link GroupFormat.Packer} does with codes.
+     * Adds a row of blocks to a panel that has zeros there, as {@link GroupPacker} does with codes.
      *
      * @param row in blocks whose groups are those of the format: nothing here checks that
      * @param j the output of the panel that the row is

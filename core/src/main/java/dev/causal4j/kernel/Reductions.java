@@ -10,9 +10,9 @@ import java.lang.foreign.MemorySegment;
  * and the lanes are added as a fixed tree, see {@link Elementary#tree}. {@link VectorReductions} is the twin with equal
  * bits; {@link Kernels} has checked every argument. Thread-safe.
  */
-class Reductions {
+public class Reductions {
     /** The largest number; NaN if one is NaN, -infinity if there is none. */
-    float max(float[] x, int offset, int n) {
+    public float max(float[] x, int offset, int n) {
         float max = Float.NEGATIVE_INFINITY;
         for (int i = offset; i < offset + n; i++) {
             max = Math.max(max, x[i]);
@@ -21,7 +21,7 @@ class Reductions {
     }
 
     /** The sum in 16 lanes and a tree. */
-    final float sum(float[] x, int offset, int n) {
+    public final float sum(float[] x, int offset, int n) {
         return Elementary.tree(sum(x, offset, n, new float[LANES]));
     }
 
@@ -52,7 +52,7 @@ class Reductions {
      *
      * @param keep whether each x is replaced by its exponential
      */
-    final float expSum(float[] x, int offset, int n, float max, boolean keep) {
+    public final float expSum(float[] x, int offset, int n, float max, boolean keep) {
         return Elementary.tree(expSum(x, offset, n, max, keep, new float[LANES]));
     }
 
@@ -67,7 +67,7 @@ class Reductions {
     }
 
     /** Sum of d · exp(d) with d = x - max, not below -104, in 16 lanes and a tree. */
-    final float expMoment(float[] x, int offset, int n, float max) {
+    public final float expMoment(float[] x, int offset, int n, float max) {
         return Elementary.tree(expMoment(x, offset, n, max, new float[LANES]));
     }
 
@@ -81,7 +81,7 @@ class Reductions {
     }
 
     /** Number of values that are the threshold or more. */
-    int countAtLeast(float[] x, int offset, int n, float threshold) {
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
         int count = 0;
         for (int i = offset; i < offset + n; i++) {
             count += x[i] >= threshold ? 1 : 0;
@@ -90,7 +90,7 @@ class Reductions {
     }
 
     /** sums[j] += w[k][j]², which is exact in double, for k = 0, 1, ... */
-    void addSquares(Panels w, double[] sums) {
+    public void addSquares(Panels w, double[] sums) {
         float[] step = new float[Panels.WIDTH];
         for (int k = 0; k < w.depth(); k++) {
             MemorySegment.copy(w.memory(), Panels.FLOAT, w.start(0) + k * 4L * Panels.WIDTH, step, 0, Panels.WIDTH);
@@ -101,7 +101,7 @@ class Reductions {
     }
 
     /** y = the norm of x: gain and bias as one fused multiply-add. */
-    final void norm(NormRule rule, float[] x, int xOffset, float[] y, int yOffset) {
+    public final void norm(NormRule rule, float[] x, int xOffset, float[] y, int yOffset) {
         float mean = mean(rule, x, xOffset);
         normalize(rule, x, xOffset, mean, scale(rule, x, xOffset, mean), y, yOffset, 0);
     }
@@ -127,7 +127,7 @@ class Reductions {
      * Adds the gradient of the input: dx += (g - mean g - h · mean(g · h)) · s with g = dy · gain, h = (x - m) · s, where
      * mean g is left out unless centered, and writes m and s to {@code moments[at]} and after.
      */
-    void normBackward(NormRule rule, float[] x, float[] dy, float[] dx, int offset, float[] moments, int at) {
+    public void normBackward(NormRule rule, float[] x, float[] dy, float[] dx, int offset, float[] moments, int at) {
         float[] gain = rule.gain();
         int n = gain.length;
         float mean = mean(rule, x, offset);
@@ -157,7 +157,7 @@ class Reductions {
      * @param format of w, whose rows of n numbers lie as in {@link Pages}: f32 or bf16
      * @param n at most 64
      */
-    void addProduct(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
+    public void addProduct(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
         float[] row = new float[n];
         double[] sums = new double[x.count() * n]; // floats: C2 makes vectors of a loop over arrays of two types
         for (int i = 0; i < sums.length; i++) {

@@ -25,11 +25,10 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     static final int STEP = ROWS == 6 ? 8 : ROWS;
 
     /** Rows of the tile that holds a few, to be multiplied straight from the weights. */
-    static final int FEW = 8;
+    public static final int FEW = 8;
 
     /** Most rows in such a tile: its sums take 32 registers. */
-    private static final int MOST_FEW =
-            STEP == FEW && KernelChoice.java().name().equals("vector512") ? FEW : 1;
+    private static final int MOST_FEW = STEP == FEW && VectorWidth.chosen() == 512 ? FEW : 1;
 
     /** Steps filled at once when columns become rows: 256 bytes of each tile. */
     private static final int RUN = 8;
@@ -51,7 +50,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     }
 
     /** Rows as a product reads them, packed into {@code data}, or into a new array if that is too small. */
-    static RowTiles of(float[] data, Rows x, int depth) {
+    public static RowTiles of(float[] data, Rows x, int depth) {
         int size = size(x.count(), depth);
         RowTiles tiles = of(data.length < size ? new float[size] : data, x.count(), depth);
         for (int tile = 0; tile < tiles.tiles(); tile++) {
@@ -137,7 +136,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     }
 
     /** Throws unless {@code depth} steps of each tile lie inside the array. */
-    void check(int depth) {
+    public void check(int depth) {
         if (count > 0) {
             int width = Math.multiplyExact(depth, step);
             if (count > height) {

@@ -1,11 +1,10 @@
 /**
  * The arithmetic.
  *
- * <p>{@link dev.causal4j.kernel.Kernels} checks arguments and calls a specification in plain Java or its twin on the
- * Vector API, which extends it; tests hold both to equal bits. A JVM starts with plain Java and changes to vectors when a
- * background warm-up has compiled them. A choice forced by the property runs from the first call. A {@link
- * dev.causal4j.kernel.KernelProvider} may multiply where Java does not have the instructions. A {@link
- * dev.causal4j.kernel.WeightFormat} knows how weights are stored.
+ * <p>{@link dev.causal4j.kernel.Products}, {@link dev.causal4j.kernel.Reductions}, {@link dev.causal4j.kernel.Elementwise} and
+ * {@link dev.causal4j.kernel.Recurrences} are the specification in plain Java. Their twins on the Vector API extend them;
+ * tests hold both to equal bits. {@link dev.causal4j.kernel.JavaKernels} has either. Nothing here checks arguments or chooses: that
+ * is {@code kernel.choice}. A {@link dev.causal4j.kernel.WeightFormat} knows how weights are stored.
  *
  * <p>Four rules give the same bits on every machine:
  * <ul>

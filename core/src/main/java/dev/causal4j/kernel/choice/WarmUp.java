@@ -1,6 +1,17 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.AdamWStep;
+import dev.causal4j.kernel.DeltaRule;
+import dev.causal4j.kernel.Elementary;
+import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.kernel.JavaKernels;
+import dev.causal4j.kernel.NormRule;
+import dev.causal4j.kernel.PanelFormat;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.RoundedRows;
+import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.kernel.WeightFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Comparator;
@@ -202,9 +213,9 @@ final class WarmUp {
         };
     }
 
-    /** Inputs that take all loops of many rows: without groups, later steps have one of their own. */
+    /** Inputs that take all loops of many rows: without groups, steps from 512 on have one of their own. */
     private static int many(WeightFormat format) {
-        return format instanceof GroupFormat ? DEPTH : Math.min(Lanes.STEPS, 2 * DEPTH) + DEPTH;
+        return format instanceof GroupFormat ? DEPTH : 3 * DEPTH;
     }
 
     private static Stream<Consumer<JavaKernels>> rest(Arena arena) {

@@ -1,4 +1,7 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
+
+import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.kernel.Products;
 
 /**
  * Products that Java does not have, such as machine code: a service that {@link java.util.ServiceLoader} finds. They take
