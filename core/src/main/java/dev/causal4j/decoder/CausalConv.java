@@ -34,7 +34,7 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
         float[] earlier = new float[step.parts.size() * before * n]; // [parts, K - 1, channels]
         for (int p = 0; p < step.parts.size(); p++) {
             Step.Part part = step.parts.get(p);
-            MemorySegment state = part.cache().state(layer);
+            MemorySegment state = part.cache().state().of(layer);
             MemorySegment.copy(state, Panels.FLOAT, 0, earlier, p * before * n, before * n);
             for (int i = 0; i < before; i++) {
                 int t = part.count() - before + i;

@@ -200,7 +200,7 @@ public final class Decoder implements Parameters, AutoCloseable {
         checkBackward(batch, a, dHidden, nothing ? Activations.NOTHING : lowest);
         if (!nothing) {
             Step step = a.beginBackward(batch, config.hiddenSize());
-            batch.chunks().forEach(chunk -> chunk.cache().clearState());
+            batch.chunks().forEach(chunk -> chunk.cache().state().clear());
             float[] dx = dHidden.data();
             System.arraycopy(dx, 0, a.dOut, 0, step.rows() * config.hiddenSize());
             Activations.scale(a.dOut, step.rows() * config.hiddenSize(), config.hiddenScale());

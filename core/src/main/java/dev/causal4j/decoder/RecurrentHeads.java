@@ -63,7 +63,7 @@ record RecurrentHeads(
     void move(Step step, int layer, float[] active, float[] gates, float[] y) {
         int each = valueHeads * blocks();
         List<MemorySegment> states =
-                step.parts.stream().map(part -> part.cache().state(layer)).toList();
+                step.parts.stream().map(part -> part.cache().state().of(layer)).toList();
         step.compute.each(step.parts.size() * each, task -> {
             Step.Part part = step.parts.get(task / each);
             int block = task % each;
