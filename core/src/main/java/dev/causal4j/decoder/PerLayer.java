@@ -1,7 +1,6 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 import java.util.Arrays;
@@ -15,7 +14,7 @@ import java.util.Arrays;
  * @param gate [p, D]
  * @param projection [D, p]
  */
-record PerLayer(int layer, int stride, Activation activation, Linear gate, Linear projection, Norm norm) {
+record PerLayer(int layer, int stride, ActivationFunction activation, Linear gate, Linear projection, Norm norm) {
     private int width() {
         return gate.weight().rows();
     }

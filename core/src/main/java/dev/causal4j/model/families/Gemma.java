@@ -3,7 +3,7 @@ package dev.causal4j.model.families;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.DecoderConfig;
@@ -42,7 +42,7 @@ record Gemma(String type, Names names) implements Family {
             json.support(capped, !json.has(capped), "null");
             keys.queryKeyNorm = QueryKeyNorm.HEAD;
         }
-        Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
+        ActivationFunction activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
         Dense dense = keys.dense("intermediate_size", activation, true, false);
         BlockConfig local = keys.block(keys.window(4096), keys.rope(!second), dense);
         BlockConfig full = keys.block(0, keys.rope(), dense);

@@ -6,7 +6,7 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Beside;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
@@ -99,7 +99,7 @@ record Gemma4(String type, Names names) implements Family {
             kinds = kinds();
             int shared = json.integer("num_kv_shared_layers", 0, 0, keys.layers - 1);
             firstShared = keys.layers - shared;
-            Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
+            ActivationFunction activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
             dense = keys.dense("intermediate_size", activation, true, false);
         }
 

@@ -2,7 +2,7 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
@@ -32,7 +32,7 @@ record GptOss(String type, Names names) implements Family {
         keys.outBias = keys.qkvBias;
         keys.sinks = true;
         RopeConfig rope = keys.rope();
-        Dense dense = keys.dense("intermediate_size", Activation.CLAMPED_SWIGLU, true, true);
+        Dense dense = keys.dense("intermediate_size", ActivationFunction.CLAMPED_SWIGLU, true, true);
         Experts experts = keys.experts("num_local_experts", 128, 4, dense, Routing.SOFTMAX_OF_CHOSEN, true);
         BlockConfig local = keys.block(keys.window(128), rope, experts);
         return keys.model(this, layer -> layer % 2 == 0, local, keys.block(0, rope, experts));

@@ -4,7 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
@@ -62,7 +62,7 @@ record Qwen35(String type, Names names) implements Family {
         Keys keys = new Keys(json, new Keys.Absent(0, hasExperts() ? 2 : 4, 256, 1e4, 1e-6));
         String gate = "attn_output_gate";
         json.support(gate, json.bool(gate, true), "true");
-        json.support("hidden_act", keys.activation("hidden_act", "silu") == Activation.SILU, "silu");
+        json.support("hidden_act", keys.activation("hidden_act", "silu") == ActivationFunction.SILU, "silu");
         keys.queryKeyNorm = QueryKeyNorm.HEAD;
         keys.gated = true;
         int interval = json.integer("full_attention_interval", 4, 1, Architecture.MOST_LAYERS);
@@ -74,8 +74,8 @@ record Qwen35(String type, Names names) implements Family {
     }
 
     private static FeedForwardConfig experts(Keys keys) throws FormatException {
-        Dense each = keys.dense("moe_intermediate_size", Activation.SILU, true, false);
-        Dense shared = keys.dense("shared_expert_intermediate_size", Activation.SILU, true, false);
+        Dense each = keys.dense("moe_intermediate_size", ActivationFunction.SILU, true, false);
+        Dense shared = keys.dense("shared_expert_intermediate_size", ActivationFunction.SILU, true, false);
         var routed = keys.experts("num_experts", 256, 8, each, Routing.SOFTMAX_OF_CHOSEN, false);
         return new FeedForwardConfig.Shared(routed, shared, true);
     }
