@@ -51,7 +51,7 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
                 boolean isEarlier = t + j < before;
                 float[] from = isEarlier ? earlier : x.data();
                 int at = isEarlier ? (step.part(row) * before + t + j) * n : x.start(row - before + j);
-                Kernels.addProduct(weight, j * n, from, at, y.data(), to, n);
+                Kernels.multiplyAdd(weight, j * n, from, at, y.data(), to, n);
             }
             if (bias != null) {
                 Kernels.add(bias, 0, y.data(), to, n);
@@ -70,7 +70,7 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
             int to = dx.start(row);
             Arrays.fill(dx.data(), to, to + n, 0f);
             for (int i = 0; i < Math.min(kernel, part.first() + part.count() - row); i++) {
-                Kernels.addProduct(weight, (kernel - 1 - i) * n, dy.data(), dy.start(row + i), dx.data(), to, n);
+                Kernels.multiplyAdd(weight, (kernel - 1 - i) * n, dy.data(), dy.start(row + i), dx.data(), to, n);
             }
         });
         float[] dWeight = gradients.of(weight);
@@ -89,7 +89,7 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
             for (int i = 0; i < Math.min(kernel, t + 1); i++) {
                 int to = (kernel - 1 - i) * channels() + from;
                 int at = dy.start(row) + from;
-                Kernels.addProduct(dy.data(), at, x.data(), x.start(row - i) + from, dWeight, to, count);
+                Kernels.multiplyAdd(dy.data(), at, x.data(), x.start(row - i) + from, dWeight, to, count);
             }
         }
     }

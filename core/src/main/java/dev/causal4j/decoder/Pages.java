@@ -70,13 +70,13 @@ public record Pages(PanelFormat format, MemorySegment[] memory, long keys, long 
     void scores(int page, int head, Rows queries, Rows scores) {
         scores.clear(Panels.WIDTH);
         long at = keys + head * keyBytes(format, headSize);
-        Kernels.addProduct(format, memory[page], at, headSize, queries, scores, 0, Panels.WIDTH);
+        Kernels.addWeightedRows(format, memory[page], at, headSize, queries, scores, 0, Panels.WIDTH);
     }
 
     /** Adds weight · value to the means of a part of a head's values, for some positions of a page. */
     void addValues(int page, int head, int part, int first, Rows weights, int count, Rows means) {
         long at = value(head, part) + first * format.rowBytes(width(part));
-        Kernels.addProduct(format, memory[page], at, count, weights, means, 0, width(part));
+        Kernels.addWeightedRows(format, memory[page], at, count, weights, means, 0, width(part));
     }
 
     /** Stores key and value of a head at a position: {@code headSize} numbers from {@code key} and {@code value} on. */

@@ -154,10 +154,10 @@ public class Reductions {
      * Continues chains with keys or values: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... depth - 1 and j from
      * {@code first} to n - 1.
      *
-     * @param format of w, whose rows of n numbers lie as in {@link Pages}: f32 or bf16
+     * @param format of w, f32 or bf16, whose rows of n numbers fill whole words of a step
      * @param n at most 64
      */
-    public void addProduct(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
+    public void addWeightedRows(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
         float[] row = new float[n];
         double[] sums = new double[x.count() * n]; // floats: C2 makes vectors of a loop over arrays of two types
         for (int i = 0; i < sums.length; i++) {

@@ -122,12 +122,12 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
-    public void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+    public void multiplyAdd(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
         int i = 0;
         for (; i + W <= n; i += W) {
             at(w, wOffset + i).fma(at(x, xOffset + i), at(y, yOffset + i)).intoArray(y, yOffset + i);
         }
-        super.addProduct(w, wOffset + i, x, xOffset + i, y, yOffset + i, n - i);
+        super.multiplyAdd(w, wOffset + i, x, xOffset + i, y, yOffset + i, n - i);
     }
 
     @Override

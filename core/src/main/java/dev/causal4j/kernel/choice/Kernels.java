@@ -233,12 +233,12 @@ public final class Kernels {
     }
 
     /**
-     * The product that attention adds to rows, see {@link Reductions#addProduct}. Callers check the rows; {@code depth} steps
+     * The product that attention adds to rows, see {@link Reductions#addWeightedRows}. Callers check the rows; {@code depth} steps
      * from byte {@code at} on lie inside w.
      */
-    public static void addProduct(
+    public static void addWeightedRows(
             PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
-        WARM_UP.rest().reductions().addProduct(format, w, at, depth, x, y, first, n);
+        WARM_UP.rest().reductions().addWeightedRows(format, w, at, depth, x, y, first, n);
     }
 
     /** y = the norm of x; both may be the same. */
@@ -431,9 +431,9 @@ public final class Kernels {
     }
 
     /** y[i] = fma(w[i], x[i], y[i]) for n numbers. */
-    public static void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+    public static void multiplyAdd(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
         Objects.checkFromIndexSize(wOffset, n, w.length);
         Objects.checkFromIndexSize(yOffset, n, y.length);
-        elementwise(x, xOffset, n).addProduct(w, wOffset, x, xOffset, y, yOffset, n);
+        elementwise(x, xOffset, n).multiplyAdd(w, wOffset, x, xOffset, y, yOffset, n);
     }
 }

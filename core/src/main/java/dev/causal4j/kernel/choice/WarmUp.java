@@ -228,7 +228,7 @@ final class WarmUp {
         NormRule rule = new NormRule(new float[SAMPLE], y, 1e-5f, true);
         DeltaRule delta = new DeltaRule(data, 0, DEPTH, DeltaRule.COLUMNS, true, in, in, in, in, in, out);
         return Stream.of(
-                set -> set.reductions().addProduct(PanelFormat.F32, data, 0, DEPTH, in, out, 0, Panels.WIDTH),
+                set -> set.reductions().addWeightedRows(PanelFormat.F32, data, 0, DEPTH, in, out, 0, Panels.WIDTH),
                 set -> set.reductions().norm(rule, x, 0, y, 0),
                 set -> set.recurrences().delta(delta),
                 set -> set.products().round(Rows.of(x, SAMPLE, 1), rounded, 0),
