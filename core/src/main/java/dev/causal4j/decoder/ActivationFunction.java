@@ -1,5 +1,6 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.kernel.Elementary;
 import dev.causal4j.kernel.choice.Kernels;
 
 /** The function between the two linear layers of a {@link BlockConfig.FeedForwardConfig}. */
@@ -22,7 +23,7 @@ public enum ActivationFunction {
     /** Applies the function to n numbers in place. */
     void apply(float[] x, int offset, int n) {
         switch (this) {
-            case GELU_TANH -> Kernels.swish(x, offset, n, Kernels.GELU_SCALE, Kernels.GELU_CUBE);
+            case GELU_TANH -> Kernels.swish(x, offset, n, Elementary.GELU_SCALE, Elementary.GELU_CUBE);
             case GELU -> Kernels.gelu(x, offset, n);
             case SILU -> Kernels.swish(x, offset, n, 0.5f, 0);
             case RELU -> atLeastZero(x, offset, n);
@@ -48,7 +49,7 @@ public enum ActivationFunction {
     /** Multiplies dy by the derivative at x. */
     void backward(float[] x, float[] dy, int offset, int n) {
         switch (this) {
-            case GELU_TANH -> Kernels.swishBackward(x, dy, offset, n, Kernels.GELU_SCALE, Kernels.GELU_CUBE);
+            case GELU_TANH -> Kernels.swishBackward(x, dy, offset, n, Elementary.GELU_SCALE, Elementary.GELU_CUBE);
             case GELU -> Kernels.geluBackward(x, dy, offset, n);
             case SILU -> Kernels.swishBackward(x, dy, offset, n, 0.5f, 0);
             case RELU, RELU_SQUARED -> {

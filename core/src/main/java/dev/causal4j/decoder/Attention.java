@@ -17,13 +17,13 @@ import org.jspecify.annotations.Nullable;
  * threads share a tile of one token after a long context.
  */
 final class Attention implements Mixer {
-    /** Queries that share one reading of their keys, which is then of little account. */
+    /** Queries of a tile: enough that reading keys no longer matters. */
     private static final int QUERY_ROWS = 24;
 
     /** Tiles for each thread, to even out a slow core. */
     private static final int TILES_PER_THREAD = 2;
 
-    /** Positions that are worth three jobs for the queries of one token. */
+    /** Context from which one token's attention is shared by all threads. */
     private static final int LONG = 16 * PagePool.POSITIONS;
 
     /** Pages of a task of such a job: their keys are 0.1 MB and more. */
@@ -172,7 +172,7 @@ final class Attention implements Mixer {
     }
 
     /** Multiplies some queries of a row, or their gradients, by the factor of its position. */
-    private void grow(float[] x, int from, int n, Step step, int row) {
+    private void scaleByPosition(float[] x, int from, int n, Step step, int row) {
         float factor = extras.rope == null ? 1 : extras.rope.queryFactor(step.position(row));
         for (int i = from; factor != 1 && i < from + n; i++) {
             x[i] *= factor;
@@ -184,7 +184,7 @@ final class Attention implements Mixer {
         int queries = row * width + part * count * group * headSize;
         int n = count * group * headSize;
         turn(x, queries, count * group, extras.queryNorm, step, row);
-        grow(x, queries, n, step, row);
+        scaleByPosition(x, queries, n, step, row);
         for (int i = queries; i < queries + n; i += headSize) {
             Kernels.scale(scales, 0, x, i, headSize);
         }
@@ -301,7 +301,7 @@ final class Attention implements Mixer {
         if (rope != null) {
             step.compute.each(step.rows(), row -> {
                 Rope.Table table = rope.table(step.cache(row).capacity());
-                grow(dPrepared, row * width, queryWidth, step, row);
+                scaleByPosition(dPrepared, row * width, queryWidth, step, row);
                 for (int head = 0; head < (queryWidth + keyWidth) / headSize; head++) {
                     table.backward(dPrepared, row * width + head * headSize, step.position(row));
                 }

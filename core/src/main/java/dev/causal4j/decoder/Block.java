@@ -60,13 +60,13 @@ record Block(
         }
         tape.mixerOut = after(mixerNorms, wanted, a, tape, tape.mixerOut);
         if (residual == Residual.PARALLEL) {
-            tape.middle = copied(a.hidden, tape.middle, wanted);
+            tape.afterMixer = copied(a.hidden, tape.afterMixer, wanted);
         }
         add(wanted, Place.ATTENTION_OUT, a);
         if (residual == Residual.SEQUENTIAL && tape.keeps) {
-            tape.middle = copied(a.hidden, tape.middle, wanted);
+            tape.afterMixer = copied(a.hidden, tape.afterMixer, wanted);
         }
-        before(feedForwardNorms, wanted, residual == Residual.PARALLEL ? tape.middle : a.hidden, a.normed);
+        before(feedForwardNorms, wanted, residual == Residual.PARALLEL ? tape.afterMixer : a.hidden, a.normed);
         feedForward.forwardUp(wanted, tape, a);
     }
 
@@ -129,9 +129,9 @@ record Block(
         }
         dropped(step, Place.FEED_FORWARD, dx, a);
         afterBackward(feedForwardNorms, step, tape.feedForwardOut, a, gradients);
-        before(feedForwardNorms, step, tape.middle, a.normed);
+        before(feedForwardNorms, step, tape.afterMixer, a.normed);
         feedForward.backward(step, dx, tape, a, gradients);
-        beforeBackward(feedForwardNorms, step, tape.middle, dx, a, gradients);
+        beforeBackward(feedForwardNorms, step, tape.afterMixer, dx, a, gradients);
 
         dropped(step, Place.ATTENTION_OUT, dMixer, a);
         afterBackward(mixerNorms, step, tape.mixerOut, a, gradients);

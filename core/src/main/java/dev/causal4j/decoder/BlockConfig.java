@@ -357,7 +357,8 @@ public record BlockConfig(
          *
          * @param bias whether its linear layers have biases
          */
-        record Dense(int innerSize, ActivationFunction activation, boolean gated, boolean bias) implements FeedForwardConfig {
+        record Dense(int innerSize, ActivationFunction activation, boolean gated, boolean bias)
+                implements FeedForwardConfig {
             @Override
             public Dense each() {
                 return this;

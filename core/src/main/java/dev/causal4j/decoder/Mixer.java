@@ -9,7 +9,7 @@ import dev.causal4j.tensor.Gradients;
  * positions before the step: keys and values in pages, or a {@linkplain KVCache#state state} of fixed size.
  */
 sealed interface Mixer permits Attention, ShortConvolution, GatedDeltaNet, Mamba2 {
-    /** Numbers of a position that move a state: those that enter the convolution, then gates. */
+    /** Floats recorded for each position for a replay: inputs of the convolution, then gates. */
     static int moveSize(MixerConfig config) {
         return switch (config) {
             case AttentionConfig _ -> 0;

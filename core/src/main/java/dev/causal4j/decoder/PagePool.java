@@ -28,7 +28,7 @@ public final class PagePool {
     /** Positions of a page. */
     public static final int POSITIONS = Panels.WIDTH;
 
-    /** Layers that see equally far back; {@link #state} is the kind of the recurrent ones' block. */
+    /** Layers with the same window; {@link #state} is the kind of the recurrent ones' block. */
     static final class Kind {
         final int window; // positions that a query sees, its own included; 0 for all
         long bytes; // in a page

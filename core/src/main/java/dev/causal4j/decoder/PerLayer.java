@@ -22,7 +22,8 @@ record PerLayer(int layer, int stride, ActivationFunction activation, Linear gat
     /** Adds to {@code a.hidden}. */
     void forward(Step step, Tape tape, Activations a) {
         int d = gate.weight().cols();
-        tape.last = tape.keeps ? Activations.copied(a.hidden, tape.last, step.rows(), d) : tape.last;
+        tape.beforePerLayer =
+                tape.keeps ? Activations.copied(a.hidden, tape.beforePerLayer, step.rows(), d) : tape.beforePerLayer;
         tape.perLayerGate = Activations.atLeast(tape.perLayerGate, step.rows(), width());
         gate.forward(a.hidden, tape.perLayerGate, step.rows()); // [N, p]
         projection.forward(gated(step, tape, a), a.normed, step.rows()); // [N, D]
@@ -66,7 +67,10 @@ record PerLayer(int layer, int stride, ActivationFunction activation, Linear gat
             activation.backward(tape.perLayerGate, a.dActivated, at, p);
         });
         gate.backward(
-                Rows.of(tape.last, d, rows), Rows.of(a.dActivated, p, rows), Rows.of(a.dNormed, d, rows), gradients);
+                Rows.of(tape.beforePerLayer, d, rows),
+                Rows.of(a.dActivated, p, rows),
+                Rows.of(a.dNormed, d, rows),
+                gradients);
         Kernels.add(a.dNormed, 0, dx, 0, rows * d);
     }
 }

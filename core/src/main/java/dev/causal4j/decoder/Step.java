@@ -71,7 +71,7 @@ final class Step {
         return parts.getFirst().cache().replays ? 0 : rows();
     }
 
-    /** Keeps numbers that move a layer's states, [N, width], or gets them back, as {@link KVCache#keep}. */
+    /** Records the inputs [N, width] of a layer's recurrence, or reads them back, as {@link KVCache#keep}. */
     void keep(int layer, Rows x, int at, int width) {
         parts.forEach(part -> part.cache().keep(layer, x.rows(part.first(), part.count()), at, width));
     }

@@ -51,7 +51,7 @@ final class TileSums {
         return Math.min(TILE, vocabularySize - tile * TILE);
     }
 
-    /** Adds the logits of a row's tile, which start at {@code offset}. */
+    /** Reduces one tile of a row's logits, which start at {@code offset}. */
     void take(int row, int tile, float[] numbers, int offset) {
         int width = width(tile, vocabularySize);
         int i = row * tiles + tile;

@@ -43,7 +43,10 @@ public final class Elementary {
     /** From here on softplus(x) is x. */
     static final float SOFTPLUS_LINEAR = 20f;
 
-    public static final float GELU_SCALE = 0x1.988454p-1f; // sqrt(2 / pi)
+    /** The scale of {@link Elementwise#swish} that makes it GELU's tanh form: sqrt(2 / pi). */
+    public static final float GELU_SCALE = 0x1.988454p-1f;
+
+    /** The cube of {@link Elementwise#swish} that makes it GELU's tanh form. */
     public static final float GELU_CUBE = 0.044715f;
 
     private Elementary() {}

@@ -282,7 +282,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
          */
         void row(int row, byte[] codes, float[] scales, float[] minimums);
 
-        /** The same row as a file has it, if it is in blocks whose groups are those of the format. */
+        /** The row's GGUF blocks, or null if their groups differ from this format's. */
         default @Nullable Blocks blocks(int row) {
             return null;
         }

@@ -182,7 +182,7 @@ public class Products {
     /**
      * Adds a row of blocks to a panel that has zeros there, as {@link GroupPacker} does with codes.
      *
-     * @param row in blocks whose groups are those of the format: nothing here checks that
+     * @param row in blocks whose groups are those of the format. The caller must ensure it: a mismatch writes outside the panel
      * @param j the output of the panel that the row is
      * @return whether it did; always false in Java, where the packer does it
      */

@@ -157,7 +157,8 @@ public class Reductions {
      * @param format of w, f32 or bf16, whose rows of n numbers fill whole words of a step
      * @param n at most 64
      */
-    public void addWeightedRows(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
+    public void addWeightedRows(
+            PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
         float[] row = new float[n];
         double[] sums = new double[x.count() * n]; // floats: C2 makes vectors of a loop over arrays of two types
         for (int i = 0; i < sums.length; i++) {

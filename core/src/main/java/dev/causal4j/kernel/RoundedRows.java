@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Rows of inputs rounded to whole numbers, for products by weights in groups: 32 inputs of a row are q · s, with |q| at most
- * 127 ({@link Products#round}). Tiles hold {@value #TILE} rows, or the only one; rows beyond the last hold anything.
+ * 127 ({@link Products#round}). Tiles hold {@value #TILE} rows, or the only one; rows past the last are undefined.
  *
  * <p>Of row i of tile t, group g of 32 inputs: q at {@code codes[((t · groups + g) · height + i) · 32]}, s at {@code
  * scales[(t · groups + g) · height + i]}. {@code sums} holds the sums of q for each group h of the weights in the same order.

@@ -16,7 +16,7 @@ import java.util.Objects;
  */
 public record RowTiles(float[] data, int offset, int stride, int height, int step, int count) {
     /**
-     * Rows of a tile, by 2 W sums: 6 with 32 registers, 4 with 16, where C2 keeps more sums in memory. Twice as many sums
+     * Rows of a tile, by 2 W sums: 6 with 32 registers, 4 with 16, since C2 would spill more. Twice as many sums
      * of 32 registers gained nothing.
      */
     public static final int ROWS = Hardware.hasManyRegisters() ? 6 : 4;
@@ -24,7 +24,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     /** Floats of a step in a tile. */
     static final int STEP = ROWS == 6 ? 8 : ROWS;
 
-    /** Rows of the tile that holds a few, to be multiplied straight from the weights. */
+    /** Rows of the single tile used for two to eight rows, multiplied straight from the weights. */
     public static final int FEW = 8;
 
     /** Most rows in such a tile: its sums take 32 registers. */

@@ -166,7 +166,8 @@ final class VectorReductions extends Reductions {
     }
 
     @Override
-    public void addWeightedRows(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
+    public void addWeightedRows(
+            PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
         boolean words = format == PanelFormat.BF16;
         int done = n == Panels.WIDTH ? n : addNarrow(words, w, at, format.rowBytes(n), depth, x, y, n);
         for (int j = 0; n == Panels.WIDTH && j < n; j += 4 * W) {

@@ -6,8 +6,6 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.decoder.Parameters;
-import dev.causal4j.flight.Work;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
@@ -181,7 +179,7 @@ public final class Checkpoint implements AutoCloseable {
         this.files = files;
         this.layout = PanelLayout.of(subject, store.metadata());
         this.store = layout == null ? store : layout.tensors(store);
-        this.places = places.in(store.names());
+        this.places = places.forTensors(store.names());
         this.root = root(said);
         Origin head = origin(said, said.head());
         boolean hasHead = store.names().containsAll(head.names());

@@ -39,7 +39,8 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
     static Loading of(Checkpoint checkpoint, LoadOptions options, Device device) throws IOException {
         DType dtype = dtype(checkpoint, options);
         PanelLayout layout = checkpoint.layout();
-        boolean kept = layout != null && checkpoint.mayDiffer() && layout.dtype().isQuantised();
+        boolean kept =
+                layout != null && checkpoint.mayDiffer() && layout.dtype().isQuantised();
         if (options.merged() != null && ((options.dtype() == null && checkpoint.hasBlocks()) || kept)) {
             String remedy =
                     kept ? "convert the original checkpoint with --dtype and --adapter" : "choose one with --dtype";
@@ -73,8 +74,7 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
         boolean keeps = isMapped || config.decoder().perLayer() != null;
         Device own = Device.open(options.compute(), isMapped ? 0 : weightBytes() + options.cacheBytes());
         Device device = keeps ? new Device(checkpoint.handOver(), options.compute()) : own;
-        CausalLM model =
-                CausalLM.owning(device.arena(), name, config, parameters(device), options.cache(), text);
+        CausalLM model = CausalLM.owning(device.arena(), name, config, parameters(device), options.cache(), text);
         work.end(name, 0, (System.nanoTime() - begin) / 1e9);
         return model;
     }

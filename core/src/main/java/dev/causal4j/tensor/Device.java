@@ -29,7 +29,7 @@ public record Device(Arena arena, Compute compute) {
     }
 
     /**
-     * Memory of its own for so many bytes, none of which is taken yet.
+     * Memory of its own for a caller about to take this many bytes; fails now if they are not free.
      *
      * @throws MemoryLimitException unless they are free
      */

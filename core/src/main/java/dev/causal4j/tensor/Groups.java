@@ -27,7 +27,7 @@ public record Groups(int bits, boolean signed, int group, boolean minimum, boole
         return DType.of(format());
     }
 
-    /** The groups that also hold weights of others. */
+    /** The narrowest layout that holds both. */
     public Groups with(Groups other) {
         boolean same = bits == other.bits && signed == other.signed;
         return new Groups(

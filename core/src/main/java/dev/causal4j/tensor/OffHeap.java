@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 
 /**
- * Memory of one lifetime that counts against the limit of the process, which Java has none for. Mapped files do not count:
+ * Memory of one lifetime that counts against a limit of the process, since the JDK does not limit arenas. Mapped files do not count:
  * the system can drop their pages. Thread-safe.
  */
 sealed class OffHeap implements Arena permits Slabs {

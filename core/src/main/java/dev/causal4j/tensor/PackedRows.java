@@ -25,8 +25,8 @@ public final class PackedRows {
     private boolean isRounded;
 
     /**
-     * Packs rows for products with a matrix, shared among threads, in the place of those before; many only {@link #most} at
-     * a time.
+     * Packs rows for products with a matrix, shared among threads, replacing earlier rows; at most {@link #most} rows a
+     * call.
      */
     public void pack(Compute compute, Rows x, Matrix w) {
         isRounded = false;

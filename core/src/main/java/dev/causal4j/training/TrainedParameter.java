@@ -53,7 +53,7 @@ record TrainedParameter(
         return new TrainedParameter(true, gradient::squaredNorm, update, state);
     }
 
-    /** A bias, a gain or a convolution, which alone decays. */
+    /** A vector: a bias, gain or convolution. Only convolutions decay. */
     static TrainedParameter of(String name, boolean decays, float[] numbers, float[] gradient) {
         float[] first = new float[numbers.length];
         float[] second = new float[numbers.length];

@@ -63,8 +63,7 @@ final class MachineCode {
     }
 
     /**
-     * A shape of calls. Two serve all functions, which do not look at arguments that they do not have: each more takes Java 15 ms to
-     * make.
+     * A downcall handle. Two serve all functions, which ignore surplus arguments: each more takes Java 15 ms to make.
      */
     private static MethodHandle handle(MemoryLayout each, int count, Linker.Option... options) {
         MemoryLayout[] all = Collections.nCopies(count, each).toArray(MemoryLayout[]::new);

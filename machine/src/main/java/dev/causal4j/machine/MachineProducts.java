@@ -40,7 +40,7 @@ final class MachineProducts extends Products {
                 shape(0, 0, to.depth(), to.height(), Math.min(to.height(), x.count() - first), x.stride(), to.group()));
     }
 
-    /** The fields of {@code struct shape} that a rounding has, too. */
+    /** Fills {@code struct shape}; a rounding leaves the last four fields zero. */
     private MemorySegment shape(
             long stride, int count, int depth, int height, int rows, int next, int group, int... format) {
         long[] fields = {stride, count, depth, height, rows, next, set.bits, group, 0, 0, 0, 0};

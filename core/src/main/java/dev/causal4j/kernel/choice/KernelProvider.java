@@ -19,7 +19,7 @@ public interface KernelProvider {
     boolean multiplies(GroupFormat format);
 
     /**
-     * Makes the products, once, if they are usable. What it throws refuses them. They round inputs, too, and multiply them by
+     * Makes the products, once, if they are usable. An exception disables the provider. They round inputs, too, and multiply them by
      * weights in groups; what they do not override is plain Java.
      */
     Products products();

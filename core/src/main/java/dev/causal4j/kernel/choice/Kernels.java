@@ -34,12 +34,6 @@ import java.util.concurrent.ConcurrentHashMap;
  * every call fails. All have the same bits. Without the property products may be those of a {@link KernelProvider}.
  */
 public final class Kernels {
-    /** The scale of {@link #swish} that makes it GELU's tanh form: sqrt(2 / pi). */
-    public static final float GELU_SCALE = Elementary.GELU_SCALE;
-
-    /** The cube of {@link #swish} that makes it GELU's tanh form. */
-    public static final float GELU_CUBE = Elementary.GELU_CUBE;
-
     /** Room for tiles of rows. */
     private static final Compute.Scratch<float[]> TILES = new Compute.Scratch<>(() -> new float[0]);
 
@@ -89,7 +83,7 @@ public final class Kernels {
         Objects.requireNonNull(JAVA);
     }
 
-    /** Begins, in the background, what a provider needs before it multiplies by weights of a format. */
+    /** Starts the provider's entry exam for a format in the background. */
     public static void prepare(GroupFormat format) {
         if (PREPARED.add(format)) {
             var _ = Provided.FOUND.thenAcceptAsync(found -> found.multiplies(format));
@@ -102,8 +96,8 @@ public final class Kernels {
     }
 
     /**
-     * Begins to compile the vectors of a model with weights of a format in the background, those of a prompt's products first. Those
-     * of a provider are no vectors.
+     * Begins to compile the vectors of a model with weights of a format in the background, those of a prompt's products first. A
+     * format that a provider multiplies needs none.
      */
     public static void warmUp(WeightFormat format) {
         WARM_UP.start(isProvided(format) ? WarmUp.Loops.REST : new WarmUp.Loops(WarmUp.Part.MANY, format));

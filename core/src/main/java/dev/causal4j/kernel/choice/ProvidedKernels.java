@@ -70,7 +70,7 @@ public final class ProvidedKernels {
     private final Map<Integer, Boolean> packed = new ConcurrentHashMap<>(); // by types of blocks
     private volatile boolean isRefused;
 
-    /** Products of a provider that has not passed the exam yet. */
+    /** Products of a provider before their exam. */
     public ProvidedKernels(@Nullable KernelProvider provider, Products products) {
         this.provider = provider;
         this.products = products;
@@ -111,7 +111,7 @@ public final class ProvidedKernels {
         return provider == null || isRefused ? java.name() : provider.name() + "+" + java.name();
     }
 
-    /** Whether these kernels multiply by weights of a format: the first call for one examines them. */
+    /** Whether these kernels multiply by weights of a format: the first call for one runs the exam. */
     boolean multiplies(GroupFormat format) {
         return !isRefused && examined.computeIfAbsent(format, this::passes) && !isRefused;
     }

@@ -26,7 +26,7 @@ public interface FileLayout {
     boolean isBuffer(DecoderConfig decoder, String name);
 
     /** The layout in a file with these tensors, where there are several. */
-    default FileLayout in(Set<String> tensors) {
+    default FileLayout forTensors(Set<String> tensors) {
         return this;
     }
 }

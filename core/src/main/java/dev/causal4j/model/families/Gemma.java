@@ -1,9 +1,9 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
-import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.DecoderConfig;
@@ -16,7 +16,7 @@ import java.util.Map;
  * positions of their own to one without.
  */
 record Gemma(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.of(
+    static final Names NAMES = Names.LLAMA.with(Map.of(
             "attention_out_norm", "post_attention_layernorm",
             "feed_forward_norm", "pre_feedforward_layernorm",
             "feed_forward_out_norm", "post_feedforward_layernorm"));

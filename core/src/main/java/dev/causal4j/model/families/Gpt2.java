@@ -1,11 +1,11 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
-import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;

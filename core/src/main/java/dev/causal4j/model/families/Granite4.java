@@ -1,9 +1,9 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Shared;
@@ -17,7 +17,7 @@ import java.util.Map;
  * some models experts beside it, with the multipliers of Granite 3.
  */
 record Granite4(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.ofEntries(
+    static final Names NAMES = Names.LLAMA.with(Map.ofEntries(
             Map.entry("mamba_in", "mamba.in_proj"),
             Map.entry("mamba_conv", "mamba.conv1d"),
             Map.entry("mamba_decay", "mamba.A_log="),

@@ -1,12 +1,12 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;

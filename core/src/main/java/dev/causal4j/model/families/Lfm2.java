@@ -1,9 +1,9 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.ShortConv;
@@ -18,7 +18,7 @@ import java.util.Map;
  * experts, which sigmoids choose, in all but the first layers.
  */
 record Lfm2(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.ofEntries(
+    static final Names NAMES = Names.LLAMA.with(Map.ofEntries(
             Map.entry("norm", "embedding_norm"),
             Map.entry("attention_norm", "operator_norm"),
             Map.entry("feed_forward_norm", "ffn_norm"),

@@ -31,9 +31,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys that configure a model in a GGUF file, behind the name of the architecture. A file is read as the
- * configuration that Hugging Face's files of the same model have, and a model is written in the same names. Not
- * thread-safe; used once.
+ * Translates GGUF keys to the model's config.json, so that one reader serves both. They stand after the name of the
+ * architecture. Not thread-safe; used once.
  */
 final class GgufKeys {
     // Keys without a counterpart of the same meaning.

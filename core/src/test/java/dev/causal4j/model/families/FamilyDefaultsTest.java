@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
-import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;

@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.ActivationFunction;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorStore.Stored;
