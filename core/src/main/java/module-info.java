@@ -10,11 +10,13 @@ module dev.causal4j {
     exports dev.causal4j.compute;
     exports dev.causal4j.tensor;
     exports dev.causal4j.head;
-    exports dev.causal4j.decoder;
     exports dev.causal4j.model;
     exports dev.causal4j.generation;
     exports dev.causal4j.scoring;
     exports dev.causal4j.training;
+    exports dev.causal4j.decoder to
+            dev.causal4j.cli,
+            dev.causal4j.server;
     exports dev.causal4j.format to
             dev.causal4j.austen,
             dev.causal4j.cli,
@@ -27,6 +29,9 @@ module dev.causal4j {
     exports dev.causal4j.kernel to
             dev.causal4j.cli,
             dev.causal4j.machine;
+    exports dev.causal4j.kernel.choice to
+            dev.causal4j.cli,
+            dev.causal4j.machine;
 
-    uses dev.causal4j.kernel.KernelProvider;
+    uses dev.causal4j.kernel.choice.KernelProvider;
 }

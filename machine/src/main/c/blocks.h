@@ -1,5 +1,5 @@
 // Rows of GGUF's blocks to panels, without a step between: the twin of BlockType in dev.causal4j.format, which describes the
-// blocks, and of GroupFormat.Packer.
+// blocks, and of GroupPacker.
 enum type {
   Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14,
   IQ4_NL = 20, IQ4_XS = 23, MXFP4 = 39

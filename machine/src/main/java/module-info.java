@@ -3,6 +3,6 @@ module dev.causal4j.machine {
     requires dev.causal4j;
     requires static transitive org.jspecify;
 
-    provides dev.causal4j.kernel.KernelProvider with
+    provides dev.causal4j.kernel.choice.KernelProvider with
             dev.causal4j.machine.MachineKernels;
 }

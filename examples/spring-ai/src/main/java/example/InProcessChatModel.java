@@ -90,7 +90,7 @@ final class InProcessChatModel implements ChatModel {
                 ? defaults
                 : defaults.mutate().combineWith(given.mutate()).build();
         GenerationOptions sampling = GenerationOptions.of(model)
-                .withMaxNewTokens(model.decoder().config().contextLength())
+                .withMaxNewTokens(model.contextLength())
                 .with(Setting.MAX_NEW_TOKENS, options.getMaxTokens())
                 .with(Setting.TEMPERATURE, options.getTemperature())
                 .with(Setting.TOP_P, options.getTopP())

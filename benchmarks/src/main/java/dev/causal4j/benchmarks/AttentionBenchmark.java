@@ -1,9 +1,9 @@
 package dev.causal4j.benchmarks;
 
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.AttentionRule;
-import dev.causal4j.kernel.PagedAttention;
-import dev.causal4j.kernel.Pages;
+import dev.causal4j.decoder.AttentionRule;
+import dev.causal4j.decoder.PagedAttention;
+import dev.causal4j.decoder.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import java.lang.foreign.Arena;

@@ -1,7 +1,7 @@
 package dev.causal4j.benchmarks;
 
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.NormRule;
+import dev.causal4j.kernel.choice.Kernels;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;

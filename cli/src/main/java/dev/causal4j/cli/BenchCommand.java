@@ -6,7 +6,7 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.ModelConfig;

@@ -301,7 +301,7 @@ final class ChatLoop {
         return (request, tokens) -> {
             int oldest = chat.leftOut();
             if (oldest > before) {
-                int context = format.model().decoder().config().contextLength();
+                int context = format.model().contextLength();
                 note("(" + oldest + " oldest turn" + (oldest == 1 ? "" : "s") + " left out: the context of " + context
                         + " tokens is full)");
             }

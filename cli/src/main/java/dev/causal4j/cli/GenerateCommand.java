@@ -162,7 +162,7 @@ final class GenerateCommand extends Subcommand {
         Generation.Timing timing = generation.timing();
         String end = generation.finishReason().label();
         if (generation.finishReason() == FinishReason.LENGTH) {
-            int context = model.decoder().config().contextLength();
+            int context = model.contextLength();
             int all = generation.promptTokens().length + generation.tokens().length;
             end += all >= context ? ", the context of " + context + " is full" : ", max-new-tokens";
         }

@@ -2,7 +2,7 @@ package dev.causal4j.cli;
 
 import dev.causal4j.MemoryLimitException;
 import dev.causal4j.compute.Compute;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;

@@ -1,6 +1,6 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.tensor.DType;
 import java.util.List;

@@ -1,7 +1,5 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.decoder.Activations;
-import dev.causal4j.decoder.Dropout;
 import dev.causal4j.training.AdamW;
 import dev.causal4j.training.LearningRate;
 import dev.causal4j.training.TrainingOptions;
@@ -144,8 +142,8 @@ final class TrainOptions {
                 .withCheckpointInterval(checkpointInterval)
                 .withPatience(patience)
                 .withScope(scope())
-                .withDropout(Dropout.rates(dropout, dropout, dropout))
-                .withKeep(recompute ? Activations.Keep.INPUTS : Activations.Keep.BLOCKS)
+                .withDropout(dropout, dropout, dropout)
+                .withRecomputation(recompute)
                 .withSeed(seed);
     }
 

@@ -2,7 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

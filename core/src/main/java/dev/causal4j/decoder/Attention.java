@@ -4,11 +4,8 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
-import dev.causal4j.kernel.AttentionRule;
-import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.PagedAttention;
-import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -38,13 +35,13 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 final class Attention implements Mixer {
-    /** Queries that share one reading of their keys, which is then of little account. */
+    /** Queries of a tile: enough that reading keys no longer matters. */
     private static final int QUERY_ROWS = 24;
 
     /** Tiles for each thread, to even out a slow core. */
     private static final int TILES_PER_THREAD = 2;
 
-    /** Positions that are worth three jobs for the queries of one token. */
+    /** Context from which one token's attention is shared by all threads. */
     private static final int LONG = 16 * PagePool.POSITIONS;
 
     /** Pages of a task of such a job: their keys are 0.1 MB and more. */
@@ -160,7 +157,7 @@ final class Attention implements Mixer {
         if (rope != null) {
             step.compute.each(step.rows(), row -> {
                 Rope.Table table = rope.table(step.cache(row).capacity());
-                grow(dPrepared, row * width, queryWidth, step, row); // 5: dq = factor dq
+                scaleByPosition(dPrepared, row * width, queryWidth, step, row); // 5: dq = factor dq
                 for (int head = 0; head < (queryWidth + keyWidth) / headSize; head++) { // 4: dq dk = turned back
                     table.backward(dPrepared, row * width + head * headSize, step.position(row));
                 }
@@ -254,7 +251,7 @@ final class Attention implements Mixer {
     }
 
     /** Multiplies some queries of a row, or their gradients, by the factor of its position. */
-    private void grow(float[] x, int from, int n, Step step, int row) {
+    private void scaleByPosition(float[] x, int from, int n, Step step, int row) {
         float factor = extras.rope == null ? 1 : extras.rope.queryFactor(step.position(row));
         for (int i = from; factor != 1 && i < from + n; i++) {
             x[i] *= factor;
@@ -265,9 +262,9 @@ final class Attention implements Mixer {
     private void prepare(float[] x, Step step, int row, int part, int count) {
         int queries = row * width + part * count * group * headSize;
         int n = count * group * headSize;
-        turn(x, queries, count * group, extras.queryNorm, step, row); // 3, 4
-        grow(x, queries, n, step, row); // 5: q = factor q
-        for (int i = queries; i < queries + n; i += headSize) { // 5: q = scale q
+        turn(x, queries, count * group, extras.queryNorm, step, row);
+        scaleByPosition(x, queries, n, step, row);
+        for (int i = queries; i < queries + n; i += headSize) {
             Kernels.scale(scales, 0, x, i, headSize);
         }
         if (!readsOwn()) {

@@ -2,13 +2,10 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.AttentionRule;
-import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.PagedAttention;
-import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -159,7 +156,7 @@ record AttentionBackward(
             Pages pages = part.cache().pages(attention.layer, kvHead, 1, headSize);
             PagedAttention.Weighting dropout = step.weighting(attention.layer, attention.heads, head, first);
 
-            Kernels.scores(pages, q, 0, seen, m); // 6: s = q · k    [64, T], in the place of m
+            pages.scores(q, 0, seen, m); // 6: s = q · k    [64, T], in the place of m
             Panels v = new Panels(values, 0, valueBytes, Panels.needed(seen), headSize);
             Kernels.multiply(v, dOut, ds); // 10: dm = v · dOut    [64, T], in the place of ds
             float dSink = 0;

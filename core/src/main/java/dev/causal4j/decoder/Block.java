@@ -2,8 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.Dropout.Place;
-import dev.causal4j.kernel.DropoutMask;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -61,15 +60,14 @@ record Block(
         }
         tape.mixerOut = after(mixerNorms, wanted, a, tape, tape.mixerOut); // 3: y = scale norm(y)
         if (residual == Residual.PARALLEL) {
-            tape.middle = copied(a.hidden, tape.middle, wanted);
+            tape.afterMixer = copied(a.hidden, tape.afterMixer, wanted);
         }
         add(wanted, Place.ATTENTION_OUT, a); // 4: x += dropout(y)
         if (residual == Residual.SEQUENTIAL && tape.keeps) {
-            tape.middle = copied(a.hidden, tape.middle, wanted);
+            tape.afterMixer = copied(a.hidden, tape.afterMixer, wanted);
         }
-        // 5: n = norm(x), of the x before 4 if both layers read it
-        before(feedForwardNorms, wanted, residual == Residual.PARALLEL ? tape.middle : a.hidden, a.normed);
-        feedForward.forwardUp(wanted, tape, a); // 6: y = feedForward(n) ..
+        before(feedForwardNorms, wanted, residual == Residual.PARALLEL ? tape.afterMixer : a.hidden, a.normed);
+        feedForward.forwardUp(wanted, tape, a);
     }
 
     private void before(Norms norms, Step step, float[] x, float[] y) {
@@ -132,11 +130,11 @@ record Block(
             a.dStream = copied(dx, a.dStream, step);
             dMixer = a.dStream;
         }
-        dropped(step, Place.FEED_FORWARD, dx, a); // 8: dy = dropout(dx)    7: dy = scale dy
-        afterBackward(feedForwardNorms, step, tape.feedForwardOut, a, gradients); // 7: dy
-        before(feedForwardNorms, step, tape.middle, a.normed); // 5 again
-        feedForward.backward(step, dx, tape, a, gradients); // 6: dn
-        beforeBackward(feedForwardNorms, step, tape.middle, dx, a, gradients); // 5: dx +=
+        dropped(step, Place.FEED_FORWARD, dx, a);
+        afterBackward(feedForwardNorms, step, tape.feedForwardOut, a, gradients);
+        before(feedForwardNorms, step, tape.afterMixer, a.normed);
+        feedForward.backward(step, dx, tape, a, gradients);
+        beforeBackward(feedForwardNorms, step, tape.afterMixer, dx, a, gradients);
 
         dropped(step, Place.ATTENTION_OUT, dMixer, a); // 4: dy = dropout(dx)    3: dy = scale dy
         afterBackward(mixerNorms, step, tape.mixerOut, a, gradients); // 3: dy

@@ -1,8 +1,8 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -35,7 +35,7 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
         float[] earlier = new float[step.parts.size() * before * n]; // [parts, K - 1, channels]
         for (int p = 0; p < step.parts.size(); p++) {
             Step.Part part = step.parts.get(p);
-            MemorySegment state = part.cache().state(layer);
+            MemorySegment state = part.cache().state().of(layer);
             MemorySegment.copy(state, Panels.FLOAT, 0, earlier, p * before * n, before * n);
             for (int i = 0; i < before; i++) {
                 int t = part.count() - before + i;
@@ -52,7 +52,7 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
                 boolean isEarlier = t + j < before;
                 float[] from = isEarlier ? earlier : x.data();
                 int at = isEarlier ? (step.part(row) * before + t + j) * n : x.start(row - before + j);
-                Kernels.addProduct(weight, j * n, from, at, y.data(), to, n); // 1: y_t = Σ w_j x_(t - K + 1 + j)
+                Kernels.multiplyAdd(weight, j * n, from, at, y.data(), to, n);
             }
             if (bias != null) {
                 Kernels.add(bias, 0, y.data(), to, n); // 2: y_t += b
@@ -72,7 +72,7 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
             Arrays.fill(dx.data(), to, to + n, 0f);
             // 1: dx_t = Σ w_(K - 1 - i) dy_(t + i)
             for (int i = 0; i < Math.min(kernel, part.first() + part.count() - row); i++) {
-                Kernels.addProduct(weight, (kernel - 1 - i) * n, dy.data(), dy.start(row + i), dx.data(), to, n);
+                Kernels.multiplyAdd(weight, (kernel - 1 - i) * n, dy.data(), dy.start(row + i), dx.data(), to, n);
             }
         });
         float[] dWeight = gradients.of(weight);
@@ -91,7 +91,7 @@ record CausalConv(float[] weight, float @Nullable [] bias, int kernel) {
             for (int i = 0; i < Math.min(kernel, t + 1); i++) {
                 int to = (kernel - 1 - i) * channels() + from;
                 int at = dy.start(row) + from;
-                Kernels.addProduct(dy.data(), at, x.data(), x.start(row - i) + from, dWeight, to, count);
+                Kernels.multiplyAdd(dy.data(), at, x.data(), x.start(row - i) + from, dWeight, to, count);
             }
         }
     }

@@ -5,8 +5,7 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Dropout.Place;
 import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.kernel.DropoutMask;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
@@ -206,7 +205,7 @@ public final class Decoder implements Parameters, AutoCloseable {
         checkBackward(batch, a, dHidden, nothing ? Activations.NOTHING : lowest);
         if (!nothing) {
             Step step = a.beginBackward(batch, config.hiddenSize());
-            batch.chunks().forEach(chunk -> chunk.cache().clearState());
+            batch.chunks().forEach(chunk -> chunk.cache().state().clear());
             float[] dx = dHidden.data();
             System.arraycopy(dx, 0, a.dOut, 0, step.rows() * config.hiddenSize());
             Activations.scale(a.dOut, step.rows() * config.hiddenSize(), config.hiddenScale());

@@ -2,8 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 
 /**
@@ -12,7 +11,7 @@ import dev.causal4j.tensor.Gradients;
  * @param up [inner, D], or gate and up packed [2 inner, D]
  * @param down [D, inner]
  */
-record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) implements FeedForward {
+record DenseLayer(ActivationFunction activation, boolean gated, Linear up, Linear down) implements FeedForward {
     @Override
     public void forwardUp(Step step, Tape tape, Activations a) {
         tape.inner = Activations.atLeast(tape.inner, step.rows(), up.weight().rows());
@@ -55,10 +54,10 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
             if (tape.keeps) {
                 System.arraycopy(inner, from, x, to, n);
             }
-            activation.apply(x, to, n); // 2: h = act(g)
-            if (gated && activation == Activation.CLAMPED_SWIGLU) {
+            activation.apply(x, to, n);
+            if (gated && activation == ActivationFunction.CLAMPED_SWIGLU) {
                 for (int i = 0; i < n; i++) {
-                    x[to + i] *= Activation.clampedUp(inner[from + n + i]); // 3
+                    x[to + i] *= ActivationFunction.clampedUp(inner[from + n + i]);
                 }
             } else if (gated) {
                 Kernels.scale(inner, from + n, x, to, n); // 3: h = h ∘ u
@@ -83,10 +82,10 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
                 activation.apply(dInner, from + n, n);
                 Kernels.scale(dActivated, r * n, dInner, from + n, n); // 3: du = dh ∘ act(g)
                 System.arraycopy(inner, from + n, dInner, from, n);
-                if (activation == Activation.CLAMPED_SWIGLU) {
+                if (activation == ActivationFunction.CLAMPED_SWIGLU) {
                     for (int i = from; i < from + n; i++) {
-                        dInner[i + n] = Activation.isClamped(inner[i + n]) ? 0 : dInner[i + n];
-                        dInner[i] = Activation.clampedUp(dInner[i]);
+                        dInner[i + n] = ActivationFunction.isClamped(inner[i + n]) ? 0 : dInner[i + n];
+                        dInner[i] = ActivationFunction.clampedUp(dInner[i]);
                     }
                 }
                 Kernels.scale(dActivated, r * n, dInner, from, n); // 3: dg = dh ∘ u

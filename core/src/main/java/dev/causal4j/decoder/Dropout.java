@@ -1,7 +1,5 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.kernel.DropoutMask;
-
 /**
  * Dropout of one training step: GPT-2's three rates and the address of the random numbers. Immutable and thread-safe.
  *

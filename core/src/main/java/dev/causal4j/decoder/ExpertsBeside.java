@@ -1,7 +1,7 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -105,11 +105,11 @@ record ExpertsBeside(
     private void expertsBackward(
             Step step, Norms own, float[] dSum, float[] dx, Tape tape, Activations a, Gradients gradients) {
         outBackward(step, own.expertsOut, tape.beside(), dSum, a, gradients);
-        own.expertsIn.forward(step, tape.middle, a.normed);
+        own.expertsIn.forward(step, tape.afterMixer, a.normed);
         float[] dRouted = experts.backwardFrom(step, tape.routed, tape.beside(), a, gradients);
         scale(step, dRouted);
-        own.expertsIn.backward(step, tape.middle, a.dNormed, dx, a, gradients);
-        own.routerIn.backward(step, tape.middle, dRouted, dx, a, gradients);
+        own.expertsIn.backward(step, tape.afterMixer, a.dNormed, dx, a, gradients);
+        own.routerIn.backward(step, tape.afterMixer, dRouted, dx, a, gradients);
     }
 
     /** {@code a.dOut} becomes the gradient by the norm's input. */

@@ -2,8 +2,6 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.PagePool.Kind;
-import dev.causal4j.kernel.Pages;
-import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -15,8 +13,8 @@ import org.jspecify.annotations.Nullable;
  * different positions, heads or parts of the state from several threads.
  *
  * <p>It takes pages from a {@link PagePool} as it grows and gives them back when they fall out of their layers' window,
- * or when it is cut or closed. Copies share pages until one of them writes. The state is that behind the last position;
- * it comes with the first page, all zeros, and goes with it. A copy has its own, since every step writes all of it.
+ * or when it is cut or closed. Copies share pages until one of them writes. The {@linkplain RecurrentState state} of
+ * recurrent layers comes with the first page and goes with it; a copy has its own, since every step writes all of it.
  */
 public final class KVCache implements AutoCloseable {
     private static final int POSITIONS = PagePool.POSITIONS;
@@ -41,10 +39,7 @@ public final class KVCache implements AutoCloseable {
     private final MemorySegment[][] pages; // [kind][page]; NONE where none is held
     private final int[] firsts; // [kind], the first page that is held
     private int count; // pages taken of each kind
-    private MemorySegment state = NONE; // of recurrent layers
-    private boolean broken; // the state is that of a forward that failed
-    private MemorySegment kept = NONE; // what has moved an earlier state, and that state
-    private int keptAt; // its position
+    private final RecurrentState state;
     boolean replays; // a pass over the next positions moves states alone, by what is kept
     private long promised; // bytes
     private int reserved; // positions
@@ -56,6 +51,7 @@ public final class KVCache implements AutoCloseable {
 
     KVCache(PagePool pool) {
         this.pool = pool;
+        this.state = new RecurrentState(pool);
         this.pages = new MemorySegment[pool.kinds.size()][0];
         this.firsts = new int[pages.length];
         this.capacity = pool.decoder.config().contextLength();
@@ -96,7 +92,7 @@ public final class KVCache implements AutoCloseable {
         }
         int rounded = PagePool.needed(positions) * POSITIONS;
         long more = (writesToShared() ? pool.pageBytes() : 0) - promised;
-        more += state.equals(NONE) ? pool.state.bytes : 0;
+        more += state.isThere() ? 0 : pool.state.bytes;
         for (int k = 0; k < pages.length; k++) {
             Kind kind = pool.kinds.get(k);
             boolean all = kind.window == 0 || shares;
@@ -131,10 +127,7 @@ public final class KVCache implements AutoCloseable {
     public KVCache copy() {
         reserved = 0; // the next write takes a page that was shared
         KVCache copy = new KVCache(pool);
-        if (!state.equals(NONE)) {
-            copy.state = pool.take(pool.state, false).copyFrom(state); // the only step that may fail
-            copy.broken = broken;
-        }
+        copy.state.copy(state); // the only step that may fail
         for (int k = 0; k < pages.length; k++) {
             copy.firsts[k] = firsts[k];
             copy.pages[k] = Arrays.copyOf(pages[k], count);
@@ -158,41 +151,22 @@ public final class KVCache implements AutoCloseable {
         return new Page(ofKinds);
     }
 
-    /** The state of recurrent layers behind a position; kept until it is {@linkplain PagePool#release released}. */
+    /** The state of recurrent layers after a position; kept until it is {@linkplain PagePool#release released}. */
     public record Snapshot(MemorySegment memory) {}
 
-    /** A copy of the state behind the last position; null if there is no room for it, or no recurrent layer. */
+    /** A copy of the state after the last position; null if there is no room for it, or no recurrent layer. */
     public @Nullable Snapshot snapshot() {
-        boolean copies = !state.equals(NONE) && !broken && pool.promise(pool.state.bytes);
-        return copies ? new Snapshot(pool.take(pool.state, true).copyFrom(state)) : null;
+        return state.snapshot();
     }
 
     /**
-     * Keeps the state behind the last position until the next cut, which may then be at any position from here on: the
+     * Keeps the state after the last position until the next cut, which may then be at any position from here on: the
      * layers move it again. More than {@value #REPLAYED} positions end it.
      *
      * @return false if there is no room for a copy, or nothing cached; true without recurrent layers
      */
     public boolean keepState() {
-        boolean isNew = kept.equals(NONE);
-        boolean isThere = !broken && !state.equals(NONE) && (!isNew || pool.promise(pool.kept.bytes));
-        if (isThere) {
-            kept = isNew ? pool.take(pool.kept, true) : kept;
-            keptAt = length;
-            keptState().copyFrom(state);
-        }
-        return isThere || pool.state.bytes == 0;
-    }
-
-    private MemorySegment keptState() {
-        return kept.asSlice(kept.byteSize() - pool.state.bytes);
-    }
-
-    private void forgetKept() {
-        if (!kept.equals(NONE)) {
-            pool.give(pool.kept, kept, false);
-            kept = NONE;
-        }
+        return state.keep(length) || pool.state.bytes == 0;
     }
 
     /** Reserves room for the state of recurrent layers; false if there is none. */
@@ -203,11 +177,11 @@ public final class KVCache implements AutoCloseable {
     }
 
     /**
-     * Begins an empty cache as {@link #adopt(List, int)} does, with the state behind the last of the positions, for which
+     * Begins an empty cache as {@link #adopt(List, int)} does, with the state after the last of the positions, for which
      * room was {@linkplain #reserveState reserved}.
      */
     public void adopt(List<Page> filled, int positions, Snapshot snapshot) {
-        state = take(pool.state).copyFrom(snapshot.memory);
+        state.begin(take(pool.state).copyFrom(snapshot.memory));
         adopt(filled, positions);
     }
 
@@ -247,21 +221,19 @@ public final class KVCache implements AutoCloseable {
                         + ", got a cache that gave them back; begin again");
             }
         }
-        int earliest = kept.equals(NONE) ? this.length : keptAt;
+        int earliest = state.earliest(this.length);
         if (pool.state.bytes > 0 && length > 0 && length < earliest) {
             throw new IllegalArgumentException("cache: expected to keep at least " + earliest
                     + " positions, whose state recurrent layers have, got " + length + "; begin again");
         }
         if (pool.state.bytes > 0 && length > 0 && length < this.length) {
-            replay(length - keptAt);
+            replay(length);
         }
-        forgetKept();
+        state.forget();
         this.length = length;
         reserved = 0;
-        if (length == 0 && !state.equals(NONE)) {
-            promised += pool.give(pool.state, state, reserves) ? pool.state.bytes : 0;
-            state = NONE;
-            broken = false;
+        if (length == 0 && state.isThere()) {
+            promised += state.end(reserves) ? pool.state.bytes : 0;
         }
         count = Math.min(count, PagePool.needed(length));
         for (int k = 0; k < pages.length; k++) {
@@ -272,10 +244,10 @@ public final class KVCache implements AutoCloseable {
         }
     }
 
-    /** Goes back to the state that is kept, and from there over so many positions again. */
-    private void replay(int positions) {
-        state.copyFrom(keptState());
-        length = keptAt;
+    /** Goes back to the state that is kept, and from there to a position again. */
+    private void replay(int to) {
+        int positions = to - state.earliest(length);
+        length = state.goBack();
         replays = true;
         try {
             pool.decoder.replay(this, positions);
@@ -326,28 +298,14 @@ public final class KVCache implements AutoCloseable {
         }
         count = PagePool.needed(length + tokens);
         if (pool.state.bytes > 0) {
-            prepareState(tokens);
+            state.prepare(length, tokens);
+            if (!state.isThere()) {
+                state.begin(take(pool.state));
+                state.clear();
+            } else if (length == 0) {
+                state.clear();
+            }
         }
-    }
-
-    private void prepareState(int tokens) {
-        if (broken && length > 0) {
-            throw new IllegalStateException("cache: expected the state of " + length
-                    + " positions, got that of a forward that failed; begin again");
-        }
-        if (length + tokens - keptAt > REPLAYED) {
-            forgetKept();
-        }
-        boolean isNew = state.equals(NONE);
-        state = isNew ? take(pool.state) : state;
-        if (isNew || length == 0) {
-            clearState();
-        }
-    }
-
-    /** Sets the state to that before the first position. A backward computes blocks again from there. */
-    void clearState() {
-        state.fill((byte) 0);
     }
 
     /** Gives back what fell out of the window, copies a shared last page and takes pages up to {@code needed}. */
@@ -390,37 +348,20 @@ public final class KVCache implements AutoCloseable {
         return pool.pages(pages, layer, head, heads, headSize);
     }
 
-    /**
-     * A layer's part of the state, numbers of {@link dev.causal4j.kernel.Panels#FLOAT}: that behind the last position before
-     * a forward, which leaves the one behind its own last row there.
-     */
-    MemorySegment state(int layer) {
-        broken = true; // until the forward ends
-        return pool.state(state, layer);
+    /** The state of recurrent layers. */
+    RecurrentState state() {
+        return state;
     }
 
-    /**
-     * Keeps numbers that move a layer's state at the next positions, if an earlier one is kept. A replay gets them back.
-     *
-     * @param x [T, width]
-     * @param at how many numbers of a position come before them
-     */
+    /** Records the inputs of a layer's recurrence, see {@link RecurrentState#record}; a replay reads them instead. */
     void keep(int layer, Rows x, int at, int width) {
-        for (int t = 0; t < x.count() && !kept.equals(NONE); t++) {
-            MemorySegment moves = pool.moves(kept, layer);
-            long from = 4L * at * REPLAYED + 4L * (length - keptAt + t) * width;
-            if (replays) {
-                MemorySegment.copy(moves, Panels.FLOAT, from, x.data(), x.start(t), width);
-            } else {
-                MemorySegment.copy(x.data(), x.start(t), moves, Panels.FLOAT, from, width);
-            }
-        }
+        state.record(layer, length, x, at, width, replays);
     }
 
     /** Counts positions as cached once every layer has stored them. */
     void advance(int positions) {
         begun = true;
-        broken = false;
+        state.complete();
         length += positions;
     }
 }

@@ -2,7 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.StateSpace;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 
 /**

@@ -1,8 +1,8 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.NormRule;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 import java.util.function.IntUnaryOperator;
 

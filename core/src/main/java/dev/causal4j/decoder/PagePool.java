@@ -2,7 +2,6 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.MixerConfig;
-import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;

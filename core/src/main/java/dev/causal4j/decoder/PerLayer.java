@@ -1,8 +1,7 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradients;
 import java.util.Arrays;
 
@@ -15,7 +14,7 @@ import java.util.Arrays;
  * @param gate [p, D]
  * @param projection [D, p]
  */
-record PerLayer(int layer, int stride, Activation activation, Linear gate, Linear projection, Norm norm) {
+record PerLayer(int layer, int stride, ActivationFunction activation, Linear gate, Linear projection, Norm norm) {
     private int width() {
         return gate.weight().rows();
     }
@@ -23,7 +22,8 @@ record PerLayer(int layer, int stride, Activation activation, Linear gate, Linea
     /** Adds to {@code a.hidden}. */
     void forward(Step step, Tape tape, Activations a) {
         int d = gate.weight().cols();
-        tape.last = tape.keeps ? Activations.copied(a.hidden, tape.last, step.rows(), d) : tape.last;
+        tape.beforePerLayer =
+                tape.keeps ? Activations.copied(a.hidden, tape.beforePerLayer, step.rows(), d) : tape.beforePerLayer;
         tape.perLayerGate = Activations.atLeast(tape.perLayerGate, step.rows(), width());
         gate.forward(a.hidden, tape.perLayerGate, step.rows()); // 1: g = x Gᵀ    [N, p]
         projection.forward(gated(step, tape, a), a.normed, step.rows()); // 2: h = act(g) ∘ e    3: y = h Pᵀ    [N, D]
@@ -68,7 +68,10 @@ record PerLayer(int layer, int stride, Activation activation, Linear gate, Linea
         });
         // 1: dx += dg G
         gate.backward(
-                Rows.of(tape.last, d, rows), Rows.of(a.dActivated, p, rows), Rows.of(a.dNormed, d, rows), gradients);
+                Rows.of(tape.beforePerLayer, d, rows),
+                Rows.of(a.dActivated, p, rows),
+                Rows.of(a.dNormed, d, rows),
+                gradients);
         Kernels.add(a.dNormed, 0, dx, 0, rows * d);
     }
 }

@@ -2,7 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.DeltaRule;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -64,7 +64,7 @@ record RecurrentHeads(
     void move(Step step, int layer, float[] active, float[] gates, float[] y) {
         int each = valueHeads * blocks();
         List<MemorySegment> states =
-                step.parts.stream().map(part -> part.cache().state(layer)).toList();
+                step.parts.stream().map(part -> part.cache().state().of(layer)).toList();
         step.compute.each(step.parts.size() * each, task -> {
             Step.Part part = step.parts.get(task / each);
             int block = task % each;

@@ -3,8 +3,6 @@ package dev.causal4j.decoder;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Dropout.Place;
-import dev.causal4j.kernel.DropoutMask;
-import dev.causal4j.kernel.PagedAttention;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -12,12 +12,12 @@ final class Tape {
     float[] attended = {}; // [N, H n], the heads' results before their gates
     float[] mixed = {}; // [N, ..], the input of the mixer's last projection
     float[] mixerOut = {}; // [N, D], the input of the norm after the mixer
-    float[] middle = {}; // [N, D], the stream that the feed-forward layer reads
+    float[] afterMixer = {}; // [N, D], the stream that the feed-forward layer reads
     float[] router = {}; // [N, experts]
     List<Experts.Route> routes = List.of(); // the experts that the router chose
     float[] inner = {}; // [N, inner], before the activation
     float[] feedForwardOut = {}; // [N, D], the input of the norm after the feed-forward layer
-    float[] last = {}; // [N, D], the stream that the layer's own input is added to
+    float[] beforePerLayer = {}; // [N, D], the stream that the layer's own input is added to
     float[] perLayerGate = {}; // [N, p], before the activation
     float[] perLayerOut = {}; // [N, D], the input of the norm after it
     float[] routed = {}; // [N, D], the inputs of a router with a norm of its own

@@ -1,7 +1,7 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.compute.Compute;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.util.function.IntPredicate;
 
 /**

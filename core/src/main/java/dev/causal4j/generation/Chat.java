@@ -219,7 +219,7 @@ public final class Chat {
     }
 
     private int context() {
-        return format.model.decoder().config().contextLength();
+        return format.model.contextLength();
     }
 
     private static List<Message> without(List<Message> all, int oldest) {

@@ -54,7 +54,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
      * @throws NonFiniteException if a hidden vector is not a number
      */
     public float[] embed(int[] tokens) {
-        int context = model.decoder().config().contextLength();
+        int context = model.contextLength();
         if (tokens.length == 0 || tokens.length > context) {
             throw new InputException(
                     "text: expected 1 to " + context + " tokens, the context length, got " + tokens.length);

@@ -8,7 +8,7 @@ import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Prediction;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
@@ -134,7 +134,7 @@ public final class Engine implements AutoCloseable {
 
     private static Engine newShared(CausalLM model) {
         PagePool pool = model.decoder().pool();
-        int pages = PagePool.needed(model.decoder().config().contextLength());
+        int pages = PagePool.needed(model.contextLength());
         long bytes = pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
         return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), DraftSource.NONE, MOST_DRAFTED, true);
     }

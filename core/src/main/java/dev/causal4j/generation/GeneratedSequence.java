@@ -75,7 +75,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.prompt = prompt(model, request.prompt());
         this.known = prompt.length;
         // The last token of a full context can still be predicted; it is not fed back.
-        int room = model.decoder().config().contextLength() - prompt.length + 1;
+        int room = model.contextLength() - prompt.length + 1;
         int mostNewTokens = Math.min(options.maxNewTokens(), room);
         this.positions = prompt.length + mostNewTokens - 1;
         this.tokens = prompt; // shared until the first choice
@@ -116,7 +116,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             return new int[] {bos};
         }
         model.head().checkTokens(prompt);
-        int contextLength = model.decoder().config().contextLength();
+        int contextLength = model.contextLength();
         if (prompt.length <= contextLength) {
             return prompt;
         }

@@ -3,7 +3,7 @@ package dev.causal4j.generation;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.generation.GenerationOptions.Setting;
 import dev.causal4j.generation.LogitRule.TokensSoFar;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;

@@ -34,7 +34,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         super(engine, requester, salt, continued);
         work.begin();
         CausalLM model = engine.model();
-        int most = model.decoder().config().contextLength() + 1;
+        int most = model.contextLength() + 1;
         if (first < 1 || first > tokens.length || tokens.length > most || alternatives < 0) {
             throw new InputException("sequence to score: expected 1 to " + most + " tokens, the first to score 1 to"
                     + " their number, and at least 0 alternatives, got " + tokens.length + ", " + first + " and "

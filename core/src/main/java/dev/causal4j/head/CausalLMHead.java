@@ -4,7 +4,7 @@ import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;

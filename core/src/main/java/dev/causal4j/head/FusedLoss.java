@@ -2,7 +2,7 @@ package dev.causal4j.head;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.Gradient;
 import java.util.Arrays;
 import java.util.stream.IntStream;

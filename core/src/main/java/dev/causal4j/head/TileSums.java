@@ -1,6 +1,6 @@
 package dev.causal4j.head;
 
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;

@@ -55,7 +55,7 @@ public record DeltaRule(
     }
 
     /** Throws unless all numbers are inside their memory. */
-    void check() {
+    public void check() {
         Objects.checkFromIndexSize(at, bytes(depth), state.byteSize());
         Objects.checkIndex(columns, COLUMNS + 1);
         checked(queries).check(depth);

@@ -4,7 +4,7 @@ package dev.causal4j.kernel;
  * Elementary functions and the order of sums. {@code Math.exp} and its like differ between JVMs; these functions do
  * not. They are at most 2 ulp from the true value.
  */
-final class Elementary {
+public final class Elementary {
     /** Lanes of a split sum, on every machine. */
     static final int LANES = 16;
 
@@ -43,12 +43,15 @@ final class Elementary {
     /** From here on softplus(x) is x. */
     static final float SOFTPLUS_LINEAR = 20f;
 
-    static final float GELU_SCALE = 0x1.988454p-1f; // sqrt(2 / pi)
-    static final float GELU_CUBE = 0.044715f;
+    /** The scale of {@link Elementwise#swish} that makes it GELU's tanh form: sqrt(2 / pi). */
+    public static final float GELU_SCALE = 0x1.988454p-1f;
+
+    /** The cube of {@link Elementwise#swish} that makes it GELU's tanh form. */
+    public static final float GELU_CUBE = 0.044715f;
 
     private Elementary() {}
 
-    static float exp(float x) {
+    public static float exp(float x) {
         float bounded = x < EXP_MIN ? EXP_MIN : x;
         bounded = bounded > EXP_MAX ? EXP_MAX : bounded;
         float shifted = Math.fma(bounded, LOG2_E, ROUND);
@@ -81,7 +84,7 @@ final class Elementary {
     }
 
     /** ln(1 + exp(x)). */
-    static float softplus(float x) {
+    public static float softplus(float x) {
         return x > SOFTPLUS_LINEAR ? x : (float) StrictMath.log1p(exp(x));
     }
 

@@ -8,16 +8,16 @@ import java.lang.foreign.MemorySegment;
  * Functions of single numbers in plain Java: the specification. {@link VectorElementwise} is its twin with equal bits;
  * {@link Kernels} has checked every argument. Thread-safe.
  */
-class Elementwise {
+public class Elementwise {
     /** x = tanh x. */
-    void tanh(float[] x, int offset, int n) {
+    public void tanh(float[] x, int offset, int n) {
         for (int i = offset; i < offset + n; i++) {
             x[i] = Elementary.tanh(x[i]);
         }
     }
 
     /** x / (1 + exp(-2 u)) with u = scale (x + cube x³). */
-    void swish(float[] x, int offset, int n, float scale, float cube) {
+    public void swish(float[] x, int offset, int n, float scale, float cube) {
         for (int i = offset; i < offset + n; i++) {
             float u = scale * Math.fma(cube * x[i] * x[i], x[i], x[i]);
             x[i] = x[i] / (1f + Elementary.exp(-(u + u)));
@@ -25,14 +25,14 @@ class Elementwise {
     }
 
     /** 1 / (1 + exp(-x)). */
-    void sigmoid(float[] x, int offset, int n) {
+    public void sigmoid(float[] x, int offset, int n) {
         for (int i = offset; i < offset + n; i++) {
             x[i] = 1f / (1f + Elementary.exp(-x[i]));
         }
     }
 
     /** dy *= the derivative of {@link #swish} at x: s + x s (1 - s) 2 u' with s = 1 / (1 + exp(-2 u)). */
-    void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
+    public void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
         for (int i = offset; i < offset + n; i++) {
             float u = scale * Math.fma(cube * x[i] * x[i], x[i], x[i]);
             float s = 1f / (1f + Elementary.exp(-(u + u)));
@@ -42,14 +42,14 @@ class Elementwise {
     }
 
     /** x Φ(x), see {@link Elementary#normal}. */
-    void gelu(float[] x, int offset, int n) {
+    public void gelu(float[] x, int offset, int n) {
         for (int i = offset; i < offset + n; i++) {
             x[i] *= Elementary.normal(x[i]);
         }
     }
 
     /** dy *= Φ(x) + x φ(x). */
-    void geluBackward(float[] x, float[] dy, int offset, int n) {
+    public void geluBackward(float[] x, float[] dy, int offset, int n) {
         for (int i = offset; i < offset + n; i++) {
             float density = Elementary.exp(-0.5f * x[i] * x[i]) * Elementary.DENSITY;
             dy[i] *= Math.fma(x[i], density, Elementary.normal(x[i]));
@@ -57,7 +57,7 @@ class Elementwise {
     }
 
     /** x = fma(exp(x - max), scale, shift) · fma(-(x · inverseCap), x · inverseCap, 1). */
-    void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+    public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
         for (int i = offset; i < offset + n; i++) {
             float ratio = x[i] * inverseCap;
             x[i] = Math.fma(Elementary.exp(x[i] - max), scale, shift) * Math.fma(-ratio, ratio, 1f);
@@ -65,28 +65,28 @@ class Elementwise {
     }
 
     /** y += x. */
-    void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
+    public void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
         for (int i = 0; i < n; i++) {
             y[yOffset + i] += x[xOffset + i];
         }
     }
 
     /** y *= x. */
-    void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
+    public void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
         for (int i = 0; i < n; i++) {
             y[yOffset + i] *= x[xOffset + i];
         }
     }
 
     /** y = fma(w, x, y). */
-    void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+    public void multiplyAdd(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
         for (int i = 0; i < n; i++) {
             y[yOffset + i] = Math.fma(w[wOffset + i], x[xOffset + i], y[yOffset + i]);
         }
     }
 
     /** {@link AdamWStep#apply} on numbers in memory. */
-    void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
+    public void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         int count = numbers.count();
         float[] weights = read(numbers.weights(), numbers);
         float[] first = read(numbers.first(), numbers);

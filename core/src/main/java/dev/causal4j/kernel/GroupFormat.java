@@ -3,10 +3,6 @@ package dev.causal4j.kernel;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
-import java.util.Arrays;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
@@ -55,9 +51,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     private static final int WIDTH = Panels.WIDTH;
 
     /** Bytes of 64 numbers in f16. */
-    private static final int HALVES_BYTES = 2 * WIDTH;
-
-    private static final VarHandle FOUR = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
+    static final int HALVES_BYTES = 2 * WIDTH;
 
     public GroupFormat {
         if (bits == 4 && signed && minimum) {
@@ -66,7 +60,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     /** All formats of weights in files, and the formats that hold several of them. */
-    static Stream<GroupFormat> all() {
+    public static Stream<GroupFormat> all() {
         List<Boolean> both = List.of(false, true);
         return Stream.of(16, 32)
                 .flatMap(group -> both.stream()
@@ -99,7 +93,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     /** How many scales a row has: one a group, then those of the upper level if there are two. */
-    private int scales(int depth) {
+    int scales(int depth) {
         return groups(depth) + (scales == Scales.LEVELS ? Math.ceilDiv(depth, BLOCK) : 0);
     }
 
@@ -233,7 +227,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
             throw new IllegalStateException("quantising: expected int4 or int8, got " + this);
         }
         float[] numbers = new float[wide.length / WIDTH];
-        new Packer(this, numbers.length).pack(first, first + WIDTH, to, at, (row, codes, scales, minimums) -> {
+        new GroupPacker(this, numbers.length).pack(first, first + WIDTH, to, at, (row, codes, scales, minimums) -> {
             for (int k = 0; k < numbers.length; k++) {
                 numbers[k] = wide[k * WIDTH + row - first];
             }
@@ -265,8 +259,8 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     /** Stores a panel of random weights, for comparisons of bits. */
-    void encodeRandom(RandomGenerator random, int depth, MemorySegment to, long at) {
-        new Packer(this, depth).pack(0, WIDTH, to, at, (_, codes, scales, minimums) -> {
+    public void encodeRandom(RandomGenerator random, int depth, MemorySegment to, long at) {
+        new GroupPacker(this, depth).pack(0, WIDTH, to, at, (_, codes, scales, minimums) -> {
             random.nextBytes(codes);
             for (int k = 0; k < codes.length; k++) {
                 codes[k] = (byte) ((codes[k] & ((1 << bits) - 1)) - (signed ? 1 << (bits - 1) : 0));
@@ -288,7 +282,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
          */
         void row(int row, byte[] codes, float[] scales, float[] minimums);
 
-        /** The same row as a file has it, if it is in blocks whose groups are those of the format. */
+        /** The row's GGUF blocks, or null if their groups differ from this format's. */
         default @Nullable Blocks blocks(int row) {
             return null;
         }
@@ -307,107 +301,5 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     public interface Decoder {
         /** Fills as many codes as there are, and scales and minimums in the format's groups. */
         void decode(MemorySegment blocks, byte[] codes, float[] scales, float[] minimums);
-    }
-
-    /** Packs codes, scales and minimums of rows to panels, in reused memory. Not thread-safe. */
-    public static final class Packer {
-        private final GroupFormat format;
-        private final int depth;
-        private final byte[] row;
-        private final float[] scales; // of a row, exact in the format
-        private final float[] minimums;
-        private final byte[] panel;
-
-        public Packer(GroupFormat format, int depth) {
-            this.format = format;
-            this.depth = depth;
-            this.row = new byte[depth];
-            this.scales = new float[format.scales(depth)];
-            this.minimums = new float[scales.length];
-            this.panel = new byte[Math.toIntExact(format.bytes(depth))];
-        }
-
-        /**
-         * Stores the panel of rows {@code from} to {@code to - 1}, and scales of zero for the others.
-         *
-         * @throws IllegalArgumentException if a scale or minimum is not finite, where kernels differ
-         */
-        public void pack(int from, int to, MemorySegment panels, long at, Codes source) {
-            Arrays.fill(panel, (byte) 0);
-            for (int n = from; n < to; n++) {
-                Blocks blocks = source.blocks(n);
-                if (blocks == null || !Kernels.provided().pack(format, depth, blocks, panel, n - from)) {
-                    source.row(n, row, scales, minimums);
-                    put(n, n - from);
-                }
-            }
-            MemorySegment.copy(panel, 0, panels, ValueLayout.JAVA_BYTE, at, panel.length);
-        }
-
-        /** The panel that was packed last. */
-        byte[] panel() {
-            return panel;
-        }
-
-        /** Puts a row in blocks to output j, which has zeros; false if a scale is not finite. */
-        boolean put(Blocks blocks, int j) {
-            blocks.decoder().decode(blocks.data(), row, scales, minimums);
-            try {
-                put(0, j);
-                return true;
-            } catch (IllegalArgumentException e) {
-                return false;
-            }
-        }
-
-        private void put(int n, int j) {
-            putNumbers(n, j);
-            putCodes(j);
-        }
-
-        private void putNumbers(int n, int j) {
-            int groups = format.groups(depth);
-            for (int i = 0; i < scales.length; i++) {
-                if (!Float.isFinite(scales[i]) || !Float.isFinite(minimums[i])) {
-                    throw new IllegalArgumentException(format.label() + ": expected finite scales and minimums, got "
-                            + scales[i] + " and " + minimums[i] + " in row " + n);
-                }
-                Scales stored = i < groups ? format.scales : Scales.HALVES;
-                long at = i < groups ? format.numbersAt(i) : format.headAt((i - groups) * (BLOCK / format.group));
-                put(stored, scales[i], (int) at, j);
-                if (format.minimum) {
-                    put(stored, minimums[i], (int) at + (i < groups ? format.scaleBytes() : HALVES_BYTES), j);
-                }
-            }
-        }
-
-        private void put(Scales stored, float number, int at, int j) {
-            switch (stored) {
-                case LEVELS -> panel[at + j] = (byte) number;
-                case FLOATS -> FOUR.set(panel, at + 4 * j, Float.floatToRawIntBits(number));
-                case HALVES -> {
-                    short half = Float.floatToFloat16(number);
-                    panel[at + 2 * j] = (byte) half;
-                    panel[at + 2 * j + 1] = (byte) (half >> 8);
-                }
-            }
-        }
-
-        private void putCodes(int j) {
-            int zeros = format.zero() * 0x01010101;
-            int held = format.bits == 8 ? WIDTH : WIDTH / 2; // words of four inputs
-            int shift = j / held * 4;
-            for (int g = 0; g < depth / format.group; g++) {
-                int to = (int) format.codesAt(g) + j % held * 4;
-                for (int k = g * format.group; k < (g + 1) * format.group; k += 4, to += held * 4) {
-                    int four = (int) FOUR.get(row, k) ^ zeros; // adds 128, or 8 to 4 bits
-                    if (format.bits == 8) {
-                        FOUR.set(panel, to, four);
-                    } else {
-                        FOUR.set(panel, to, (int) FOUR.get(panel, to) | (four & 0x0f0f0f0f) << shift);
-                    }
-                }
-            }
-        }
     }
 }

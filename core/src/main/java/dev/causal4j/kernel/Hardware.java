@@ -22,8 +22,7 @@ final class Hardware {
 
     /** Whether the kernels in Java have 32 registers for vectors, as with 512 bits and on ARM. */
     static boolean hasManyRegisters() {
-        return KernelChoice.java().name().equals("vector512")
-                || System.getProperty("os.arch", "").equals("aarch64");
+        return VectorWidth.chosen() == 512 || System.getProperty("os.arch", "").equals("aarch64");
     }
 
     /**

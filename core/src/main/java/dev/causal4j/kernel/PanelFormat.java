@@ -60,7 +60,7 @@ public enum PanelFormat implements WeightFormat {
     }
 
     /** Bytes of a step of k. */
-    int stepBytes() {
+    public int stepBytes() {
         return bits * Panels.WIDTH / 8;
     }
 
@@ -85,7 +85,7 @@ public enum PanelFormat implements WeightFormat {
     }
 
     /** The code of output j in the step at byte {@code step}. */
-    float code(MemorySegment m, long step, int j) {
+    public float code(MemorySegment m, long step, int j) {
         int word = m.get(Panels.INT, step + word(j));
         return switch (this) {
             case F32 -> Float.intBitsToFloat(word);

@@ -51,7 +51,7 @@ public record Panels(WeightFormat format, MemorySegment memory, long offset, lon
     }
 
     /** Throws unless all panels lie inside the memory. */
-    void check() {
+    public void check() {
         if (count > 0) {
             long last = Math.addExact(offset, Math.multiplyExact(stride, (long) count - 1));
             Objects.checkIndex(offset, memory.byteSize() + 1);

@@ -1,8 +1,10 @@
 package dev.causal4j.kernel;
 
 /** Blocks of {@link CounterRandom}, many at a time, in loops that C2 vectorises. Not thread-safe. */
-final class PhiloxBlocks {
-    static final int MOST = 64;
+public final class PhiloxBlocks {
+    /** Most blocks that a reader takes at a time. */
+    public static final int MOST = 64;
+
     private static final long LOW = 0xffffffffL;
     private static final int ROUNDS = 10;
     private static final long MULTIPLIER_0 = 0xD2511F53L;
@@ -17,19 +19,21 @@ final class PhiloxBlocks {
     private final long[] x2;
     private final long[] x3;
 
-    PhiloxBlocks(int size) {
+    /** Room for blocks. */
+    public PhiloxBlocks(int size) {
         x0 = new long[size];
         x1 = new long[size];
         x2 = new long[size];
         x3 = new long[size];
     }
 
-    int size() {
+    /** How many blocks there is room for. */
+    public int size() {
         return x0.length;
     }
 
     /** Computes blocks {@code block} to {@code block + count - 1}, at most {@link #size} of them. */
-    void fill(long seed, long stream, long block, int count) {
+    public void fill(long seed, long stream, long block, int count) {
         for (int i = 0; i < count; i++) {
             x0[i] = (block + i) & LOW;
             x1[i] = (block + i) >>> 32;
@@ -66,7 +70,7 @@ final class PhiloxBlocks {
      * Writes, for each word of the first {@code count} blocks in order, 0 if the word is below the threshold, else the
      * value. Branch-free: a random branch would be mispredicted.
      */
-    void choose(int count, long threshold, float value, float[] chosen) {
+    public void choose(int count, long threshold, float value, float[] chosen) {
         int bits = Float.floatToRawIntBits(value);
         long most = threshold - 1; // most - word is negative for words that are not below
         for (int i = 0; i < count; i++) {

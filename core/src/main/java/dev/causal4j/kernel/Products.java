@@ -180,7 +180,7 @@ public class Products {
     }
 
     /**
-     * Adds a row of blocks to a panel, whose bytes for it are zeros, as {@link GroupFormat.Packer} does with codes.
+     * Adds a row of blocks to a panel, whose bytes for it are zeros, as {@link GroupPacker} does with codes.
      *
      * @param row its blocks have the groups of the format. The caller must ensure it: a mismatch writes outside the
      *     panel

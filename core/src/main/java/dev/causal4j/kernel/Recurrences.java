@@ -6,9 +6,9 @@ import java.lang.foreign.MemorySegment;
  * Recurrences over positions in plain Java: the specification. {@link VectorRecurrences} is the twin with equal bits;
  * {@link Kernels} has checked every argument. Thread-safe.
  */
-class Recurrences {
+public class Recurrences {
     /** The formulas of {@link DeltaRule}. */
-    void delta(DeltaRule rule) {
+    public void delta(DeltaRule rule) {
         int size = rule.depth() * DeltaRule.COLUMNS;
         float[] state = new float[size];
         MemorySegment.copy(rule.state(), Panels.FLOAT, rule.at(), state, 0, size);

@@ -10,9 +10,9 @@ import java.lang.foreign.MemorySegment;
  * 16, and the lanes are added as a fixed tree, see {@link Elementary#tree}. {@link VectorReductions} is the twin with
  * equal bits; {@link Kernels} has checked every argument. Thread-safe.
  */
-class Reductions {
+public class Reductions {
     /** The largest number; NaN if one is NaN, -infinity if there is none. */
-    float max(float[] x, int offset, int n) {
+    public float max(float[] x, int offset, int n) {
         float max = Float.NEGATIVE_INFINITY;
         for (int i = offset; i < offset + n; i++) {
             max = Math.max(max, x[i]);
@@ -21,7 +21,7 @@ class Reductions {
     }
 
     /** The sum in 16 lanes and a tree. */
-    final float sum(float[] x, int offset, int n) {
+    public final float sum(float[] x, int offset, int n) {
         return Elementary.tree(sum(x, offset, n, new float[LANES]));
     }
 
@@ -54,7 +54,7 @@ class Reductions {
      *
      * @param keep whether each x is replaced by its exponential
      */
-    final float expSum(float[] x, int offset, int n, float max, boolean keep) {
+    public final float expSum(float[] x, int offset, int n, float max, boolean keep) {
         return Elementary.tree(expSum(x, offset, n, max, keep, new float[LANES]));
     }
 
@@ -69,7 +69,7 @@ class Reductions {
     }
 
     /** Sum of d · exp(d) with d = x - max, not below -104, in 16 lanes and a tree. */
-    final float expMoment(float[] x, int offset, int n, float max) {
+    public final float expMoment(float[] x, int offset, int n, float max) {
         return Elementary.tree(expMoment(x, offset, n, max, new float[LANES]));
     }
 
@@ -83,7 +83,7 @@ class Reductions {
     }
 
     /** Number of values that are the threshold or more. */
-    int countAtLeast(float[] x, int offset, int n, float threshold) {
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
         int count = 0;
         for (int i = offset; i < offset + n; i++) {
             count += x[i] >= threshold ? 1 : 0;
@@ -92,7 +92,7 @@ class Reductions {
     }
 
     /** sums[j] += w[k][j]², each square exact in double, for k = 0, 1, ... */
-    void addSquares(Panels w, double[] sums) {
+    public void addSquares(Panels w, double[] sums) {
         float[] step = new float[Panels.WIDTH];
         for (int k = 0; k < w.depth(); k++) {
             MemorySegment.copy(w.memory(), Panels.FLOAT, w.start(0) + k * 4L * Panels.WIDTH, step, 0, Panels.WIDTH);
@@ -103,7 +103,7 @@ class Reductions {
     }
 
     /** y = the norm of x: gain and bias as one fused multiply-add. */
-    final void norm(NormRule rule, float[] x, int xOffset, float[] y, int yOffset) {
+    public final void norm(NormRule rule, float[] x, int xOffset, float[] y, int yOffset) {
         float mean = mean(rule, x, xOffset);
         normalize(rule, x, xOffset, mean, scale(rule, x, xOffset, mean), y, yOffset, 0);
     }
@@ -129,7 +129,7 @@ class Reductions {
      * Adds the gradient of the input: dx += (g - mean g - h · mean(g · h)) · s with g = dy · gain and h = (x - m) · s,
      * without mean g unless centered. Writes m and s to {@code moments[at]} and {@code moments[at + 1]}.
      */
-    void normBackward(NormRule rule, float[] x, float[] dy, float[] dx, int offset, float[] moments, int at) {
+    public void normBackward(NormRule rule, float[] x, float[] dy, float[] dx, int offset, float[] moments, int at) {
         float[] gain = rule.gain();
         int n = gain.length;
         float mean = mean(rule, x, offset);
@@ -156,10 +156,11 @@ class Reductions {
      * Continues chains with keys or values: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... depth - 1 and j
      * from {@code first} to n - 1.
      *
-     * @param format the format of w, f32 or bf16; its rows of n numbers lie as in {@link Pages}
+     * @param format the format of w, f32 or bf16; its rows of n numbers fill whole words of a step
      * @param n at most 64
      */
-    void addProduct(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
+    public void addWeightedRows(
+            PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
         float[] row = new float[n];
         // floats in doubles: C2 vectorises a loop over arrays of different types
         double[] sums = new double[x.count() * n];

@@ -68,7 +68,7 @@ public record RoundedRows(
     }
 
     /** Throws unless the rows fit the format and depth of the weights and are inside their arrays. */
-    void check(Panels w) {
+    public void check(Panels w) {
         if (w.format().multiple() != GROUP || ((GroupFormat) w.format()).group() != group || w.depth() != depth) {
             throw new IllegalArgumentException("rounded rows: expected " + w.depth() + " inputs for " + w.format()
                     + ", got " + depth + " in groups of " + group);
@@ -77,7 +77,7 @@ public record RoundedRows(
     }
 
     /** Throws unless the rows are inside their arrays: machine code does not check. */
-    void check() {
+    public void check() {
         Objects.checkIndex(tile, Integer.MAX_VALUE);
         long end = Math.multiplyExact((long) tile + tiles(), (long) height * depth);
         Objects.checkFromIndexSize(0, end, codes.length);

@@ -25,12 +25,11 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     /** Floats of a step in a tile. */
     static final int STEP = ROWS == 6 ? 8 : ROWS;
 
-    /** Rows of the single tile used for two to eight rows, which are multiplied straight from the weights. */
-    static final int FEW = 8;
+    /** Rows of the single tile used for two to eight rows, multiplied straight from the weights. */
+    public static final int FEW = 8;
 
     /** Most rows in such a tile, whose sums take 32 registers of 512 bits; 1 without these. */
-    private static final int MOST_FEW =
-            STEP == FEW && KernelChoice.java().name().equals("vector512") ? FEW : 1;
+    private static final int MOST_FEW = STEP == FEW && VectorWidth.chosen() == 512 ? FEW : 1;
 
     /** Steps filled at once when columns become rows: 256 bytes of each tile. */
     private static final int RUN = 8;
@@ -54,7 +53,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     }
 
     /** Rows packed for a product, into {@code data}, or into a new array if it is too small. */
-    static RowTiles of(float[] data, Rows x, int depth) {
+    public static RowTiles of(float[] data, Rows x, int depth) {
         int size = size(x.count(), depth);
         RowTiles tiles = of(data.length < size ? new float[size] : data, x.count(), depth);
         for (int tile = 0; tile < tiles.tiles(); tile++) {
@@ -140,7 +139,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     }
 
     /** Throws unless {@code depth} steps of each tile lie inside the array. */
-    void check(int depth) {
+    public void check(int depth) {
         if (count > 0) {
             int width = Math.multiplyExact(depth, step);
             if (count > height) {

@@ -20,7 +20,7 @@ final class VectorElementwise extends Elementwise {
     private static final int BIASED = Float.floatToRawIntBits(Elementary.ROUND) - 2 * 127;
 
     @Override
-    void tanh(float[] x, int offset, int n) {
+    public void tanh(float[] x, int offset, int n) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
             tanh(at(x, i)).intoArray(x, i);
@@ -29,7 +29,7 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
-    void swish(float[] x, int offset, int n, float scale, float cube) {
+    public void swish(float[] x, int offset, int n, float scale, float cube) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
             FloatVector v = at(x, i);
@@ -40,7 +40,7 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
-    void sigmoid(float[] x, int offset, int n) {
+    public void sigmoid(float[] x, int offset, int n) {
         FloatVector one = FloatVector.broadcast(S, 1f);
         int i = offset;
         for (; i + W <= offset + n; i += W) {
@@ -50,7 +50,7 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
-    void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
+    public void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
         FloatVector one = FloatVector.broadcast(S, 1f);
         int i = offset;
         for (; i + W <= offset + n; i += W) {
@@ -64,7 +64,7 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
-    void gelu(float[] x, int offset, int n) {
+    public void gelu(float[] x, int offset, int n) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
             FloatVector v = at(x, i);
@@ -74,7 +74,7 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
-    void geluBackward(float[] x, float[] dy, int offset, int n) {
+    public void geluBackward(float[] x, float[] dy, int offset, int n) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
             FloatVector v = at(x, i);
@@ -99,7 +99,7 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
-    void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+    public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
         FloatVector one = FloatVector.broadcast(S, 1f);
         FloatVector scales = FloatVector.broadcast(S, scale);
         FloatVector shifts = FloatVector.broadcast(S, shift);
@@ -113,7 +113,7 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
-    void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
+    public void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
         int i = 0;
         for (; i + W <= n; i += W) {
             at(y, yOffset + i).add(at(x, xOffset + i)).intoArray(y, yOffset + i);
@@ -122,16 +122,16 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
-    void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+    public void multiplyAdd(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
         int i = 0;
         for (; i + W <= n; i += W) {
             at(w, wOffset + i).fma(at(x, xOffset + i), at(y, yOffset + i)).intoArray(y, yOffset + i);
         }
-        super.addProduct(w, wOffset + i, x, xOffset + i, y, yOffset + i, n - i);
+        super.multiplyAdd(w, wOffset + i, x, xOffset + i, y, yOffset + i, n - i);
     }
 
     @Override
-    void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
+    public void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
         int i = 0;
         for (; i + W <= n; i += W) {
             at(y, yOffset + i).mul(at(x, xOffset + i)).intoArray(y, yOffset + i);
@@ -140,7 +140,7 @@ final class VectorElementwise extends Elementwise {
     }
 
     @Override
-    void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
+    public void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         for (int i = 0; i < numbers.count(); i += W) {
             long o = numbers.offset() + i * 4L;
             FloatVector g = f32(numbers.gradient(), o).mul(step.gradientScale());

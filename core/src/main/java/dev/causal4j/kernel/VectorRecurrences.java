@@ -20,7 +20,7 @@ final class VectorRecurrences extends Recurrences {
     private static final int TOGETHER = FOUR ? 4 * W : 2 * W;
 
     @Override
-    void delta(DeltaRule rule) {
+    public void delta(DeltaRule rule) {
         if (rule.columns() < DeltaRule.COLUMNS) {
             super.delta(rule);
             return;

@@ -29,7 +29,7 @@ final class VectorReductions extends Reductions {
     }
 
     @Override
-    float max(float[] x, int offset, int n) {
+    public float max(float[] x, int offset, int n) {
         FloatVector a = FloatVector.broadcast(S, Float.NEGATIVE_INFINITY), b = a;
         int i = offset;
         for (; i + 2 * W <= offset + n; i += 2 * W) {
@@ -98,7 +98,7 @@ final class VectorReductions extends Reductions {
     }
 
     @Override
-    int countAtLeast(float[] x, int offset, int n, float threshold) {
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
         FloatVector t = FloatVector.broadcast(S, threshold);
         int count = 0;
         int i = offset;
@@ -124,7 +124,7 @@ final class VectorReductions extends Reductions {
     }
 
     @Override
-    void normBackward(NormRule rule, float[] x, float[] dy, float[] dx, int offset, float[] moments, int at) {
+    public void normBackward(NormRule rule, float[] x, float[] dy, float[] dx, int offset, float[] moments, int at) {
         float[] gain = rule.gain();
         int n = gain.length;
         float mean = mean(rule, x, offset);
@@ -166,7 +166,8 @@ final class VectorReductions extends Reductions {
     }
 
     @Override
-    void addProduct(PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
+    public void addWeightedRows(
+            PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
         boolean words = format == PanelFormat.BF16;
         int done = n == Panels.WIDTH ? n : addNarrow(words, w, at, format.rowBytes(n), depth, x, y, n);
         for (int j = 0; n == Panels.WIDTH && j < n; j += 4 * W) {
@@ -184,7 +185,7 @@ final class VectorReductions extends Reductions {
             }
         }
         if (done < n) {
-            super.addProduct(format, w, at, depth, x, y, done, n);
+            super.addWeightedRows(format, w, at, depth, x, y, done, n);
         }
     }
 

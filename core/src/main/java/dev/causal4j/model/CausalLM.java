@@ -38,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Until it is closed a model owns memory off heap, for keys and values and for the weights that it loaded or made,
  * and the engine that its callers share. As {@link Parameters} it returns its own, so another model can reuse them.
  */
+@SuppressWarnings("exports") // the decoder is for modules of ours
 public final class CausalLM implements Parameters, AutoCloseable {
     private final String name;
     private final ModelConfig config;
@@ -267,6 +268,11 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /** Its configuration. */
     public ModelConfig config() {
         return config;
+    }
+
+    /** Most tokens of a sequence. */
+    public int contextLength() {
+        return config.decoder().contextLength();
     }
 
     /** The decoder, from embedded tokens to hidden vectors. */

@@ -6,8 +6,6 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.decoder.Parameters;
-import dev.causal4j.flight.Work;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
@@ -45,7 +43,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The files of a model, opened and checked without reading weights: each parameter is there with its shape and a
  * supported dtype, and no other tensor would change the model. Thread-safe. It holds the mapped files until it is
- * loaded or closed.
+ * loaded ({@link Loading}) or closed.
  */
 public final class Checkpoint implements AutoCloseable {
     static final String CONFIG = "config.json";
@@ -181,7 +179,7 @@ public final class Checkpoint implements AutoCloseable {
         this.files = files;
         this.layout = PanelLayout.of(subject, store.metadata());
         this.store = layout == null ? store : layout.tensors(store);
-        this.places = places.in(store.names());
+        this.places = places.forTensors(store.names());
         this.root = root(said);
         Origin head = origin(said, said.head());
         boolean hasHead = store.names().containsAll(head.names());
@@ -207,7 +205,8 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
-    private FormatException wrong(String expected, String got, String remedy) {
+    /** An error of these files. */
+    FormatException wrong(String expected, String got, String remedy) {
         return new FormatException(subject, expected, got, remedy);
     }
 
@@ -305,35 +304,17 @@ public final class Checkpoint implements AutoCloseable {
             throw new IllegalStateException(name + ": expected an open checkpoint, got one that was loaded or closed");
         }
         try (Arena scratch = Device.scratch()) {
-            Map<String, LowRank> adapters = adapters(options, new Device(scratch, options.compute()));
-            Work work = Work.of(Work.Load::new);
-            work.begin();
-            long begin = System.nanoTime();
-            boolean keeps = layout != null || config.decoder().perLayer() != null; // a mapping that is read later
-            Loading loading = loading(options, adapters);
-            long bytes = layout != null ? 0 : loading.weightBytes() + options.cacheBytes();
-            Device own = Device.open(options.compute(), bytes);
-            Device device = keeps ? new Device(files, options.compute()) : own;
-            closed = keeps;
-            Parameters parameters = loading.parameters(device);
-            CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);
-            work.end(name, 0, (System.nanoTime() - begin) / 1e9);
-            return model;
+            return Loading.of(this, options, new Device(scratch, options.compute()))
+                    .model(name, text);
         } finally {
             close();
         }
     }
 
-    /** The adapters that become part of the weights, by the names of these. */
-    Map<String, LowRank> adapters(LoadOptions options, Device device) throws IOException {
-        boolean quantised = stored.values().stream().anyMatch(StoredRows::isInBlocks);
-        boolean kept = layout != null && mayDiffer() && layout.dtype().isQuantised();
-        if (options.merged() != null && ((options.dtype() == null && quantised) || kept)) {
-            String remedy =
-                    kept ? "convert the original checkpoint with --dtype and --adapter" : "choose one with --dtype";
-            throw wrong("a dtype for sums of quantised weights and an adapter", "none", remedy);
-        }
-        return AdapterFiles.read(options.merged(), config, device);
+    /** The mapped files, which belong to the caller from now on. */
+    Arena handOver() {
+        closed = true;
+        return files;
     }
 
     /**
@@ -343,16 +324,7 @@ public final class Checkpoint implements AutoCloseable {
      * @throws FormatException if the weights are converted ones of another dtype
      */
     public long weightBytes(LoadOptions options) throws FormatException {
-        return loading(options, Map.of()).weightBytes();
-    }
-
-    /**
-     * How these options make matrices.
-     *
-     * @throws FormatException if the weights are converted ones of another dtype
-     */
-    Loading loading(LoadOptions options, Map<String, LowRank> adapters) throws FormatException {
-        return new Loading(this, layout, options, dtype(options), adapters);
+        return new Loading(this, options, dtype(options), Map.of()).weightBytes();
     }
 
     /**
@@ -362,20 +334,29 @@ public final class Checkpoint implements AutoCloseable {
      * @throws FormatException if the weights are converted ones of another dtype
      */
     public DType dtype(LoadOptions options) throws FormatException {
-        DType wanted = options.dtype();
+        return Loading.dtype(this, options);
+    }
+
+    /** The dtypes of all matrices but routers and a GGUF file's positions. */
+    Set<DType> dtypes() {
         Set<Role> apart = isGguf() ? Set.of(Role.ROUTER, Role.POSITIONS) : Set.of(Role.ROUTER);
-        Set<DType> dtypes = stored.keySet().stream()
-                .filter(spec -> spec.role().isMatrix() && !apart.contains(spec.role()))
-                .flatMap(spec -> stored(spec).tensors().stream().map(TensorView::dtype))
-                .collect(Collectors.toSet());
-        dtypes = layout != null ? Set.of(layout.dtype()) : dtypes;
-        DType narrowest = DType.narrowest(dtypes).orElse(DType.F32);
-        DType natural = dtypes.size() == 1 ? dtypes.iterator().next() : narrowest;
-        if (layout != null && wanted != null && wanted != natural) {
-            String expected = "dtype " + natural.label() + ", to which these weights were converted";
-            throw wrong(expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());
-        }
-        return wanted == null ? natural : wanted;
+        return layout != null
+                ? Set.of(layout.dtype())
+                : stored.keySet().stream()
+                        .filter(spec -> spec.role().isMatrix() && !apart.contains(spec.role()))
+                        .flatMap(spec -> stored(spec).tensors().stream().map(TensorView::dtype))
+                        .collect(Collectors.toSet());
+    }
+
+    /** Whether some weights are in blocks. */
+    boolean hasBlocks() {
+        return stored.values().stream().anyMatch(StoredRows::isInBlocks);
+    }
+
+    /** The layout of converted weights, which are used where they are mapped; else null. */
+    @Nullable
+    PanelLayout layout() {
+        return layout;
     }
 
     /** The rows of a parameter as f32, with its adapter in them; for several threads, while this is open. */
@@ -388,8 +369,7 @@ public final class Checkpoint implements AutoCloseable {
         if (layout == null || !spec.role().isMatrix()) {
             return stored(spec)::row;
         }
-        Loading kept = new Loading(this, layout, LoadOptions.DEFAULT, layout.dtype(), Map.of());
-        Matrix panels = kept.matrix(spec, new Device(files, Compute.shared()));
+        Matrix panels = layout.matrix(spec, stored(spec), new Device(files, Compute.shared()));
         return (n, row) -> panels.row(n, row, 0);
     }
 

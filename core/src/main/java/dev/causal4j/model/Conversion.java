@@ -98,8 +98,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         checkTarget(out);
         try (Checkpoint checkpoint = Checkpoint.open(model);
                 Arena arena = Device.scratch()) {
-            Map<String, LowRank> adapters = checkpoint.adapters(options, new Device(arena, options.compute()));
-            Loading loading = checkpoint.loading(options, adapters);
+            Loading loading = Loading.of(checkpoint, options, new Device(arena, options.compute()));
             writeFolder(out, folder -> {
                 writeText(checkpoint, folder);
                 if (checkpoint.isGguf()) {

@@ -1,37 +1,84 @@
 package dev.causal4j.model;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
+import dev.causal4j.flight.Work;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.kernel.WeightFormat;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
+import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /**
  * How the parameters of a checkpoint become those of a model. Thread-safe while the checkpoint is open.
  *
- * @param layout of converted weights, which are used where they are mapped; else null
  * @param dtype of matrices that do not keep what they are stored in
  * @param adapters that become part of matrices, by the names of these
  */
-record Loading(
-        Checkpoint checkpoint,
-        @Nullable PanelLayout layout,
-        LoadOptions options,
-        DType dtype,
-        Map<String, LowRank> adapters) {
+record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<String, LowRank> adapters) {
+    /**
+     * Reads the adapters that become part of the weights.
+     *
+     * @param device of the adapters, which are not needed once the model is made
+     * @throws FormatException if the weights are converted ones of another dtype, or the adapter is of another model
+     * @throws IOException if reading the adapter fails
+     */
+    static Loading of(Checkpoint checkpoint, LoadOptions options, Device device) throws IOException {
+        DType dtype = dtype(checkpoint, options);
+        PanelLayout layout = checkpoint.layout();
+        boolean kept =
+                layout != null && checkpoint.mayDiffer() && layout.dtype().isQuantised();
+        if (options.merged() != null && ((options.dtype() == null && checkpoint.hasBlocks()) || kept)) {
+            String remedy =
+                    kept ? "convert the original checkpoint with --dtype and --adapter" : "choose one with --dtype";
+            throw checkpoint.wrong("a dtype for sums of quantised weights and an adapter", "none", remedy);
+        }
+        return new Loading(
+                checkpoint, options, dtype, AdapterFiles.read(options.merged(), checkpoint.config(), device));
+    }
+
+    /** See {@link Checkpoint#dtype}. */
+    static DType dtype(Checkpoint checkpoint, LoadOptions options) throws FormatException {
+        DType wanted = options.dtype();
+        Set<DType> dtypes = checkpoint.dtypes();
+        DType narrowest = DType.narrowest(dtypes).orElse(DType.F32);
+        DType natural = dtypes.size() == 1 ? dtypes.iterator().next() : narrowest;
+        if (checkpoint.layout() != null && wanted != null && wanted != natural) {
+            String expected = "dtype " + natural.label() + ", to which these weights were converted";
+            throw checkpoint.wrong(
+                    expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());
+        }
+        return wanted == null ? natural : wanted;
+    }
+
+    /** Makes the model, which owns mapped files that it reads later. */
+    CausalLM model(String name, TextFiles text) {
+        Work work = Work.of(Work.Load::new);
+        work.begin();
+        long begin = System.nanoTime();
+        ModelConfig config = checkpoint.config();
+        boolean isMapped = checkpoint.layout() != null;
+        boolean keeps = isMapped || config.decoder().perLayer() != null;
+        Device own = Device.open(options.compute(), isMapped ? 0 : weightBytes() + options.cacheBytes());
+        Device device = keeps ? new Device(checkpoint.handOver(), options.compute()) : own;
+        CausalLM model = CausalLM.owning(device.arena(), name, config, parameters(device), options.cache(), text);
+        work.end(name, 0, (System.nanoTime() - begin) / 1e9);
+        return model;
+    }
+
     private List<ParameterSpec> specs() {
         return checkpoint.config().specs();
     }
@@ -45,6 +92,7 @@ record Loading(
     WeightFormat format(ParameterSpec spec) {
         boolean summed = adapters.containsKey(spec.name());
         StoredRows rows = checkpoint.stored(spec);
+        PanelLayout layout = checkpoint.layout();
         if (layout != null && !summed) {
             return layout.format(spec, rows.tensors().getFirst().name());
         }
@@ -58,9 +106,9 @@ record Loading(
         WeightFormat format = format(spec);
         StoredRows rows = checkpoint.stored(spec);
         boolean summed = adapters.containsKey(spec.name());
+        PanelLayout layout = checkpoint.layout();
         if (layout != null && !summed) {
-            TensorView panels = rows.tensors().getFirst();
-            return Matrix.ofPanels(device, format, spec.rows(), spec.cols(), panels.data());
+            return layout.matrix(spec, rows, device);
         }
         try {
             if (summed) {

@@ -39,6 +39,7 @@ import java.util.stream.IntStream;
  * @param eos the ids that end a text; may be empty
  * @param generation how it generates by default, from another file
  */
+@SuppressWarnings("exports") // the decoder is for modules of ours
 public record ModelConfig(
         String type,
         Map<?, ?> source,

@@ -12,6 +12,8 @@ import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.WeightFormat;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -156,6 +158,12 @@ record PanelLayout(DType dtype, Map<String, String> formats) {
         String own = formats.get(tensor);
         WeightFormat format = own == null ? held(spec, dtype).format() : FORMATS.getOrDefault(own, PanelFormat.F32);
         return spec.cols() % format.multiple() == 0 ? format : PanelFormat.F32;
+    }
+
+    /** A matrix that stays where its tensor is mapped. */
+    Matrix matrix(ParameterSpec spec, StoredRows rows, Device device) {
+        TensorView panels = rows.tensors().getFirst();
+        return Matrix.ofPanels(device, format(spec, panels.name()), spec.rows(), spec.cols(), panels.data());
     }
 
     /** The dtype of a tensor of panels: codes are bytes there. */

@@ -127,7 +127,7 @@ public final class Scorer {
      */
     public List<Score> score(List<ScoringRequest> requests, ScoringOptions options, ScoringListener listener) {
         engine.control().checkCaller().run();
-        int stride = options.strideFor(model.decoder().config().contextLength());
+        int stride = options.strideFor(model.contextLength());
         for (int i = 0; i < requests.size(); i++) {
             ScoringRequest request = requests.get(i);
             named(requests.size(), i, () -> check(request));
@@ -163,7 +163,7 @@ public final class Scorer {
     }
 
     private void check(ScoringRequest request) {
-        int contextLength = model.decoder().config().contextLength();
+        int contextLength = model.contextLength();
         if (request.prefix().length > contextLength) {
             throw new InputException("prefix: expected at most " + contextLength + " tokens, the context length, got "
                     + request.prefix().length + "; shorten it");
@@ -174,7 +174,7 @@ public final class Scorer {
 
     /** Cuts a text into windows. */
     private void addWindows(int text, ScoringRequest request, int stride, List<Window> windows) {
-        int contextLength = model.decoder().config().contextLength();
+        int contextLength = model.contextLength();
         int[] sequence = IntStream.concat(Arrays.stream(request.prefix()), Arrays.stream(request.tokens()))
                 .toArray();
         int offset = 0;
@@ -398,7 +398,7 @@ public final class Scorer {
      * @throws CancellationException as {@link #score(List, ScoringOptions, ScoringListener)}
      */
     public Ranking rank(int[] prompt, List<int[]> choices, ScoringOptions options, ScoringListener listener) {
-        int most = model.decoder().config().contextLength() + 1;
+        int most = model.contextLength() + 1;
         engine.control().checkCaller().run();
         if (prompt.length == 0) {
             throw new InputException("prompt: expected at least one token, got none");

@@ -1,8 +1,8 @@
 package dev.causal4j.tensor;
 
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import org.jspecify.annotations.Nullable;

@@ -3,9 +3,10 @@ package dev.causal4j.tensor;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.GroupFormat;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.GroupPacker;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.WeightFormat;
+import dev.causal4j.kernel.choice.Kernels;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
@@ -112,7 +113,7 @@ public final class Matrix {
     public static Matrix ofGroups(Device device, Groups groups, int rows, int cols, GroupFormat.Codes source) {
         GroupFormat format = groups.format();
         Matrix matrix = allocate(device, format, rows, cols);
-        Compute.Scratch<GroupFormat.Packer> scratch = new Compute.Scratch<>(() -> new GroupFormat.Packer(format, cols));
+        Compute.Scratch<GroupPacker> scratch = new Compute.Scratch<>(() -> Kernels.packer(format, cols));
         device.compute().run(Panels.needed(rows), scratch, (packer, panel) -> {
             int from = panel * Panels.WIDTH;
             packer.pack(from, Math.min(rows, from + Panels.WIDTH), matrix.data, matrix.start(panel), source);

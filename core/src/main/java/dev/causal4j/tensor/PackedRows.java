@@ -3,10 +3,10 @@ package dev.causal4j.tensor;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.GroupFormat;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RoundedRows;
 import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.kernel.choice.Kernels;
 
 /**
  * Rows of inputs, packed for products: in tiles of f32, or rounded for weights in groups. Not thread-safe while it

@@ -2,10 +2,10 @@ package dev.causal4j.tensor;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.kernel.choice.Kernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 

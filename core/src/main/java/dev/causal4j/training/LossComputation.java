@@ -10,7 +10,7 @@ import dev.causal4j.decoder.PagePool;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Loss;
 import dev.causal4j.head.LossOptions;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;

@@ -2,8 +2,8 @@ package dev.causal4j.training;
 
 import dev.causal4j.format.TensorView;
 import dev.causal4j.kernel.AdamWStep;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;

@@ -86,9 +86,10 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.clipNorm = value);
     }
 
-    /** The three rates of dropout. */
-    public TrainingOptions withDropout(Dropout value) {
-        return with(copy -> copy.dropout = value);
+    /** The rates of dropout, 0 to below 1: of embeddings, of attention weights, and of what layers add to the residual stream. */
+    public TrainingOptions withDropout(double embedding, double attention, double residual) {
+        Dropout rates = Dropout.rates(embedding, attention, residual);
+        return with(copy -> copy.dropout = rates);
     }
 
     /** Seed of dropout; {@link Examples} have their own. */
@@ -135,9 +136,9 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.scope = value);
     }
 
-    /** The activations that a forward keeps for its backward. */
-    public TrainingOptions withKeep(Activations.Keep value) {
-        return with(copy -> copy.keep = value);
+    /** Whether a forward keeps the inputs of blocks alone, and its backward computes the rest again: less memory, more time, equal bits. */
+    public TrainingOptions withRecomputation(boolean value) {
+        return with(copy -> copy.keep = value ? Activations.Keep.INPUTS : Activations.Keep.BLOCKS);
     }
 
     /** Name of the data: a run resumes only with an equal name; empty for no name. */

@@ -11,6 +11,7 @@ import dev.causal4j.model.ModelConfig;
  */
 public sealed interface TrainingScope {
     /** Whether a parameter of a model is trained. */
+    @SuppressWarnings("exports") // the decoder is for modules of ours
     default boolean includes(ParameterSpec spec, ModelConfig model) {
         return spec.role() != Role.BUFFER
                 && switch (this) {

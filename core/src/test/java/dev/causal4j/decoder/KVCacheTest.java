@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.Pages;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
@@ -262,7 +260,7 @@ class KVCacheTest {
             cache.advance(100);
             Pages pages = cache.pages(1, 2, 1, 7);
             float[] scores = new float[128];
-            Kernels.scores(pages, Rows.of(new float[] {0, 0, 0, 1, 0, 0, 0}, 7, 1), 0, 100, Rows.of(scores, 128, 1));
+            pages.scores(Rows.of(new float[] {0, 0, 0, 1, 0, 0, 0}, 7, 1), 0, 100, Rows.of(scores, 128, 1));
             for (int position = 0; position < 100; position++) {
                 assertThat(scores[position]).isEqualTo(DType.fromBFloat16(DType.toBFloat16(1 + position / 1000f)));
             }

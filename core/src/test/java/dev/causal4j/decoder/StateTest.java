@@ -152,15 +152,15 @@ class StateTest {
     void thatOfAForwardThatFailedIsNotUsed() {
         KVCache cache = pool.newCache();
         cache.prepare(decoder, 2);
-        MemorySegment state = cache.state(2);
+        MemorySegment state = cache.state().of(2);
         assertThat(state.byteSize()).isEqualTo(2 * 18 * Float.BYTES);
         state.set(Panels.FLOAT, 8, 5f);
         cache.prepare(decoder, 2); // at the beginning nothing is lost
-        assertThat(cache.state(2).get(Panels.FLOAT, 8)).isZero();
+        assertThat(cache.state().of(2).get(Panels.FLOAT, 8)).isZero();
         cache.advance(2);
         cache.prepare(decoder, 1);
         cache.prepare(decoder, 1); // nothing was written
-        cache.state(0);
+        cache.state().of(0);
         assertThatThrownBy(() -> cache.prepare(decoder, 1))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessage("cache: expected the state of 2 positions, got that of a forward that failed; begin again");

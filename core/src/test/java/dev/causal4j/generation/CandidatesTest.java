@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.CounterRandom;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;

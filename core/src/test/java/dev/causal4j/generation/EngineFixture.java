@@ -44,7 +44,7 @@ abstract class EngineFixture {
     /** Takes pages of a model until only {@code free} are free. */
     static List<KVCache> fill(CausalLM model, int free) {
         PagePool pool = model.decoder().pool();
-        int context = PagePool.needed(model.decoder().config().contextLength());
+        int context = PagePool.needed(model.contextLength());
         List<KVCache> others = new ArrayList<>();
         while (pool.reclaim()) {}
         while (pool.freePages() > free) {

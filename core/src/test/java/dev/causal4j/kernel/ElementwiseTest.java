@@ -36,7 +36,7 @@ class ElementwiseTest {
         assertSameBits(x, ElementwiseTest::swish);
         assertSameBits(x, set -> swishBackward(set, x));
         assertSameBits(x, set -> (dy, at, n) -> set.elementwise().geluBackward(x, dy, at, n));
-        assertSameBits(x, set -> (y, at, n) -> set.elementwise().addProduct(x, x.length - n, x, 0, y, at, n));
+        assertSameBits(x, set -> (y, at, n) -> set.elementwise().multiplyAdd(x, x.length - n, x, 0, y, at, n));
     }
 
     private static InPlace swish(JavaKernels set) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.GroupFormat.Scales;
+import dev.causal4j.kernel.choice.Kernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -75,7 +76,7 @@ class GroupProductsTest {
         float[][] minimums = new float[64][];
         int most = (1 << format.bits()) - 1;
         int less = format.signed() ? 1 << (format.bits() - 1) : 0;
-        new GroupFormat.Packer(format, DEPTH).pack(0, 64, data, 0, (row, c, s, m) -> {
+        new GroupPacker(format, DEPTH).pack(0, 64, data, 0, (row, c, s, m) -> {
             for (int k = 0; k < c.length; k++) {
                 int stored = extreme ? (k + row) % 3 * most / 2 : random.nextInt(most + 1);
                 c[k] = (byte) (stored - less);

@@ -308,8 +308,8 @@ class KernelSetTest {
                 float[] actual = expected.clone();
                 float[] chains = expected.clone();
                 Rows in = new Rows(x, 2, 9, rows);
-                scalar.reductions().addProduct(format, w, 12, depth, in, new Rows(expected, 3, n + 3, rows), 0, n);
-                vector.reductions().addProduct(format, w, 12, depth, in, new Rows(actual, 3, n + 3, rows), 0, n);
+                scalar.reductions().addWeightedRows(format, w, 12, depth, in, new Rows(expected, 3, n + 3, rows), 0, n);
+                vector.reductions().addWeightedRows(format, w, 12, depth, in, new Rows(actual, 3, n + 3, rows), 0, n);
                 for (int i = 0; i < rows * n; i++) {
                     int at = 3 + i / n * (n + 3) + i % n;
                     for (int k = 0; k < depth; k++) {

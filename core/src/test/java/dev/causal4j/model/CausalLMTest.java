@@ -16,7 +16,7 @@ import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;

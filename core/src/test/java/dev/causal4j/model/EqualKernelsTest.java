@@ -10,7 +10,7 @@ import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.HeadDigest;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

@@ -8,7 +8,7 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.format.TensorView;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

@@ -10,7 +10,7 @@ import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.format.Gguf;
 import dev.causal4j.json.Json;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;

@@ -154,7 +154,7 @@ class NumericalGradientTest {
     @MethodSource("models")
     void gradientsAreTheSlopesOfTheLoss(CausalLM model) {
         Random random = new Random(4);
-        int length = Math.min(70, model.decoder().config().contextLength());
+        int length = Math.min(70, model.contextLength());
         List<int[]> tokens = List.of(
                 random.ints(length, 0, VOCABULARY).toArray(),
                 random.ints(5, 0, VOCABULARY).toArray());

@@ -31,8 +31,8 @@ final class TrainerBench {
                         .withSteps(Integer.parseInt(args[2]))
                         .withBatchSize(sequences)
                         .withMicroBatchSize(sequences)
-                        .withKeep(keep)
-                        .withDropout(dev.causal4j.decoder.Dropout.rates(rate, rate, rate)));
+                        .withRecomputation(keep == Activations.Keep.INPUTS)
+                        .withDropout(rate, rate, rate));
         trainer.run(progress -> {
             System.out.printf(
                     "step %d  loss %.4f  norm %.3f  %.1f tokens/s%n",

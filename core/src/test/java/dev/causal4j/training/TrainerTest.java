@@ -8,7 +8,6 @@ import dev.causal4j.JavaProcess;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.Activations;
-import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GenerationOptions;
@@ -48,7 +47,7 @@ class TrainerTest {
             .withBatchSize(3)
             .withMicroBatchSize(2)
             .withLearningRate(new LearningRate(3e-3, 1e-4, 2, 9))
-            .withDropout(Dropout.rates(0.1, 0.1, 0.1))
+            .withDropout(0.1, 0.1, 0.1)
             .withSeed(6)
             .withEvaluationInterval(3)
             .withCheckpointInterval(2);
@@ -186,10 +185,11 @@ class TrainerTest {
         start(options, expected).run(progress -> true);
         int i = 1;
         for (int part : new int[] {1, 3}) {
-            for (Activations.Keep keep : Activations.Keep.values()) {
+            for (boolean recomputed : new boolean[] {false, true}) {
                 Compute.shared().use(i % 3 + 1);
                 Path actual = folder.resolve(Integer.toString(i++));
-                start(options.withMicroBatchSize(part).withKeep(keep), actual).run(progress -> true);
+                start(options.withMicroBatchSize(part).withRecomputation(recomputed), actual)
+                        .run(progress -> true);
                 assertThat(files(actual)).isEqualTo(files(expected));
             }
         }
@@ -233,7 +233,7 @@ class TrainerTest {
 
     @Test
     void lowRankAdditionsAreTrainedAloneSavedAsPartOfTheModelAndResumed() throws IOException {
-        TrainingOptions options = OPTIONS.withDropout(Dropout.NONE)
+        TrainingOptions options = OPTIONS.withDropout(0, 0, 0)
                 .withLearningRate(LearningRate.constant(1e-2))
                 .withScope(new TrainingScope.LowRank(2, 4, true, true));
         List<TrainingProgress> expected = new ArrayList<>();

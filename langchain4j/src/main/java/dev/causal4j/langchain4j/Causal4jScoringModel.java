@@ -29,7 +29,7 @@ public final class Causal4jScoringModel implements ScoringModel {
     public Causal4jScoringModel(Engine engine) {
         engine.model().requireTokenizer();
         scorer = new Scorer(engine);
-        most = engine.model().decoder().config().contextLength() + 1;
+        most = engine.model().contextLength() + 1;
     }
 
     /**

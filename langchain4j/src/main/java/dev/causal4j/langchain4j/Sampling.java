@@ -21,7 +21,7 @@ final class Sampling {
     static GenerationOptions options(Chat.Format format, Causal4jChatRequestParameters parameters) {
         CausalLM model = format.model();
         GenerationOptions options = GenerationOptions.of(model)
-                .withMaxNewTokens(model.decoder().config().contextLength())
+                .withMaxNewTokens(model.contextLength())
                 .withSeed(GenerationOptions.randomSeed())
                 .withStop(parameters.stopSequences())
                 .with(Setting.MAX_NEW_TOKENS, parameters.maxOutputTokens())

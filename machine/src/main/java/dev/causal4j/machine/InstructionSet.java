@@ -10,7 +10,7 @@ enum InstructionSet {
     AVX512(4),
     AMX(8 | 4);
 
-    /** The mask that is passed to the code. AMX implies AVX-512, which takes fewer than 32 rows and some formats. */
+    /** The mask passed to the C code. AMX implies AVX-512, which takes fewer than 32 rows and some formats. */
     final long bits;
 
     InstructionSet(long bits) {

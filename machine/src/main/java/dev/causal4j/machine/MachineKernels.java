@@ -1,8 +1,8 @@
 package dev.causal4j.machine;
 
 import dev.causal4j.kernel.GroupFormat;
-import dev.causal4j.kernel.KernelProvider;
 import dev.causal4j.kernel.Products;
+import dev.causal4j.kernel.choice.KernelProvider;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;

@@ -8,7 +8,7 @@ import dev.causal4j.kernel.Products;
 import dev.causal4j.kernel.RoundedRows;
 import java.lang.foreign.MemorySegment;
 
-/** Products in machine code. {@link dev.causal4j.kernel.Kernels} has checked every argument. Thread-safe. */
+/** Products in machine code. {@link dev.causal4j.kernel.choice.Kernels} has checked every argument. Thread-safe. */
 final class MachineProducts extends Products {
     /** Multiply-adds of a call, which keeps it below a millisecond: a collection waits for it. */
     private static final long MOST = 1 << 24;

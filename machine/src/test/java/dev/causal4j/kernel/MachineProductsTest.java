@@ -8,6 +8,7 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.format.BlockType;
 import dev.causal4j.kernel.GroupFormat.Blocks;
 import dev.causal4j.kernel.GroupFormat.Scales;
+import dev.causal4j.kernel.choice.ProvidedKernels;
 import dev.causal4j.machine.MachineKernels;
 import dev.causal4j.tensor.Groups;
 import java.lang.foreign.Arena;
@@ -262,15 +263,14 @@ class MachineProductsTest {
                 } else {
                     int last = row;
                     MemorySegment panel = MemorySegment.ofArray(before);
-                    assertThatThrownBy(
-                                    () -> new GroupFormat.Packer(format, depth).pack(last, last + 1, panel, 0, codes))
+                    assertThatThrownBy(() -> new GroupPacker(format, depth).pack(last, last + 1, panel, 0, codes))
                             .hasMessageContaining("expected finite scales and minimums");
                     actual = before;
                     rows.removeLast();
                     refused++;
                 }
             }
-            new GroupFormat.Packer(format, depth).pack(0, WIDTH, MemorySegment.ofArray(expected), 0, codes);
+            new GroupPacker(format, depth).pack(0, WIDTH, MemorySegment.ofArray(expected), 0, codes);
             assertThat(actual).as(type.name()).isEqualTo(expected);
             assertThat(refused > 0).as(type.name()).isEqualTo(type != BlockType.MXFP4);
         }

@@ -3,6 +3,7 @@ package dev.causal4j.kernel;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.format.BlockType;
+import dev.causal4j.kernel.choice.ProvidedKernels;
 import dev.causal4j.machine.MachineKernels;
 import dev.causal4j.machine.SpoiledCode;
 import java.io.IOException;

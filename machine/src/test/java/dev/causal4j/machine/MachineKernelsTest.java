@@ -8,7 +8,7 @@ import dev.causal4j.austen.AustenModel;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Scorer;
 import dev.causal4j.tensor.DType;

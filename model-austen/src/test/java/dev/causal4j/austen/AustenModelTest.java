@@ -50,7 +50,7 @@ class AustenModelTest {
         assertThat(MODEL.head().projection().parameters()).isEqualTo(3072 * 256);
         assertThat(MODEL.head().vocabularySize()).isEqualTo(3072);
         assertThat(TOKENIZER.vocabularySize()).isEqualTo(3072);
-        assertThat(MODEL.decoder().config().contextLength()).isEqualTo(256);
+        assertThat(MODEL.contextLength()).isEqualTo(256);
         assertThat(MODEL.dtype()).isEqualTo(DType.BF16);
         assertThat(MODEL.bos()).hasValue(3071);
         assertThat(MODEL.eos()).containsExactly(3071);

@@ -54,7 +54,7 @@ record ServedModel(
         List<String> names = new ArrayList<>(List.of(model.name()));
         names.addAll(aliases);
         int vocabulary = Math.min(model.head().vocabularySize(), tokenizer.vocabularySize());
-        int contextLength = model.decoder().config().contextLength();
+        int contextLength = model.contextLength();
         return new ServedModel(
                 model,
                 tokenizer,

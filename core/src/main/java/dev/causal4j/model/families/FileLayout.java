@@ -26,7 +26,7 @@ public interface FileLayout {
     boolean isBuffer(DecoderConfig decoder, String name);
 
     /** The layout of a file with these tensors, if there are several layouts. */
-    default FileLayout in(Set<String> tensors) {
+    default FileLayout forTensors(Set<String> tensors) {
         return this;
     }
 }

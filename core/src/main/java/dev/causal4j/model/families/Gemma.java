@@ -1,9 +1,9 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.DecoderConfig;
@@ -16,7 +16,7 @@ import java.util.Map;
  * windows and positions of their own.
  */
 record Gemma(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.of(
+    static final Names NAMES = Names.LLAMA.with(Map.of(
             "attention_out_norm", "post_attention_layernorm",
             "feed_forward_norm", "pre_feedforward_layernorm",
             "feed_forward_out_norm", "post_feedforward_layernorm"));
@@ -42,7 +42,7 @@ record Gemma(String type, Names names) implements Family {
             json.support(capped, !json.has(capped), "null");
             keys.queryKeyNorm = QueryKeyNorm.HEAD;
         }
-        Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
+        ActivationFunction activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
         Dense dense = keys.dense("intermediate_size", activation, true, false);
         BlockConfig local = keys.block(keys.window(4096), keys.rope(!second), dense);
         BlockConfig full = keys.block(0, keys.rope(), dense);

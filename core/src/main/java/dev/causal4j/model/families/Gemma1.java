@@ -1,7 +1,7 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.json.Json;
 import java.util.List;
 
@@ -19,7 +19,7 @@ record Gemma1(String type, Names names) implements Family {
         // later obeyed it.
         String old = json.string("hidden_act", "gelu");
         json.support("hidden_act", List.of("gelu", "gelu_pytorch_tanh").contains(old), "gelu or gelu_pytorch_tanh");
-        Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
+        ActivationFunction activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
         return keys.model(this, keys.block(0, keys.rope(), keys.dense("intermediate_size", activation, true, false)));
     }
 }

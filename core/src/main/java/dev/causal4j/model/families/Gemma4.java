@@ -1,12 +1,12 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Beside;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  */
 record Gemma4(String type, Names names) implements Family {
     private static final Names SINGLE = Gemma.NAMES
-            .but(Map.of(
+            .with(Map.of(
                     "router", "router.proj",
                     "router_norm", "router.scale=",
                     "expert_scales", "router.per_expert_scale=",
@@ -42,7 +42,7 @@ record Gemma4(String type, Names names) implements Family {
                     "expert_gate", "#gate_proj",
                     "expert_up", "#up_proj",
                     "expert_down", "#down_proj"))
-            .but(Map.of(
+            .with(Map.of(
                     "per_layer_embedding", "embed_tokens_per_layer",
                     "per_layer_inputs", "per_layer_model_projection",
                     "per_layer_norm", "per_layer_projection_norm",
@@ -51,14 +51,14 @@ record Gemma4(String type, Names names) implements Family {
                     "layer_scale", "layer_scalar="));
 
     static final Names FUSED =
-            SINGLE.but(Map.of("expert_gate_up", "experts.gate_up_proj=", "expert_down", "experts.down_proj="));
+            SINGLE.with(Map.of("expert_gate_up", "experts.gate_up_proj=", "expert_down", "experts.down_proj="));
 
     private static final String SLIDING = "sliding_attention";
     private static final String FULL = "full_attention";
     private static final String BIDIRECTIONAL = "use_bidirectional_attention";
 
     @Override
-    public FileLayout in(Set<String> tensors) {
+    public FileLayout forTensors(Set<String> tensors) {
         return Family.hasSingleExperts(tensors) ? new Gemma4(type, SINGLE) : this;
     }
 
@@ -99,7 +99,7 @@ record Gemma4(String type, Names names) implements Family {
             kinds = kinds();
             int shared = json.integer("num_kv_shared_layers", 0, 0, keys.layers - 1);
             firstShared = keys.layers - shared;
-            Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
+            ActivationFunction activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
             dense = keys.dense("intermediate_size", activation, true, false);
         }
 

@@ -1,11 +1,11 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
@@ -53,7 +53,7 @@ record Gpt2(String type, Names names) implements Family {
         json.check("n_embd", hiddenSize % heads == 0, "a multiple of n_head = " + heads);
         int headSize = hiddenSize / heads;
         int innerSize = json.integer("n_inner", 4 * hiddenSize, 1, Architecture.MOST);
-        Dense feedForward = new Dense(innerSize, Activation.GELU_TANH, false, true);
+        Dense feedForward = new Dense(innerSize, ActivationFunction.GELU_TANH, false, true);
         float epsilon = (float) json.number("layer_norm_epsilon", 1e-5, 0, 1);
         NormConfig norm = new NormConfig(NormConfig.Kind.LAYER, epsilon, true);
         // reorder_and_upcast_attn asks for f32 scores, which we always compute.

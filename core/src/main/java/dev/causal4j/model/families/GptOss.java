@@ -1,8 +1,8 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
@@ -16,7 +16,7 @@ import java.util.Map;
 
 /** gpt-oss (OpenAI 2025), unquantised: experts with biases and clamped gates, sinks, windows in even layers, YaRN. */
 record GptOss(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.of("router", "mlp.router", "sinks", "self_attn.sinks="));
+    static final Names NAMES = Names.LLAMA.with(Map.of("router", "mlp.router", "sinks", "self_attn.sinks="));
 
     private static final Map<String, Object> YARN = Json.object(
             "rope_type", "yarn", "factor", 32.0, "truncate", false, "original_max_position_embeddings", 4096);
@@ -32,7 +32,7 @@ record GptOss(String type, Names names) implements Family {
         keys.outBias = keys.qkvBias;
         keys.sinks = true;
         RopeConfig rope = keys.rope();
-        Dense dense = keys.dense("intermediate_size", Activation.CLAMPED_SWIGLU, true, true);
+        Dense dense = keys.dense("intermediate_size", ActivationFunction.CLAMPED_SWIGLU, true, true);
         Experts experts = keys.experts("num_local_experts", 128, 4, dense, Routing.SOFTMAX_OF_CHOSEN, true);
         BlockConfig local = keys.block(keys.window(128), rope, experts);
         return keys.model(this, layer -> layer % 2 == 0, local, keys.block(0, rope, experts));

@@ -1,9 +1,9 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Shared;
@@ -17,7 +17,7 @@ import java.util.Map;
  * with experts beside it, and the multipliers of Granite 3.
  */
 record Granite4(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.ofEntries(
+    static final Names NAMES = Names.LLAMA.with(Map.ofEntries(
             Map.entry("mamba_in", "mamba.in_proj"),
             Map.entry("mamba_conv", "mamba.conv1d"),
             Map.entry("mamba_decay", "mamba.A_log="),
@@ -46,7 +46,7 @@ record Granite4(String type, Names names) implements Family {
         Json json = said.with(Map.of(KINDS, kinds));
         Keys keys = new Keys(json, new Keys.Absent(0, 0, 0, 1e4, 1e-6));
         Granite.multiply(keys);
-        json.support("hidden_act", keys.activation("hidden_act", "silu") == Activation.SILU, "silu");
+        json.support("hidden_act", keys.activation("hidden_act", "silu") == ActivationFunction.SILU, "silu");
         String norms = "normalization_function";
         json.support(norms, json.string(norms, "rmsnorm").equals("rmsnorm"), "rmsnorm");
         List<Boolean> isMamba = keys.are("linear_attention", _ -> true);
@@ -62,12 +62,12 @@ record Granite4(String type, Names names) implements Family {
 
     private static FeedForwardConfig feedForward(Keys keys) throws FormatException {
         int size = keys.json.integer("shared_intermediate_size", 1024, 1, Architecture.MOST);
-        Dense shared = new Dense(size, Activation.SILU, true, false);
+        Dense shared = new Dense(size, ActivationFunction.SILU, true, false);
         String count = "num_local_experts";
         if (keys.json.integer(count, 8, 0, Architecture.MOST_EXPERTS) == 0) {
             return shared;
         }
-        Dense each = keys.dense("intermediate_size", Activation.SILU, true, false);
+        Dense each = keys.dense("intermediate_size", ActivationFunction.SILU, true, false);
         return new Shared(keys.experts(count, 8, 2, each, Routing.SOFTMAX_OF_CHOSEN, false), shared, false);
     }
 

@@ -1,12 +1,12 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.Values;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
@@ -33,15 +33,15 @@ import org.jspecify.annotations.Nullable;
  * model from them. A family changes some of its choices.
  */
 final class Keys {
-    private static final Map<String, Activation> ACTIVATIONS = Map.of(
-            "silu", Activation.SILU,
-            "swish", Activation.SILU,
-            "gelu", Activation.GELU,
-            "gelu_new", Activation.GELU_TANH,
-            "gelu_pytorch_tanh", Activation.GELU_TANH,
-            "gelu_fast", Activation.GELU_TANH,
-            "relu", Activation.RELU,
-            "relu2", Activation.RELU_SQUARED);
+    private static final Map<String, ActivationFunction> ACTIVATIONS = Map.of(
+            "silu", ActivationFunction.SILU,
+            "swish", ActivationFunction.SILU,
+            "gelu", ActivationFunction.GELU,
+            "gelu_new", ActivationFunction.GELU_TANH,
+            "gelu_pytorch_tanh", ActivationFunction.GELU_TANH,
+            "gelu_fast", ActivationFunction.GELU_TANH,
+            "relu", ActivationFunction.RELU,
+            "relu2", ActivationFunction.RELU_SQUARED);
 
     /** Bound of the numbers of a layer's state, above any model's. */
     private static final long MOST_STATE = 1L << 26;
@@ -171,13 +171,13 @@ final class Keys {
         return used ? window(4096) : 0;
     }
 
-    Activation activation(String key, String whenAbsent) throws FormatException {
-        Activation activation = ACTIVATIONS.get(json.string(key, whenAbsent));
+    ActivationFunction activation(String key, String whenAbsent) throws FormatException {
+        ActivationFunction activation = ACTIVATIONS.get(json.string(key, whenAbsent));
         json.support(key, activation != null, "silu, gelu, gelu_pytorch_tanh, relu or relu2");
-        return activation == null ? Activation.SILU : activation;
+        return activation == null ? ActivationFunction.SILU : activation;
     }
 
-    Dense dense(String sizeKey, Activation activation, boolean gated, boolean bias) throws FormatException {
+    Dense dense(String sizeKey, ActivationFunction activation, boolean gated, boolean bias) throws FormatException {
         return new Dense(json.requireInt(sizeKey, 1, Architecture.MOST), activation, gated, bias);
     }
 

@@ -1,9 +1,9 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.ShortConv;
@@ -18,7 +18,7 @@ import java.util.Map;
  * experts chosen by sigmoids in all layers except the first ones.
  */
 record Lfm2(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.ofEntries(
+    static final Names NAMES = Names.LLAMA.with(Map.ofEntries(
             Map.entry("norm", "embedding_norm"),
             Map.entry("attention_norm", "operator_norm"),
             Map.entry("feed_forward_norm", "ffn_norm"),
@@ -52,7 +52,7 @@ record Lfm2(String type, Names names) implements Family {
                 new ShortConv(keys.hiddenSize, json.integer("conv_L_cache", 3, 1, 256), json.bool("conv_bias", false));
         RopeConfig rope = keys.rope();
         int dense = type.equals("lfm2") ? keys.layers : json.integer("num_dense_layers", 2, 0, keys.layers);
-        FeedForwardConfig one = new Dense(innerSize(json), Activation.SILU, true, false);
+        FeedForwardConfig one = new Dense(innerSize(json), ActivationFunction.SILU, true, false);
         FeedForwardConfig several = dense < keys.layers ? experts(keys) : one;
         return keys.model(this, json, layer -> {
             FeedForwardConfig feedForward = layer < dense ? one : several;
@@ -65,7 +65,7 @@ record Lfm2(String type, Names names) implements Family {
         Routing routing =
                 new Routing(true, json.bool("norm_topk_prob", true), json.bool("use_expert_bias", true), (float)
                         json.number("routed_scaling_factor", 1, 1e-9, 1e9));
-        Dense each = keys.dense("moe_intermediate_size", Activation.SILU, true, false);
+        Dense each = keys.dense("moe_intermediate_size", ActivationFunction.SILU, true, false);
         return keys.experts("num_experts", 32, 4, each, routing, false);
     }
 

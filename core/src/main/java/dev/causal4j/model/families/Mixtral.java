@@ -8,7 +8,7 @@ import java.util.Map;
 
 /** Mixtral (Jiang et al. 2024): Mistral with experts in every layer. */
 record Mixtral(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.of(
+    static final Names NAMES = Names.LLAMA.with(Map.of(
             "router", "block_sparse_moe.gate",
             "gate", "block_sparse_moe.#w1",
             "up", "block_sparse_moe.#w3",

@@ -61,7 +61,7 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
     }
 
     /** These names, with some replaced. */
-    public Names but(Map<String, String> others) {
+    public Names with(Map<String, String> others) {
         Map<String, String> all = new HashMap<>(modules);
         all.putAll(others);
         return new Names(roots, blocks, all, gains, gguf);
@@ -81,7 +81,8 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
 
     private Origin origin(BlockConfig block, ParameterSpec spec, String root) {
         Origin origin = stacked(block, spec, root);
-        if (spec.expert() != ParameterSpec.NO_EXPERT && !said(spec, "down").contains("#")) {
+        if (spec.expert() != ParameterSpec.NO_EXPERT
+                && !moduleName(spec, "down").contains("#")) {
             var experts = block.feedForward().experts().orElseThrow();
             return origin.among(experts.count(), spec.expert());
         }
@@ -160,14 +161,14 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
     }
 
     /** The name of a module's tensor without prefix and kind. */
-    private String said(ParameterSpec spec, String module) {
+    private String moduleName(ParameterSpec spec, String module) {
         return modules.getOrDefault(key(spec, module), module);
     }
 
     /** The name of a module's tensor. */
     String name(ParameterSpec spec, String root, String module) {
         String expert = spec.expert() == ParameterSpec.NO_EXPERT ? "" : "experts." + spec.expert() + ".";
-        String said = said(spec, module).replace("#", expert);
+        String said = moduleName(spec, module).replace("#", expert);
         String name = said.endsWith("=") ? said.substring(0, said.length() - 1) : said + "." + spec.kind();
         if (spec.role() == Role.PROJECTION) {
             return (root.equals("language_model.model.") ? "language_model." : "") + name;

@@ -11,7 +11,7 @@ import java.util.Map;
  * keys of a token.
  */
 record Olmo2(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.of(
+    static final Names NAMES = Names.LLAMA.with(Map.of(
             "attention_out_norm", "post_attention_layernorm",
             "feed_forward_out_norm", "post_feedforward_layernorm"));
 

@@ -6,7 +6,7 @@ import java.util.Map;
 
 /** Phi 3 and 4: Llama with packed projections, partial rotation, LongRoPE and perhaps a window in every layer. */
 record Phi3(String type, Names names) implements Family {
-    static final Names NAMES = Names.LLAMA.but(Map.of("qkv", "self_attn.qkv_proj", "gate_up", "mlp.gate_up_proj"));
+    static final Names NAMES = Names.LLAMA.with(Map.of("qkv", "self_attn.qkv_proj", "gate_up", "mlp.gate_up_proj"));
 
     @Override
     public Architecture read(Json json) throws FormatException {

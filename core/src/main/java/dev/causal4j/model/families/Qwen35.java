@@ -1,10 +1,10 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.MixerConfig.GatedDelta;
@@ -23,7 +23,7 @@ import java.util.Set;
 record Qwen35(String type, Names names) implements Family {
     private static final Names SINGLE = Names.LLAMA
             .with(Form.LESS_ONE)
-            .but(Map.ofEntries(
+            .with(Map.ofEntries(
                     Map.entry("delta_qkv", "linear_attn.in_proj_qkv"),
                     Map.entry("delta_z", "linear_attn.in_proj_z"),
                     Map.entry("delta_b", "linear_attn.in_proj_b"),
@@ -39,13 +39,13 @@ record Qwen35(String type, Names names) implements Family {
                     Map.entry("shared_down", "mlp.shared_expert.down_proj")));
 
     static final Names FUSED =
-            SINGLE.but(Map.of("expert_gate_up", "mlp.experts.gate_up_proj=", "expert_down", "mlp.experts.down_proj="));
+            SINGLE.with(Map.of("expert_gate_up", "mlp.experts.gate_up_proj=", "expert_down", "mlp.experts.down_proj="));
 
     /** Our own key, of models that were read from GGUF files: see {@link GatedDelta#interleaved}. */
     static final String INTERLEAVED = "linear_value_heads_interleaved";
 
     @Override
-    public FileLayout in(Set<String> tensors) {
+    public FileLayout forTensors(Set<String> tensors) {
         return Family.hasSingleExperts(tensors) ? new Qwen35(type, SINGLE) : this;
     }
 
@@ -62,7 +62,7 @@ record Qwen35(String type, Names names) implements Family {
         Keys keys = new Keys(json, new Keys.Absent(0, hasExperts() ? 2 : 4, 256, 1e4, 1e-6));
         String gate = "attn_output_gate";
         json.support(gate, json.bool(gate, true), "true");
-        json.support("hidden_act", keys.activation("hidden_act", "silu") == Activation.SILU, "silu");
+        json.support("hidden_act", keys.activation("hidden_act", "silu") == ActivationFunction.SILU, "silu");
         keys.queryKeyNorm = QueryKeyNorm.HEAD;
         keys.gated = true;
         int interval = json.integer("full_attention_interval", 4, 1, Architecture.MOST_LAYERS);
@@ -74,8 +74,8 @@ record Qwen35(String type, Names names) implements Family {
     }
 
     private static FeedForwardConfig experts(Keys keys) throws FormatException {
-        Dense each = keys.dense("moe_intermediate_size", Activation.SILU, true, false);
-        Dense shared = keys.dense("shared_expert_intermediate_size", Activation.SILU, true, false);
+        Dense each = keys.dense("moe_intermediate_size", ActivationFunction.SILU, true, false);
+        Dense shared = keys.dense("shared_expert_intermediate_size", ActivationFunction.SILU, true, false);
         var routed = keys.experts("num_experts", 256, 8, each, Routing.SOFTMAX_OF_CHOSEN, false);
         return new FeedForwardConfig.Shared(routed, shared, true);
     }

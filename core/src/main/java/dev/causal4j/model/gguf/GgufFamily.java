@@ -139,7 +139,7 @@ public final class GgufFamily implements FileLayout {
         if (architecture.has(Trait.CONVOLUTIONS)) {
             own.put("norm", "token_embd_norm");
         }
-        this.names = NAMES.but(own);
+        this.names = NAMES.with(own);
         this.layers = new GgufKeys(metadata, architecture, tensors).layers();
     }
 

@@ -65,7 +65,8 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
                 ? scores(of)
                 : merges().stream().map(pair -> String.join(" ", pair)).toList();
         boolean begins = of.withPrefix(new int[0]).length > 0;
-        Map<String, Object> metadata = GgufVocabulary.metadata(way(scored, raw), pieces, kinds, order, ids, begins);
+        Map<String, Object> metadata =
+                GgufVocabulary.metadata(splitting(scored, raw), pieces, kinds, order, ids, begins);
         Tokenizer again = new GgufVocabulary(file.with(metadata), rows).tokenizer();
         same("post_processor", Arrays.equals(of.withPrefix(new int[0]), again.withPrefix(new int[0])));
         check(of(file, again, rows));
@@ -86,10 +87,10 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
                 .noneMatch(step -> "ByteLevel".equals(step.root().get("type")));
     }
 
-    private Map<String, Object> way(boolean scored, boolean raw) throws FormatException {
-        List<Object> own = way(tokenizer);
+    private Map<String, Object> splitting(boolean scored, boolean raw) throws FormatException {
+        List<Object> own = splitting(tokenizer);
         for (Map<String, Object> each : GgufVocabulary.ways(scored, raw)) {
-            List<Object> other = way(GgufVocabulary.rules(new Json("", each)));
+            List<Object> other = splitting(GgufVocabulary.rules(new Json("", each)));
             if (raw && keepsLines()) { // then splitting at lines makes no difference
                 other.remove(LINES);
                 own.remove(LINES);
@@ -109,26 +110,26 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
     }
 
     /** The steps that normalize and split texts, equal for settings that do the same under other names. */
-    private static List<Object> way(Json settings) throws FormatException {
-        List<Object> way = new ArrayList<>();
-        way.add(settings.section("model").bool("ignore_merges", false));
-        steps(settings.section("normalizer")).forEach(step -> way.add(step.root()));
+    private static List<Object> splitting(Json settings) throws FormatException {
+        List<Object> splitting = new ArrayList<>();
+        splitting.add(settings.section("model").bool("ignore_merges", false));
+        steps(settings.section("normalizer")).forEach(step -> splitting.add(step.root()));
         for (Json step : steps(settings.section(PRE))) {
             switch (step.requireString("type")) {
-                case "Digits" -> way.add(step.bool("individual_digits", false) ? "\\p{N}" : "\\p{N}+");
+                case "Digits" -> splitting.add(step.bool("individual_digits", false) ? "\\p{N}" : "\\p{N}+");
                 case "Split" -> { // a split without a pattern looks for a space, which never occurs
                     String regex = step.section("pattern").string("Regex", "");
-                    way.add(regex.replace("\r", "\\r").replace("\n", "\\n"));
+                    splitting.add(regex.replace("\r", "\\r").replace("\n", "\\n"));
                 }
                 case "ByteLevel" -> {
-                    way.add(step.bool("add_prefix_space", false) ? " " : "");
-                    way.add(step.bool("use_regex", true) ? GgufVocabulary.wordsOfGpt2() : "");
+                    splitting.add(step.bool("add_prefix_space", false) ? " " : "");
+                    splitting.add(step.bool("use_regex", true) ? GgufVocabulary.wordsOfGpt2() : "");
                 }
-                default -> way.add(step.root());
+                default -> splitting.add(step.root());
             }
         }
-        way.removeIf(""::equals);
-        return way;
+        splitting.removeIf(""::equals);
+        return splitting;
     }
 
     /** The steps of a component; sequences are resolved. */

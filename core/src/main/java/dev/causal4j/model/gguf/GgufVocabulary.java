@@ -175,17 +175,17 @@ public final class GgufVocabulary {
             int unknown = metadata.integer(KEYS + "unknown" + ID, 0, 0, pieces.size() - 1);
             model = model.with(Map.of("unk_token", pieces.get(unknown)));
         }
-        boolean begins = raw || metadata.bool(BEGINS, way(metadata).bool("bos", scored));
+        boolean begins = raw || metadata.bool(BEGINS, splitting(metadata).bool("bos", scored));
         boolean ends = metadata.bool(KEYS + "add_eos_token", false);
-        Object around = around(begins ? bos() : OptionalInt.empty(), ends ? eos() : OptionalInt.empty());
+        Object postProcessor = postProcessor(begins ? bos() : OptionalInt.empty(), ends ? eos() : OptionalInt.empty());
         Map<String, Object> more =
-                Json.object("model", model.root(), "added_tokens", addedTokens(), "post_processor", around);
+                Json.object("model", model.root(), "added_tokens", addedTokens(), "post_processor", postProcessor);
         return new Json(metadata.subject(), rules.root()).with(more);
     }
 
     /** The settings of the kind of tokenizer and of the way to split texts in the metadata. */
     static Json rules(Json metadata) throws FormatException {
-        Json own = way(metadata);
+        Json own = splitting(metadata);
         boolean raw = isRaw(metadata.root());
         Json rules = RULES.section(isScored(metadata.root()) ? SCORED : raw ? RAW : BYTES)
                 .with(own.section("settings").root());
@@ -193,7 +193,7 @@ public final class GgufVocabulary {
         return rules.with(Map.of("model", model.root()));
     }
 
-    private static Json way(Json metadata) throws FormatException {
+    private static Json splitting(Json metadata) throws FormatException {
         if (isScored(metadata.root())) {
             return RULES.section(metadata.bool(PREFIXED, true) ? "llama_with_prefix" : "llama_without_prefix");
         }
@@ -235,21 +235,21 @@ public final class GgufVocabulary {
     /**
      * The metadata of a vocabulary.
      *
-     * @param way one of {@link #ways}
+     * @param splitting one of {@link #ways}
      * @param kinds the kinds of the pieces, from {@link #NORMAL} to {@link #BYTE}
      * @param order merges as {@code "left right"}, or for SentencePiece's kind the scores of all pieces
      * @param special ids by their purpose: bos, eos, eot, eom, unknown, padding
      * @param begins whether texts begin with bos
      */
     static Map<String, Object> metadata(
-            Map<String, Object> way,
+            Map<String, Object> splitting,
             List<String> pieces,
             List<Integer> kinds,
             List<?> order,
             Map<String, Integer> special,
             boolean begins) {
-        boolean scored = isScored(way);
-        Map<String, Object> metadata = new LinkedHashMap<>(way);
+        boolean scored = isScored(splitting);
+        Map<String, Object> metadata = new LinkedHashMap<>(splitting);
         metadata.put(TOKENS, scored ? respaced(pieces, kinds, MARK, " ") : pieces);
         metadata.put(KINDS, kinds);
         metadata.put(scored ? SCORES : MERGES, order);
@@ -314,7 +314,7 @@ public final class GgufVocabulary {
     }
 
     /** The post-processor, which puts tokens around a text. */
-    private Object around(OptionalInt first, OptionalInt last) {
+    private Object postProcessor(OptionalInt first, OptionalInt last) {
         List<Object> single = new ArrayList<>();
         Map<String, Object> tokens = new LinkedHashMap<>();
         first.ifPresent(id -> single.add(special(id, tokens)));

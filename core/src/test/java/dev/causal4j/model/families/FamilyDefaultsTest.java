@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
@@ -152,7 +152,7 @@ class FamilyDefaultsTest {
         assertThat(Objects.requireNonNull(attention.rope()).width()).isEqualTo(8);
         BlockConfig block = read(keys("gpt_neox")).decoder().blocks().getFirst();
         assertThat(block.residual()).isEqualTo(Residual.PARALLEL);
-        assertThat(block.feedForward().each().activation()).isEqualTo(Activation.GELU);
+        assertThat(block.feedForward().each().activation()).isEqualTo(ActivationFunction.GELU);
     }
 
     @Test
@@ -243,7 +243,7 @@ class FamilyDefaultsTest {
         for (String family : List.of("gemma", "gemma2", "gemma3_text")) {
             BlockConfig block =
                     read(family, "hidden_act", "\"gelu\"").decoder().blocks().getFirst();
-            assertThat(block.feedForward().each().activation()).isEqualTo(Activation.GELU_TANH);
+            assertThat(block.feedForward().each().activation()).isEqualTo(ActivationFunction.GELU_TANH);
         }
     }
 
@@ -258,7 +258,7 @@ class FamilyDefaultsTest {
         "relu, RELU",
         "relu2, RELU_SQUARED"
     })
-    void activationsHaveSeveralNames(String name, Activation activation) throws FormatException {
+    void activationsHaveSeveralNames(String name, ActivationFunction activation) throws FormatException {
         BlockConfig block =
                 read("llama", "hidden_act", '"' + name + '"').decoder().blocks().getFirst();
         assertThat(block.feedForward().each().activation()).isEqualTo(activation);

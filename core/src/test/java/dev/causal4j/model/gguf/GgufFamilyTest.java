@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.decoder.ActivationFunction;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorStore.Stored;
@@ -291,12 +291,12 @@ class GgufFamilyTest {
             "attention.layer_norm_epsilon", 1e-5
         };
         assertThat(activation(config("gptneox", with(large, "block_count", 44))))
-                .isEqualTo(Activation.GELU_TANH);
+                .isEqualTo(ActivationFunction.GELU_TANH);
         assertThat(activation(config("gptneox", with(large, "block_count", 43))))
-                .isEqualTo(Activation.GELU);
+                .isEqualTo(ActivationFunction.GELU);
     }
 
-    private static Activation activation(Architecture config) {
+    private static ActivationFunction activation(Architecture config) {
         return config.decoder().blocks().getFirst().feedForward().each().activation();
     }
 

@@ -1,5 +1,6 @@
-package dev.causal4j.kernel;
+package dev.causal4j.decoder;
 
+import dev.causal4j.kernel.Panels;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -1,8 +1,12 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Products;
+import dev.causal4j.kernel.RoundedRows;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

@@ -1,6 +1,8 @@
-package dev.causal4j.kernel;
+package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.util.Objects;
 
 /**

@@ -1,7 +1,13 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.GroupFormat.Blocks;
+import dev.causal4j.kernel.GroupPacker;
+import dev.causal4j.kernel.JavaKernels;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Products;
+import dev.causal4j.kernel.RoundedRows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -20,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * Kernels of a {@link KernelProvider}. It multiplies by weights of a format after it has shown the bits of the specification,
  * when the first such weights come; one wrong bit refuses it from then on. Thread-safe.
  */
-final class ProvidedKernels {
+public final class ProvidedKernels {
     /** Nothing: Java multiplies by all weights. */
     static final ProvidedKernels NONE = new ProvidedKernels(null, new Products());
 
@@ -64,7 +70,8 @@ final class ProvidedKernels {
     private final Map<Integer, Boolean> packed = new ConcurrentHashMap<>(); // by types of blocks
     private volatile boolean isRefused;
 
-    ProvidedKernels(@Nullable KernelProvider provider, Products products) {
+    /** Products of a provider before their exam. */
+    public ProvidedKernels(@Nullable KernelProvider provider, Products products) {
         this.provider = provider;
         this.products = products;
         this.isRefused = provider == null;
@@ -104,7 +111,7 @@ final class ProvidedKernels {
         return provider == null || isRefused ? java.name() : provider.name() + "+" + java.name();
     }
 
-    /** Whether these kernels multiply by weights of a format: the first call for one examines them. */
+    /** Whether these kernels multiply by weights of a format: the first call for one runs the exam. */
     boolean multiplies(GroupFormat format) {
         return !isRefused && examined.computeIfAbsent(format, this::passes) && !isRefused;
     }
@@ -115,7 +122,7 @@ final class ProvidedKernels {
     }
 
     /** Adds a row of blocks to a panel if the provider does that; see {@link Products#pack}. */
-    boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j) {
+    public boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j) {
         return !isRefused
                 && packed.computeIfAbsent(row.type(), type -> passes(() -> packs(format, depth, row)))
                 && products.pack(format, depth, row, panel, j);
@@ -124,13 +131,12 @@ final class ProvidedKernels {
     /** Whether the provider packs a type of blocks. Random rows of it give the panel of the specification, or both refuse them. */
     private boolean packs(GroupFormat format, int depth, Blocks type) {
         SplittableRandom random = new SplittableRandom(1);
-        GroupFormat.Packer packer = new GroupFormat.Packer(format, PACKED);
+        GroupPacker packer = new GroupPacker(format, PACKED);
         byte[] actual = new byte[packer.panel().length];
         byte[] bytes = new byte[Math.toIntExact(type.data().byteSize() * PACKED / depth)];
         Blocks row = new Blocks(type.type(), MemorySegment.ofArray(bytes), type.decoder());
         Arrays.fill(bytes, (byte) -1); // scales in f16 are NaN
-        if (!new GroupFormat.Packer(format, PACKED).put(row, 0)
-                && products.pack(format, PACKED, row, actual.clone(), 0)) {
+        if (!new GroupPacker(format, PACKED).put(row, 0) && products.pack(format, PACKED, row, actual.clone(), 0)) {
             return refuse(BITS, "scales that are not finite taken with blocks of type " + type.type());
         }
         for (int j : PLACES) {
@@ -164,7 +170,7 @@ final class ProvidedKernels {
     }
 
     /** Whether rounding and products by a sample of weights have the bits of the specification, for each number of rows. */
-    static boolean hasBits(Products products, GroupFormat format) {
+    public static boolean hasBits(Products products, GroupFormat format) {
         SplittableRandom random = new SplittableRandom(1);
         long bytes = format.bytes(DEPTH);
         MemorySegment data = Arena.ofAuto().allocate(PANELS * bytes, 64);

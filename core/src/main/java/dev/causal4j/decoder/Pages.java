@@ -1,6 +1,9 @@
-package dev.causal4j.kernel;
+package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.PanelFormat;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.choice.Kernels;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
@@ -13,6 +16,7 @@ import java.util.Objects;
  * @param keys bytes from the start of a page to the first head's keys
  * @param values bytes from the start of a page to the first head's values
  */
+@SuppressWarnings("exports") // attention makes them, and its benchmark
 public record Pages(PanelFormat format, MemorySegment[] memory, long keys, long values, int headSize, int heads) {
     /** Bytes of a head's keys in a page. */
     public static long keyBytes(PanelFormat format, int headSize) {
@@ -44,17 +48,35 @@ public record Pages(PanelFormat format, MemorySegment[] memory, long keys, long 
         }
     }
 
+    /**
+     * The products of queries with the first head's keys: scores[r][t - from] = queries[r] · key t for the positions t from {@code from}
+     * to the end of the page of position {@code to - 1}.
+     *
+     * @param queries rows of {@code headSize} numbers
+     * @param from the first position of a page
+     * @param scores as many rows, of {@code to - from} numbers rounded up to a multiple of 64
+     */
+    void scores(Rows queries, int from, int to, Rows scores) {
+        check(from, to);
+        queries.check(headSize);
+        scores.check(Panels.needed(to - from) * Panels.WIDTH);
+        for (int at = 0; at < to - from; at += Panels.WIDTH) {
+            Rows some = new Rows(scores.data(), scores.offset() + at, scores.stride(), scores.count());
+            scores((from + at) / Panels.WIDTH, 0, queries, some);
+        }
+    }
+
     /** The products of queries with the keys of a head, for the positions of a page. */
     void scores(int page, int head, Rows queries, Rows scores) {
         scores.clear(Panels.WIDTH);
         long at = keys + head * keyBytes(format, headSize);
-        Kernels.reductions().addProduct(format, memory[page], at, headSize, queries, scores, 0, Panels.WIDTH);
+        Kernels.addWeightedRows(format, memory[page], at, headSize, queries, scores, 0, Panels.WIDTH);
     }
 
     /** Adds weight · value to the means of a part of a head's values, for some positions of a page. */
     void addValues(int page, int head, int part, int first, Rows weights, int count, Rows means) {
         long at = value(head, part) + first * format.rowBytes(width(part));
-        Kernels.reductions().addProduct(format, memory[page], at, count, weights, means, 0, width(part));
+        Kernels.addWeightedRows(format, memory[page], at, count, weights, means, 0, width(part));
     }
 
     /** Stores key and value of a head at a position: {@code headSize} numbers from {@code key} and {@code value} on. */

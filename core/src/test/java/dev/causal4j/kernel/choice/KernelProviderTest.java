@@ -1,11 +1,19 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.JavaProcess;
 import dev.causal4j.Whole;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.GroupFormat.Blocks;
+import dev.causal4j.kernel.GroupPacker;
+import dev.causal4j.kernel.PanelFormat;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Products;
+import dev.causal4j.kernel.RoundedRows;
+import dev.causal4j.kernel.VectorWidth;
+import dev.causal4j.kernel.WeightFormat;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -236,8 +244,10 @@ class KernelProviderTest {
                     x[i] = (float) random.nextGaussian();
                 }
                 float[] expected = new float[5 * 64];
+                for (int i = 0; i < expected.length; i++) {
+                    expected[i] = format.output(data, 0, i % 64, 96, x, i / 64 * 96);
+                }
                 float[] actual = new float[5 * 64];
-                KernelSetTest.multiply(JavaKernels.scalar(), w, Rows.of(x, 96, 5), Rows.of(expected, 64, 5));
                 multiply(w, Rows.of(x, 96, 5), Rows.of(actual, 64, 5));
                 same &= Arrays.equals(actual, expected);
                 System.out.println(format.label() + " by the provider: " + (Right.products > before));
@@ -269,7 +279,7 @@ class KernelProviderTest {
                 public boolean pack(GroupFormat format, int depth, Blocks row, byte[] panel, int j) {
                     packed++;
                     MemorySegment to = MemorySegment.ofArray(new byte[panel.length]);
-                    new GroupFormat.Packer(format, depth)
+                    new GroupPacker(format, depth)
                             .pack(0, j + 1, to, 0, (n, c, s, m) -> Pack.fill(n < j ? -8 : code(row), n == j, c, s, m));
                     for (int i = 0; i < panel.length; i++) {
                         panel[i] |= to.get(ValueLayout.JAVA_BYTE, i);
@@ -328,9 +338,9 @@ class KernelProviderTest {
             };
             MemorySegment actual = MemorySegment.ofArray(new byte[(int) format.bytes(96)]);
             MemorySegment expected = MemorySegment.ofArray(new byte[(int) format.bytes(96)]);
-            new GroupFormat.Packer(format, 96).pack(0, 2, actual, 0, codes);
+            Kernels.packer(format, 96).pack(0, 2, actual, 0, codes);
             System.out.println("packed: " + (Packing.packed - 4)); // the exam packs four more
-            new GroupFormat.Packer(format, 96).pack(0, 2, expected, 0, (n, c, s, m) -> fill(3 - n, true, c, s, m));
+            Kernels.packer(format, 96).pack(0, 2, expected, 0, (n, c, s, m) -> fill(3 - n, true, c, s, m));
             System.out.println("same bytes: " + (actual.mismatch(expected) < 0));
             System.out.println("kernels " + Kernels.name());
         }

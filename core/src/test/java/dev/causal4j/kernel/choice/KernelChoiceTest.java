@@ -1,9 +1,11 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.JavaProcess;
+import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.kernel.VectorWidth;
 import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -17,6 +19,33 @@ class KernelChoiceTest {
         assertThat(output)
                 .filteredOn(line -> line.contains("--add-modules jdk.incubator.vector"))
                 .hasSize(1);
+    }
+
+    /** Whoever packs rows asks for the width before anyone chooses kernels. */
+    @Test
+    void tilesNeedNoModuleAndFollowTheProperty() throws IOException, InterruptedException {
+        int few = System.getProperty("os.arch").equals("aarch64") ? 6 : 4;
+        int widest = VectorWidth.available() == 512 ? 6 : few;
+        String vectors = JavaProcess.VECTORS;
+        assertThat(tiles()).containsExactly("rows " + few, "kernels scalar");
+        assertThat(tiles(vectors)).endsWith("rows " + widest, "kernels scalar");
+        assertThat(tiles(vectors, "-Dcausal4j.kernels=scalar")).endsWith("rows " + few, "kernels scalar");
+        assertThat(tiles(vectors, "-Dcausal4j.kernels=vector128")).endsWith("rows " + few, "kernels vector128");
+    }
+
+    private static List<String> tiles(String... flags) throws IOException, InterruptedException {
+        return JavaProcess.run(0, List.of(flags), Tiles.class).stream()
+                .filter(line -> line.matches("(rows|kernels) \\w+"))
+                .toList();
+    }
+
+    static final class Tiles {
+        private Tiles() {}
+
+        public static void main(String[] args) {
+            System.out.println("rows " + RowTiles.ROWS);
+            Show.main(args);
+        }
     }
 
     @Test
@@ -42,8 +71,8 @@ class KernelChoiceTest {
     @Test
     void aJvmWithoutC2FallsBackWithOneWarning() throws IOException, InterruptedException {
         assertFallsBack("without C2 (mixed mode, emulated-client", "-XX:TieredStopAtLevel=1");
-        assertThat(KernelChoice.hasC2("interpreted mode, sharing")).isFalse();
-        assertThat(KernelChoice.hasC2("mixed mode, sharing")).isTrue();
+        assertThat(VectorWidth.hasC2("interpreted mode, sharing")).isFalse();
+        assertThat(VectorWidth.hasC2("mixed mode, sharing")).isTrue();
     }
 
     private static void assertFallsBack(String warning, String flag) throws IOException, InterruptedException {

@@ -1,5 +1,7 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
 
+import dev.causal4j.kernel.JavaKernels;
+import dev.causal4j.kernel.VectorWidth;
 import java.util.List;
 
 /** Chooses the kernels in Java: vectors if their module is present, unless the property sets another choice. */
@@ -19,7 +21,7 @@ final class KernelChoice {
 
     /** Whether the property sets the kernels, which then run from the first call. */
     static boolean isForced() {
-        return System.getProperty(Kernels.PROPERTY) != null;
+        return System.getProperty(VectorWidth.PROPERTY) != null;
     }
 
     /** The kernels of this process. */
@@ -37,37 +39,31 @@ final class KernelChoice {
             warn(
                     "This JVM has no fused multiply-add in hardware, so kernels are a hundred times slower, with the same results");
         }
-        String choice = System.getProperty(Kernels.PROPERTY);
+        String choice = System.getProperty(VectorWidth.PROPERTY);
         if (choice != null && !NAMES.contains(choice)) {
-            throw new IllegalStateException("-D" + Kernels.PROPERTY
+            throw new IllegalStateException("-D" + VectorWidth.PROPERTY
                     + ": expected scalar, vector, vector128, vector256 or vector512, got " + choice);
         }
-        boolean vectors = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+        if (VectorWidth.chosen() > 0) {
+            return JavaKernels.vector();
+        }
         if ("scalar".equals(choice)) {
             return JavaKernels.scalar();
         }
-        String compilers = System.getProperty("java.vm.info", "");
-        boolean compiled = hasC2(compilers);
-        if (vectors && (choice != null || (compiled && VectorWidth.available() >= 128))) {
-            return JavaKernels.vector();
-        }
         if (choice != null) {
-            throw new IllegalStateException("-D" + Kernels.PROPERTY + ": expected the vector module for " + choice
+            throw new IllegalStateException("-D" + VectorWidth.PROPERTY + ": expected the vector module for " + choice
                     + ", got a JVM without it; start java with " + FLAG);
         }
+        boolean vectors = VectorWidth.hasModule();
+        String compilers = System.getProperty("java.vm.info", "");
         String reason = !vectors
                 ? "The vector module is missing"
-                : compiled
+                : VectorWidth.hasC2(compilers)
                         ? "This JVM has no vectors of 128 bits"
                         : "This JVM does not compile vectors, since it runs without C2 (" + compilers + ")";
         String remedy = vectors ? "" : "; start java with " + FLAG;
         warn(reason + ", so kernels run as plain Java with the same results, only slower" + remedy);
         return JavaKernels.scalar();
-    }
-
-    /** Other compilers leave each vector an object. HotSpot calls itself so where they are all that there is. */
-    static boolean hasC2(String compilers) {
-        return !compilers.contains("emulated-client") && !compilers.contains("interpreted");
     }
 
     /** Earlier releases of JDK 25 have a collector that may move pinned objects (JDK-8377811): corrupted data. */

@@ -1,7 +1,23 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.AdamWStep;
+import dev.causal4j.kernel.DeltaRule;
+import dev.causal4j.kernel.Elementary;
+import dev.causal4j.kernel.Elementwise;
+import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.kernel.GroupPacker;
+import dev.causal4j.kernel.JavaKernels;
+import dev.causal4j.kernel.NormRule;
+import dev.causal4j.kernel.PanelFormat;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Products;
+import dev.causal4j.kernel.Reductions;
+import dev.causal4j.kernel.RoundedRows;
+import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.kernel.VectorWidth;
+import dev.causal4j.kernel.WeightFormat;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.Set;
@@ -13,20 +29,11 @@ import java.util.concurrent.ConcurrentHashMap;
  * on its caller's thread (see {@link dev.causal4j.compute.Compute} for sharing work). Inputs and outputs must not
  * overlap, unless a method says otherwise.
  *
- * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256}, {@code vector512}, or
+ * <p>The property {@value VectorWidth#PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256}, {@code vector512}, or
  * {@code vector} for the widest vectors of the machine, from the first call. If this JVM or machine does not have them,
  * every call fails. All have the same bits. Without the property products may be those of a {@link KernelProvider}.
  */
 public final class Kernels {
-    /** The system property that forces a choice of kernels. */
-    public static final String PROPERTY = "causal4j.kernels";
-
-    /** The scale of {@link #swish} that makes it GELU's tanh form: sqrt(2 / pi). */
-    public static final float GELU_SCALE = Elementary.GELU_SCALE;
-
-    /** The cube of {@link #swish} that makes it GELU's tanh form. */
-    public static final float GELU_CUBE = Elementary.GELU_CUBE;
-
     /** Room for tiles of rows. */
     private static final Compute.Scratch<float[]> TILES = new Compute.Scratch<>(() -> new float[0]);
 
@@ -58,8 +65,13 @@ public final class Kernels {
         return inGroups ? name() : JAVA.name();
     }
 
-    static ProvidedKernels provided() {
+    private static ProvidedKernels provided() {
         return Provided.FOUND.join();
+    }
+
+    /** Packs rows for weights of a format. A provider may pack those in blocks. */
+    public static GroupPacker packer(GroupFormat format, int depth) {
+        return new GroupPacker(format, depth, (row, panel, j) -> provided().pack(format, depth, row, panel, j));
     }
 
     private static boolean isProvided(WeightFormat format) {
@@ -71,7 +83,7 @@ public final class Kernels {
         Objects.requireNonNull(JAVA);
     }
 
-    /** Begins, in the background, what a provider needs before it multiplies by weights of a format. */
+    /** Starts the provider's entry exam for a format in the background. */
     public static void prepare(GroupFormat format) {
         if (PREPARED.add(format)) {
             var _ = Provided.FOUND.thenAcceptAsync(found -> found.multiplies(format));
@@ -84,8 +96,8 @@ public final class Kernels {
     }
 
     /**
-     * Begins to compile the vectors of a model with weights of a format in the background, those of a prompt's products first. Those
-     * of a provider are no vectors.
+     * Begins to compile the vectors of a model with weights of a format in the background, those of a prompt's products first. A
+     * format that a provider multiplies needs none.
      */
     public static void warmUp(WeightFormat format) {
         WARM_UP.start(isProvided(format) ? WarmUp.Loops.REST : new WarmUp.Loops(WarmUp.Part.MANY, format));
@@ -97,15 +109,10 @@ public final class Kernels {
         return WARM_UP.rest().elementwise();
     }
 
-    /** The sums to call for numbers that are checked. */
-    static Reductions reductions() {
-        return WARM_UP.rest().reductions();
-    }
-
     /** The sums to call for n numbers, which are checked. */
     private static Reductions reductions(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        return reductions();
+        return WARM_UP.rest().reductions();
     }
 
     /**
@@ -220,21 +227,12 @@ public final class Kernels {
     }
 
     /**
-     * The products of queries with the first head's keys: scores[r][t - from] = queries[r] · key t for the positions t from {@code from}
-     * to the end of the page of position {@code to - 1}.
-     *
-     * @param queries rows of {@code pages.headSize()} numbers
-     * @param from the first position of a page
-     * @param scores as many rows, of {@code to - from} numbers rounded up to a multiple of 64
+     * The product that attention adds to rows, see {@link Reductions#addWeightedRows}. Callers check the rows; {@code depth} steps
+     * from byte {@code at} on lie inside w.
      */
-    public static void scores(Pages pages, Rows queries, int from, int to, Rows scores) {
-        pages.check(from, to);
-        queries.check(pages.headSize());
-        scores.check(Panels.needed(to - from) * Panels.WIDTH);
-        for (int at = 0; at < to - from; at += Panels.WIDTH) {
-            Rows some = new Rows(scores.data(), scores.offset() + at, scores.stride(), scores.count());
-            pages.scores((from + at) / Panels.WIDTH, 0, queries, some);
-        }
+    public static void addWeightedRows(
+            PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
+        WARM_UP.rest().reductions().addWeightedRows(format, w, at, depth, x, y, first, n);
     }
 
     /** y = the norm of x; both may be the same. */
@@ -281,13 +279,14 @@ public final class Kernels {
         return Elementary.exp(sink - max) / sum;
     }
 
-    static float max(float[] x, int offset, int n, float sink) {
-        return Math.max(sink, reductions().max(x, offset, n));
+    /** The largest of n numbers and a further one, the sink. */
+    public static float max(float[] x, int offset, int n, float sink) {
+        return Math.max(sink, max(x, offset, n));
     }
 
     /** Replaces x by exp(x - max) and returns their sum with exp(sink - max). */
-    static float exponentials(float[] x, int offset, int n, float sink, float max) {
-        return reductions().expSum(x, offset, n, max, true) + Elementary.exp(sink - max);
+    public static float exponentials(float[] x, int offset, int n, float sink, float max) {
+        return reductions(x, offset, n).expSum(x, offset, n, max, true) + Elementary.exp(sink - max);
     }
 
     /** Replaces n numbers by c · tanh(x / c). */
@@ -357,7 +356,8 @@ public final class Kernels {
         WARM_UP.training().elementwise().softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
-    static void divide(float[] x, int offset, int n, float divisor) {
+    /** x[i] /= divisor for n numbers. */
+    public static void divide(float[] x, int offset, int n, float divisor) {
         for (int i = offset; i < offset + n; i++) {
             x[i] /= divisor;
         }
@@ -425,9 +425,9 @@ public final class Kernels {
     }
 
     /** y[i] = fma(w[i], x[i], y[i]) for n numbers. */
-    public static void addProduct(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
+    public static void multiplyAdd(float[] w, int wOffset, float[] x, int xOffset, float[] y, int yOffset, int n) {
         Objects.checkFromIndexSize(wOffset, n, w.length);
         Objects.checkFromIndexSize(yOffset, n, y.length);
-        elementwise(x, xOffset, n).addProduct(w, wOffset, x, xOffset, y, yOffset, n);
+        elementwise(x, xOffset, n).multiplyAdd(w, wOffset, x, xOffset, y, yOffset, n);
     }
 }

@@ -1,5 +1,5 @@
-package dev.causal4j.kernel;
-
+import dev.causal4j.kernel.PanelFormat;
+import dev.causal4j.kernel.Panels;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,12 +14,10 @@ import java.util.stream.IntStream;
  * written out. The same method stores them: when all loops called one method for that, C2 boxed them, and a product of
  * 12 rows took eight times as long.
  *
- * <p>{@code java -cp CLASSES dev.causal4j.kernel.VectorLoopsSource} replaces the files; {@link VectorLoopsTest} says whether
- * they are current.
+ * <p>{@code java -cp target/classes src/loops/VectorLoopsSource.java}, run in the module's folder, replaces the files;
+ * VectorLoopsTest says whether they are current.
  */
 final class VectorLoopsSource {
-    private static final Path FOLDER = Path.of("src/main/java/dev/causal4j/kernel");
-
     /** Groups of outputs that a row reads side by side. */
     private static final int GROUPS = 2;
 
@@ -34,14 +32,16 @@ final class VectorLoopsSource {
 
     private VectorLoopsSource() {}
 
+    /** Writes the files to the folder that is given, or to where they belong. */
     public static void main(String[] args) throws IOException {
-        for (Map.Entry<Path, String> file : files().entrySet()) {
-            Files.writeString(file.getKey(), file.getValue());
+        Path folder = Path.of(args.length > 0 ? args[0] : "src/main/java/dev/causal4j/kernel");
+        for (Map.Entry<String, String> file : files().entrySet()) {
+            Files.writeString(folder.resolve(file.getKey()), file.getValue());
         }
     }
 
-    /** The texts of both files. */
-    static Map<Path, String> files() {
+    /** The texts of both files, by their names. */
+    private static Map<String, String> files() {
         VectorLoopsSource loops = new VectorLoopsSource();
         loops.source.append(VectorLoopsHeads.LOOPS);
         for (PanelFormat format : PanelFormat.values()) {
@@ -65,9 +65,8 @@ final class VectorLoopsSource {
         tiles.groups(4, 2);
         tiles.groups(4, 4);
         return Map.of(
-                FOLDER.resolve("VectorLoops.java"), loops.source.append("}\n").toString(),
-                FOLDER.resolve("VectorTileLoops.java"),
-                        tiles.source.append("}\n").toString());
+                "VectorLoops.java", loops.source.append("}\n").toString(),
+                "VectorTileLoops.java", tiles.source.append("}\n").toString());
     }
 
     /** A line, broken between statements or declarations if it is longer than 120. */

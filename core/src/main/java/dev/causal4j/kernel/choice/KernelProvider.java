@@ -1,4 +1,7 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
+
+import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.kernel.Products;
 
 /**
  * Products that Java does not have, such as machine code: a service that {@link java.util.ServiceLoader} finds. They take
@@ -16,7 +19,7 @@ public interface KernelProvider {
     boolean multiplies(GroupFormat format);
 
     /**
-     * Makes the products, once, if they are usable. What it throws refuses them. They round inputs, too, and multiply them by
+     * Makes the products, once, if they are usable. An exception disables the provider. They round inputs, too, and multiply them by
      * weights in groups; what they do not override is plain Java.
      */
     Products products();

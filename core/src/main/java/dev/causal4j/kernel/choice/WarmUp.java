@@ -1,6 +1,17 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.AdamWStep;
+import dev.causal4j.kernel.DeltaRule;
+import dev.causal4j.kernel.Elementary;
+import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.kernel.JavaKernels;
+import dev.causal4j.kernel.NormRule;
+import dev.causal4j.kernel.PanelFormat;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.RoundedRows;
+import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.kernel.WeightFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Comparator;
@@ -202,9 +213,9 @@ final class WarmUp {
         };
     }
 
-    /** Inputs that take all loops of many rows: without groups, later steps have one of their own. */
+    /** Inputs that take all loops of many rows: without groups, steps from 512 on have one of their own. */
     private static int many(WeightFormat format) {
-        return format instanceof GroupFormat ? DEPTH : Math.min(Lanes.STEPS, 2 * DEPTH) + DEPTH;
+        return format instanceof GroupFormat ? DEPTH : 3 * DEPTH;
     }
 
     private static Stream<Consumer<JavaKernels>> rest(Arena arena) {
@@ -217,7 +228,7 @@ final class WarmUp {
         NormRule rule = new NormRule(new float[SAMPLE], y, 1e-5f, true);
         DeltaRule delta = new DeltaRule(data, 0, DEPTH, DeltaRule.COLUMNS, true, in, in, in, in, in, out);
         return Stream.of(
-                set -> set.reductions().addProduct(PanelFormat.F32, data, 0, DEPTH, in, out, 0, Panels.WIDTH),
+                set -> set.reductions().addWeightedRows(PanelFormat.F32, data, 0, DEPTH, in, out, 0, Panels.WIDTH),
                 set -> set.reductions().norm(rule, x, 0, y, 0),
                 set -> set.recurrences().delta(delta),
                 set -> set.products().round(Rows.of(x, SAMPLE, 1), rounded, 0),

@@ -1,4 +1,4 @@
-package dev.causal4j.kernel;
+package dev.causal4j.kernel.choice;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -6,9 +6,16 @@ import com.sun.management.ThreadMXBean;
 import dev.causal4j.JavaProcess;
 import dev.causal4j.Whole;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.GroupFormat.Scales;
-import dev.causal4j.kernel.WarmUp.Loops;
-import dev.causal4j.kernel.WarmUp.Part;
+import dev.causal4j.kernel.JavaKernels;
+import dev.causal4j.kernel.PanelFormat;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.RoundedRows;
+import dev.causal4j.kernel.VectorWidth;
+import dev.causal4j.kernel.WeightFormat;
+import dev.causal4j.kernel.choice.WarmUp.Loops;
+import dev.causal4j.kernel.choice.WarmUp.Part;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

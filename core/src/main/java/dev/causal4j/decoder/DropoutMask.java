@@ -1,5 +1,7 @@
-package dev.causal4j.kernel;
+package dev.causal4j.decoder;
 
+import dev.causal4j.kernel.PhiloxBlocks;
+import dev.causal4j.kernel.choice.Kernels;
 import java.util.Objects;
 
 /**
@@ -11,11 +13,11 @@ import java.util.Objects;
  * @param seed the key
  * @param stream the random stream reserved for this mask
  */
-public record DropoutMask(double rate, long seed, long stream) {
+record DropoutMask(double rate, long seed, long stream) {
     private static final int WORDS = 4 * PhiloxBlocks.MOST;
 
     /** Applies the mask's numbers from {@code position} on to {@code x[offset .. offset + n)}. */
-    public void apply(float[] x, int offset, int n, long position) {
+    void apply(float[] x, int offset, int n, long position) {
         Objects.checkFromIndexSize(offset, n, x.length);
         if (rate == 0) {
             return;
