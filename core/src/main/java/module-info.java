@@ -1,4 +1,6 @@
-/** Causal language models in pure Java: generate, score, train, inspect. The arithmetic and file formats are internal. */
+/**
+ * Causal language models in pure Java: generate, score, train, inspect. The arithmetic and file formats are internal.
+ */
 @SuppressWarnings("module") // modules that are compiled later
 module dev.causal4j {
     requires transitive dev.causal4j.text;

@@ -13,11 +13,11 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Causal self-attention. A task is a {@link Tile} of queries; its scores are the scratch of the thread that runs it. All
- * threads share a tile of one token after a long context.
+ * Causal self-attention. A task is a {@link Tile} of queries; its scores are the scratch of the thread that runs it.
+ * All threads share a tile of one token after a long context.
  *
- * <p>The comments of forward and backward number its steps. {@link PagedAttention} has 6 to 10, {@link
- * AttentionBackward} goes back from 10 to 5.
+ * <p>Comments of forward and backward number the steps. {@link PagedAttention} has steps 6 to 10, {@link
+ * AttentionBackward} undoes 10 to 5.
  *
  * <pre>
  *    1  q k v g = x Wᵀ, g the gates of out
@@ -44,10 +44,10 @@ final class Attention implements Mixer {
     /** Context from which one token's attention is shared by all threads. */
     private static final int LONG = 16 * PagePool.POSITIONS;
 
-    /** Pages of a task of such a job: their keys are 0.1 MB and more. */
+    /** Pages of a task when threads share a tile: their keys are 0.1 MB and more. */
     private static final int PAGES = 4;
 
-    /** The parameters besides the projections; null for those that the layer does not have. */
+    /** The parameters besides the projections; null where the layer has none. */
     record Extras(
             @Nullable Rope rope,
             @Nullable Norm queryNorm,
@@ -66,8 +66,8 @@ final class Attention implements Mixer {
      * Queries of neighbouring positions and key heads.
      *
      * @param part the sequence among the wanted rows
-     * @param query number of the first query in the part
-     * @param row of the first query among all rows
+     * @param query the number of the first query in the part
+     * @param row the first query's number among all rows
      */
     private record Tile(Step.Part part, int query, int row, int count, int kvHead, int kvHeads) {
         int position() {
@@ -86,7 +86,7 @@ final class Attention implements Mixer {
     final float[] scales; // [headSize], all the same: short plain loops use no vectors
     private final AttentionConfig config;
     private final Extras extras;
-    private final Linear queryKeyValue; // [width, D]; without values that are keys
+    private final Linear queryKeyValue; // [width, D]; without values if these are the keys
     private final Linear out; // [D, queryWidth]
 
     Attention(int layer, AttentionConfig config, Linear queryKeyValue, Linear out, Extras extras) {
@@ -111,7 +111,7 @@ final class Attention implements Mixer {
         return config.keysOf() == AttentionConfig.OWN;
     }
 
-    /** The positions that the queries of some key heads see, and their sinks. */
+    /** The rule of some key heads' queries, with their sinks. */
     AttentionRule rule(int kvHead, int count) {
         float[] sinks = extras.sinks;
         float[] own = sinks == null ? null : Arrays.copyOfRange(sinks, kvHead * group, (kvHead + count) * group);
@@ -180,7 +180,7 @@ final class Attention implements Mixer {
                 rows(a.normed, d, step), rows(a.dProjected, width, step), rows(a.dNormed, d, step), gradients);
     }
 
-    /** 11: multiplies what the heads saw by the sigmoids of their gates, which lie behind the values. */
+    /** 11: multiplies the heads' results by the sigmoids of their gates, which follow the values in a row. */
     private void gate(Step wanted, Tape tape) {
         if (tape.keeps) {
             tape.attended = Activations.copied(tape.mixed, tape.attended, wanted.rows(), queryWidth);
@@ -192,7 +192,7 @@ final class Attention implements Mixer {
         });
     }
 
-    /** 11: with s = sigmoid(g), dg = dOut ∘ out ∘ (1 - s), where out is that after the gate; dOut = s ∘ dOut. */
+    /** 11: with s = sigmoid(g) and out after the gate, dg = dOut ∘ out ∘ (1 - s), then dOut = s ∘ dOut. */
     private void gateBackward(Step step, Tape tape, Activations a) {
         step.compute.each(step.rows(), row -> {
             int gates = (row + 1) * width - queryWidth;
@@ -228,7 +228,7 @@ final class Attention implements Mixer {
         return Rows.of(x, stride, step.rows());
     }
 
-    /** The projections to be normed and rotated: a copy if the backward of a norm reads them as they were. */
+    /** The projections to be normed and rotated: a copy if the backward of a norm reads the unnormed ones. */
     private float[] toPrepare(Step step, Tape tape) {
         if (!tape.keeps || extras.queryNorm == null) {
             return tape.projected;
@@ -250,7 +250,7 @@ final class Attention implements Mixer {
         }
     }
 
-    /** Multiplies some queries of a row, or their gradients, by the factor of its position. */
+    /** Multiplies some queries of a row, or their gradients, by the factor of the row's position. */
     private void scaleByPosition(float[] x, int from, int n, Step step, int row) {
         float factor = extras.rope == null ? 1 : extras.rope.queryFactor(step.position(row));
         for (int i = from; factor != 1 && i < from + n; i++) {
@@ -258,7 +258,9 @@ final class Attention implements Mixer {
         }
     }
 
-    /** Norms, rotates and scales the queries of some key heads of a row, and stores their keys and values in its cache. */
+    /**
+     * Norms, rotates and scales the queries of some key heads of a row, and stores their keys and values in its cache.
+     */
     private void prepare(float[] x, Step step, int row, int part, int count) {
         int queries = row * width + part * count * group * headSize;
         int n = count * group * headSize;
@@ -330,7 +332,10 @@ final class Attention implements Mixer {
         });
     }
 
-    /** Attention by all threads: they divide the pages of scores, the rows of weights and the columns of values. */
+    /**
+     * The attention of a tile by all threads, which divide the pages of scores, the rows of weights and the columns of
+     * values.
+     */
     private void together(Tile tile, Step wanted, float[] prepared, float[] results, Activations a) {
         Scores scores = a.scores.take();
         PagedAttention attention = attention(tile, wanted, prepared, scores);
@@ -338,13 +343,14 @@ final class Attention implements Mixer {
         wanted.compute.run(tasks, i -> attention.scores(i * PAGES, Math.min((i + 1) * PAGES, attention.count())));
         wanted.compute.run(heads, attention::weights);
         int parts = attention.parts();
-        int runs = Math.min(parts, wanted.compute.threads()); // of neighbouring columns: memory is read in long runs
+        // runs of neighbouring columns: memory is read in long runs
+        int runs = Math.min(parts, wanted.compute.threads());
         wanted.compute.run(runs, i -> attention.means(i * parts / runs, (i + 1) * parts / runs));
         take(tile, scores, results);
         a.scores.give(scores);
     }
 
-    /** The attention of a tile, whose queries it gathers. */
+    /** Gathers the queries of a tile for its attention. */
     private PagedAttention attention(Tile tile, Step wanted, float[] prepared, Scores scores) {
         int rows = tile.kvHeads * tile.count * group;
         AttentionRule rule = rule(tile.kvHead, tile.kvHeads);
@@ -369,7 +375,7 @@ final class Attention implements Mixer {
                 wanted.weighting(layer, heads, tile.kvHead * group, tile.part.first() + tile.query));
     }
 
-    /** Copies a tile's results to where they belong. */
+    /** Copies a tile's results to their rows. */
     private void take(Tile tile, Scores scores, float[] results) {
         int size = group * headSize;
         for (int i = 0; i < tile.kvHeads * tile.count; i++) {
@@ -379,7 +385,7 @@ final class Attention implements Mixer {
         }
     }
 
-    /** Adds what the layers that read these keys and values have computed of their gradients. */
+    /** Adds the gradients of these keys and values from other layers that read them. */
     private void addReaders(Step step, float[] dPrepared, Activations a) {
         float[] sums = a.takeKeys(layer);
         for (int row = 0; sums != null && row < step.rows(); row++) {

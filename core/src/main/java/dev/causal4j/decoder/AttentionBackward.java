@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The backward of {@link Attention} between its projections: the gradients of normed and rotated queries and keys, and
- * of values. Single use. Beside the forward's steps stand those that undo them, the last first; s are the scores, p the
- * weights, M the factors of dropout:
+ * of values. Single use. Beside each step of the forward are the lines that undo it, to be read from the last step to
+ * the first. s are the scores, p the weights, M the factors of dropout:
  *
  * <pre>
  *    5  q = scale q                dq = scale dq
@@ -27,11 +27,11 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>The weights are recomputed for 64 queries at a time, with the bits of the forward. Each number of dK and dV is one
- * chain over the heads of the group and their queries, each of dQ one over the keys. Columns beyond the head or the last
- * position are multiplied too; nothing reads the results.
+ * chain over the heads of the group and their queries, each number of dQ one chain over the keys. Columns past the head
+ * or the last position are multiplied, too; nothing reads the results.
  *
- * @param gradients [N, width], written: of the queries, and of the layer's own keys and values
- * @param keyGradients the same array; [N, 2 G n], written, where keys and values are another layer's
+ * @param gradients [N, width], written: the gradients by the queries, and by the layer's own keys and values
+ * @param keyGradients the same array; if keys and values are another layer's, [N, 2 G n], written
  * @param sinkGradients scratch: [parts, heads], zeros
  */
 record AttentionBackward(
@@ -81,8 +81,8 @@ record AttentionBackward(
         private final MemorySegment dValues; // [parts][T][64]
         private final float[] weights; // [64, T]
         private final float[] dScores; // [64, T]
-        private final float[] factors; // [T], dropout's factors of the weights of a query
-        private final float[] slopes; // [T], of the cap
+        private final float[] factors; // [T], dropout's factors for the weights of a query
+        private final float[] slopes; // [T], slopes of the cap
         private final float[] across; // weights or dScores [T, 64], in tiles
         private final float[] dQueries = new float[BLOCK * parts * WIDTH]; // [64, parts · 64]
 
@@ -141,7 +141,10 @@ record AttentionBackward(
             pack(both, keys, partBytes);
         }
 
-        /** A block of queries of one head: up to 9 again, then back from 10. Returns the gradient of its sink. */
+        /**
+         * A block of queries of one head: computes steps 6 to 9 again, then undoes 10 to 5. Returns the gradient of the
+         * sink.
+         */
         private float queries(Step.Part part, int kvHead, int head, int from, AttentionRule rule, float sink) {
             int first = part.first() + from;
             int count = Math.min(BLOCK, part.count() - from);
@@ -156,9 +159,9 @@ record AttentionBackward(
             Pages pages = part.cache().pages(attention.layer, kvHead, 1, headSize);
             PagedAttention.Weighting dropout = step.weighting(attention.layer, attention.heads, head, first);
 
-            pages.scores(q, 0, seen, m); // 6: s = q · k    [64, T], in the place of m
+            pages.scores(q, 0, seen, m); // 6: s = q · k    [64, T], where m will be
             Panels v = new Panels(values, 0, valueBytes, Panels.needed(seen), headSize);
-            Kernels.multiply(v, dOut, ds); // 10: dm = v · dOut    [64, T], in the place of ds
+            Kernels.multiply(v, dOut, ds); // 10: dm = v · dOut    [64, T], where ds will be
             float dSink = 0;
             for (int r = 0; r < count; r++) { // 7, 8, 9: m    9, 8, 7: ds
                 dSink += scores(m, r, from + r, delta(out, dOut, r), rule, sink, dropout);
@@ -223,7 +226,7 @@ record AttentionBackward(
             return sum;
         }
 
-        /** sums[s] += numbers[r][s] · x[r] for all positions s that are seen, in the order of r. */
+        /** sums[s] += numbers[r][s] · x[r] for all seen positions s, in the order of r. */
         private void addAcross(Rows x, int seen, MemorySegment panel, Rows numbers, MemorySegment sums) {
             pack(x, panel, blockBytes);
             RowTiles tiles = RowTiles.in(across, seen, x.count());

@@ -7,10 +7,10 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One block: a mixer, which looks at other positions, and a feed-forward layer, each with norms, added to the residual
- * stream.
+ * One block: a mixer, which reads other positions, and a feed-forward layer. Both have norms and are added to the
+ * residual stream.
  *
- * @param norms places of the norms, all of the same kind
+ * @param norms the places of the norms; all norms are of one kind
  * @param residualScale factor of both outputs before they are added
  */
 public record BlockConfig(
@@ -59,24 +59,24 @@ public record BlockConfig(
         }
     }
 
-    /** The layer that looks at other positions. */
+    /** The layer that reads other positions. */
     public sealed interface MixerConfig {
-        /** Numbers that it keeps of a sequence, whatever its length, as float32; 0 if it keeps keys and values. */
+        /** Floats of its state, whatever the length of the sequence; 0 if it keeps keys and values. */
         default int stateSize() {
             return 0;
         }
 
-        /** Inputs of an output of its convolution over positions; 0 if it has none. */
+        /** How many inputs an output of its convolution over positions has; 0 without a convolution. */
         default int kernel() {
             return 0;
         }
 
         /**
-         * A short convolution between gates (LFM 2): with (B, C, u) = in(x), out(C ∘ conv(B ∘ u)). Its state is the last
-         * inputs of the convolution.
+         * A short convolution between gates (LFM 2): with (B, C, u) = in(x), out(C ∘ conv(B ∘ u)). Its state is the
+         * last inputs of the convolution.
          *
          * @param channels D
-         * @param kernel inputs of an output, its own position's the last
+         * @param kernel how many inputs an output has; the last is its own position's
          * @param bias whether its linear layers and the convolution have biases
          */
         record ShortConv(int channels, int kernel, boolean bias) implements MixerConfig {
@@ -94,12 +94,12 @@ public record BlockConfig(
          * @param keySize numbers of a query and a key
          * @param valueSize numbers of a value
          * @param kernel inputs of an output of the convolution
-         * @param interleaved whether the value heads that read a key head lie keyHeads apart, as in GGUF files, not side by
-         *     side
+         * @param interleaved whether the value heads that read a key head are keyHeads apart, as in GGUF files, not
+         *     side by side
          */
         record GatedDelta(int keyHeads, int valueHeads, int keySize, int valueSize, int kernel, boolean interleaved)
                 implements MixerConfig {
-            /** This one with the value heads of a key head apart. */
+            /** This delta net with the value heads of a key head apart. */
             public GatedDelta asInterleaved() {
                 boolean differs = keyHeads > 1 && keyHeads < valueHeads;
                 return new GatedDelta(keyHeads, valueHeads, keySize, valueSize, kernel, differs);
@@ -139,17 +139,17 @@ public record BlockConfig(
         }
 
         /**
-         * A state space layer, Mamba 2 (Dao and Gu 2024): a convolution over inputs x, B and C, then S [depth, headSize] of each
-         * head moves by S = exp(A dt) S + B (dt x)ᵀ and gives Sᵀ C + D x.
+         * A state space layer, Mamba 2 (Dao and Gu 2024): a convolution over inputs x, B and C, then S [depth,
+         * headSize] of each head moves by S = exp(A dt) S + B (dt x)ᵀ and gives Sᵀ C + D x.
          *
          * @param headSize numbers of x
-         * @param groups of heads, which share B and C
+         * @param groups groups of heads; the heads of a group share B and C
          * @param depth numbers of B and C
          * @param kernel inputs of an output of the convolution
          * @param kernelBias whether the convolution has a bias
          * @param bias whether the linear layers have biases
-         * @param shortest dt is at least this
-         * @param longest dt is at most this
+         * @param shortest the lower limit of dt
+         * @param longest the upper limit of dt
          */
         record StateSpace(
                 int heads,
@@ -186,15 +186,15 @@ public record BlockConfig(
      * Causal self-attention.
      *
      * @param heads H
-     * @param kvHeads G; consecutive groups of H / G queries share a key head
+     * @param kvHeads G; H / G consecutive query heads share a key head
      * @param headSize n
      * @param scale factor of q · k
      * @param softCap c of c · tanh(score / c), before the mask; 0 for none
      * @param window positions a token sees, itself included; 0 for all
      * @param rope rotation of queries and keys; null for none
      * @param sinks whether each head has a learned logit that joins the softmax with value zero
-     * @param gated whether each head's output is multiplied by the sigmoid of a gate, which is projected beside its query
-     * @param keysOf the layer below whose keys and values this one reads; {@link #OWN} for its own
+     * @param gated whether each head's output is multiplied by the sigmoid of a gate, projected together with its query
+     * @param keysOf the lower layer whose keys and values this one reads; {@link #OWN} for its own
      */
     public record AttentionConfig(
             int heads,
@@ -212,10 +212,10 @@ public record BlockConfig(
             Values values,
             int keysOf)
             implements MixerConfig {
-        /** Keys and values are the layer's own. */
+        /** The layer reads its own keys and values. */
         public static final int OWN = -1;
 
-        /** Where values come from. */
+        /** The source of values. */
         public enum Values {
             /** A projection. */
             PROJECTED,
@@ -225,7 +225,7 @@ public record BlockConfig(
             KEYS
         }
 
-        /** Outputs of the projections that the layer has: of queries and their gates, then of keys, then of values. */
+        /** The outputs of the layer's projections: of queries and their gates, then of keys, then of values. */
         public List<Integer> projected() {
             int keys = kvHeads * headSize;
             List<Integer> all = List.of((gated ? 2 : 1) * heads * headSize, keys, keys);
@@ -236,7 +236,7 @@ public record BlockConfig(
         public enum QueryKeyNorm {
             /** Not at all. */
             NONE,
-            /** Each head by itself (Qwen 3, Gemma 3). */
+            /** Each head separately (Qwen 3, Gemma 3). */
             HEAD,
             /** All heads together (OLMo 2). */
             ALL
@@ -244,15 +244,15 @@ public record BlockConfig(
     }
 
     /**
-     * Rotary positions (Su et al. 2021): coordinate j below half the width pairs with j + width / 2 and turns by
+     * Rotary positions (Su et al. 2021): coordinates j and j + width / 2, for j below half the width, are rotated by
      * position · frequencies[j].
      *
-     * @param width coordinates of a head that are rotated; the others pass
+     * @param width coordinates of a head that are rotated; the others are unchanged
      * @param frequencies radians a position, width / 2 of them, after any scaling
      * @param gain factor of cosine and sine
      * @param longer frequencies of longer sequences
-     * @param growth b of the factor that queries get when they are turned, 1 + b ln(1 + floor(position / original)), see
-     *     Ministral 3; 0 for none
+     * @param growth b of the factor 1 + b ln(1 + floor(position / original)) that multiplies rotated queries (Ministral
+     *     3); 0 for none
      * @param original positions with the factor 1
      */
     public record RopeConfig(
@@ -261,17 +261,17 @@ public record BlockConfig(
             frequencies = List.copyOf(frequencies);
         }
 
-        /** Without a growth of queries. */
+        /** Rotary positions without growth of queries. */
         public RopeConfig(int width, List<Double> frequencies, float gain, Longer longer) {
             this(width, frequencies, gain, longer, 0, 0);
         }
 
-        /** The factor of queries. */
+        /** The factor that multiplies queries at a position. */
         float queryFactor(int position) {
             return growth == 0 ? 1 : (float) (1 + growth * StrictMath.log(1 + position / original));
         }
 
-        /** A length with the frequencies of this one: the shortest, or 0 for {@link #frequencies}. Makes no object. */
+        /** The shortest length with the frequencies of this one; 0 for {@link #frequencies}. Allocates nothing. */
         int longer(int length) {
             return switch (longer) {
                 case Longer.Same _ -> 0;
@@ -291,17 +291,17 @@ public record BlockConfig(
         }
 
         /**
-         * The formula that frequencies were made by, as files have it.
+         * The formula of the frequencies, as files have it.
          *
          * @param theta the base
          * @param scaling the {@code rope_type}: default, linear, dynamic, llama3, yarn or longrope
-         * @param factor of the scaling; 1 for default
-         * @param original positions of pretraining, before scaling; 0 if that does not need them
-         * @param fast turns within these positions of the first coordinate that yarn scales; 32 for other scalings
-         * @param slow turns of the last one that it scales in part; 1 for other scalings
+         * @param factor the factor of the scaling; 1 for default
+         * @param original positions of pretraining, before scaling; 0 if the scaling does not need them
+         * @param fast turns of the first coordinate that yarn scales, within these positions; 32 for other scalings
+         * @param slow turns of the last coordinate that yarn scales in part; 1 for other scalings
          */
         public record Formula(double theta, String scaling, double factor, int original, double fast, double slow) {
-            /** Without a band of yarn's own. */
+            /** A formula without yarn's band. */
             public Formula(double theta, String scaling, double factor, int original) {
                 this(theta, scaling, factor, original, 32, 1);
             }
@@ -309,7 +309,7 @@ public record BlockConfig(
 
         /** How frequencies change for sequences longer than in pretraining. */
         public sealed interface Longer {
-            /** Nothing. */
+            /** They do not change. */
             record Same() implements Longer {}
 
             /** Other frequencies for more than {@code above} tokens (LongRoPE, Ding et al. 2024). */
@@ -319,7 +319,7 @@ public record BlockConfig(
                 }
             }
 
-            /** A base that grows with the length beyond {@code above} tokens. */
+            /** A base that grows with the length above {@code above} tokens. */
             record Dynamic(int above, double theta, double factor) implements Longer {
                 private List<Double> frequencies(int width, int length) {
                     double growth = factor * length / above - (factor - 1);
@@ -334,10 +334,10 @@ public record BlockConfig(
 
     /** The layer after the mixer, applied to each token. */
     public sealed interface FeedForwardConfig {
-        /** The layer for all tokens, or one of several of the same shape. */
+        /** The dense layer, or one of several experts of the same shape. */
         Dense each();
 
-        /** The layers that a router chooses of; empty for none. */
+        /** The experts that a router chooses from; empty for none. */
         default Optional<Experts> experts() {
             return switch (this) {
                 case Dense _ -> Optional.empty();
@@ -347,13 +347,13 @@ public record BlockConfig(
             };
         }
 
-        /** The layer that a parameter of an expert belongs to, or another. */
+        /** The layer of a parameter: an expert, or the dense layer. */
         default Dense each(boolean ofExpert) {
             return ofExpert ? experts().map(Experts::each).orElseThrow() : each();
         }
 
         /**
-         * One layer for all tokens: down(act(up x)), or gated: down(act(gate x) · up x).
+         * A feed-forward layer for all tokens: down(act(up x)), or gated: down(act(gate x) · up x).
          *
          * @param bias whether its linear layers have biases
          */
@@ -369,15 +369,15 @@ public record BlockConfig(
          * Several layers; a router chooses some for each token.
          *
          * @param count experts
-         * @param chosen experts a token goes to
+         * @param chosen how many experts a token has
          */
         record Experts(int count, int chosen, Dense each, Routing routing, boolean routerBias)
                 implements FeedForwardConfig {}
 
         /**
-         * Experts and a layer for all tokens, added.
+         * Experts beside a dense layer for all tokens; their outputs are added.
          *
-         * @param gated whether the layer for all is multiplied by a sigmoid of the token (Qwen 3.5)
+         * @param gated whether the dense layer's output is multiplied by a sigmoid of the token (Qwen 3.5)
          */
         record Shared(Experts routed, Dense shared, boolean gated) implements FeedForwardConfig {
             @Override
@@ -387,7 +387,7 @@ public record BlockConfig(
         }
 
         /**
-         * A dense layer and experts side by side, each with a norm behind it (Gemma 4). Experts and router read the stream
+         * A dense layer and experts side by side, with a norm after each (Gemma 4). Experts and router read the stream
          * through norms of their own, and each expert's output has a factor.
          */
         record Beside(Dense each, Experts routed) implements FeedForwardConfig {}
@@ -396,15 +396,16 @@ public record BlockConfig(
          * The weights of the chosen experts.
          *
          * @param sigmoid whether an expert's score is the sigmoid of its logit, else the softmax over all
-         * @param sumsToOne whether the weights are the chosen scores over their sum; of sigmoids, over it and 1e-6
-         * @param choiceBias whether the experts are chosen by their scores and a bias, which has no gradient
-         * @param factor of the weights
+         * @param sumsToOne whether the weights are the chosen scores divided by their sum, or for sigmoids by their sum
+         *     + 1e-6
+         * @param choiceBias whether a bias, which has no gradient, is added to the scores that choose the experts
+         * @param factor multiplies the weights
          */
         record Routing(boolean sigmoid, boolean sumsToOne, boolean choiceBias, float factor) {
             /** The softmax over the chosen logits. */
             public static final Routing SOFTMAX_OF_CHOSEN = new Routing(false, true, false, 1);
 
-            /** The softmax over all logits, not made to sum to 1 again. */
+            /** The softmax over all logits, not renormalised. */
             public static final Routing SOFTMAX_OF_ALL = new Routing(false, false, false, 1);
         }
     }

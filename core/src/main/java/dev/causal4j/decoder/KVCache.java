@@ -12,39 +12,40 @@ import org.jspecify.annotations.Nullable;
  * Keys and values of one sequence, and the state of its recurrent layers. Not thread-safe, except that a forward writes
  * different positions, heads or parts of the state from several threads.
  *
- * <p>It takes pages from a {@link PagePool} as it grows and gives them back when they fall out of their layers' window,
- * or when it is cut or closed. Copies share pages until one of them writes. The {@linkplain RecurrentState state} of
- * recurrent layers comes with the first page and goes with it; a copy has its own, since every step writes all of it.
+ * <p>It takes pages from a {@link PagePool} as it grows, and returns them when they fall out of their layers' window,
+ * or when it is truncated or closed. Copies share pages until one of them writes. The {@linkplain RecurrentState state}
+ * of recurrent layers is taken and returned with the first page. A copy has a state of its own, since every step writes
+ * all of it.
  */
 public final class KVCache implements AutoCloseable {
     private static final int POSITIONS = PagePool.POSITIONS;
 
-    /** Positions beyond a window for which pages are reserved: the most that one forward may add. */
+    /** Positions for which pages are reserved beside a window: the most that one forward may add. */
     public static final int STEP = 512;
 
-    /** Most positions that recurrent layers can take back: a token and 16 guesses. */
+    /** Most positions that recurrent layers can undo: a token and 16 guesses. */
     public static final int REPLAYED = 17;
 
     /**
      * Keys and values of all sequences of a decoder.
      *
      * @param dtype f32, or bf16 to round them to it
-     * @param bytes how many there can be; enough for one full context in any case
+     * @param bytes the most bytes; enough for one full context in any case
      */
     public record Options(DType dtype, long bytes) {}
 
     private static final MemorySegment NONE = MemorySegment.NULL;
 
     private final PagePool pool;
-    private final MemorySegment[][] pages; // [kind][page]; NONE where none is held
+    private final MemorySegment[][] pages; // [kind][page]; NONE for no page
     private final int[] firsts; // [kind], the first page that is held
     private int count; // pages taken of each kind
     private final RecurrentState state;
-    boolean replays; // a pass over the next positions moves states alone, by what is kept
+    boolean replays; // a pass over the next positions moves states alone, by the recorded inputs
     private long promised; // bytes
     private int reserved; // positions
     private boolean reserves;
-    private boolean begun; // something was computed
+    private boolean begun; // whether something was computed
     private int length;
     private int capacity;
     private boolean closed;
@@ -63,15 +64,16 @@ public final class KVCache implements AutoCloseable {
     }
 
     /**
-     * Declares the length of the sequence, on which some rotary positions depend; the context's unless declared. Nothing
-     * changes once something was computed.
+     * Declares the length of the sequence, on which some rotary positions depend; by default it is the context's. Has
+     * no effect once something was computed.
      */
     public void declare(int positions) {
         capacity = begun ? capacity : positions;
     }
 
     /**
-     * Declares a length and reserves its pages, so that the cache can grow to it whatever other caches take meanwhile.
+     * Declares a length and reserves its pages, so that the cache can grow to this length whatever other caches take
+     * meanwhile.
      *
      * @return false if there are too few free pages; then none is reserved
      */
@@ -83,7 +85,7 @@ public final class KVCache implements AutoCloseable {
     /**
      * Reserves the pages of the first {@code positions}; closing the cache returns unused ones.
      *
-     * @param shares whether others may keep its pages: then those that fall out of a window free nothing
+     * @param shares whether others may keep its pages: then pages that fall out of a window free nothing
      * @return false if there are too few free pages; then none is reserved
      */
     public boolean reserve(int positions, boolean shares) {
@@ -110,7 +112,7 @@ public final class KVCache implements AutoCloseable {
         return kept;
     }
 
-    /** Gives all pages back, used and reserved ones. The cache is empty and can be used again. */
+    /** Returns all pages, used and reserved ones. The cache is then empty and can be used again. */
     public void release() {
         truncate(0);
         pool.promise(-promised);
@@ -118,16 +120,16 @@ public final class KVCache implements AutoCloseable {
         begun = false;
     }
 
-    /** The most tokens it was declared for. */
+    /** The most tokens that were declared. */
     int capacity() {
         return capacity;
     }
 
-    /** A copy that shares pages until one of both writes, for several continuations of one prompt. */
+    /** A copy that shares pages until one of the two writes, for several continuations of one prompt. */
     public KVCache copy() {
         reserved = 0; // the next write takes a page that was shared
         KVCache copy = new KVCache(pool);
-        copy.state.copy(state); // the only step that may fail
+        copy.state.copy(state); // only this may fail
         for (int k = 0; k < pages.length; k++) {
             copy.firsts[k] = firsts[k];
             copy.pages[k] = Arrays.copyOf(pages[k], count);
@@ -140,10 +142,13 @@ public final class KVCache implements AutoCloseable {
         return copy;
     }
 
-    /** Pages of keys and values, one of each kind of layers; it keeps them until it is {@linkplain PagePool#release released}. */
+    /**
+     * Pages of keys and values, one for each kind of layers, held until they are {@linkplain PagePool#release
+     * released}.
+     */
     public record Page(List<MemorySegment> ofKinds) {}
 
-    /** A page for other caches, which this one must still hold and no longer write to. */
+    /** A page for other caches. This cache must still hold it, and must no longer write to it. */
     public Page share(int page) {
         List<MemorySegment> ofKinds =
                 Arrays.stream(pages).map(kind -> kind[page]).toList();
@@ -151,19 +156,19 @@ public final class KVCache implements AutoCloseable {
         return new Page(ofKinds);
     }
 
-    /** The state of recurrent layers after a position; kept until it is {@linkplain PagePool#release released}. */
+    /** The state of recurrent layers after a position, held until it is {@linkplain PagePool#release released}. */
     public record Snapshot(MemorySegment memory) {}
 
-    /** A copy of the state after the last position; null if there is no room for it, or no recurrent layer. */
+    /** A copy of the state after the last position; null if there is no room for it or no recurrent layer. */
     public @Nullable Snapshot snapshot() {
         return state.snapshot();
     }
 
     /**
-     * Keeps the state after the last position until the next cut, which may then be at any position from here on: the
-     * layers move it again. More than {@value #REPLAYED} positions end it.
+     * Keeps the state after the last position until the next {@link #truncate}, which may then be at any position from
+     * here on: the layers move the kept state again. It is dropped after more than {@value #REPLAYED} positions.
      *
-     * @return false if there is no room for a copy, or nothing cached; true without recurrent layers
+     * @return false if there is no room for a copy or nothing is cached; true without recurrent layers
      */
     public boolean keepState() {
         return state.keep(length) || pool.state.bytes == 0;
@@ -177,8 +182,8 @@ public final class KVCache implements AutoCloseable {
     }
 
     /**
-     * Begins an empty cache as {@link #adopt(List, int)} does, with the state after the last of the positions, for which
-     * room was {@linkplain #reserveState reserved}.
+     * Fills an empty cache as {@link #adopt(List, int)} does, also with the state after the last position. Room for the
+     * state was {@linkplain #reserveState reserved}.
      */
     public void adopt(List<Page> filled, int positions, Snapshot snapshot) {
         state.begin(take(pool.state).copyFrom(snapshot.memory));
@@ -186,9 +191,9 @@ public final class KVCache implements AutoCloseable {
     }
 
     /**
-     * Begins an empty cache with pages that others of its length's rotary positions have filled.
+     * Fills an empty cache with pages of other caches, whose rotary positions are of the same length.
      *
-     * @param positions that it takes from them, the last page perhaps in part
+     * @param positions how many positions it takes from them, from the last page perhaps a part
      */
     public void adopt(List<Page> filled, int positions) {
         length = positions;
@@ -203,11 +208,11 @@ public final class KVCache implements AutoCloseable {
     }
 
     /**
-     * Forgets the positions from {@code length} on, so that the next tokens continue from there. Pages that were reserved
-     * stay reserved.
+     * Drops the positions from {@code length} on, so that the next tokens continue from there. Reserved pages stay
+     * reserved.
      *
-     * @throws IllegalArgumentException if so many are not cached, the next token would see positions that fell out of a
-     *     window, or recurrent layers had a state there that was not {@linkplain #keepState kept}
+     * @throws IllegalArgumentException if fewer are cached, the next token would see positions that fell out of a
+     *     window, or the state of recurrent layers there was not {@linkplain #keepState kept}
      */
     public void truncate(int length) {
         if (length < 0 || length > this.length) {
@@ -244,7 +249,7 @@ public final class KVCache implements AutoCloseable {
         }
     }
 
-    /** Goes back to the state that is kept, and from there to a position again. */
+    /** Restores the kept state, and moves it to a position again. */
     private void replay(int to) {
         int positions = to - state.earliest(length);
         length = state.goBack();
@@ -267,7 +272,7 @@ public final class KVCache implements AutoCloseable {
         }
     }
 
-    /** Gives all pages back. The cache cannot be used afterwards; closing it again does nothing. */
+    /** Returns all pages. The cache cannot be used afterwards; closing it again does nothing. */
     @Override
     public void close() {
         release();
@@ -308,7 +313,7 @@ public final class KVCache implements AutoCloseable {
         }
     }
 
-    /** Gives back what fell out of the window, copies a shared last page and takes pages up to {@code needed}. */
+    /** Returns pages that fell out of the window, copies a shared last page and takes pages up to {@code needed}. */
     private void prepare(int k, int needed) {
         int first = pool.kinds.get(k).first(length);
         for (; firsts[k] < first; firsts[k]++) {
@@ -330,7 +335,7 @@ public final class KVCache implements AutoCloseable {
         }
     }
 
-    /** Whether the pages that the next position goes to belong to another cache, too. */
+    /** Whether another cache shares the pages of the next position. */
     private boolean writesToShared() {
         int page = length / POSITIONS;
         return page < count && Arrays.stream(pages).anyMatch(kind -> pool.isShared(kind[page]));

@@ -49,8 +49,8 @@ public record Pages(PanelFormat format, MemorySegment[] memory, long keys, long 
     }
 
     /**
-     * The products of queries with the first head's keys: scores[r][t - from] = queries[r] · key t for the positions t from {@code from}
-     * to the end of the page of position {@code to - 1}.
+     * The products of queries with the first head's keys: scores[r][t - from] = queries[r] · key t, for positions t
+     * from {@code from} to the end of the page of position {@code to - 1}.
      *
      * @param queries rows of {@code headSize} numbers
      * @param from the first position of a page

@@ -7,9 +7,10 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The backward of {@link RecurrentHeads#move} for sequences that begin in the step. Beside the steps of a {@link
- * dev.causal4j.kernel.DeltaRule} stand those that undo them, the last first, from the last position to the first. S' is
- * the state before a position, dS begins as the gradient by the state after it:
+ * The backward of {@link RecurrentHeads#move} for sequences that begin in the step. Beside each step of a {@link
+ * dev.causal4j.kernel.DeltaRule} are the lines that undo it, to be read from the last step to the first, at each
+ * position from the last to the first. S' is the state before a position; dS begins as the gradient by the state after
+ * it:
  *
  * <pre>
  *   1  h = g S'               dg = ⟨dh, S'⟩        dS' = g dh
@@ -19,8 +20,8 @@ import java.util.List;
  *   5  y = Sᵀ q               dq = S dy            dS += q dyᵀ
  * </pre>
  *
- * <p>Without the correction there is no 2, and de is 0 in dk and dh. Each number is one chain. Each 64th state is kept;
- * the others are computed again.
+ * <p>Without the correction there is no step 2, and de is 0 in dk and dh. Each number is one chain. Each 64th state is
+ * kept; the others are computed again.
  *
  * @param active [N, width], queries, keys and values
  * @param gates [N, 2 value heads], rates and decays
@@ -30,10 +31,13 @@ import java.util.List;
  */
 record RecurrenceBackward(
         RecurrentHeads heads, float[] active, float[] gates, float[] dOut, float[] dActive, float[] dGates) {
-    /** Positions from a state that is kept to the next. */
+    /** Positions from one kept state to the next. */
     private static final int EACH = 64;
 
-    /** A task is a value head in a sequence. Those that read a key head then add to its gradients, in their order. */
+    /**
+     * A task is a value head in a sequence. The value heads that read one key head then add to its gradients, in their
+     * order.
+     */
     void run(Step step) {
         int each = heads.valueHeads();
         Head[] all = new Head[step.parts.size() * each];
@@ -58,7 +62,7 @@ record RecurrenceBackward(
         private final int head;
         private final int first; // row
         private final int count;
-        private final float[] dKeys; // [T, 2 n], of queries and keys
+        private final float[] dKeys; // [T, 2 n], the gradients of queries and keys
         private final float[] dState = new float[n * m];
         private final float[] known = new float[m]; // a
         private final float[] change = new float[m]; // d
@@ -78,7 +82,7 @@ record RecurrenceBackward(
             Kernels.add(dKeys, at + n, dActive, key(row), n);
         }
 
-        /** @param states room for those of {@link #EACH} positions and the one before */
+        /** @param states room for the states of {@link #EACH} positions and the state before them */
         void run(float[][] states) {
             List<float[]> kept = new ArrayList<>();
             float[] state = states[0];
@@ -137,7 +141,7 @@ record RecurrenceBackward(
             }
         }
 
-        /** Steps 1 to 4: the state after a row; it may be the one before. */
+        /** Steps 1 to 4: the state after a row; {@code after} may be {@code before}. */
         private void move(float[] before, float[] after, int row) {
             changes(before, row);
             for (int i = 0; i < n; i++) {

@@ -7,16 +7,16 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of a sequence's recurrent layers after its last position, and perhaps that after an earlier one with the
- * inputs that moved it since. Not thread-safe, except that a forward writes different layers and parts from several
- * threads. Its memory is the pool's until it {@linkplain #end ends}.
+ * The state of a sequence's recurrent layers after its last position. It may also keep the state after an earlier
+ * position, with the recorded inputs since then. Its memory is from the pool until it {@linkplain #end ends}. Not
+ * thread-safe, except that a forward writes different layers and parts from several threads.
  */
 final class RecurrentState {
     private static final MemorySegment NONE = MemorySegment.NULL;
 
     private final PagePool pool;
     private MemorySegment memory = NONE;
-    private boolean broken; // by a forward that failed
+    private boolean broken; // since a forward failed
     private MemorySegment kept = NONE; // inputs since an earlier position, then the state there
     private int keptAt; // that position
 
@@ -29,17 +29,17 @@ final class RecurrentState {
         return !memory.equals(NONE);
     }
 
-    /** Begins with memory of the pool, as it is. */
+    /** Begins with memory from the pool, which is not cleared. */
     void begin(MemorySegment taken) {
         memory = taken;
     }
 
-    /** Sets the state to that before the first position. A backward computes blocks again from there. */
+    /** Sets the state to zeros, as before the first position. A backward computes blocks again from there. */
     void clear() {
         memory.fill((byte) 0);
     }
 
-    /** Begins with a copy of another, without what that keeps. */
+    /** Begins with a copy of another state, without its kept one. */
     void copy(RecurrentState other) {
         if (other.isThere()) {
             memory = pool.take(pool.state, false).copyFrom(other.memory);
@@ -48,10 +48,10 @@ final class RecurrentState {
     }
 
     /**
-     * Gives its memory back.
+     * Returns its memory to the pool.
      *
      * @param promises whether its bytes stay promised
-     * @return whether they do
+     * @return whether they stay promised
      */
     boolean end(boolean promises) {
         boolean promised = pool.give(pool.state, memory, promises);
@@ -60,14 +60,17 @@ final class RecurrentState {
         return promised;
     }
 
-    /** A copy; null if there is no room for it, or no state. */
+    /** A copy; null if there is no room for it or no state. */
     @Nullable
     Snapshot snapshot() {
         boolean copies = isThere() && !broken && pool.promise(pool.state.bytes);
         return copies ? new Snapshot(pool.take(pool.state, true).copyFrom(memory)) : null;
     }
 
-    /** Keeps the state, which is that after this many positions; false if there is no room for a copy, or no state. */
+    /**
+     * Keeps a copy of the state, which is after this many positions. Returns false if there is no room for a copy or no
+     * state.
+     */
     boolean keep(int position) {
         boolean isNew = kept.equals(NONE);
         boolean keeps = !broken && isThere() && (!isNew || pool.promise(pool.kept.bytes));
@@ -83,7 +86,7 @@ final class RecurrentState {
         return kept.asSlice(kept.byteSize() - pool.state.bytes);
     }
 
-    /** Keeps nothing any more. */
+    /** Drops the kept state. */
     void forget() {
         if (!kept.equals(NONE)) {
             pool.give(pool.kept, kept, false);
@@ -91,18 +94,21 @@ final class RecurrentState {
         }
     }
 
-    /** The first position that it can go back to, from this one. */
+    /** The first position to which it can go back from this one. */
     int earliest(int position) {
         return kept.equals(NONE) ? position : keptAt;
     }
 
-    /** Goes back to what is kept, and returns its position. */
+    /** Restores the kept state and returns its position. */
     int goBack() {
         memory.copyFrom(keptState());
         return keptAt;
     }
 
-    /** Checks that so many tokens can follow this many positions, and keeps nothing that they outgrow. */
+    /**
+     * Checks that the state after {@code position} positions is valid. Drops the kept state if {@code tokens} more
+     * positions are too many to record.
+     */
     void prepare(int position, int tokens) {
         if (broken && position > 0) {
             throw new IllegalStateException("cache: expected the state of " + position
@@ -114,15 +120,15 @@ final class RecurrentState {
     }
 
     /**
-     * A layer's part, numbers of {@link Panels#FLOAT}: that after the last position before a forward, which leaves the one
-     * after its own last row there.
+     * A layer's part of the state, numbers of {@link Panels#FLOAT}. A forward reads the state before its first row
+     * there, and writes the state after its last row.
      */
     MemorySegment of(int layer) {
         broken = true; // until it is complete
         return pool.state(memory, layer);
     }
 
-    /** Every layer has moved its part. */
+    /** Called when every layer has moved its part. */
     void complete() {
         broken = false;
     }
@@ -130,10 +136,10 @@ final class RecurrentState {
     /**
      * Records the inputs of a layer's recurrence at the next positions, if an earlier state is kept.
      *
-     * @param position of the first row
+     * @param position the position of the first row
      * @param x [T, width]
-     * @param at how many numbers of a position come before them
-     * @param replays whether x gets what was recorded
+     * @param at how many recorded numbers of a position are before x's
+     * @param replays whether to read the recorded numbers into x instead
      */
     void record(int layer, int position, Rows x, int at, int width, boolean replays) {
         for (int t = 0; t < x.count() && !kept.equals(NONE); t++) {

@@ -12,29 +12,30 @@ import org.jspecify.annotations.Nullable;
  * The storage of a panel of 64 outputs whose weights are codes of 4 or 8 bits with a scale, and perhaps a minimum, for
  * each output and group of inputs: weight = code · scale + minimum. Immutable.
  *
- * <p>A panel is its groups in order, each the numbers of 64 outputs and then their codes: one stream. Four inputs of an
- * output are a word. Codes of 8 bits are {@code [group / 4][64 outputs][4 inputs]} bytes, stored with 128 added; of 4 bits
- * {@code [group / 4][32][4]}, output j in the low half of a byte and j + 32 in the high half, signed ones with 8 added.
+ * <p>A panel is its groups in order, each with the scales and minimums of 64 outputs, then their codes, in one stream.
+ * The codes of four inputs of an output are a word. Codes of 8 bits are {@code [group / 4][64 outputs][4 inputs]}
+ * bytes, stored with 128 added. Codes of 4 bits are {@code [group / 4][32][4]} bytes, output j in the low half of a
+ * byte and j + 32 in the high half; signed codes are stored with 8 added.
  *
- * <p>Inputs are rounded to whole numbers q with a scale s ({@link RoundedRows}), and a product is, for its groups in order
- * from y = +0: y = fma(D, w · s, y), then with minimums y = fma(n, s · X, y). D is the sum of q · code and X that of q: whole
- * numbers below 2^24, exact in any order, in ints and in f32.
+ * <p>Inputs are rounded to whole numbers q with a scale s ({@link RoundedRows}), and a product is, for its groups in
+ * order from y = +0: y = fma(D, w · s, y), then with minimums y = fma(n, s · X, y). D is the sum of q · code and X the
+ * sum of q: whole numbers below 2^24, exact in any order, in ints and in f32.
  *
- * @param bits of a code: 4 or 8
- * @param signed whether codes of 4 bits are -8 to 7, not 0 to 15; those of 8 bits are -128 to 127
+ * @param bits bits of a code: 4 or 8
+ * @param signed whether codes of 4 bits are -8 to 7, not 0 to 15; codes of 8 bits are always -128 to 127
  * @param group inputs of a group: 32 or 16
  * @param scales how scales and minimums are stored
  */
 public record GroupFormat(int bits, boolean signed, int group, boolean minimum, Scales scales) implements WeightFormat {
-    /** How the scales and minimums of a group are stored: 64 scales, then 64 minimums if there are any. */
+    /** How the scales and minimums of a group are stored: 64 scales, then 64 minimums if the format has some. */
     public enum Scales {
         /** In f16. */
         HALVES,
         /** In f32. */
         FLOATS,
         /**
-         * In two levels: w = d · sc and n = -(dmin · m), both exact in f32. Signed bytes sc and m lie with their group; before the
-         * first group of each {@value GroupFormat#BLOCK} inputs lie d and dmin in f16.
+         * In two levels: w = d · sc and n = -(dmin · m), both exact in f32. Signed bytes sc and m are in their group; d
+         * and dmin are in f16, before the first group of each {@value GroupFormat#BLOCK} inputs.
          */
         LEVELS
     }
@@ -75,13 +76,13 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return "int" + bits;
     }
 
-    /** For instance {@code INT4/32 MINIMUMS LEVELS}; {@link #all} has none that differs in its signs alone. */
+    /** For instance {@code INT4/32 MINIMUMS LEVELS}. No two formats in {@link #all} differ in their signs alone. */
     @Override
     public String toString() {
         return "INT" + bits + "/" + group + (minimum ? " MINIMUMS " : " ") + scales;
     }
 
-    /** Inputs are rounded by 32. */
+    /** Inputs are rounded in groups of 32. */
     @Override
     public int multiple() {
         return RoundedRows.GROUP;
@@ -92,7 +93,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return depth / group;
     }
 
-    /** How many scales a row has: one a group, then those of the upper level if there are two. */
+    /** How many scales a row has: one for each group, then the upper level's if there are two levels. */
     int scales(int depth) {
         return groups(depth) + (scales == Scales.LEVELS ? Math.ceilDiv(depth, BLOCK) : 0);
     }
@@ -142,7 +143,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return (long) Math.ceilDiv(depth, BLOCK) * headBytes() + (long) groups(depth) * groupBytes();
     }
 
-    /** The number that stored codes are greater by. */
+    /** The number that is added to stored codes. */
     int zero() {
         return bits == 8 ? 128 : signed ? 8 : 0;
     }
@@ -203,7 +204,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return y;
     }
 
-    /** An output with one more group: y = fma(D, w · s, y), then fma(n, s · X, y) if there are minimums. */
+    /** Adds a group to an output: y = fma(D, w · s, y), then fma(n, s · X, y) if there are minimums. */
     float add(float y, int dot, float scale, float least, float s, int sum) {
         float scaled = Math.fma(dot, scale * s, y);
         return minimum ? Math.fma(least, s * sum, scaled) : scaled;
@@ -239,7 +240,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         });
     }
 
-    /** Copies a group: codes [group, 64], scales, and minimums if there are any. */
+    /** Copies a group: codes [group, 64], scales, and minimums if the format has some. */
     void group(MemorySegment m, long panel, int g, float[] codes, float[] scales, float[] minimums) {
         int[] words = m.asSlice(panel + codesAt(g), codesBytes()).toArray(Panels.INT);
         int held = bits == 8 ? WIDTH : WIDTH / 2; // words of four inputs
@@ -277,8 +278,8 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     @FunctionalInterface
     public interface Codes {
         /**
-         * Fills the codes of a row, one for each input, and its scales and minimums, one for each group; in two levels sc and m
-         * for each group, then d and dmin for each 256 inputs.
+         * Fills the codes of a row, one for each input, and its scales and minimums, one for each group. With two
+         * levels these are sc and m for each group, then d and dmin for each 256 inputs.
          */
         void row(int row, byte[] codes, float[] scales, float[] minimums);
 
@@ -291,12 +292,12 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     /**
      * A row in blocks of a GGUF file, for kernels that pack them.
      *
-     * @param type their number in the file
+     * @param type the number of their type in the file
      * @param decoder reads rows of the type
      */
     public record Blocks(int type, MemorySegment data, Decoder decoder) {}
 
-    /** Reads a row in blocks as {@link Codes#row} gives it. */
+    /** Reads a row in blocks, see {@link Codes#row}. */
     @FunctionalInterface
     public interface Decoder {
         /** Fills as many codes as there are, and scales and minimums in the format's groups. */

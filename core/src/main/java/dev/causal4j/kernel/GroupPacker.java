@@ -8,12 +8,14 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 
-/** Packs codes, scales and minimums of rows to panels, in reused memory. Not thread-safe. */
+/** Packs codes, scales and minimums of rows into panels, in reused memory. Not thread-safe. */
 public final class GroupPacker {
     /** Packs rows in blocks, see {@link Products#pack}. */
     @FunctionalInterface
     public interface OfBlocks {
-        /** Adds a row to output j of a panel, which has zeros there; false if it does not. */
+        /**
+         * Adds a row as output j of a panel, whose bytes for it are zeros. Returns false if it does not pack such rows.
+         */
         boolean pack(Blocks row, byte[] panel, int j);
     }
 
@@ -23,16 +25,16 @@ public final class GroupPacker {
     private final int depth;
     private final OfBlocks provided;
     private final byte[] row;
-    private final float[] scales; // of a row, exact in the format
+    private final float[] scales; // the scales of a row, exact in the format
     private final float[] minimums;
     private final byte[] panel;
 
-    /** Packs all in Java. */
+    /** Packs all rows in Java. */
     public GroupPacker(GroupFormat format, int depth) {
         this(format, depth, (_, _, _) -> false);
     }
 
-    /** Packs in Java what the other does not. */
+    /** Packs rows in Java that {@code provided} does not pack. */
     public GroupPacker(GroupFormat format, int depth, OfBlocks provided) {
         this.format = format;
         this.depth = depth;
@@ -65,7 +67,7 @@ public final class GroupPacker {
         return panel;
     }
 
-    /** Puts a row in blocks to output j, which has zeros; false if a scale is not finite. */
+    /** Puts a row in blocks as output j, whose bytes are zeros. Returns false if a scale is not finite. */
     public boolean put(Blocks blocks, int j) {
         blocks.decoder().decode(blocks.data(), row, scales, minimums);
         try {

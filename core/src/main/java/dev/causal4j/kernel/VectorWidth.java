@@ -15,8 +15,8 @@ public final class VectorWidth {
     private VectorWidth() {}
 
     /**
-     * Bits of the vectors that kernels in Java have: 0 for plain Java, if the property says so, or if it says nothing and this
-     * JVM has or compiles none.
+     * Bits of the vectors of the kernels in Java. It is 0, for plain Java, if the property says so, or if it is absent
+     * and this JVM has no vectors or does not compile them.
      *
      * @throws IllegalStateException if the requested width exceeds the machine's
      */
@@ -34,7 +34,7 @@ public final class VectorWidth {
         return ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
     }
 
-    /** Other compilers leave each vector an object. HotSpot calls itself so where they are all that there is. */
+    /** Whether the JVM, by its {@code java.vm.info}, has C2: other compilers leave each vector an object. */
     public static boolean hasC2(String compilers) {
         return !compilers.contains("emulated-client") && !compilers.contains("interpreted");
     }

@@ -41,9 +41,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The files of a model, opened and checked without reading weights: each parameter is there with its shape and a
- * supported dtype, and no other tensor would change the model. Thread-safe. It holds the mapped files until it is
- * loaded ({@link Loading}) or closed.
+ * The files of a model, opened and checked without reading weights: each parameter exists with its shape and a
+ * supported dtype, and no other tensor would change the model. It holds the mapped files until it is loaded ({@link
+ * Loading}) or closed. Thread-safe.
  */
 public final class Checkpoint implements AutoCloseable {
     static final String CONFIG = "config.json";
@@ -54,7 +54,7 @@ public final class Checkpoint implements AutoCloseable {
     static final String APART = "they do not belong together";
 
     private final String name;
-    private final String subject; // in messages
+    private final String subject; // its name in messages
     private final Arena files;
     private final TensorStore store;
     private final FileLayout places;
@@ -98,7 +98,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private static Checkpoint openFolder(Path folder, Optional<String> given, Arena files) throws IOException {
-        // A vocabulary takes longer to read than all the rest.
+        // A vocabulary takes longer to read than everything else.
         Future<Optional<Tokenizer>> tokenizer = TextFiles.begin(() -> Tokenizer.load(folder));
         ModelConfig config = ModelConfig.read(folder.resolve(CONFIG));
         Path generation = folder.resolve(GenerationDefaults.FILE);
@@ -124,7 +124,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * Reads the tokenizer of a folder in Hugging Face layout, of a GGUF file or of a tokenizer.json, and nothing else.
+     * Reads only the tokenizer, of a folder in Hugging Face layout, of a GGUF file or of a tokenizer.json.
      *
      * @return empty if a folder has none
      * @throws FormatException if a file is malformed or not supported
@@ -137,7 +137,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * Reads the chat templates and special tokens of a folder in Hugging Face layout or a GGUF file, and nothing else.
+     * Reads only the chat templates and special tokens, of a folder in Hugging Face layout or a GGUF file.
      *
      * @throws FormatException if a file is damaged
      * @throws IOException if reading fails
@@ -163,7 +163,7 @@ public final class Checkpoint implements AutoCloseable {
         return new Checkpoint(name, name, said, said.family(), tensors, read, ChatTemplate.Source.NONE, files);
     }
 
-    /** Numbers are read only if embedding and head are both there and have to be compared. */
+    /** Reads numbers only if there are both embedding and head, and they must be compared. */
     private Checkpoint(
             String name,
             String subject,
@@ -210,7 +210,7 @@ public final class Checkpoint implements AutoCloseable {
         return new FormatException(subject, expected, got, remedy);
     }
 
-    /** The prefix with which there is an embedding, or anything where there is only a head. */
+    /** The prefix of names with which the embedding exists; if there is only a head, any prefix. */
     private String root(ModelConfig said) {
         Set<String> names = store.names();
         List<String> roots = places.names().roots();
@@ -245,8 +245,8 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * As Hugging Face transformers 5 ties: two equal tensors are tied when the configuration says so; two different
-     * ones are never tied. A converted checkpoint has decided it already.
+     * Whether the head is tied as in Hugging Face transformers 5: two equal tensors are tied if the configuration says
+     * so, different tensors never. In a converted checkpoint this is decided already.
      */
     private boolean isEqualHead(ModelConfig said) {
         if (layout != null) {
@@ -265,8 +265,8 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * Checks the unused tensors. One inside a block would change the model, so it is an error; of others, such as a
-     * second head, the family says whether they are an error or logged.
+     * Checks the unused tensors. A tensor inside a block would change the model, so it is an error. Others, such as a
+     * second head, are an error or logged, as the family decides.
      */
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
@@ -291,9 +291,9 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * Loads the model, once. Mapped weights then belong to the model; other files are closed.
+     * Loads the model, once. The model then owns mapped weights; other files are closed.
      *
-     * @throws FormatException if the weights are converted ones of another dtype, or the adapter is of another model
+     * @throws FormatException if the weights were converted to another dtype, or the adapter is of another model
      * @throws IOException if reading the adapter fails
      * @throws IllegalArgumentException if a weight to quantise is not finite
      * @throws IllegalStateException if the checkpoint was loaded or closed before
@@ -318,8 +318,8 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * Bytes of all parameters in memory, padding and scales included; not of tables that are only looked up. Those of
-     * converted weights are mapped, and shared by all processes that load them.
+     * Bytes of all parameters in memory, with padding and scales, without tables that are only looked up. Converted
+     * weights are mapped: all processes that load them share these bytes.
      *
      * @throws FormatException if the weights are converted ones of another dtype
      */
@@ -328,8 +328,9 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * The dtype {@link #load} would use: the requested one, or that of the panels, or the one of all matrices but a
-     * GGUF file's positions, which are f32. If they differ, the narrowest of quantised ones, or f32.
+     * The dtype that {@link #load} would use: the requested one, else the panels' dtype, else the common dtype of all
+     * matrices except a GGUF file's positions, which are f32. If matrices differ, it is the narrowest quantised dtype,
+     * or f32 without one.
      *
      * @throws FormatException if the weights are converted ones of another dtype
      */
@@ -337,7 +338,7 @@ public final class Checkpoint implements AutoCloseable {
         return Loading.dtype(this, options);
     }
 
-    /** The dtypes of all matrices but routers and a GGUF file's positions. */
+    /** The dtypes of all matrices except routers and a GGUF file's positions. */
     Set<DType> dtypes() {
         Set<Role> apart = isGguf() ? Set.of(Role.ROUTER, Role.POSITIONS) : Set.of(Role.ROUTER);
         return layout != null
@@ -353,13 +354,13 @@ public final class Checkpoint implements AutoCloseable {
         return stored.values().stream().anyMatch(StoredRows::isInBlocks);
     }
 
-    /** The layout of converted weights, which are used where they are mapped; else null. */
+    /** The layout of converted weights, whose mapped panels are used in place; null for other weights. */
     @Nullable
     PanelLayout layout() {
         return layout;
     }
 
-    /** The rows of a parameter as f32, with its adapter in them; for several threads, while this is open. */
+    /** The rows of a parameter in f32, with its adapter added. Thread-safe while the checkpoint is open. */
     Matrix.Source rows(ParameterSpec spec, Map<String, LowRank> adapters) {
         LowRank adapter = adapters.get(spec.name());
         return adapter == null ? rows(spec) : adapter.merged(rows(spec));
@@ -378,7 +379,7 @@ public final class Checkpoint implements AutoCloseable {
         return subject + ", tensors " + rows.origin().names() + ": ";
     }
 
-    /** A parameter as the files have it. */
+    /** A parameter as stored in the files. */
     StoredRows stored(ParameterSpec spec) {
         return Objects.requireNonNull(stored.get(spec), spec.name());
     }
@@ -388,7 +389,7 @@ public final class Checkpoint implements AutoCloseable {
         return places instanceof GgufFamily;
     }
 
-    /** Whether matrices may have formats that differ: in a GGUF file, or in panels of one. */
+    /** Whether matrices may differ in format, as in a GGUF file or in panels made from one. */
     boolean mayDiffer() {
         return isGguf() || (layout != null && !layout.formats().isEmpty());
     }
@@ -398,7 +399,7 @@ public final class Checkpoint implements AutoCloseable {
         return config;
     }
 
-    /** The tensors as the files have them, while this is open. */
+    /** The tensors as stored in the files, valid while the checkpoint is open. */
     @SuppressWarnings("exports") // the command line alone reads it
     public TensorStore tensors() {
         return store;
@@ -418,7 +419,7 @@ public final class Checkpoint implements AutoCloseable {
         return CausalLM.require(tokenizer());
     }
 
-    /** The chat templates and special tokens of its files; without any, they are empty. */
+    /** The chat templates and special tokens of its files; empty if there are none. */
     public ChatTemplate.Source templates() {
         return text.templates();
     }

@@ -23,17 +23,17 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * How the parameters of a checkpoint become those of a model. Thread-safe while the checkpoint is open.
+ * Makes a model's parameters from a checkpoint. Thread-safe while the checkpoint is open.
  *
- * @param dtype of matrices that do not keep what they are stored in
- * @param adapters that become part of matrices, by the names of these
+ * @param dtype the dtype of matrices that do not keep their stored format
+ * @param adapters adapters to add to matrices, by the names of the matrices
  */
 record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<String, LowRank> adapters) {
     /**
      * Reads the adapters that become part of the weights.
      *
-     * @param device of the adapters, which are not needed once the model is made
-     * @throws FormatException if the weights are converted ones of another dtype, or the adapter is of another model
+     * @param device has the memory of the adapters, which is not needed once the model is made
+     * @throws FormatException if the weights were converted to another dtype, or the adapter is of another model
      * @throws IOException if reading the adapter fails
      */
     static Loading of(Checkpoint checkpoint, LoadOptions options, Device device) throws IOException {
@@ -64,7 +64,7 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
         return wanted == null ? natural : wanted;
     }
 
-    /** Makes the model, which owns mapped files that it reads later. */
+    /** Makes the model. It owns mapped files if it reads them later. */
     CausalLM model(String name, TextFiles text) {
         Work work = Work.of(Work.Load::new);
         work.begin();
@@ -83,7 +83,7 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
         return checkpoint.config().specs();
     }
 
-    /** Whether matrices keep the formats they are stored in, as those of a GGUF file do unless a dtype is chosen. */
+    /** Whether matrices keep their stored formats: in a GGUF file they do unless a dtype is chosen. */
     private boolean asStored() {
         return options.dtype() == null && checkpoint.isGguf();
     }
@@ -124,7 +124,7 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
         }
     }
 
-    /** Bytes of all parameters in memory but tables. */
+    /** Bytes of all parameters in memory, without tables. */
     long weightBytes() {
         return specs().stream()
                 .filter(spec -> spec.role() != Role.TABLE)
@@ -159,8 +159,8 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
     }
 
     /**
-     * Loads all matrices, each on one thread: a thread zeroes the memory that it takes. All threads share a matrix that
-     * is larger than the share of a thread.
+     * Loads all matrices, each on one thread, since allocation zeroes memory on the thread. All threads share the work
+     * of a matrix that is larger than a thread's share.
      */
     private void loadAll(Compute compute, Function<ParameterSpec, Matrix> load, Map<ParameterSpec, Matrix> to) {
         long share = bytes(specs()) / compute.threads();

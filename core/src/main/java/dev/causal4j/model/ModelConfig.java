@@ -35,9 +35,9 @@ import java.util.stream.IntStream;
  * @param vocabularySize V
  * @param logitCap c of c · tanh(logit / c); 0 for none
  * @param tied whether the head's projection is the embedding
- * @param bos the id an empty prompt starts from, if there is one
+ * @param bos the id that an empty prompt starts from, if there is one
  * @param eos the ids that end a text; may be empty
- * @param generation how it generates by default, from another file
+ * @param generation the default options of generation, from another file
  */
 @SuppressWarnings("exports") // the decoder is for modules of ours
 public record ModelConfig(
@@ -98,7 +98,7 @@ public record ModelConfig(
         return of(Families.read(json));
     }
 
-    /** A bos or eos id outside the vocabulary is dropped. */
+    /** Drops a bos or eos id outside of the vocabulary. */
     static ModelConfig of(Architecture read) throws FormatException {
         return new ModelConfig(
                         read.family(),
@@ -130,14 +130,14 @@ public record ModelConfig(
     }
 
     /**
-     * The name of a parameter in its files, without the prefix that all names may have; its own if several tensors hold
-     * it.
+     * The name of a parameter in its files, without a common prefix; the parameter's own name if it is in several
+     * tensors.
      */
     public String label(ParameterSpec spec) {
         return origin(spec, "").label(spec);
     }
 
-    /** This configuration with the special ids that a file has, and other defaults of generation. */
+    /** This configuration with the special ids in a file, and with other defaults of generation. */
     private ModelConfig with(Json json, GenerationDefaults defaults) throws FormatException {
         OptionalInt first = known(json.integers("bos_token_id")).findFirst();
         Set<Integer> ends = known(json.integers("eos_token_id")).boxed().collect(Collectors.toSet());
@@ -165,8 +165,8 @@ public record ModelConfig(
     }
 
     /**
-     * Every parameter in the order of the forward, a tied matrix once: the one table that loading, saving, counting,
-     * initialising and training are made from.
+     * Every parameter in the order of the forward, a tied matrix once: the only table, used to load, save, count,
+     * initialise and train.
      */
     public List<ParameterSpec> specs() {
         return architecture().specs();
@@ -198,7 +198,7 @@ public record ModelConfig(
                 .sum();
     }
 
-    /** Bytes of all parameters in memory, padding and scales included; not of tables that are only looked up. */
+    /** Bytes of all parameters in memory, with padding and scales, without tables that are only looked up. */
     public long weightBytes(DType dtype) {
         return specs().stream()
                 .filter(spec -> spec.role() != Role.TABLE)
@@ -249,9 +249,7 @@ public record ModelConfig(
                 type, source, decoder, ropes, vocabularySize, logitCap, tied, otherBos, otherEos, generation);
     }
 
-    /**
-     * This configuration with the defaults of a {@code generation_config.json}; special ids that it has replace these.
-     */
+    /** This configuration with the defaults of a {@code generation_config.json}, whose special ids replace these. */
     ModelConfig withGeneration(Json json) throws FormatException {
         return with(json, GenerationDefaults.of(json));
     }

@@ -86,7 +86,10 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.clipNorm = value);
     }
 
-    /** The rates of dropout, 0 to below 1: of embeddings, of attention weights, and of what layers add to the residual stream. */
+    /**
+     * The rates of dropout, 0 to below 1: of embeddings, of attention weights, and of what layers add to the residual
+     * stream.
+     */
     public TrainingOptions withDropout(double embedding, double attention, double residual) {
         Dropout rates = Dropout.rates(embedding, attention, residual);
         return with(copy -> copy.dropout = rates);
@@ -136,7 +139,10 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.scope = value);
     }
 
-    /** Whether a forward keeps the inputs of blocks alone, and its backward computes the rest again: less memory, more time, equal bits. */
+    /**
+     * Whether a forward keeps the inputs of blocks alone, and its backward computes the rest again: less memory, more
+     * time, equal bits.
+     */
     public TrainingOptions withRecomputation(boolean value) {
         return with(copy -> copy.keep = value ? Activations.Keep.INPUTS : Activations.Keep.BLOCKS);
     }

@@ -6,7 +6,10 @@ import java.util.List;
 
 /** Chooses the kernels in Java: vectors if their module is present, unless the property sets another choice. */
 final class KernelChoice {
-    /** The choice, made once by a class that needs no other's static fields: whoever asks first, none waits for another. */
+    /**
+     * The choice, made once by a class that reads no static field of another: initialisations never wait for each
+     * other.
+     */
     private static final class Holder {
         static final JavaKernels CHOSEN = choose();
     }
@@ -19,7 +22,7 @@ final class KernelChoice {
 
     private KernelChoice() {}
 
-    /** Whether the property sets the kernels, which then run from the first call. */
+    /** Whether the property sets the kernels; these then run from the first call. */
     static boolean isForced() {
         return System.getProperty(VectorWidth.PROPERTY) != null;
     }
@@ -66,7 +69,7 @@ final class KernelChoice {
         return JavaKernels.scalar();
     }
 
-    /** Earlier releases of JDK 25 have a collector that may move pinned objects (JDK-8377811): corrupted data. */
+    /** The collector of earlier releases of JDK 25 may move pinned objects (JDK-8377811), which corrupts data. */
     static void requireJdk(Runtime.Version version) {
         if (version.feature() == 25 && version.interim() == 0 && version.update() < 3) {
             throw new IllegalStateException(
@@ -74,7 +77,7 @@ final class KernelChoice {
         }
     }
 
-    /** Without an instruction Math.fma takes microseconds (BigDecimal), with it nanoseconds, compiled or not. */
+    /** Math.fma takes microseconds (BigDecimal) without an instruction, and nanoseconds with it, compiled or not. */
     private static boolean multipliesAndAddsInHardware() {
         long fastest = Long.MAX_VALUE;
         float sum = 0;

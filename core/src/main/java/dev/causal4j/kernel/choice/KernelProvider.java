@@ -4,8 +4,8 @@ import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.Products;
 
 /**
- * Products that Java does not have, such as machine code: a service that {@link java.util.ServiceLoader} finds. They take
- * part only after they have shown the bits of {@link Products}, the specification, on this machine ({@link
+ * Products in other than Java, such as machine code: a service that {@link java.util.ServiceLoader} finds. They are
+ * used only after an exam on this machine has found the bits of {@link Products}, the specification ({@link
  * ProvidedKernels}). Thread-safe.
  */
 public interface KernelProvider {
@@ -19,8 +19,8 @@ public interface KernelProvider {
     boolean multiplies(GroupFormat format);
 
     /**
-     * Makes the products, once, if they are usable. An exception disables the provider. They round inputs, too, and multiply them by
-     * weights in groups; what they do not override is plain Java.
+     * Makes the products, once, if they are usable. An exception disables the provider. They round inputs, too, and
+     * multiply them by weights in groups; methods that they do not override are plain Java.
      */
     Products products();
 }

@@ -29,9 +29,10 @@ import java.util.concurrent.ConcurrentHashMap;
  * on its caller's thread (see {@link dev.causal4j.compute.Compute} for sharing work). Inputs and outputs must not
  * overlap, unless a method says otherwise.
  *
- * <p>The property {@value VectorWidth#PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256}, {@code vector512}, or
- * {@code vector} for the widest vectors of the machine, from the first call. If this JVM or machine does not have them,
- * every call fails. All have the same bits. Without the property products may be those of a {@link KernelProvider}.
+ * <p>The property {@value VectorWidth#PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256}, {@code
+ * vector512}, or {@code vector} for the widest vectors of the machine, from the first call. If this JVM or machine does
+ * not have them, every call fails. All have the same bits. Without the property a {@link KernelProvider} may compute
+ * products.
  */
 public final class Kernels {
     /** Room for tiles of rows. */
@@ -39,7 +40,9 @@ public final class Kernels {
 
     private static final JavaKernels JAVA = KernelChoice.java();
 
-    /** Found when weights in groups are there, in the background: the first use of a linker takes a tenth of a second. */
+    /**
+     * Found in the background, when a model has weights in groups: the first use of a linker takes a tenth of a second.
+     */
     private static final class Provided {
         static final CompletableFuture<ProvidedKernels> FOUND = KernelChoice.isForced()
                 ? CompletableFuture.completedFuture(ProvidedKernels.NONE)
@@ -53,14 +56,14 @@ public final class Kernels {
     private Kernels() {}
 
     /**
-     * The kernels in use: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}; before them those of
-     * a {@link KernelProvider} that is not refused and a plus sign.
+     * The kernels in use: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}, with the name of a
+     * {@link KernelProvider}, unless it is refused, and a plus sign before it.
      */
     public static String name() {
         return provided().nameOver(JAVA);
     }
 
-    /** The kernels of products by weights, which are those of a provider only if weights are in groups. */
+    /** The kernels of products by weights; a provider multiplies only by weights in groups. */
     public static String name(boolean inGroups) {
         return inGroups ? name() : JAVA.name();
     }
@@ -69,7 +72,7 @@ public final class Kernels {
         return Provided.FOUND.join();
     }
 
-    /** Packs rows for weights of a format. A provider may pack those in blocks. */
+    /** A packer of rows for weights of a format. A provider may pack rows in blocks. */
     public static GroupPacker packer(GroupFormat format, int depth) {
         return new GroupPacker(format, depth, (row, panel, j) -> provided().pack(format, depth, row, panel, j));
     }
@@ -78,7 +81,7 @@ public final class Kernels {
         return format instanceof GroupFormat groups && provided().multiplies(groups);
     }
 
-    /** Throws unless the kernels that the property sets are there. */
+    /** Throws unless this process has the kernels that the property sets. */
     public static void require() {
         Objects.requireNonNull(JAVA);
     }
@@ -96,30 +99,30 @@ public final class Kernels {
     }
 
     /**
-     * Begins to compile the vectors of a model with weights of a format in the background, those of a prompt's products first. A
+     * Starts to compile the vectors of a model with weights of a format in the background, a prompt's products first. A
      * format that a provider multiplies needs none.
      */
     public static void warmUp(WeightFormat format) {
         WARM_UP.start(isProvided(format) ? WarmUp.Loops.REST : new WarmUp.Loops(WarmUp.Part.MANY, format));
     }
 
-    /** The functions to call for n numbers, which are checked. */
+    /** Checks n numbers, and returns the functions to call for them. */
     private static Elementwise elementwise(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
         return WARM_UP.rest().elementwise();
     }
 
-    /** The sums to call for n numbers, which are checked. */
+    /** Checks n numbers, and returns the sums to call for them. */
     private static Reductions reductions(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
         return WARM_UP.rest().reductions();
     }
 
     /**
-     * y[r][64 p + j] = sum over k of x[r][k] · w[p][k][j], as one chain of fused multiply-adds in the order of k that starts
-     * at +0. Padding is computed too.
+     * y[r][64 p + j] = sum over k of x[r][k] · w[p][k][j], as one chain of fused multiply-adds in the order of k that
+     * starts at +0. Padding is computed, too.
      *
-     * @param w not in groups
+     * @param w panels without groups
      * @param x rows of {@code w.depth()} numbers
      * @param y as many rows, of {@code 64 * w.count()} numbers
      * @throws IndexOutOfBoundsException if a row or panel is not inside its memory
@@ -159,7 +162,7 @@ public final class Kernels {
     /**
      * Rounds a tile of inputs for products by weights of a format.
      *
-     * @param to room for as many rows as x has
+     * @param to has room for as many rows as x has
      */
     public static void round(GroupFormat format, Rows x, RoundedRows to, int tile) {
         x.check(to.depth());
@@ -227,8 +230,8 @@ public final class Kernels {
     }
 
     /**
-     * The product that attention adds to rows, see {@link Reductions#addWeightedRows}. Callers check the rows; {@code depth} steps
-     * from byte {@code at} on lie inside w.
+     * The product that attention adds to rows, see {@link Reductions#addWeightedRows}. Callers check the rows, and that
+     * {@code depth} steps from byte {@code at} on lie inside w.
      */
     public static void addWeightedRows(
             PanelFormat format, MemorySegment w, long at, int depth, Rows x, Rows y, int first, int n) {
@@ -245,8 +248,8 @@ public final class Kernels {
 
     /**
      * The gradient of a norm by its input, added: dx += (g - mean g - h · mean(g · h)) · s, where g = dy · gain, h = (x
-     * - m) · s, and mean g is left out of an RMS norm. x, dy and dx are the numbers from {@code offset} on. m and s are
-     * written to {@code moments[at]} and {@code moments[at + 1]}, for the gradients of gain and bias.
+     * - m) · s, without mean g in an RMS norm. x, dy and dx are the numbers from {@code offset} on. m and s are written
+     * to {@code moments[at]} and {@code moments[at + 1]}, for the gradients of gain and bias.
      */
     public static void normBackward(
             NormRule rule, float[] x, float[] dy, float[] dx, int offset, float[] moments, int at) {

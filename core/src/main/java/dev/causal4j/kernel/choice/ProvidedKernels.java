@@ -23,8 +23,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Kernels of a {@link KernelProvider}. It multiplies by weights of a format after it has shown the bits of the specification,
- * when the first such weights come; one wrong bit refuses it from then on. Thread-safe.
+ * Kernels of a {@link KernelProvider}. It multiplies by weights of a format after an exam, on the first such weights,
+ * has found the bits of the specification. One wrong bit disables it for the rest of the process. Thread-safe.
  */
 public final class ProvidedKernels {
     /** Nothing: Java multiplies by all weights. */
@@ -36,22 +36,28 @@ public final class ProvidedKernels {
     private static final int PANELS = 2;
     private static final int STRIDE = PANELS * Panels.WIDTH + 3;
 
-    /** Numbers of rows that are compared are 1 to this: all that a tile of 16 can leave to a loop, alone and after another. */
+    /**
+     * The exam compares products of 1 to this many rows: every height that a loop can get in a tile of 16, as the first
+     * tile and after another.
+     */
     private static final int ROWS = 27;
 
-    /** Inputs of the products that are compared: several groups of each format, and two of the upper of two levels. */
+    /** Inputs of the compared products: several groups of each format, and two blocks of the upper level. */
     private static final int DEPTH = 352;
 
     /** Inputs of a packed row: whole blocks of each type, few enough that random scales of some rows are all finite. */
     private static final int PACKED = 512;
 
-    /** Places of packed rows: the ends of both halves, which codes of 4 bits share bytes of. */
+    /** Outputs of packed rows: the ends of both halves, whose codes of 4 bits share bytes. */
     private static final int[] PLACES = {0, 31, 32, 63};
 
-    /** Service entries in turn that do not load until the search ends. */
+    /** How many service entries may fail to load before the search ends. */
     private static final int MOST_BROKEN = 16;
 
-    /** Inputs of a group each, in rows of their own after the others: a sum that is NaN shows no wrong bit. */
+    /**
+     * Special inputs, each for a whole group of a row of its own after the others: a sum that is NaN would hide a wrong
+     * bit.
+     */
     private static final float[] SPECIAL = {
         Float.NaN,
         Float.NEGATIVE_INFINITY,
@@ -67,7 +73,7 @@ public final class ProvidedKernels {
     private final @Nullable KernelProvider provider;
     private final Products products;
     private final Map<GroupFormat, Boolean> examined = new ConcurrentHashMap<>();
-    private final Map<Integer, Boolean> packed = new ConcurrentHashMap<>(); // by types of blocks
+    private final Map<Integer, Boolean> packed = new ConcurrentHashMap<>(); // by type of blocks
     private volatile boolean isRefused;
 
     /** Products of a provider before their exam. */
@@ -77,7 +83,7 @@ public final class ProvidedKernels {
         this.isRefused = provider == null;
     }
 
-    /** Kernels of the first provider that is usable; a line in the log for each that fails. */
+    /** Finds the kernels of the first usable provider; logs a line for each that fails. */
     static ProvidedKernels find(ClassLoader services) {
         Iterator<KernelProvider> all =
                 ServiceLoader.load(KernelProvider.class, services).iterator();
@@ -106,12 +112,12 @@ public final class ProvidedKernels {
         return products;
     }
 
-    /** The name of these kernels above Java's. */
+    /** The name of these kernels beside Java's. */
     String nameOver(JavaKernels java) {
         return provider == null || isRefused ? java.name() : provider.name() + "+" + java.name();
     }
 
-    /** Whether these kernels multiply by weights of a format: the first call for one runs the exam. */
+    /** Whether these kernels multiply by weights of a format. The first call for a format runs the exam. */
     boolean multiplies(GroupFormat format) {
         return !isRefused && examined.computeIfAbsent(format, this::passes) && !isRefused;
     }
@@ -128,7 +134,10 @@ public final class ProvidedKernels {
                 && products.pack(format, depth, row, panel, j);
     }
 
-    /** Whether the provider packs a type of blocks. Random rows of it give the panel of the specification, or both refuse them. */
+    /**
+     * Whether the provider packs a type of blocks: random rows must give the panel of the specification, or be refused
+     * by both.
+     */
     private boolean packs(GroupFormat format, int depth, Blocks type) {
         SplittableRandom random = new SplittableRandom(1);
         GroupPacker packer = new GroupPacker(format, PACKED);
@@ -169,7 +178,9 @@ public final class ProvidedKernels {
                 + "; Java computes instead, with the same results");
     }
 
-    /** Whether rounding and products by a sample of weights have the bits of the specification, for each number of rows. */
+    /**
+     * Whether rounding and products by a sample of weights have the bits of the specification, for each number of rows.
+     */
     public static boolean hasBits(Products products, GroupFormat format) {
         SplittableRandom random = new SplittableRandom(1);
         long bytes = format.bytes(DEPTH);
@@ -214,7 +225,7 @@ public final class ProvidedKernels {
         return rounded;
     }
 
-    /** Whether a product by some of the rows whose results are expected has theirs, from number {@code first} on. */
+    /** Whether a product has the expected results, from number {@code first} of them on. */
     private static boolean hasBits(Products products, Panels w, RoundedRows x, float[] expected, int first) {
         float[] actual = product(products, w, x);
         return Arrays.equals(actual, 0, actual.length, expected, first, first + actual.length);

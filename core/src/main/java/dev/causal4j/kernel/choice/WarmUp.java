@@ -23,9 +23,9 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
- * Chooses between plain Java and vectors. It runs vector kernels on samples until C2 has compiled them: before that every
- * vector is an object and the code a hundred times slower, so plain Java computes meanwhile, with equal bits. Loops that
- * C2 does not compile stay plain Java. Thread-safe.
+ * Chooses between plain Java and vectors. It runs vector kernels on samples until C2 has compiled them. Before that
+ * every vector is an object and the code a hundred times slower, so plain Java computes meanwhile, with equal bits.
+ * Loops that C2 does not compile stay plain Java. Thread-safe.
  */
 final class WarmUp {
     private static final int DEPTH = 256;
@@ -35,32 +35,35 @@ final class WarmUp {
     /** Fewest rounds of a sample, so that plain Java is compiled, too. */
     private static final int ROUNDS = 50;
 
-    /** Most time for a sample: a second suffices, on a busy machine or part of a core many. */
+    /** Most time for a sample. A second suffices; a busy machine or a part of a core takes many. */
     static final long MOST_NANOS = 60_000_000_000L;
 
     /** Multiply-adds of few rows after which the samples start: plain Java takes as long as compiling them. */
     private static final long WORK = 3L << 29;
 
-    /** Multiply-adds of a prompt after which the samples start: most of it is still to come. */
+    /** Multiply-adds of a prompt after which the samples start: most of the prompt is still to come. */
     private static final long PROMPT_WORK = 256 << 20;
 
-    /** A provider's multiply-adds of a prompt after which the samples start: a short one is done before they take a core. */
+    /**
+     * A provider's multiply-adds of a prompt after which the samples start: a short prompt is done before they take a
+     * core.
+     */
     private static final long PROVIDED_WORK = 16 * WORK;
 
     private final JavaKernels plain = JavaKernels.scalar();
     private final JavaKernels vector;
-    /** Multiply-adds in plain Java. */
+    /** Multiply-adds so far in plain Java. */
     private final Map<Loops, Long> work = new ConcurrentHashMap<>();
 
     private final Set<Loops> compiled = ConcurrentHashMap.newKeySet();
     private final long mostNanos;
     private final boolean forced;
     private volatile boolean started; // written under this
-    private volatile boolean done; // with all but those of training
+    private volatile boolean done; // with all kernels except those of training
 
     /**
      * @param forced whether the kernels run from the first call
-     * @param mostNanos until a sample is given up, and with it all loops that are not compiled
+     * @param mostNanos after this time a sample is given up, and with it all loops that are not compiled
      */
     WarmUp(JavaKernels vector, boolean forced, long mostNanos) {
         this.vector = vector;
@@ -81,14 +84,14 @@ final class WarmUp {
 
     /** Kernels that are compiled together: products by weights of a format, or the rest. */
     record Loops(Part part, WeightFormat format) {
-        /** All but products. Its format is that of keys and values unless they are asked for in bf16. */
+        /** All kernels except products. The format is the usual one of keys and values, f32. */
         static final Loops REST = new Loops(Part.REST, PanelFormat.F32);
 
-        /** All that only training calls. */
+        /** The kernels that only training calls. */
         static final Loops TRAINING = new Loops(Part.TRAINING, PanelFormat.F32);
     }
 
-    /** The kernels to call for backward passes and optimizers, whose samples start with the first call. */
+    /** The kernels to call for backward passes and optimizers. The first call starts their samples. */
     JavaKernels training() {
         if (forced || compiled.contains(Loops.TRAINING)) {
             return vector;
@@ -100,12 +103,12 @@ final class WarmUp {
         return plain;
     }
 
-    /** The kernels that run whatever is called: plain Java until all vectors are compiled. */
+    /** The kernels that run for every call: plain Java until all vectors are compiled. */
     JavaKernels running() {
         return done ? vector : plain;
     }
 
-    /** The kernels to call for all but products. */
+    /** The kernels to call for everything except products. */
     JavaKernels rest() {
         return done || compiled.contains(Loops.REST) ? vector : plain;
     }
@@ -128,7 +131,7 @@ final class WarmUp {
         return plain;
     }
 
-    /** Counts a provider's product: attention and norms run beside it, and their vectors are worth as much. */
+    /** Counts a provider's product, since attention and norms run beside it and need their vectors as much. */
     void count(Panels w, int rows) {
         if (!done) {
             long sum = work.merge(Loops.REST, (long) w.count() * Panels.WIDTH * w.depth() * rows, Long::sum);
@@ -154,7 +157,7 @@ final class WarmUp {
                 if (!samples(next.get(), arena).allMatch(this::isCompiled)) {
                     KernelChoice.warn("This JVM has not compiled vectors in " + mostNanos / 1_000_000_000
                             + " s, so kernels run as plain Java with the same results, only slower");
-                    return; // started for ever: others would fare no better
+                    return; // stays started: further samples would fail, too
                 }
                 compiled.add(next.get());
             }
@@ -165,20 +168,21 @@ final class WarmUp {
         }
     }
 
-    /** The uncompiled loops that plain Java has spent most work on. */
+    /** The uncompiled loops with the most work in plain Java. */
     Optional<Loops> next() {
         return Stream.concat(Stream.of(Loops.REST), work.keySet().stream().flatMap(WarmUp::together))
                 .filter(loops -> !compiled.contains(loops))
                 .max(Comparator.comparingLong(loops -> work.getOrDefault(loops, 0L)));
     }
 
-    /** All heights of tiles of a format: whoever multiplies by its weights soon needs the others. */
+    /** The loops of all heights of tiles of a format: a model that uses one soon uses the others. */
     private static Stream<Loops> together(Loops seen) {
         if (seen.equals(Loops.REST) || seen.equals(Loops.TRAINING)) {
             return Stream.of(seen);
         }
         return Stream.of(Part.ROW, Part.FEW, Part.MANY)
-                .filter(part -> part != Part.FEW || seen.format() instanceof PanelFormat) // in groups few rows are many
+                // groups have no loops of few rows
+                .filter(part -> part != Part.FEW || seen.format() instanceof PanelFormat)
                 .map(part -> new Loops(part, seen.format()));
     }
 
@@ -213,7 +217,7 @@ final class WarmUp {
         };
     }
 
-    /** Inputs that take all loops of many rows: without groups, steps from 512 on have one of their own. */
+    /** Inputs with which all loops of many rows run: without groups there is a further loop for steps from 512 on. */
     private static int many(WeightFormat format) {
         return format instanceof GroupFormat ? DEPTH : 3 * DEPTH;
     }

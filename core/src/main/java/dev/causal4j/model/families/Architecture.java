@@ -15,13 +15,13 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The part of a configuration that changes the arithmetic, as a family reads it; the list of parameters follows.
+ * The part of a configuration that changes the arithmetic, as read by a family. The list of parameters follows from it.
  * Immutable.
  *
  * @param family the {@code model_type}
- * @param source the configuration it was read from
+ * @param source the configuration from which it was read
  * @param decoder sizes and arithmetic between embedding and head
- * @param ropes what the frequencies of the decoder's rotary positions were made of
+ * @param ropes the formulas of the decoder's rotary positions
  * @param vocabularySize V
  * @param logitCap c of c · tanh(logit / c); 0 for none
  * @param tied whether the head's projection is the embedding
@@ -34,16 +34,16 @@ public record Architecture(
         int vocabularySize,
         float logitCap,
         boolean tied) {
-    /** Bound of all sizes, above those of any model. */
+    /** Bound of all sizes, above any model's. */
     public static final int MOST = 1 << 24;
 
-    /** Bound of layers, above that of any model, so that parameters can be listed. */
+    /** Bound of layers, above any model's, so that parameters can be listed. */
     public static final int MOST_LAYERS = 1 << 14;
 
     /** Bound of a layer's experts. */
     public static final int MOST_EXPERTS = 1 << 10;
 
-    /** Bound of all layers' experts, each of which has parameters. */
+    /** Bound of the experts of all layers, since each has parameters. */
     public static final int MOST_EXPERTS_OF_ALL = 1 << 16;
 
     private static final double DEVIATION = 0.02;
@@ -51,7 +51,7 @@ public record Architecture(
     /**
      * Reads the keys common to all families.
      *
-     * @param tied whether it is tied when the file does not say
+     * @param tied whether it is tied if the file does not say
      */
     static Architecture of(
             Family family,
