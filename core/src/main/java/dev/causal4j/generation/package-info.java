@@ -4,9 +4,9 @@
  *
  * <p>A token is chosen from a row of logits in the order of Hugging Face transformers:
  * <ol>
- * <li>for greedy and sampled choice alike: the mask of a constraint, logit bias, repetition penalty, no-repeat n-gram,
- * minimum of new tokens, frequency and presence penalty, then the rules of users ({@link
- * dev.causal4j.generation.LogitRule});
+ *   <li>for greedy and sampled choice alike: the mask of a constraint, logit bias, repetition penalty, no-repeat
+ *       n-gram, minimum of new tokens, frequency and presence penalty, then the rules of users ({@link
+ *       dev.causal4j.generation.LogitRule});
  *   <li>greedy ({@code temperature 0}) takes the largest logit, ties going to the lowest id;
  *   <li>otherwise temperature, top-k, top-p, min-p and typical-p filter the tokens that are not banned; each reads the
  *       softmax of the tokens that the previous one left;
