@@ -55,7 +55,7 @@ record PerLayerInputs(Matrix.Source rows, @Nullable Matrix table, Linear project
         return (float) (1 / Math.sqrt(projection.weight().cols()));
     }
 
-    /** Sets {@code a.dPerLayer}, to which the layers add, to zero. */
+    /** Sets {@code a.dPerLayer} to zero; the layers then add to it. */
     void beginBackward(Step step, Activations a) {
         a.dPerLayer = Activations.atLeast(a.dPerLayer, step.rows(), stride());
         Arrays.fill(a.dPerLayer, 0, step.rows() * stride(), 0f);

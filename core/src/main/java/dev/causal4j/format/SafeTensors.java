@@ -79,8 +79,8 @@ public final class SafeTensors {
     }
 
     /**
-     * Opens an index, {@code {"weight_map": {tensor: file}}}, and all files it names, which must lie beside it, each
-     * once. Tensors that it does not name are ignored.
+     * Opens an index, {@code {"weight_map": {tensor: file}}}, and opens each file that it names once. The files must be
+     * in the folder of the index. Tensors that it does not name are ignored.
      *
      * @param arena holds the mappings
      * @throws FormatException if the index or a file is missing or not valid, or a tensor is not in its file
@@ -201,7 +201,7 @@ public final class SafeTensors {
      * @param aligned whether tensors whose size is a multiple of 64 bytes come first, at multiples of 64 bytes: for a
      *     file that is used memory-mapped
      * @param progress receives the bytes of data written so far; an exception from it ends the writing like a failure
-     * @throws IllegalArgumentException also if numbers are not of the dtype and shape their source says
+     * @throws IllegalArgumentException also if numbers have another dtype or shape than their source
      */
     public static void write(
             Path target,

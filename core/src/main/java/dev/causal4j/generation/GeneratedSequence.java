@@ -107,7 +107,10 @@ final class GeneratedSequence extends Sequence<Generation> {
                 && options.logProbabilities().isEmpty();
     }
 
-    /** The prompt to feed: with BOS if it is empty, cut if it may be, checked. */
+    /**
+     * Checks the prompt and returns the tokens to feed: BOS for an empty prompt, the end of one that is too long and
+     * may be cut.
+     */
     private int[] prompt(CausalLM model, int[] prompt) {
         if (prompt.length == 0) {
             int bos = model.bos()

@@ -4,15 +4,13 @@ import java.util.List;
 
 /** Decides how many prompt tokens a step feeds, by the durations of earlier steps. Not thread-safe. */
 final class StepBudget {
-    /** Fewest prompt tokens that a sequence and a step get, if there is room. */
+    /** The fewest prompt tokens of a step, and of a sequence in it, if there is room. */
     static final int LEAST_ROWS = 32;
 
     /** How long the prompt tokens of a step may take: another sequence may arrive at any time. */
     private static final double STEP_SECONDS = 0.1;
 
-    /**
-     * The most time of a step's prompt tokens beside decoding sequences, in durations of a step without prompt tokens.
-     */
+    /** Beside decoding sequences, prompt tokens may take this many times as long as a step without prompt tokens. */
     private static final double HOLD_UP = 1.5;
 
     private double secondsPerRow; // of prompts and drafts

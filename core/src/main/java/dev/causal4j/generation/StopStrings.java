@@ -7,8 +7,8 @@ import java.util.List;
  * Finds stop strings in streamed text, and releases text that cannot become part of one. Not thread-safe.
  *
  * <p>The text ends before the first complete stop string; of several that are complete at the same character, the
- * longest counts. How a text is cut into pieces changes only when it is emitted: text is held back only if it may still
- * become a stop string.
+ * longest counts. The cuts between pieces change only when text is emitted, never which. Text is held back only if it
+ * may still become a stop string.
  *
  * <p>Each stop string has an automaton of Knuth, Morris and Pratt, so the time is linear in the text. The automaton's
  * table grows with the longest match so far, since many sequences may wait with long stop strings.

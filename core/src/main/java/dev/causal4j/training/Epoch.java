@@ -17,8 +17,8 @@ record Epoch(long seed, long number) {
     }
 
     /**
-     * The example at a place of the order: a permutation of 0 to {@code count - 1} whose values are computed one by
-     * one, without memory.
+     * The number of the example at this index of the epoch. The order is a permutation of 0 to {@code count - 1}; each
+     * value is computed alone, without a table.
      *
      * <p>The swap-or-not shuffle (Hoang, Morris and Rogaway 2012): each round pairs the numbers that add up to a random
      * key, modulo the count, and swaps a pair or not by a random bit that belongs to it. It takes any count, 5 as well

@@ -137,7 +137,7 @@ class EmbedderTest extends EngineFixture {
         return texts;
     }
 
-    /** Qwen3-Embedding's kind: its files put a token after a text, whose vector is the text's. */
+    /** Qwen3-Embedding's kind: its files add a token after a text, and the vector of this token is the text's. */
     @Test
     void aTextEndsAsTheModelsFilesEndIt() throws IOException {
         try (CausalLM embeds = CausalLM.load(GOLDEN.resolve("embedding-last"))) {

@@ -21,7 +21,10 @@ import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
-/** The same bits from every machine's kernels: this JVM's own, and others in a JVM each, since they are chosen once. */
+/**
+ * Every machine's kernels give the same bits: this JVM's own, and the others, each in a JVM of its own, since a JVM
+ * chooses once.
+ */
 class EqualKernelsTest {
     private static final int WIDEST = FloatVector.SPECIES_PREFERRED.vectorBitSize();
     private static final List<String> OWN = Digest.lines();

@@ -12,7 +12,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 
-/** Contexts above 2,048 positions, by a layer with a window and one that sees all. */
+/** Contexts of more than 2,048 positions, in a layer with a window and a layer without. */
 class LongContextTest {
     private static final int VOCABULARY = 97;
     private static final int LENGTH = 2_317;

@@ -36,8 +36,8 @@ class OptimizerTest {
     }
 
     /**
-     * Steps before rounding shows. With Gemma 4, PyTorch's single precision departs from double precision as early;
-     * with Qwen 3.5, weights that differ in their last bits diverge as fast (the norm of step 6 by 6 %).
+     * The number of steps before rounding shows. PyTorch in single precision departs from double precision as early
+     * with Gemma 4. With Qwen 3.5, weights that differ only in last bits diverge as fast (the norm of step 6 by 6 %).
      */
     private static final Map<String, Integer> STEADY =
             Map.of("gemma4", 5, "gemma4-moe", 3, "gemma4-e2b", 1, "qwen3_5", 4, "qwen3_5_moe", 2);

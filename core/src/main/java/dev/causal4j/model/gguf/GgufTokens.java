@@ -197,9 +197,10 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
     private record Group(String piece, Set<List<String>> merges) {}
 
     /**
-     * The used merges, in groups that are equal for tokenizers that merge alike. Merges of added runs of spaces are one
-     * group if they come first: then only runs longer than any token are cut at other places, as by llama.cpp. Merges
-     * of other added tokens are left out, since these tokens are found before anything is merged.
+     * The merges that have an effect, in groups: two tokenizers with equal groups merge alike. Merges of added runs of
+     * spaces are one group if they come first. Their order then matters only for runs longer than any token, and
+     * llama.cpp's order counts. Merges of other added tokens have no effect, since these tokens are found before
+     * anything is merged.
      */
     private List<Group> groups() throws FormatException {
         Set<Object> added = new HashSet<>();
