@@ -302,10 +302,10 @@ public final class CausalLMHead {
     }
 
     /**
-     * The loss and its gradients in one pass, without the logits of all rows: it takes a chunk of at most 64 MB of them
-     * (or one row) and the scratch of its products. Equal bits for every number of threads, and however a batch is cut
-     * into calls with one {@link LossOptions#denominator}: a row's dHidden depends on that row alone, and each number
-     * of the matrix's gradient is one chain over the rows that have a target, in their order.
+     * The loss and its gradients in one pass, without the logits of all rows. At a time it has the logits of a chunk of
+     * rows, at most 64 MB or one row, and the scratch of its products. Equal bits for every number of threads, and
+     * however a batch is cut into calls with one {@link LossOptions#denominator}: a row's dHidden depends on that row
+     * alone, and each number of the matrix's gradient is one chain over the rows that have a target, in their order.
      *
      * @param hidden [N, D]
      * @param targets [N] the token that row i should predict, or {@link #IGNORED}

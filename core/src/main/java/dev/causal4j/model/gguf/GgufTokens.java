@@ -198,8 +198,8 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
 
     /**
      * The merges that have an effect, in groups: two tokenizers with equal groups merge alike. Merges of added runs of
-     * spaces are one group if they come first. Their order then matters only for runs longer than any token, and
-     * llama.cpp's order counts. Merges of other added tokens have no effect, since these tokens are found before
+     * spaces are one group if they come first. Their order then matters only for runs longer than any token, which are
+     * cut as llama.cpp cuts them. Merges of other added tokens have no effect, since these tokens are found before
      * anything is merged.
      */
     private List<Group> groups() throws FormatException {
