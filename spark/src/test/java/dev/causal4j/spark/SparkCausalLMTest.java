@@ -69,7 +69,7 @@ class SparkCausalLMTest {
     void logProbabilitiesAreThoseOfTheTokens() {
         String text = "Emma was very kind.";
         Score score = SingleProcess.scores(List.of(text)).getFirst();
-        Row row = LM.withLogProbabilities(Texts.dataset(spark, List.of(text), 1), "text")
+        Row row = LM.logProbabilities(Texts.dataset(spark, List.of(text), 1), "text")
                 .first()
                 .getStruct(2);
         assertThat(row.<Integer>getList(0))
