@@ -58,16 +58,29 @@ final class Horizon {
 
     /**
      * The part with the least length alone, if the bound is one that no text reaches: behind as many characters, and
-     * behind the least length, there is room for the shortest end of the part.
+     * behind the least length, there is room for the shortest end of the part. A least length that is far is capped only
+     * where every text can grow to it.
      */
     private Term unbounded(Term both, Term part, Term bound) {
         if (bound.node instanceof Node.Repeat(Term unit, int least, int most)
                 && part.plain
                 && most >= Math.max(characters, least) + farthest.of(part)
+                && (least <= characters || grows(part))
                 && terms.within(part, unit)) {
             return terms.and(capped(part), terms.repeat(unit, Math.min(least, characters + 1), Terms.UNBOUNDED));
         }
         return both;
+    }
+
+    /** Whether every beginning of a text goes on without an end. */
+    private boolean grows(Term term) {
+        return switch (term.node) {
+            case Node.Concat unused -> grows(parts(term).getLast());
+            case Node.Or(List<Term> options) ->
+                options.stream().allMatch(each -> each == terms.empty || grows(each));
+            case Node.Repeat(Term unit, int least, int most) -> most == Terms.UNBOUNDED;
+            default -> false;
+        };
     }
 
     /** At least the bytes of the shortest end of any beginning of a text. */
