@@ -253,10 +253,10 @@ final class SchemaReader {
             }
         }
         List<Shape> all = own;
-        if (schema.has("const")) {
-            all = shapes.meet(values(schema, List.of(schema.keywords.get("const"))), all);
+        for (String keyword : List.of("const", "enum")) {
+            all = shapes.meet(part(schema, keyword, () -> values(schema, keyword), shapes.any), all);
         }
-        return schema.has("enum") ? shapes.meet(values(schema, schema.list("enum")), all) : all;
+        return all;
     }
 
     private static Set<String> types(Subschema schema) {
@@ -272,7 +272,8 @@ final class SchemaReader {
     }
 
     /** Values that are listed. Lists and objects become shapes with one value in each place. */
-    private List<Shape> values(Subschema schema, List<?> values) {
+    private List<Shape> values(Subschema schema, String keyword) {
+        List<?> values = keyword.equals("enum") ? schema.list(keyword) : List.of(schema.keywords.get(keyword));
         Limits.check("schema, enum", values.size(), Limits.VALUES, "values");
         List<List<Shape>> all = new ArrayList<>();
         List<String> numbers = new ArrayList<>();
@@ -280,7 +281,7 @@ final class SchemaReader {
         for (Object value : values) {
             switch (value) {
                 case Boolean flag -> all.add(List.of(new Scalars(Kind.BOOLEAN, json.terms.raw(flag.toString()))));
-                case Number number -> numbers.add(spelled(schema.number("", number)));
+                case Number number -> numbers.add(spelled(schema, keyword, number));
                 case String text -> strings.add(text);
                 case List<?> list -> {
                     List<List<Subschema>> items = list.stream()
@@ -307,9 +308,12 @@ final class SchemaReader {
     }
 
     /** The one spelling of a number that is given, without superfluous zeros. */
-    private static String spelled(BigDecimal number) {
-        BigDecimal plain = number.stripTrailingZeros();
-        return JsonNumbers.fits(plain) ? plain.toPlainString() : plain.toString();
+    private static String spelled(Subschema schema, String keyword, Number number) {
+        BigDecimal plain = schema.number("", number).stripTrailingZeros();
+        if (!JsonNumbers.fits(plain)) {
+            throw schema.refused(keyword, "numbers of at most 19 digits before and 17 behind the point", "" + number);
+        }
+        return plain.toPlainString();
     }
 
     private Term number(Subschema schema, boolean integer) {

@@ -90,6 +90,27 @@ class JsonSchemaTest {
                 .containsExactlyInAnyOrder("/title", "/if", "/not/if", "/format", "/multipleOf");
     }
 
+    /** They would be spelled with an exponent, which numbers of a bound never have: oneOf would not see what is shared. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{'oneOf': [{'const': 1e30}, {'type': 'number', 'minimum': 5}]}",
+                "{'oneOf': [{'const': 1e30}, {'type': 'integer'}]}",
+                "{'properties': {'a': {'oneOf': [{'const': 1e400}, {'type': 'number'}]}}}",
+                "{'oneOf': [{'enum': [1e-20]}, {'type': 'number', 'minimum': 0}]}",
+                "{'type': 'integer', 'const': 1e30}",
+                "{'enum': [{'a': [0.123456789012345678]}, 1], 'minimum': 0}"
+            })
+    void aListedNumberOfTooManyDigitsIsRefusedOrDroppedByName(String schema) {
+        assertThatThrownBy(() -> schema(schema).start(TOKENIZER))
+                .isInstanceOf(SchemaRefusal.class)
+                .hasMessageMatching("schema: expected numbers of at most 19 digits before and 17 behind the point at [^\n]*,"
+                        + " got [0-9.eE+-]+; [^\n]*");
+        Constraint lenient = Constraint.schema(json(schema), Whitespace.COMPACT, true);
+        lenient.start(TOKENIZER);
+        assertThat(lenient.ignored().getFirst()).matches(".*/(const|enum)");
+    }
+
     @Test
     void differentItemsAreRefusedOrDroppedByName() {
         String list = json("{'properties': {'a': {'items': {'type': 'string'}, 'uniqueItems': true}}}");
