@@ -252,6 +252,7 @@ final class SchemaReader {
                 default -> own.add(members(schema));
             }
         }
+        own.removeIf(shapes::never);
         List<Shape> all = own;
         for (String keyword : List.of("const", "enum")) {
             all = shapes.meet(part(schema, keyword, () -> values(schema, keyword), shapes.any), all);

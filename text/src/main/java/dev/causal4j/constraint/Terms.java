@@ -213,6 +213,9 @@ final class Terms {
 
     /** @param most {@link #UNBOUNDED} for no limit */
     Term repeat(Term term, int least, int most) {
+        if (least > most) {
+            return never;
+        }
         if (most == 0 || term == empty || (term == never && least == 0)) {
             return empty;
         }

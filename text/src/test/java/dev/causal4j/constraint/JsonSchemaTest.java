@@ -186,6 +186,10 @@ class JsonSchemaTest {
             {'type': 'object', 'minProperties': 2, 'maxProperties': 2, 'properties': {'a': {'const': 1}}, 'additionalProperties': {'const': 0}} § {"a":1,"b":0} {"b":0,"c":0} | {} {"a":1} {"a":1,"b":0,"c":0}
             {'enum': [1, 'x', [1, {'a': null}], 20], 'not': {'const': 'x'}} § 1 [1,{"a":null}] 20 | "x" 2
             {'enum': [1, 5, 7.5, 'a'], 'minimum': 2, 'type': 'number'} § 5 7.5 | 1 "a"
+            {'anyOf': [{'type': 'string', 'minLength': 5, 'maxLength': 2}, {'const': 1}]} § 1 | "YE" "a" "abcde"
+            {'anyOf': [{'type': 'array', 'minItems': 3, 'maxItems': 2, 'items': {'const': 1}}, {'const': 1}]} § 1 | [1,1] [1,1,1]
+            {'type': ['array', 'null'], 'minItems': 2, 'maxItems': 1, 'prefixItems': [{}, {}]} § null | [1] [1,1] []
+            {'type': 'array', 'items': {'properties': {'a': {'type': 'string', 'minLength': 2, 'maxLength': 1}}, 'required': ['a']}} § [] [1] | [{"a":"b"}] [{"a":"bc"}] [{}]
             {'properties': {'a\\"b\\\\': {'const': 1}}, 'type': 'object', 'additionalProperties': false} § {"a\\"b\\\\":1} {} | {"a":1}
             """)
     void holdsTheseAndNotThose(String schema, String texts) {
@@ -288,6 +292,9 @@ class JsonSchemaTest {
                 "{'required': true}",
                 "{'type': 'object', 'required': ['a'], 'properties': {'a': false}}",
                 "{'type': 'string', 'pattern': '^a{5}$', 'maxLength': 4}",
+                "{'type': 'string', 'minLength': 5, 'maxLength': 2}",
+                "{'type': 'array', 'minItems': 3, 'maxItems': 2}",
+                "{'type': 'array', 'minItems': 1, 'maxItems': 0}",
                 "{'$ref': '#/$defs/none'}",
                 "{'$ref': 'http://localhost/x'}",
                 "{'enum': [}",
