@@ -281,7 +281,7 @@ final class SchemaReader {
         List<String> strings = new ArrayList<>();
         for (Object value : values) {
             switch (value) {
-                case Boolean flag -> all.add(List.of(new Scalars(Kind.BOOLEAN, json.terms.raw(flag.toString()))));
+                case Boolean flag -> all.add(List.of(new Scalars(Kind.BOOLEAN, flag ? json.yes : json.no)));
                 case Number number -> numbers.add(spelled(schema, keyword, number));
                 case String text -> strings.add(text);
                 case List<?> list -> {
