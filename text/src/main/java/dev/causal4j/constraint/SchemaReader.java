@@ -253,11 +253,10 @@ final class SchemaReader {
             }
         }
         own.removeIf(shapes::never);
-        List<Shape> all = own;
         for (String keyword : List.of("const", "enum")) {
-            all = shapes.meet(part(schema, keyword, () -> values(schema, keyword), shapes.any), all);
+            own = shapes.meet(part(schema, keyword, () -> values(schema, keyword), shapes.any), own);
         }
-        return all;
+        return own;
     }
 
     private static Set<String> types(Subschema schema) {

@@ -107,14 +107,8 @@ final class Terms {
             return tail;
         }
         if (head.node instanceof Node.Concat) {
-            List<Term> parts = new ArrayList<>();
-            Term rest = head;
-            for (; rest.node instanceof Node.Concat(Term first, Term then); rest = then) {
-                parts.add(first);
-            }
-            budget.spend(parts.size());
-            Term all = concat(rest, tail);
-            for (Term part : parts.reversed()) {
+            Term all = tail;
+            for (Term part : parts(head).reversed()) {
                 all = concat(part, all);
             }
             return all;
@@ -127,6 +121,18 @@ final class Terms {
             return tail.node instanceof Node.Concat(Term unused, Term rest) ? concat(head, rest) : head;
         }
         return of(new Node.Concat(head, tail));
+    }
+
+    /** The parts of a sequence; another term alone. */
+    List<Term> parts(Term sequence) {
+        List<Term> parts = new ArrayList<>();
+        Term rest = sequence;
+        for (; rest.node instanceof Node.Concat(Term head, Term tail); rest = tail) {
+            parts.add(head);
+        }
+        parts.add(rest);
+        budget.spend(parts.size());
+        return parts;
     }
 
     /** Whether any number of something, and a term beside it, are the same without the term. */
