@@ -287,8 +287,7 @@ final class SchemaReader {
                     List<List<Subschema>> items = list.stream()
                             .map(v -> List.of(schema.saying("const", v)))
                             .toList();
-                    List<Subschema> none = List.of(SchemaDocument.NEVER);
-                    all.add(List.of(new Items(items, none, list.size(), list.size(), null)));
+                    all.add(List.of(new Items(items, List.of(), list.size(), list.size(), null)));
                 }
                 case Map<?, ?> map -> {
                     Map<String, List<Subschema>> named = new LinkedHashMap<>();

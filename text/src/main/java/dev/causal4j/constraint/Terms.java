@@ -107,11 +107,9 @@ final class Terms {
             return tail;
         }
         if (head.node instanceof Node.Concat) {
-            Term all = tail;
-            for (Term part : parts(head).reversed()) {
-                all = concat(part, all);
-            }
-            return all;
+            List<Term> all = parts(head);
+            all.add(tail);
+            return concat(all.toArray(Term[]::new));
         }
         Term next = tail.node instanceof Node.Concat(Term first, Term unused) ? first : tail;
         if (isStar(next) && absorbs(next, head)) {
@@ -347,8 +345,7 @@ final class Terms {
                     keys[b] = b + 1;
                     i = literals.firstAbove(b, i);
                 }
-                boolean ends = literals.next(literals.from()) < 0;
-                yield term(node, ends, List.of(), classes(257, b -> keys[b]));
+                yield term(node, literals.next(literals.from()) < 0, List.of(), classes(257, b -> keys[b]));
             }
             case Node.Concat(Term head, Term tail) -> {
                 ByteClasses both = head.nullable ? and(head.classes, tail.classes) : head.classes;

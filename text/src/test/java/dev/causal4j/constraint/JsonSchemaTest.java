@@ -186,6 +186,8 @@ class JsonSchemaTest {
             {'type': 'object', 'minProperties': 2, 'maxProperties': 2, 'properties': {'a': {'const': 1}}, 'additionalProperties': {'const': 0}} § {"a":1,"b":0} {"b":0,"c":0} | {} {"a":1} {"a":1,"b":0,"c":0}
             {'enum': [1, 'x', [1, {'a': null}], 20], 'not': {'const': 'x'}} § 1 [1,{"a":null}] 20 | "x" 2
             {'enum': [1, 5, 7.5, 'a'], 'minimum': 2, 'type': 'number'} § 5 7.5 | 1 "a"
+            {'type': ['object', 'null'], 'minProperties': 3, 'maxProperties': 3, 'propertyNames': {'enum': ['a', 'b']}, 'additionalProperties': {'const': 1}} § null | {"a":1,"a":1,"a":1} {"a":1,"b":1}
+            {'type': 'object', 'minProperties': 3, 'properties': {'c': {'const': 1}}, 'propertyNames': {'enum': ['a', 'b', 'c']}, 'additionalProperties': {'const': 1}} § {"c":1,"a":1,"b":1} | {"c":1,"a":1}
             {'anyOf': [{'type': 'string', 'minLength': 5, 'maxLength': 2}, {'const': 1}]} § 1 | "YE" "a" "abcde"
             {'anyOf': [{'type': 'array', 'minItems': 3, 'maxItems': 2, 'items': {'const': 1}}, {'const': 1}]} § 1 | [1,1] [1,1,1]
             {'type': ['array', 'null'], 'minItems': 2, 'maxItems': 1, 'prefixItems': [{}, {}]} § null | [1] [1,1] []
@@ -295,6 +297,8 @@ class JsonSchemaTest {
                 "{'type': 'string', 'minLength': 5, 'maxLength': 2}",
                 "{'type': 'array', 'minItems': 3, 'maxItems': 2}",
                 "{'type': 'array', 'minItems': 1, 'maxItems': 0}",
+                "{'type': 'object', 'minProperties': 3, 'propertyNames': {'enum': ['a', 'b']}}",
+                "{'type': 'object', 'minProperties': 3, 'properties': {'a': {}}, 'propertyNames': {'enum': ['a', 'b']}}",
                 "{'$ref': '#/$defs/none'}",
                 "{'$ref': 'http://localhost/x'}",
                 "{'enum': [}",
