@@ -11,6 +11,7 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -245,9 +246,10 @@ class AnswerGrammarTest {
             {'const': {'x': [null, true]}}                       § {"x":[None,True]} | {"x":[null,True]}
             """)
     void literalsOfPythonObeyTheWholeSchema(String schema, String values) {
-        ToolDefinition tool = tool("f", true, "{'properties': {'a': %s}, 'required': ['a']}"
-                .formatted(schema)
-                .replace('\'', '"'));
+        ToolDefinition tool = tool(
+                "f",
+                true,
+                "{'properties': {'a': %s}, 'required': ['a']}".formatted(schema).replace('\'', '"'));
         String[] sides = values.split("\\|", 2);
         for (int side = 0; side < 2; side++) {
             for (String value : sides[side].strip().split(" +", -1)) {
@@ -291,6 +293,18 @@ class AnswerGrammarTest {
         assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now), call + "}}"))
                 .isEqualTo(-1);
         assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now), call + "\""))
+                .isEqualTo(call.length());
+    }
+
+    @Test
+    void javasNullInAToolIsJsons() {
+        Map<String, Object> letter = Json.object("enum", Arrays.asList("a", null));
+        ToolDefinition tool = new ToolDefinition(
+                Json.object("name", "f", "strict", true, "parameters", Json.object("properties", Map.of("x", letter))));
+        String call = "{\"name\": \"f\", \"arguments\": {\"x\": ";
+        assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, tool), call + "null}}"))
+                .isEqualTo(-1);
+        assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, tool), call + "true"))
                 .isEqualTo(call.length());
     }
 
