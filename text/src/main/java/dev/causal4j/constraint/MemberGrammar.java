@@ -135,8 +135,7 @@ final class MemberGrammar {
         if (!format.quote().isEmpty()) {
             return nested(all);
         }
-        boolean string =
-                "string".equals(keywords(properties(schema).get(key)).get("type"));
+        boolean string = "string".equals(keywords(properties(schema).get(key)).get("type"));
         return string && !format.writesPython() ? nested(all) : json.value(all);
     }
 

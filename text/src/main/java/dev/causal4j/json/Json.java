@@ -394,7 +394,7 @@ public record Json(String subject, Map<?, ?> root) {
         return object;
     }
 
-    /** The value as JSON in UTF-8, without white space. Numbers may also be Float, lists also int[], {@link #NULL} also null. */
+    /** The value as JSON in UTF-8, without white space. Numbers may also be Float, lists also int[], NULL also null. */
     public static byte[] write(Object value) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {

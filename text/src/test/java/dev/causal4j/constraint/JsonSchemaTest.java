@@ -104,8 +104,9 @@ class JsonSchemaTest {
     void aListedNumberOfTooManyDigitsIsRefusedOrDroppedByName(String schema) {
         assertThatThrownBy(() -> schema(schema).start(TOKENIZER))
                 .isInstanceOf(SchemaRefusal.class)
-                .hasMessageMatching("schema: expected numbers of at most 19 digits before and 17 behind the point at [^\n]*,"
-                        + " got [0-9.eE+-]+; [^\n]*");
+                .hasMessageMatching(
+                        "schema: expected numbers of at most 19 digits before and 17 behind the point at [^\n]*,"
+                                + " got [0-9.eE+-]+; [^\n]*");
         Constraint lenient = Constraint.schema(json(schema), Whitespace.COMPACT, true);
         lenient.start(TOKENIZER);
         assertThat(lenient.ignored().getFirst()).matches(".*/(const|enum)");

@@ -166,8 +166,8 @@ class RandomMasksTest {
             String most = random.nextBoolean() ? ",\"maxLength\":" + (least + random.nextInt(200)) : "";
             Matcher matcher;
             try {
-                matcher = Constraint.schema("{\"type\":\"string\",\"pattern\":\"" + pattern + "\",\"minLength\":" + least
-                                + most + "}")
+                matcher = Constraint.schema("{\"type\":\"string\",\"pattern\":\"" + pattern + "\",\"minLength\":"
+                                + least + most + "}")
                         .start(tokenizer);
             } catch (ConstraintException e) {
                 assertThat(e).hasMessageContaining("nothing fits");
@@ -181,7 +181,9 @@ class RandomMasksTest {
                     int id = ids[i < 20 ? i : random.nextInt(ids.length)];
                     byte[] text = lexicon.text(tokenizer, id);
                     boolean follows = text != null && matcher.copy().accept(text) == text.length;
-                    assertThat(mask.get(id)).as("%s by %s", tokenizer.piece(id), pattern).isEqualTo(follows);
+                    assertThat(mask.get(id))
+                            .as("%s by %s", tokenizer.piece(id), pattern)
+                            .isEqualTo(follows);
                 }
                 if (mask.isEmpty()) {
                     break;
@@ -194,7 +196,8 @@ class RandomMasksTest {
     }
 
     private static String counted(Random random) {
-        String unit = List.of("a", "b", "[a-z]", "[A-Z]", "(ab|é)", "[^x]", "the ").get(random.nextInt(7));
+        String unit =
+                List.of("a", "b", "[a-z]", "[A-Z]", "(ab|é)", "[^x]", "the ").get(random.nextInt(7));
         int least = random.nextInt(3) * random.nextInt(30);
         String most = random.nextInt(4) == 0 ? "" : "" + (least + random.nextInt(90));
         return unit.replace("the ", "(the )") + "{" + least + "," + most + "}";

@@ -227,7 +227,8 @@ class TokenizerTest {
 
     private static long millis(AddedTokens tokens, String text) {
         long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
-        tokens.find(text, (from, to) -> true, (from, to, token) -> assertThat(token).isNotNull());
+        tokens.find(
+                text, (from, to) -> true, (from, to, token) -> assertThat(token).isNotNull());
         return (ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() - start) / 1_000_000;
     }
 
