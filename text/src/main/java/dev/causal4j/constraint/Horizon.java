@@ -46,8 +46,8 @@ final class Horizon {
 
     /**
      * The part with the least length alone, if the bound is one that no text reaches: after as many characters, and
-     * after the least length, there is room for the shortest end of the part.
-     * A least length that is far is capped only where every text can grow to it.
+     * after the least length, there is room for the shortest end of the part. A least length that is far is capped only
+     * where every text can grow to it.
      */
     private Term unbounded(Term both, Term part, Term bound) {
         if (bound.node instanceof Node.Repeat(Term unit, int least, int most)
@@ -60,7 +60,7 @@ final class Horizon {
         return both;
     }
 
-    /** Whether every beginning of a text goes on without an end. */
+    /** Whether every beginning of a text can grow without end. */
     private boolean grows(Term term) {
         return term.node instanceof Node.Or(List<Term> options)
                 ? options.stream().allMatch(each -> each == terms.empty || grows(each))
