@@ -13,9 +13,7 @@ sealed interface Expression {
             case Sequence(List<Expression> parts) -> parts;
             case Choice(List<Expression> options) -> options;
             case Repeat(Expression part, int least, int most) -> List.of(part);
-            case Text unused -> List.of();
-            case Tokens unused -> List.of();
-            case Call unused -> List.of();
+            default -> List.of();
         };
     }
 
@@ -27,9 +25,7 @@ sealed interface Expression {
             case Choice(List<Expression> options) ->
                 new Choice(options.stream().map(to).toList());
             case Repeat(Expression part, int least, int most) -> new Repeat(to.apply(part), least, most);
-            case Text unused -> this;
-            case Tokens unused -> this;
-            case Call unused -> this;
+            default -> this;
         };
     }
 

@@ -1,7 +1,6 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Term.Node;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -30,7 +29,7 @@ final class Horizon {
     private Term cap(Term term) {
         return switch (term.node) {
             case Node.Concat unused ->
-                terms.concat(parts(term).stream().map(this::capped).toArray(Term[]::new));
+                terms.concat(terms.parts(term).stream().map(this::capped).toArray(Term[]::new));
             case Node.Or(List<Term> options) ->
                 terms.or(options.stream().map(this::capped).toList());
             case Node.Repeat(Term inner, int least, int most) ->
@@ -45,29 +44,28 @@ final class Horizon {
         };
     }
 
-    private List<Term> parts(Term sequence) {
-        List<Term> parts = new ArrayList<>();
-        Term rest = sequence;
-        for (; rest.node instanceof Node.Concat(Term head, Term tail); rest = tail) {
-            parts.add(head);
-        }
-        parts.add(rest);
-        terms.budget().spend(parts.size());
-        return parts;
-    }
-
     /**
      * The part with the least length alone, if the bound is one that no text reaches: after as many characters, and
-     * after the least length, there is room for the shortest end of the part.
+     * after the least length, there is room for the shortest end of the part. A least length that is far is capped only
+     * where every text can grow to it.
      */
     private Term unbounded(Term both, Term part, Term bound) {
         if (bound.node instanceof Node.Repeat(Term unit, int least, int most)
                 && part.plain
                 && most >= Math.max(characters, least) + farthest.of(part)
+                && (least <= characters || grows(part))
                 && terms.within(part, unit)) {
             return terms.and(capped(part), terms.repeat(unit, Math.min(least, characters + 1), Terms.UNBOUNDED));
         }
         return both;
+    }
+
+    /** Whether every beginning of a text can grow without end. */
+    private boolean grows(Term term) {
+        return term.node instanceof Node.Or(List<Term> options)
+                ? options.stream().allMatch(each -> each == terms.empty || grows(each))
+                : terms.parts(term).getLast().node instanceof Node.Repeat(Term unit, int least, int most)
+                        && most == Terms.UNBOUNDED;
     }
 
     /** At least the bytes of the shortest end of any beginning of a text. */
@@ -82,13 +80,11 @@ final class Horizon {
                                 .orElse(depth)
                         - depth;
             case Node.Concat unused ->
-                parts(term).stream().mapToLong(farthest::of).sum();
+                terms.parts(term).stream().mapToLong(farthest::of).sum();
             case Node.Or(List<Term> options) ->
                 options.stream().mapToLong(farthest::of).max().orElse(0);
             case Node.Repeat(Term inner, int least, int unused) -> (long) farthest.of(inner) * Math.max(least, 1);
-            case Node.And unused -> FAR;
-            case Node.Not unused -> FAR;
-            case Node.Machine unused -> FAR;
+            default -> FAR;
         };
         return (int) Math.min(FAR, most);
     }

@@ -20,7 +20,7 @@ record JsonSchema(String schema, Whitespace whitespace, boolean lenient) impleme
         byte[] bytes = schema.getBytes(StandardCharsets.UTF_8);
         Limits.check("schema", bytes.length, Limits.SOURCE_BYTES, "bytes");
         SchemaDocument document = new SchemaDocument(read(bytes));
-        JsonTerms json = new JsonTerms(terms, whitespace, Spelling.PLAIN, "");
+        JsonTerms json = new JsonTerms(terms, whitespace, Spelling.PLAIN, "", false);
         SchemaReader reader = new SchemaReader(document, json, lenient, ignored);
         Rules rules = new Rules(terms.budget());
         Call root = rules.reserve("the schema at the root");

@@ -21,6 +21,8 @@ final class JsonTerms {
     final Terms terms;
     private final Spelling spelling;
     final Term nothing;
+    final Term yes;
+    final Term no;
     final Term either;
     final Term number;
     final Term integer;
@@ -53,12 +55,15 @@ final class JsonTerms {
     /**
      * @param spelling of strings; raw ones have no quotes
      * @param end what no string contains, as it would end the document; empty for nothing
+     * @param python whether null, true and false are Python's
      */
-    JsonTerms(Terms terms, Whitespace whitespace, Spelling spelling, String end) {
+    JsonTerms(Terms terms, Whitespace whitespace, Spelling spelling, String end, boolean python) {
         this.terms = terms;
         this.spelling = spelling;
-        nothing = terms.raw("null");
-        either = terms.or(terms.raw("true"), terms.raw("false"));
+        nothing = terms.raw(python ? "None" : "null");
+        yes = terms.raw(python ? "True" : "true");
+        no = terms.raw(python ? "False" : "false");
+        either = terms.or(yes, no);
         plainNumber = terms.machine(new JsonNumbers(false, null, null, null));
         number = terms.concat(plainNumber, Regex.whole(terms, EXPONENT, Spelling.RAW, SUBJECT));
         integer = terms.machine(new JsonNumbers(true, null, null, null));

@@ -78,8 +78,7 @@ final class Lexicon {
             if (text.length == 1) {
                 single[text[0] & 255] = true;
             } else if (text.length > 1 && text.length <= 4) {
-                String decoded = new String(text, StandardCharsets.UTF_8);
-                int c = decoded.codePointAt(0);
+                int c = new String(text, StandardCharsets.UTF_8).codePointAt(0);
                 if (Arrays.equals(Character.toString(c).getBytes(StandardCharsets.UTF_8), text)) {
                     characters.set(c);
                 }

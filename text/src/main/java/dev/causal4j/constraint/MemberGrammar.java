@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Arguments that are written one by one, each as text between marks, as a literal of Python or in the form of FunctionGemma
- * and Gemma 4. Values of other types than string are JSON. Not thread-safe.
+ * and Gemma 4. Values of other types than string are JSON, in Python with its True, False and None. Not thread-safe.
  */
 final class MemberGrammar {
     private static final Pattern KEY = Pattern.compile("[\\p{L}_][\\p{L}\\p{N}_.-]{0,255}");
@@ -58,9 +58,9 @@ final class MemberGrammar {
         String end = isText ? form.member().split("\\$value", -1)[1].strip() : format.quote();
         SchemaDocument document = new SchemaDocument(this.schema);
         root = document.root();
-        raw = new JsonTerms(terms, Whitespace.COMPACT, Spelling.RAW, end);
+        raw = new JsonTerms(terms, Whitespace.COMPACT, Spelling.RAW, end, false);
         rawReader = new SchemaReader(document, raw, false, ignored);
-        JsonTerms plain = new JsonTerms(terms, Whitespace.FLEXIBLE, Spelling.PLAIN, end);
+        JsonTerms plain = new JsonTerms(terms, Whitespace.FLEXIBLE, Spelling.PLAIN, end, format.writesPython());
         SchemaReader plainReader = new SchemaReader(document, plain, false, ignored);
         json = new SchemaGrammar(plain, plainReader, rules);
         reader = isText ? plainReader : rawReader;
@@ -135,15 +135,8 @@ final class MemberGrammar {
         if (!format.quote().isEmpty()) {
             return nested(all);
         }
-        Map<?, ?> keywords = keywords(properties(schema).get(key));
-        Object type = keywords.get("type");
-        if (!format.writesPython()) {
-            return "string".equals(type) ? nested(all) : json.value(all);
-        }
-        if ("boolean".equals(type) && !keywords.containsKey("enum")) {
-            return new Text(terms.or(terms.raw("True"), terms.raw("False")));
-        }
-        return "null".equals(type) ? new Text(terms.raw("None")) : json.value(all);
+        boolean string = "string".equals(keywords(properties(schema).get(key)).get("type"));
+        return string && !format.writesPython() ? nested(all) : json.value(all);
     }
 
     /** A value whose strings are as they are. */

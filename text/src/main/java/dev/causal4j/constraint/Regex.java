@@ -301,7 +301,7 @@ final class Regex {
 
     private int unicode() {
         if (eat('{')) {
-            return number(until('}'));
+            return number(until('}'), 1);
         }
         int high = hex(4);
         int next = at;
@@ -318,11 +318,11 @@ final class Regex {
     private int hex(int digits) {
         int from = at;
         at = Math.min(at + digits, in.length);
-        return number(new String(in, from, at - from));
+        return number(new String(in, from, at - from), digits);
     }
 
-    private int number(String hex) {
-        boolean known = hex.matches("0*[0-9a-fA-F]{1,6}");
+    private int number(String hex, int least) {
+        boolean known = hex.length() >= least && hex.matches("0*[0-9a-fA-F]{1,6}");
         int value = known ? Integer.parseInt("0" + hex.substring(Math.max(0, hex.length() - 6)), 16) : -1;
         if (value < 0 || value > Character.MAX_CODE_POINT) {
             throw refuse("a character in hexadecimal digits", quote(hex));

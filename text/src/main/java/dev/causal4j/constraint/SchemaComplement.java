@@ -67,9 +67,7 @@ final class SchemaComplement {
                 if (!items.first().isEmpty() || !items.rest().isEmpty() || items.unique() != null) {
                     throw schema.refused("items", "no items of lists inside of not", "some");
                 }
-                if (items.min() > 0) {
-                    left.add(new Items(List.of(), List.of(), 0, items.min() - 1, null));
-                }
+                left.add(new Items(List.of(), List.of(), 0, items.min() - 1, null)); // never if there is no least
                 if (items.max() < Terms.UNBOUNDED) {
                     left.add(new Items(List.of(), List.of(), items.max() + 1, Terms.UNBOUNDED, null));
                 }

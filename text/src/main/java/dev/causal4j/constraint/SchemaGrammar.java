@@ -126,8 +126,7 @@ final class SchemaGrammar {
             Expression all = new Sequence(i == 0 ? List.of(item, inside) : List.of(new Text(json.comma), item, inside));
             inside = i >= max ? EMPTY : i == 0 ? all : rule(i < items.min() ? all : new Choice(EMPTY, all));
         }
-        Expression some = max == 0 ? new Choice() : inside;
-        return bracketed("[]", items.min() == 0, some);
+        return bracketed("[]", items.min() == 0, max == 0 ? new Choice() : inside);
     }
 
     private Expression members(Members members) {

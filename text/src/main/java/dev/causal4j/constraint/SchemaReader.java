@@ -252,11 +252,11 @@ final class SchemaReader {
                 default -> own.add(members(schema));
             }
         }
-        List<Shape> all = own;
-        if (schema.has("const")) {
-            all = shapes.meet(values(schema, List.of(schema.keywords.get("const"))), all);
+        own.removeIf(shapes::never);
+        for (String keyword : List.of("const", "enum")) {
+            own = shapes.meet(part(schema, keyword, () -> values(schema, keyword), shapes.any), own);
         }
-        return schema.has("enum") ? shapes.meet(values(schema, schema.list("enum")), all) : all;
+        return own;
     }
 
     private static Set<String> types(Subschema schema) {
@@ -272,22 +272,22 @@ final class SchemaReader {
     }
 
     /** Values that are listed. Lists and objects become shapes with one value in each place. */
-    private List<Shape> values(Subschema schema, List<?> values) {
+    private List<Shape> values(Subschema schema, String keyword) {
+        List<?> values = keyword.equals("enum") ? schema.list(keyword) : List.of(schema.keywords.get(keyword));
         Limits.check("schema, enum", values.size(), Limits.VALUES, "values");
         List<List<Shape>> all = new ArrayList<>();
         List<String> numbers = new ArrayList<>();
         List<String> strings = new ArrayList<>();
         for (Object value : values) {
             switch (value) {
-                case Boolean flag -> all.add(List.of(new Scalars(Kind.BOOLEAN, json.terms.raw(flag.toString()))));
-                case Number number -> numbers.add(spelled(schema.number("", number)));
+                case Boolean flag -> all.add(List.of(new Scalars(Kind.BOOLEAN, flag ? json.yes : json.no)));
+                case Number number -> numbers.add(spelled(schema, keyword, number));
                 case String text -> strings.add(text);
                 case List<?> list -> {
                     List<List<Subschema>> items = list.stream()
                             .map(v -> List.of(schema.saying("const", v)))
                             .toList();
-                    List<Subschema> none = List.of(SchemaDocument.NEVER);
-                    all.add(List.of(new Items(items, none, list.size(), list.size(), null)));
+                    all.add(List.of(new Items(items, List.of(), list.size(), list.size(), null)));
                 }
                 case Map<?, ?> map -> {
                     Map<String, List<Subschema>> named = new LinkedHashMap<>();
@@ -307,9 +307,12 @@ final class SchemaReader {
     }
 
     /** The one spelling of a number that is given, without superfluous zeros. */
-    private static String spelled(BigDecimal number) {
-        BigDecimal plain = number.stripTrailingZeros();
-        return JsonNumbers.fits(plain) ? plain.toPlainString() : plain.toString();
+    private static String spelled(Subschema schema, String keyword, Number number) {
+        BigDecimal plain = schema.number("", number).stripTrailingZeros();
+        if (!JsonNumbers.fits(plain)) {
+            throw schema.refused(keyword, "numbers of at most 19 digits before and 17 behind the point", "" + number);
+        }
+        return plain.toPlainString();
     }
 
     private Term number(Subschema schema, boolean integer) {

@@ -6,6 +6,7 @@ import dev.causal4j.constraint.Shape.Members;
 import dev.causal4j.constraint.Shape.Others;
 import dev.causal4j.constraint.Shape.Scalars;
 import dev.causal4j.constraint.Shape.Strings;
+import dev.causal4j.constraint.Term.Node.Literals;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -227,9 +228,19 @@ final class Shapes {
                                 .anyMatch(i -> value.test(items.at(i)));
             case Members members ->
                 members.required().size() > members.max()
-                        || (members.others().isEmpty() && members.named().size() < members.min())
+                        || (members.min() > 0 && names(members) < members.min())
                         || members.required().stream().anyMatch(name -> value.test(of(members, name)));
         };
+    }
+
+    /** How many different names there are, where all are listed. */
+    private long names(Members members) {
+        return members.named().keySet().stream()
+                        .filter(name -> members.others().stream().noneMatch(each -> json.matches(each.names(), name)))
+                        .count()
+                + members.others().stream()
+                        .mapToLong(each -> each.names().node instanceof Literals all ? all.size() : Terms.UNBOUNDED)
+                        .sum();
     }
 
     private boolean never(List<Subschema> schema) {

@@ -107,17 +107,9 @@ final class Terms {
             return tail;
         }
         if (head.node instanceof Node.Concat) {
-            List<Term> parts = new ArrayList<>();
-            Term rest = head;
-            for (; rest.node instanceof Node.Concat(Term first, Term then); rest = then) {
-                parts.add(first);
-            }
-            budget.spend(parts.size());
-            Term all = concat(rest, tail);
-            for (Term part : parts.reversed()) {
-                all = concat(part, all);
-            }
-            return all;
+            List<Term> all = parts(head);
+            all.add(tail);
+            return concat(all.toArray(Term[]::new));
         }
         Term next = tail.node instanceof Node.Concat(Term first, Term unused) ? first : tail;
         if (isStar(next) && absorbs(next, head)) {
@@ -127,6 +119,18 @@ final class Terms {
             return tail.node instanceof Node.Concat(Term unused, Term rest) ? concat(head, rest) : head;
         }
         return of(new Node.Concat(head, tail));
+    }
+
+    /** The parts of a sequence; another term alone. */
+    List<Term> parts(Term sequence) {
+        List<Term> parts = new ArrayList<>();
+        Term rest = sequence;
+        for (; rest.node instanceof Node.Concat(Term head, Term tail); rest = tail) {
+            parts.add(head);
+        }
+        parts.add(rest);
+        budget.spend(parts.size());
+        return parts;
     }
 
     /** Whether any number of something, and a term beside it, are the same without the term. */
@@ -213,6 +217,9 @@ final class Terms {
 
     /** @param most {@link #UNBOUNDED} for no limit */
     Term repeat(Term term, int least, int most) {
+        if (least > most) {
+            return never;
+        }
         if (most == 0 || term == empty || (term == never && least == 0)) {
             return empty;
         }
@@ -338,8 +345,7 @@ final class Terms {
                     keys[b] = b + 1;
                     i = literals.firstAbove(b, i);
                 }
-                boolean ends = literals.next(literals.from()) < 0;
-                yield term(node, ends, List.of(), classes(257, b -> keys[b]));
+                yield term(node, literals.next(literals.from()) < 0, List.of(), classes(257, b -> keys[b]));
             }
             case Node.Concat(Term head, Term tail) -> {
                 ByteClasses both = head.nullable ? and(head.classes, tail.classes) : head.classes;

@@ -395,7 +395,7 @@ public record Json(String subject, Map<?, ?> root) {
         return object;
     }
 
-    /** The value as JSON in UTF-8, without white space. Numbers may also be Float, lists also int[]. */
+    /** The value as JSON in UTF-8, without white space. Numbers may also be Float, lists also int[], NULL also null. */
     public static byte[] write(Object value) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
@@ -413,7 +413,7 @@ public record Json(String subject, Map<?, ?> root) {
         }
     }
 
-    private static void write(Object value, JsonGenerator json) {
+    private static void write(@Nullable Object value, JsonGenerator json) {
         switch (value) {
             case Map<?, ?> object -> {
                 json.writeStartObject();
@@ -434,7 +434,7 @@ public record Json(String subject, Map<?, ?> root) {
             case Double number -> json.writeNumber(number);
             case Number whole -> json.writeNumber(whole.toString());
             case Boolean flag -> json.writeBoolean(flag);
-            default -> json.writeNull();
+            case null, default -> json.writeNull();
         }
     }
 

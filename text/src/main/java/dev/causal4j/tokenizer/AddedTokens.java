@@ -66,12 +66,13 @@ final class AddedTokens {
     /** Passes on the whole text in order. */
     void find(String text, Trust trust, Parts parts) {
         int done = 0;
-        for (int at = 0, next; at < text.length(); at = next) { // a match that is not taken is skipped as a whole
+        // A match that is not taken is skipped as a whole. A token in white space that one before took takes as much.
+        for (int at = 0, spaces = 0, next; at < text.length(); at = next) {
             Token token = longest(text, at, lengths.get(text.charAt(at)));
             next = token == null ? at + 1 : at + token.form.length();
             if (token != null && isTaken(token, text, at, next, trust)) {
                 int from = at;
-                int to = next;
+                int to = token.has("rstrip") ? Math.max(next, spaces) : next;
                 while (token.has("lstrip") && from > done && isSpace(text.charAt(from - 1))) {
                     from--;
                 }
@@ -83,6 +84,7 @@ final class AddedTokens {
                 }
                 parts.part(Math.clamp(done, from, to), to, token); // an earlier token may have taken its space
                 done = to;
+                spaces = Math.max(spaces, to);
             }
         }
         if (done < text.length()) {

@@ -16,8 +16,7 @@ final class ByteLevel {
         char[] chars = new char[256];
         char other = 256;
         for (char b = 0; b < 256; b++) {
-            boolean printable = (b >= '!' && b <= '~') || (b >= 0xa1 && b != 0xad);
-            chars[b] = printable ? b : other++;
+            chars[b] = (b >= '!' && b <= '~') || (b >= 0xa1 && b != 0xad) ? b : other++; // b if it is printable
         }
         OF_BYTES = new String(chars);
         Arrays.sort(chars);

@@ -11,11 +11,15 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Answers with tools, of a tokenizer in which some marks are control tokens and some are text. */
 class AnswerGrammarTest {
@@ -225,6 +229,52 @@ class AnswerGrammarTest {
         assertThat(reach(coder.copy(), head + "1" + next + "no")).isEqualTo((head + "1" + next + "n").length());
     }
 
+    /** A schema of an argument, values that it allows, a bar, others. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '§', quoteCharacter = '~', textBlock = """
+            {'type': 'boolean'}                                  § True False | true None 1
+            {'type': 'boolean', 'const': true}                   § True | False true
+            {'type': 'boolean', 'not': {'const': true}}          § False | True
+            {'type': 'boolean', 'enum': [false, 1]}              § False | True false 1
+            {'type': 'boolean', 'oneOf': [{}, {'const': true}]}  § False | True
+            {'type': 'boolean', 'allOf': [{'const': true}]}      § True | False
+            {'type': 'boolean', 'anyOf': [{'const': true}]}      § True | False
+            {'type': ['boolean', 'null'], 'enum': [true, null]}  § True None | False null
+            {'type': 'null', 'not': {'const': 1}}                § None | null
+            {'anyOf': [{'type': 'integer'}, {'type': 'null'}]}   § 1 None | null True
+            {'items': {'type': 'boolean'}, 'type': 'array'}      § [True,False] | [true] [None]
+            {'const': {'x': [null, true]}}                       § {"x":[None,True]} | {"x":[null,True]}
+            """)
+    void literalsOfPythonObeyTheWholeSchema(String schema, String values) {
+        ToolDefinition tool = tool(
+                "f",
+                true,
+                "{'properties': {'a': %s}, 'required': ['a']}".formatted(schema).replace('\'', '"'));
+        String[] sides = values.split("\\|", 2);
+        for (int side = 0; side < 2; side++) {
+            for (String value : sides[side].strip().split(" +", -1)) {
+                Matcher python = matcher(ToolFormat.PYTHONIC, ToolChoice.REQUIRED, tool);
+                Matcher lfm2 = matcher(ToolFormat.LFM2, ToolChoice.REQUIRED, tool);
+                String call = "[f(a=" + value + ")]";
+                assertThat(reach(python, call) < 0).as(value).isEqualTo(side == 0);
+                assertThat(reach(lfm2, "<|tool_call_start|>" + call + "<|tool_call_end|>") < 0)
+                        .as(value)
+                        .isEqualTo(side == 0);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"PYTHONIC", "LFM2"})
+    void aLiteralOfPythonThatNothingFitsIsRefused(ToolFormat format) {
+        ToolDefinition never = tool("f", true, """
+                {"properties": {"a": {"type": ["boolean", "null"], "not": {"type": ["boolean", "null"]}}},
+                 "required": ["a"]}""");
+        assertThatThrownBy(() -> matcher(format, ToolChoice.REQUIRED, never))
+                .isInstanceOf(ConstraintException.class)
+                .hasMessageContaining("tool f, schema: expected one that some text fits");
+    }
+
     @Test
     void nestedArgumentsMayBeOfThemselves() {
         ToolDefinition tree = tool("f", true, """
@@ -243,6 +293,18 @@ class AnswerGrammarTest {
         assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now), call + "}}"))
                 .isEqualTo(-1);
         assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, now), call + "\""))
+                .isEqualTo(call.length());
+    }
+
+    @Test
+    void javasNullInAToolIsJsons() {
+        Map<String, Object> letter = Json.object("enum", Arrays.asList("a", null));
+        ToolDefinition tool = new ToolDefinition(
+                Json.object("name", "f", "strict", true, "parameters", Json.object("properties", Map.of("x", letter))));
+        String call = "{\"name\": \"f\", \"arguments\": {\"x\": ";
+        assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, tool), call + "null}}"))
+                .isEqualTo(-1);
+        assertThat(reach(matcher(ToolFormat.NONE, ToolChoice.REQUIRED, tool), call + "true"))
                 .isEqualTo(call.length());
     }
 

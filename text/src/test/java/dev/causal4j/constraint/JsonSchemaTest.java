@@ -90,6 +90,28 @@ class JsonSchemaTest {
                 .containsExactlyInAnyOrder("/title", "/if", "/not/if", "/format", "/multipleOf");
     }
 
+    /** They would be spelled with an exponent, which numbers of a bound never have: oneOf would not see what is shared. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{'oneOf': [{'const': 1e30}, {'type': 'number', 'minimum': 5}]}",
+                "{'oneOf': [{'const': 1e30}, {'type': 'integer'}]}",
+                "{'properties': {'a': {'oneOf': [{'const': 1e400}, {'type': 'number'}]}}}",
+                "{'oneOf': [{'enum': [1e-20]}, {'type': 'number', 'minimum': 0}]}",
+                "{'type': 'integer', 'const': 1e30}",
+                "{'enum': [{'a': [0.123456789012345678]}, 1], 'minimum': 0}"
+            })
+    void aListedNumberOfTooManyDigitsIsRefusedOrDroppedByName(String schema) {
+        assertThatThrownBy(() -> schema(schema).start(TOKENIZER))
+                .isInstanceOf(SchemaRefusal.class)
+                .hasMessageMatching(
+                        "schema: expected numbers of at most 19 digits before and 17 behind the point at [^\n]*,"
+                                + " got [0-9.eE+-]+; [^\n]*");
+        Constraint lenient = Constraint.schema(json(schema), Whitespace.COMPACT, true);
+        lenient.start(TOKENIZER);
+        assertThat(lenient.ignored().getFirst()).matches(".*/(const|enum)");
+    }
+
     @Test
     void differentItemsAreRefusedOrDroppedByName() {
         String list = json("{'properties': {'a': {'items': {'type': 'string'}, 'uniqueItems': true}}}");
@@ -165,6 +187,12 @@ class JsonSchemaTest {
             {'type': 'object', 'minProperties': 2, 'maxProperties': 2, 'properties': {'a': {'const': 1}}, 'additionalProperties': {'const': 0}} § {"a":1,"b":0} {"b":0,"c":0} | {} {"a":1} {"a":1,"b":0,"c":0}
             {'enum': [1, 'x', [1, {'a': null}], 20], 'not': {'const': 'x'}} § 1 [1,{"a":null}] 20 | "x" 2
             {'enum': [1, 5, 7.5, 'a'], 'minimum': 2, 'type': 'number'} § 5 7.5 | 1 "a"
+            {'type': ['object', 'null'], 'minProperties': 3, 'maxProperties': 3, 'propertyNames': {'enum': ['a', 'b']}, 'additionalProperties': {'const': 1}} § null | {"a":1,"a":1,"a":1} {"a":1,"b":1}
+            {'type': 'object', 'minProperties': 3, 'properties': {'c': {'const': 1}}, 'propertyNames': {'enum': ['a', 'b', 'c']}, 'additionalProperties': {'const': 1}} § {"c":1,"a":1,"b":1} | {"c":1,"a":1}
+            {'anyOf': [{'type': 'string', 'minLength': 5, 'maxLength': 2}, {'const': 1}]} § 1 | "YE" "a" "abcde"
+            {'anyOf': [{'type': 'array', 'minItems': 3, 'maxItems': 2, 'items': {'const': 1}}, {'const': 1}]} § 1 | [1,1] [1,1,1]
+            {'type': ['array', 'null'], 'minItems': 2, 'maxItems': 1, 'prefixItems': [{}, {}]} § null | [1] [1,1] []
+            {'type': 'array', 'items': {'properties': {'a': {'type': 'string', 'minLength': 2, 'maxLength': 1}}, 'required': ['a']}} § [] [1] | [{"a":"b"}] [{"a":"bc"}] [{}]
             {'properties': {'a\\"b\\\\': {'const': 1}}, 'type': 'object', 'additionalProperties': false} § {"a\\"b\\\\":1} {} | {"a":1}
             """)
     void holdsTheseAndNotThose(String schema, String texts) {
@@ -267,6 +295,11 @@ class JsonSchemaTest {
                 "{'required': true}",
                 "{'type': 'object', 'required': ['a'], 'properties': {'a': false}}",
                 "{'type': 'string', 'pattern': '^a{5}$', 'maxLength': 4}",
+                "{'type': 'string', 'minLength': 5, 'maxLength': 2}",
+                "{'type': 'array', 'minItems': 3, 'maxItems': 2}",
+                "{'type': 'array', 'minItems': 1, 'maxItems': 0}",
+                "{'type': 'object', 'minProperties': 3, 'propertyNames': {'enum': ['a', 'b']}}",
+                "{'type': 'object', 'minProperties': 3, 'properties': {'a': {}}, 'propertyNames': {'enum': ['a', 'b']}}",
                 "{'$ref': '#/$defs/none'}",
                 "{'$ref': 'http://localhost/x'}",
                 "{'enum': [}",

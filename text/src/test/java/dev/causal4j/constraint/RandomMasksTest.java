@@ -9,7 +9,9 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -121,6 +123,8 @@ class RandomMasksTest {
                 "{\"type\":\"string\",\"pattern\":\"x{2,90}y\",\"maxLength\":70}",
                 "{\"type\":\"string\",\"pattern\":\"^(a|b{20}c)*$\",\"maxLength\":45}",
                 "{\"type\":\"string\",\"maxLength\":40}",
+                "{\"type\":\"string\",\"pattern\":\"^(a{0,30}|b{0,90})$\",\"minLength\":50}",
+                "{\"type\":\"string\",\"pattern\":\"^([a-z]{1,20}|[A-Z]{1,60})$\",\"minLength\":30,\"maxLength\":1000}",
                 "{\"type\":\"object\",\"patternProperties\":{\"^[a-c]{2,30}$\":{\"maxLength\":20}}}",
                 "{\"type\":\"object\",\"properties\":{\"name\":{},\"names\":{\"enum\":[1,12]}}}"
             })
@@ -144,6 +148,59 @@ class RandomMasksTest {
                 matcher.accept(allowed[random.nextInt(allowed.length)]);
             }
         }
+    }
+
+    /** A token that a mask allows is taken: also where the alternatives of a pattern end before a least length. */
+    @Test
+    void lengthsBoundAlternativesThatEndAtOthers() {
+        Tokenizer tokenizer = Golden.tokenizer("minimind");
+        Lexicon lexicon = new Lexicon(tokenizer);
+        int walks = 0;
+        for (int seed = 0; seed < CONSTRAINTS; seed++) {
+            Random random = new Random(seed);
+            String options = IntStream.rangeClosed(0, 1 + random.nextInt(3))
+                    .mapToObj(i -> counted(random))
+                    .collect(Collectors.joining("|"));
+            String pattern = "^(" + options + ")" + (random.nextInt(3) == 0 ? counted(random) : "") + "$";
+            int least = random.nextInt(80);
+            String most = random.nextBoolean() ? ",\"maxLength\":" + (least + random.nextInt(200)) : "";
+            Matcher matcher;
+            try {
+                matcher = Constraint.schema("{\"type\":\"string\",\"pattern\":\"" + pattern + "\",\"minLength\":"
+                                + least + most + "}")
+                        .start(tokenizer);
+            } catch (ConstraintException e) {
+                assertThat(e).hasMessageContaining("nothing fits");
+                continue;
+            }
+            for (int step = 0; step < 40; step++) {
+                BitSet mask = Golden.mask(matcher, tokenizer.vocabularySize());
+                int[] ids = IntStream.concat(random.ints(20, 0, lexicon.size), mask.stream())
+                        .toArray();
+                for (int i = 0; i < Math.min(60, ids.length); i++) {
+                    int id = ids[i < 20 ? i : random.nextInt(ids.length)];
+                    byte[] text = lexicon.text(tokenizer, id);
+                    boolean follows = text != null && matcher.copy().accept(text) == text.length;
+                    assertThat(mask.get(id))
+                            .as("%s by %s", tokenizer.piece(id), pattern)
+                            .isEqualTo(follows);
+                }
+                if (mask.isEmpty()) {
+                    break;
+                }
+                matcher.accept(ids[20 + random.nextInt(ids.length - 20)]);
+                walks++;
+            }
+        }
+        assertThat(walks).isGreaterThan(5 * CONSTRAINTS);
+    }
+
+    private static String counted(Random random) {
+        String unit =
+                List.of("a", "b", "[a-z]", "[A-Z]", "(ab|é)", "[^x]", "the ").get(random.nextInt(7));
+        int least = random.nextInt(3) * random.nextInt(30);
+        String most = random.nextInt(4) == 0 ? "" : "" + (least + random.nextInt(90));
+        return unit.replace("the ", "(the )") + "{" + least + "," + most + "}";
     }
 
     private static int walk(int[] tokens, Tokenizer tokenizer, Matcher matcher, ScalarTwin start, Random random) {

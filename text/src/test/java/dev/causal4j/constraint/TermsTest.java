@@ -194,6 +194,9 @@ class TermsTest {
                 "^*; repeated anchor",
                 "\\p{Nothing}; property of Unicode",
                 "a\\; behind the backslash",
+                "a\\u12; a character in hexadecimal digits",
+                "\\x4; a character in hexadecimal digits",
+                "[\\u{}]; a character in hexadecimal digits",
                 "(?i)a; group of ECMA-262",
                 "a{1000001}; at most 1,000,000",
                 "(a{1000}){1001}; at most 1,000,000"

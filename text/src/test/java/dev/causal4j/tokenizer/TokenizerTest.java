@@ -6,22 +6,27 @@ import static org.junit.jupiter.api.Assertions.assertTimeout;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import dev.causal4j.Whole;
+import dev.causal4j.tokenizer.AddedTokens.Token;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.Reader;
 import java.io.StringReader;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -202,6 +207,30 @@ class TokenizerTest {
         assertThat(tokenizer.isSpecial(2048)).isTrue();
         assertThat(tokenizer.isSpecial(2049)).isFalse();
         assertThat(tokenizer.decodeWithoutSpecial(2048, 2049)).isEqualTo("<plain>");
+    }
+
+    /** Each of these tokens is white space that one before it took. */
+    @Test
+    void timeGrowsAsTheWhiteSpaceThatTokensTake() {
+        AddedTokens tokens = new AddedTokens(Stream.of(
+                new Token(0, " ", " ", Set.of("rstrip")),
+                new Token(1, "\t", "\t", Set.of()),
+                new Token(2, "\n", "\n", Set.of("lstrip", "rstrip"))));
+        for (String space : List.of(" ", " \t", "\n")) {
+            millis(tokens, space.repeat(10_000));
+            long once = millis(tokens, space.repeat(40_000));
+            assertThat(millis(tokens, space.repeat(80_000))).isLessThan(3 * once + 100);
+        }
+        List<String> parts = new ArrayList<>();
+        tokens.find("a \t b", (from, to) -> true, (from, to, token) -> parts.add(from + "-" + to));
+        assertThat(parts).containsExactly("0-1", "1-4", "3-3", "3-4", "4-5");
+    }
+
+    private static long millis(AddedTokens tokens, String text) {
+        long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+        tokens.find(
+                text, (from, to) -> true, (from, to, token) -> assertThat(token).isNotNull());
+        return (ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() - start) / 1_000_000;
     }
 
     @Test
