@@ -38,12 +38,12 @@ size() {
 }
 
 failed=0
-size text json 478 tokenizer 1682 chat 2769 constraint 4965 causal4j 133 || failed=1
-size core kernel,choice,tensor,compute 4982 format 1056 model,families,gguf 5079 decoder 3784 generation,friend 2869 scoring 428 \
-  head 628 training 1514 flight 82 || failed=1
+size text json 478 tokenizer 1682 chat 2774 constraint 4974 causal4j 133 || failed=1
+size core kernel,choice,tensor,compute 4982 format 1056 model,families,gguf 5104 decoder 3862 generation,friend 2931 scoring 428 \
+  head 628 training 1516 flight 87 || failed=1
 size machine machine 283 || failed=1
-size server server 2958 || failed=1
-size cli cli 4642 || failed=1
+size server server 2959 || failed=1
+size cli cli 4641 || failed=1
 size hub hub 936 || failed=1
 size langchain4j langchain4j 690 || failed=1
 size spark spark 719 || failed=1
