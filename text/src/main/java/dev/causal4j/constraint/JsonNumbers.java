@@ -43,6 +43,11 @@ record JsonNumbers(
             return new Bound(value.signum(), parts[0], parts[1], open);
         }
 
+        /** Whether it can be written without exponent. */
+        boolean fits() {
+            return whole.length() <= INTEGER_DIGITS && fraction.length() <= FRACTION_DIGITS;
+        }
+
         @Override
         public int hashCode() {
             return Seeded.hash(sign, Seeded.text(whole), Seeded.text(fraction), open ? 1 : 0);
@@ -116,11 +121,6 @@ record JsonNumbers(
      * @param rest what is left when the digits are divided by the unit
      */
     record Place(Phase phase, boolean negative, int digits, int low, int high, int rest) {}
-
-    /** Whether a number is one without exponent that can be written. */
-    static boolean fits(BigDecimal plain) {
-        return plain.precision() - plain.scale() <= INTEGER_DIGITS && plain.scale() <= FRACTION_DIGITS;
-    }
 
     @Override
     public boolean accepts() {

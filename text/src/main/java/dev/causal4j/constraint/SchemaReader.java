@@ -53,6 +53,8 @@ final class SchemaReader {
 
     private final SchemaDocument document;
     private final JsonTerms json;
+    private static final String DIGITS = "numbers of at most 19 digits before and 17 after the point";
+
     private final boolean lenient;
     private final List<String> ignored;
     final Shapes shapes;
@@ -309,8 +311,8 @@ final class SchemaReader {
     /** The one spelling of a number that is given, without superfluous zeros. */
     private static String spelled(Subschema schema, String keyword, Number number) {
         BigDecimal plain = schema.number("", number).stripTrailingZeros();
-        if (!JsonNumbers.fits(plain)) {
-            throw schema.refused(keyword, "numbers of at most 19 digits before and 17 behind the point", "" + number);
+        if (!Bound.of(plain, false).fits()) {
+            throw schema.refused(keyword, DIGITS, "" + number);
         }
         return plain.toPlainString();
     }
@@ -319,9 +321,18 @@ final class SchemaReader {
         Bound low = bound(schema, "minimum", "exclusiveMinimum", 1);
         Bound high = bound(schema, "maximum", "exclusiveMaximum", -1);
         Multiple multiple = multiple(schema);
-        return low == null && high == null && multiple == null
-                ? integer ? json.integer : json.number
-                : json.terms.machine(new JsonNumbers(integer, low, high, multiple));
+        Term free = integer ? json.integer : json.number;
+        if (low == null && high == null && multiple == null) {
+            return free;
+        }
+        Term term = json.terms.machine(new JsonNumbers(integer, low, high, multiple));
+        if (json.terms.live(term) || ((low == null || low.fits()) && (high == null || high.fits()))) {
+            return term;
+        }
+        // Only numbers with exponents are in such bounds, and a oneOf would not see that a free alternative has them,
+        // too.
+        refuse(schema, low == null || low.fits() ? "maximum" : "minimum", DIGITS, "bounds without any");
+        return free;
     }
 
     /** The tighter of two bounds; in draft 4 the second says of the first whether it is excluded. */
@@ -329,10 +340,9 @@ final class SchemaReader {
         boolean flag = schema.keywords.get(excluded) instanceof Boolean;
         BigDecimal closed = schema.has(reached) ? schema.number(reached) : null;
         BigDecimal open = flag || !schema.has(excluded) ? null : schema.number(excluded);
-        if (closed != null && (open == null || closed.compareTo(open) == side)) {
-            return Bound.of(closed, flag && schema.flag(excluded));
-        }
-        return open == null ? null : Bound.of(open, true);
+        return closed != null && (open == null || closed.compareTo(open) == side)
+                ? Bound.of(closed, flag && schema.flag(excluded))
+                : open == null ? null : Bound.of(open, true);
     }
 
     private @Nullable Multiple multiple(Subschema schema) {

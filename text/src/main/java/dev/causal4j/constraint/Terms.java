@@ -236,10 +236,7 @@ final class Terms {
                 return repeat(unit, product(from, min), star ? UNBOUNDED : product(to, most));
             }
         }
-        if (min == 0 && most == 1) {
-            return or(term, empty);
-        }
-        return of(new Node.Repeat(term, min, most));
+        return min == 0 && most == 1 ? or(term, empty) : of(new Node.Repeat(term, min, most));
     }
 
     private static int product(int a, int b) {

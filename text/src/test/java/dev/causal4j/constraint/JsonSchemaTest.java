@@ -105,11 +105,27 @@ class JsonSchemaTest {
         assertThatThrownBy(() -> schema(schema).start(TOKENIZER))
                 .isInstanceOf(SchemaRefusal.class)
                 .hasMessageMatching(
-                        "schema: expected numbers of at most 19 digits before and 17 behind the point at [^\n]*,"
+                        "schema: expected numbers of at most 19 digits before and 17 after the point at [^\n]*,"
                                 + " got [0-9.eE+-]+; [^\n]*");
         Constraint lenient = Constraint.schema(json(schema), Whitespace.COMPACT, true);
         lenient.start(TOKENIZER);
         assertThat(lenient.ignored().getFirst()).matches(".*/(const|enum)");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{'oneOf': [{'type': 'number', 'minimum': 1e20}, {'type': 'number'}]}",
+                "{'oneOf': [{'type': 'number', 'exclusiveMinimum': 0, 'maximum': 1e-18}, {'type': 'number'}]}",
+                "{'properties': {'a': {'type': 'integer', 'maximum': -1e19}}}"
+            })
+    void boundsThatOnlyExponentsReachAreRefusedOrDroppedByName(String schema) {
+        assertThatThrownBy(() -> schema(schema).start(TOKENIZER))
+                .isInstanceOf(SchemaRefusal.class)
+                .hasMessageContaining("expected numbers of at most 19 digits before and 17 after the point at ");
+        Constraint lenient = Constraint.schema(json(schema), Whitespace.COMPACT, true);
+        lenient.start(TOKENIZER);
+        assertThat(lenient.ignored().getFirst()).matches(".*/(minimum|maximum|oneOf)");
     }
 
     @Test
