@@ -46,8 +46,7 @@ final class ModelPath {
         }
         try (Stream<Path> files = Files.list(path)) {
             List<String> models = files.map(file -> file.getFileName().toString())
-                    .filter(name -> name.endsWith(".gguf")
-                            && Gguf.parts(name).getFirst().equals(name))
+                    .filter(name -> name.endsWith(".gguf") && Gguf.isFirst(name))
                     .sorted()
                     .toList();
             if (models.size() > 1) {

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * A model in a GGUF file, or several: metadata and tensors, checked whole. Immutable and thread-safe. The package
@@ -52,8 +53,8 @@ public record Gguf(Json metadata, TensorStore tensors) {
         }
         metadata.check(NUMBER, metadata.integer(NUMBER, 0, 0, count) == 0, "0: open the first file of the model");
         String name = first.toAbsolutePath().getFileName().toString();
-        List<String> names = parts(name);
-        if (names.size() != count || !names.getFirst().equals(name)) {
+        List<String> names = parts(name).toList();
+        if (names.size() != count || !isFirst(name)) {
             String expected = "a name ending " + String.format(Locale.ROOT, ENDING, 1, count);
             throw new FormatException(first.toString(), expected, quote(name), "rename the files");
         }
@@ -73,19 +74,23 @@ public record Gguf(Json metadata, TensorStore tensors) {
         return new Gguf(metadata, new TensorStore(metadata.subject(), Collections.unmodifiableMap(tensors), Map.of()));
     }
 
+    /** Whether a name is that of a model's only file, or of its first. */
+    public static boolean isFirst(String name) {
+        return parts(name).limit(1).allMatch(name::equals);
+    }
+
     /**
      * The names of all files of the model that the named file belongs to, in order: the name alone if the model is not
-     * split.
+     * split. They are made as they are taken: a name may say that there are 99,999.
      */
-    public static List<String> parts(String name) {
+    public static Stream<String> parts(String name) {
         Matcher part = PART.matcher(name);
         int count = part.matches() ? Integer.parseInt(part.group(2)) : 0;
         if (count == 0) {
-            return List.of(name);
+            return Stream.of(name);
         }
         return IntStream.rangeClosed(1, count)
-                .mapToObj(i -> part.group(1) + String.format(Locale.ROOT, ENDING, i, count))
-                .toList();
+                .mapToObj(i -> part.group(1) + String.format(Locale.ROOT, ENDING, i, count));
     }
 
     private static Gguf map(Path file, Arena arena) throws IOException {

@@ -3,6 +3,7 @@ package dev.causal4j.format;
 import static dev.causal4j.format.GgufForge.bytes;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.ThreadMXBean;
 import dev.causal4j.FormatException;
 import dev.causal4j.JavaProcess;
 import dev.causal4j.json.Json;
@@ -11,6 +12,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
 import java.math.BigInteger;
 import java.net.URISyntaxException;
 import java.nio.ByteBuffer;
@@ -22,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -195,6 +198,19 @@ class GgufTest {
     }
 
     // ---- split files
+
+    /** A listing of a thousand such names took minutes. */
+    @Test
+    void namesOfPartsAreMadeAsTheyAreTaken() {
+        String name = "m-00001-of-99999.gguf";
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        assertThat(Gguf.isFirst(name)).isTrue();
+        assertThat(Gguf.parts(name).allMatch(Set.of(name)::contains)).isFalse();
+        assertThat(threads.getCurrentThreadAllocatedBytes() - before).isLessThan(1_000_000);
+        assertThat(Gguf.isFirst("m-00002-of-99999.gguf")).isFalse();
+        assertThat(Gguf.isFirst("m.gguf")).isTrue();
+    }
 
     @Test
     void splitFilesBeginAtTheFirst() {

@@ -85,6 +85,16 @@ class Gemma4Test {
     }
 
     @Test
+    void layersOfOneKindShareTheirFrequenciesAndAllTogetherAreBounded() throws FormatException {
+        ModelConfig config = config("gemma4_text", "");
+        assertThat(attention(config, 1).rope()).isSameAs(attention(config, 0).rope());
+        config("gemma4_text", ", \"head_dim\": 524288, \"global_head_dim\": 524288");
+        assertThatThrownBy(() -> config("gemma4_text", ", \"head_dim\": 524288, \"global_head_dim\": 524290"))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("expected sizes of heads with a sum of at most 1048576");
+    }
+
+    @Test
     void layersReadTheKeysOfTheLastOfTheirKind() throws FormatException {
         String kinds = """
                 , "layer_types": ["full_attention", "sliding_attention", "full_attention", "sliding_attention",

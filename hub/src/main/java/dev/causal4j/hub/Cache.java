@@ -198,11 +198,12 @@ record Cache(ModelName name, Path root) {
 
     /** Refuses files for which there is no room. */
     void requireRoom(List<RemoteFile> files) throws IOException {
+        long room = Files.getFileStore(Files.createDirectories(in("blobs"))).getUsableSpace();
         long wanted = 0;
         for (RemoteFile file : files) {
-            wanted += has(file) ? 0 : file.size() - Math.max(0, size(incomplete(file)));
+            // The sum of all sizes may be larger than a long.
+            wanted += has(file) || wanted > room ? 0 : file.size() - Math.max(0, size(incomplete(file)));
         }
-        long room = Files.getFileStore(Files.createDirectories(in("blobs"))).getUsableSpace();
         if (wanted > room) {
             String remedy = "make room, or set HF_HOME to a folder on another disk";
             throw new HubException(root, "room for " + wanted + " bytes", room + " bytes", remedy);

@@ -130,11 +130,11 @@ final class Needed {
 
     /** Whether this is a GGUF file, or the first part of a split one. */
     static boolean isModel(String path) {
-        return path.endsWith(GGUF) && Gguf.parts(path).getFirst().equals(path);
+        return path.endsWith(GGUF) && Gguf.isFirst(path);
     }
 
     /** Whether the paths have all parts of a GGUF file, if it is split. */
     static boolean hasParts(String path, Set<String> paths) {
-        return paths.containsAll(Gguf.parts(path));
+        return Gguf.parts(path).allMatch(paths::contains);
     }
 }

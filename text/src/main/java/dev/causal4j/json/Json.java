@@ -62,9 +62,9 @@ public record Json(String subject, Map<?, ?> root) {
     private static final Pattern ADVICE =
             Pattern.compile("(?s)(: enable `| \\((start marker|for \\w+ starting|not recognized)).*|, from `[^`]*`");
 
-    // At most ten times those of the largest files in use. As a tree a token takes some 40 bytes.
+    // At most ten times those of the largest files in use. As a tree a token takes some 40 to 75 bytes.
     private static final long MAX_TOKENS =
-            Math.min(1 << 24, Runtime.getRuntime().maxMemory() / 64);
+            Math.min(1 << 24, Runtime.getRuntime().maxMemory() / 128);
 
     /** Characters of a name: the longest tokens of vocabularies in use have some hundred. */
     static final int MAX_NAME = 1 << 14;

@@ -19,6 +19,7 @@ import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.DecoderConfig.PerLayerConfig;
 import dev.causal4j.json.Json;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -53,6 +54,9 @@ record Gemma4(String type, Names names) implements Family {
     static final Names FUSED =
             SINGLE.with(Map.of("expert_gate_up", "experts.gate_up_proj=", "expert_down", "experts.down_proj="));
 
+    /** Sizes of heads whose frequencies differ, added up. Those of published models are 256 and 512. */
+    private static final int MOST_ROTATED = 1 << 20;
+
     private static final String SLIDING = "sliding_attention";
     private static final String FULL = "full_attention";
     private static final String BIDIRECTIONAL = "use_bidirectional_attention";
@@ -82,6 +86,8 @@ record Gemma4(String type, Names names) implements Family {
         private final int headSize; // of layers with a window, like the next
         private final int kvHeads;
         private final Dense dense;
+        private final Map<List<?>, RopeConfig> ropes = new HashMap<>(); // by kind and head size
+        private int rotated; // numbers of these
 
         Reading(Json said) throws FormatException {
             json = said;
@@ -152,7 +158,9 @@ record Gemma4(String type, Names names) implements Family {
             json.check("num_attention_heads", groups, "a multiple of key heads, " + keys.kvHeads);
             keys.values = keysAreValues ? Values.KEYS : Values.NORMED;
             keys.keysOf = layer < firstShared ? AttentionConfig.OWN : source(kind);
-            return keys.block(full ? 0 : keys.window(512), rope(kind, keys.headSize), feedForward(layer));
+            RopeConfig rope = ropes.get(List.of(kind, keys.headSize));
+            return keys.block(
+                    full ? 0 : keys.window(512), rope == null ? rope(kind, keys.headSize) : rope, feedForward(layer));
         }
 
         /** The last layer of this kind that has keys of its own. */
@@ -196,6 +204,8 @@ record Gemma4(String type, Names names) implements Family {
             boolean proportional = type.equals("proportional");
             rope.support("rope_type", proportional || type.equals("default"), "default or proportional");
             json.check("head_dim", headSize % 2 == 0, "an even number");
+            rotated += Math.min(headSize, MOST_ROTATED + 1);
+            json.check("head_dim", rotated <= MOST_ROTATED, "sizes of heads with a sum of at most " + MOST_ROTATED);
             double theta = rope.number("rope_theta", kind.equals(FULL) ? 1e6 : 1e4, 1e-9, 1e300);
             double share = rope.number("partial_rotary_factor", proportionalIfAbsent ? 0.25 : 1, 0, 1);
             double factor = proportional ? rope.number("factor", 1, 1e-9, 1e9) : 1;
@@ -206,6 +216,7 @@ record Gemma4(String type, Names names) implements Family {
                     .toList();
             RopeConfig made = new RopeConfig(headSize, frequencies, 1, new Longer.Same());
             keys.ropes.put(made, new Formula(theta, type, factor, 0));
+            ropes.put(List.of(kind, headSize), made);
             return made;
         }
     }
