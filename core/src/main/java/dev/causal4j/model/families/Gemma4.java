@@ -54,7 +54,7 @@ record Gemma4(String type, Names names) implements Family {
     static final Names FUSED =
             SINGLE.with(Map.of("expert_gate_up", "experts.gate_up_proj=", "expert_down", "experts.down_proj="));
 
-    /** Sizes of heads whose frequencies differ, added up. Those of published models are 256 and 512. */
+    /** The most that sizes of heads with different frequencies add up to. Published models have 256 and 512. */
     private static final int MOST_ROTATED = 1 << 20;
 
     private static final String SLIDING = "sliding_attention";
