@@ -57,7 +57,7 @@ public record AdamWStep(
         }
     }
 
-    /** Changes n weights and their moments: the specification of {@link Kernels#adamW}. */
+    /** Changes n weights and their moments: the specification of {@code Kernels.adamW}. */
     public void apply(float[] weights, float[] gradient, float[] first, float[] second, int n) {
         for (int i = 0; i < n; i++) {
             float g = gradient[i] * gradientScale;

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * Functions of single numbers in plain Java: the specification. {@link VectorElementwise} is its twin with equal bits;
- * {@link Kernels} has checked every argument. Thread-safe.
+ * {@code Kernels} has checked every argument. Thread-safe.
  */
 public class Elementwise {
     /** x = tanh x. */

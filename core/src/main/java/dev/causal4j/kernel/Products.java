@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /**
- * Products of panels in plain Java: the specification. {@link VectorProducts} is its twin with equal bits; {@link
+ * Products of panels in plain Java: the specification. {@link VectorProducts} is its twin with equal bits; {@code
  * Kernels} has checked every argument. Thread-safe.
  */
 public class Products {

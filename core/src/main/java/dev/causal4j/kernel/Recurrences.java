@@ -4,7 +4,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * Recurrences over positions in plain Java: the specification. {@link VectorRecurrences} is the twin with equal bits;
- * {@link Kernels} has checked every argument. Thread-safe.
+ * {@code Kernels} has checked every argument. Thread-safe.
  */
 public class Recurrences {
     /** The formulas of {@link DeltaRule}. */

@@ -8,7 +8,7 @@ import java.lang.foreign.MemorySegment;
 /**
  * Sums over a row, and functions of them, in plain Java: the specification. Element i of a sum belongs to lane i mod
  * 16, and the lanes are added as a fixed tree, see {@link Elementary#tree}. {@link VectorReductions} is the twin with
- * equal bits; {@link Kernels} has checked every argument. Thread-safe.
+ * equal bits; {@code Kernels} has checked every argument. Thread-safe.
  */
 public class Reductions {
     /** The largest number; NaN if one is NaN, -infinity if there is none. */

@@ -42,7 +42,7 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
         }
     }
 
-    /** Output j of the product of one row, with the bits of {@link Kernels#multiply(Panels, RowTiles, Rows)}. */
+    /** Output j of the product of one row, with the bits of {@code Kernels.multiply}. */
     float output(MemorySegment m, long panel, int j, int depth, float[] x, int offset);
 
     /** Copies the weights of steps {@code from} to {@code from + count - 1}: [count, 64]. */
