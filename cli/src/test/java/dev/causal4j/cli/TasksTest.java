@@ -57,6 +57,7 @@ class TasksTest {
         // example: end
     }
 
+    @SuppressWarnings("FutureReturnValueIgnored") // as a reader writes it: the text is printed when it comes
     private Generation waiting() {
         // example: begin
         GenerationOptions soon = options.withDeadline(Duration.ofSeconds(5));
