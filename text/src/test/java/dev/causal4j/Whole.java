@@ -2,7 +2,7 @@ package dev.causal4j;
 
 /** Tests of {@code .ci/run} take all of the many inputs, {@code ./check} a part of them. */
 public final class Whole {
-    /** Of the condition of tests that {@code ./check} leaves out. */
+    /** The property that runs the tests that {@code ./check} leaves out. */
     public static final String PROPERTY = "causal4j.whole";
 
     /** Whether tests are those of {@code .ci/run}. */

@@ -120,7 +120,7 @@ public final class Chat {
      * Sends a message whose answer is a JSON document of a record's {@linkplain RecordSchema schema}, and reads the
      * record from it. Tools are not offered for this answer. Errors as of {@link #send(String)}.
      *
-     * @throws FormatException if the answer was cut. The conversation is as before
+     * @throws FormatException if the answer was cut. The messages are as before, and {@link #last} has the cut answer
      * @throws IllegalArgumentException as of {@link RecordSchema#of}
      */
     public <T extends Record> T ask(String text, Class<T> type) throws FormatException {

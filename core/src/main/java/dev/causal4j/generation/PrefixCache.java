@@ -303,8 +303,8 @@ final class PrefixCache {
     }
 
     /**
-     * Evicts the least recently used page or snapshot that no sequence uses. Returns false if there is none. Called on
-     * any thread.
+     * Evicts the least recently used page or snapshot that no sequence uses. Returns false if there is none. Any thread
+     * may call it.
      */
     synchronized boolean evictUnused() {
         if (removeSnapshot(node -> node.users == 0)) {

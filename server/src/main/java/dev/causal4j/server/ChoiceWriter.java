@@ -13,7 +13,7 @@ interface ChoiceWriter {
     /** The last parts, at least one. */
     List<Map<String, Object>> last(Fragment fragment, Generation made);
 
-    /** The choice of all its fragments, none of which was written. */
+    /** The whole choice, from all its fragments, where no parts were written. */
     Map<String, Object> whole(List<Fragment> fragments, Generation made);
 
     /** How many tokens of thought so far stand before the answer. */

@@ -71,7 +71,7 @@ public final class AnswerParser {
     boolean ended;
     private boolean cut; // it did not end by itself, so that the beginning of a head at its end is no text
     private State state;
-    private boolean untold; // the text begins like a call of which nothing was emitted
+    private boolean untold; // the text begins like a call, and no part of that call was emitted
 
     private final StringBuilder gap = new StringBuilder(); // white space that may stand before a call, or end a thought
     private boolean trims; // white space that comes next
