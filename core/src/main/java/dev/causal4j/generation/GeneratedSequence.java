@@ -326,7 +326,8 @@ final class GeneratedSequence extends Sequence<Generation> {
         }
         pieces.add(piece);
         Optional<Prediction> prediction = predictions.isEmpty() ? Optional.empty() : Optional.of(predictions.getLast());
-        if (!listener.accept(new GeneratedToken(index, token, piece, prediction))) {
+        long bytes = mask == null ? 0 : mask.bytes();
+        if (!listener.accept(new GeneratedToken(index, token, piece, prediction, bytes))) {
             end(FinishReason.CANCELLED);
         }
     }

@@ -11,5 +11,7 @@ import java.util.Optional;
  * @param text the text that it completes: whole characters, without an end that may still become a stop string; perhaps
  *     empty, and always for a model without a tokenizer
  * @param prediction its log-probability and rank, if requested
+ * @param constraintBytes roughly the bytes that a constraint keeps for this sequence alone
  */
-public record GeneratedToken(int sequence, int token, String text, Optional<Prediction> prediction) {}
+public record GeneratedToken(
+        int sequence, int token, String text, Optional<Prediction> prediction, long constraintBytes) {}

@@ -69,6 +69,11 @@ final class Mask implements LogitRule {
         return true;
     }
 
+    /** Roughly the bytes that the constraint keeps for this text alone. */
+    long bytes() {
+        return matcher.bytes();
+    }
+
     /** Whether nothing but an end can follow. */
     boolean isComplete() {
         return others == 0;

@@ -87,7 +87,8 @@ final class Choice {
                     generation.pieces().get(i),
                     i < generation.predictions().size()
                             ? Optional.of(generation.predictions().get(i))
-                            : Optional.empty())));
+                            : Optional.empty(),
+                    0)));
         }
         fragments.add(choice.finish(generation.finishReason()));
         return fragments;

@@ -91,11 +91,15 @@ final class Sequences implements AutoCloseable {
         AtomicInteger behind = new AtomicInteger();
         waiting.add(behind);
         TokenListener listener = new TokenListener() {
+            private long constraintBytes; // the most so far
+
             @Override
             public boolean accept(GeneratedToken token) {
                 times.token(System.nanoTime());
                 call.token();
-                keep(ask.tokenBytes());
+                long more = Math.max(0, token.constraintBytes() - constraintBytes);
+                constraintBytes += more;
+                keep(ask.tokenBytes() + more);
                 if (ask.format().stream()) {
                     behind.incrementAndGet();
                     events.add(new Event(index, Optional.of(token)));

@@ -29,7 +29,7 @@ class ChoiceTest {
     }
 
     private static GeneratedToken token(int id, String text) {
-        return new GeneratedToken(0, id, text, Optional.empty());
+        return new GeneratedToken(0, id, text, Optional.empty(), 0);
     }
 
     private static List<Integer> ids(int... ids) {

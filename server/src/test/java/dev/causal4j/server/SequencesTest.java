@@ -45,6 +45,29 @@ class SequencesTest {
         }
     }
 
+    /** A grammar with a remainder of its own for each of 300 ways to read a text. */
+    @Test
+    void whatAConstraintKeepsForATextTakesBytes() {
+        StringBuilder grammar = new StringBuilder("root ::= .*");
+        for (int i = 1; i <= 300; i++) {
+            grammar.append("|r").append(i);
+        }
+        for (int i = 1; i <= 300; i++) {
+            String own = Integer.toString(i, 6).replaceAll("(.)", "\\\\\\\\x1$1");
+            grammar.append("\\nr%1$d ::= [^{%2$s] r%1$d [q%2$s] | [{%2$s]".formatted(i, own));
+        }
+        Shares bytes = new Shares(1 << 20, 0);
+        try (Engine engine = new Engine(MODEL)) {
+            String body = "{'prompt': 'Emma was', 'max_tokens': 200, 'ignore_eos': true, 'guided_grammar': '%s'}";
+            Sequences sequences = sequences(engine, bytes, body.formatted(grammar));
+            assertThatExceptionOfType(ApiError.class)
+                    .isThrownBy(() -> sequences.generation(0))
+                    .matches(error -> error.status == ApiError.bytesFull().status);
+            sequences.close();
+            assertThat(bytes.take("other", 1 << 20)).isTrue();
+        }
+    }
+
     @Test
     void aTokenWithoutRoomForItsLogProbabilitiesEndsItsRequest() {
         Shares bytes = new Shares(3 * TOKEN, 0);

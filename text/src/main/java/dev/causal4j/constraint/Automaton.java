@@ -5,12 +5,14 @@ import dev.causal4j.constraint.Stacks.Frame;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +35,19 @@ final class Automaton {
 
     private record Both(Stacks a, Stacks b) {}
 
+    /**
+     * What a text was found to keep.
+     *
+     * @param made the frames that the automaton had made
+     */
+    record Kept(long made, int frames) {
+        static final Kept NOTHING = new Kept(0, 0);
+
+        long bytes() {
+            return (long) (STACKS_BYTES + FRAME_BYTES) * frames;
+        }
+    }
+
     final Terms terms;
     private final Grammar grammar;
     private final Map<Place, Place> places = new HashMap<>();
@@ -48,6 +63,9 @@ final class Automaton {
     private boolean accepts;
     private int step;
     private int ids;
+
+    private long made; // frames since the beginning
+    private long forgot; // frames that were made before the last forget()
 
     /** @throws ConstraintException if no text belongs to the grammar */
     Automaton(Terms terms, Grammar grammar) {
@@ -234,6 +252,7 @@ final class Automaton {
         if (known == null) {
             known = new Stacks(frames, ++ids);
             stacks.put(frames, known);
+            made += frames.size();
             terms.budget().keep(STACKS_BYTES + FRAME_BYTES * frames.size());
         }
         return known;
@@ -368,6 +387,36 @@ final class Automaton {
         }
     }
 
+    /**
+     * Bounds and counts what a text keeps whatever the tables forget: its frames. They are counted only after as many were
+     * made that they may have grown by a quarter.
+     *
+     * @param last the last count of the same text
+     */
+    Kept kept(Configuration at, Kept last) {
+        if (last.made >= forgot && made - last.made < Math.max(Limits.FRAMES / 64, last.frames / 4)) {
+            return last;
+        }
+        Set<Stacks> found = Collections.newSetFromMap(new IdentityHashMap<>());
+        Deque<Stacks> left = new ArrayDeque<>();
+        Arrays.stream(at.members).map(Member::then).filter(found::add).forEach(left::add);
+        int frames = 0;
+        while (!left.isEmpty()) {
+            for (Frame frame : left.remove().frames) {
+                terms.budget().spend();
+                Limits.check(SUBJECT, ++frames, Limits.FRAMES, "frames of the ways to read a text");
+                if (frame.below() != null && found.add(frame.below())) {
+                    left.add(frame.below());
+                }
+            }
+        }
+        Kept kept = new Kept(made, frames);
+        if (last.made < forgot) { // the tables keep them too from here on
+            terms.budget().keep(kept.bytes());
+        }
+        return kept;
+    }
+
     /** Drops the configurations made since the compilation. Configurations in use stay valid. */
     void forget() {
         configurations.keySet().forEach(each -> {
@@ -379,6 +428,7 @@ final class Automaton {
         stacks.clear();
         unions.clear();
         places.clear();
+        forgot = ++made;
         terms.forget();
     }
 }

@@ -48,7 +48,7 @@ final class Compiled {
 
     /** A text that has just begun. */
     Matcher start(Vocabulary vocabulary) {
-        return new TextMatcher(vocabulary, automaton.start(), true);
+        return new TextMatcher(vocabulary, automaton.start(), true, Automaton.Kept.NOTHING);
     }
 
     /** Roughly its bytes. */
@@ -134,23 +134,33 @@ final class Compiled {
         private final Vocabulary vocabulary;
         private Configuration at;
         private boolean begins;
+        private Automaton.Kept kept;
 
-        TextMatcher(Vocabulary vocabulary, Configuration at, boolean begins) {
+        TextMatcher(Vocabulary vocabulary, Configuration at, boolean begins, Automaton.Kept kept) {
             this.vocabulary = vocabulary;
             this.at = at;
             this.begins = begins;
+            this.kept = kept;
+        }
+
+        /** The same work, after what the text keeps is counted. */
+        private <T> Supplier<T> counted(Supplier<T> work) {
+            return () -> {
+                kept = automaton.kept(at, kept);
+                return work.get();
+            };
         }
 
         @Override
         public void mask(long[] allowed) {
             Masks.Allowed known = masks.known(at, begins);
-            masks.set(known != null ? known : find(at, () -> masks.find(at, begins)), allowed);
+            masks.set(known != null ? known : find(at, counted(() -> masks.find(at, begins))), allowed);
         }
 
         @Override
         public boolean tryMask(long[] allowed) {
             Masks.Allowed known = masks.known(at, begins);
-            Masks.Allowed tokens = known != null ? known : tryToFind(at, () -> masks.find(at, begins));
+            Masks.Allowed tokens = known != null ? known : tryToFind(at, counted(() -> masks.find(at, begins)));
             if (tokens != null) {
                 masks.set(tokens, allowed);
             }
@@ -161,14 +171,14 @@ final class Compiled {
         public void accept(int token) {
             byte[] text = text(token);
             Configuration known = Automaton.known(at, token, text);
-            add(token, known != null ? known : find(at, () -> automaton.next(at, token, text)));
+            add(token, known != null ? known : find(at, counted(() -> automaton.next(at, token, text))));
         }
 
         @Override
         public boolean tryAccept(int token) {
             byte[] text = text(token);
             Configuration known = Automaton.known(at, token, text);
-            Configuration then = known != null ? known : tryToFind(at, () -> automaton.next(at, token, text));
+            Configuration then = known != null ? known : tryToFind(at, counted(() -> automaton.next(at, token, text)));
             if (then != null) {
                 add(token, then);
             }
@@ -192,7 +202,7 @@ final class Compiled {
         public int accept(byte[] text) {
             for (int read = 0; read < text.length; read++) {
                 byte[] next = {text[read]};
-                Configuration then = find(at, () -> automaton.next(at, NO_TOKEN, next));
+                Configuration then = find(at, counted(() -> automaton.next(at, NO_TOKEN, next)));
                 if (then.isDead()) {
                     return read;
                 }
@@ -207,8 +217,13 @@ final class Compiled {
         }
 
         @Override
+        public long bytes() {
+            return kept.bytes();
+        }
+
+        @Override
         public Matcher copy() {
-            return new TextMatcher(vocabulary, at, begins);
+            return new TextMatcher(vocabulary, at, begins, kept);
         }
     }
 }

@@ -11,6 +11,7 @@ final class Limits {
     static final int MEMBERS = 2000; // of a configuration
     static final int PROPERTIES = MEMBERS - 100; // at one place, beside the ways to end a value or an object
     static final int OPEN = 256; // brackets
+    static final int FRAMES = 1 << 16; // of a text, each some 80 bytes
 
     // A step is some tenth of a microsecond, and calls of a matcher know most of what a compilation found out.
     static final int COMPILE_STEPS = 5_000_000;

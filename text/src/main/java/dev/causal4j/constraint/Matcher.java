@@ -54,6 +54,11 @@ public interface Matcher {
     /** Whether the text so far is allowed as a whole. */
     boolean isAccepting();
 
+    /** Roughly the bytes that this text keeps alone, as they were last counted; the constraint's are not among them. */
+    default long bytes() {
+        return 0;
+    }
+
     /** Returns a matcher in the same state; the two do not affect each other. */
     Matcher copy();
 }

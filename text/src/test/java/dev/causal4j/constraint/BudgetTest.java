@@ -1,6 +1,7 @@
 package dev.causal4j.constraint;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
 import dev.causal4j.Whole;
@@ -368,6 +369,35 @@ class BudgetTest {
         assertThat(outcomes)
                 .hasSize(4)
                 .allMatch(outcome -> outcome.equals("held") || outcome.endsWith("make it smaller"));
+    }
+
+    /** Each byte makes a stack for each rule, and no two rules share one. */
+    private static Matcher reader(int rules) {
+        StringBuilder grammar = new StringBuilder("root ::= .*");
+        IntStream.rangeClosed(1, rules).forEach(i -> grammar.append("|r").append(i));
+        for (int i = 1; i <= rules; i++) {
+            StringBuilder own = new StringBuilder(); // characters that no other rule has all of
+            for (int bit = 0; bit < 11; bit++) {
+                own.append((i >> bit & 1) == 1 ? "\\x%02x".formatted(14 + bit) : "");
+            }
+            grammar.append("\nr%1$d ::= [ !#-Z^-y%2$s] r%1$d [q%2$s] | [z%2$s]".formatted(i, own));
+        }
+        return Constraint.grammar(grammar.toString()).start(TOKENIZER);
+    }
+
+    /** Its frames stay when the tables forget them: a text of 2,000 tokens had 400 MB. */
+    @Test
+    void aTextKeepsFewFramesHoweverManyWaysThereAreToReadIt() {
+        Matcher matcher = reader(300);
+        byte[] text = "Emma ".getBytes(StandardCharsets.UTF_8);
+        for (int i = 0; i < 30; i++) {
+            assertThat(matcher.accept(text)).isEqualTo(text.length);
+        }
+        assertThat(matcher.bytes()).isBetween(300L * 30 * text.length * 100, 300L * 31 * text.length * 132);
+        assertThat(matcher.copy().bytes()).isEqualTo(matcher.bytes());
+        assertThatThrownBy(() -> IntStream.range(0, 20).forEach(i -> matcher.accept(text)))
+                .isInstanceOf(ConstraintException.class)
+                .hasMessageContaining("expected at most 65,536 frames of the ways to read a text, got");
     }
 
     @Test
