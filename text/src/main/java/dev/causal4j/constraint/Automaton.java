@@ -36,7 +36,7 @@ final class Automaton {
     private record Both(Stacks a, Stacks b) {}
 
     /**
-     * What a text was found to keep.
+     * The result of {@link #kept}.
      *
      * @param made the frames that the automaton had made
      */
