@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the code lines (no blanks, no comments, no imports) of each package beside its budget and fails if one has more. A
-# budget grows only together with a deletion that the same commit names.
+# budget grows only together with a deletion that the same commit names. Programs count, not the loops that they write.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -9,7 +9,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 size() {
   local module=$1
   shift
-  find "$module/src/main/java" -name '*.java' -exec awk -v module="$module" -v budgets="$*" '
+  find "$module" -path "$module/src/*" -name '*.java' ! -path '*/test/*' ! -name 'Vector*Loops.java' -exec awk -v module="$module" -v budgets="$*" '
     BEGIN {
       n = split(budgets, each, " ") / 2
       for (i = 1; i <= n; i++) {
@@ -39,7 +39,7 @@ size() {
 
 failed=0
 size text json 478 tokenizer 1682 chat 2774 constraint 4978 causal4j 133 || failed=1
-size core kernel,choice,tensor,compute 4982 format 1058 model,families,gguf 5112 decoder 3862 generation,friend 2931 scoring 428 \
+size core kernel,choice,tensor,compute,loops 4804 format 1058 model,families,gguf 5112 decoder 3862 generation,friend 2931 scoring 428 \
   head 628 training 1516 flight 87 || failed=1
 size machine machine 283 || failed=1
 size server server 2959 || failed=1

@@ -49,6 +49,9 @@ final class VectorLoopsSource {
         }
         for (PanelFormat format : PanelFormat.values()) {
             loops.tile(format, 4, 4, false);
+            if (format != PanelFormat.F32) {
+                loops.tile(format, 8, 2, false);
+            }
         }
         for (PanelFormat format : PanelFormat.values()) {
             if (format != PanelFormat.F32) {
@@ -211,7 +214,7 @@ final class VectorLoopsSource {
 
     /** @param adds whether the sums continue from y; a loop that loads them holds fewer vectors in registers */
     private void tile(PanelFormat format, int rows, int vectors, boolean adds) {
-        boolean ahead = rows == 4 && vectors == 4;
+        boolean ahead = rows * vectors == 16; // the smaller tiles of f32 and the larger ones read no next panel
         source.append('\n');
         line(
                 1,

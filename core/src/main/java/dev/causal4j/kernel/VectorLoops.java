@@ -253,6 +253,61 @@ final class VectorLoops {
         return read;
     }
 
+    /** Computes a tile of up to 8 rows by 2 W outputs. */
+    static int tileBf16x8x2(
+            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z;
+        FloatVector a1 = z, b1 = z;
+        FloatVector a2 = z, b2 = z;
+        FloatVector a3 = z, b3 = z;
+        FloatVector a4 = z, b4 = z;
+        FloatVector a5 = z, b5 = z;
+        FloatVector a6 = z, b6 = z;
+        FloatVector a7 = z, b7 = z;
+        int read = 0;
+        int end = 8 * depth;
+        for (int i = 0; i < end; i += 8) {
+            if (run > 0) {
+                long line = ahead + (i >> 3 & 7) * run + (long) (i >> 6) * 64;
+                read += m.get(WORD, line); read += m.get(WORD, line + 8 * run);
+            }
+            long o = at + (long) i * 16;
+            int t = x + i;
+            IntVector r0 = IntVector.fromMemorySegment(I, m, o, LE);
+            FloatVector a = r0.lanewise(LSHL, 16).reinterpretAsFloats();
+            FloatVector b = r0.and(HIGH).reinterpretAsFloats();
+            FloatVector v;
+            v = broadcast(S, xs[t]); a0 = v.fma(a, a0); b0 = v.fma(b, b0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(a, a1); b1 = v.fma(b, b1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3);
+            v = broadcast(S, xs[t + 4]); a4 = v.fma(a, a4); b4 = v.fma(b, b4);
+            v = broadcast(S, xs[t + 5]); a5 = v.fma(a, a5); b5 = v.fma(b, b5);
+            v = broadcast(S, xs[t + 6]); a6 = v.fma(a, a6); b6 = v.fma(b, b6);
+            v = broadcast(S, xs[t + 7]); a7 = v.fma(a, a7); b7 = v.fma(b, b7);
+        }
+        FloatVector exact = broadcast(S, -0f);
+        int y0 = y.start(row) + out;
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W);
+        int y4 = y.start(Math.min(row + 4, last)) + out;
+        exact.add(a4).intoArray(ys, y4); exact.add(b4).intoArray(ys, y4 + W);
+        int y5 = y.start(Math.min(row + 5, last)) + out;
+        exact.add(a5).intoArray(ys, y5); exact.add(b5).intoArray(ys, y5 + W);
+        int y6 = y.start(Math.min(row + 6, last)) + out;
+        exact.add(a6).intoArray(ys, y6); exact.add(b6).intoArray(ys, y6 + W);
+        int y7 = y.start(Math.min(row + 7, last)) + out;
+        exact.add(a7).intoArray(ys, y7); exact.add(b7).intoArray(ys, y7 + W);
+        return read;
+    }
+
     /** Computes a tile of up to 4 rows by 4 W outputs. */
     static int tileF16x4x4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
@@ -296,6 +351,61 @@ final class VectorLoops {
         int y3 = y.start(Math.min(row + 3, last)) + out;
         exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W); exact.add(c3).intoArray(ys, y3 + 2 * W);
         exact.add(d3).intoArray(ys, y3 + 3 * W);
+        return read;
+    }
+
+    /** Computes a tile of up to 8 rows by 2 W outputs. */
+    static int tileF16x8x2(
+            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z;
+        FloatVector a1 = z, b1 = z;
+        FloatVector a2 = z, b2 = z;
+        FloatVector a3 = z, b3 = z;
+        FloatVector a4 = z, b4 = z;
+        FloatVector a5 = z, b5 = z;
+        FloatVector a6 = z, b6 = z;
+        FloatVector a7 = z, b7 = z;
+        int read = 0;
+        int end = 8 * depth;
+        for (int i = 0; i < end; i += 8) {
+            if (run > 0) {
+                long line = ahead + (i >> 3 & 7) * run + (long) (i >> 6) * 64;
+                read += m.get(WORD, line); read += m.get(WORD, line + 8 * run);
+            }
+            long o = at + (long) i * 16;
+            int t = x + i;
+            IntVector r0 = IntVector.fromMemorySegment(I, m, o, LE);
+            FloatVector a = r0.lanewise(LSHL, 16).lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
+            FloatVector b = r0.lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
+            FloatVector v;
+            v = broadcast(S, xs[t]); a0 = v.fma(a, a0); b0 = v.fma(b, b0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(a, a1); b1 = v.fma(b, b1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3);
+            v = broadcast(S, xs[t + 4]); a4 = v.fma(a, a4); b4 = v.fma(b, b4);
+            v = broadcast(S, xs[t + 5]); a5 = v.fma(a, a5); b5 = v.fma(b, b5);
+            v = broadcast(S, xs[t + 6]); a6 = v.fma(a, a6); b6 = v.fma(b, b6);
+            v = broadcast(S, xs[t + 7]); a7 = v.fma(a, a7); b7 = v.fma(b, b7);
+        }
+        FloatVector exact = broadcast(S, -0f);
+        int y0 = y.start(row) + out;
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W);
+        int y4 = y.start(Math.min(row + 4, last)) + out;
+        exact.add(a4).intoArray(ys, y4); exact.add(b4).intoArray(ys, y4 + W);
+        int y5 = y.start(Math.min(row + 5, last)) + out;
+        exact.add(a5).intoArray(ys, y5); exact.add(b5).intoArray(ys, y5 + W);
+        int y6 = y.start(Math.min(row + 6, last)) + out;
+        exact.add(a6).intoArray(ys, y6); exact.add(b6).intoArray(ys, y6 + W);
+        int y7 = y.start(Math.min(row + 7, last)) + out;
+        exact.add(a7).intoArray(ys, y7); exact.add(b7).intoArray(ys, y7 + W);
         return read;
     }
 

@@ -91,6 +91,10 @@ final class VectorProducts extends Products {
             MemorySegment m = w.memory();
             long next = w.start(Math.min(p + 1, w.count() - 1));
             int out = p * Panels.WIDTH;
+            if (y.count() > FOUR && w.plain() != PanelFormat.F32) {
+                read += eight(w, p, x, y, next, run);
+                continue;
+            }
             for (int row = 0; row < y.count(); row += FOUR) {
                 long at = row == 0 ? run : 0;
                 read += VectorLoops.tile(
@@ -98,6 +102,23 @@ final class VectorProducts extends Products {
             }
         }
         Lanes.keep(read);
+    }
+
+    /**
+     * Multiplies eight rows by each half of a panel, 2 W outputs: a weight is widened once for eight multiply-adds, and
+     * the units that do both are busy with multiply-adds for eight ninths of the time.
+     */
+    private static int eight(Panels w, int p, RowTiles x, Rows y, long next, long run) {
+        int read = 0;
+        for (int half = 0; half < 2; half++) {
+            long at = w.start(p) + half * w.plain().stepBytes() / 2;
+            int out = p * Panels.WIDTH + half * Panels.WIDTH / 2;
+            long ahead = half == 0 ? run : 0;
+            read += w.plain() == PanelFormat.BF16
+                    ? VectorLoops.tileBf16x8x2(w.memory(), at, w.depth(), x.data(), x.start(0), y, 0, out, next, ahead)
+                    : VectorLoops.tileF16x8x2(w.memory(), at, w.depth(), x.data(), x.start(0), y, 0, out, next, ahead);
+        }
+        return read;
     }
 
     /** Brings a panel into the second-level cache by reading a word of each line, in two runs side by side. */
