@@ -31,6 +31,7 @@ final class Connections implements ChannelListener<StreamConnection> {
         if (take(network)) {
             connection.setCloseListener(_ -> give(network)); // besides that of the next one
             try {
+                Trailers.bound(connection);
                 next.handleEvent(connection);
             } catch (Throwable e) {
                 IoUtils.safeClose(connection); // else nobody would

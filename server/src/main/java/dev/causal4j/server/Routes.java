@@ -133,6 +133,7 @@ final class Routes implements HttpHandler {
         exchange.getResponseHeaders().put(REQUEST_ID, id);
         open.incrementAndGet();
         whenDone(exchange, open::decrementAndGet);
+        Trailers.bound(exchange);
         exchange.addResponseCommitListener(Routes::linger);
         try {
             begin(exchange);
