@@ -124,9 +124,7 @@ final class SamplingOptions extends SharedOptions {
         Map<Setting, Number> given = Stream.of(Setting.values())
                 .filter(each -> option(each).getValue() != null)
                 .collect(Collectors.toMap(each -> each, each -> option(each).<Number>getValue()));
-        if (own.temperature() == 0
-                && Stream.of(Setting.TOP_K, Setting.TOP_P, Setting.MIN_P, Setting.TYPICAL_P)
-                        .anyMatch(given::containsKey)) {
+        if (own.temperature() == 0 && given.keySet().stream().anyMatch(Setting::isFilter)) {
             given.putIfAbsent(Setting.TEMPERATURE, 1);
         }
         return Usage.of(spec, () -> {

@@ -74,7 +74,7 @@ public final class Engine implements AutoCloseable {
     private final boolean isShared;
     // guarded by this, like all fields up to the blank line
     private final List<Sequence<?>> arrived = new ArrayList<>();
-    private final WaitingLine line;
+    private final Admission line;
     private int running;
     private boolean woken;
     private @Nullable Thread thread;
@@ -85,7 +85,7 @@ public final class Engine implements AutoCloseable {
     private final Schedule schedule; // used by the thread alone, like all below
     private final PrefixCache prefixes; // from which others may reclaim pages
     private final BooleanSupplier keeper;
-    private final Candidates candidates;
+    private final FilteredTokens candidates;
     private final Activations activations = new Activations();
     private float[] logits = {}; // [n, V], rows of a step
     private final StepBudget budget = new StepBudget();
@@ -107,7 +107,7 @@ public final class Engine implements AutoCloseable {
     private Engine(CausalLM model, EngineOptions options, DraftSource drafts, int mostDrafted, boolean isShared) {
         Kernels.require(); // fails here, not later, if the kernels that the property sets are missing
         this.model = model;
-        this.line = new WaitingLine(options.queue());
+        this.line = new Admission(options.queue());
         this.drafts = drafts;
         this.mostDrafted = mostDrafted;
         this.isShared = isShared;
@@ -117,7 +117,7 @@ public final class Engine implements AutoCloseable {
         int size = model.head().vocabularySize();
         int choosable =
                 Math.min(size, model.tokenizer().map(Tokenizer::vocabularySize).orElse(size));
-        this.candidates = new Candidates(choosable, model.head().compute());
+        this.candidates = new FilteredTokens(choosable, model.head().compute());
         this.keeper = prefixes::evictUnused;
         model.decoder().pool().addKeeper(keeper);
     }

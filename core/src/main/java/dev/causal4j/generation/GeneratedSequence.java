@@ -63,7 +63,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             int index,
             GenerationRequest request,
             TokenListener listener,
-            Candidates candidates) {
+            FilteredTokens candidates) {
         super(engine, requester, request.options().cacheSalt(), null);
         prefill.begin();
         CausalLM model = engine.model();

@@ -87,6 +87,15 @@ public record GenerationOptions(
             return standard;
         }
 
+        /** Whether it removes tokens before one is drawn. */
+        public boolean isFilter() {
+            return switch (this) {
+                case TOP_K, TOP_P, MIN_P, TYPICAL_P -> true;
+                case MAX_NEW_TOKENS, MIN_NEW_TOKENS, TEMPERATURE, SEED -> false;
+                case REPETITION_PENALTY, NO_REPEAT_NGRAM_SIZE, FREQUENCY_PENALTY, PRESENCE_PENALTY -> false;
+            };
+        }
+
         /** The name as in {@code top_k}. */
         public String snake() {
             return name().toLowerCase(Locale.ROOT);

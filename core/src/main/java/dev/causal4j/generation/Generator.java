@@ -137,7 +137,8 @@ public final class Generator {
     public Generation drawExactly(GenerationRequest request, int mostTries) {
         GenerationOptions options = request.options();
         boolean plain = ContextRules.of(options).isEmpty()
-                && Stream.of(Setting.TEMPERATURE, Setting.TOP_K, Setting.TOP_P, Setting.MIN_P, Setting.TYPICAL_P)
+                && Stream.of(Setting.values())
+                        .filter(each -> each.isFilter() || each == Setting.TEMPERATURE)
                         .allMatch(each -> options.number(each).equals(each.standard()));
         if (!plain || options.constraint().isEmpty() || !options.stop().isEmpty()) {
             throw new IllegalArgumentException("exact sampling: expected a constraint, temperature 1, no filters,"

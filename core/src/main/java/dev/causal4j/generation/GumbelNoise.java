@@ -31,7 +31,7 @@ final class GumbelNoise {
     }
 
     /** The token drawn from the softmax of the candidates, at least one. */
-    static int draw(Candidates candidates, long seed, long position) {
+    static int draw(FilteredTokens candidates, long seed, long position) {
         int tasks = Math.ceilDiv(candidates.count, CHUNK);
         int[] winners = new int[tasks];
         double[] sums = new double[tasks];

@@ -20,7 +20,7 @@ final class Sampler {
     private final int promptLength;
     private final Set<Integer> eos;
     private final List<LogitRule> rules;
-    private final Candidates candidates;
+    private final FilteredTokens candidates;
     private final float[] row;
 
     /**
@@ -29,7 +29,7 @@ final class Sampler {
      * @param candidates scratch for the tokens that may be chosen
      * @throws IllegalArgumentException if the options name a token outside the vocabulary
      */
-    Sampler(GenerationOptions options, Set<Integer> modelEos, int promptLength, Candidates candidates) {
+    Sampler(GenerationOptions options, Set<Integer> modelEos, int promptLength, FilteredTokens candidates) {
         this.options = options;
         this.promptLength = promptLength;
         this.candidates = candidates;

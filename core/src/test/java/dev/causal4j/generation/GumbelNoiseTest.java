@@ -43,7 +43,7 @@ class GumbelNoiseTest {
         int n = 5000; // several tasks
         float[] logits = SamplerTest.normals(n);
         logits[77] = Float.NEGATIVE_INFINITY;
-        Candidates candidates = new Candidates(n, Compute.shared());
+        FilteredTokens candidates = new FilteredTokens(n, Compute.shared());
         int threads = Compute.shared().threads();
         try {
             for (int position = 0; position < 200; position++) {
@@ -69,7 +69,7 @@ class GumbelNoiseTest {
 
     @Test
     void oneCandidateOfHugeSizeIsDrawn() {
-        Candidates candidates = new Candidates(3, Compute.shared());
+        FilteredTokens candidates = new FilteredTokens(3, Compute.shared());
         Arrays.fill(candidates.logits, Float.NEGATIVE_INFINITY);
         candidates.logits[0] = -Float.MAX_VALUE;
         candidates.start();

@@ -247,7 +247,7 @@ class SamplerTest {
     }
 
     static Sampler sampler(GenerationOptions options, Set<Integer> eos, int promptLength, int vocabularySize) {
-        return new Sampler(options, eos, promptLength, new Candidates(vocabularySize, Compute.shared()));
+        return new Sampler(options, eos, promptLength, new FilteredTokens(vocabularySize, Compute.shared()));
     }
 
     static GenerationOptions options() {

@@ -1,8 +1,9 @@
 package dev.causal4j.server;
 
 /**
- * Every bound of a resource that a client meets, but those of {@link ServerOptions}. The guide "Serving" lists them under
- * these names, and {@code LimitsTest} compares the numbers.
+ * The bounds of resources that a client of the server meets, except those of {@link ServerOptions}. The guide "Serving" lists
+ * them under these names, and {@code LimitsTest} compares the numbers. Bounds of templates, JSON and constraints stand where
+ * their work is done: {@code Untrusted} and {@code Rendering} of chat, {@code Json}, {@code Limits} of constraint.
  */
 final class Limits {
     // Input

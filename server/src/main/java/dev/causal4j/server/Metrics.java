@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 
 /**
  * Counters and histograms since the start, and gauges. Names are vLLM's, so that its dashboards need only another prefix.
- * Prometheus reads {@link #text}; {@link ServerMeters} binds the same fields to Micrometer. Thread-safe.
+ * Prometheus reads {@link #text}; {@link MicrometerBinder} binds the same fields to Micrometer. Thread-safe.
  */
 final class Metrics {
     static final String PREFIX = "causal4j_";

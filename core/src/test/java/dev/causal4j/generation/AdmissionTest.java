@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Which sequences wait if there is no room for all. */
 @Timeout(120)
-class WaitingLineTest extends EngineFixture {
+class AdmissionTest extends EngineFixture {
     private final List<String> begun = new ArrayList<>(); // callers, on the engine's thread
 
     /** Submits a request of some sequences one by one, as a server does. */
@@ -80,8 +80,8 @@ class WaitingLineTest extends EngineFixture {
             for (CompletableFuture<Generation> each : theirs) {
                 each.handle((_, _) -> 0).get(1, TimeUnit.MINUTES);
             }
-            assertThat(theirs.subList(0, 256)).noneMatch(WaitingLineTest::isRejected);
-            assertThat(theirs.subList(356, theirs.size())).allMatch(WaitingLineTest::isRejected);
+            assertThat(theirs.subList(0, 256)).noneMatch(AdmissionTest::isRejected);
+            assertThat(theirs.subList(356, theirs.size())).allMatch(AdmissionTest::isRejected);
             assertThat(begun.subList(1, 17)).as("in turn").contains("a", "b", "c");
             assertThat(begun.subList(1, 1 + 3 * 50).stream().filter("b"::equals).count())
                     .isGreaterThan(40);
@@ -111,7 +111,7 @@ class WaitingLineTest extends EngineFixture {
     @Test
     void whoAsksForAsMuchAsAnybodyHasMakesNoRoom() {
         try (Engine engine = new Engine(model)) {
-            WaitingLine line = new WaitingLine(6);
+            Admission line = new Admission(6);
             List<GeneratedSequence> of2 = request(engine, "a", 2);
             List<GeneratedSequence> of3 = request(engine, "b", 3);
             line.add(of2);
@@ -137,7 +137,7 @@ class WaitingLineTest extends EngineFixture {
     @Test
     void sequencesWithoutARequesterAreRequestsOfTheirOwn() {
         try (Engine engine = new Engine(model)) {
-            WaitingLine line = new WaitingLine(4);
+            Admission line = new Admission(4);
             List<GeneratedSequence> all = Stream.generate(() -> sequence(engine, Engine.ANYBODY))
                     .limit(4)
                     .toList();

@@ -19,13 +19,13 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /** Its example is in the guide, which {@code ReadmeTest} compares with this file. */
-class ServerMetersTest {
+class MicrometerBinderTest {
     private static final Pattern LINE = Pattern.compile("^(# HELP \\S+|[^#]\\S*) (.*)$", Pattern.MULTILINE);
 
     private static PrometheusMeterRegistry bound(Server server) {
         // example: begin
         PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT); // or any other
-        new ServerMeters(server).bindTo(registry);
+        new MicrometerBinder(server).bindTo(registry);
         // example: end
         return registry;
     }
@@ -76,8 +76,8 @@ class ServerMetersTest {
         SimpleMeterRegistry registry = new SimpleMeterRegistry();
         try (Server one = Served.start(OPTIONS);
                 Server other = Served.start(OPTIONS)) {
-            new ServerMeters(one, Tag.of("port", "one")).bindTo(registry);
-            new ServerMeters(other, Tag.of("port", "other")).bindTo(registry);
+            new MicrometerBinder(one, Tag.of("port", "one")).bindTo(registry);
+            new MicrometerBinder(other, Tag.of("port", "other")).bindTo(registry);
             other.metrics().rejected.add("queue_full", 3);
             assertThat(registry.find("causal4j.num.requests.waiting").gauges()).hasSize(2);
             assertThat(registry.find("causal4j.rejected").functionCounters())

@@ -12,7 +12,7 @@ import java.util.function.IntPredicate;
  * <p>Probabilities p are the softmax of the tokens that earlier filters left. They are floats, so a sum within a
  * relative 2^-20 of a bound counts as equal to it.
  */
-final class Candidates {
+final class FilteredTokens {
     /** Relative tolerance of sums of float probabilities. */
     private static final double SLACK = 0x1p-20;
 
@@ -24,7 +24,7 @@ final class Candidates {
     private final float[] scores; // [count]
     private final Selection selection = new Selection();
 
-    Candidates(int vocabularySize, Compute compute) {
+    FilteredTokens(int vocabularySize, Compute compute) {
         this.compute = compute;
         logits = new float[vocabularySize];
         ids = new int[vocabularySize];

@@ -15,7 +15,7 @@ import java.util.concurrent.atomic.LongAdder;
  * and a sum, and no buckets. Needs {@code micrometer-core}, which a server does without. Thread-safe.
  */
 @SuppressWarnings("exports") // a program with a registry requires Micrometer itself
-public final class ServerMeters implements MeterBinder {
+public final class MicrometerBinder implements MeterBinder {
     private final Metrics metrics;
     private final Tags tags;
 
@@ -24,7 +24,7 @@ public final class ServerMeters implements MeterBinder {
      *
      * @param tags that tell it from other servers
      */
-    public ServerMeters(Server server, Tag... tags) {
+    public MicrometerBinder(Server server, Tag... tags) {
         this.metrics = server.metrics();
         this.tags = Tags.of(tags);
     }

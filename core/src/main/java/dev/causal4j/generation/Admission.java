@@ -12,17 +12,17 @@ import java.util.concurrent.RejectedExecutionException;
  * sequences is dropped, unless the new request's caller would have as many. So a caller with few is never kept out by
  * one with many. Sequences that continue another do not count. Not thread-safe.
  */
-final class WaitingLine {
+final class Admission {
     private final int most;
     private final Map<Object, List<Sequence<?>>> callers = new HashMap<>(); // each caller's in order of arrival
 
-    WaitingLine(int most) {
+    Admission(int most) {
         this.most = most;
     }
 
     /** How many wait. */
     int count() {
-        return callers.values().stream().mapToInt(WaitingLine::count).sum();
+        return callers.values().stream().mapToInt(Admission::count).sum();
     }
 
     private static int count(List<? extends Sequence<?>> sequences) {
@@ -60,7 +60,7 @@ final class WaitingLine {
     /** Drops the last request of the caller with the most sequences. */
     private void drop(RejectedExecutionException reason) {
         List<Sequence<?>> largest = callers.values().stream()
-                .max(Comparator.comparingInt(WaitingLine::count))
+                .max(Comparator.comparingInt(Admission::count))
                 .orElseThrow();
         Sequence<?> last = largest.getLast();
         boolean alone = last.requester.equals(Engine.ANYBODY); // sequences without a requester are many requests

@@ -13,7 +13,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** The cases of Hugging Face's tests that need no weights, and cases that those tests lack. */
-class CandidatesTest {
+class FilteredTokensTest {
     @Test
     void topKKeepsTheKLargest() {
         assertThat(kept(c -> c.keepTopK(3), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)).containsExactly(7, 8, 9);
@@ -31,7 +31,7 @@ class CandidatesTest {
 
     @Test
     void topPDropsWhileTheDroppedHaveAtMostOneMinusP() {
-        Consumer<Candidates> rule = c -> c.keepTopP(0.8);
+        Consumer<FilteredTokens> rule = c -> c.keepTopP(0.8);
         assertDistribution(filtered(rule, .3, .1, .1, .5), .3, 0, 0, .5);
         assertDistribution(filtered(rule, .15, .3, .3, .25), 0, .3, .3, .25);
     }
@@ -78,7 +78,7 @@ class CandidatesTest {
 
     @Test
     void minPComparesWithTheLargestProbability() {
-        Consumer<Candidates> rule = c -> c.keepMinP(0.05);
+        Consumer<FilteredTokens> rule = c -> c.keepMinP(0.05);
         assertDistribution(filtered(rule, .9, .0274, .047, .0274), .9, 0, .047, 0);
         assertDistribution(filtered(rule, .15, .3, .3, .25), .15, .3, .3, .25);
         assertDistribution(filtered(rule, .97, .01, .01, .01), .97, 0, 0, 0);
@@ -87,7 +87,7 @@ class CandidatesTest {
 
     @Test
     void typicalKeepsTheTokensOfExpectedSurprise() {
-        Consumer<Candidates> rule = c -> c.keepTypical(0.5);
+        Consumer<FilteredTokens> rule = c -> c.keepTypical(0.5);
         assertDistribution(filtered(rule, .97, .01, .01, .01), .97, 0, 0, 0);
         assertDistribution(filtered(rule, .4, .2, .2, .2), 0, .2, .2, .2);
     }
@@ -129,10 +129,10 @@ class CandidatesTest {
 
     @Test
     void temperatureSharpensAndFlattens() {
-        Candidates sharp = candidates(1, 3, 2);
+        FilteredTokens sharp = candidates(1, 3, 2);
         sharp.divide(0.5);
         assertThat(Arrays.copyOf(sharp.logits, 3)).containsExactly(-4, 0, -2);
-        Candidates flat = candidates(1, 3, 2);
+        FilteredTokens flat = candidates(1, 3, 2);
         flat.divide(2);
         assertThat(Arrays.copyOf(flat.logits, 3)).containsExactly(-1, 0, -0.5f);
     }
@@ -148,7 +148,7 @@ class CandidatesTest {
     }
 
     private static float[] hugeLogitsAt(double temperature) {
-        Candidates candidates = candidates(-Float.MAX_VALUE, Float.MAX_VALUE, 0, Float.MAX_VALUE);
+        FilteredTokens candidates = candidates(-Float.MAX_VALUE, Float.MAX_VALUE, 0, Float.MAX_VALUE);
         candidates.divide(temperature);
         float[] p = Arrays.copyOf(candidates.logits, 4);
         Kernels.softmax(p, 0, 4);
@@ -157,15 +157,15 @@ class CandidatesTest {
 
     @Test
     void everyRuleWorksOnWhatIsLeftAndLeavesSomething() {
-        List<Consumer<Candidates>> rules = List.of(
+        List<Consumer<FilteredTokens>> rules = List.of(
                 c -> c.divide(0.01),
                 c -> c.keepTopK(1),
                 c -> c.keepTopP(0.01),
                 c -> c.keepMinP(1),
                 c -> c.keepTypical(0.01));
-        for (Consumer<Candidates> first : rules) {
-            for (Consumer<Candidates> second : rules) {
-                Candidates candidates = candidates(Float.NEGATIVE_INFINITY, 1, 2, 2, Float.NEGATIVE_INFINITY, 0);
+        for (Consumer<FilteredTokens> first : rules) {
+            for (Consumer<FilteredTokens> second : rules) {
+                FilteredTokens candidates = candidates(Float.NEGATIVE_INFINITY, 1, 2, 2, Float.NEGATIVE_INFINITY, 0);
                 first.accept(candidates);
                 second.accept(candidates);
                 assertThat(candidates.count).isPositive();
@@ -174,27 +174,27 @@ class CandidatesTest {
         }
     }
 
-    private static Candidates candidates(float... logits) {
-        Candidates candidates = new Candidates(logits.length, Compute.shared());
+    private static FilteredTokens candidates(float... logits) {
+        FilteredTokens candidates = new FilteredTokens(logits.length, Compute.shared());
         System.arraycopy(logits, 0, candidates.logits, 0, logits.length);
         candidates.start();
         return candidates;
     }
 
-    private static List<Integer> ids(Candidates candidates) {
+    private static List<Integer> ids(FilteredTokens candidates) {
         return IntStream.range(0, candidates.count)
                 .mapToObj(i -> candidates.ids[i])
                 .toList();
     }
 
-    private static int[] kept(Consumer<Candidates> rule, float... logits) {
-        Candidates candidates = candidates(logits);
+    private static int[] kept(Consumer<FilteredTokens> rule, float... logits) {
+        FilteredTokens candidates = candidates(logits);
         rule.accept(candidates);
         return ids(candidates).stream().mapToInt(Integer::intValue).toArray();
     }
 
     /** The probabilities that a rule keeps, not renormalised; 0 for removed tokens. */
-    private static double[] filtered(Consumer<Candidates> rule, double... distribution) {
+    private static double[] filtered(Consumer<FilteredTokens> rule, double... distribution) {
         double[] left = new double[distribution.length];
         for (int id : kept(rule, SamplerTest.logs(distribution))) {
             left[id] = distribution[id];
