@@ -91,7 +91,7 @@ final class GrammarConstraint implements Constraint {
         });
     }
 
-    static GrammarConstraint require(Constraint part) {
+    private static GrammarConstraint require(Constraint part) {
         if (part instanceof GrammarConstraint known) {
             return known;
         }
@@ -101,7 +101,7 @@ final class GrammarConstraint implements Constraint {
     /** The root of a grammar of others. */
     @FunctionalInterface
     interface Combination {
-        /** @param rules receives those that the root calls */
+        /** Returns the root, and adds the rules that it calls. */
         Expression root(Rules rules, List<Expression> roots);
     }
 }
