@@ -6,6 +6,7 @@ import dev.causal4j.constraint.Matcher;
 import dev.causal4j.head.CausalLMHead;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.LongStream;
@@ -95,15 +96,14 @@ final class Mask implements LogitRule {
 
     /** Measures the share that the allowed tokens have in the softmax of a row [1, V]. */
     void measure(Rows logits) {
-        float[] kept = new float[others + (ends ? eos.size() : 0)];
-        int count = 0;
-        for (int word = 0; word < allowed.length; word++) {
-            for (long rest = allowed[word]; rest != 0; rest &= rest - 1) {
-                kept[count++] = logits.data()[logits.offset() + word * Long.SIZE + Long.numberOfTrailingZeros(rest)];
-            }
+        int[] ids = BitSet.valueOf(allowed).stream().toArray();
+        float[] kept = new float[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            kept[i] = logits.data()[logits.offset() + ids[i]];
         }
         double all = CausalLMHead.logNormalizer(logits.data(), logits.offset(), logits.stride());
-        logMasses.add(Math.min(0, CausalLMHead.logNormalizer(kept, 0, count) - all)); // rounding may give more than 0
+        logMasses.add(
+                Math.min(0, CausalLMHead.logNormalizer(kept, 0, kept.length) - all)); // rounding may give more than 0
     }
 
     /**
@@ -131,11 +131,7 @@ final class Mask implements LogitRule {
 
     /** The token with the lowest id that can follow. */
     int only() {
-        int word = 0;
-        while (allowed[word] == 0) {
-            word++;
-        }
-        return word * Long.SIZE + Long.numberOfTrailingZeros(allowed[word]);
+        return BitSet.valueOf(allowed).nextSetBit(0);
     }
 
     @Override

@@ -58,13 +58,7 @@ final class Sequences implements AutoCloseable {
         try {
             for (int i = 0; i < ask.sequences(); i++) {
                 if (i % ask.candidates() == 0 && ask.scores() && !ask.isScoring()) {
-                    int alternatives = ask.alternatives();
-                    scores.add(kept(engine.score(
-                            ask.prompt(i).tokens(),
-                            1,
-                            alternatives,
-                            ask.options().cacheSalt(),
-                            requester)));
+                    scores.add(score(ask, ask.prompt(i).tokens(), ask.alternatives()));
                 }
                 if (ask.isScoring()) {
                     addScored(ask, i, metrics);
@@ -84,6 +78,10 @@ final class Sequences implements AutoCloseable {
             result.cancel(true);
         }
         return result;
+    }
+
+    private CompletableFuture<List<Prediction>> score(TextRequest ask, int[] tokens, int alternatives) {
+        return kept(engine.score(tokens, 1, alternatives, ask.options().cacheSalt(), requester));
     }
 
     private void addGenerated(TextRequest ask, int index, Metrics metrics) {
@@ -135,8 +133,7 @@ final class Sequences implements AutoCloseable {
         int[] tokens = Arrays.copyOf(prompt, prompt.length + 1); // the last is not fed
         long start = System.nanoTime();
         Metrics.Sequence times = metrics.new Sequence(start);
-        CompletableFuture<List<Prediction>> all = kept(engine.score(
-                tokens, 1, Math.max(1, ask.alternatives()), ask.options().cacheSalt(), requester));
+        CompletableFuture<List<Prediction>> all = score(ask, tokens, Math.max(1, ask.alternatives()));
         scores.add(all.thenApply(predictions -> predictions.subList(0, prompt.length - 1)));
         generations.add(all.thenCompose(predictions -> {
             Candidate best = predictions.getLast().alternatives().getFirst();

@@ -5,13 +5,10 @@ import dev.causal4j.chat.ToolChoice.Kind;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.chat.ToolFormat.Form;
-import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
-import dev.causal4j.json.Json;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -39,30 +36,6 @@ record AnswerGrammar(
                 .toList();
     }
 
-    /** As {@link Constraint#answer}. */
-    static Constraint of(
-            ToolFormat format,
-            List<ToolDefinition> tools,
-            ToolChoice choice,
-            boolean inThought,
-            boolean mayThink,
-            Optional<Constraint> content) {
-        Optional<GrammarConstraint> document = content.map(GrammarConstraint::require);
-        String offered =
-                new String(Json.write(tools.stream().map(ToolDefinition::fields).toList()), StandardCharsets.UTF_8);
-        List<Object> key = List.of(format, choice, offered, inThought, mayThink, document.map(part -> part.key));
-        return new GrammarConstraint("answer", key, (terms, vocabulary, ignored) -> {
-            Rules rules = new Rules(terms.budget());
-            Call root = rules.reserve("");
-            FreeText free = new FreeText(terms, vocabulary, unused -> true);
-            CallGrammar calls = new CallGrammar(free, vocabulary, format, rules, ignored);
-            Expression texts = document.map(part -> rules.add(part.source.compile(terms, vocabulary, ignored)))
-                    .orElse(null);
-            rules.set(root, new AnswerGrammar(free, calls, format, tools, choice, texts).root(inThought, mayThink));
-            return rules.grammar();
-        });
-    }
-
     private boolean isForced() {
         return choice.kind() == Kind.REQUIRED || choice.kind() == Kind.NAMED;
     }
@@ -73,7 +46,7 @@ record AnswerGrammar(
      * @param inThought whether they begin inside a thought
      * @param mayThink whether they may begin one
      */
-    private Expression root(boolean inThought, boolean mayThink) {
+    Expression root(boolean inThought, boolean mayThink) {
         if (format == ToolFormat.HARMONY) {
             return messages();
         }

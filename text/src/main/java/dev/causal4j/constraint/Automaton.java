@@ -174,12 +174,10 @@ final class Automaton {
             Limits.check(SUBJECT, member.then().brackets, Limits.OPEN, "open brackets");
         }
         Limits.check(SUBJECT, depth, DEEPEST, "open parts inside each other");
-        Configuration made = new Configuration(members, accepts, classes);
-        Configuration known = configurations.putIfAbsent(made, made);
-        if (known == null) {
-            terms.budget().keep(CONFIGURATION_BYTES + MEMBER_BYTES * made.members.length + 4L * made.next.length);
-        }
-        return known == null ? made : known;
+        return configurations.computeIfAbsent(new Configuration(members, accepts, classes), each -> {
+            terms.budget().keep(CONFIGURATION_BYTES + MEMBER_BYTES * each.members.length + 4L * each.next.length);
+            return each;
+        });
     }
 
     /** Makes one of the members with one term. */
@@ -233,14 +231,12 @@ final class Automaton {
     }
 
     private Place place(Expression expression, int position) {
-        Place made = new Place(expression, position);
-        Place known = places.putIfAbsent(made, made);
-        if (known == null) {
-            made.id = ++ids;
-            made.closes = closes(expression, position);
+        return places.computeIfAbsent(new Place(expression, position), each -> {
+            each.id = ++ids;
+            each.closes = closes(expression, position);
             terms.budget().keep(PLACE_BYTES);
-        }
-        return known == null ? made : known;
+            return each;
+        });
     }
 
     private Stacks push(Expression expression, int position, Stacks on) {
@@ -248,14 +244,11 @@ final class Automaton {
     }
 
     private Stacks stacks(List<Frame> frames) {
-        Stacks known = stacks.get(frames);
-        if (known == null) {
-            known = new Stacks(frames, ++ids);
-            stacks.put(frames, known);
+        return stacks.computeIfAbsent(frames, unused -> {
             made += frames.size();
             terms.budget().keep(STACKS_BYTES + FRAME_BYTES * frames.size());
-        }
-        return known;
+            return new Stacks(frames, ++ids);
+        });
     }
 
     /** All stacks of both. Sets may be deep, so those below wait in a list. */

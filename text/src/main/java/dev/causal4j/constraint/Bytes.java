@@ -3,7 +3,7 @@ package dev.causal4j.constraint;
 /** A set of bytes. */
 record Bytes(long a, long b, long c, long d) {
     static final Bytes NONE = new Bytes(0, 0, 0, 0);
-    static final Bytes ALL = NONE.not();
+    static final Bytes ALL = range(0, 255);
 
     /** The bytes from {@code first} to {@code last}, as numbers of 0 to 255. */
     static Bytes range(int first, int last) {
@@ -39,9 +39,5 @@ record Bytes(long a, long b, long c, long d) {
 
     Bytes and(Bytes other) {
         return new Bytes(a & other.a, b & other.b, c & other.c, d & other.d);
-    }
-
-    Bytes not() {
-        return new Bytes(~a, ~b, ~c, ~d);
     }
 }

@@ -6,7 +6,6 @@ import dev.causal4j.chat.ToolFormat.Form;
 import dev.causal4j.constraint.Expression.Sequence;
 import dev.causal4j.constraint.Expression.Text;
 import dev.causal4j.json.Json;
-import dev.causal4j.tokenizer.Vocabulary;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
@@ -17,7 +16,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /** Calls of tools, with arguments that obey the tools' schemas. Not thread-safe. */
 final class CallGrammar {
@@ -25,21 +23,15 @@ final class CallGrammar {
     private static final Pattern HOLE = Pattern.compile("\\$arguments|\\$members|\\$id|«|»");
 
     private final FreeText free;
-    private final Terms terms;
-    private final @Nullable Vocabulary vocabulary;
     private final Rules rules;
-    private final List<String> ignored;
     private final ToolFormat format;
     private final Map<ToolDefinition, Expression> arguments = new HashMap<>();
 
     /** @param rules receives those of the calls */
-    CallGrammar(FreeText free, @Nullable Vocabulary vocabulary, ToolFormat format, Rules rules, List<String> ignored) {
+    CallGrammar(FreeText free, ToolFormat format, Rules rules) {
         this.free = free;
-        this.terms = free.terms;
-        this.vocabulary = vocabulary;
         this.format = format;
         this.rules = rules;
-        this.ignored = ignored;
     }
 
     /** A call up to its arguments. */
@@ -60,7 +52,7 @@ final class CallGrammar {
             switch (hole.group()) {
                 case "$arguments", "$members" ->
                     parts.add(arguments.computeIfAbsent(tool, each -> arguments(form, each, true)));
-                case "$id" -> parts.add(new Text(Regex.whole(terms, "[a-zA-Z0-9]{9}", Spelling.RAW, "id")));
+                case "$id" -> parts.add(new Text(Regex.whole(rules.terms, "[a-zA-Z0-9]{9}", Spelling.RAW, "id")));
                 case "«" -> parts = optional;
                 default -> {
                     all.add(Grammar.optional(new Sequence(List.copyOf(optional))));
@@ -82,10 +74,11 @@ final class CallGrammar {
                 String text = new String(Json.write(schema), StandardCharsets.UTF_8);
                 // Without a format the model learnt no calls: it might write nothing but white space.
                 Whitespace whitespace = format == ToolFormat.NONE ? Whitespace.SPACED : Whitespace.FLEXIBLE;
-                return rules.add(new JsonSchema(text, whitespace, !exact).compile(terms, vocabulary, ignored));
+                return rules.add(new JsonSchema(text, whitespace, !exact));
             }
             Map<String, ?> held = exact ? schema : MemberGrammar.names(format, schema);
-            return rules.add(new MemberGrammar(free, format, form, held, ignored).grammar());
+            return rules.add(
+                    (terms, vocabulary, ignored) -> new MemberGrammar(free, format, form, held, ignored).grammar());
         } catch (ConstraintException e) {
             if (!exact || tool.strict() || !(e instanceof SchemaRefusal refusal && refusal.whole)) {
                 throw new ConstraintException("tool " + tool.name(), e);

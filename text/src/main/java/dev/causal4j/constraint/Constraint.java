@@ -6,7 +6,10 @@ import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.constraint.Expression.Choice;
 import dev.causal4j.constraint.Expression.Repeat;
 import dev.causal4j.constraint.Expression.Sequence;
+import dev.causal4j.json.Json;
 import dev.causal4j.tokenizer.Vocabulary;
+import java.nio.charset.StandardCharsets;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 
@@ -55,7 +58,16 @@ public interface Constraint {
 
     /** Exactly these texts, at most 100,000. */
     static Constraint choice(List<String> texts) {
-        return GrammarConstraint.choice(List.copyOf(texts));
+        List<String> all = List.copyOf(texts);
+        return new GrammarConstraint("choice", all, (terms, vocabulary, ignored) -> {
+            Limits.check("choice", all.size(), Limits.VALUES, "texts");
+            Term any = terms.texts(all, Spelling.RAW, "choice");
+            if (all.isEmpty() || all.contains("") || new HashSet<>(all).size() < all.size()) {
+                String got = all.isEmpty() ? "none" : "others";
+                throw new ConstraintException("choice", "different texts that are not empty", got, "mend the list");
+            }
+            return Grammar.of(any);
+        });
     }
 
     /** The texts of a grammar in llama.cpp's GBNF. */
@@ -90,14 +102,12 @@ public interface Constraint {
 
     /** Texts of the parts, one after the other. */
     static Constraint sequence(Constraint... parts) {
-        return GrammarConstraint.of(
-                "sequence", List.of(), List.of(parts), (terms, vocabulary, roots) -> new Sequence(roots));
+        return GrammarConstraint.of("sequence", List.of(), List.of(parts), (rules, roots) -> new Sequence(roots));
     }
 
     /** The texts of any of the options. */
     static Constraint anyOf(Constraint... options) {
-        return GrammarConstraint.of(
-                "anyOf", List.of(), List.of(options), (terms, vocabulary, roots) -> new Choice(roots));
+        return GrammarConstraint.of("anyOf", List.of(), List.of(options), (rules, roots) -> new Choice(roots));
     }
 
     /**
@@ -114,7 +124,7 @@ public interface Constraint {
                 "repeat",
                 List.of(least, most),
                 List.of(part),
-                (terms, vocabulary, roots) -> new Repeat(roots.getFirst(), least, most));
+                (rules, roots) -> new Repeat(roots.getFirst(), least, most));
     }
 
     /** A text, or the control token of this text if the vocabulary has one. */
@@ -123,13 +133,13 @@ public interface Constraint {
                 "mark",
                 List.of(text),
                 List.of(),
-                (terms, vocabulary, roots) -> new FreeText(terms, vocabulary, text::equals).literal(text));
+                (rules, roots) -> new FreeText(rules.terms, rules.vocabulary, text::equals).literal(text));
     }
 
     /** Any text; but after each complete mark, as {@link #mark} has it, a text of the constraint must follow. */
     static Constraint after(String mark, Constraint constraint) {
-        return GrammarConstraint.of("after", List.of(mark), List.of(constraint), (terms, vocabulary, roots) -> {
-            FreeText free = new FreeText(terms, vocabulary, mark::equals);
+        return GrammarConstraint.of("after", List.of(mark), List.of(constraint), (rules, roots) -> {
+            FreeText free = new FreeText(rules.terms, rules.vocabulary, mark::equals);
             Expression begin = free.upTo(mark, List.of(mark));
             Expression calls = new Repeat(new Sequence(begin, roots.getFirst()), 0, Terms.UNBOUNDED);
             return new Sequence(calls, free.without(List.of(mark)));
@@ -153,6 +163,15 @@ public interface Constraint {
             boolean inThought,
             boolean mayThink,
             Optional<Constraint> content) {
-        return AnswerGrammar.of(format, tools, choice, inThought, mayThink, content);
+        String offered =
+                new String(Json.write(tools.stream().map(ToolDefinition::fields).toList()), StandardCharsets.UTF_8);
+        List<Object> key = List.of(format, choice, offered, inThought, mayThink);
+        List<Constraint> parts = content.stream().toList();
+        return GrammarConstraint.of("answer", key, parts, (rules, roots) -> {
+            FreeText free = new FreeText(rules.terms, rules.vocabulary, unused -> true);
+            CallGrammar calls = new CallGrammar(free, format, rules);
+            Expression texts = roots.isEmpty() ? null : roots.getFirst();
+            return new AnswerGrammar(free, calls, format, tools, choice, texts).root(inThought, mayThink);
+        });
     }
 }

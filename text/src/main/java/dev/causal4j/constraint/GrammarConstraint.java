@@ -3,7 +3,6 @@ package dev.causal4j.constraint;
 import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.tokenizer.Vocabulary;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -83,16 +82,16 @@ final class GrammarConstraint implements Constraint {
                 parts.stream().map(GrammarConstraint::require).toList();
         List<Object> all = List.of(more, known.stream().map(part -> part.key).toList());
         return new GrammarConstraint(kind, all, (terms, vocabulary, ignored) -> {
-            Rules rules = new Rules(terms.budget());
+            Rules rules = new Rules(terms, vocabulary, ignored);
             Call root = rules.reserve("");
             List<Expression> roots = new ArrayList<>();
-            known.forEach(part -> roots.add(rules.add(part.source.compile(terms, vocabulary, ignored))));
-            rules.set(root, combination.root(terms, vocabulary, roots));
+            known.forEach(part -> roots.add(rules.add(part.source)));
+            rules.set(root, combination.root(rules, roots));
             return rules.grammar();
         });
     }
 
-    static GrammarConstraint require(Constraint part) {
+    private static GrammarConstraint require(Constraint part) {
         if (part instanceof GrammarConstraint known) {
             return known;
         }
@@ -102,19 +101,7 @@ final class GrammarConstraint implements Constraint {
     /** The root of a grammar of others. */
     @FunctionalInterface
     interface Combination {
-        Expression root(Terms terms, @Nullable Vocabulary vocabulary, List<Expression> roots);
-    }
-
-    /** A choice of texts. */
-    static GrammarConstraint choice(List<String> texts) {
-        return new GrammarConstraint("choice", texts, (terms, vocabulary, ignored) -> {
-            Limits.check("choice", texts.size(), Limits.VALUES, "texts");
-            Term any = terms.texts(texts, Spelling.RAW, "choice");
-            if (texts.isEmpty() || texts.contains("") || new HashSet<>(texts).size() < texts.size()) {
-                String got = texts.isEmpty() ? "none" : "others";
-                throw new ConstraintException("choice", "different texts that are not empty", got, "mend the list");
-            }
-            return Grammar.of(any);
-        });
+        /** Returns the root, and adds the rules that it calls. */
+        Expression root(Rules rules, List<Expression> roots);
     }
 }

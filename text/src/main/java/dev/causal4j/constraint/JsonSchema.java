@@ -22,10 +22,10 @@ record JsonSchema(String schema, Whitespace whitespace, boolean lenient) impleme
         SchemaDocument document = new SchemaDocument(read(bytes));
         JsonTerms json = new JsonTerms(terms, whitespace, Spelling.PLAIN, "", false);
         SchemaReader reader = new SchemaReader(document, json, lenient, ignored);
-        Rules rules = new Rules(terms.budget());
+        Rules rules = new Rules(terms, vocabulary, ignored);
         Call root = rules.reserve("the schema at the root");
         SchemaGrammar values = new SchemaGrammar(json, reader, rules);
-        rules.set(root, values.value(List.of(document.root())));
+        rules.set(root, values.values.of(List.of(document.root())));
         values.finish();
         return Rewriting.of(rules.grammar(), terms, "schema");
     }

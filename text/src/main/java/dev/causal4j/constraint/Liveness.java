@@ -10,14 +10,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Decides which terms have a text: by their parts if these show it, else by their derivatives. Not thread-safe. */
-final class Liveness {
+record Liveness(Terms terms) {
     private static final int NEAR = 64; // bytes of a text that is looked for first
-
-    private final Terms terms;
-
-    Liveness(Terms terms) {
-        this.terms = terms;
-    }
 
     /** Whether any text belongs to a term. */
     boolean of(Term term) {

@@ -50,7 +50,7 @@ final class MemberGrammar {
     MemberGrammar(FreeText free, ToolFormat format, Form form, Map<String, ?> schema, List<String> ignored) {
         this.free = free;
         this.terms = free.terms;
-        this.rules = new Rules(terms.budget());
+        this.rules = new Rules(terms, null, ignored);
         this.format = format;
         this.form = form;
         this.schema = keywords(JsonSchema.read(Json.write(schema)));
@@ -136,7 +136,7 @@ final class MemberGrammar {
             return nested(all);
         }
         boolean string = "string".equals(keywords(properties(schema).get(key)).get("type"));
-        return string && !format.writesPython() ? nested(all) : json.value(all);
+        return string && !format.writesPython() ? nested(all) : json.values.of(all);
     }
 
     /** A value whose strings are as they are. */

@@ -2,33 +2,40 @@ package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Expression.Call;
 import dev.causal4j.constraint.Expression.Choice;
+import dev.causal4j.tokenizer.Vocabulary;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The rules of a grammar while it is made. Not thread-safe. */
 final class Rules {
     private static final int STEPS = 20; // to write a rule
 
-    private final Budget budget;
+    final Terms terms;
+    final @Nullable Vocabulary vocabulary;
+    final List<String> ignored;
     private final List<Expression> bodies = new ArrayList<>();
     private final List<String> names = new ArrayList<>();
 
-    Rules(Budget budget) {
-        this.budget = budget;
+    /** For {@linkplain Source sources} of parts. */
+    Rules(Terms terms, @Nullable Vocabulary vocabulary, List<String> ignored) {
+        this.terms = terms;
+        this.vocabulary = vocabulary;
+        this.ignored = ignored;
     }
 
     /** A new rule, whose body is {@linkplain #set set} later; it may call itself. */
     Call reserve(String name) {
         Limits.check("constraint", bodies.size(), Limits.SYMBOLS, "rules");
-        budget.spend(STEPS);
-        budget.keep(name.length());
+        terms.budget().spend(STEPS);
+        terms.budget().keep(name.length());
         bodies.add(new Choice());
         names.add(name);
         return new Call(bodies.size() - 1);
     }
 
     void set(Call rule, Expression body) {
-        budget.keep(Grammar.bytes(body));
+        terms.budget().keep(Grammar.bytes(body));
         bodies.set(rule.rule(), body);
     }
 
@@ -38,8 +45,9 @@ final class Rules {
         return rule;
     }
 
-    /** Adds a grammar's rules; the call is of its root. */
-    Call add(Grammar grammar) {
+    /** Adds the rules of a part; the call is of its root. */
+    Call add(Source part) {
+        Grammar grammar = part.compile(terms, vocabulary, ignored);
         int shift = bodies.size();
         grammar.rules().forEach(rule -> bodies.add(rule.renumbered(number -> number + shift)));
         names.addAll(grammar.names());

@@ -47,8 +47,7 @@ final class SchemaComplement {
     }
 
     private List<Shape> outside(Subschema schema, Shape shape) {
-        List<Shape> left = new ArrayList<>(shapes.any);
-        left.removeIf(other -> other.type().equals(shape.type()));
+        List<Shape> left = new ArrayList<>(shapes.other(shape.type()));
         if (shapes.any.contains(shape)) {
             return left;
         }

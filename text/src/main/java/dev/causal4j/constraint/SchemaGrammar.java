@@ -17,7 +17,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -35,7 +34,9 @@ final class SchemaGrammar {
     private final SchemaReader reader;
     private final Rules rules;
     private String at = ""; // the place that is written
-    private final Map<List<Subschema>, Expression> values = new HashMap<>();
+    /** Values of which all schemas hold. Lists and objects are written later, so that recursion ends. */
+    final Memo<List<Subschema>, Expression> values = new Memo<>(this::write);
+
     private final Memo<Shape, Expression> shapes = new Memo<>(this::write);
     private final Deque<Runnable> open = new ArrayDeque<>();
 
@@ -46,26 +47,18 @@ final class SchemaGrammar {
         this.rules = rules;
     }
 
-    /** A value of which all schemas hold. Lists and objects are written later, so that recursion ends. */
-    Expression value(List<Subschema> all) {
-        Expression known = values.get(all);
-        if (known == null) {
-            List<Shape> alternatives = reader.read(all);
-            if (alternatives.stream().allMatch(shape -> shape instanceof Scalars || shape instanceof Strings)) {
-                known = choice(alternatives.stream().map(this::regular).toList());
-            } else {
-                Subschema first = all.isEmpty() ? SchemaDocument.ANY : all.getFirst();
-                Call rule = rules.reserve(NAME + first.place());
-                known = rule;
-                open.push(() -> {
-                    at = first.place();
-                    rules.set(
-                            rule, choice(alternatives.stream().map(this::known).toList()));
-                });
-            }
-            values.put(all, known);
+    private Expression write(List<Subschema> all) {
+        List<Shape> alternatives = reader.read(all);
+        if (alternatives.stream().allMatch(shape -> shape instanceof Scalars || shape instanceof Strings)) {
+            return choice(alternatives.stream().map(this::regular).toList());
         }
-        return known;
+        Subschema first = all.isEmpty() ? SchemaDocument.ANY : all.getFirst();
+        Call rule = rules.reserve(NAME + first.place());
+        open.push(() -> {
+            at = first.place();
+            rules.set(rule, choice(alternatives.stream().map(this::known).toList()));
+        });
+        return rule;
     }
 
     private Expression known(Shape shape) {
@@ -118,11 +111,11 @@ final class SchemaGrammar {
         Expression inside = EMPTY;
         if (max > behind) {
             int most = max == Terms.UNBOUNDED ? max : max - behind;
-            Expression more = new Sequence(new Text(json.comma), value(items.rest()));
+            Expression more = new Sequence(new Text(json.comma), values.of(items.rest()));
             inside = new Repeat(more, Math.max(items.min() - behind, 0), most);
         }
         for (int i = behind - 1; i >= 0; i--) {
-            Expression item = value(items.at(i));
+            Expression item = values.of(items.at(i));
             Expression all = new Sequence(i == 0 ? List.of(item, inside) : List.of(new Text(json.comma), item, inside));
             inside = i >= max ? EMPTY : i == 0 ? all : rule(i < items.min() ? all : new Choice(EMPTY, all));
         }
@@ -150,7 +143,7 @@ final class SchemaGrammar {
             boolean must = required.contains(each.getKey());
             following = must ? 1 : following + 1;
             Limits.check(place, following, Limits.PROPERTIES, "properties that can follow at one place");
-            places = before(each.getKey(), value(each.getValue()), must, places, max == Terms.UNBOUNDED);
+            places = before(each.getKey(), values.of(each.getValue()), must, places, max == Terms.UNBOUNDED);
         }
         return bracketed("{}", min == 0 && required.isEmpty(), places[0]);
     }
@@ -201,7 +194,7 @@ final class SchemaGrammar {
             Term free = names.isEmpty() ? others.names() : json.minus(others.names(), named);
             if (!others.value().contains(SchemaDocument.NEVER) && json.terms.live(free)) {
                 Text key = new Text(json.quoted(free));
-                kinds.add(new Sequence(key, new Text(json.colon), value(others.value())));
+                kinds.add(new Sequence(key, new Text(json.colon), values.of(others.value())));
             }
         }
         return kinds.isEmpty() ? null : rule(choice(kinds));

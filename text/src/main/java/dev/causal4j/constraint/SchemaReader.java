@@ -61,7 +61,7 @@ final class SchemaReader {
     private final SchemaComplement complement;
     private final SchemaReader strict; // of what is excluded: with an assertion less it would be more
 
-    private final Map<Subschema, List<Shape>> read = new HashMap<>();
+    private final Memo<Subschema, List<Shape>> read = new Memo<>(this::readOne);
     private final Memo<List<Subschema>, List<Shape>> met = new Memo<>(this::readAll);
     private final Map<Subschema, Subschema> affirmed = new HashMap<>(); // without their not
     private final Set<Subschema> open = new HashSet<>();
@@ -87,24 +87,19 @@ final class SchemaReader {
     }
 
     private List<Shape> readAll(List<Subschema> all) {
-        return all.stream().map(this::read).reduce(shapes.any, shapes::meet);
+        return all.stream().map(read::of).reduce(shapes.any, shapes::meet);
     }
 
-    private List<Shape> read(Subschema schema) {
-        List<Shape> known = read.get(schema);
-        if (known == null) {
-            if (!open.add(schema)) { // a part of itself without a value between
-                throw Subschema.wrong(schema.pointer(), "references that come to a type", "a circle");
-            }
-            try {
-                Limits.check("schema, references behind each other", open.size(), MAX_REFERENCES, "schemas");
-                known = keywords(schema);
-                read.put(schema, known);
-            } finally {
-                open.remove(schema);
-            }
+    private List<Shape> readOne(Subschema schema) {
+        if (!open.add(schema)) { // a part of itself without a value between
+            throw Subschema.wrong(schema.pointer(), "references that come to a type", "a circle");
         }
-        return known;
+        try {
+            Limits.check("schema, references behind each other", open.size(), MAX_REFERENCES, "schemas");
+            return keywords(schema);
+        } finally {
+            open.remove(schema);
+        }
     }
 
     private List<Shape> keywords(Subschema schema) {
@@ -118,7 +113,7 @@ final class SchemaReader {
                 ignore(schema.pointer() + "/" + keyword);
             }
         }
-        List<Shape> all = part(schema, "$ref", () -> read(document.resolve(schema)), shapes.any);
+        List<Shape> all = part(schema, "$ref", () -> read.of(document.resolve(schema)), shapes.any);
         all = shapes.meet(all, own(schema));
         all = part(schema, "allOf", () -> readAll(children(schema, "allOf")), all);
         all = part(schema, "anyOf", () -> anyOf(schema), all);
@@ -160,7 +155,7 @@ final class SchemaReader {
     }
 
     private List<Shape> anyOf(Subschema schema) {
-        return shapes.union(children(schema, "anyOf").stream().map(this::read).toList());
+        return shapes.union(children(schema, "anyOf").stream().map(read::of).toList());
     }
 
     private List<Subschema> children(Subschema schema, String keyword) {
@@ -174,8 +169,9 @@ final class SchemaReader {
     /** Values of exactly one alternative: those that share values are taken out of each other. */
     private List<Shape> oneOf(Subschema schema, List<Shape> base) {
         List<Subschema> children = children(schema, "oneOf");
-        List<List<Shape>> options =
-                children.stream().map(child -> shapes.meet(base, read(child))).toList();
+        List<List<Shape>> options = children.stream()
+                .map(child -> shapes.meet(base, read.of(child)))
+                .toList();
         List<List<Shape>> alone = new ArrayList<>(options);
         for (int i = 1; i < options.size(); i++) {
             for (int other = 0; other < i; other++) {
@@ -216,7 +212,7 @@ final class SchemaReader {
             required.addAll(names ? schema.texts(keyword + "/" + name, each.getValue()) : List.of());
             List<Shape> with = List.of(shapes.members(Map.of(), required));
             if (!names) {
-                with = shapes.meet(with, read(document.child(schema, keyword, name)));
+                with = shapes.meet(with, read.of(document.child(schema, keyword, name)));
             }
             List<Shape> without = List.of(shapes.without(name));
             all = shapes.meet(all, shapes.union(List.of(shapes.other(Members.class), without, with)));
@@ -227,9 +223,9 @@ final class SchemaReader {
     /** The values that a schema excludes: those that hold inside of its own not, and those that its rest excludes. */
     private List<Shape> complement(Subschema schema) {
         if (!schema.has("not")) {
-            return complement.of(schema, strict.read(schema));
+            return complement.of(schema, strict.read.of(schema));
         }
-        List<Shape> twice = strict.read(document.child(schema, "not"));
+        List<Shape> twice = strict.read.of(document.child(schema, "not"));
         return shapes.union(List.of(twice, complement(affirmed.computeIfAbsent(schema, each -> each.without("not")))));
     }
 
@@ -397,7 +393,7 @@ final class SchemaReader {
     private Members members(Subschema schema) {
         Term names = json.strings;
         if (schema.has("propertyNames")) {
-            names = json.terms.or(read(document.child(schema, "propertyNames")).stream()
+            names = json.terms.or(read.of(document.child(schema, "propertyNames")).stream()
                     .filter(Strings.class::isInstance)
                     .map(shape -> json.content((Strings) shape))
                     .toList());

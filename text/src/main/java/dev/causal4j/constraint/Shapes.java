@@ -49,9 +49,9 @@ final class Shapes {
                 members(Map.of(), Set.of()));
     }
 
-    /** The values of {@link #any} but of some types. */
-    List<Shape> other(Class<? extends Shape> type) {
-        return any.stream().filter(shape -> !type.isInstance(shape)).toList();
+    /** The values of {@link #any} but of a type. */
+    List<Shape> other(Object type) {
+        return any.stream().filter(shape -> !shape.type().equals(type)).toList();
     }
 
     /** Objects that have some properties, and in which others are free. */

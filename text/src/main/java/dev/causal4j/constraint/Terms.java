@@ -12,8 +12,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.SortedSet;
-import java.util.TreeSet;
 import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -210,9 +208,7 @@ final class Terms {
     }
 
     private static List<Term> sorted(List<Term> terms) {
-        SortedSet<Term> sorted = new TreeSet<>(BY_ID);
-        sorted.addAll(terms);
-        return List.copyOf(sorted);
+        return terms.stream().sorted(BY_ID).distinct().toList();
     }
 
     /** @param most {@link #UNBOUNDED} for no limit */
@@ -313,22 +309,20 @@ final class Terms {
 
     /** The term of a node in simple form. */
     Term of(Node node) {
-        Term known = terms.get(node);
-        if (known == null) {
+        return terms.computeIfAbsent(node, unused -> {
             int size = switch (node) {
                 case Node.Or(List<Term> options) -> options.size();
                 case Node.And(List<Term> parts) -> parts.size();
-                case Node.Machine unused -> MACHINE_STEPS;
+                case Node.Machine machine -> MACHINE_STEPS;
                 default -> 0;
             };
             budget.spend(TERM_STEPS + size);
-            known = make(node);
-            Limits.check(SUBJECT, known.repetitions, Limits.REPETITIONS, "repetitions");
-            Limits.check(SUBJECT, known.depth, DEEPEST, "parts inside each other");
+            Term made = make(node);
+            Limits.check(SUBJECT, made.repetitions, Limits.REPETITIONS, "repetitions");
+            Limits.check(SUBJECT, made.depth, DEEPEST, "parts inside each other");
             budget.keep(TERM_BYTES + 8L * size);
-            terms.put(node, known);
-        }
-        return known;
+            return made;
+        });
     }
 
     private Term make(Node node) {
@@ -393,13 +387,11 @@ final class Terms {
     }
 
     private ByteClasses intern(ByteClasses made) {
-        ByteClasses known = classes.putIfAbsent(made, made);
-        if (known != null) {
-            return known;
-        }
-        made.id = ids++;
-        budget.keep(CLASSES_BYTES);
-        return made;
+        return classes.computeIfAbsent(made, each -> {
+            each.id = ids++;
+            budget.keep(CLASSES_BYTES);
+            return each;
+        });
     }
 
     private ByteClasses joined(List<Term> terms) {
@@ -419,15 +411,11 @@ final class Terms {
         if (a.count() == 1) {
             return b;
         }
-        long pair = pair(a.id, b.id);
-        ByteClasses known = products.get(pair);
-        if (known == null) {
+        return products.computeIfAbsent(pair(a.id, b.id), unused -> {
             budget.spend(TERM_STEPS + a.count() * b.count() / 64);
             budget.keep(PRODUCT_BYTES);
-            known = intern(a.and(b));
-            products.put(pair, known);
-        }
-        return known;
+            return intern(a.and(b));
+        });
     }
 
     /** The derivative of a term by a byte. */
