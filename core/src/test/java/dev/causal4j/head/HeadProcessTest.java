@@ -22,9 +22,9 @@ class HeadProcessTest {
                 JavaProcess.VECTORS,
                 "-Dcausal4j.kernels=vector",
                 "-XX:+UseSerialGC",
-                "-Xmx64m",
+                "-Xmx100m",
                 "-Dcausal4j.memory=16m");
-        assertThat(JavaProcess.run(0, flags, ManyRows.class)).contains("scored 512, trained 512");
+        assertThat(JavaProcess.run(0, flags, ManyRows.class)).contains("scored 1024, trained 1024");
     }
 
     static final class ManyRows {
@@ -34,10 +34,10 @@ class HeadProcessTest {
             Device device = Device.open(Compute.shared()); // its memory counts
             Matrix weights = Fixture.head(DType.F32, 50_257, 2, 1).projection().widened(device);
             CausalLMHead head = CausalLMHead.tied(weights);
-            Rows hidden = Fixture.rows(512, 2, 2);
-            int[] targets = Fixture.tokens(512, 50_257, 3);
+            Rows hidden = Fixture.rows(1024, 2, 2);
+            int[] targets = Fixture.tokens(1024, 50_257, 3);
             LogProbabilities scores = head.logProbabilities(hidden, targets, true, 5);
-            Rows dHidden = Rows.of(new float[512 * 2], 2, 512);
+            Rows dHidden = Rows.of(new float[1024 * 2], 2, 1024);
             Gradient gradient = Gradient.of(device, weights);
             Loss loss =
                     head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient, new Loss.Scratch());
