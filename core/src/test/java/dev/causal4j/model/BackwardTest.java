@@ -82,7 +82,7 @@ class BackwardTest {
             for (String name : expected.gradients().keySet()) {
                 assertThat(actual.gradients().get(name))
                         .as(name)
-                        .containsExactly(expected.gradients().get(name));
+                        .isEqualTo(expected.gradients().get(name));
             }
         }
     }

@@ -68,6 +68,7 @@ class EqualKernelsTest {
 
         static List<String> lines() {
             List<String> lines = new ArrayList<>();
+            int second = Whole.or(66, 5);
             lines.add(HeadDigest.ofAll());
             QuantisedBitsTest.names().forEach(name -> lines.add(name + " " + QuantisedBitsTest.digest(name)));
             for (EqualBitsTest.Case each : EqualBitsTest.cases()) {
@@ -75,6 +76,9 @@ class EqualKernelsTest {
                 for (int length : new int[] {1, 2, 6, 13, 131}) {
                     int[] tokens = EqualBitsTest.tokens(length, length);
                     lines.add(each + " all of " + length + " " + crc(EqualBitsTest.logits(model, tokens)));
+                    if (length > 64 && !Whole.RUN) {
+                        continue; // its pages are those of all rows
+                    }
                     Batch batch = Batch.last(model.newCache(), tokens);
                     float[] last = model.head().logits(model.forward(batch, new Activations()), 0);
                     lines.add(each + " last of " + length + " " + crc(last));
@@ -84,8 +88,8 @@ class EqualKernelsTest {
                 lines.add(each + " in a batch " + crc(EqualBitsTest.inABatch(model, 7, 1, 65)));
                 Pass pass = Pass.of(
                         model,
-                        List.of(EqualBitsTest.tokens(1, 71), EqualBitsTest.tokens(2, 66)),
-                        EqualBitsTest.tokens(3, 71 + 66),
+                        List.of(EqualBitsTest.tokens(1, 71), EqualBitsTest.tokens(2, second)),
+                        EqualBitsTest.tokens(3, 71 + second),
                         Activations.forTraining(0, Activations.Keep.BLOCKS),
                         new Dropout(0.1, 0.2, 0.3, 0xfedcba9876543210L, 11, 5));
                 lines.add(each + " loss " + pass.loss());

@@ -228,7 +228,7 @@ class FamiliesTest {
                 chunks.add(new Batch.Chunk(cache, tokens));
             }
             Rows together = model.forward(new Batch(chunks), new Activations());
-            assertThat(Arrays.copyOf(together.data(), alone.length)).containsExactly(alone);
+            assertThat(Arrays.copyOf(together.data(), alone.length)).isEqualTo(alone);
         }
     }
 

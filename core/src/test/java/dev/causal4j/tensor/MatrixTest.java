@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.Whole;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
@@ -75,6 +76,7 @@ class MatrixTest {
     void everyOutputOfOneRowIsThereHoweverPanelsAreCutAmongThreads(DType dtype) {
         int depth = 3 * dtype.group();
         float[] x = bf16Numbers(depth);
+        int apart = Whole.or(1, 3); // the numbers of threads, others for each number of panels
         for (int panels = 1; panels <= 40; panels++) {
             int outputs = panels * 64 - panels % 3 * 21; // the last panel is whole, or padded
             Matrix matrix = rowMajor(dtype, outputs, depth, bf16Numbers(outputs * depth));
@@ -83,12 +85,12 @@ class MatrixTest {
             for (int n = 0; n < outputs; n++) {
                 expected[n + 1] = matrix.output(n, x, 0);
             }
-            for (int count = 1; count <= 9; count++) {
+            for (int count = 1 + panels % apart; count <= 9; count += apart) {
                 Compute.shared().use(count);
                 float[] y = new float[outputs + 2];
                 Arrays.fill(y, Float.NaN);
                 matrix.multiply(Rows.of(x, depth, 1), null, new Rows(y, 1, outputs, 1));
-                assertThat(y).as("%d outputs, %d threads", outputs, count).containsExactly(expected);
+                assertThat(y).as("%d outputs, %d threads", outputs, count).isEqualTo(expected);
             }
         }
     }

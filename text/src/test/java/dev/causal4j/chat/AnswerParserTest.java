@@ -2,6 +2,7 @@ package dev.causal4j.chat;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.Whole;
 import dev.causal4j.json.Json;
 import java.io.IOException;
 import java.io.InputStream;
@@ -154,7 +155,7 @@ class AnswerParserTest {
                 .map(each -> DynamicTest.dynamicTest(each.format.label() + ": " + each.name, () -> {
                     check(each, characters(each.text));
                     SplittableRandom random = new SplittableRandom(1);
-                    for (int trial = 0; trial < 100; trial++) {
+                    for (int trial = 0; trial < Whole.or(100, 30); trial++) {
                         List<String> pieces = new ArrayList<>();
                         for (String character : characters(each.text)) {
                             if (pieces.isEmpty() || random.nextInt(6) == 0) {

@@ -155,7 +155,7 @@ class BudgetTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("growing")
     void workGrowsInStepsAndEndsAtALimit(Map.Entry<String, IntFunction<Constraint>> constraint) {
-        Cost.of(constraint.getValue().apply(30));
+        Cost.of(constraint.getValue().apply(15));
         long least = 0;
         for (int n = 60; n <= Whole.or(960, 240); n *= 2) {
             Cost cost = Cost.of(constraint.getValue().apply(n));
@@ -167,6 +167,9 @@ class BudgetTest {
                     .as("nanoseconds of " + n + " for " + cost.steps + " steps")
                     .isLessThan(200_000_000 + MOST_NANOS_OF_A_STEP * cost.steps);
             assertThat(cost.outcome).matches("held|[^\n]*: expected [^\n]*, got [^\n]*; make it smaller");
+            if (!cost.outcome.equals("held") && !Whole.RUN) {
+                break;
+            }
             least = cost.steps;
         }
     }
@@ -296,7 +299,7 @@ class BudgetTest {
     void whatAllFindOutIsBoundedTogether() {
         List<Compiled> all = new ArrayList<>();
         long most = 0;
-        for (int i = 0; i < 8; i++) {
+        for (int i = 0; i < Whole.or(8, 6); i++) {
             String begin = "#" + i;
             Source source =
                     ((GrammarConstraint) Constraint.sequence(Constraint.regex(begin), mirrored('z', 4, ""))).source;

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 /** Random walks along the masks of random schemas, judged by another validator. */
 class RandomSchemasTest {
-    private static final int WALKS = Whole.or(2_000, 200);
+    private static final int WALKS = Whole.or(2_000, 100);
     private static final int STEPS = 400;
     private static final int CLOSING = 25; // steps after which a walk closes what it can
     private static final Tokenizer TOKENIZER = Golden.tokenizer("minimind");

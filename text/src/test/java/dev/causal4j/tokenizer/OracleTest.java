@@ -3,6 +3,7 @@ package dev.causal4j.tokenizer;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.causal4j.Whole;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,7 +22,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * with more texts and other files.
  */
 class OracleTest {
-    private static final int TEXTS = 300;
+    private static final int TEXTS = Whole.or(300, 100);
 
     /** A mark of Unicode 16, which Java 21 does not know. */
     private static final String NEW = Character.isDefined(0x897) ? "\u0897" : "";
@@ -132,7 +133,7 @@ class OracleTest {
         int[] expected = Arrays.stream(peer.encode(text, false, false).getIds())
                 .mapToInt(id -> (int) id)
                 .toArray();
-        assertThat(ids).as(text).containsExactly(expected);
+        assertThat(ids).as(text).isEqualTo(expected);
         compareTexts(ids, tokenizer, peer);
     }
 
