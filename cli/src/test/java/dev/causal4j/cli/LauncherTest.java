@@ -77,20 +77,15 @@ class LauncherTest {
         String tokenizer = folder.resolve("tokenizer").toString();
         launcher.run("tokenizer", "train", "--data", data.toString(), "--vocabulary-size", "260", "--out", tokenizer)
                 .done();
-        String[] train = {
-            "train",
-            "--data",
-            data.toString(),
-            "--out",
-            folder.resolve("model").toString(),
-            "--steps",
-            "1",
-            "--context-length",
-            "4",
-            "--batch-size",
-            "1"
-        };
-        assertThat(launcher.run(train).done().out()).contains("done after step 1");
+        String config = "{\"model_type\": \"gpt2\", \"vocab_size\": 260, \"n_positions\": 32, \"n_embd\": 16,"
+                + " \"n_layer\": 1, \"n_head\": 2}";
+        String file = Files.writeString(folder.resolve("config.json"), config).toString();
+        String out = folder.resolve("model").toString();
+        String train = "train --steps 1 --context-length 4 --batch-size 1 --data";
+        String[] paths = {data.toString(), "--config", file, "--tokenizer", tokenizer, "--out", out};
+        String[] all =
+                Stream.of(train.split(" ", -1), paths).flatMap(Stream::of).toArray(String[]::new);
+        assertThat(launcher.run(all).done().out()).contains("done after step 1");
     }
 
     @ParameterizedTest

@@ -133,11 +133,14 @@ class ScoreCommandTest {
 
     @Test
     void onATerminalPiecesAreShaded() throws Exception {
-        String out = Launcher.BRIEF
-                .with("-Dcausal4j.colors=true -Dcausal4j.terminal.out=true")
-                .run("score", "Emma was \u001b[31m")
-                .done()
-                .out();
+        List<String> properties = List.of("causal4j.colors", Streaming.TERMINAL);
+        properties.forEach(each -> System.setProperty(each, "true"));
+        String out;
+        try {
+            out = Program.run("score", "Emma was \u001b[31m").done().out();
+        } finally {
+            properties.forEach(System::clearProperty);
+        }
         assertThat(out).contains("\u001b[38;5;16;48;5;").contains("\\u001b").doesNotContain("\u001b[31m");
     }
 

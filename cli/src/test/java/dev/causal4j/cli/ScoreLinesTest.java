@@ -23,8 +23,8 @@ import tools.jackson.databind.json.JsonMapper;
 class ScoreLinesTest {
     private static final String[] WORDS = "Emma was not to be so very much obliged by Mr. Knightley".split(" ", -1);
 
-    /** Some that are scored in three groups. */
-    private static final int LINES = 150;
+    /** Some that a small model scores in dozens of groups. */
+    private static final int LINES = 2000;
 
     @TempDir
     Path folder;
@@ -168,10 +168,11 @@ class ScoreLinesTest {
     @Test
     void afterAKillARunGoesOnAndEndsWithTheSameFile() throws Exception {
         texts(LINES);
-        int status = statusOfKilled();
+        String small = smallModel();
+        int status = statusOfKilled(small);
         for (int i = 0; i < 4 && Files.readAllLines(out).size() == LINES; i++) { // it had them before the signal came
             Files.delete(out);
-            status = statusOfKilled();
+            status = statusOfKilled(small);
         }
         assertThat(status).as("killed").isEqualTo(137);
         int finished = Files.readAllLines(out).size();
@@ -179,21 +180,44 @@ class ScoreLinesTest {
         List<String> kept = Files.readAllLines(out);
         Files.writeString(out, "{\"id\":1,\"nl", StandardOpenOption.APPEND); // as a system may leave it
 
-        score("--totals").refused(1, "expected a new file, got one that exists");
-        Program.Run resumed = score("--totals", "--resume");
+        score("--model", small, "--totals").refused(1, "expected a new file, got one that exists");
+        Program.Run resumed = score("--model", small, "--totals", "--resume");
         assertThat(resumed.status()).isZero();
         assertThat(Files.readAllLines(out)).hasSize(LINES).startsWith(kept.toArray(String[]::new));
         byte[] bytes = Files.readAllBytes(out);
-        Program.Run whole = score("--totals", "--overwrite");
+        Program.Run whole = score("--model", small, "--totals", "--overwrite");
         assertThat(Files.readAllBytes(out)).isEqualTo(bytes);
-        assertThat(resumed.err()).isEqualTo(whole.err()).startsWith(LINES + " texts, 0 failed;");
-        assertThat(score("--totals", "--resume").err()).as("nothing left").isEqualTo(whole.err());
+        assertThat(resumed.err()).isEqualTo(whole.err()).startsWith("%,d texts, 0 failed;".formatted(LINES));
+        assertThat(score("--model", small, "--totals", "--resume").err())
+                .as("nothing left")
+                .isEqualTo(whole.err());
+    }
+
+    /** A model with a tokenizer, of a few kilobytes. */
+    private String smallModel() throws IOException {
+        Path data = Files.writeString(folder.resolve("data.txt"), (String.join(" ", WORDS) + "\n").repeat(20));
+        String tokenizer = folder.resolve("tokenizer").toString();
+        String model = folder.resolve("model").toString();
+        Path config = Files.writeString(
+                folder.resolve("config.json"),
+                "{\"model_type\": \"gpt2\", \"vocab_size\": 300, \"n_positions\": 64, \"n_embd\": 16,"
+                        + " \"n_layer\": 1, \"n_head\": 2}");
+        String text = data.toString();
+        Program.run("tokenizer", "train", "--data", text, "--vocabulary-size", "300", "--out", tokenizer);
+        String train = "train --steps 1 --batch-size 1 --context-length 16 --held-out 0 --data";
+        String[] paths = {text, "--config", config.toString(), "--tokenizer", tokenizer, "--out", model};
+        Program.run(Stream.of(train.split(" ", -1), paths).flatMap(Stream::of).toArray(String[]::new))
+                .done();
+        return model;
     }
 
     /** Kills a run once it has written results. */
-    private int statusOfKilled() throws IOException, InterruptedException {
-        Process process = Launcher.PLAIN.start(
-                "score", "--jsonl", in.toString(), "--out", out.toString(), "--totals", "--threads", "1");
+    private int statusOfKilled(String small) throws IOException, InterruptedException {
+        String[] files = {"--jsonl", in.toString(), "--out", out.toString(), "--model", small};
+        String[] all = Stream.of(new String[] {"score", "--totals", "--threads", "1"}, files)
+                .flatMap(Stream::of)
+                .toArray(String[]::new);
+        Process process = Launcher.BRIEF.start(all);
         try {
             while (process.isAlive() && !(Files.exists(out) && Files.size(out) > 0)) {
                 Thread.sleep(5);
