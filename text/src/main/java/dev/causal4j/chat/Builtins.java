@@ -231,12 +231,11 @@ final class Builtins {
     }
 
     private static boolean affix(Rendering x, String text, Object affix, boolean start) {
-        if (affix instanceof Tuple several) {
-            return several.stream().anyMatch(each -> affix(x, text, each, start));
-        }
-        String given = x.text(affix);
-        x.step(given.length() / Rendering.RUN);
-        return start ? text.startsWith(given) : text.endsWith(given);
+        List<Object> several = affix instanceof Tuple ? x.list(affix) : List.of(affix);
+        return several.stream().map(x::text).anyMatch(each -> {
+            x.step(each.length() / Rendering.RUN);
+            return start ? text.startsWith(each) : text.endsWith(each);
+        });
     }
 
     private static String mapped(Rendering x, Pattern parts, String text, UnaryOperator<String> change) {

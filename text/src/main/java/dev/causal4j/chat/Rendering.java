@@ -63,8 +63,8 @@ final class Rendering {
     private Scope scope;
 
     private final String template;
-    private long steps;
-    private long characters;
+    long steps;
+    long characters;
     private long levels;
 
     Rendering(String template, Clock clock, Untrusted untrusted, Map<String, Object> variables) {

@@ -3,11 +3,19 @@ package dev.causal4j.chat;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import com.sun.management.ThreadMXBean;
 import dev.causal4j.JavaProcess;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.time.Clock;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntFunction;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class HostileTemplateTest {
     private static final int MOST_MILLISECONDS = 2000; // of a processor
@@ -36,5 +44,59 @@ class HostileTemplateTest {
                 .withMessage("message: expected at most 100000 control tokens, got more; leave them out");
         assertThat(template.render(many.subList(0, 1), null, true, Map.of()).untrusted())
                 .isNotEmpty();
+    }
+
+    /** A template of a size: what it prepares, and the part that is measured. */
+    private record Attack(String name, IntFunction<String> prepared, IntFunction<String> part) {
+        static Attack of(String prepared, String part) {
+            return new Attack(part, n -> prepared.replace("N", "" + n), n -> part.replace("N", "" + n));
+        }
+
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    /** The work that a rendering counted, the bytes that it allocated, and its time of a processor. */
+    private record Cost(long counted, long bytes, long nanoseconds) {
+        static Cost of(String template) {
+            Node program = new Parser("hostile", template).parse();
+            Rendering x = new Rendering(
+                    "hostile", Clock.systemUTC(), new Untrusted(List.of()), new HashMap<>(Builtins.FUNCTIONS));
+            ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+            long bytes = threads.getCurrentThreadAllocatedBytes();
+            long begun = threads.getCurrentThreadCpuTime();
+            x.run(program);
+            long ended = threads.getCurrentThreadCpuTime();
+            return new Cost(x.steps + x.characters, threads.getCurrentThreadAllocatedBytes() - bytes, ended - begun);
+        }
+
+        static Cost of(Attack attack, int size) {
+            String prepared = attack.prepared.apply(size);
+            return of(prepared + attack.part.apply(size)).less(of(prepared));
+        }
+
+        static Cost ofDoubling(Attack attack, int size) {
+            of(attack, 1); // loads the classes
+            return of(attack, 2 * size).less(of(attack, size));
+        }
+
+        Cost less(Cost other) {
+            return new Cost(counted - other.counted, bytes - other.bytes, nanoseconds - other.nanoseconds);
+        }
+    }
+
+    static Stream<Attack> longWork() {
+        return Stream.of(
+                Attack.of("{% set t = ('a',) * N %}", "{% set x = 'x'.startswith(t) %}"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("longWork")
+    void workCountsByItsSize(Attack attack) {
+        int size = 1 << 14;
+
+        assertThat(Cost.ofDoubling(attack, size).counted).isGreaterThanOrEqualTo(size / Rendering.RUN);
     }
 }
