@@ -392,6 +392,7 @@ final class Rendering {
             enter(LIST);
             Map<String, Object> named = new HashMap<>(arguments.named());
             Iterator<Object> positional = arguments.positional().iterator();
+            make((long) OBJECT * parameters.size()); // a macro that the body defines keeps them
             parameters.forEach((parameter, otherwise) -> {
                 Object given = positional.hasNext() ? positional.next() : named.remove(parameter);
                 scope.variables.put(parameter, given == null ? eval(otherwise) : given);

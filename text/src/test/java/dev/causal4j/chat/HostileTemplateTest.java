@@ -12,6 +12,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -98,5 +100,27 @@ class HostileTemplateTest {
         int size = 1 << 14;
 
         assertThat(Cost.ofDoubling(attack, size).counted).isGreaterThanOrEqualTo(size / Rendering.RUN);
+    }
+
+    static Stream<Attack> largeValues() {
+        return Stream.of(
+                new Attack(
+                        "parameters",
+                        n -> "{% macro f(" + texts("a%d", n) + ") %}{% endmacro %}",
+                        n -> "{% set x = f() %}"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("largeValues")
+    void memoryCountsByItsSize(Attack attack) {
+        int size = 1 << 14;
+        Cost cost = Cost.ofDoubling(attack, size);
+
+        assertThat(cost.bytes).isLessThan(3 * cost.counted + size / 2);
+    }
+
+    /** A text for each number below {@code n}, with commas between them. */
+    private static String texts(String form, int n) {
+        return IntStream.range(0, n).mapToObj(form::formatted).collect(Collectors.joining(","));
     }
 }
