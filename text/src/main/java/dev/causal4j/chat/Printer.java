@@ -74,11 +74,13 @@ record Printer(
 
     private void group(String open, Collection<?> items, String close, String line) {
         put(open);
-        String before = line + indent;
+        String inner = items.isEmpty() ? "" : x.join("", List.of(line, indent));
+        String before = "";
         for (Object item : items) {
             put(before);
-            write(item, line + indent);
-            before = comma + line + indent;
+            put(inner);
+            write(item, inner);
+            before = comma;
         }
         put(items.isEmpty() ? "" : line);
         put(close);

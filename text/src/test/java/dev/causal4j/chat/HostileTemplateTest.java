@@ -107,7 +107,10 @@ class HostileTemplateTest {
                 new Attack(
                         "parameters",
                         n -> "{% macro f(" + texts("a%d", n) + ") %}{% endmacro %}",
-                        n -> "{% set x = f() %}"));
+                        n -> "{% set x = f() %}"),
+                Attack.of("{% set c = 'x' * N %}", "{% set x = [1]|tojson(separators=(c, ':')) %}"),
+                Attack.of("{% set c = 'x' * N %}", "{% set x = []|tojson(indent=c) %}"),
+                Attack.of("{% set c = 'x' * N %}", "{% set x = [[]]|tojson(indent=c) %}"));
     }
 
     @ParameterizedTest
