@@ -162,10 +162,11 @@ final class Operators {
                         && list.size() == other.size()
                         && IntStream.range(0, list.size()).allMatch(i -> equal(x, list.get(i), other.get(i)));
             case Map<?, ?> map -> {
-                x.step(8L + map.size());
                 yield b instanceof Map<?, ?> other
-                        && map.keySet().equals(other.keySet())
-                        && map.keySet().stream().allMatch(key -> equal(x, x.item(map, key), x.item(other, key)));
+                        && map.size() == other.size()
+                        && x.list(map).stream()
+                                .allMatch(key ->
+                                        contains(x, other, key) && equal(x, x.item(map, key), x.item(other, key)));
             }
             case Undefined unused -> b instanceof Undefined;
             case Namespace unused -> false;

@@ -91,7 +91,9 @@ class HostileTemplateTest {
 
     static Stream<Attack> longWork() {
         return Stream.of(
-                Attack.of("{% set t = ('a',) * N %}", "{% set x = 'x'.startswith(t) %}"));
+                Attack.of("{% set t = ('a',) * N %}", "{% set x = 'x'.startswith(t) %}"),
+                Attack.of(
+                        "{% set a = {'y' * N: 1, 'p': 1} %}{% set b = {'y' * N: 1, 'q': 1} %}", "{% set x = a == b %}"));
     }
 
     @ParameterizedTest
