@@ -1,5 +1,6 @@
 package dev.causal4j.chat;
 
+import dev.causal4j.chat.Rendering.NumberKey;
 import dev.causal4j.chat.Value.Tuple;
 import dev.causal4j.chat.Value.Undefined;
 import java.math.BigDecimal;
@@ -60,7 +61,7 @@ record Printer(
             case String text -> quote(text);
             case Map<?, ?> map -> group("{", map.entrySet(), "}", line);
             case Map.Entry<?, ?> entry -> {
-                Object key = entry.getKey();
+                Object key = NumberKey.value(entry.getKey());
                 write(json && !(key instanceof String) ? scalar(key) : key, line);
                 put(colon);
                 write(entry.getValue(), line);

@@ -9,6 +9,7 @@ import dev.causal4j.chat.Value.Namespace;
 import dev.causal4j.chat.Value.Tuple;
 import dev.causal4j.chat.Value.Undefined;
 import dev.causal4j.json.Json;
+import java.security.SecureRandom;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -50,6 +51,28 @@ final class Rendering {
 
     /** The variables of a part; it can read those of the outer scopes, not set them. */
     private record Scope(@Nullable Scope outer, Map<String, Object> variables) {}
+
+    /**
+     * A number as the key of a map. A map goes through all keys of two classes that have one hash, so this one's is
+     * secret.
+     */
+    record NumberKey(Object number) implements Comparable<NumberKey> {
+        private static final int SECRET = new SecureRandom().nextInt();
+
+        @Override
+        public int compareTo(NumberKey other) {
+            return Operators.compare(number, other.number);
+        }
+
+        @Override
+        public int hashCode() {
+            return number.hashCode() ^ SECRET;
+        }
+
+        static Object value(Object key) {
+            return key instanceof NumberKey(Object number) ? number : key;
+        }
+    }
 
     final Clock clock;
     int line = 1;
@@ -173,7 +196,9 @@ final class Rendering {
             throw wrong("a text, number or none as key", value);
         }
         step(value instanceof String text ? text.length() / RUN : 0); // it is hashed, and compared with an equal one
-        return number && Operators.real(value) % 1 == 0 ? Operators.truncated(value) : value;
+        return number
+                ? new NumberKey(made(Operators.real(value) % 1 == 0 ? Operators.truncated(value) : value))
+                : value;
     }
 
     /** The items of a value that can be iterated. */
@@ -181,7 +206,7 @@ final class Rendering {
         enter(LIST);
         List<Object> list = switch (value) {
             case List<?> items -> Collections.unmodifiableList(items);
-            case Map<?, ?> map -> new ArrayList<>(map.keySet());
+            case Map<?, ?> map -> map.keySet().stream().map(NumberKey::value).toList();
             case String text -> {
                 make((long) OBJECT * text.length());
                 yield text.codePoints().<Object>mapToObj(Character::toString).toList();
@@ -200,7 +225,7 @@ final class Rendering {
         Map<?, ?> map = cast(Map.class, value, "a dict");
         make((long) OBJECT * map.size());
         return map.entrySet().stream()
-                .<Object>map(each -> new Tuple(List.of(each.getKey(), each.getValue())))
+                .<Object>map(each -> new Tuple(List.of(NumberKey.value(each.getKey()), each.getValue())))
                 .toList();
     }
 
