@@ -244,6 +244,7 @@ final class Rendering {
 
     /** {@code value.name}: a method hides an item. */
     Object attribute(Object value, String name) {
+        make(OBJECT + name.length() / RUN); // of what is not there, and of a key that is compared
         Function method = Builtins.method(name, this, value);
         return switch (value) {
             case Object unused when method != null -> method;

@@ -93,7 +93,8 @@ class HostileTemplateTest {
         return Stream.of(
                 Attack.of("{% set t = ('a',) * N %}", "{% set x = 'x'.startswith(t) %}"),
                 Attack.of(
-                        "{% set a = {'y' * N: 1, 'p': 1} %}{% set b = {'y' * N: 1, 'q': 1} %}", "{% set x = a == b %}"));
+                        "{% set a = {'y' * N: 1, 'p': 1} %}{% set b = {'y' * N: 1, 'q': 1} %}", "{% set x = a == b %}"),
+                Attack.of("{% set n = namespace({'y' * N: 1}) %}{% set k = 'y' * N %}", "{% set x = n[k] %}"));
     }
 
     @ParameterizedTest
@@ -127,6 +128,16 @@ class HostileTemplateTest {
                 .collect(Collectors.joining(","));
         long missing = 9000L << 32 | ((hash ^ 9000) & 0xffffffffL);
         return "{% set d = {" + members + "} %}{% set x = ([" + missing + "] * 20000)|select('in', d)|list %}";
+    }
+
+    @Test
+    void aLongNameIsRefused() {
+        String name = "y".repeat(1001);
+
+        assertThat(HostileTemplates.outcome("{% set " + name + " = 1 %}"))
+                .contains("a name of at most 1000 characters");
+        assertThat(HostileTemplates.outcome("{{ messages." + name + " }}"))
+                .contains("a name of at most 1000 characters");
     }
 
     static Stream<Attack> largeValues() {
