@@ -205,7 +205,7 @@ final class Operators {
             throw x.wrong("a shorter text to look for", part);
         }
         int at = text.indexOf(part, from);
-        x.step(1 + (long) ((at < 0 ? text.length() : at) - from) * part.length() / Rendering.RUN);
+        x.step(1 + (long) ((at < 0 ? text.length() : at) - from + 1) * part.length() / Rendering.RUN);
         return at;
     }
 }

@@ -94,7 +94,10 @@ class HostileTemplateTest {
                 Attack.of("{% set t = ('a',) * N %}", "{% set x = 'x'.startswith(t) %}"),
                 Attack.of(
                         "{% set a = {'y' * N: 1, 'p': 1} %}{% set b = {'y' * N: 1, 'q': 1} %}", "{% set x = a == b %}"),
-                Attack.of("{% set n = namespace({'y' * N: 1}) %}{% set k = 'y' * N %}", "{% set x = n[k] %}"));
+                Attack.of("{% set n = namespace({'y' * N: 1}) %}{% set k = 'y' * N %}", "{% set x = n[k] %}"),
+                Attack.of(
+                        "{% set s = 'y' * N %}{% set t = 'y' * N ~ 'x' %}",
+                        "{% set x = [s]|select('in', t)|list|length %}"));
     }
 
     @ParameterizedTest
