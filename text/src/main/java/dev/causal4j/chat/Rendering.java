@@ -47,7 +47,7 @@ final class Rendering {
     static final int RUN = 64;
 
     // Characters that a string, a list or a pair counts as besides its content.
-    private static final int OBJECT = 48;
+    static final int OBJECT = 48;
 
     /** The variables of a part; it can read those of the outer scopes, not set them. */
     private record Scope(@Nullable Scope outer, Map<String, Object> variables) {}
@@ -396,7 +396,9 @@ final class Rendering {
         List<Object> all = new ArrayList<>(nodes.size());
         for (Node node : nodes) {
             Object value = eval(node);
-            all.addAll(node instanceof Spread ? list(value) : List.of(value));
+            List<Object> part = node instanceof Spread ? list(value) : List.of(value);
+            make(8L * part.size());
+            all.addAll(part);
         }
         return all;
     }

@@ -143,6 +143,15 @@ class HostileTemplateTest {
                 .contains("a name of at most 1000 characters");
     }
 
+    /** A test or filter of each item has the arguments of all, without a copy. */
+    @Test
+    void argumentsAreNotCopiedForEachItem() {
+        Attack attack =
+                Attack.of("{% set t = ('x',) * N %}", "{% set x = [1, 2, 3, 4, 5, 6, 7, 8]|select('none', *t)|list %}");
+
+        assertThat(Cost.ofDoubling(attack, 1 << 14).bytes).isLessThan(30L << 14);
+    }
+
     static Stream<Attack> largeValues() {
         return Stream.of(
                 new Attack(
@@ -151,7 +160,9 @@ class HostileTemplateTest {
                         n -> "{% set x = f() %}"),
                 Attack.of("{% set c = 'x' * N %}", "{% set x = [1]|tojson(separators=(c, ':')) %}"),
                 Attack.of("{% set c = 'x' * N %}", "{% set x = []|tojson(indent=c) %}"),
-                Attack.of("{% set c = 'x' * N %}", "{% set x = [[]]|tojson(indent=c) %}"));
+                Attack.of("{% set c = 'x' * N %}", "{% set x = [[]]|tojson(indent=c) %}"),
+                Attack.of("{% set t = ('x',) * N %}", "{% set x = t|select('none', *t, *t) %}"),
+                new Attack("arguments", n -> "", n -> "{% set x = []|map(" + texts("a%d=1", n) + ") %}"));
     }
 
     @ParameterizedTest
