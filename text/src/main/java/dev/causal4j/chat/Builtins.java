@@ -271,7 +271,7 @@ final class Builtins {
         return new Lazy(() -> each(x, v, item -> {
             Object found = path(x, item, attribute);
             return attribute.equals(NONE)
-                    ? filter(x.text(a.get(0)), x, item, a.rest())
+                    ? x.made(filter(x.text(a.get(0)), x, item, a.rest()))
                     : found instanceof Undefined ? a.named().getOrDefault("default", found) : found;
         }));
     }

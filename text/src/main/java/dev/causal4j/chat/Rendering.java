@@ -9,6 +9,7 @@ import dev.causal4j.chat.Value.Namespace;
 import dev.causal4j.chat.Value.Tuple;
 import dev.causal4j.chat.Value.Undefined;
 import dev.causal4j.json.Json;
+import java.math.BigInteger;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.util.ArrayList;
@@ -129,7 +130,8 @@ final class Rendering {
         long size = switch (value) {
             case String text -> text.length();
             case Collection<?> items -> 8L * items.size();
-            case Map<?, ?> map -> (long) OBJECT * map.size();
+            case Map<?, ?> map -> OBJECT * (2L + map.size());
+            case BigInteger number -> number.bitLength() / 8;
             default -> 0;
         };
         make(OBJECT + size);
@@ -258,6 +260,7 @@ final class Rendering {
 
     /** {@code value[key]}: an item hides a method. */
     Object item(Object value, Object key) {
+        make(OBJECT);
         if (value instanceof Map<?, ?> map && !(key instanceof List)) {
             Object item = map.get(key(key));
             return item != null ? item : attribute(value, print(key));
@@ -389,7 +392,7 @@ final class Rendering {
                 return value;
             }
         }
-        return new Undefined(name);
+        return made(new Undefined(name));
     }
 
     List<Object> all(List<Node> nodes) {
@@ -474,12 +477,12 @@ final class Rendering {
         if (parts.size() != names.size()) {
             throw wrong(names.size() + " values to assign", value);
         }
+        make((long) OBJECT * parts.size());
         if (!attribute.isEmpty()) {
             Namespace to = cast(Namespace.class, variable(names.getFirst()), "a namespace to assign to");
             to.attributes().put(attribute, value);
             return NONE;
         }
-        make((long) OBJECT * parts.size());
         for (int i = 0; i < parts.size(); i++) {
             scope.variables.put(names.get(i), parts.get(i));
         }

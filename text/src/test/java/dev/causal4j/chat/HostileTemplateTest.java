@@ -50,6 +50,10 @@ class HostileTemplateTest {
 
     /** A template of a size: what it prepares, and the part that is measured. */
     private record Attack(String name, IntFunction<String> prepared, IntFunction<String> part) {
+        static Attack listOf(String prepared, String item) {
+            return new Attack(item, n -> prepared, n -> "{% set x = [" + (item + ", ").repeat(n) + "] %}");
+        }
+
         static Attack of(String prepared, String part) {
             return new Attack(part, n -> prepared.replace("N", "" + n), n -> part.replace("N", "" + n));
         }
@@ -162,7 +166,18 @@ class HostileTemplateTest {
                 Attack.of("{% set c = 'x' * N %}", "{% set x = []|tojson(indent=c) %}"),
                 Attack.of("{% set c = 'x' * N %}", "{% set x = [[]]|tojson(indent=c) %}"),
                 Attack.of("{% set t = ('x',) * N %}", "{% set x = t|select('none', *t, *t) %}"),
-                new Attack("arguments", n -> "", n -> "{% set x = []|map(" + texts("a%d=1", n) + ") %}"));
+                new Attack("arguments", n -> "", n -> "{% set x = []|map(" + texts("a%d=1", n) + ") %}"),
+                Attack.of("{% set t = [[1] * N] %}", "{% set x = t|map('list')|list %}"),
+                new Attack(
+                        "attributes",
+                        n -> "{% set a = namespace() %}",
+                        n -> "{% set a." + texts("a%d = 1 %%}", n).replace(",", "{% set a.")),
+                Attack.listOf("{% set s = 'a' %}", "s[0]"),
+                Attack.listOf("{% set s = 'a' %}", "s.upper"),
+                Attack.listOf("", "1 if 0"),
+                Attack.listOf("", "missing"),
+                Attack.listOf("", "[]|map"),
+                Attack.listOf("{% set n = 2 ** 2000 %}", "n + 1"));
     }
 
     @ParameterizedTest
