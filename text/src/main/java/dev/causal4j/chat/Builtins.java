@@ -209,7 +209,7 @@ final class Builtins {
             return parts(x, text, x.text(separator), most);
         }
         x.make(24L * text.length());
-        String begun = text.replaceFirst("\\A" + Lexer.SPACE + "++", "");
+        String begun = strip(x, text, new Arguments(x, List.of(), Map.of()), true, false);
         String[] words = SPACES.split(begun, Math.clamp(most + 1, 0, 1 << 30));
         return Stream.<Object>of((Object[]) words)
                 .filter(word -> !word.equals(""))
@@ -239,7 +239,7 @@ final class Builtins {
     }
 
     private static String mapped(Rendering x, Pattern parts, String text, UnaryOperator<String> change) {
-        x.make(6L * text.length()); // with what Java allocates meanwhile
+        x.make(Rendering.OBJECT + 8L * text.length()); // with what Java allocates meanwhile
         return parts.matcher(text).replaceAll(part -> Matcher.quoteReplacement(change.apply(part.group())));
     }
 

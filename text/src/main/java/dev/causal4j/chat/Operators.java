@@ -101,7 +101,7 @@ final class Operators {
         if (bits > MAX_BITS) {
             throw x.wrong("a result of at most " + MAX_BITS + " bits", n);
         }
-        x.step((long) (bits * bits) >> 17); // a division takes the square
+        x.step(2 + ((long) (bits * bits) >> 17)); // a division takes the square
         return switch (operator) {
             case "+" -> m.add(n);
             case "-" -> m.subtract(n);

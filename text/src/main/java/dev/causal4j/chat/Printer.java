@@ -121,7 +121,8 @@ record Printer(
     }
 
     /** The shortest digits that give the number back, in Python's layout. */
-    private static String print(double number) {
+    private String print(double number) {
+        x.make(80); // with what Java allocates meanwhile
         if (number == 0 || !Double.isFinite(number)) {
             return Double.toString(number).replace("Infinity", "inf").replace("NaN", "nan");
         }

@@ -234,7 +234,7 @@ final class Rendering {
     int length(Object value) {
         return switch (value) {
             case String text -> {
-                step(text.length() / RUN);
+                step(2L * text.length() / RUN); // once more for the place of an item
                 yield text.codePointCount(0, text.length());
             }
             case List<?> items -> items.size();
