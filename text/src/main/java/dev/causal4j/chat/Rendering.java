@@ -399,9 +399,7 @@ final class Rendering {
         List<Object> all = new ArrayList<>(nodes.size());
         for (Node node : nodes) {
             Object value = eval(node);
-            List<Object> part = node instanceof Spread ? list(value) : List.of(value);
-            make(8L * part.size());
-            all.addAll(part);
+            all.addAll(node instanceof Spread ? made(list(value)) : List.of(value));
         }
         return all;
     }
