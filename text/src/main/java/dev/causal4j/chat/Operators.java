@@ -161,13 +161,12 @@ final class Operators {
                         && list instanceof Tuple == other instanceof Tuple
                         && list.size() == other.size()
                         && IntStream.range(0, list.size()).allMatch(i -> equal(x, list.get(i), other.get(i)));
-            case Map<?, ?> map -> {
-                yield b instanceof Map<?, ?> other
+            case Map<?, ?> map ->
+                b instanceof Map<?, ?> other
                         && map.size() == other.size()
                         && x.list(map).stream()
                                 .allMatch(key ->
                                         contains(x, other, key) && equal(x, x.item(map, key), x.item(other, key)));
-            }
             case Undefined unused -> b instanceof Undefined;
             case Namespace unused -> false;
             case Loop unused -> false;
