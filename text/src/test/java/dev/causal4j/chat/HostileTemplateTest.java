@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.sun.management.ThreadMXBean;
 import dev.causal4j.JavaProcess;
+import dev.causal4j.TemplateException;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.time.Clock;
@@ -46,6 +47,17 @@ class HostileTemplateTest {
                 .withMessage("message: expected at most 100000 control tokens, got more; leave them out");
         assertThat(template.render(many.subList(0, 1), null, true, Map.of()).untrusted())
                 .isNotEmpty();
+    }
+
+    @Test
+    void aLongControlTokenThatIsRepeatedIsRefused() {
+        String token = "<" + "x".repeat(5000) + ">";
+        ChatTemplate template = ChatTemplate.parse("hostile", "{{ messages[0].content * 100000 }}", Map.of())
+                .withControlTokens(List.of(token));
+
+        assertThatExceptionOfType(TemplateException.class)
+                .isThrownBy(() -> template.render(List.of(new Message("user", token)), null, true, Map.of()))
+                .withMessageContaining("at most 16000000 characters with control tokens, got more;");
     }
 
     /** A template of a size: what it prepares, and the part that is measured. */
