@@ -29,6 +29,6 @@ record Arguments(Rendering x, List<Object> positional, Map<String, Object> named
 
     /** The arguments without the first one. */
     Arguments rest() {
-        return new Arguments(x, positional.stream().skip(1).toList(), named);
+        return new Arguments(x, positional.subList(1, positional.size()), named);
     }
 }

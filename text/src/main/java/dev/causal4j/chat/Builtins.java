@@ -209,7 +209,7 @@ final class Builtins {
             return parts(x, text, x.text(separator), most);
         }
         x.make(24L * text.length());
-        String begun = text.replaceFirst("\\A" + Lexer.SPACE + "++", "");
+        String begun = strip(x, text, new Arguments(x, List.of(), Map.of()), true, false);
         String[] words = SPACES.split(begun, Math.clamp(most + 1, 0, 1 << 30));
         return Stream.<Object>of((Object[]) words)
                 .filter(word -> !word.equals(""))
@@ -231,16 +231,15 @@ final class Builtins {
     }
 
     private static boolean affix(Rendering x, String text, Object affix, boolean start) {
-        if (affix instanceof Tuple several) {
-            return several.stream().anyMatch(each -> affix(x, text, each, start));
-        }
-        String given = x.text(affix);
-        x.step(given.length() / Rendering.RUN);
-        return start ? text.startsWith(given) : text.endsWith(given);
+        List<Object> several = affix instanceof Tuple ? x.list(affix) : List.of(affix);
+        return several.stream().map(x::text).anyMatch(each -> {
+            x.step(each.length() / Rendering.RUN);
+            return start ? text.startsWith(each) : text.endsWith(each);
+        });
     }
 
     private static String mapped(Rendering x, Pattern parts, String text, UnaryOperator<String> change) {
-        x.make(6L * text.length()); // with what Java allocates meanwhile
+        x.make(Rendering.OBJECT + 8L * text.length()); // with what Java allocates meanwhile
         return parts.matcher(text).replaceAll(part -> Matcher.quoteReplacement(change.apply(part.group())));
     }
 
@@ -272,7 +271,7 @@ final class Builtins {
         return new Lazy(() -> each(x, v, item -> {
             Object found = path(x, item, attribute);
             return attribute.equals(NONE)
-                    ? filter(x.text(a.get(0)), x, item, a.rest())
+                    ? x.made(filter(x.text(a.get(0)), x, item, a.rest()))
                     : found instanceof Undefined ? a.named().getOrDefault("default", found) : found;
         }));
     }

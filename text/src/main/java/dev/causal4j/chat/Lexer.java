@@ -63,6 +63,9 @@ final class Lexer {
             compile("(?s)\\\\(?:[xuU]((?<=x)HH|(?<=u)HHHH|(?<=U)00(?:0H|10)HHHH)|([0-7]{1,3})|(.))"
                     .replace("H", "[0-9A-Fa-f]"));
 
+    // Names are compared with each use, which is one step.
+    private static final int MAX_NAME = 1000;
+
     private final String template;
     private final String source;
     private final Matcher matcher;
@@ -136,6 +139,7 @@ final class Lexer {
             String text = matcher.group(group);
             brackets += "([{".contains(text) ? 1 : ")]}".contains(text) ? -1 : 0;
             require(brackets >= 0, "brackets in pairs");
+            require(kind != Kind.NAME || text.length() <= MAX_NAME, "a name of at most " + MAX_NAME + " characters");
             add(kind, kind == Kind.STRING ? joined(text) : text);
         }
         add(Kind.SYMBOL, end == BLOCK_END ? "%}" : "}}");

@@ -28,6 +28,7 @@ interface Node {
 
         Arguments arguments(Rendering x) {
             Map<String, Object> values = new HashMap<>();
+            x.make(Rendering.OBJECT * (3L + named.size()) + 8L * positional.size()); // a lazy list keeps them
             named.forEach((name, value) -> values.put(name, x.eval(value)));
             return new Arguments(x, x.all(positional), values);
         }

@@ -101,7 +101,7 @@ final class Operators {
         if (bits > MAX_BITS) {
             throw x.wrong("a result of at most " + MAX_BITS + " bits", n);
         }
-        x.step((long) (bits * bits) >> 17); // a division takes the square
+        x.step(2 + ((long) (bits * bits) >> 17)); // a division takes the square
         return switch (operator) {
             case "+" -> m.add(n);
             case "-" -> m.subtract(n);
@@ -161,12 +161,12 @@ final class Operators {
                         && list instanceof Tuple == other instanceof Tuple
                         && list.size() == other.size()
                         && IntStream.range(0, list.size()).allMatch(i -> equal(x, list.get(i), other.get(i)));
-            case Map<?, ?> map -> {
-                x.step(8L + map.size());
-                yield b instanceof Map<?, ?> other
-                        && map.keySet().equals(other.keySet())
-                        && map.keySet().stream().allMatch(key -> equal(x, x.item(map, key), x.item(other, key)));
-            }
+            case Map<?, ?> map ->
+                b instanceof Map<?, ?> other
+                        && map.size() == other.size()
+                        && x.list(map).stream()
+                                .allMatch(key ->
+                                        contains(x, other, key) && equal(x, x.item(map, key), x.item(other, key)));
             case Undefined unused -> b instanceof Undefined;
             case Namespace unused -> false;
             case Loop unused -> false;
@@ -204,7 +204,7 @@ final class Operators {
             throw x.wrong("a shorter text to look for", part);
         }
         int at = text.indexOf(part, from);
-        x.step(1 + (long) ((at < 0 ? text.length() : at) - from) * part.length() / Rendering.RUN);
+        x.step(1 + (long) ((at < 0 ? text.length() : at) - from + 1) * part.length() / Rendering.RUN);
         return at;
     }
 }

@@ -268,7 +268,8 @@ final class Parser {
         return switch (operator) {
             case "if" -> {
                 Node condition = expression(OR);
-                Node missing = unused -> new Undefined("value of a condition without else");
+                Undefined none = new Undefined("value of a condition without else");
+                Node missing = unused -> none;
                 yield conditional(condition, left, take("else") ? expression(ANY) : missing);
             }
             case "or", "and" -> logical(left, strength == OR, expression(strength + 1));

@@ -1,5 +1,6 @@
 package dev.causal4j.chat;
 
+import dev.causal4j.chat.Rendering.NumberKey;
 import dev.causal4j.chat.Value.Tuple;
 import dev.causal4j.chat.Value.Undefined;
 import java.math.BigDecimal;
@@ -60,7 +61,7 @@ record Printer(
             case String text -> quote(text);
             case Map<?, ?> map -> group("{", map.entrySet(), "}", line);
             case Map.Entry<?, ?> entry -> {
-                Object key = entry.getKey();
+                Object key = NumberKey.value(entry.getKey());
                 write(json && !(key instanceof String) ? scalar(key) : key, line);
                 put(colon);
                 write(entry.getValue(), line);
@@ -74,11 +75,13 @@ record Printer(
 
     private void group(String open, Collection<?> items, String close, String line) {
         put(open);
-        String before = line + indent;
+        String inner = items.isEmpty() ? "" : x.join("", List.of(line, indent));
+        String before = "";
         for (Object item : items) {
             put(before);
-            write(item, line + indent);
-            before = comma + line + indent;
+            put(inner);
+            write(item, inner);
+            before = comma;
         }
         put(items.isEmpty() ? "" : line);
         put(close);
@@ -118,7 +121,8 @@ record Printer(
     }
 
     /** The shortest digits that give the number back, in Python's layout. */
-    private static String print(double number) {
+    private String print(double number) {
+        x.make(80); // with what Java allocates meanwhile
         if (number == 0 || !Double.isFinite(number)) {
             return Double.toString(number).replace("Infinity", "inf").replace("NaN", "nan");
         }

@@ -9,6 +9,8 @@ import dev.causal4j.chat.Value.Namespace;
 import dev.causal4j.chat.Value.Tuple;
 import dev.causal4j.chat.Value.Undefined;
 import dev.causal4j.json.Json;
+import java.math.BigInteger;
+import java.security.SecureRandom;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -46,10 +48,32 @@ final class Rendering {
     static final int RUN = 64;
 
     // Characters that a string, a list or a pair counts as besides its content.
-    private static final int OBJECT = 48;
+    static final int OBJECT = 48;
 
     /** The variables of a part; it can read those of the outer scopes, not set them. */
     private record Scope(@Nullable Scope outer, Map<String, Object> variables) {}
+
+    /**
+     * A number as the key of a map. A map goes through all keys of two classes that have one hash, so this one's is
+     * secret.
+     */
+    record NumberKey(Object number) implements Comparable<NumberKey> {
+        private static final int SECRET = new SecureRandom().nextInt();
+
+        @Override
+        public int compareTo(NumberKey other) {
+            return Operators.compare(number, other.number);
+        }
+
+        @Override
+        public int hashCode() {
+            return number.hashCode() ^ SECRET;
+        }
+
+        static Object value(Object key) {
+            return key instanceof NumberKey(Object number) ? number : key;
+        }
+    }
 
     final Clock clock;
     int line = 1;
@@ -63,8 +87,8 @@ final class Rendering {
     private Scope scope;
 
     private final String template;
-    private long steps;
-    private long characters;
+    long steps;
+    long characters;
     private long levels;
 
     Rendering(String template, Clock clock, Untrusted untrusted, Map<String, Object> variables) {
@@ -106,7 +130,8 @@ final class Rendering {
         long size = switch (value) {
             case String text -> text.length();
             case Collection<?> items -> 8L * items.size();
-            case Map<?, ?> map -> (long) OBJECT * map.size();
+            case Map<?, ?> map -> OBJECT * (2L + map.size());
+            case BigInteger number -> number.bitLength() / 8;
             default -> 0;
         };
         make(OBJECT + size);
@@ -173,7 +198,9 @@ final class Rendering {
             throw wrong("a text, number or none as key", value);
         }
         step(value instanceof String text ? text.length() / RUN : 0); // it is hashed, and compared with an equal one
-        return number && Operators.real(value) % 1 == 0 ? Operators.truncated(value) : value;
+        return number
+                ? new NumberKey(made(Operators.real(value) % 1 == 0 ? Operators.truncated(value) : value))
+                : value;
     }
 
     /** The items of a value that can be iterated. */
@@ -181,7 +208,7 @@ final class Rendering {
         enter(LIST);
         List<Object> list = switch (value) {
             case List<?> items -> Collections.unmodifiableList(items);
-            case Map<?, ?> map -> new ArrayList<>(map.keySet());
+            case Map<?, ?> map -> map.keySet().stream().map(NumberKey::value).toList();
             case String text -> {
                 make((long) OBJECT * text.length());
                 yield text.codePoints().<Object>mapToObj(Character::toString).toList();
@@ -200,14 +227,14 @@ final class Rendering {
         Map<?, ?> map = cast(Map.class, value, "a dict");
         make((long) OBJECT * map.size());
         return map.entrySet().stream()
-                .<Object>map(each -> new Tuple(List.of(each.getKey(), each.getValue())))
+                .<Object>map(each -> new Tuple(List.of(NumberKey.value(each.getKey()), each.getValue())))
                 .toList();
     }
 
     int length(Object value) {
         return switch (value) {
             case String text -> {
-                step(text.length() / RUN);
+                step(2L * text.length() / RUN); // once more for the place of an item
                 yield text.codePointCount(0, text.length());
             }
             case List<?> items -> items.size();
@@ -219,6 +246,7 @@ final class Rendering {
 
     /** {@code value.name}: a method hides an item. */
     Object attribute(Object value, String name) {
+        make(OBJECT + name.length() / RUN); // of what is not there, and of a key that is compared
         Function method = Builtins.method(name, this, value);
         return switch (value) {
             case Object unused when method != null -> method;
@@ -232,6 +260,7 @@ final class Rendering {
 
     /** {@code value[key]}: an item hides a method. */
     Object item(Object value, Object key) {
+        make(OBJECT);
         if (value instanceof Map<?, ?> map && !(key instanceof List)) {
             Object item = map.get(key(key));
             return item != null ? item : attribute(value, print(key));
@@ -363,14 +392,14 @@ final class Rendering {
                 return value;
             }
         }
-        return new Undefined(name);
+        return made(new Undefined(name));
     }
 
     List<Object> all(List<Node> nodes) {
         List<Object> all = new ArrayList<>(nodes.size());
         for (Node node : nodes) {
             Object value = eval(node);
-            all.addAll(node instanceof Spread ? list(value) : List.of(value));
+            all.addAll(node instanceof Spread ? made(list(value)) : List.of(value));
         }
         return all;
     }
@@ -392,6 +421,7 @@ final class Rendering {
             enter(LIST);
             Map<String, Object> named = new HashMap<>(arguments.named());
             Iterator<Object> positional = arguments.positional().iterator();
+            make((long) OBJECT * parameters.size()); // a macro that the body defines keeps them
             parameters.forEach((parameter, otherwise) -> {
                 Object given = positional.hasNext() ? positional.next() : named.remove(parameter);
                 scope.variables.put(parameter, given == null ? eval(otherwise) : given);
@@ -445,12 +475,12 @@ final class Rendering {
         if (parts.size() != names.size()) {
             throw wrong(names.size() + " values to assign", value);
         }
+        make((long) OBJECT * parts.size());
         if (!attribute.isEmpty()) {
             Namespace to = cast(Namespace.class, variable(names.getFirst()), "a namespace to assign to");
             to.attributes().put(attribute, value);
             return NONE;
         }
-        make((long) OBJECT * parts.size());
         for (int i = 0; i < parts.size(); i++) {
             scope.variables.put(names.get(i), parts.get(i));
         }

@@ -29,6 +29,9 @@ final class Untrusted {
     /** Control tokens in all values: each becomes 24 characters, which are made before a rendering can count them. */
     private static final int MAX_HIDDEN = 100_000;
 
+    /** Characters of a text with control tokens: a template can repeat one of thousands of characters as 24 digits. */
+    private static final int MAX_RESTORED = 16_000_000;
+
     // Five digits follow the key: the number of a token, or the beginning or end of a generation block.
     private static final String BEGIN = "99998";
     private static final String END = "99999";
@@ -135,6 +138,10 @@ final class Untrusted {
             int at = restored.length();
             String digits = mark.group(1);
             int token = Integer.parseInt(digits);
+            if (at > MAX_RESTORED) {
+                String expected = "at most " + MAX_RESTORED + " characters with control tokens";
+                throw new TemplateException(name, expected, "more", "do not repeat what contains them");
+            }
             if (digits.equals(BEGIN)) {
                 begins.add(at);
             } else if (digits.equals(END) && !begins.isEmpty()) {

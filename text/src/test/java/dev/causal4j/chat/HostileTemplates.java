@@ -119,6 +119,9 @@ final class HostileTemplates {
                     + "} %}{% set ns = namespace(d=0) %}{% for i in range(100000) %}{% set ns.d = namespace(big, d=ns.d) %}{% endfor %}",
             "{% set big = {" + digits() + "} %}{% for i in range(100000) %}{% set x = dict(" + "big,".repeat(9000)
                     + ") %}{% endfor %}",
+            "{% set t = [1.2345678901e-300] * 100000 %}{% for i in range(100000) %}{% set x = t | string %}{% endfor %}",
+            "{% set t = [1] * 100000 %}{% for i in range(100000) %}{% set x = t | select('even') | list %}{% endfor %}",
+            "{% for i in range(1000) %}" + "{% set x = 'a'.split() %}".repeat(1000) + "{% endfor %}",
             "{#".repeat(100000),
             "{% raw %}".repeat(40000));
 
