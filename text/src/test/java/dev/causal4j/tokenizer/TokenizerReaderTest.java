@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -155,16 +156,34 @@ class TokenizerReaderTest {
                 .hasMessageContaining("expected SentencePiece's table in base 64");
     }
 
-    /** Each length of an added token is tried at each place of a text. */
     @Test
-    void addedTokensOfManyLongLengthsAreRefused() {
-        String tokens = IntStream.range(3, 400)
-                .mapToObj(id -> "{\"id\":%d,\"content\":\"%s!\"}".formatted(id, "a".repeat(id)))
+    void addedTokensOfTooManyCharactersAreRefused() {
+        assertThatThrownBy(() -> withAdded(1200, 840)).hasMessageContaining("at most 1048576 characters in all");
+    }
+
+    /** Each length was tried at each place of a text. */
+    @Test
+    void timeDoesNotGrowAsTheLengthsOfAddedTokens() throws IOException {
+        Tokenizer one = withAdded(1, 20);
+        millis(one);
+        long once = millis(one);
+        assertThat(millis(withAdded(320, 20))).isLessThan(3 * once + 100);
+    }
+
+    /** With added tokens of so many lengths, from one on. */
+    private static Tokenizer withAdded(int count, int from) throws IOException {
+        String tokens = IntStream.range(0, count)
+                .mapToObj(i -> "{\"id\":%d,\"content\":\"%s\",\"normalized\":%s}"
+                        .formatted(3 + i, "a".repeat(from + i % 151) + i, i % 2 == 0))
                 .collect(Collectors.joining(","));
-        assertThatThrownBy(() -> Tokenizer.fromJson(
-                        "t",
-                        bytes(SMALL.replace("[{\"id\":3,\"content\":\"<s>\",\"special\":true}]", "[" + tokens + "]"))))
-                .hasMessageContaining("expected tokens of fewer long lengths");
+        return Tokenizer.fromJson(
+                "t", bytes(SMALL.replace("{\"id\":3,\"content\":\"<s>\",\"special\":true}", tokens)));
+    }
+
+    private static long millis(Tokenizer tokenizer) {
+        long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+        assertThat(tokenizer.encode("a".repeat(100_000))).hasSize(100_000);
+        return (ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() - start) / 1_000_000;
     }
 
     @Test
