@@ -86,12 +86,10 @@ final class AddedTokens {
 
     private int step(int from, char before) {
         int state = from;
-        Integer to = next.get((long) state << 16 | before);
-        while (to == null && state > 0) {
+        while (state > 0 && !next.containsKey((long) state << 16 | before)) {
             state = rests[state];
-            to = next.get((long) state << 16 | before);
         }
-        return to == null ? 0 : to;
+        return next.getOrDefault((long) state << 16 | before, 0);
     }
 
     /** Passes on the whole text in order. */
