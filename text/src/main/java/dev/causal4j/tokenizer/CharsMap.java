@@ -73,9 +73,8 @@ final class CharsMap implements UnaryOperator<String> {
                 }
                 String other = new String(texts, from, to - from, StandardCharsets.UTF_8);
                 if (other.length() > MOST_GROWTH * key.length) {
-                    throw new IllegalArgumentException("table: expected at most " + MOST_GROWTH * key.length
-                            + " characters in place of " + Json.describe(text) + ", got " + other.length()
-                            + "; copy tokenizer.json again from where it came");
+                    throw new IllegalArgumentException("table: expected a short replacement of " + Json.describe(text)
+                            + ", got " + other.length() + " characters; copy the file again from where it came");
                 }
                 return other;
             }

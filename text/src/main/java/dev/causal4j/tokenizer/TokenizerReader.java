@@ -41,7 +41,7 @@ final class TokenizerReader {
     private static final int MAX_ADDED_LENGTH = 1_000;
     private static final int MAX_ADDED_TEXT = 1 << 20; // each character is 80 bytes of an automaton
     private static final int MAX_AROUND = 1_000; // ids around a text; an item of the file may stand for many
-    private static final int MAX_SCORED_LENGTH = 256;
+    private static final int MAX_SCORED_LENGTH = 128; // each length is tried at each place of a text; usual are 16
     private static final int MAX_HOLES = 10_000;
     private static final int MAX_ID = Pieces.MAX_ID;
     private static final String CHARS_MAP = "precompiled_charsmap";
@@ -386,6 +386,7 @@ final class TokenizerReader {
                 case "WhitespaceSplit" -> splitters.add(new Matches(Matches.VISIBLE));
                 case "Metaspace" -> {
                     String scheme = scheme(json);
+                    json.support("type", splitters.stream().noneMatch(Marks.class::isInstance), "one step of marks");
                     json.check("prepend_scheme", !scheme.equals("first") || splitters.isEmpty(), "first alone");
                     splitters.add(new Marks(Splitter.MARK, scheme));
                     if (json.bool("split", true)) {

@@ -147,6 +147,28 @@ class TokenizerReaderTest {
         assertRefused("t, " + message, () -> Tokenizer.fromJson("t", bytes(SCORED.replace(part, replacement))));
     }
 
+    /** Each of 16 steps put a mark before each digit: a character became 16 tokens. */
+    @Test
+    void marksArePutBeforeWordsOnce() {
+        String steps =
+                "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Metaspace\"},{\"type\":\"Digits\"},{\"type\":\"Metaspace\"}]}";
+        assertRefused(
+                "t, key \"pre_tokenizer\", key \"pretokenizers\"[2], key \"type\": expected one step of marks,"
+                        + " got \"Metaspace\"; this model is not supported",
+                () -> Tokenizer.fromJson("t", bytes(SCORED.replaceFirst("\\{\"type\":\"Metaspace\"}", steps))));
+    }
+
+    /** A piece of 256 cost 20 us a character, for twice the length four times as much. */
+    @Test
+    void longPiecesWithScoresAreRefused() throws IOException {
+        String piece = "[\"%s\",-1],[\"a\"";
+        Tokenizer.fromJson("t", bytes(SCORED.replace("[\"a\"", piece.formatted("a".repeat(128)))));
+        assertRefused(
+                "t, key \"model\", key \"vocab\": expected pieces of at most 128 characters, got nothing;"
+                        + " this model is not supported",
+                () -> Tokenizer.fromJson("t", bytes(SCORED.replace("[\"a\"", piece.formatted("a".repeat(129))))));
+    }
+
     /** Forty letters would else become gigabytes. */
     @Test
     void tablesWithLongReplacementsAreRefused() throws IOException {
@@ -156,15 +178,15 @@ class TokenizerReaderTest {
         Tokenizer tokenizer = Tokenizer.fromJson("t", bytes(longer));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> tokenizer.encode("a"))
-                .withMessage("table: expected at most 6 characters in place of \"a\", got 7;"
-                        + " copy tokenizer.json again from where it came");
+                .withMessage("table: expected a short replacement of \"a\", got 7 characters;"
+                        + " copy the file again from where it came");
         assertRefused(
                 "t: precompiled_charsmap: expected short replacements in added tokens, got \"<a>\";"
                         + " copy the file again from where it came",
-                () -> Tokenizer.fromJson(
-                        "t", bytes(longer.replace("\"<s>\"", "\"<a>\",\"normalized\":true"))));
+                () -> Tokenizer.fromJson("t", bytes(longer.replace("\"<s>\"", "\"<a>\",\"normalized\":true"))));
         String two = "{\"type\":\"Sequence\",\"normalizers\":[%s,%s]}".formatted(table(6), table(6));
-        assertThatThrownBy(() -> Tokenizer.fromJson("t", bytes(SMALL.replace("\"normalizer\":null", "\"normalizer\":" + two))))
+        assertThatThrownBy(() ->
+                        Tokenizer.fromJson("t", bytes(SMALL.replace("\"normalizer\":null", "\"normalizer\":" + two))))
                 .hasMessageContaining("expected one table, got \"Precompiled\"");
     }
 
@@ -185,7 +207,8 @@ class TokenizerReaderTest {
                 "\"normalizer\":null",
                 "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[%s],\"special_tokens\":{\"x\":{\"ids\":[%s0]}}}"
                         .formatted(items, "0,".repeat(10)));
-        assertThatThrownBy(() -> Tokenizer.fromJson("t", bytes(json))).hasMessageContaining("expected at most 1000 in all");
+        assertThatThrownBy(() -> Tokenizer.fromJson("t", bytes(json)))
+                .hasMessageContaining("expected at most 1000 in all");
     }
 
     @Test
@@ -208,8 +231,7 @@ class TokenizerReaderTest {
                 .mapToObj(i -> "{\"id\":%d,\"content\":\"%s\",\"normalized\":%s}"
                         .formatted(3 + i, "a".repeat(from + i % 151) + i, i % 2 == 0))
                 .collect(Collectors.joining(","));
-        return Tokenizer.fromJson(
-                "t", bytes(SMALL.replace("{\"id\":3,\"content\":\"<s>\",\"special\":true}", tokens)));
+        return Tokenizer.fromJson("t", bytes(SMALL.replace("{\"id\":3,\"content\":\"<s>\",\"special\":true}", tokens)));
     }
 
     private static long millis(Tokenizer tokenizer) {
