@@ -1,13 +1,11 @@
 package dev.causal4j.tokenizer;
 
 import dev.causal4j.json.Json;
-import java.util.Comparator;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableSet;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -52,23 +50,59 @@ final class AddedTokens {
         void part(int from, int to, @Nullable Token token);
     }
 
-    private final Map<String, Token> byForm = new HashMap<>();
-    private final Map<Character, NavigableSet<Integer>> lengths = new HashMap<>(); // by first character
+    private final Map<Long, Integer> next = new HashMap<>(); // state << 16 | character, to state
+    private final BitSet lasts = new BitSet(); // characters
+    private final int[] rests; // by state: of the longest beginning of its text that is a state too
+    private final @Nullable Token[] longest; // by state: that begins its text
+    private int states = 1;
 
+    /** Makes the automaton of Aho and Corasick (1975) that reads a text from its end. A state is the end of a form. */
     AddedTokens(Stream<Token> tokens) {
-        tokens.forEach(token -> {
-            byForm.put(token.form, token);
-            lengths.computeIfAbsent(token.form.charAt(0), unused -> new TreeSet<>(Comparator.reverseOrder()))
-                    .add(token.form.length());
+        List<Token> all = tokens.toList();
+        int most = 1 + all.stream().mapToInt(token -> token.form.length()).sum();
+        rests = new int[most];
+        longest = new Token[most];
+        int[] reached = new int[all.size()];
+        int depth = 1;
+        for (int before = 0; before < states; depth++) { // until a round adds no state
+            before = states;
+            for (int i = 0; i < reached.length; i++) {
+                Token token = all.get(i);
+                int at = token.form.length() - depth;
+                reached[i] = at < 0 ? reached[i] : add(reached[i], token.form.charAt(at));
+                longest[reached[i]] = at == 0 ? token : longest[reached[i]];
+            }
+        }
+        all.forEach(token -> lasts.set(token.form.charAt(token.form.length() - 1)));
+    }
+
+    private int add(int state, char before) {
+        return next.computeIfAbsent((long) state << 16 | before, unused -> {
+            rests[states] = step(rests[state], before);
+            longest[states] = longest[rests[states]];
+            return states++;
         });
+    }
+
+    private int step(int from, char before) {
+        int state = from;
+        while (state > 0 && !next.containsKey((long) state << 16 | before)) {
+            state = rests[state];
+        }
+        return next.getOrDefault((long) state << 16 | before, 0);
     }
 
     /** Passes on the whole text in order. */
     void find(String text, Trust trust, Parts parts) {
+        @Nullable Token[] found = new Token[text.length()]; // the longest from each character on
+        for (int at = text.length() - 1, state = 0; at >= 0; at--) {
+            state = state > 0 || lasts.get(text.charAt(at)) ? step(state, text.charAt(at)) : 0;
+            found[at] = longest[state];
+        }
         int done = 0;
         // A match that is not taken is skipped as a whole. A token in white space that one before took takes as much.
         for (int at = 0, spaces = 0, next; at < text.length(); at = next) {
-            Token token = longest(text, at, lengths.get(text.charAt(at)));
+            Token token = found[at];
             next = token == null ? at + 1 : at + token.form.length();
             if (token != null && isTaken(token, text, at, next, trust)) {
                 int from = at;
@@ -90,16 +124,6 @@ final class AddedTokens {
         if (done < text.length()) {
             parts.part(done, text.length(), null);
         }
-    }
-
-    private @Nullable Token longest(String text, int at, @Nullable NavigableSet<Integer> lengths) {
-        Token found = null;
-        for (int length : lengths == null ? List.<Integer>of() : lengths) {
-            if (found == null && length <= text.length() - at) {
-                found = byForm.get(text.substring(at, at + length));
-            }
-        }
-        return found;
     }
 
     private static boolean isTaken(Token token, String text, int from, int to, Trust trust) {

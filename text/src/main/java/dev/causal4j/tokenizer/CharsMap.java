@@ -1,5 +1,6 @@
 package dev.causal4j.tokenizer;
 
+import dev.causal4j.json.Json;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -20,7 +21,7 @@ final class CharsMap implements UnaryOperator<String> {
     private static final Pattern GRAPHEME = Pattern.compile("\\X");
     private static final int LONGEST = 5;
     private static final int LEAF = 1 << 31;
-    private static final int LONGEST_REPLACEMENT = 1 << 8; // bytes; the largest table in use has 33
+    private static final int MOST_GROWTH = 6; // characters for a byte: U+FDFA has three and becomes 18
 
     private final int[] trie;
     private final byte[] texts;
@@ -35,14 +36,9 @@ final class CharsMap implements UnaryOperator<String> {
         trie = new int[size / 4];
         buffer.asIntBuffer().get(trie);
         texts = Arrays.copyOfRange(map, 4 + size, map.length);
-        for (int at = 0, from = 0; at < texts.length; at++) {
-            if (at - from > LONGEST_REPLACEMENT) {
-                throw new IllegalArgumentException("table: expected short replacements, got one of more bytes");
-            }
-            from = texts[at] == 0 ? at + 1 : from;
-        }
     }
 
+    /** @throws IllegalArgumentException if a replacement is longer than any of Unicode's */
     @Override
     public String apply(String text) {
         return GRAPHEME.matcher(text).replaceAll(match -> Matcher.quoteReplacement(replaced(match.group())));
@@ -75,7 +71,12 @@ final class CharsMap implements UnaryOperator<String> {
                 while (texts[to] != 0) {
                     to++;
                 }
-                return new String(texts, from, to - from, StandardCharsets.UTF_8);
+                String other = new String(texts, from, to - from, StandardCharsets.UTF_8);
+                if (other.length() > MOST_GROWTH * key.length) {
+                    throw new IllegalArgumentException("table: expected a short replacement of " + Json.describe(text)
+                            + ", got " + other.length() + " characters; copy the file again from where it came");
+                }
+                return other;
             }
         }
         return null;

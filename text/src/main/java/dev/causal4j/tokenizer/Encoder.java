@@ -40,7 +40,8 @@ record Encoder(
             String stretch = text.substring(from, end);
             String normal = continues && from == 0 ? normalizer.withoutPrefix(stretch) : normalizer.apply(stretch);
             boolean same = normal.equals(stretch);
-            Trust here = (f, t) -> same ? trust.covers(from + f, from + t) : trust.covers(from, end);
+            boolean all = !same && trust.covers(from, end);
+            Trust here = (f, t) -> all || (same && trust.covers(from + f, from + t));
             normalized.find(normal, here, (f, t, each) -> {
                 if (each != null) {
                     to.accept(each.id());

@@ -26,10 +26,11 @@ final class Offsets {
         int[] ends = new int[tokens.length];
         int lost = 0; // the first token that is not found yet
         int done = 0;
+        int dropped = 0; // the first byte at or after that which is no space
         for (int i = 0; i < tokens.length; i++) {
             String own = new String(bytes.apply(tokens[i]), ISO_8859_1);
             String visible = own.startsWith(" ") ? own.substring(1) : own;
-            int dropped = done;
+            dropped = Math.max(dropped, done);
             while (dropped < all.length() && all.charAt(dropped) <= ' ') {
                 dropped++;
             }

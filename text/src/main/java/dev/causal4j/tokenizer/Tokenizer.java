@@ -246,7 +246,7 @@ public final class Tokenizer implements Vocabulary {
      * @param trusted indices of its chars; a token is special if all of its chars are trusted
      */
     public int[] encode(String text, BitSet trusted) {
-        return encode(text, false, (from, to) -> trusted.nextClearBit(from) >= to);
+        return encode(text, false, (from, to) -> trusted.get(from, to).cardinality() == to - from);
     }
 
     /** Encodes a text as {@link #encode(String, SpecialTokens)} does, and finds the places of the tokens in it. */

@@ -39,8 +39,9 @@ final class TokenizerReader {
     static final int MAX_ADDED_TOKENS = 10_000;
 
     private static final int MAX_ADDED_LENGTH = 1_000;
-    private static final int MAX_ADDED_LENGTHS = 1 << 14; // the sum of the different ones
-    private static final int MAX_SCORED_LENGTH = 256;
+    private static final int MAX_ADDED_TEXT = 1 << 20; // each character is 80 bytes of an automaton
+    private static final int MAX_AROUND = 1_000; // ids around a text; an item of the file may stand for many
+    private static final int MAX_SCORED_LENGTH = 128; // each length is tried at each place of a text; usual are 16
     private static final int MAX_HOLES = 10_000;
     private static final int MAX_ID = Pieces.MAX_ID;
     private static final String CHARS_MAP = "precompiled_charsmap";
@@ -103,7 +104,7 @@ final class TokenizerReader {
             throws FormatException {
         List<Object> tokens = new ArrayList<>();
         for (String content : special) {
-            Integer id = (Integer) Objects.requireNonNull(vocab.get(content));
+            int id = new Json(subject + ": " + VOCAB, vocab).requireInt(content, 0, MAX_ID);
             tokens.add(new Token(id, content, content, Set.of(Token.SPECIAL)).json());
         }
         Json usual = Json.parse(subject, resource("gpt2.json").getBytes(StandardCharsets.UTF_8));
@@ -257,18 +258,14 @@ final class TokenizerReader {
                     flags.add(flag);
                 }
             }
-            String form = flags.contains(Token.NORMALIZED) ? normalizer.apply(content) : content;
+            String form = flags.contains(Token.NORMALIZED) ? normalized(content, normalizer) : content;
             boolean fits = !form.isEmpty() && content.length() <= MAX_ADDED_LENGTH;
             json.check("id", json.requireInt("id", 0, MAX_ID) == id, id + ", as its place gives");
             json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
             tokens.add(new Token(id, content, form, flags));
         }
-        int lengths = tokens.stream()
-                .mapToInt(token -> token.form().length())
-                .distinct()
-                .sum();
-        root.check(
-                "added_tokens", lengths <= MAX_ADDED_LENGTHS, "tokens of fewer long lengths"); // all are tried in texts
+        long length = tokens.stream().mapToLong(token -> token.form().length()).sum();
+        root.check("added_tokens", length <= MAX_ADDED_TEXT, "at most " + MAX_ADDED_TEXT + " characters in all");
         for (Map.Entry<String, Integer> other : others.entrySet()) {
             int id = other.getValue();
             if (id < pieces.size() && !pieces.piece(id).isEmpty()) {
@@ -277,6 +274,14 @@ final class TokenizerReader {
         }
         pieces.name(others);
         return tokens;
+    }
+
+    private String normalized(String content, Normalizer normalizer) throws FormatException {
+        try {
+            return normalizer.apply(content);
+        } catch (IllegalArgumentException e) {
+            throw wrong(CHARS_MAP, "short replacements in added tokens", content);
+        }
     }
 
     /** The pieces of the model by id. */
@@ -314,6 +319,7 @@ final class TokenizerReader {
                     steps.add(text -> text.replace(' ', Splitter.MARK));
                 }
                 case "Precompiled" -> {
+                    json.support("type", steps.stream().noneMatch(CharsMap.class::isInstance), "one table");
                     try {
                         steps.add(new CharsMap(Base64.getDecoder().decode(json.requireString(CHARS_MAP))));
                     } catch (IllegalArgumentException e) {
@@ -380,6 +386,7 @@ final class TokenizerReader {
                 case "WhitespaceSplit" -> splitters.add(new Matches(Matches.VISIBLE));
                 case "Metaspace" -> {
                     String scheme = scheme(json);
+                    json.support("type", splitters.stream().noneMatch(Marks.class::isInstance), "one step of marks");
                     json.check("prepend_scheme", !scheme.equals("first") || splitters.isEmpty(), "first alone");
                     splitters.add(new Marks(Splitter.MARK, scheme));
                     if (json.bool("split", true)) {
@@ -436,6 +443,7 @@ final class TokenizerReader {
     /** The tokens that the post-processor puts before a text, or after it. */
     private static int[] around(Json root, int size, boolean after) throws FormatException {
         IntStream.Builder around = IntStream.builder();
+        int count = 0;
         for (Json json : steps(root.section("post_processor"))) {
             boolean known = List.of("ByteLevel", "TemplateProcessing").contains(json.requireString("type"));
             json.support("type", known, "ByteLevel or TemplateProcessing");
@@ -450,6 +458,8 @@ final class TokenizerReader {
                 List<Integer> ids = token.integers("ids");
                 boolean inside = !ids.isEmpty() && ids.stream().allMatch(id -> id >= 0 && id < size);
                 token.check("ids", inside, "ids of the vocabulary");
+                count += ids.size();
+                token.check("ids", count <= MAX_AROUND, "at most " + MAX_AROUND + " in all");
                 ids.forEach(around::add);
             }
         }

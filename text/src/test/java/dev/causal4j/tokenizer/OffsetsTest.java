@@ -3,6 +3,7 @@ package dev.causal4j.tokenizer;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -64,5 +65,21 @@ class OffsetsTest {
         assertThat(parts(tokenizer, "<|user|>\nHi<|end|>"))
                 .startsWith("<|user|>", "H")
                 .endsWith("<|end|>");
+    }
+
+    /** A search for what is visible, from each token again, takes a hundred times for ten times the line ends. */
+    @Test
+    void timeGrowsAsTheSpacesThatAreTokens() {
+        millis(10_000);
+        long once = millis(10_000);
+        assertThat(millis(100_000)).isLessThan(20 * once + 100);
+    }
+
+    private static long millis(int count) {
+        long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+        assertThat(Offsets.find("\n".repeat(count), new int[count], id -> new byte[] {'\n'})
+                        .ends())
+                .endsWith(count);
+        return (ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() - start) / 1_000_000;
     }
 }

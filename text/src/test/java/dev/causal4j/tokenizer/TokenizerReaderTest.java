@@ -2,9 +2,13 @@ package dev.causal4j.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -143,28 +147,97 @@ class TokenizerReaderTest {
         assertRefused("t, " + message, () -> Tokenizer.fromJson("t", bytes(SCORED.replace(part, replacement))));
     }
 
-    /** Forty letters would else become gigabytes. */
+    /** Each of 16 steps put a mark before each digit: a character became 16 tokens. */
     @Test
-    void tablesWithLongReplacementsAreRefused() {
-        byte[] table = new byte[4 + 16 + 300];
-        Arrays.fill(table, 20, table.length - 1, (byte) 'c');
-        table[0] = 16; // bytes of the trie
-        String normalizer = "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"%s\"}"
-                .formatted(Base64.getEncoder().encodeToString(table));
-        assertThatThrownBy(() -> Tokenizer.fromJson("t", bytes(SMALL.replace("\"normalizer\":null", normalizer))))
-                .hasMessageContaining("expected SentencePiece's table in base 64");
+    void marksArePutBeforeWordsOnce() {
+        String steps =
+                "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Metaspace\"},{\"type\":\"Digits\"},{\"type\":\"Metaspace\"}]}";
+        assertRefused(
+                "t, key \"pre_tokenizer\", key \"pretokenizers\"[2], key \"type\": expected one step of marks,"
+                        + " got \"Metaspace\"; this model is not supported",
+                () -> Tokenizer.fromJson("t", bytes(SCORED.replaceFirst("\\{\"type\":\"Metaspace\"}", steps))));
     }
 
-    /** Each length of an added token is tried at each place of a text. */
+    /** A piece of 256 cost 20 us a character, for twice the length four times as much. */
     @Test
-    void addedTokensOfManyLongLengthsAreRefused() {
-        String tokens = IntStream.range(3, 400)
-                .mapToObj(id -> "{\"id\":%d,\"content\":\"%s!\"}".formatted(id, "a".repeat(id)))
+    void longPiecesWithScoresAreRefused() throws IOException {
+        String piece = "[\"%s\",-1],[\"a\"";
+        Tokenizer.fromJson("t", bytes(SCORED.replace("[\"a\"", piece.formatted("a".repeat(128)))));
+        assertRefused(
+                "t, key \"model\", key \"vocab\": expected pieces of at most 128 characters, got nothing;"
+                        + " this model is not supported",
+                () -> Tokenizer.fromJson("t", bytes(SCORED.replace("[\"a\"", piece.formatted("a".repeat(129))))));
+    }
+
+    /** Forty letters would else become gigabytes. */
+    @Test
+    void tablesWithLongReplacementsAreRefused() throws IOException {
+        String json = SMALL.replace("\"normalizer\":null", "\"normalizer\":" + table(6));
+        assertThat(Tokenizer.fromJson("t", bytes(json)).encode("aa")).hasSize(12);
+        String longer = SMALL.replace("\"normalizer\":null", "\"normalizer\":" + table(7));
+        Tokenizer tokenizer = Tokenizer.fromJson("t", bytes(longer));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> tokenizer.encode("a"))
+                .withMessage("table: expected a short replacement of \"a\", got 7 characters;"
+                        + " copy the file again from where it came");
+        assertRefused(
+                "t: precompiled_charsmap: expected short replacements in added tokens, got \"<a>\";"
+                        + " copy the file again from where it came",
+                () -> Tokenizer.fromJson("t", bytes(longer.replace("\"<s>\"", "\"<a>\",\"normalized\":true"))));
+        String two = "{\"type\":\"Sequence\",\"normalizers\":[%s,%s]}".formatted(table(6), table(6));
+        assertThatThrownBy(() ->
+                        Tokenizer.fromJson("t", bytes(SMALL.replace("\"normalizer\":null", "\"normalizer\":" + two))))
+                .hasMessageContaining("expected one table, got \"Precompiled\"");
+    }
+
+    /** A table that replaces a letter by so many. */
+    private static String table(int letters) {
+        ByteBuffer table = ByteBuffer.allocate(4 + 4 * 1024 + letters + 1).order(ByteOrder.LITTLE_ENDIAN);
+        table.putInt(0, 4 * 1024).putInt(4, 256 << 10).putInt(4 + 4 * (256 ^ 'a'), 'a' | 0x100 | 512 << 10);
+        Arrays.fill(table.array(), 4 + 4 * 1024, table.capacity() - 1, (byte) 'a');
+        return "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"%s\"}"
+                .formatted(Base64.getEncoder().encodeToString(table.array()));
+    }
+
+    /** Each item stands for all ids of its token. */
+    @Test
+    void manyIdsAroundATextAreRefused() {
+        String items = "{\"SpecialToken\":{\"id\":\"x\"}},".repeat(100) + "{\"Sequence\":{\"id\":\"A\"}}";
+        String json = SMALL.replace(
+                "\"normalizer\":null",
+                "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[%s],\"special_tokens\":{\"x\":{\"ids\":[%s0]}}}"
+                        .formatted(items, "0,".repeat(10)));
+        assertThatThrownBy(() -> Tokenizer.fromJson("t", bytes(json)))
+                .hasMessageContaining("expected at most 1000 in all");
+    }
+
+    @Test
+    void addedTokensOfTooManyCharactersAreRefused() {
+        assertThatThrownBy(() -> withAdded(1200, 840)).hasMessageContaining("at most 1048576 characters in all");
+    }
+
+    /** Each length was tried at each place of a text. */
+    @Test
+    void timeDoesNotGrowAsTheLengthsOfAddedTokens() throws IOException {
+        Tokenizer one = withAdded(1, 20);
+        millis(one);
+        long once = millis(one);
+        assertThat(millis(withAdded(320, 20))).isLessThan(3 * once + 100);
+    }
+
+    /** With added tokens of so many lengths, from one on. */
+    private static Tokenizer withAdded(int count, int from) throws IOException {
+        String tokens = IntStream.range(0, count)
+                .mapToObj(i -> "{\"id\":%d,\"content\":\"%s\",\"normalized\":%s}"
+                        .formatted(3 + i, "a".repeat(from + i % 151) + i, i % 2 == 0))
                 .collect(Collectors.joining(","));
-        assertThatThrownBy(() -> Tokenizer.fromJson(
-                        "t",
-                        bytes(SMALL.replace("[{\"id\":3,\"content\":\"<s>\",\"special\":true}]", "[" + tokens + "]"))))
-                .hasMessageContaining("expected tokens of fewer long lengths");
+        return Tokenizer.fromJson("t", bytes(SMALL.replace("{\"id\":3,\"content\":\"<s>\",\"special\":true}", tokens)));
+    }
+
+    private static long millis(Tokenizer tokenizer) {
+        long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+        assertThat(tokenizer.encode("a".repeat(100_000))).hasSize(100_000);
+        return (ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() - start) / 1_000_000;
     }
 
     @Test
@@ -278,6 +351,9 @@ class TokenizerReaderTest {
         assertRefused(
                 "t: model.vocab, key \"a\": expected an integer from 0 to 16777215, got nothing; correct the file",
                 () -> Tokenizer.fromVocabulary("t", bytes("{\"a\":null}"), bytes("")));
+        assertRefused(
+                "t: model.vocab, key \"<|endoftext|>\": expected an integer from 0 to 16777215, got \"x\"; correct the file",
+                () -> Tokenizer.fromVocabulary("t", bytes("{\"a\":0,\"<|endoftext|>\":\"x\"}"), bytes("")));
         assertThatIOException()
                 .isThrownBy(() -> Tokenizer.fromVocabulary("t", bytes("{\"a\":0"), bytes("")))
                 .withMessageStartingWith("t: vocab.json: expected valid JSON, got ");

@@ -188,6 +188,32 @@ class TokenizerTest {
                         .toArray());
     }
 
+    /** At each token, the end of what is trusted was looked for. */
+    @Test
+    void timeDoesNotGrowAsTheTrustedTextAfterATokenDoes() throws IOException {
+        String token = "{\"id\": 2048, \"content\": \"<|n|>\", \"special\": true, \"normalized\": true}, ";
+        byte[] json = changed("\"added_tokens\": [", "\"added_tokens\": [" + token);
+        Tokenizer nfc = Tokenizer.fromJson(
+                "test",
+                new String(json, StandardCharsets.UTF_8)
+                        .replace("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}")
+                        .getBytes(StandardCharsets.UTF_8));
+        for (String text : List.of("<|endoftext|>".repeat(1000), "e\u0301" + "<|n|>".repeat(1000))) {
+            assertThat(nfc.encode(text, SpecialTokens.PARSE)).hasSizeGreaterThanOrEqualTo(1000);
+            millis(nfc, text, text.length());
+            long once = millis(nfc, text, text.length());
+            assertThat(millis(nfc, text, 1 << 27)).isLessThan(3 * once + 100);
+        }
+    }
+
+    private static long millis(Tokenizer tokenizer, String text, int length) {
+        BitSet trusted = new BitSet();
+        trusted.set(0, length);
+        long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+        assertThat(tokenizer.encode(text, trusted)).isEqualTo(tokenizer.encode(text, SpecialTokens.PARSE));
+        return (ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() - start) / 1_000_000;
+    }
+
     @Test
     void asTextKeepsAddedTokensThatAreNotSpecial() throws IOException {
         byte[] json = changed(
