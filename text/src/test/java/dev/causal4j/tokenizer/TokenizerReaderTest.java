@@ -190,7 +190,7 @@ class TokenizerReaderTest {
                 .hasMessageContaining("expected one table, got \"Precompiled\"");
     }
 
-    /** A table that replaces a letter by so many. */
+    /** A table that replaces a letter by this many. */
     private static String table(int letters) {
         ByteBuffer table = ByteBuffer.allocate(4 + 4 * 1024 + letters + 1).order(ByteOrder.LITTLE_ENDIAN);
         table.putInt(0, 4 * 1024).putInt(4, 256 << 10).putInt(4 + 4 * (256 ^ 'a'), 'a' | 0x100 | 512 << 10);
@@ -225,7 +225,7 @@ class TokenizerReaderTest {
         assertThat(millis(withAdded(320, 20))).isLessThan(3 * once + 100);
     }
 
-    /** With added tokens of so many lengths, from one on. */
+    /** With added tokens of this many lengths, from one on. */
     private static Tokenizer withAdded(int count, int from) throws IOException {
         String tokens = IntStream.range(0, count)
                 .mapToObj(i -> "{\"id\":%d,\"content\":\"%s\",\"normalized\":%s}"
