@@ -60,8 +60,8 @@ final class Automaton {
     // scratch of one step
     private final List<Member> members = new ArrayList<>();
     private final Deque<Place> open = new ArrayDeque<>();
+    private final List<Place> reached = new ArrayList<>();
     private boolean accepts;
-    private int step;
     private int ids;
 
     private long made; // frames since the beginning
@@ -148,18 +148,27 @@ final class Automaton {
 
     private void begin() {
         terms.budget().spend();
-        step++;
         members.clear();
         open.clear();
+        leave();
         accepts = false;
+    }
+
+    private void leave() {
+        for (Place place : reached) {
+            place.waits = false;
+            place.then = null;
+        }
+        reached.clear();
     }
 
     private Configuration configuration() {
         while (!open.isEmpty()) {
             Place place = open.remove();
-            place.waits = 0;
+            place.waits = false;
             proceed(place.expression, place.position, Objects.requireNonNull(place.then));
         }
+        leave();
         if (members.isEmpty() && !accepts) {
             return Configuration.DEAD;
         }
@@ -209,8 +218,8 @@ final class Automaton {
 
     /** Follows a place, once more if it is reached with other stacks: what remains of it is the same. */
     private void reach(Place place, Stacks then) {
-        if (come(place, then) && place.waits != step) {
-            place.waits = step;
+        if (come(place, then) && !place.waits) {
+            place.waits = true;
             open.add(place);
         }
         if (place.expression instanceof Expression.Repeat(Expression unused, int least, int most)
@@ -224,8 +233,10 @@ final class Automaton {
     /** Whether a place is new, or new with these stacks. */
     private boolean come(Place place, Stacks then) {
         terms.budget().spend();
-        Stacks before = place.step == step ? place.then : null;
-        place.step = step;
+        Stacks before = place.then;
+        if (before == null) {
+            reached.add(place);
+        }
         place.then = before == null ? then : union(before, then);
         return place.then != before;
     }

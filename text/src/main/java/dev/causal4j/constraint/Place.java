@@ -14,12 +14,11 @@ final class Place {
     int id;
     boolean closes; // whether a bracket's end alone remains of a sequence
 
-    // scratch of the step that came here last
-    int step;
-    int waits; // the step in which it is still to be followed
+    // scratch of a step: a stack must not keep others alive by its places
+    boolean waits; // whether it is still to be followed
 
     @Nullable
-    Stacks then;
+    Stacks then; // null unless the step came here
 
     Place(Expression expression, int position) {
         this.expression = expression;

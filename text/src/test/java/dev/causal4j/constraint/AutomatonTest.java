@@ -75,6 +75,20 @@ class AutomatonTest {
         assertThat(spent[1]).isLessThan(1_000L * 2 * Whole.or(5_000, 1_500));
     }
 
+    /** A text that lived while the tables were forgotten kept stacks of texts that had ended. */
+    @Test
+    void aStepLeavesNoStacksAtItsPlaces() {
+        Automaton automaton = automaton("root ::= \"a\" root root | \"a\"");
+        Configuration at = automaton.start();
+        for (int i = 0; i < 5; i++) {
+            at = automaton.next(at, 'a');
+            assertThat(at.members)
+                    .isNotEmpty()
+                    .allSatisfy(member -> assertThat(member.then().frames)
+                            .allSatisfy(frame -> assertThat(frame.place().then).isNull()));
+        }
+    }
+
     /** Grammars with nested and optional parts, beside a recogniser that fills tables. */
     @Test
     void randomGrammarsAreFollowedAsTheirTablesSay() {
