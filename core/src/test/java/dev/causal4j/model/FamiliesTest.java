@@ -69,7 +69,7 @@ class FamiliesTest {
                         "qwen3_5-multimodal");
     }
 
-    /** Those of {@link #some} for the slowest tests: windows, delta nets with experts, state spaces. */
+    /** Three of {@link #some} for the slowest tests: windows, delta nets with experts, state spaces. */
     static List<String> few() {
         return Whole.RUN ? all() : List.of("gemma3", "qwen3_5_moe", "granite4-h");
     }
