@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
@@ -67,6 +68,7 @@ class BenchCommandTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void onATerminalBarsShowTheWarmUpAndTheRuns() throws Exception {
         assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
         String command = "stty cols 66; ./causal4j bench --prompt 5 --generate 10 --repeat 3 --warm-up 1 > /dev/null";
@@ -80,6 +82,7 @@ class BenchCommandTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void aShapeIsMeasuredWithRandomWeightsInTheDtypeItIsStoredIn() throws Exception {
         String[] arguments = {"bench", "--shape", "smollm2-135m", "--repeat", "1", "--warm-up", "0", "--json"};
         JsonNode document =
@@ -99,6 +102,7 @@ class BenchCommandTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void promptAndNewTokensFitTheContext() throws Exception {
         String[] arguments = {"bench", "--shape", "llama-5m", "--repeat", "1", "--warm-up", "0", "--json"};
         JsonNode document = Program.run(arguments).json();

@@ -26,6 +26,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
@@ -407,6 +408,7 @@ class ChatCommandTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void linesBreakBetweenWordsAndARedirectedErrorHasNoColors() throws Exception {
         assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
         Path errors = folder.resolve("errors");

@@ -96,6 +96,7 @@ class ConvertCommandTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void withoutAModelTheEmbeddedOneIsConverted() throws Exception {
         Program.run("convert", "--dtype", "int8", "--out", out.toString()).done();
         assertThat(Program.run(with(GENERATE, "--model", out.toString())).done())

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -73,6 +74,12 @@ class LauncherTest {
         assertThat(launcher.run("--help").done().out()).startsWith("Usage: causal4j ");
         launcher.run().refused(2, "command: expected generate, ");
         launcher.run("score", "Emma was", "--model", "nowhere").refused(1, "nowhere: expected ");
+    }
+
+    @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
+    void itTrains() throws Exception {
+        Launcher launcher = Launcher.PLAIN;
         Path data = Files.writeString(folder.resolve("text"), "It is a truth universally acknowledged. ".repeat(5));
         String tokenizer = folder.resolve("tokenizer").toString();
         launcher.run("tokenizer", "train", "--data", data.toString(), "--vocabulary-size", "260", "--out", tokenizer)

@@ -168,6 +168,7 @@ class PullCommandTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void runFetchesAModelOnceAndChats() throws Exception {
         Program.Run first = run("run", "austen/tiny", "--system", "Be kind.");
         assertThat(first.status()).isZero();
@@ -198,6 +199,7 @@ class PullCommandTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void whatCannotBePulledIsOneLine() throws Exception {
         Program.Run none = run("pull", "austen/none");
         none.refused(1, "austen/none: expected a model of this name, got 404; check the name");

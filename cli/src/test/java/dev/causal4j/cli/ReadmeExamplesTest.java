@@ -48,6 +48,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * The Java examples of README.md and of the guides that need no file, which {@link ReadmeTest} compares with it. scripts/release-check.sh
@@ -261,6 +262,7 @@ class ReadmeExamplesTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void theExamplesOfStructuredOutputPrintWhatTheGuideSays() throws Exception {
         assertEquals(List.of("FRIDAY, CLEAR, false"), printed(ReadmeExamplesTest::structured));
         assertEquals(

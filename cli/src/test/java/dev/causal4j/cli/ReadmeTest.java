@@ -29,6 +29,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -86,6 +87,7 @@ class ReadmeTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void theExamplesOfTrainingEnd() throws Exception {
         assertThat(ReadmeExamplesTest.printed(ReadmeTest::adapting)).isEmpty();
         assertThat(Path.of("target/license-adapter/adapter_model.safetensors")).isRegularFile();

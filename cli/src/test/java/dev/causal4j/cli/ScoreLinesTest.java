@@ -16,6 +16,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -166,6 +167,7 @@ class ScoreLinesTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void afterAKillARunGoesOnAndEndsWithTheSameFile() throws Exception {
         texts(LINES);
         String small = smallModel();

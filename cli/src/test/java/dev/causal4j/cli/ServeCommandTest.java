@@ -23,6 +23,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -65,6 +66,7 @@ class ServeCommandTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void aSecondSigtermEndsWhatTheFirstLetEnd() throws Exception {
         Process serving = Launcher.BRIEF.start("serve", "--port", "0", "--shutdown-timeout", "3600");
         try (HttpClient client = HttpClient.newHttpClient();

@@ -17,6 +17,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -176,6 +177,7 @@ class TrainCommandTest {
 
     /** A pseudo-terminal as people have it, with the launcher; the second command's output goes elsewhere. */
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void barsHaveTheWidthOfTheTerminalAndEvaluationsStayAboveThem() throws Exception {
         assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
         String train = String.join(
@@ -316,6 +318,7 @@ class TrainCommandTest {
 
     /** A limit on the size of files is like a full disk; the log reaches it before there is a checkpoint. */
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void aFullDiskNamesTheFileThatCouldNotGrow() throws Exception {
         String limited = "ulimit -f 48; exec \"$@\"";
         Launcher.BRIEF
@@ -439,6 +442,7 @@ class TrainCommandTest {
 
     /** From conversations to a model that answers, with its template, and ends its turn. */
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void aModelLearnsToAnswer() throws Exception {
         String template = "{% for m in messages %}<|im_start|>{{ m.role }}{{ m.content }}<|im_end|>{% endfor %}"
                 + "{% if add_generation_prompt %}<|im_start|>assistant{% endif %}";

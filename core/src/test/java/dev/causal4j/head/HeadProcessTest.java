@@ -3,6 +3,7 @@ package dev.causal4j.head;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.JavaProcess;
+import dev.causal4j.Whole;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
@@ -12,11 +13,13 @@ import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** A head needs little memory, measured in a JVM of its own. */
 class HeadProcessTest {
     /** The logits of all rows would be 206 MB. */
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void aSmallHeapIsEnoughForManyRows() throws IOException, InterruptedException {
         List<String> flags = List.of(
                 JavaProcess.VECTORS,

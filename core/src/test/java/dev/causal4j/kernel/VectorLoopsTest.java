@@ -2,10 +2,12 @@ package dev.causal4j.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.Whole;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 class VectorLoopsTest {
@@ -15,6 +17,7 @@ class VectorLoopsTest {
     private Path folder;
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void theLoopsAreWhatTheTemplateWrites() throws IOException, InterruptedException {
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
         String classes = System.getProperty("java.class.path");

@@ -43,6 +43,8 @@ class EqualBitsTest {
     /** Shapes that only {@code .ci/run} tests here; in {@code ./check} the tests of families cover them. */
     private static final Set<Shape> WHOLE = Set.of(
             Shape.WINDOWS_OF_QUERIES_AND_KEYS_WITH_NORMS,
+            Shape.SINKS_AND_EXPERTS,
+            Shape.KEYS_OF_OTHERS,
             Shape.EXPERTS_BESIDE,
             Shape.NO_POSITIONS,
             Shape.PARALLEL,

@@ -41,6 +41,7 @@ class EqualKernelsTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void aMachineWithAvx2OnlyAgrees() throws IOException, InterruptedException {
         assumeTrue(System.getProperty("os.arch").equals("amd64") && WIDEST >= 256);
         assertAgrees("vector256", JavaProcess.VECTORS, "-XX:UseAVX=2", "-Dcausal4j.kernels=vector256");

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.Whole;
 import dev.causal4j.format.Gguf;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.json.Json;
@@ -23,6 +24,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CancellationException;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -144,9 +146,17 @@ class GgufWritingTest {
                 .toList();
     }
 
+    static List<String> some() throws IOException {
+        List<String> all = files();
+        return IntStream.range(0, all.size())
+                .filter(i -> i % Whole.or(1, 3) == 0)
+                .mapToObj(all::get)
+                .toList();
+    }
+
     /** Every architecture, scaling, type, tokenizer and template that can be read. */
     @ParameterizedTest
-    @MethodSource("files")
+    @MethodSource("some")
     void aFileOfAFileIsTheSameModel(String name) throws IOException {
         Path file = FILES.resolve(name + ".gguf");
         Path out = written(file, GgufType.F32);

@@ -30,7 +30,7 @@ class OptimizerTest {
 
     /** The tolerances are PyTorch's own differences between single and double precision. */
     @ParameterizedTest
-    @MethodSource("dev.causal4j.model.FamiliesTest#someTrained")
+    @MethodSource("dev.causal4j.model.FamiliesTest#fewTrained")
     void tenLossesOfEveryFamilyAreThoseOfDoublePrecision(String name) throws Exception {
         train(name, 2, STEADY.getOrDefault(name, 10), 5e-5, 1e-3);
     }

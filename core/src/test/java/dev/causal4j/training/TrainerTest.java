@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.JavaProcess;
 import dev.causal4j.NonFiniteException;
+import dev.causal4j.Whole;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.ParameterSpec;
@@ -32,6 +33,7 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 class TrainerTest {
@@ -197,6 +199,7 @@ class TrainerTest {
 
     /** Plain Java begins at once. Other tests show that it trains to the same bytes. */
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void aProcessThatIsKilledResumesToTheBytesOfOneThatWasNot() throws Exception {
         Path whole = folder.resolve("whole");
         start(MANY_CHECKPOINTS, whole).run(progress -> true);
@@ -221,6 +224,7 @@ class TrainerTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void theScalarKernelsTrainToTheSameBytes() throws Exception {
         Path vectors = folder.resolve("vectors");
         start(MANY_CHECKPOINTS, vectors).run(progress -> true);

@@ -28,6 +28,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -140,10 +141,11 @@ class MachineKernelsTest {
     }
 
     private static List<String> otherCode() {
-        return IS_WHOLE ? List.of("half", "of another processor") : List.of("half");
+        return List.of("half", "of another processor");
     }
 
     @ParameterizedTest
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     @MethodSource("otherCode")
     void codeThatIsNotThatOfTheClassIsRefusedWithOneLineAndJavaComputes(String what)
             throws IOException, InterruptedException {

@@ -11,6 +11,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 class CausalLMCatalogTest {
     private final SparkSession spark = LocalSession.get();
@@ -24,6 +25,7 @@ class CausalLMCatalogTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void aBadRowAndANullHaveAnError() {
         assertThat(first("SELECT lm.score(NULL).error").getString(0)).isEqualTo("score: expected values, got null");
         assertThat(first("SELECT lm.score(NULL).nll").isNullAt(0)).isTrue();
@@ -40,6 +42,7 @@ class CausalLMCatalogTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void logProbabilitiesAndRanksComeFromSql() {
         Score score = SingleProcess.scores(List.of("Emma was very kind.")).getFirst();
         assertThat(first("SELECT lm.log_probabilities('Emma was very kind.').logprobs[1]")
@@ -51,6 +54,7 @@ class CausalLMCatalogTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void textsOfSqlAreThoseOfTheirSeeds() {
         Row row = first("SELECT g.text, g.seed FROM (SELECT lm.generate('Emma was', map('max_new_tokens', 8)) AS g)");
         assertThat(row.getLong(1))
@@ -69,6 +73,7 @@ class CausalLMCatalogTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void whatIsNotKnownIsRefusedInOneLine() {
         assertThatThrownBy(() -> first("SELECT lm.score('a', 'b')"))
                 .hasMessageContaining("score: expected score(text), got 2 arguments");

@@ -11,6 +11,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 class ExtractTest {
     private static final SparkCausalLM LM = SparkCausalLM.of(ModelSource.embedded());
@@ -21,6 +22,7 @@ class ExtractTest {
     private final SparkSession spark = LocalSession.get();
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void eachRowHasAValueOfTheType() {
         StructType type = StructType.fromDDL(TYPES);
         List<String> prompts = Arrays.asList("Emma was", "Mr. Knightley said", null, "It is a truth");

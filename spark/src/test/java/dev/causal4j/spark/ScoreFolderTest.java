@@ -12,6 +12,7 @@ import java.util.List;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 class ScoreFolderTest {
@@ -39,6 +40,7 @@ class ScoreFolderTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void linesOfJsonThatCannotBeScoredDoNotEndTheJob() throws IOException {
         Path input = Files.createDirectory(folder.resolve("in"));
         Files.writeString(input.resolve("a.jsonl"), """

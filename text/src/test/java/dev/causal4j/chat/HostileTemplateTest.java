@@ -29,7 +29,7 @@ class HostileTemplateTest {
         List<String> lines =
                 JavaProcess.run(0, List.of("-Xmx128m", "-XX:+UseSerialGC", "-Xbatch"), HostileTemplates.class);
 
-        assertThat(lines).hasSize(HostileTemplates.ALL.size()).allSatisfy(line -> {
+        assertThat(lines).hasSize(HostileTemplates.some().size()).allSatisfy(line -> {
             assertThat(line).matches("[0-9]+ (text of [0-9]+|hostile.*: expected .*, got .*; .*)");
             assertThat(Integer.parseInt(line.substring(0, line.indexOf(' '))))
                     .as(line)

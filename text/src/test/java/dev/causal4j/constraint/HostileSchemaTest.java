@@ -7,11 +7,13 @@ import dev.causal4j.Whole;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -82,7 +84,10 @@ class HostileSchemaTest {
         schemas.put(
                 "a large multiple",
                 "{\"type\": \"number\", \"minimum\": 1, \"maximum\": 1e17, \"multipleOf\": 9973e-9}");
-        return schemas.entrySet().stream().map(each -> Arguments.of(each.getKey(), each.getValue()));
+        List<String> names = List.copyOf(schemas.keySet());
+        return IntStream.range(0, names.size())
+                .filter(i -> Whole.RUN || i % 2 == 1)
+                .mapToObj(i -> Arguments.of(names.get(i), schemas.get(names.get(i))));
     }
 
     private static String list(int count, java.util.function.IntFunction<String> each) {
@@ -144,9 +149,10 @@ class HostileSchemaTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void thousandsOfSchemasLeaveNoGrowth() {
-        int schemas = Whole.or(10_000, 1_000);
-        int first = Whole.or(1_000, 400);
+        int schemas = 10_000;
+        int first = 1_000;
         long after = 0;
         for (int i = 0; i < schemas; i++) {
             String schema = "{\"type\": \"object\", \"properties\": {\"p" + i

@@ -60,6 +60,7 @@ class KernelProviderTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void aProviderThatFailsToPackIsRefusedWithOneLineAndJavaPacks() throws IOException, InterruptedException {
         List<String> output = run(List.of(), Pack.class, List.of(FailingPacking.class));
         assertThat(output).contains("kernels " + java(), "same bytes: true");
@@ -79,6 +80,7 @@ class KernelProviderTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void aProviderThatDoesNotLoadOrHasNoMemoryIsOneLineAndTheNextIsAsked() throws IOException, InterruptedException {
         List<String> output = run(List.of(), Show.class, NoMemory.class, Right.class);
         assertThat(output).contains("kernels right+" + java(), "int4 by the provider: true", "same bits: true");
@@ -87,12 +89,14 @@ class KernelProviderTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void noMemoryInTheSearchIsOneLineAndJavaGoesOn() throws IOException, InterruptedException {
         List<String> output = run(List.of(), NoMemory.class);
         assertThat(output).contains("kernels " + java(), "same bits: true");
     }
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void aProviderThatDoesNotLoadIsRefusedWithOneLine() throws IOException, InterruptedException {
         List<String> output = run(List.of(), Show.class);
         assertThat(output).contains("kernels " + java(), "same bits: true");

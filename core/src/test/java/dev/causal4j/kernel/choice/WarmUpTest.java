@@ -47,6 +47,7 @@ class WarmUpTest {
             new GroupFormat(8, true, 16, false, Scales.LEVELS));
 
     @Test
+    @EnabledIfSystemProperty(named = Whole.PROPERTY, matches = "true")
     void vectorsTakeOverFromPlainJavaWithTheSameBits() throws IOException, InterruptedException {
         assertThat(JavaProcess.run(0, List.of(JavaProcess.VECTORS), Begin.class))
                 .containsSubsequence("scalar", "vector" + VectorWidth.available(), "same bits: true");
