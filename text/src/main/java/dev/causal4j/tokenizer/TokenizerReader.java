@@ -425,7 +425,7 @@ final class TokenizerReader {
         boolean fits = byteLevel ? types.equals("ByteLevel") : metaspace || marks;
         root.support("decoder", fits, "ByteLevel; Metaspace; or Replace, ByteFallback, Fuse and Strip for a space");
         boolean drops = metaspace ? !scheme(steps.getLast()).equals("never") : types.endsWith("Strip");
-        return new Rule(byteLevel, types.contains("ByteFallback"), metaspace, drops);
+        return new Rule(types.contains("ByteFallback"), metaspace, drops);
     }
 
     /** The tokens that the post-processor puts before a text, or after it. */
