@@ -221,19 +221,13 @@ public final class AnswerParser {
     void verbatim(String piece) {
         String told = ended && forced ? "" : gap + piece;
         gap.setLength(0);
-        content.append(told);
-        if (!told.isEmpty()) {
-            listener.content(told);
-        }
+        emit(told, content, listener::content);
     }
 
     /** Emits a thought untrimmed. */
     void think(String piece) {
         thinking = true;
-        reasoning.append(piece);
-        if (!piece.isEmpty()) {
-            listener.reasoning(piece);
-        }
+        emit(piece, reasoning, listener::reasoning);
     }
 
     /** Emits text without the white space at its ends. */
@@ -244,10 +238,16 @@ public final class AnswerParser {
         if (!body.isEmpty()) {
             String told = gap + body;
             gap.setLength(0);
-            all.append(told);
-            to.accept(told);
+            emit(told, all, to);
         }
         gap.append(rest, body.length(), rest.length());
+    }
+
+    private static void emit(String piece, StringBuilder all, Consumer<String> to) {
+        all.append(piece);
+        if (!piece.isEmpty()) {
+            to.accept(piece);
+        }
     }
 
     // Text ahead

@@ -6,7 +6,7 @@ import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 
 /** Reads calls with the name in a head, before an object of arguments. Not thread-safe. */
-final class HeadedCalls {
+record HeadedCalls(AnswerParser answer) {
     private static final Pattern MISTRAL =
             Pattern.compile("\\s*+(" + ToolDefinition.NAME + ")(?:\\[CALL_ID](\\w{1,256}))?\\[ARGS]\\s*+(?=\\{|\\z)");
     private static final String END = "<｜tool▁call▁end｜>";
@@ -15,28 +15,16 @@ final class HeadedCalls {
     private static final Pattern NEXT =
             Pattern.compile("\\s*+(?:```)?\\s*+(?:" + END + ")?\\s*+(?=(<｜tool▁call▁begin｜>)?)");
 
-    private final AnswerParser answer;
-    private final boolean mistral;
-    private JsonScan arguments;
-
-    HeadedCalls(AnswerParser answer) {
-        this.answer = answer;
-        mistral = answer.format == ToolFormat.MISTRAL_V11;
-        arguments = new JsonScan(answer, "");
-    }
-
     State head() throws Stop {
+        boolean mistral = answer.format == ToolFormat.MISTRAL_V11;
         MatchResult head = answer.match(mistral ? MISTRAL : DEEPSEEK);
         answer.begin(head.group(1), mistral ? head.group(2) : null);
-        arguments = new JsonScan(answer, mistral ? "" : END);
-        return this::arguments;
-    }
-
-    private State arguments() throws Stop {
-        answer.argument(arguments.read());
-        if (!arguments.isWhole() && !arguments.isCut()) {
-            throw new Stop();
-        }
-        return mistral ? answer::closing : () -> answer.next(NEXT, this::head);
+        State then = mistral ? answer::closing : () -> answer.next(NEXT, this::head);
+        JsonScan arguments = new JsonScan(answer, mistral ? "" : END);
+        return () -> {
+            answer.argument(arguments.read());
+            arguments.awaitEnd();
+            return then;
+        };
     }
 }

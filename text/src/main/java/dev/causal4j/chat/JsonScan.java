@@ -1,5 +1,7 @@
 package dev.causal4j.chat;
 
+import dev.causal4j.chat.AnswerParser.Stop;
+
 /** Reads a JSON value of an answer, which comes in pieces. Not thread-safe. */
 final class JsonScan {
     private final AnswerParser answer;
@@ -41,13 +43,11 @@ final class JsonScan {
         return text.substring(from, at);
     }
 
-    /** Whether the value has ended. */
-    boolean isWhole() {
+    /** Stops until the value has ended or is cut; returns whether it is whole. */
+    boolean awaitEnd() throws Stop {
+        if (!whole && !answer.ended && (close.isEmpty() || answer.text.indexOf(close, answer.at) != answer.at)) {
+            throw new Stop();
+        }
         return whole;
-    }
-
-    /** Whether no more of the value comes, though it is not whole. */
-    boolean isCut() {
-        return !whole && (answer.ended || (!close.isEmpty() && answer.text.indexOf(close, answer.at) == answer.at));
     }
 }

@@ -2,7 +2,9 @@ package dev.causal4j.chat;
 
 import dev.causal4j.chat.AnswerParser.State;
 import dev.causal4j.chat.AnswerParser.Stop;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
@@ -18,9 +20,7 @@ final class Messages {
     private static final List<String> ENDS = List.of("<|end|>", "<|call|>", "<|return|>");
 
     private final AnswerParser answer;
-    private Consumer<String> body = unused -> {};
-    private boolean hasThought;
-    private boolean hasContent;
+    private final Set<Boolean> begun = new HashSet<>(); // true after a thought, false after content
 
     Messages(AnswerParser answer) {
         this.answer = answer;
@@ -34,21 +34,16 @@ final class Messages {
         String to = head.group(2) == null ? head.group(4) : head.group(2);
         if (answer.readsCalls && to != null) {
             answer.begin(to, null);
-            body = answer::argument;
-        } else if ("analysis".equals(head.group(3))) {
-            body = answer::think;
-            body.accept(hasThought ? "\n" : "");
-            hasThought = true;
-        } else {
-            body = answer::verbatim;
-            body.accept(hasContent ? "\n" : "");
-            hasContent = true;
+            return () -> body(answer::argument);
         }
-        return this::body;
+        boolean thinks = "analysis".equals(head.group(3));
+        Consumer<String> body = thinks ? answer::think : answer::verbatim;
+        body.accept(begun.add(thinks) ? "" : "\n");
+        return () -> body(body);
     }
 
-    private State body() throws Stop {
-        answer.until(ENDS, body);
+    private State body(Consumer<String> to) throws Stop {
+        answer.until(ENDS, to);
         answer.endMessage();
         return this::head;
     }

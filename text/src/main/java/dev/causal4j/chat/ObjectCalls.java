@@ -3,6 +3,7 @@ package dev.causal4j.chat;
 import dev.causal4j.chat.AnswerParser.Malformed;
 import dev.causal4j.chat.AnswerParser.State;
 import dev.causal4j.chat.AnswerParser.Stop;
+import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -19,8 +20,6 @@ final class ObjectCalls {
     private final AnswerParser answer;
     private final boolean list;
     private final boolean alone;
-    private String key = "";
-    private JsonScan value;
     private final StringBuilder read = new StringBuilder(); // of a value that is needed whole
     private String space = ""; // trailing white space, held back
     private @Nullable String name;
@@ -32,7 +31,6 @@ final class ObjectCalls {
         this.answer = answer;
         this.list = list;
         alone = answer.format.marks().isEmpty();
-        value = new JsonScan(answer, "");
     }
 
     State first() throws Stop {
@@ -51,44 +49,38 @@ final class ObjectCalls {
     }
 
     private State member() throws Stop {
-        String next = answer.match(MEMBER).group(1);
-        if (next == null) {
+        String key = answer.match(MEMBER).group(1);
+        if (key == null) {
             answer.argument(hasArguments ? "" : "{}");
             begin(true);
             return this::next;
         }
-        key = next;
-        value = new JsonScan(answer, answer.format.close);
+        JsonScan value = new JsonScan(answer, answer.format.close);
         read.setLength(0);
         space = "";
-        boolean isObject = answer.text.charAt(answer.at) == '{';
-        return isObject && (key.equals("arguments") || key.equals("parameters")) ? this::arguments : this::value;
+        boolean inParts = answer.text.charAt(answer.at) == '{'
+                && List.of("arguments", "parameters").contains(key);
+        return inParts ? () -> arguments(value) : () -> value(key, value);
     }
 
-    private State arguments() throws Stop {
+    private State arguments(JsonScan value) throws Stop {
         hasArguments = true;
         begin(false);
         String piece = space + value.read();
         String body = piece.stripTrailing();
         space = piece.substring(body.length());
         answer.argument(body);
-        if (value.isCut()) {
-            begin(true);
-            return answer::closing;
+        if (value.awaitEnd()) {
+            return this::member;
         }
-        if (!value.isWhole()) {
-            throw new Stop();
-        }
-        return this::member;
+        begin(true);
+        return answer::closing;
     }
 
-    private State value() throws Stop {
+    private State value(String key, JsonScan value) throws Stop {
         read.append(value.read());
-        if (value.isCut()) {
+        if (!value.awaitEnd()) {
             throw new Malformed(answer.ended);
-        }
-        if (!value.isWhole()) {
-            throw new Stop();
         }
         if (!(AnswerParser.json(read.toString()).orElse(null) instanceof String given)) {
             throw new Malformed(false);

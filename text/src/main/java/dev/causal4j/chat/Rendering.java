@@ -449,13 +449,12 @@ final class Rendering {
     }
 
     Object loop(List<String> names, Node over, Node filter, Node body, Node otherwise) {
-        List<Object> items = list(eval(over)).stream()
+        List<Object> items = made(list(eval(over)).stream()
                 .filter(item -> within(scope, () -> {
                     assign(names, "", item);
                     return truth(eval(filter));
                 }))
-                .toList();
-        made(items);
+                .toList());
         for (int i = 0; i < items.size() && !jump.equals("break"); i++) {
             Loop loop = new Loop(items, i);
             jump = "";

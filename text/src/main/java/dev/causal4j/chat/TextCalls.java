@@ -37,8 +37,8 @@ final class TextCalls {
     private String name = "";
     private boolean isFirst;
     private boolean isString;
-    private final StringBuilder held =
-            new StringBuilder(); // a line end that is the value's if more comes, or all of a value that is no string
+    // A line end that is the value's if more comes, or all of a value that is no string.
+    private final StringBuilder held = new StringBuilder();
 
     TextCalls(AnswerParser answer) {
         this.answer = answer;

@@ -54,12 +54,11 @@ public record ToolCall(String id, String name, String arguments) {
 
     private static Object arguments(Object given, boolean asText) {
         try {
-            if (asText) {
-                return given instanceof Map<?, ?> ? new String(Json.write(given), StandardCharsets.UTF_8) : given;
-            }
-            return given instanceof String text
-                    ? Json.exactTree(ARGUMENTS, text.getBytes(StandardCharsets.UTF_8))
-                    : given;
+            return switch (given) {
+                case Map<?, ?> object when asText -> new String(Json.write(object), StandardCharsets.UTF_8);
+                case String text when !asText -> Json.exactTree(ARGUMENTS, text.getBytes(StandardCharsets.UTF_8));
+                default -> given;
+            };
         } catch (FormatException unused) {
             return given;
         }

@@ -238,11 +238,7 @@ public enum ToolFormat {
 
     /** The mark before and after a text among members that are no JSON; empty for none. */
     public String quote() {
-        return switch (this) {
-            case FUNCTIONGEMMA -> "<escape>";
-            case GEMMA4 -> "<|\"|>";
-            default -> "";
-        };
+        return this == FUNCTIONGEMMA ? "<escape>" : this == GEMMA4 ? "<|\"|>" : "";
     }
 
     /** Whether a rendered prompt ends inside a thought. */

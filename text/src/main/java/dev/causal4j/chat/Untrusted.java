@@ -32,19 +32,16 @@ final class Untrusted {
     /** Characters of a text with control tokens: a template can repeat one of thousands of characters as 24 digits. */
     private static final int MAX_RESTORED = 16_000_000;
 
-    // Five digits follow the key: the number of a token, or the beginning or end of a generation block.
-    private static final String BEGIN = "99998";
-    private static final String END = "99999";
-
     private final List<String> tokens; // sorted
     private final int[] shorter; // for each the longest other that it begins with, or -1
     private final BitSet firsts = new BitSet(); // their first characters
+    // Five digits follow the key: the number of a token, or the beginning or end of a generation block.
     private final String key = "" + new SecureRandom().nextLong(Long.MAX_VALUE / 10, Long.MAX_VALUE);
 
     /** The marks of the beginning and end of a generation block in a rendering. */
-    final String begin = key + BEGIN;
+    final String begin = key + "99998";
 
-    final String end = key + END;
+    final String end = key + "99999";
 
     private int found; // control tokens
 
@@ -136,15 +133,14 @@ final class Untrusted {
         while (mark.find()) {
             mark.appendReplacement(restored, "");
             int at = restored.length();
-            String digits = mark.group(1);
-            int token = Integer.parseInt(digits);
+            int token = Integer.parseInt(mark.group(1));
             if (at > MAX_RESTORED) {
                 String expected = "at most " + MAX_RESTORED + " characters with control tokens";
                 throw new TemplateException(name, expected, "more", "do not repeat what contains them");
             }
-            if (digits.equals(BEGIN)) {
+            if (mark.group().equals(begin)) {
                 begins.add(at);
-            } else if (digits.equals(END) && !begins.isEmpty()) {
+            } else if (mark.group().equals(end) && !begins.isEmpty()) {
                 generated.add(new Span(begins.removeLast(), at));
             } else if (token < tokens.size()) {
                 restored.append(tokens.get(token));

@@ -1,5 +1,6 @@
 package dev.causal4j.tokenizer;
 
+import java.io.ByteArrayOutputStream;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -46,11 +47,8 @@ final class ByteLevel {
 
     /** The inverse of {@link #piece}; null if a character is outside the alphabet. */
     static byte @Nullable [] bytes(String piece) {
-        int[] bytes = piece.chars().map(OF_BYTES::indexOf).toArray();
-        byte[] all = new byte[bytes.length];
-        for (int i = 0; i < all.length; i++) {
-            all[i] = (byte) bytes[i];
-        }
-        return Arrays.stream(bytes).allMatch(b -> b >= 0) ? all : null;
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream(piece.length());
+        piece.chars().map(OF_BYTES::indexOf).filter(b -> b >= 0).forEach(bytes::write);
+        return bytes.size() == piece.length() ? bytes.toByteArray() : null;
     }
 }

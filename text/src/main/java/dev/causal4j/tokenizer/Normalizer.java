@@ -6,7 +6,6 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
@@ -76,7 +75,7 @@ record Normalizer(String prefix, List<UnaryOperator<String>> steps) {
     private static String ordered(String marks) {
         StringBuilder out = new StringBuilder();
         Map<Integer, StringBuilder> byMark = new HashMap<>();
-        NavigableMap<Integer, StringBuilder> byClass = new TreeMap<>(Normalizer::compareClasses);
+        Map<Integer, StringBuilder> byClass = new TreeMap<>((a, b) -> moves(a, b) ? 1 : moves(b, a) ? -1 : 0);
         marks.codePoints().flatMap(c -> decomposed(c).codePoints()).forEach(c -> {
             StringBuilder alike = byMark.computeIfAbsent(
                     c,
@@ -97,10 +96,6 @@ record Normalizer(String prefix, List<UnaryOperator<String>> steps) {
             out.append(alike);
             alike.setLength(0);
         });
-    }
-
-    private static int compareClasses(int a, int b) {
-        return moves(a, b) ? 1 : moves(b, a) ? -1 : 0;
     }
 
     /** Whether a mark after another belongs before it. */

@@ -1,46 +1,25 @@
 package dev.causal4j.tokenizer;
 
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** Pieces and their ids. Immutable and thread-safe once added tokens are named. */
-final class Pieces {
+/**
+ * Pieces and their ids. Immutable and thread-safe.
+ *
+ * @param ids of the pieces of the model
+ * @param pieces the same by id, and the added tokens
+ * @param byteLevel whether pieces are bytes in GPT-2's alphabet
+ */
+record Pieces(Map<String, Integer> ids, @Nullable String[] pieces, boolean byteLevel) {
     static final int NONE = -1;
     // The largest vocabularies in use have 262,144 ids.
     static final int MAX_ID = (1 << 24) - 1;
 
     private static final int BYTE_NAME = 6; // <0x0A>
-
-    private final Map<String, Integer> ids;
-    private final boolean byteLevel;
-    private @Nullable String[] pieces; // by id, added tokens too
-
-    /**
-     * @param ids of the pieces of the model
-     * @param pieces the same by id
-     * @param byteLevel whether pieces are bytes in GPT-2's alphabet
-     */
-    Pieces(Map<String, Integer> ids, @Nullable String[] pieces, boolean byteLevel) {
-        this.ids = ids;
-        this.pieces = pieces;
-        this.byteLevel = byteLevel;
-    }
-
-    /** Names added tokens that are no pieces of the model. */
-    void name(Map<String, Integer> added) {
-        int last = added.values().stream().mapToInt(id -> id).max().orElse(NONE);
-        pieces = Arrays.copyOf(pieces, Math.max(last + 1, pieces.length));
-        added.forEach((piece, id) -> pieces[id] = piece);
-    }
-
-    boolean byteLevel() {
-        return byteLevel;
-    }
 
     /** One more than the largest id. */
     int size() {

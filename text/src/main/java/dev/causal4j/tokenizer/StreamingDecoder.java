@@ -38,7 +38,7 @@ public final class StreamingDecoder {
      * @param dropsFirst whether a space at the beginning of the text is dropped; with metaspace, all marks of the first
      *     piece
      */
-    record Rule(boolean byteLevel, boolean hasBytes, boolean metaspace, boolean dropsFirst) {}
+    record Rule(boolean hasBytes, boolean metaspace, boolean dropsFirst) {}
 
     /** @param continues whether another text comes before, so that a space at the beginning stays */
     StreamingDecoder(Pieces pieces, Rule rule, boolean continues) {
@@ -56,7 +56,7 @@ public final class StreamingDecoder {
      */
     public String accept(int id) {
         String piece = pieces.piece(pieces.require(id));
-        if (rule.byteLevel) {
+        if (pieces.byteLevel()) {
             run.writeBytes(pieces.bytes(id));
             return decoded(false);
         }
@@ -69,7 +69,7 @@ public final class StreamingDecoder {
 
     /** Ends the text and returns the rest: an unfinished character becomes U+FFFD. The decoder can then be reused. */
     public String finish() {
-        String rest = rule.byteLevel ? decoded(true) : ofRun();
+        String rest = pieces.byteLevel() ? decoded(true) : ofRun();
         first = !continues;
         return rest;
     }

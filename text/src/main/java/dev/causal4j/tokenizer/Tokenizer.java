@@ -14,6 +14,7 @@ import java.io.Reader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
@@ -54,7 +55,6 @@ public final class Tokenizer implements Vocabulary {
     private final int[] suffix;
     private final BitSet special = new BitSet();
     final List<Token> tokens;
-    private final List<String> controlTokens;
     private final TextParts.Cuts cuts;
 
     /**
@@ -84,8 +84,6 @@ public final class Tokenizer implements Vocabulary {
         for (Token token : tokens) {
             special.set(token.id(), token.has(Token.SPECIAL));
         }
-        controlTokens =
-                tokens.stream().filter(Token::isControl).map(Token::content).toList();
         cuts = TextParts.cuts(encoder, tokens);
     }
 
@@ -103,10 +101,9 @@ public final class Tokenizer implements Vocabulary {
         }
         Path vocab = folder.resolve(VOCAB);
         Path merges = folder.resolve(MERGES);
-        if (Files.exists(vocab) || Files.exists(merges)) {
-            return Optional.of(fromVocabulary(folder.toString(), read(vocab), read(merges)));
-        }
-        return Optional.empty();
+        return Files.exists(vocab) || Files.exists(merges)
+                ? Optional.of(fromVocabulary(folder.toString(), read(vocab), read(merges)))
+                : Optional.empty();
     }
 
     /**
@@ -183,12 +180,11 @@ public final class Tokenizer implements Vocabulary {
                 model.put("merges", pieces.byteLevel() ? lines(pairs) : merges(pairs));
             }
             case Unigram unigram -> {
-                List<Double> scores = unigram.scores();
-                model.put(
-                        "vocab",
-                        IntStream.range(0, scores.size())
-                                .mapToObj(id -> List.of(piece(id), scores.get(id)))
-                                .toList());
+                List<Object> scored = new ArrayList<>();
+                modelPieces()
+                        .forEach((piece, id) ->
+                                scored.add(List.of(piece, unigram.scores().get(id))));
+                model.put("vocab", scored);
             }
         }
         List<?> added = tokens.stream().map(Token::json).toList();
@@ -295,20 +291,17 @@ public final class Tokenizer implements Vocabulary {
      * GPT-2's files put none. A model continues after it; {@link #whole} makes a complete text.
      */
     public int[] withPrefix(int[] ids) {
-        if (prefix.length <= ids.length && Arrays.equals(prefix, 0, prefix.length, ids, 0, prefix.length)) {
-            return ids;
-        }
-        int[] all = Arrays.copyOf(prefix, prefix.length + ids.length);
-        System.arraycopy(ids, 0, all, prefix.length, ids.length);
-        return all;
+        boolean begun = prefix.length <= ids.length && Arrays.equals(prefix, 0, prefix.length, ids, 0, prefix.length);
+        return begun ? ids : joined(prefix, ids);
     }
 
     /** Puts the ids around a text that the model's files put before and after it, as a model that embeds texts reads them. */
     public int[] whole(int[] ids) {
-        int[] begun = withPrefix(ids);
-        int[] all = Arrays.copyOf(begun, begun.length + suffix.length);
-        System.arraycopy(suffix, 0, all, begun.length, suffix.length);
-        return all;
+        return joined(withPrefix(ids), suffix);
+    }
+
+    private static int[] joined(int[] first, int[] last) {
+        return IntStream.concat(Arrays.stream(first), Arrays.stream(last)).toArray();
     }
 
     /**
@@ -319,9 +312,7 @@ public final class Tokenizer implements Vocabulary {
     public String decode(int... ids) {
         StreamingDecoder decoder = decoder();
         StringBuilder text = new StringBuilder();
-        for (int id : ids) {
-            text.append(decoder.accept(id));
-        }
+        Arrays.stream(ids).mapToObj(decoder::accept).forEach(text::append);
         return text.append(decoder.finish()).toString();
     }
 
@@ -431,7 +422,7 @@ public final class Tokenizer implements Vocabulary {
     /** Control tokens, which untrusted text must not produce: the special tokens, and others such as {@code </s>}. */
     @Override
     public List<String> controlTokens() {
-        return controlTokens;
+        return tokens.stream().filter(Token::isControl).map(Token::content).toList();
     }
 
     @Override

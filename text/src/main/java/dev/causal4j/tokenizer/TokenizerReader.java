@@ -43,7 +43,6 @@ final class TokenizerReader {
     private static final int MAX_AROUND = 1_000; // ids around a text; an item of the file may stand for many
     private static final int MAX_SCORED_LENGTH = 128; // each length is tried at each place of a text; usual are 16
     private static final int MAX_HOLES = 10_000;
-    private static final int MAX_ID = Pieces.MAX_ID;
     private static final String CHARS_MAP = "precompiled_charsmap";
     private static final String MARK = String.valueOf(Splitter.MARK);
     private static final String VOCAB = "model.vocab";
@@ -61,6 +60,7 @@ final class TokenizerReader {
 
     private final String subject;
     private final Map<String, Integer> ids = new HashMap<>(); // of the model's pieces
+    private final Map<String, Integer> added = new HashMap<>(); // of the added tokens that are none of these
     private final List<Double> scores = new ArrayList<>();
     private final IntStream.Builder merges = IntStream.builder(); // left, right and result of each
     private final List<Object> early = new ArrayList<>(); // merges that come before the vocabulary
@@ -104,7 +104,7 @@ final class TokenizerReader {
             throws FormatException {
         List<Object> tokens = new ArrayList<>();
         for (String content : special) {
-            int id = new Json(subject + ": " + VOCAB, vocab).requireInt(content, 0, MAX_ID);
+            int id = new Json(subject + ": " + VOCAB, vocab).requireInt(content, 0, Pieces.MAX_ID);
             tokens.add(new Token(id, content, content, Set.of(Token.SPECIAL)).json());
         }
         Json usual = Json.parse(subject, resource("gpt2.json").getBytes(StandardCharsets.UTF_8));
@@ -122,10 +122,10 @@ final class TokenizerReader {
     private void member(String path, String name, Object value) throws FormatException {
         if (path.equals(MERGES)) {
             merge(value);
-        } else if (value instanceof Integer id && id >= 0 && id <= MAX_ID) {
+        } else if (value instanceof Integer id && id >= 0 && id <= Pieces.MAX_ID) {
             put(name, id);
         } else if (!(value instanceof List<?> pair)) {
-            put(name, new Json(subject + ": " + VOCAB, Map.of(name, value)).requireInt(name, 0, MAX_ID));
+            put(name, new Json(subject + ": " + VOCAB, Map.of(name, value)).requireInt(name, 0, Pieces.MAX_ID));
         } else if (pair.size() == 2
                 && pair.get(0) instanceof String piece
                 && pair.get(1) instanceof Number score
@@ -138,12 +138,8 @@ final class TokenizerReader {
     }
 
     private void put(String piece, int id) throws FormatException {
-        if (!isPiece(piece)) {
-            throw noPiece(VOCAB, piece);
-        }
-        if (ids.put(piece, id) != null) {
-            throw wrong(VOCAB, "each token once", piece);
-        }
+        checkPiece(VOCAB, piece);
+        check(ids.put(piece, id) == null, VOCAB, "each token once", piece);
     }
 
     /**
@@ -176,9 +172,7 @@ final class TokenizerReader {
     }
 
     private Tokenizer tokenizer(Json root) throws FormatException {
-        if (ids.isEmpty()) {
-            throw wrong(VOCAB, "tokens with their ids", ids);
-        }
+        check(!ids.isEmpty(), VOCAB, "tokens with their ids", ids);
         for (Object merge : early) {
             merge(merge);
         }
@@ -186,10 +180,10 @@ final class TokenizerReader {
         boolean byteLevel = splitting.stream()
                 .anyMatch(step -> "ByteLevel".equals(step.root().get("type")));
         Normalizer normalizer = normalizer(steps(root.section("normalizer")));
+        List<Token> tokens = tokens(root, normalizer);
         Pieces pieces = new Pieces(ids, pieces(), byteLevel);
         Model model = model(root.section("model"), pieces);
         List<Splitter> splitters = splitters(splitting, normalizer, model);
-        List<Token> tokens = tokens(root, normalizer, pieces);
         Encoder encoder = new Encoder(
                 new AddedTokens(tokens.stream().filter(token -> !token.has(Token.NORMALIZED))),
                 normalizer,
@@ -202,12 +196,15 @@ final class TokenizerReader {
         return new Tokenizer(root, pieces, encoder, rule(root, byteLevel), tokens, prefix, suffix);
     }
 
-    private static boolean isPiece(String piece) {
-        return !piece.isEmpty() && Unicode.isWellFormed(piece);
+    private void checkPiece(String where, String got) throws FormatException {
+        boolean right = !got.isEmpty() && Unicode.isWellFormed(got);
+        check(right, where, "a token of at least one character, all of Unicode", got);
     }
 
-    private FormatException noPiece(String where, String got) {
-        return wrong(where, "a token of at least one character, all of Unicode", got);
+    private void check(boolean right, String where, String expected, Object got) throws FormatException {
+        if (!right) {
+            throw wrong(where, expected, got);
+        }
     }
 
     private FormatException wrong(String where, String expected, Object got) {
@@ -231,26 +228,22 @@ final class TokenizerReader {
     }
 
     /**
-     * Reads the added tokens and names those that are no pieces of the model. An id must be the one that Hugging Face's
+     * Reads the added tokens and notes those that are no pieces of the model. An id must be the one that Hugging Face's
      * library gives, which does not look at the file's: a piece of the model keeps its own, the others are numbered in
      * their order.
      */
-    private List<Token> tokens(Json root, Normalizer normalizer, Pieces pieces) throws FormatException {
-        List<Json> added = root.objects("added_tokens");
-        root.check("added_tokens", added.size() <= MAX_ADDED_TOKENS, "at most " + MAX_ADDED_TOKENS + " tokens");
+    private List<Token> tokens(Json root, Normalizer normalizer) throws FormatException {
+        List<Json> all = root.objects("added_tokens");
+        root.check("added_tokens", all.size() <= MAX_ADDED_TOKENS, "at most " + MAX_ADDED_TOKENS + " tokens");
         List<Token> tokens = new ArrayList<>();
-        Map<String, Integer> others = new HashMap<>();
         int next = ids.size();
-        for (Json json : added) {
+        for (Json json : all) {
             String content = json.requireString("content");
-            if (!isPiece(content)) {
-                throw noPiece("added_tokens[" + tokens.size() + "]", content);
-            }
-            int known = pieces.id(content);
-            int id = known >= 0 ? known : others.getOrDefault(content, next);
+            checkPiece("added_tokens[" + tokens.size() + "]", content);
+            int id = ids.getOrDefault(content, added.getOrDefault(content, next));
             next = Math.max(next, id + 1);
-            if (known < 0) {
-                others.put(content, id);
+            if (!ids.containsKey(content)) {
+                added.put(content, id);
             }
             Set<String> flags = new HashSet<>();
             for (String flag : Token.FLAGS) {
@@ -260,19 +253,12 @@ final class TokenizerReader {
             }
             String form = flags.contains(Token.NORMALIZED) ? normalized(content, normalizer) : content;
             boolean fits = !form.isEmpty() && content.length() <= MAX_ADDED_LENGTH;
-            json.check("id", json.requireInt("id", 0, MAX_ID) == id, id + ", as its place gives");
+            json.check("id", json.requireInt("id", 0, Pieces.MAX_ID) == id, id + ", as its place gives");
             json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
             tokens.add(new Token(id, content, form, flags));
         }
         long length = tokens.stream().mapToLong(token -> token.form().length()).sum();
         root.check("added_tokens", length <= MAX_ADDED_TEXT, "at most " + MAX_ADDED_TEXT + " characters in all");
-        for (Map.Entry<String, Integer> other : others.entrySet()) {
-            int id = other.getValue();
-            if (id < pieces.size() && !pieces.piece(id).isEmpty()) {
-                throw wrong("id " + id, "one token", List.of(pieces.piece(id), other.getKey()));
-            }
-        }
-        pieces.name(others);
         return tokens;
     }
 
@@ -284,20 +270,22 @@ final class TokenizerReader {
         }
     }
 
-    /** The pieces of the model by id. */
+    /** The pieces of the model and the added tokens by id. */
     private @Nullable String[] pieces() throws FormatException {
         int last = Collections.max(ids.values());
-        if (last > 2L * ids.size() + MAX_HOLES) {
-            throw wrong(VOCAB, "few ids without a token", ids.size() + " tokens and ids up to " + last);
-        }
-        @Nullable String[] pieces = new @Nullable String[last + 1];
-        for (Map.Entry<String, Integer> each : ids.entrySet()) {
-            int id = each.getValue();
-            String other = pieces[id];
-            if (other != null) {
-                throw wrong("id " + id, "one token", List.of(other, each.getKey()));
+        boolean dense = last <= 2L * ids.size() + MAX_HOLES;
+        check(dense, VOCAB, "few ids without a token", ids.size() + " tokens and ids up to " + last);
+        int most = added.values().stream().reduce(last, Math::max);
+        @Nullable String[] pieces = new @Nullable String[most + 1];
+        for (Map<String, Integer> some : List.of(ids, added)) {
+            for (Map.Entry<String, Integer> each : some.entrySet()) {
+                int id = each.getValue();
+                String other = pieces[id];
+                if (other != null) {
+                    throw wrong("id " + id, "one token", List.of(other, each.getKey()));
+                }
+                pieces[id] = each.getKey();
             }
-            pieces[id] = each.getKey();
         }
         return pieces;
     }
@@ -437,7 +425,7 @@ final class TokenizerReader {
         boolean fits = byteLevel ? types.equals("ByteLevel") : metaspace || marks;
         root.support("decoder", fits, "ByteLevel; Metaspace; or Replace, ByteFallback, Fuse and Strip for a space");
         boolean drops = metaspace ? !scheme(steps.getLast()).equals("never") : types.endsWith("Strip");
-        return new Rule(byteLevel, types.contains("ByteFallback"), metaspace, drops);
+        return new Rule(types.contains("ByteFallback"), metaspace, drops);
     }
 
     /** The tokens that the post-processor puts before a text, or after it. */

@@ -6,7 +6,6 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.function.IntConsumer;
-import java.util.stream.IntStream;
 
 /**
  * Finds the most likely segmentation of a word into independent pieces (Kudo 2018), by Viterbi's algorithm. A character
@@ -25,10 +24,7 @@ record Unigram(Pieces pieces, List<Double> scores, int unknown, int[] bytes, int
     }
 
     private static int longest(Pieces pieces) {
-        return IntStream.range(0, pieces.size())
-                .map(id -> pieces.piece(id).length())
-                .max()
-                .orElse(0);
+        return pieces.ids().keySet().stream().mapToInt(String::length).max().orElse(0);
     }
 
     @Override
