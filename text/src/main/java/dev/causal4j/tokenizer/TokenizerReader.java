@@ -60,7 +60,7 @@ final class TokenizerReader {
 
     private final String subject;
     private final Map<String, Integer> ids = new HashMap<>(); // of the model's pieces
-    private final Map<String, Integer> added = new HashMap<>(); // of the added tokens that are none of these
+    private final Map<String, Integer> added = new HashMap<>(); // ids of the added tokens that the vocabulary lacks
     private final List<Double> scores = new ArrayList<>();
     private final IntStream.Builder merges = IntStream.builder(); // left, right and result of each
     private final List<Object> early = new ArrayList<>(); // merges that come before the vocabulary
