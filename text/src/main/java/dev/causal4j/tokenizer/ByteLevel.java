@@ -1,6 +1,5 @@
 package dev.causal4j.tokenizer;
 
-import java.io.ByteArrayOutputStream;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -47,8 +46,11 @@ final class ByteLevel {
 
     /** The inverse of {@link #piece}; null if a character is outside the alphabet. */
     static byte @Nullable [] bytes(String piece) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream(piece.length());
-        piece.chars().map(OF_BYTES::indexOf).filter(b -> b >= 0).forEach(bytes::write);
-        return bytes.size() == piece.length() ? bytes.toByteArray() : null;
+        int[] bytes = piece.chars().map(OF_BYTES::indexOf).toArray();
+        byte[] all = new byte[bytes.length];
+        for (int i = 0; i < all.length; i++) {
+            all[i] = (byte) bytes[i];
+        }
+        return Arrays.stream(bytes).allMatch(b -> b >= 0) ? all : null;
     }
 }
