@@ -61,7 +61,7 @@ class HostileTemplateTest {
     }
 
     /** A template of a size: what it prepares, and the part that is measured. */
-    private record Attack(String name, IntFunction<String> prepared, IntFunction<String> part) {
+    record Attack(String name, IntFunction<String> prepared, IntFunction<String> part) {
         static Attack listOf(String prepared, String item) {
             return new Attack(item, n -> prepared, n -> "{% set x = [" + (item + ", ").repeat(n) + "] %}");
         }
