@@ -20,6 +20,9 @@ import java.util.Map;
  *     it is the text that an assistant's message adds to the rendered messages before it and the generation prompt
  */
 record Conversation(int[] tokens, BitSet targets) {
+    /** Characters of all that is rendered to find the answers; of a long conversation it is the square. */
+    private static final long MOST_RENDERED = 50_000_000;
+
     static Conversation of(
             ChatTemplate template, Tokenizer tokenizer, List<Message> messages, List<ToolDefinition> tools) {
         ChatTemplate known = template.withControlTokens(tokenizer.controlTokens());
@@ -32,7 +35,17 @@ record Conversation(int[] tokens, BitSet targets) {
         }
         String text = Unicode.wellFormed(whole.text()); // as the tokenizer counts its bytes
         BitSet bytes = new BitSet();
-        answers.forEach(span -> bytes.set(bytes(text, span.from()), bytes(text, span.to())));
+        BitSet written = new BitSet();
+        answers.forEach(span -> written.set(span.from(), span.to()));
+        int chars = 0;
+        int at = 0; // the bytes of these
+        for (int from = written.nextSetBit(0), to; from >= 0; from = written.nextSetBit(to)) {
+            to = written.nextClearBit(from);
+            int start = at + bytes(text, chars, from);
+            at = start + bytes(text, from, to);
+            bytes.set(start, at);
+            chars = to;
+        }
         Tokenizer.Encoding encoding = tokenizer.encodeWithOffsets(text, whole.trusted());
         BitSet targets = new BitSet();
         for (int i = 0; i < encoding.tokens().length; i++) {
@@ -42,8 +55,8 @@ record Conversation(int[] tokens, BitSet targets) {
         return new Conversation(encoding.tokens(), targets);
     }
 
-    private static int bytes(String text, int chars) {
-        return text.substring(0, chars).getBytes(StandardCharsets.UTF_8).length;
+    private static int bytes(String text, int from, int to) {
+        return text.substring(from, to).getBytes(StandardCharsets.UTF_8).length;
     }
 
     private static List<Span> answers(
@@ -53,12 +66,19 @@ record Conversation(int[] tokens, BitSet targets) {
             List<Message> messages,
             List<ToolDefinition> tools) {
         List<Span> answers = new ArrayList<>();
+        long rendered = 0;
         for (int i = 0; i < messages.size(); i++) {
             if ("assistant".equals(messages.get(i).fields().get("role"))) {
                 String before = template.render(messages.subList(0, i), tools, true, Map.of())
                         .text();
                 String with = template.render(messages.subList(0, i + 1), tools, false, Map.of())
                         .text();
+                rendered += before.length() + with.length();
+                if (rendered > MOST_RENDERED) {
+                    throw new IllegalArgumentException("messages: expected at most " + MOST_RENDERED + " characters in"
+                            + " all beginnings of the conversation, got more; put what the assistant writes into"
+                            + " generation blocks of the template");
+                }
                 if (!with.startsWith(before) || !whole.startsWith(with)) {
                     throw new IllegalArgumentException("chat template: expected one that writes messages alike whatever"
                             + " follows them, got another text up to message " + (i + 1)

@@ -26,6 +26,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -72,6 +73,29 @@ class ConversationTest {
 
     private Conversation conversation(String source) {
         return Conversation.of(template(source), tokenizer, TALK, List.of());
+    }
+
+    /** 8,000 messages had cost 45 seconds without generation blocks, and the square of their number with them. */
+    @Test
+    void aLongConversationIsReadOnceOrRefused() {
+        List<Message> messages = Collections.nCopies(8000, new Message("assistant", "a"));
+        assertThat(Conversation.of(template(MARKED), tokenizer, messages, List.of())
+                        .targets()
+                        .cardinality())
+                .isEqualTo(2 * 8000);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Conversation.of(template(UNMARKED), tokenizer, messages, List.of()))
+                .withMessageContaining("expected at most 50000000 characters in all beginnings of the conversation");
+    }
+
+    @Test
+    void aBlockInsideABlockIsOneText() {
+        String nested = MARKED.replace(
+                "{{ m.content }}<|im_end|>{% endg",
+                "{% generation %}{{ m.content }}{% endgeneration %}<|im_end|>{% endg");
+        assertThat(nested).isNotEqualTo(MARKED);
+        assertThat(conversation(nested).targets())
+                .isEqualTo(conversation(MARKED).targets());
     }
 
     private String targets(Conversation conversation) {
