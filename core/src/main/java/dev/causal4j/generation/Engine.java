@@ -74,7 +74,7 @@ public final class Engine implements AutoCloseable {
     private final boolean isShared;
     // guarded by this, like all fields up to the blank line
     private final List<Sequence<?>> arrived = new ArrayList<>();
-    private final Admission line;
+    private final Admission admission;
     private int running;
     private boolean woken;
     private @Nullable Thread thread;
@@ -107,7 +107,7 @@ public final class Engine implements AutoCloseable {
     private Engine(CausalLM model, EngineOptions options, DraftSource drafts, int mostDrafted, boolean isShared) {
         Kernels.require(); // fails here, not later, if the kernels that the property sets are missing
         this.model = model;
-        this.line = new Admission(options.queue());
+        this.admission = new Admission(options.queue());
         this.drafts = drafts;
         this.mostDrafted = mostDrafted;
         this.isShared = isShared;
@@ -146,7 +146,7 @@ public final class Engine implements AutoCloseable {
     }
 
     private synchronized void cancelWaiting() {
-        line.cancel();
+        admission.cancel();
     }
 
     /** The model that it computes. */
@@ -229,7 +229,7 @@ public final class Engine implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("engine: expected an open one, got one that was closed");
         }
-        line.add(sequences);
+        admission.add(sequences);
         arrived.addAll(sequences);
         if (thread == null) {
             ended = new CompletableFuture<>();
@@ -251,7 +251,7 @@ public final class Engine implements AutoCloseable {
 
     /** How many sequences are in the queue, having never run. */
     public synchronized int waiting() {
-        return line.count();
+        return admission.count();
     }
 
     /** How many sequences are computed. */
@@ -316,7 +316,7 @@ public final class Engine implements AutoCloseable {
     }
 
     private synchronized void count() {
-        line.update();
+        admission.update();
         running = schedule.running();
     }
 

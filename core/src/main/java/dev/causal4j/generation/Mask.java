@@ -96,14 +96,15 @@ final class Mask implements LogitRule {
 
     /** Measures the share that the allowed tokens have in the softmax of a row [1, V]. */
     void measure(Rows logits) {
-        int[] ids = BitSet.valueOf(allowed).stream().toArray();
-        float[] kept = new float[ids.length];
-        for (int i = 0; i < ids.length; i++) {
-            kept[i] = logits.data()[logits.offset() + ids[i]];
+        float[] kept = new float[others + (ends ? eos.size() : 0)];
+        for (int word = 0, count = 0; word < allowed.length; word++) {
+            for (long rest = allowed[word]; rest != 0; rest &= rest - 1) {
+                kept[count++] = logits.data()[logits.offset() + word * Long.SIZE + Long.numberOfTrailingZeros(rest)];
+            }
         }
         double all = CausalLMHead.logNormalizer(logits.data(), logits.offset(), logits.stride());
-        logMasses.add(
-                Math.min(0, CausalLMHead.logNormalizer(kept, 0, kept.length) - all)); // rounding may give more than 0
+        // Rounding may give more than 0.
+        logMasses.add(Math.min(0, CausalLMHead.logNormalizer(kept, 0, kept.length) - all));
     }
 
     /**

@@ -303,8 +303,8 @@ final class PrefixCache {
     }
 
     /**
-     * Evicts the least recently used page or snapshot that no sequence uses. Returns false if there is none. Any thread
-     * may call it.
+     * Evicts a page or a snapshot that no sequence uses, the least recently used one. Returns false if all are in use.
+     * Any thread may call it.
      */
     synchronized boolean evictUnused() {
         if (removeSnapshot(node -> node.users == 0)) {

@@ -20,7 +20,7 @@ import java.util.Map;
  *     it is the text that an assistant's message adds to the rendered messages before it and the generation prompt
  */
 record Conversation(int[] tokens, BitSet targets) {
-    /** Characters of all that is rendered to find the answers; of a long conversation it is the square. */
+    /** Most characters that are rendered to find the answers: they grow with the square of the messages. */
     private static final long MOST_RENDERED = 50_000_000;
 
     static Conversation of(

@@ -19,7 +19,7 @@ final class Limits {
     static final int UNFINISHED_BODIES_OF_ADDRESS = 64;
     static final int HEAD_BYTES = 16 << 10;
     static final int HEADERS = 100;
-    /** That a chunked body has at most besides data, before the next data or at its end. */
+    /** Of a chunked body besides its data, up to the next data or to the end: sizes of chunks, and trailers. */
     static final int TRAILER_BYTES = 4096;
     /** Besides one for each request that may run or wait. */
     static final int CONNECTIONS = 1024;

@@ -75,7 +75,7 @@ final class Trailers extends AbstractStreamSourceConduit<StreamSourceConduit> {
         @Override
         public int read(ByteBuffer to) throws IOException {
             int end = to.limit();
-            to.limit(Math.min(end, to.position() + 2 * PIECE)); // takes at most three pieces
+            to.limit(Math.min(end, to.position() + 2 * PIECE)); // for which Undertow reads at most three pieces
             try {
                 int count = super.read(to);
                 left = count > 0 ? Limits.TRAILER_BYTES : left;

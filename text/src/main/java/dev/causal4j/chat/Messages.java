@@ -2,9 +2,7 @@ package dev.causal4j.chat;
 
 import dev.causal4j.chat.AnswerParser.State;
 import dev.causal4j.chat.AnswerParser.Stop;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
@@ -20,7 +18,8 @@ final class Messages {
     private static final List<String> ENDS = List.of("<|end|>", "<|call|>", "<|return|>");
 
     private final AnswerParser answer;
-    private final Set<Boolean> begun = new HashSet<>(); // true after a thought, false after content
+    private boolean hasThought;
+    private boolean hasContent;
 
     Messages(AnswerParser answer) {
         this.answer = answer;
@@ -38,7 +37,9 @@ final class Messages {
         }
         boolean thinks = "analysis".equals(head.group(3));
         Consumer<String> body = thinks ? answer::think : answer::verbatim;
-        body.accept(begun.add(thinks) ? "" : "\n");
+        body.accept((thinks ? hasThought : hasContent) ? "\n" : "");
+        hasThought |= thinks;
+        hasContent |= !thinks;
         return () -> body(body);
     }
 

@@ -238,7 +238,11 @@ public enum ToolFormat {
 
     /** The mark before and after a text among members that are no JSON; empty for none. */
     public String quote() {
-        return this == FUNCTIONGEMMA ? "<escape>" : this == GEMMA4 ? "<|\"|>" : "";
+        return switch (this) {
+            case FUNCTIONGEMMA -> "<escape>";
+            case GEMMA4 -> "<|\"|>";
+            default -> "";
+        };
     }
 
     /** Whether a rendered prompt ends inside a thought. */

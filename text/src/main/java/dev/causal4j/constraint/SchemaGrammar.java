@@ -34,7 +34,7 @@ final class SchemaGrammar {
     private final SchemaReader reader;
     private final Rules rules;
     private String at = ""; // the place that is written
-    /** Values of which all schemas hold. Lists and objects are written later, so that recursion ends. */
+    /** The values that all schemas of a list allow. Lists and objects are written later, so that recursion ends. */
     final Memo<List<Subschema>, Expression> values = new Memo<>(this::write);
 
     private final Memo<Shape, Expression> shapes = new Memo<>(this::write);

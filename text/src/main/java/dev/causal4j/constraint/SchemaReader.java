@@ -95,7 +95,7 @@ final class SchemaReader {
             throw Subschema.wrong(schema.pointer(), "references that come to a type", "a circle");
         }
         try {
-            Limits.check("schema, references behind each other", open.size(), MAX_REFERENCES, "schemas");
+            Limits.check("schema, references to references", open.size(), MAX_REFERENCES, "schemas");
             return keywords(schema);
         } finally {
             open.remove(schema);

@@ -55,6 +55,7 @@ public final class Tokenizer implements Vocabulary {
     private final int[] suffix;
     private final BitSet special = new BitSet();
     final List<Token> tokens;
+    private final List<String> controlTokens;
     private final TextParts.Cuts cuts;
 
     /**
@@ -84,6 +85,8 @@ public final class Tokenizer implements Vocabulary {
         for (Token token : tokens) {
             special.set(token.id(), token.has(Token.SPECIAL));
         }
+        controlTokens =
+                tokens.stream().filter(Token::isControl).map(Token::content).toList();
         cuts = TextParts.cuts(encoder, tokens);
     }
 
@@ -301,7 +304,9 @@ public final class Tokenizer implements Vocabulary {
     }
 
     private static int[] joined(int[] first, int[] last) {
-        return IntStream.concat(Arrays.stream(first), Arrays.stream(last)).toArray();
+        int[] all = Arrays.copyOf(first, first.length + last.length);
+        System.arraycopy(last, 0, all, first.length, last.length);
+        return all;
     }
 
     /**
@@ -312,7 +317,9 @@ public final class Tokenizer implements Vocabulary {
     public String decode(int... ids) {
         StreamingDecoder decoder = decoder();
         StringBuilder text = new StringBuilder();
-        Arrays.stream(ids).mapToObj(decoder::accept).forEach(text::append);
+        for (int id : ids) {
+            text.append(decoder.accept(id));
+        }
         return text.append(decoder.finish()).toString();
     }
 
@@ -422,7 +429,7 @@ public final class Tokenizer implements Vocabulary {
     /** Control tokens, which untrusted text must not produce: the special tokens, and others such as {@code </s>}. */
     @Override
     public List<String> controlTokens() {
-        return tokens.stream().filter(Token::isControl).map(Token::content).toList();
+        return controlTokens;
     }
 
     @Override

@@ -32,7 +32,7 @@ class HostileSchemaTest {
         schemas.put("10,000 objects", "{\"enum\": [" + list(10_000, i -> "{\"a\": " + i + "}") + "]}");
         schemas.put("depth", "{\"items\": ".repeat(10_000) + "{}" + "}".repeat(10_000));
         schemas.put(
-                "references behind each other",
+                "references to references",
                 "{\"$ref\": \"#/$defs/0\", \"$defs\": {"
                         + list(10_000, i -> "\"" + i + "\": {\"$ref\": \"#/$defs/" + (i + 1) + "\"}")
                         + ", \"10000\": {}}}");
