@@ -15,7 +15,6 @@ import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Embedder;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GeneratedToken;
-import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
@@ -57,15 +56,14 @@ class TasksTest {
         // example: end
     }
 
-    @SuppressWarnings("FutureReturnValueIgnored") // as a reader writes it: the text is printed when it comes
-    private Generation waiting() {
+    private void waiting() {
         // example: begin
         GenerationOptions soon = options.withDeadline(Duration.ofSeconds(5));
-        CompletableFuture<Generation> later =
-                Engine.shared(model).submit(generator.request("Emma was", soon), TokenListener.NONE);
-        later.thenAccept(made -> System.out.println(made.text() + " (" + made.finishReason() + ")"));
+        CompletableFuture<Void> printed = Engine.shared(model)
+                .submit(generator.request("Emma was", soon), TokenListener.NONE)
+                .thenAccept(made -> System.out.println(made.text() + " (" + made.finishReason() + ")"));
         // example: end
-        return later.join();
+        printed.join();
     }
 
     private void conversing() {
