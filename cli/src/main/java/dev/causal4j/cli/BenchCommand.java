@@ -11,10 +11,12 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.ModelConfig;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.DoubleSummaryStatistics;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
@@ -55,6 +57,22 @@ final class BenchCommand extends Subcommand {
     private int sequences = 1;
 
     @Option(
+            names = "--rows",
+            paramLabel = "N",
+            description = "Rows of each sequence in a decode step, as with a draft of N - 1 tokens; default: 1.")
+    private int rows = 1;
+
+    @Option(
+            names = "--replay",
+            paramLabel = "FILE",
+            description = "Decode given texts instead, with and without the draft in turn: a JSON object a line with"
+                    + " prompt and answer, lists of token ids.")
+    private @Nullable Path replay;
+
+    @Mixin
+    private DraftOption draft;
+
+    @Option(
             names = "--warm-up",
             paramLabel = "SECONDS",
             description = "Least time of unmeasured runs, in which kernels are compiled; default: ${DEFAULT-VALUE}.")
@@ -88,8 +106,8 @@ final class BenchCommand extends Subcommand {
             before = context();
             int hiddenSize = model.head().hiddenSize();
             hidden = Rows.of(new float[Math.multiplyExact(prompt, hiddenSize)], hiddenSize, prompt);
-            int rows = Math.max(sequences, Math.min(HEAD_ROWS, prompt));
-            logits = new float[Math.multiplyExact(rows, vocabularySize)];
+            int most = Math.max(sequences * rows, Math.min(HEAD_ROWS, prompt));
+            logits = new float[Math.multiplyExact(most, vocabularySize)];
         }
 
         /** Copies of a page, of which each has computed its last position: a copy is made by the first write. */
@@ -123,22 +141,37 @@ final class BenchCommand extends Subcommand {
                 told.accept((long) i * prompt);
                 model.forward(Batch.last(caches.get(i), tokens), activations);
             }
+            start = System.nanoTime();
+            decode(first, told);
+            double decodeSeconds = (System.nanoTime() - start) / 1e9;
+            return new Run(
+                    prompt / prefillSeconds,
+                    (double) sequences * rows * generate / decodeSeconds,
+                    prompt / headSeconds);
+        }
+
+        /** Decodes steps of all sequences, each of which keeps one of its rows. */
+        private void decode(int first, LongConsumer told) {
             int[] next = new int[sequences];
             Arrays.fill(next, first);
-            Rows rows = Rows.of(logits, vocabularySize, sequences);
-            start = System.nanoTime();
+            Rows all = Rows.of(logits, vocabularySize, sequences * rows);
             for (int step = 0; step < generate; step++) {
                 told.accept((long) sequences * (prompt + step));
                 List<Batch.Chunk> chunks = new ArrayList<>();
                 for (int i = 0; i < sequences; i++) {
-                    chunks.add(new Batch.Chunk(caches.get(i), new int[] {next[i]}));
+                    if (rows > 1) {
+                        caches.get(i).keepState();
+                    }
+                    int[] fed = new int[rows];
+                    Arrays.fill(fed, next[i]);
+                    chunks.add(new Batch.Chunk(caches.get(i), fed, rows));
                 }
-                model.head().logits(model.forward(new Batch(chunks), activations), rows);
-                Compute.shared().each(sequences, i -> next[i] = Kernels.argmax(logits, rows.start(i), vocabularySize));
+                model.head().logits(model.forward(new Batch(chunks), activations), all);
+                Compute.shared().each(sequences, i -> {
+                    next[i] = Kernels.argmax(logits, all.start(i * rows), vocabularySize);
+                    caches.get(i).truncate(caches.get(i).length() - rows + 1);
+                });
             }
-            double decodeSeconds = (System.nanoTime() - start) / 1e9;
-            return new Run(
-                    prompt / prefillSeconds, (double) sequences * generate / decodeSeconds, prompt / headSeconds);
         }
 
         /** Seconds to turn all hidden rows into logits. */
@@ -165,24 +198,54 @@ final class BenchCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         CausalLM model = model();
+        if (replay != null) {
+            replay(model, replay);
+            return 0;
+        }
         Runs measured = new Runs(model);
+        print(model, measured(measured::next, (long) sequences * (prompt + generate)));
+        return 0;
+    }
+
+    /** Unmeasured runs, then measured ones, of so many tokens each. */
+    private <R> List<R> measured(Function<LongConsumer, R> run, long tokens) {
         long start = System.nanoTime();
         try (Progress bar = new Progress("warming up", "s", warmUp)) {
             do {
-                measured.next(_ -> bar.at(Math.min(warmUp, (System.nanoTime() - start) / 1_000_000_000L)));
+                var _ = run.apply(_ -> bar.at(Math.min(warmUp, (System.nanoTime() - start) / 1_000_000_000L)));
             } while (System.nanoTime() - start < warmUp * 1_000_000_000L);
         }
-        List<Run> runs = new ArrayList<>();
-        long tokens = (long) sequences * (prompt + generate);
+        List<R> runs = new ArrayList<>();
         try (Progress bar = new Progress("measuring", "tokens", repeat * tokens)) {
             for (int i = 0; i < repeat; i++) {
                 long before = i * tokens;
-                runs.add(measured.next(done -> bar.at(before + done)));
+                runs.add(run.apply(done -> bar.at(before + done)));
                 bar.at(before + tokens);
             }
         }
-        print(model, runs);
-        return 0;
+        return runs;
+    }
+
+    private void replay(CausalLM model, Path lines) throws IOException {
+        try (Replay texts = new Replay(model, lines, sequences, draft.draft())) {
+            List<Replay.Run> runs = measured(texts::next, texts.tokens());
+            Replay.Run last = runs.getLast();
+            Document document = new Document()
+                    .put("plain_tokens_per_second", median(runs, Replay.Run::plain))
+                    .put("draft_tokens_per_second", median(runs, Replay.Run::drafted))
+                    .put("ratio", median(runs, Replay.Run::ratio))
+                    .put("proposed", last.proposed())
+                    .put("accepted", last.accepted())
+                    .put("sequences", sequences)
+                    .put("dtype", model.dtype().label())
+                    .put("kernels", Kernels.name(model.dtype().isQuantised()))
+                    .put("threads", Compute.shared().threads());
+            String table = String.format("%-28s %10s %10s %10s%n", "", "median", "least", "most")
+                    + line("without draft, tokens/s", runs, Replay.Run::plain)
+                    + line("with draft, tokens/s", runs, Replay.Run::drafted)
+                    + line("ratio", runs, Replay.Run::ratio);
+            print(document, table + "guesses: " + last.accepted() + " of " + last.proposed() + " were right");
+        }
     }
 
     private CausalLM model() throws IOException {
@@ -209,10 +272,14 @@ final class BenchCommand extends Subcommand {
                         || generate < 1
                         || repeat < 1
                         || sequences < 1
-                        || (long) prompt + generate > room,
-                "bench: expected at least 1 of each and context + prompt + generate of at most the context length "
+                        || rows < 1
+                        || rows > KVCache.REPLAYED
+                        || (long) prompt + generate + rows - 1 > room,
+                "bench: expected at least 1 of each, at most 17 rows, and context + prompt + generate of at most the"
+                        + " context length "
                         + config.decoder().contextLength() + ", got context " + context + ", prompt " + prompt
-                        + ", generate " + generate + ", repeat " + repeat + ", sequences " + sequences);
+                        + ", generate " + generate + ", repeat " + repeat + ", sequences " + sequences + ", rows "
+                        + rows);
     }
 
     private void print(CausalLM model, List<Run> runs) {
@@ -222,6 +289,7 @@ final class BenchCommand extends Subcommand {
                 .put("prompt_tokens", prompt)
                 .put("new_tokens", generate)
                 .put("sequences", sequences)
+                .put("rows", rows)
                 .put("parameters", model.parameters())
                 .put("threads", Compute.shared().threads())
                 .put("dtype", model.dtype().label())
@@ -240,12 +308,12 @@ final class BenchCommand extends Subcommand {
                         + context + ", " + generate + " new tokens, " + sequences + " at once");
     }
 
-    private static String line(String name, List<Run> runs, ToDoubleFunction<Run> figure) {
+    private static <R> String line(String name, List<R> runs, ToDoubleFunction<R> figure) {
         DoubleSummaryStatistics all = runs.stream().mapToDouble(figure).summaryStatistics();
         return String.format("%-28s %10.1f %10.1f %10.1f%n", name, median(runs, figure), all.getMin(), all.getMax());
     }
 
-    private static double median(List<Run> runs, ToDoubleFunction<Run> figure) {
+    private static <R> double median(List<R> runs, ToDoubleFunction<R> figure) {
         double[] sorted = runs.stream().mapToDouble(figure).sorted().toArray();
         return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
     }

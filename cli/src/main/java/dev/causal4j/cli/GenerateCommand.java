@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
@@ -10,6 +11,7 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -44,6 +46,14 @@ final class GenerateCommand extends Subcommand {
                     + " model's own distribution before temperature, filters and penalties.")
     private @Nullable Integer logprobs;
 
+    @Option(
+            names = "--prediction",
+            paramLabel = "FILE",
+            description =
+                    "A text that the new one is expected to repeat for the most part: its tokens are guesses, which"
+                            + " saves steps and changes no token.")
+    private @Nullable Path prediction;
+
     @Mixin
     private SamplingOptions sampling;
 
@@ -74,6 +84,7 @@ final class GenerateCommand extends Subcommand {
         refuse(ids != null && prompt != null, "prompt: expected PROMPT or --tokens, got both");
         refuse(logprobs != null && !json, "logprobs: expected --json with --logprobs, got none");
         String text = prompt == null ? "" : TextInput.argument(prompt);
+        String expected = prediction == null ? null : TextInput.file(prediction);
         long start = System.nanoTime();
         Checkpoint checkpoint = model.open();
         constraint.whitespace(checkpoint.templates().templates().isEmpty());
@@ -85,6 +96,9 @@ final class GenerateCommand extends Subcommand {
 
         int[] promptIds = encoded.join();
         GenerationOptions options = options(GenerationOptions.of(loaded));
+        if (expected != null) {
+            options = options.withDraft(Draft.prediction(encode(checkpoint, expected)));
+        }
         GenerationRequest request = new GenerationRequest(promptIds, options);
         PrintWriter out = stdout();
         Optional<Generation> made = tries == null
@@ -187,7 +201,13 @@ final class GenerateCommand extends Subcommand {
         times.put("prefill_seconds", timing.prefillSeconds())
                 .put("decode_seconds", timing.decodeSeconds())
                 .put("prefill_tokens_per_second", timing.prefillTokensPerSecond())
-                .put("decode_tokens_per_second", timing.decodeTokensPerSecond());
+                .put("decode_tokens_per_second", timing.decodeTokensPerSecond())
+                .put(
+                        "draft",
+                        new Document()
+                                .put("steps", timing.drafted().steps())
+                                .put("proposed", timing.drafted().proposed())
+                                .put("accepted", timing.drafted().accepted()));
         return new Document()
                 .put("prompt_tokens", generation.promptTokens())
                 .put("tokens", generation.tokens())

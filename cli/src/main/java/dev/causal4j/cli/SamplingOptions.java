@@ -37,6 +37,9 @@ final class SamplingOptions extends SharedOptions {
             description = "Token ids that end the text instead of the model's own; none for no such token.")
     private @Nullable String eos;
 
+    @Mixin
+    private DraftOption draft = new DraftOption();
+
     SamplingOptions() {
         for (Setting setting : Setting.values()) {
             String[] about = about(setting).split(": ", 2);
@@ -130,6 +133,7 @@ final class SamplingOptions extends SharedOptions {
         return Usage.of(spec, () -> {
             GenerationOptions options = own.with(given)
                     .withLogitBias(logitBias)
+                    .withDraft(draft.draft())
                     .withStop(Stream.concat(stop.stream(), own.stop().stream()).toList());
             return eos == null
                     ? options

@@ -93,6 +93,9 @@ final class ServeCommand extends Subcommand {
     private boolean log;
 
     @Mixin
+    private DraftOption draft;
+
+    @Mixin
     private TemplateOption template;
 
     @Mixin
@@ -113,6 +116,7 @@ final class ServeCommand extends Subcommand {
                         .withAliases(aliases)
                         .withBounds(parallel, queue)
                         .withCacheBytes(model.cacheBytes().orElse(ServerOptions.DEFAULT.cacheBytes()))
+                        .withDraft(draft.draft())
                         .withKeys(keys)
                         .withOrigins(origins)
                         .withHostNames(hostNames)

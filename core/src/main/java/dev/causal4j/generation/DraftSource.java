@@ -1,17 +1,14 @@
 package dev.causal4j.generation;
 
-/**
- * Guesses the next tokens of sequences. An engine feeds guessed tokens as rows of one step. It uses the rows up to the
- * first wrong guess, so a wrong guess costs time and changes no result.
- */
+/** Guesses the next tokens of one sequence. Called on the engine's thread alone, so it may have state. */
 @FunctionalInterface
-interface DraftSource {
-    /** Guesses nothing. */
-    DraftSource NONE = (_, _, _, _) -> 0;
+public interface DraftSource {
+    /** What {@link #matched} returns for tokens that are not guessed but known. */
+    int CERTAIN = Integer.MAX_VALUE;
 
     /**
-     * Guesses the next tokens of a sequence. Called on the engine's thread. A source that throws is not asked again for
-     * the sequence.
+     * Guesses the tokens after a sequence. It may be asked again for the same sequence, and for a longer one. A source
+     * that throws is not asked again.
      *
      * @param tokens the first {@code length} are the sequence; not to be modified
      * @param most the largest number of guesses
@@ -19,4 +16,12 @@ interface DraftSource {
      * @return the number of guesses
      */
     int propose(int[] tokens, int length, int most, int[] into);
+
+    /**
+     * How many tokens speak for the last proposal, such as the length of a match. An engine learns how often proposals
+     * with many or few of them are right.
+     */
+    default int matched() {
+        return 0;
+    }
 }

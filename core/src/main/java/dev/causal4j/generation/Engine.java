@@ -4,7 +4,6 @@ import dev.causal4j.InputException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Prediction;
@@ -38,7 +37,7 @@ public final class Engine implements AutoCloseable {
     private static final int LOGITS_BYTES = 32 << 20;
 
     /** Most rows of forced and guessed tokens that a sequence feeds in a step; more would delay its neighbours. */
-    private static final int MOST_DRAFTED = KVCache.REPLAYED - 1;
+    private static final int MOST_DRAFTED = 15;
 
     private static final long IDLE_MILLIS = 1000;
     private static final long REST_MILLIS = 100; // after which slow readers are asked again
@@ -68,7 +67,8 @@ public final class Engine implements AutoCloseable {
     static final Requester ANYBODY = Requester.of("");
 
     LongSupplier clock = System::nanoTime; // for deadlines
-    final DraftSource drafts;
+    final Draft draft;
+    final DraftLengths lengths;
     final int mostDrafted; // most rows after the last token of a sequence
     private final CausalLM model;
     private final boolean isShared;
@@ -88,7 +88,7 @@ public final class Engine implements AutoCloseable {
     private final FilteredTokens candidates;
     private final Activations activations = new Activations();
     private float[] logits = {}; // [n, V], rows of a step
-    private final StepBudget budget = new StepBudget();
+    private final StepCosts costs;
 
     /** An engine with the default options. */
     public Engine(CausalLM model) {
@@ -97,22 +97,29 @@ public final class Engine implements AutoCloseable {
 
     /** An engine, to be closed before its model. */
     public Engine(CausalLM model, EngineOptions options) {
-        this(model, options, DraftSource.NONE, MOST_DRAFTED);
+        this(model, options, MOST_DRAFTED, true, false);
     }
 
-    Engine(CausalLM model, EngineOptions options, DraftSource drafts, int mostDrafted) {
-        this(model, options, drafts, mostDrafted, false);
+    /**
+     * An engine that feeds whole drafts, whatever they cost.
+     *
+     * @param mostDrafted most rows after the last token of a sequence
+     */
+    Engine(CausalLM model, EngineOptions options, int mostDrafted) {
+        this(model, options, mostDrafted, false, false);
     }
 
-    private Engine(CausalLM model, EngineOptions options, DraftSource drafts, int mostDrafted, boolean isShared) {
+    private Engine(CausalLM model, EngineOptions options, int mostDrafted, boolean cutsDrafts, boolean isShared) {
         Kernels.require(); // fails here, not later, if the kernels that the property sets are missing
         this.model = model;
         this.admission = new Admission(options.queue());
-        this.drafts = drafts;
+        this.draft = options.draft();
         this.mostDrafted = mostDrafted;
         this.isShared = isShared;
         this.prefixes = new PrefixCache(model.decoder().pool(), options.prefixBytes());
-        this.schedule = new Schedule(model, options, prefixes, budget);
+        this.costs = new StepCosts(model.decoder().pool().stateBytes() > 0);
+        this.lengths = new DraftLengths(costs, cutsDrafts);
+        this.schedule = new Schedule(model, options, prefixes, costs, lengths);
         // Ids past the tokenizer's belong to a padded vocabulary and are never chosen.
         int size = model.head().vocabularySize();
         int choosable =
@@ -136,7 +143,7 @@ public final class Engine implements AutoCloseable {
         PagePool pool = model.decoder().pool();
         int pages = PagePool.needed(model.contextLength());
         long bytes = pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
-        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), DraftSource.NONE, MOST_DRAFTED, true);
+        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), MOST_DRAFTED, true, true);
     }
 
     /** The control for packages and modules of Causal4j. */
@@ -382,7 +389,7 @@ public final class Engine implements AutoCloseable {
             fed.forEach(sequence -> sequence.fail(e));
         }
         double seconds = (System.nanoTime() - start) / 1e9;
-        budget.took(fed, seconds);
+        costs.took(fed, seconds);
         for (Sequence<?> sequence : fed) {
             sequence.took(seconds);
             prefixes.add(sequence);

@@ -7,10 +7,15 @@ package dev.causal4j.generation;
  * @param queue most sequences that wait
  * @param promptRows most prompt tokens in a step
  * @param prefixBytes most bytes of keys and values kept for prompts that begin like earlier ones; 0 to keep none
+ * @param draft where guesses of the next tokens come from, unless a request says so
  */
-public record EngineOptions(int parallel, int queue, int promptRows, long prefixBytes) {
-    /** As many sequences as there are pages for, an unbounded queue, 512 prompt tokens a step, and no kept pages. */
-    public static final EngineOptions DEFAULT = new EngineOptions(Integer.MAX_VALUE, Integer.MAX_VALUE, 512, 0);
+public record EngineOptions(int parallel, int queue, int promptRows, long prefixBytes, Draft draft) {
+    /**
+     * As many sequences as there are pages for, an unbounded queue, 512 prompt tokens a step, no kept pages, and no
+     * guesses.
+     */
+    public static final EngineOptions DEFAULT =
+            new EngineOptions(Integer.MAX_VALUE, Integer.MAX_VALUE, 512, 0, Draft.OFF);
 
     /** @throws IllegalArgumentException if a number is less than 1, or the bytes are negative */
     public EngineOptions {
@@ -23,21 +28,26 @@ public record EngineOptions(int parallel, int queue, int promptRows, long prefix
 
     /** These options with another bound of sequences at once. */
     public EngineOptions withParallel(int sequences) {
-        return new EngineOptions(sequences, queue, promptRows, prefixBytes);
+        return new EngineOptions(sequences, queue, promptRows, prefixBytes, draft);
     }
 
     /** These options with another bound of waiting sequences. */
     public EngineOptions withQueue(int sequences) {
-        return new EngineOptions(parallel, sequences, promptRows, prefixBytes);
+        return new EngineOptions(parallel, sequences, promptRows, prefixBytes, draft);
     }
 
     /** These options with another bound of prompt tokens in a step. */
     public EngineOptions withPromptRows(int tokens) {
-        return new EngineOptions(parallel, queue, tokens, prefixBytes);
+        return new EngineOptions(parallel, queue, tokens, prefixBytes, draft);
     }
 
     /** These options with another bound of kept bytes. */
     public EngineOptions withPrefixBytes(long bytes) {
-        return new EngineOptions(parallel, queue, promptRows, bytes);
+        return new EngineOptions(parallel, queue, promptRows, bytes, draft);
+    }
+
+    /** These options with another source of guesses. */
+    public EngineOptions withDraft(Draft source) {
+        return new EngineOptions(parallel, queue, promptRows, prefixBytes, source);
     }
 }

@@ -48,7 +48,12 @@ final class GeneratedSequence extends Sequence<Generation> {
     // the chosen token and the tokens forced after it, not yet known
     private final List<Integer> next = new ArrayList<>();
     private int begun; // known tokens before this step
-    private DraftSource drafts;
+    private DraftSource source;
+    private int matched; // tokens that speak for the guesses after the forced ones
+    private int forced; // first guesses that the constraint forces
+    private int draftSteps;
+    private int proposed;
+    private int accepted;
     private @Nullable FinishReason finish;
     private int prefillTokens;
     private double prefillSeconds;
@@ -81,11 +86,8 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.tokens = prompt; // shared until the first choice
         this.sampler = new Sampler(request.options(), model.eos(), prompt.length, candidates);
         this.choosable = candidates.logits.length;
-        this.drafts = options.rules().stream()
-                .filter(DraftSource.class::isInstance)
-                .map(DraftSource.class::cast)
-                .findFirst()
-                .orElse(engine.drafts);
+        this.source = options.draft().orElse(engine.draft).start(prompt);
+        this.matched = source.matched();
         this.mask = options.constraint()
                 .map(each -> new Mask(each.start(model.requireTokenizer()), sampler.eos(), choosable))
                 .orElse(null);
@@ -220,18 +222,50 @@ final class GeneratedSequence extends Sequence<Generation> {
         int most = isRecurrent() ? Math.min(mostRows(), KVCache.REPLAYED) : KVCache.STEP;
         int room = Math.min(positions - known, most - left());
         draft = new int[feedsAll ? Math.clamp(room, 0, engine.mostDrafted) : 0];
-        int count = mask == null || takesForced || drafts instanceof GivenTokens ? 0 : mask.forced(draft);
+        forced = mask == null || takesForced || isCertain() ? 0 : mask.forced(draft);
+        int[] guesses = new int[draft.length - forced];
+        int count = 0;
         try {
-            count = count > 0 || draft.length == 0 ? count : drafts.propose(tokens, known, draft.length, draft);
+            count = guesses.length == 0 ? 0 : source.propose(withForced(), known + forced, guesses.length, guesses);
+            matched = source.matched();
         } catch (Throwable e) {
-            drafts = DraftSource.NONE;
+            source = Draft.OFF.start(prompt);
             LOG.log(Level.WARNING, "draft source: expected tokens; it is not asked again for this sequence", e);
         }
         int right = 0;
-        while (right < Math.min(count, draft.length) && draft[right] >= 0 && draft[right] < choosable) {
-            right++;
+        while (right < Math.min(count, guesses.length) && guesses[right] >= 0 && guesses[right] < choosable) {
+            draft[forced + right] = guesses[right++];
         }
-        draft = Arrays.copyOf(draft, right);
+        draft = Arrays.copyOf(draft, forced + right);
+    }
+
+    /** The known tokens with the forced ones after them. */
+    private int[] withForced() {
+        if (forced == 0) {
+            return tokens;
+        }
+        int[] all = Arrays.copyOf(tokens, known + forced);
+        System.arraycopy(draft, 0, all, known, forced);
+        return all;
+    }
+
+    /** Whether the source knows the tokens, so that no cost can speak against them. */
+    boolean isCertain() {
+        return matched == DraftSource.CERTAIN;
+    }
+
+    /** How many tokens speak for the guesses after the forced ones. */
+    int matched() {
+        return matched;
+    }
+
+    /** How many of the first guesses the constraint forces. */
+    int forced() {
+        return forced;
+    }
+
+    boolean hasOwnDraft() {
+        return options.draft().isPresent();
     }
 
     /** Whether this step has taken the tokens before one of its wanted rows. Only such rows are read. */
@@ -247,6 +281,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             cache.truncate(right); // drops rows that were not reached, and the kept state
         }
         int taken = known - begun + (sitsOut ? next.size() : 0);
+        count(differs < 0 ? draft.length : differs);
         if (begun > prompt.length) { // computing tokens again is a part of decoding
             decodedTokens += taken;
             decodeSeconds += seconds;
@@ -258,6 +293,17 @@ final class GeneratedSequence extends Sequence<Generation> {
             decodedTokens += taken - 1;
             prefill.end(engine.model().name(), prefillTokens, prefillSeconds);
             decode.begin();
+        }
+    }
+
+    /** @param equal the first guesses that equal the tokens of this step */
+    private void count(int equal) {
+        int right = Math.min(equal, known - begun);
+        if (draft.length > forced && right >= forced) {
+            draftSteps++;
+            proposed += draft.length - forced;
+            accepted += right - forced;
+            engine.lengths.learn(this, right, right < Math.min(draft.length, known - begun));
         }
     }
 
@@ -358,7 +404,13 @@ final class GeneratedSequence extends Sequence<Generation> {
                 predictions,
                 Objects.requireNonNull(finish),
                 options.seed(),
-                new Generation.Timing(cachedTokens, prefillTokens, prefillSeconds, decodedTokens, decodeSeconds),
+                new Generation.Timing(
+                        cachedTokens,
+                        prefillTokens,
+                        prefillSeconds,
+                        decodedTokens,
+                        decodeSeconds,
+                        new Generation.Drafted(draftSteps, proposed, accepted)),
                 Optional.ofNullable(mask)
                         .map(each -> new Generation.Constrained(
                                 endedByItself, options.logProbabilities().map(_ -> each.logMasses), each.nanos)));

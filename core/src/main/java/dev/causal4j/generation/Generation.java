@@ -120,9 +120,29 @@ public record Generation(
      * @param prefillSeconds the seconds of their steps, including the first new token
      * @param decodedTokens new tokens after the first
      * @param decodeSeconds the seconds of their steps
+     * @param drafted its guessed tokens
      */
     public record Timing(
-            int cachedTokens, int prefillTokens, double prefillSeconds, int decodedTokens, double decodeSeconds) {
+            int cachedTokens,
+            int prefillTokens,
+            double prefillSeconds,
+            int decodedTokens,
+            double decodeSeconds,
+            Drafted drafted) {
+        /** Of no sequence. */
+        public static final Timing NONE = new Timing(0, 0, 0, 0, 0, Drafted.NONE);
+
+        /** The sums of these and other times. */
+        public Timing plus(Timing other) {
+            return new Timing(
+                    cachedTokens + other.cachedTokens,
+                    prefillTokens + other.prefillTokens,
+                    prefillSeconds + other.prefillSeconds,
+                    decodedTokens + other.decodedTokens,
+                    decodeSeconds + other.decodeSeconds,
+                    drafted.plus(other.drafted));
+        }
+
         /** Prompt tokens a second; 0 for none. */
         public double prefillTokensPerSecond() {
             return rate(prefillTokens, prefillSeconds);
@@ -135,6 +155,23 @@ public record Generation(
 
         private static double rate(int tokens, double seconds) {
             return tokens > 0 && seconds > 0 ? tokens / seconds : 0;
+        }
+    }
+
+    /**
+     * The guesses of a sequence's {@link Draft}, without tokens that a constraint forces.
+     *
+     * @param steps the steps that fed some
+     * @param proposed the tokens that they fed
+     * @param accepted the tokens that were right and taken
+     */
+    public record Drafted(int steps, int proposed, int accepted) {
+        /** No guesses. */
+        public static final Drafted NONE = new Drafted(0, 0, 0);
+
+        /** The sums of these and other guesses. */
+        public Drafted plus(Drafted other) {
+            return new Drafted(steps + other.steps, proposed + other.proposed, accepted + other.accepted);
         }
     }
 }

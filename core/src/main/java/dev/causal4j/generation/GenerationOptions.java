@@ -37,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  * @param cacheSalt the name that sequences with shared keys and values have in common; empty to share none
  * @param specialTokens how special tokens in a prompt are treated
  * @param deadline the time after submission at which a sequence ends; empty for none
+ * @param draft where guesses of the next tokens come from; empty for the engine's
  */
 public record GenerationOptions(
         Map<Setting, Number> numbers,
@@ -49,7 +50,8 @@ public record GenerationOptions(
         boolean truncatePrompt,
         Optional<String> cacheSalt,
         SpecialTokens specialTokens,
-        Optional<Duration> deadline) {
+        Optional<Duration> deadline,
+        Optional<Draft> draft) {
     /** The defaults: 128 new tokens at most, drawn from the model's plain distribution with seed 0. */
     public static final GenerationOptions DEFAULT = new Fields().options();
 
@@ -405,6 +407,11 @@ public record GenerationOptions(
         return with(all -> all.deadline = Optional.of(afterSubmission));
     }
 
+    /** Where guesses of the next tokens come from, instead of the engine's draft. Changes no result. */
+    public GenerationOptions withDraft(Draft source) {
+        return with(all -> all.draft = Optional.of(source));
+    }
+
     private GenerationOptions with(Consumer<Fields> change) {
         Fields all = new Fields();
         all.numbers.putAll(numbers);
@@ -418,6 +425,7 @@ public record GenerationOptions(
         all.cacheSalt = cacheSalt;
         all.specialTokens = specialTokens;
         all.deadline = deadline;
+        all.draft = draft;
         change.accept(all);
         return all.options();
     }
@@ -435,6 +443,7 @@ public record GenerationOptions(
         private Optional<String> cacheSalt = Optional.of("");
         private SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
         private Optional<Duration> deadline = Optional.empty();
+        private Optional<Draft> draft = Optional.empty();
 
         private GenerationOptions options() {
             return new GenerationOptions(
@@ -448,7 +457,8 @@ public record GenerationOptions(
                     truncatePrompt,
                     cacheSalt,
                     specialTokens,
-                    deadline);
+                    deadline,
+                    draft);
         }
     }
 }

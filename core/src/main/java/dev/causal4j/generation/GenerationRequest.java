@@ -2,6 +2,7 @@ package dev.causal4j.generation;
 
 import dev.causal4j.constraint.Constraint;
 import java.util.Arrays;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,13 +17,20 @@ public record GenerationRequest(int[] prompt, GenerationOptions options) {
      * that the constraint leaves.
      */
     public static GenerationRequest following(int[] prompt, int[] tokens, Constraint constraint) {
+        GivenTokens given = new GivenTokens(prompt.length, tokens.clone());
         return new GenerationRequest(
                 prompt,
-                GenerationOptions.DEFAULT
-                        .withConstraint(constraint)
-                        .withMaxNewTokens(tokens.length)
-                        .withLogProbabilities(0)
-                        .withRule(new GivenTokens(prompt.length, tokens.clone())));
+                giving(given).withConstraint(constraint).withLogProbabilities(0).withDraft(_ -> given));
+    }
+
+    /** A request that generates given tokens, to measure its time. */
+    public static GenerationRequest replaying(int[] prompt, int[] tokens) {
+        GivenTokens given = new GivenTokens(prompt.length, tokens.clone());
+        return new GenerationRequest(prompt, giving(given).withTemperature(0).withEos(Set.of()));
+    }
+
+    private static GenerationOptions giving(GivenTokens given) {
+        return GenerationOptions.DEFAULT.withMaxNewTokens(given.tokens().length).withRule(given);
     }
 
     @Override

@@ -21,4 +21,9 @@ record GivenTokens(int promptLength, int[] tokens) implements LogitRule, DraftSo
         System.arraycopy(tokens, length - promptLength, into, 0, count);
         return count;
     }
+
+    @Override
+    public int matched() {
+        return CERTAIN;
+    }
 }

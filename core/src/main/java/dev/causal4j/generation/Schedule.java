@@ -45,18 +45,20 @@ final class Schedule {
     private final EngineOptions options;
     private final PagePool pool;
     private final PrefixCache prefixes;
-    private final StepBudget budget;
+    private final StepCosts costs;
+    private final DraftLengths lengths;
     private final Map<Requester, Turn> turns = new LinkedHashMap<>();
     private final Map<Object, Long> callers = new HashMap<>(); // callers with turns, and when their last sequence began
     private final List<Sequence<?>> running = new ArrayList<>(); // the oldest first
     private long clock; // counts beginnings and feedings
 
-    Schedule(CausalLM model, EngineOptions options, PrefixCache prefixes, StepBudget budget) {
+    Schedule(CausalLM model, EngineOptions options, PrefixCache prefixes, StepCosts costs, DraftLengths lengths) {
         this.model = model;
         this.options = options;
         this.pool = model.decoder().pool();
         this.prefixes = prefixes;
-        this.budget = budget;
+        this.costs = costs;
+        this.lengths = lengths;
     }
 
     /** Adds sequences after the others of their requests. */
@@ -254,17 +256,18 @@ final class Schedule {
                 .sorted(Comparator.comparingLong((Sequence<?> sequence) -> turn(sequence).fed)
                         .thenComparingLong(sequence -> sequence.fed))
                 .toList();
-        int room = budget.rows(ready, options.promptRows());
+        int room = costs.rows(ready, options.promptRows());
         ready.forEach(sequence -> sequence.promptRows = 0);
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
-            int share = Math.clamp(room / (prompts.size() - i), StepBudget.LEAST_ROWS, KVCache.STEP);
+            int share = Math.clamp(room / (prompts.size() - i), StepCosts.LEAST_ROWS, KVCache.STEP);
             prompt.promptRows = prompt.rows(Math.min(share, room));
             prompt.fed = ++clock;
             turn(prompt).fed = clock;
             room -= prompt.promptRows;
         }
         ready.forEach(Sequence::guess);
+        lengths.cut(ready);
         return ready.stream()
                 .filter(sequence -> (sequence.decodes() || sequence.promptRows > 0) && grow(sequence))
                 .sorted(Comparator.comparingInt(sequence -> sequence.alternatives))

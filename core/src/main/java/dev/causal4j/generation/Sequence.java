@@ -60,7 +60,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     int promptRows; // prompt tokens it feeds in this step
     int[] draft = {}; // guessed tokens that it feeds after its known ones in this step
     int wanted; // its wanted rows in this step
-    int extra; // its rows in this step besides the one of a decoding sequence
+    int rows; // its rows in this step
 
     @Nullable
     Throwable failure;
@@ -133,7 +133,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         wanted = wanted(from, to) + draft.length;
         int[] fed = Arrays.copyOfRange(tokens, from, to + draft.length);
         System.arraycopy(draft, 0, fed, to - from, draft.length);
-        extra = fed.length - (decodes() ? 1 : 0);
+        rows = fed.length;
         return new Batch.Chunk(cache, fed, wanted);
     }
 

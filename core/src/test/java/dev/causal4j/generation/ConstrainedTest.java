@@ -115,7 +115,7 @@ class ConstrainedTest extends ConstrainedFixture {
             }
             return most;
         };
-        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(32), wrong, rows)) {
+        try (Engine engine = EngineFixture.drafting(model, EngineOptions.DEFAULT.withParallel(32), wrong, rows)) {
             List<CompletableFuture<Generation>> all = requests.stream()
                     .map(each -> engine.submit(each, TokenListener.NONE))
                     .toList();
@@ -176,7 +176,7 @@ class ConstrainedTest extends ConstrainedFixture {
                 .withParallel(64)
                 .withPrefixBytes(pages * (model.decoder().pool().pageBytes() + PrefixCache.PREDICTION_BYTES));
         List<Generation> together;
-        try (Engine engine = new Engine(model, options, DraftSource.NONE, rows)) {
+        try (Engine engine = new Engine(model, options, rows)) {
             List<CompletableFuture<Generation>> all = requests.stream()
                     .map(each -> engine.submit(each, TokenListener.NONE))
                     .toList();
@@ -184,7 +184,7 @@ class ConstrainedTest extends ConstrainedFixture {
         }
         for (int i = 0; i < 64; i++) {
             Generation made = together.get(i);
-            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, DraftSource.NONE, 0)) {
+            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, 0)) {
                 Generation alone =
                         engine.submit(requests.get(i), TokenListener.NONE).join();
                 assertThat(made.tokens()).containsExactly(alone.tokens());

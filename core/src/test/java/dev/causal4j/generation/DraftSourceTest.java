@@ -196,7 +196,8 @@ class DraftSourceTest {
             for (int i = 0; i < sources.size(); i++) {
                 List<EngineOptions> all = List.of(EngineOptions.DEFAULT, cached);
                 for (EngineOptions options : Whole.RUN ? all : List.of(all.get(i % 2))) {
-                    try (Engine engine = new Engine(model, options.withPromptRows(64), sources.get(i), 16)) {
+                    try (Engine engine =
+                            EngineFixture.drafting(model, options.withPromptRows(64), sources.get(i), 16)) {
                         List<Generation> made = all(engine, requests);
                         for (int r = 0; r < requests.size(); r++) {
                             assertEqual(made.get(r), expected.get(r));
@@ -222,7 +223,7 @@ class DraftSourceTest {
                 steps[0]++;
                 return right.propose(tokens, length, room, into);
             };
-            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, counting, most)) {
+            try (Engine engine = EngineFixture.drafting(model, EngineOptions.DEFAULT, counting, most)) {
                 assertEqual(all(engine, List.of(request)).getFirst(), expected);
             }
             assertThat(steps[0]).isEqualTo(most == 0 ? 0 : Math.ceilDiv(120 - 1, most + 1));
@@ -237,7 +238,8 @@ class DraftSourceTest {
             LogitRule rule = (logits, soFar) -> called.add(Arrays.copyOf(soFar.tokens(), soFar.length()));
             GenerationOptions plain = options(100, 1).withStop(List.of("q"));
             Generation expected = new Generator(model).generate(prompt(1, 20), plain);
-            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, knowing(List.of(expected), right), 16)) {
+            try (Engine engine =
+                    EngineFixture.drafting(model, EngineOptions.DEFAULT, knowing(List.of(expected), right), 16)) {
                 Generation made = all(engine, List.of(new GenerationRequest(prompt(1, 20), plain.withRule(rule))))
                         .getFirst();
                 assertEqual(made, expected);
@@ -268,7 +270,7 @@ class DraftSourceTest {
                 Arrays.fill(into, 250);
                 return most;
             };
-            try (Engine engine = new Engine(damaged, EngineOptions.DEFAULT, source, 7)) {
+            try (Engine engine = EngineFixture.drafting(damaged, EngineOptions.DEFAULT, source, 7)) {
                 assertEqual(all(engine, List.of(request)).getFirst(), expected);
                 GenerationRequest forced = new GenerationRequest(
                         new int[] {1, 2, 3}, options(100, 1).withLogitBias(java.util.Map.of(250, 1e6)));
@@ -290,7 +292,7 @@ class DraftSourceTest {
             List<Generation> expected = requests.stream()
                     .map(each -> new Generator(wide).generate(each.prompt(), each.options()))
                     .toList();
-            try (Engine engine = new Engine(wide, EngineOptions.DEFAULT, knowing(expected, 20), 16)) {
+            try (Engine engine = EngineFixture.drafting(wide, EngineOptions.DEFAULT, knowing(expected, 20), 16)) {
                 List<Generation> made = all(engine, requests);
                 assertEqual(made.getFirst(), expected.getFirst());
                 assertEqual(made.getLast(), expected.getLast());
@@ -311,7 +313,7 @@ class DraftSourceTest {
             for (int right : Whole.RUN ? new int[] {100, 3, 0} : new int[] {3}) {
                 for (long bytes : new long[] {0, 1 << 26}) {
                     EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(bytes);
-                    try (Engine engine = new Engine(model, options, knowing(expected, right), 16)) {
+                    try (Engine engine = EngineFixture.drafting(model, options, knowing(expected, right), 16)) {
                         List<Generation> made = all(engine, requests);
                         for (int i = 0; i < made.size(); i++) {
                             assertEqual(made.get(i), expected.get(i));
@@ -331,7 +333,7 @@ class DraftSourceTest {
             GenerationRequest request = new GenerationRequest(prompt(1, 60), options(150, 1));
             Generation expected = new Generator(model).generate(request.prompt(), request.options());
             EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(1 << 26);
-            try (Engine engine = new Engine(model, options, knowing(List.of(expected), 3), 16)) {
+            try (Engine engine = EngineFixture.drafting(model, options, knowing(List.of(expected), 3), 16)) {
                 assertEqual(all(engine, List.of(request)).getFirst(), expected);
                 int[] turn = IntStream.concat(IntStream.of(whole(expected)), IntStream.of(prompt(2, 30)))
                         .toArray();
@@ -355,7 +357,8 @@ class DraftSourceTest {
                     throw new UnsupportedOperationException("a rule's");
                 }
             };
-            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, knowing(List.of(expected), 3), most)) {
+            try (Engine engine =
+                    EngineFixture.drafting(model, EngineOptions.DEFAULT, knowing(List.of(expected), 3), most)) {
                 CompletableFuture<Generation> failing = engine.submit(
                         new GenerationRequest(prompt(1, 20), options(60, 1).withRule(broken)), TokenListener.NONE);
                 assertEqual(all(engine, List.of(good)).getFirst(), expected);
@@ -370,7 +373,8 @@ class DraftSourceTest {
         try (CausalLM model = shape.model()) {
             GenerationRequest request = new GenerationRequest(prompt(1, 20), options(60, 1));
             Generation expected = new Generator(model).generate(request.prompt(), request.options());
-            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, knowing(List.of(expected), 50), 16)) {
+            try (Engine engine =
+                    EngineFixture.drafting(model, EngineOptions.DEFAULT, knowing(List.of(expected), 50), 16)) {
                 List<Integer> heard = new ArrayList<>();
                 Generation made = engine.submit(request, token -> heard.add(token.token()) && heard.size() < 21)
                         .join();

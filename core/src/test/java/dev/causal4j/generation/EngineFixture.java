@@ -41,6 +41,11 @@ abstract class EngineFixture {
         return new Engine(model, keeping(keptPages));
     }
 
+    /** An engine that feeds all that a source guesses, up to {@code most} tokens a step. */
+    static Engine drafting(CausalLM model, EngineOptions options, DraftSource source, int most) {
+        return new Engine(model, options.withDraft(_ -> source), most);
+    }
+
     /** Takes pages of a model until only {@code free} are free. */
     static List<KVCache> fill(CausalLM model, int free) {
         PagePool pool = model.decoder().pool();

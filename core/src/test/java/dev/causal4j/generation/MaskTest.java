@@ -107,7 +107,7 @@ class MaskTest {
     }
 
     private Generation alone(GenerationRequest request) {
-        try (Engine engine = new Engine(model, EngineOptions.DEFAULT, DraftSource.NONE, 0)) {
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT, 0)) {
             return engine.submit(request, TokenListener.NONE).join();
         }
     }
@@ -141,7 +141,7 @@ class MaskTest {
         EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(
                 pages * (model.decoder().pool().pageBytes() + PrefixCache.PREDICTION_BYTES));
         DraftSource wrong = (tokens, length, most, into) -> most; // zeros
-        try (Engine engine = new Engine(model, options, wrong, forced)) {
+        try (Engine engine = EngineFixture.drafting(model, options, wrong, forced)) {
             List<CompletableFuture<Generation>> all = requests.stream()
                     .map(each -> engine.submit(each, TokenListener.NONE))
                     .toList();
@@ -194,7 +194,7 @@ class MaskTest {
 
     private int steps(String pattern, int forced) {
         AtomicInteger steps = new AtomicInteger();
-        try (Engine engine = new Engine(model, EngineOptions.DEFAULT, DraftSource.NONE, forced)) {
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT, forced)) {
             Generation made = engine.submit(request(1, options(pattern, 1)), new TokenListener() {
                         @Override
                         public boolean accept(GeneratedToken token) {

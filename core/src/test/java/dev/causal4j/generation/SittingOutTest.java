@@ -278,8 +278,8 @@ class SittingOutTest extends ConstrainedFixture {
         };
         EngineOptions few =
                 EngineOptions.DEFAULT.withParallel(rows == 1 ? 3 : 32).withPrefixBytes(1 << 20);
-        try (Engine engine = new Engine(model, few, wrong, rows);
-                Engine other = new Engine(model, EngineOptions.DEFAULT, wrong, rows)) {
+        try (Engine engine = EngineFixture.drafting(model, few, wrong, rows);
+                Engine other = EngineFixture.drafting(model, EngineOptions.DEFAULT, wrong, rows)) {
             List<CompletableFuture<Generation>> all = requests.stream()
                     .map(each -> engine.submit(each, TokenListener.NONE))
                     .toList();

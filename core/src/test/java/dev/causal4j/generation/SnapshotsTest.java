@@ -124,7 +124,7 @@ class SnapshotsTest {
             return count;
         };
         EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(100 * (pool.stateBytes() + 8 * pool.pageBytes()));
-        try (Engine engine = new Engine(model, options, right, 16)) {
+        try (Engine engine = EngineFixture.drafting(model, options, right, 16)) {
             assertEqual(generate(engine, prompt, 80), prompt);
             int[] other = joined(IntStream.of(whole).limit(540).toArray(), prompt(3, 30));
             Generation second = generate(engine, other, 3);

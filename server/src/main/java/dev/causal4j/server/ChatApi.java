@@ -173,7 +173,7 @@ record ChatApi() implements Api {
         return call;
     }
 
-    private static String content(JsonIn in) {
+    static String content(JsonIn in) {
         return in.value("content") instanceof List
                 ? in.objects("content", Limits.MESSAGE_PARTS).map(ChatApi::text).collect(Collectors.joining())
                 : in.requiredString("content");

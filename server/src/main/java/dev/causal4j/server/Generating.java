@@ -9,7 +9,6 @@ import dev.causal4j.server.Choice.Fragment;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -226,25 +225,36 @@ final class Generating {
         Map<String, Object> usage = Json.object("prompt_tokens", prompt, "completion_tokens", completion);
         usage.put("total_tokens", prompt + completion);
         usage.put("prompt_tokens_details", Map.of("cached_tokens", cached));
-        usage.put("completion_tokens_details", Map.of("reasoning_tokens", thoughts));
+        Map<String, Object> details = Json.object("reasoning_tokens", thoughts);
+        if (ask.options().draft().isPresent()) {
+            Generation.Drafted drafted = times(made).drafted();
+            int right = drafted.accepted();
+            details.put("accepted_prediction_tokens", right);
+            details.put("rejected_prediction_tokens", drafted.proposed() - right);
+        }
+        usage.put("completion_tokens_details", details);
         return usage;
     }
 
     /** Times with the names of llama.cpp's server. */
     private static Map<String, Object> timings(List<Generation> made) {
-        int[] sums = new int[4];
-        double prefill = 0;
-        double decode = 0;
-        for (Generation each : made) {
-            Generation.Timing timing = each.timing();
-            int[] more = {timing.prefillTokens(), timing.cachedTokens(), each.tokens().length, timing.decodedTokens()};
-            Arrays.setAll(sums, i -> sums[i] + more[i]);
-            prefill += timing.prefillSeconds();
-            decode += timing.decodeSeconds();
-        }
-        Map<String, Object> timings = Json.object("prompt_n", sums[0], "prompt_ms", prefill * 1e3, "cache_n", sums[1]);
-        timings.putAll(Json.object("predicted_n", sums[2], "predicted_ms", decode * 1e3));
-        timings.put("predicted_per_second", decode > 0 ? sums[3] / decode : 0);
+        Generation.Timing all = times(made);
+        int tokens = made.stream().mapToInt(each -> each.tokens().length).sum();
+        Map<String, Object> timings = Json.object(
+                "prompt_n",
+                all.prefillTokens(),
+                "prompt_ms",
+                all.prefillSeconds() * 1e3,
+                "cache_n",
+                all.cachedTokens());
+        timings.putAll(Json.object("predicted_n", tokens, "predicted_ms", all.decodeSeconds() * 1e3));
+        timings.put("predicted_per_second", all.decodeTokensPerSecond());
+        timings.put("draft_n", all.drafted().proposed());
+        timings.put("draft_n_accepted", all.drafted().accepted());
         return timings;
+    }
+
+    private static Generation.Timing times(List<Generation> made) {
+        return made.stream().map(Generation::timing).reduce(Generation.Timing.NONE, Generation.Timing::plus);
     }
 }

@@ -89,6 +89,9 @@ final class Metrics {
     private final Counter queries =
             new Counter("prefix_cache_queries", "Tokens of prompts that were looked up among those kept.", "");
     private final Counter hits = new Counter("prefix_cache_hits", "Tokens of prompts that were kept.", "");
+    private final Counter proposed = new Counter("spec_decode_num_draft_tokens", "Guessed tokens that steps fed.", "");
+    private final Counter accepted =
+            new Counter("spec_decode_num_accepted_tokens", "Guessed tokens that were right.", "");
     private final Counter succeeded = new Counter("request_success", "Sequences that ended.", "finished_reason");
     final Counter cancelled = new Counter("cancelled", "Requests whose client went.", "");
     final Counter rejected = new Counter("rejected", "Requests that were refused.", "reason");
@@ -102,7 +105,7 @@ final class Metrics {
 
     final List<Gauge> gauges;
     final List<Counter> counters =
-            List.of(promptTokens, generationTokens, queries, hits, succeeded, cancelled, rejected);
+            List.of(promptTokens, generationTokens, queries, hits, proposed, accepted, succeeded, cancelled, rejected);
     final List<Times> times = List.of(first, between, whole, queue, prefill, decode);
 
     /** @param engine must not compute anything yet: its free pages now are all that there are */
@@ -169,6 +172,8 @@ final class Metrics {
             promptTokens.add(i % ask.candidates() == 0 ? prompt : 0);
             queries.add(prompt);
             hits.add(timing.cachedTokens());
+            proposed.add(timing.drafted().proposed());
+            accepted.add(timing.drafted().accepted());
             succeeded.add(Api.label(generation.finishReason()), 1);
             prefill.add(timing.prefillSeconds());
             decode.add(timing.decodeSeconds());

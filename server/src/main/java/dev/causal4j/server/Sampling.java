@@ -1,5 +1,6 @@
 package dev.causal4j.server;
 
+import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
 import java.util.EnumMap;
@@ -7,6 +8,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -43,9 +45,29 @@ final class Sampling {
                 .withStop(Stream.concat(stops(in).stream(), stops.stream()).toList())
                 .withEos(eos(in, served, ends))
                 .uncached();
+        Optional<Draft> draft = draft(in, served);
+        if (draft.isPresent()) {
+            options = options.withDraft(draft.get());
+        }
         String salt = in.string("cache_salt").orElse("");
         requireLength("cache_salt", salt, 0, Limits.CACHE_SALT_CHARACTERS);
         return in.bool("cache_prompt", true) ? options.withCacheSalt(owner + salt) : options;
+    }
+
+    /** OpenAI's prediction, or no guesses where a client asks for none. */
+    private static Optional<Draft> draft(JsonIn in, ServedModel served) {
+        String draft = in.string("draft").orElse("");
+        if (!List.of("", "off").contains(draft)) {
+            throw ApiError.value("draft", "\"off\"", draft);
+        }
+        Optional<int[]> predicted = in.object("prediction").map(prediction -> {
+            String type = prediction.requiredString("type");
+            if (!type.equals("content")) {
+                throw ApiError.value(prediction.path("type"), "\"content\"", type);
+            }
+            return served.tokenizer().encode(ChatApi.content(prediction));
+        });
+        return draft.isEmpty() ? predicted.map(Draft::prediction) : Optional.of(Draft.OFF);
     }
 
     /** The value of a setting, in the bounds of OpenAI and vLLM. */

@@ -148,7 +148,8 @@ final class Sequences implements AutoCloseable {
                     best.logProbability(),
                     0,
                     predictions.getLast().alternatives());
-            Generation.Timing timing = new Generation.Timing(0, prompt.length, (System.nanoTime() - start) / 1e9, 0, 0);
+            Generation.Timing timing = new Generation.Timing(
+                    0, prompt.length, (System.nanoTime() - start) / 1e9, 0, 0, Generation.Drafted.NONE);
             times.end(System.nanoTime(), timing);
             return CompletableFuture.completedFuture(new Generation(
                     prompt,

@@ -64,7 +64,8 @@ public final class Server implements AutoCloseable {
                 EngineOptions.DEFAULT
                         .withParallel(options.parallel())
                         .withQueue(Limits.SEQUENCES + options.queue())
-                        .withPrefixBytes(options.cacheBytes()));
+                        .withPrefixBytes(options.cacheBytes())
+                        .withDraft(options.draft()));
         try {
             ServedModel served = ServedModel.of(engine, format, options.aliases());
             Access access = new Access(options, host.isLoopbackAddress());

@@ -114,7 +114,7 @@ class ChoiceTest {
                 List.of(),
                 FinishReason.LENGTH,
                 0,
-                new Generation.Timing(0, 0, 0, 0, 0),
+                new Generation.Timing(0, 0, 0, 0, 0, Generation.Drafted.NONE),
                 Optional.empty());
 
         Fragment whole = Fragment.of(Choice.fragments(choice(0), generation));

@@ -3,6 +3,7 @@ package dev.causal4j.server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.causal4j.generation.Draft;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -22,10 +23,11 @@ class ServerOptionsTest {
                 .withKeys(List.of("k"))
                 .withOrigins(List.of("https://o"))
                 .withHostNames(List.of("h"))
+                .withDraft(Draft.LOOKUP)
                 .withLog(log);
         assertThat(options)
                 .isEqualTo(new ServerOptions(
-                        "::1", 1, List.of("a"), 2, 3, 4, List.of("k"), List.of("https://o"), List.of("h"), log));
+                        "::1", 1, List.of("a"), 2, 3, 4, List.of("k"), List.of("https://o"), List.of("h"), Draft.LOOKUP, log));
     }
 
     @Test

@@ -93,6 +93,43 @@ class ServerTest {
         assertThat(choice.get("text").stringValue()).startsWith(text);
     }
 
+    /** A prediction that is right, wrong in its middle, or of something else; text or parts of text. */
+    @Test
+    void aPredictionChangesNothingButIsCounted() throws Exception {
+        String fields = "'max_tokens': 40, 'seed': 5, 'n': 2, 'logprobs': 1";
+        JsonNode plain = completion(fields).get("choices");
+        String text = plain.get(0).get("text").stringValue();
+        String wrong = text.substring(0, text.length() / 2) + " Xx " + text.substring(text.length() / 2);
+        for (String content : List.of(text, wrong, "Something else.")) {
+            String quoted = JsonMapper.shared().writeValueAsString(content).replace('"', '\'');
+            for (String given : List.of(quoted, "[{'type': 'text', 'text': " + quoted + "}]")) {
+                JsonNode answer = completion(fields + ", 'prediction': {'type': 'content', 'content': " + given + "}");
+                assertThat(answer.get("choices")).isEqualTo(plain);
+                JsonNode details = answer.get("usage").get("completion_tokens_details");
+                assertThat(details.get("accepted_prediction_tokens").intValue()).isNotNegative();
+                assertThat(details.get("rejected_prediction_tokens").intValue()).isNotNegative();
+            }
+        }
+        JsonNode off = completion(fields + ", 'draft': 'off', 'prediction': {'type': 'content', 'content': 'x'}");
+        assertThat(off.get("timings").get("draft_n").intValue()).isZero();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "'draft': 'on' | draft: expected \"off\", got \"on\"",
+                "'prediction': {'type': 'text', 'content': 'x'} | prediction.type: expected \"content\", got \"text\"",
+                "'prediction': {'type': 'content'} | prediction.content: expected",
+                "'prediction': {'content': 'x'} | prediction.type: expected"
+            })
+    void aWrongPredictionIsRefused(String fields, String message) throws Exception {
+        HttpResponse<String> answer = send(SERVER, "/v1/completions", "{'prompt': 'x', " + fields + "}");
+        assertThat(answer.statusCode()).isEqualTo(400);
+        assertThat(JsonMapper.shared().readTree(answer.body()).at("/error/message").stringValue())
+                .startsWith(message);
+    }
+
     @Test
     void theTokenOfAScoringRequestIsTheGreedyOne() throws Exception {
         JsonNode scored = completion("'max_tokens': 1, 'temperature': 0, 'echo': true, 'logprobs': 1")

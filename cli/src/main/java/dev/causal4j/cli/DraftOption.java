@@ -1,0 +1,30 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.generation.Draft;
+import picocli.CommandLine.Option;
+
+/** The source of guesses of a text's next tokens. */
+final class DraftOption extends SharedOptions {
+    private enum Source {
+        OFF,
+        LOOKUP
+    }
+
+    @Option(
+            names = "--draft",
+            paramLabel = "SOURCE",
+            description = "Guess next tokens to save steps: lookup copies what followed the last tokens before, off"
+                    + " does not. Changes no token; default: off.")
+    private Source source = Source.OFF;
+
+    @Option(
+            names = "--draft-tokens",
+            paramLabel = "N",
+            description = "Most guesses of a step, 1 to 15; default: ${DEFAULT-VALUE}.")
+    private int most = 15;
+
+    Draft draft() {
+        refuse(most < 1 || most > 15, "draft-tokens: expected 1 to 15, got " + most);
+        return source == Source.OFF ? Draft.OFF : Draft.LOOKUP.atMost(most);
+    }
+}

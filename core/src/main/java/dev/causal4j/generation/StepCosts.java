@@ -1,0 +1,82 @@
+package dev.causal4j.generation;
+
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * The times of an engine's steps by their rows, learnt from the steps. They decide how many prompt tokens and guesses a
+ * step feeds, and no result. Not thread-safe.
+ */
+final class StepCosts {
+    /** The fewest prompt tokens of a step, and of a sequence in it, if there is room. */
+    static final int LEAST_ROWS = 32;
+
+    /** How long the prompt tokens of a step may take: another sequence may arrive at any time. */
+    private static final double STEP_SECONDS = 0.1;
+
+    /** Beside decoding sequences, prompt tokens may take this many times as long as a step without prompt tokens. */
+    private static final double HOLD_UP = 1.5;
+
+    /** What a row adds to a step of one row, until it is known. */
+    private static final double SHARE = 0.1;
+
+    // seconds of steps without prompt tokens, by their rows
+    private final TreeMap<Integer, Double> plain = new TreeMap<>();
+    private final TreeMap<Integer, Double> drafted;
+    private double secondsPerRow; // of prompts
+
+    /** @param isRecurrent whether steps with guesses also keep states, and so have costs of their own */
+    StepCosts(boolean isRecurrent) {
+        drafted = isRecurrent ? new TreeMap<>() : plain;
+    }
+
+    /** Learns from a step. */
+    void took(List<Sequence<?>> fed, double spent) {
+        int prompts = fed.stream().mapToInt(each -> each.promptRows).sum();
+        int rows = fed.stream().mapToInt(each -> each.rows).sum() - prompts;
+        took(rows, prompts, fed.stream().anyMatch(each -> each.draft.length > 0), spent);
+    }
+
+    /**
+     * Learns from a step.
+     *
+     * @param prompts its rows of prompt tokens
+     * @param rows its other rows
+     */
+    void took(int rows, int prompts, boolean hasDraft, double spent) {
+        if (prompts == 0) { // a single slow step proves little
+            (hasDraft ? drafted : plain).merge(rows, spent, (before, now) -> Math.min(now, 1.1 * before));
+        } else if (prompts >= LEAST_ROWS) {
+            secondsPerRow = (spent - (rows > 0 ? Math.min(of(rows, hasDraft), spent / 2) : 0)) / prompts;
+        }
+    }
+
+    /**
+     * The seconds of a step of so many rows. A number of rows that no step had costs somewhat more than the next
+     * smaller one that is known, and no more than the next larger one: at the bound of a tile a row costs many times
+     * as much as before it.
+     */
+    double of(int rows, boolean hasDraft) {
+        TreeMap<Integer, Double> seconds = hasDraft && !drafted.isEmpty() ? drafted : plain;
+        Map.Entry<Integer, Double> below = seconds.floorEntry(rows);
+        Map.Entry<Integer, Double> above = seconds.ceilingEntry(rows);
+        double most = above == null ? Double.MAX_VALUE : above.getValue();
+        if (below == null) {
+            return above == null ? STEP_SECONDS / HOLD_UP : most * share(rows) / share(above.getKey());
+        }
+        return Math.min(most, below.getValue() * share(rows) / share(below.getKey()));
+    }
+
+    private static double share(int rows) {
+        return 1 + SHARE * (rows - 1);
+    }
+
+    /** Prompt tokens for the next step of these sequences, at most {@code most}. */
+    int rows(List<Sequence<?>> ready, int most) {
+        boolean scores = ready.stream().allMatch(ScoredSequence.class::isInstance);
+        int decoding = (int) ready.stream().filter(Sequence::decodes).count();
+        double room = decoding > 0 ? Math.min(STEP_SECONDS, HOLD_UP * of(decoding, false)) : STEP_SECONDS;
+        return scores || secondsPerRow == 0 ? most : Math.min(most, Math.max(LEAST_ROWS, (int) (room / secondsPerRow)));
+    }
+}

@@ -1,0 +1,201 @@
+package dev.causal4j.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.Whole;
+import dev.causal4j.constraint.Constraint;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.SmallModels;
+import dev.causal4j.tensor.DType;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Drafts change no token, text, log-probability or end, with any options. */
+@Timeout(300)
+class DraftTest {
+    private static final int VOCABULARY = 301;
+    private static final int SETS = Whole.RUN ? 200 : 24;
+
+    private static final List<Constraint> CONSTRAINTS = List.of(
+            Constraint.regex("([a-f]{2,9} ){3,40}"),
+            Constraint.choice(List.of("abcdefghijklmnopqrstuvwxyz0123456789", "abcz", "x0123456789y")),
+            Constraint.schema("{\"type\": \"array\", \"items\": {\"enum\": [\"one\", \"two\", 3]}, \"maxItems\": 12}"));
+
+    /** Options by chance, of every kind. */
+    private static GenerationOptions options(Random random) {
+        GenerationOptions options = GenerationOptions.DEFAULT
+                .withSeed(random.nextInt(3))
+                .withMaxNewTokens(1 + random.nextInt(90))
+                .withTemperature(List.of(0.0, 0.0, 0.3, 0.8, 1.0, 1.6).get(random.nextInt(6)));
+        List<Function<GenerationOptions, GenerationOptions>> changes = new ArrayList<>(List.of(
+                each -> each.withTopK(1 + random.nextInt(40)),
+                each -> each.withTopP(0.3 + 0.7 * random.nextDouble()),
+                each -> each.withMinP(0.2 * random.nextDouble()),
+                each -> each.withTypicalP(0.3 + 0.7 * random.nextDouble()),
+                each -> each.withRepetitionPenalty(0.8 + random.nextDouble()),
+                each -> each.withFrequencyPenalty(random.nextDouble() - 0.5),
+                each -> each.withPresencePenalty(random.nextDouble() - 0.5),
+                each -> each.withLogitBias(Map.of(97, 9.0, 98, 8.0, 99, Double.NEGATIVE_INFINITY)),
+                each -> each.withStop(List.of("aba", "\u0001", "zz")),
+                each -> each.withEos(Set.of(random.nextInt(VOCABULARY), random.nextInt(VOCABULARY))),
+                each -> each.withMinNewTokens(random.nextInt(each.maxNewTokens())),
+                each -> each.withLogProbabilities(random.nextInt(4)),
+                each -> each.uncached(),
+                each -> each.withRule((logits, soFar) -> logits[soFar.length() % VOCABULARY] += 5)));
+        changes.add(
+                random.nextBoolean()
+                        ? each -> each.withNoRepeatNgramSize(2 + random.nextInt(5))
+                        : each -> each.withConstraint(CONSTRAINTS.get(random.nextInt(3)))
+                                .withMaxNewTokens(90));
+        Collections.shuffle(changes, random);
+        for (Function<GenerationOptions, GenerationOptions> change : changes.subList(0, random.nextInt(6))) {
+            options = change.apply(options);
+        }
+        return options;
+    }
+
+    /** Prompts that repeat themselves, so that a lookup has what to copy. */
+    private static List<GenerationRequest> requests(int count) {
+        Random random = new Random(1);
+        return IntStream.range(0, count)
+                .mapToObj(_ -> {
+                    int[] phrase = random.ints(2 + random.nextInt(9), 97, 104).toArray();
+                    int[] prompt = IntStream.range(0, 5 + random.nextInt(70))
+                            .map(i -> phrase[i % phrase.length])
+                            .toArray();
+                    return new GenerationRequest(prompt, options(random));
+                })
+                .toList();
+    }
+
+    private static List<Generation> all(Engine engine, List<GenerationRequest> requests) {
+        List<CompletableFuture<Generation>> all = requests.stream()
+                .map(each -> engine.submit(each, TokenListener.NONE))
+                .toList();
+        return all.stream().map(CompletableFuture::join).toList();
+    }
+
+    private static int[] half(int[] tokens) {
+        int[] other = tokens.clone();
+        for (int i = 0; i < other.length; i += 7) {
+            other[i] = 5;
+        }
+        return other;
+    }
+
+    private static final DraftSource HOSTILE = (tokens, length, most, into) -> {
+        Random random = new Random(length);
+        for (int i = 0; i < into.length; i++) {
+            into[i] = length % 5 == 0 ? tokens[random.nextInt(length)] : random.nextInt(-5, 2 * VOCABULARY);
+        }
+        return switch (length % 11) {
+            case 1 -> Integer.MAX_VALUE;
+            case 2 -> Integer.MIN_VALUE;
+            case 3 -> length % 3 == 0 ? into[most] : 1;
+            default -> most;
+        };
+    };
+
+    /** Drafts for a text that is known from a run without. */
+    private static List<Draft> drafts(Generation text) {
+        int[] tokens = text.tokens();
+        return List.of(
+                Draft.LOOKUP,
+                Draft.prediction(tokens),
+                Draft.prediction(half(tokens)),
+                Draft.prediction(new int[] {1, 2, 3}),
+                Draft.LOOKUP.atMost(2),
+                _ -> HOSTILE);
+    }
+
+    private static int compare(CausalLM model, int count) {
+        List<GenerationRequest> requests = requests(count);
+        List<Generation> expected;
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1))) {
+            expected = all(engine, requests);
+        }
+        int accepted = 0;
+        for (int d = 0; d < drafts(expected.getFirst()).size(); d++) {
+            List<GenerationRequest> drafting = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                GenerationRequest plain = requests.get(i);
+                drafting.add(new GenerationRequest(
+                        plain.prompt(),
+                        plain.options().withDraft(drafts(expected.get(i)).get(d))));
+            }
+            EngineOptions options = EngineOptions.DEFAULT.withParallel(1 + 7 * (d % 2)).withPrefixBytes(d << 20);
+            try (Engine engine = d < 3 ? new Engine(model, options, 15) : new Engine(model, options)) {
+                List<Generation> made = all(engine, drafting);
+                for (int i = 0; i < count; i++) {
+                    assertEqual(made.get(i), expected.get(i));
+                    accepted += made.get(i).timing().drafted().accepted();
+                }
+            }
+        }
+        return accepted;
+    }
+
+    private static void assertEqual(Generation actual, Generation expected) {
+        assertThat(actual.tokens()).containsExactly(expected.tokens());
+        assertThat(actual.pieces()).isEqualTo(expected.pieces());
+        assertThat(actual.predictions()).isEqualTo(expected.predictions());
+        assertThat(actual.finishReason()).isEqualTo(expected.finishReason());
+        assertThat(actual.constrained().map(Generation.Constrained::complete))
+                .isEqualTo(expected.constrained().map(Generation.Constrained::complete));
+        assertThat(actual.constrained().map(Generation.Constrained::logMasses))
+                .isEqualTo(expected.constrained().map(Generation.Constrained::logMasses));
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"F32", "BF16", "INT8", "INT4"})
+    void noDraftChangesATextWithAnyOptions(DType dtype) throws IOException {
+        try (CausalLM model =
+                CausalLM.create(SmallModels.gpt2(VOCABULARY, 400, 40, 2, 4), 5, dtype, GeneratorTest.bytes())) {
+            assertThat(compare(model, SETS)).isGreaterThan(25 * SETS); // else it proves nothing
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(DraftSourceTest.Shape.class)
+    void noDraftChangesATextOfAnyShape(DraftSourceTest.Shape shape) throws IOException {
+        try (CausalLM model = shape.model()) {
+            assertThat(compare(model, SETS / 8)).isPositive();
+        }
+    }
+
+    /** The counts say what was fed. */
+    @Test
+    void timesCountTheGuesses() throws IOException {
+        try (CausalLM model = CausalLM.create(
+                        SmallModels.gpt2(VOCABULARY, 400, 40, 2, 4), 5, DType.F32, GeneratorTest.bytes());
+                Engine engine = new Engine(model, EngineOptions.DEFAULT, 15)) {
+            GenerationRequest request =
+                    new GenerationRequest(new int[] {97, 98}, GenerationOptions.DEFAULT.withMaxNewTokens(65));
+            Generation plain = all(engine, List.of(request)).getFirst();
+            assertThat(plain.timing().drafted()).isEqualTo(Generation.Drafted.NONE);
+            int[] tokens = Arrays.copyOf(plain.tokens(), 64);
+            tokens[40] ^= 1;
+            GenerationOptions predicted = request.options().withDraft(Draft.prediction(tokens));
+            Generation made = all(engine, List.of(new GenerationRequest(request.prompt(), predicted)))
+                    .getFirst();
+            assertThat(made.tokens()).containsExactly(plain.tokens());
+            Generation.Drafted drafted = made.timing().drafted();
+            assertThat(drafted.accepted()).isBetween(40, 63);
+            assertThat(drafted.proposed()).isGreaterThan(drafted.accepted());
+            assertThat(drafted.steps()).isLessThan(20);
+        }
+    }
+}
