@@ -84,7 +84,7 @@ final class Routes implements HttpHandler {
         this.options = options;
         turns = new Turns(engine.model().head().compute());
         requests = new Shares(options.parallel() + options.queue(), 1);
-        Generating generating = new Generating(engine, served, turns, bytes, metrics);
+        ResponseWriter writer = new ResponseWriter(engine, served, turns, bytes, metrics);
         TokenRoutes tokens = new TokenRoutes(served);
         routes.put("/health", health);
         add("GET", "/metrics", this::metrics);
@@ -95,8 +95,8 @@ final class Routes implements HttpHandler {
         add("POST", "/tokenize", call -> read(call, tokens::tokenize));
         add("POST", "/detokenize", call -> read(call, tokens::detokenize));
         add("POST", "/apply-template", call -> read(call, tokens::applyTemplate));
-        add("POST", "/completions", call -> generating.answer(new CompletionApi(), call));
-        add("POST", "/chat/completions", call -> generating.answer(new ChatApi(), call));
+        add("POST", "/completions", call -> writer.answer(new CompletionApi(), call));
+        add("POST", "/chat/completions", call -> writer.answer(new ChatApi(), call));
     }
 
     private void read(Call call, Function<JsonIn, Answer> answer) throws IOException, InterruptedException {

@@ -27,7 +27,7 @@ final class Compilations {
      *
      * @throws ConstraintException if it cannot be held
      */
-    Compiled get(Object key, Source source, Vocabulary vocabulary) {
+    Compiled get(Object key, GrammarSource source, Vocabulary vocabulary) {
         FutureTask<Compiled> task;
         synchronized (this) {
             Lexicon tokens = lexicon == null ? new Lexicon(vocabulary) : lexicon;

@@ -33,7 +33,7 @@ final class Compiled {
     private long used; // the latest use
 
     /** @param key what it is known by, which counts as its text */
-    Compiled(Source source, Vocabulary vocabulary, Lexicon lexicon, Object key) {
+    Compiled(GrammarSource source, Vocabulary vocabulary, Lexicon lexicon, Object key) {
         budget.keep(key.toString().length());
         Terms terms = new Terms(lexicon.spellable, budget);
         this.lexicon = lexicon;

@@ -20,7 +20,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** The texts of a grammar in GBNF, the notation of llama.cpp: any context-free grammar. */
-record Gbnf(String grammar) implements Source {
+record Gbnf(String grammar) implements GrammarSource {
     @Override
     public Grammar compile(Terms terms, @Nullable Vocabulary vocabulary, List<String> ignored) {
         Limits.check("grammar", grammar.getBytes(StandardCharsets.UTF_8).length, Limits.SOURCE_BYTES, "bytes");

@@ -11,14 +11,14 @@ final class GrammarConstraint implements Constraint {
     /** Its kind, and what tells it from others of its kind. */
     final List<Object> key;
 
-    final Source source;
+    final GrammarSource source;
 
     /** The last compiled constraint, also if it is too large to be kept for others. */
     private volatile @Nullable Latest latest;
 
     private record Latest(Compilations of, Compiled compiled) {}
 
-    GrammarConstraint(String kind, List<?> parts, Source source) {
+    GrammarConstraint(String kind, List<?> parts, GrammarSource source) {
         this.key = List.of(kind, parts);
         this.source = source;
     }

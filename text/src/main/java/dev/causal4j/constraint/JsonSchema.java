@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param lenient whether what cannot be held exactly is dropped, and listed, instead of refused
  */
-record JsonSchema(String schema, Whitespace whitespace, boolean lenient) implements Source {
+record JsonSchema(String schema, Whitespace whitespace, boolean lenient) implements GrammarSource {
     @Override
     public Grammar compile(Terms terms, @Nullable Vocabulary vocabulary, List<String> ignored) {
         byte[] bytes = schema.getBytes(StandardCharsets.UTF_8);

@@ -17,7 +17,7 @@ final class Rules {
     private final List<Expression> bodies = new ArrayList<>();
     private final List<String> names = new ArrayList<>();
 
-    /** For {@linkplain Source sources} of parts. */
+    /** For {@linkplain GrammarSource sources} of parts. */
     Rules(Terms terms, @Nullable Vocabulary vocabulary, List<String> ignored) {
         this.terms = terms;
         this.vocabulary = vocabulary;
@@ -46,7 +46,7 @@ final class Rules {
     }
 
     /** Adds the rules of a part; the call is of its root. */
-    Call add(Source part) {
+    Call add(GrammarSource part) {
         Grammar grammar = part.compile(terms, vocabulary, ignored);
         int shift = bodies.size();
         grammar.rules().forEach(rule -> bodies.add(rule.renumbered(number -> number + shift)));

@@ -301,7 +301,7 @@ class BudgetTest {
         IntFunction<Long> steps = options -> {
             Budget budget = new Budget();
             Terms terms = new Terms(LEXICON.spellable, budget);
-            Source source = ((GrammarConstraint) mirrored('Z', 1, " | \"!\"".repeat(options))).source;
+            GrammarSource source = ((GrammarConstraint) mirrored('Z', 1, " | \"!\"".repeat(options))).source;
             Automaton automaton = new Automaton(terms, source.compile(terms, TOKENIZER, new ArrayList<>()));
             long before = budget.spent();
             automaton.next(automaton.start(), 'A');
@@ -318,7 +318,7 @@ class BudgetTest {
         long most = 0;
         for (int i = 0; i < 8; i++) {
             String begin = "#" + i;
-            Source source =
+            GrammarSource source =
                     ((GrammarConstraint) Constraint.sequence(Constraint.regex(begin), mirrored('z', 4, ""))).source;
             Compiled compiled = new Compiled(source, TOKENIZER, LEXICON, begin);
             all.add(compiled);
@@ -452,7 +452,7 @@ class BudgetTest {
     @Test
     void aLimitIsMetAlikeWithAndWithoutATryAndByAllWhoComeThere() {
         Constraint expensive = Constraint.sequence(Constraint.regex("x"), stars(300));
-        Source source = ((GrammarConstraint) expensive).source;
+        GrammarSource source = ((GrammarConstraint) expensive).source;
         List<String> outcomes = new ArrayList<>();
         for (boolean tried : new boolean[] {true, false}) {
             Compiled compiled = new Compiled(source, TOKENIZER, LEXICON, "");

@@ -84,7 +84,8 @@ class CompiledTest {
     }
 
     private static Compiled compiled(String regex) {
-        Source source = (terms, vocabulary, ignored) -> Grammar.of(Regex.whole(terms, regex, Spelling.RAW, "regex"));
+        GrammarSource source =
+                (terms, vocabulary, ignored) -> Grammar.of(Regex.whole(terms, regex, Spelling.RAW, "regex"));
         return new Compiled(source, TOKENIZER, LEXICON, "");
     }
 }

@@ -62,7 +62,7 @@ class RandomMasksTest {
         };
     }
 
-    private static Source source(Random random) {
+    private static GrammarSource source(Random random) {
         String one = regex(random, 3);
         String two = regex(random, 2);
         int kind = random.nextInt(3);
@@ -98,7 +98,7 @@ class RandomMasksTest {
                 .toArray();
         int masks = 0;
         for (int seed = 0; seed < CONSTRAINTS; seed++) {
-            Source source = source(new Random(seed));
+            GrammarSource source = source(new Random(seed));
             Compiled compiled;
             try {
                 compiled = new Compiled(source, tokenizer, lexicon, "");

@@ -22,7 +22,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** Answers requests for text, in whole responses or in streams. Thread-safe. */
-final class Generating {
+final class ResponseWriter {
     /** The id of an answer, and its beginning in seconds since 1970. */
     private record Id(String text, long created) {
         static Id of(Api api) {
@@ -39,7 +39,7 @@ final class Generating {
     private final Metrics metrics;
 
     /** @param bytes of bodies, echoes and log-probabilities */
-    Generating(Engine engine, ServedModel served, Turns turns, Shares bytes, Metrics metrics) {
+    ResponseWriter(Engine engine, ServedModel served, Turns turns, Shares bytes, Metrics metrics) {
         this.engine = engine;
         this.served = served;
         this.turns = turns;

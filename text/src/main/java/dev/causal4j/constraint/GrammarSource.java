@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The source of a constraint, from which its grammar is made. */
 @FunctionalInterface
-interface Source {
+interface GrammarSource {
     /**
      * Returns the grammar of its texts.
      *
