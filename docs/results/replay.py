@@ -21,7 +21,7 @@ def git(*command):
 def edits():
     """A file before a commit, and the whole file after it."""
     for commit in git('log', '--format=%h', '-400', '--no-merges').split():
-        for line in git('show', '--numstat', '--format=', commit).splitlines():
+        for line in git('show', '--numstat', '--diff-filter=M', '--no-renames', '--format=', commit).splitlines():
             more, less, path = line.split('\t')
             if path.endswith('.java') and more.isdigit() and 2 <= int(more) <= 12 and 2 <= int(less) <= 12:
                 before, after = git('show', f'{commit}~:{path}'), git('show', f'{commit}:{path}')

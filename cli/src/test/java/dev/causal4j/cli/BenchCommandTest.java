@@ -75,16 +75,26 @@ class BenchCommandTest {
         String[] several = Stream.concat(Stream.of(few), Stream.of("--rows", "4", "--sequences", "2"))
                 .toArray(String[]::new);
         assertThat(Program.run(several).json().get("rows").intValue()).isEqualTo(4);
-        Program.run("bench", "--rows", "18").refused("at most 17 rows");
+        Program.run("bench", "--rows", "18").refused(2, "at most 17 rows");
     }
 
     @Test
     void givenTextsAreDecodedWithAndWithoutADraft(@TempDir Path folder) throws Exception {
         Path texts = folder.resolve("texts.jsonl");
-        String text = "{\"prompt\": [40, 41, 42, 43, 44, 45, 46], \"answer\": [40, 41, 42, 43, 44, 45, 46, 47, 48, 49]}\n";
+        String text =
+                "{\"prompt\": [40, 41, 42, 43, 44, 45, 46], \"answer\": [40, 41, 42, 43, 44, 45, 46, 47, 48, 49]}\n";
         Files.writeString(texts, text.repeat(2));
         JsonNode document = Program.run(
-                        "bench", "--replay", texts.toString(), "--draft", "lookup", "--repeat", "3", "--warm-up", "0", "--json")
+                        "bench",
+                        "--replay",
+                        texts.toString(),
+                        "--draft",
+                        "lookup",
+                        "--repeat",
+                        "3",
+                        "--warm-up",
+                        "0",
+                        "--json")
                 .json();
         for (String figure : new String[] {"plain_tokens_per_second", "draft_tokens_per_second", "ratio"}) {
             assertThat(document.get(figure).doubleValue()).isPositive();
@@ -92,7 +102,7 @@ class BenchCommandTest {
         assertThat(document.get("proposed").intValue())
                 .isGreaterThanOrEqualTo(document.get("accepted").intValue());
         Files.writeString(texts, "{\"prompt\": [1, -7], \"answer\": [1]}");
-        Program.run("bench", "--replay", texts.toString()).refused("-7");
+        Program.run("bench", "--replay", texts.toString()).refused(1, "-7");
     }
 
     @Test

@@ -83,7 +83,8 @@ final class DraftLengths {
             }
         }
         guesses.sort(Comparator.comparingDouble((Guess guess) -> -guess.share)); // stable: in order in each sequence
-        int paying = paying(rows, tokens, guesses.stream().mapToDouble(Guess::share).toArray());
+        int paying =
+                paying(rows, tokens, guesses.stream().mapToDouble(Guess::share).toArray());
         List<GeneratedSequence> fed =
                 guesses.subList(0, paying).stream().map(Guess::sequence).toList();
         drafting.forEach(each -> cut(each, Collections.frequency(fed, each)));

@@ -136,7 +136,8 @@ class DraftTest {
                         plain.prompt(),
                         plain.options().withDraft(drafts(expected.get(i)).get(d))));
             }
-            EngineOptions options = EngineOptions.DEFAULT.withParallel(1 + 7 * (d % 2)).withPrefixBytes(d << 20);
+            EngineOptions options =
+                    EngineOptions.DEFAULT.withParallel(1 + 7 * (d % 2)).withPrefixBytes(d << 20);
             try (Engine engine = d < 3 ? new Engine(model, options, 15) : new Engine(model, options)) {
                 List<Generation> made = all(engine, drafting);
                 for (int i = 0; i < count; i++) {

@@ -28,9 +28,11 @@ class LookupTest {
     @Test
     void theLongestMatchWinsAndOfEqualOnesTheLatest() {
         DraftSource source = lookup(new int[0], 1);
-        assertThat(guesses(source, 1, 8, 1, 2, 50, 7, 1, 2, 51, 7, 1, 2, 52, 8, 1, 2)).containsExactly(50);
+        assertThat(guesses(source, 1, 8, 1, 2, 50, 7, 1, 2, 51, 7, 1, 2, 52, 8, 1, 2))
+                .containsExactly(50);
         assertThat(source.matched()).isEqualTo(3);
-        assertThat(guesses(source, 1, 8, 1, 2, 50, 7, 1, 2, 51, 7, 1, 2, 52, 9, 1, 2)).containsExactly(52);
+        assertThat(guesses(source, 1, 8, 1, 2, 50, 7, 1, 2, 51, 7, 1, 2, 52, 9, 1, 2))
+                .containsExactly(52);
     }
 
     @Test
@@ -41,7 +43,9 @@ class LookupTest {
 
     @Test
     void onlyEightPlacesAreCompared() {
-        int[] tokens = IntStream.range(0, 10).flatMap(i -> IntStream.of(i == 0 ? 77 : 66, 1, 2, 10 + i)).toArray();
+        int[] tokens = IntStream.range(0, 10)
+                .flatMap(i -> IntStream.of(i == 0 ? 77 : 66, 1, 2, 10 + i))
+                .toArray();
         tokens = IntStream.concat(IntStream.of(tokens), IntStream.of(77, 1, 2)).toArray();
         assertThat(guesses(lookup(new int[0], 1), 1, tokens)).containsExactly(19); // not 10, ten places before
     }

@@ -27,7 +27,17 @@ class ServerOptionsTest {
                 .withLog(log);
         assertThat(options)
                 .isEqualTo(new ServerOptions(
-                        "::1", 1, List.of("a"), 2, 3, 4, List.of("k"), List.of("https://o"), List.of("h"), Draft.LOOKUP, log));
+                        "::1",
+                        1,
+                        List.of("a"),
+                        2,
+                        3,
+                        4,
+                        List.of("k"),
+                        List.of("https://o"),
+                        List.of("h"),
+                        Draft.LOOKUP,
+                        log));
     }
 
     @Test

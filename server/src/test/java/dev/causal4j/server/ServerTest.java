@@ -101,7 +101,7 @@ class ServerTest {
         String text = plain.get(0).get("text").stringValue();
         String wrong = text.substring(0, text.length() / 2) + " Xx " + text.substring(text.length() / 2);
         for (String content : List.of(text, wrong, "Something else.")) {
-            String quoted = JsonMapper.shared().writeValueAsString(content).replace('"', '\'');
+            String quoted = JsonMapper.shared().writeValueAsString(content).replace("'", "\\u0027");
             for (String given : List.of(quoted, "[{'type': 'text', 'text': " + quoted + "}]")) {
                 JsonNode answer = completion(fields + ", 'prediction': {'type': 'content', 'content': " + given + "}");
                 assertThat(answer.get("choices")).isEqualTo(plain);
@@ -117,6 +117,7 @@ class ServerTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
+            quoteCharacter = '~',
             value = {
                 "'draft': 'on' | draft: expected \"off\", got \"on\"",
                 "'prediction': {'type': 'text', 'content': 'x'} | prediction.type: expected \"content\", got \"text\"",
@@ -126,7 +127,10 @@ class ServerTest {
     void aWrongPredictionIsRefused(String fields, String message) throws Exception {
         HttpResponse<String> answer = send(SERVER, "/v1/completions", "{'prompt': 'x', " + fields + "}");
         assertThat(answer.statusCode()).isEqualTo(400);
-        assertThat(JsonMapper.shared().readTree(answer.body()).at("/error/message").stringValue())
+        assertThat(JsonMapper.shared()
+                        .readTree(answer.body())
+                        .at("/error/message")
+                        .stringValue())
                 .startsWith(message);
     }
 
