@@ -207,7 +207,7 @@ final class BenchCommand extends Subcommand {
         return 0;
     }
 
-    /** Unmeasured runs, then measured ones, of so many tokens each. */
+    /** Warms up, then measures runs of this many tokens each. */
     private <R> List<R> measured(Function<LongConsumer, R> run, long tokens) {
         long start = System.nanoTime();
         try (Progress bar = new Progress("warming up", "s", warmUp)) {

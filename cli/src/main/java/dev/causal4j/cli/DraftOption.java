@@ -25,6 +25,6 @@ final class DraftOption extends SharedOptions {
 
     Draft draft() {
         refuse(most < 1 || most > 15, "draft-tokens: expected 1 to 15, got " + most);
-        return source == Source.OFF ? Draft.OFF : Draft.LOOKUP.atMost(most);
+        return source == Source.OFF ? Draft.OFF : Draft.lookup(most);
     }
 }

@@ -13,7 +13,7 @@ public interface Draft {
     Draft OFF = _ -> (_, _, _, _) -> 0;
 
     /** Guesses what followed an earlier place of the text with the same last tokens. */
-    Draft LOOKUP = prediction(new int[0]);
+    Draft LOOKUP = lookup(Integer.MAX_VALUE);
 
     /**
      * The source of a new sequence.
@@ -22,27 +22,14 @@ public interface Draft {
      */
     DraftSource start(int[] prompt);
 
-    /** Guesses that the new tokens are mostly these, in their order; else as {@link #LOOKUP}. */
-    static Draft prediction(int[] tokens) {
-        int[] own = tokens.clone();
-        return prompt -> new Lookup(own, prompt.length);
+    /** As {@link #LOOKUP}, with at most {@code most} guesses a step. */
+    static Draft lookup(int most) {
+        return prompt -> new Lookup(new int[0], prompt.length, most);
     }
 
-    /** This draft with at most this many tokens a step. */
-    default Draft atMost(int tokens) {
-        return prompt -> {
-            DraftSource source = start(prompt);
-            return new DraftSource() {
-                @Override
-                public int propose(int[] all, int length, int most, int[] into) {
-                    return source.propose(all, length, Math.min(most, tokens), into);
-                }
-
-                @Override
-                public int matched() {
-                    return source.matched();
-                }
-            };
-        };
+    /** Guesses that the new tokens are mostly these, in their order; where they are not, as {@link #LOOKUP}. */
+    static Draft prediction(int[] tokens) {
+        int[] own = tokens.clone();
+        return prompt -> new Lookup(own, prompt.length, Integer.MAX_VALUE);
     }
 }

@@ -22,7 +22,7 @@ final class DraftLengths {
     /** Guesses after which a share forgets half of them. */
     private static final int MEMORY = 1024;
 
-    /** From so many tokens on that speak for a guess, it is of the next kind. */
+    /** Each is the fewest tokens that speak for a guess of the next kind. */
     private static final int[] BOUNDS = {5, 9, 17};
 
     /** Guesses of one source for which similarly many tokens speak. */
@@ -77,7 +77,7 @@ final class DraftLengths {
                 drafting.add(sequence);
                 double share = 1;
                 for (int i = 0; i < each.draft.length; i++) {
-                    share *= i < sequence.forced() ? 1 : kind(sequence, i).share();
+                    share *= i < sequence.forced ? 1 : kind(sequence, i).share();
                     guesses.add(new Guess(sequence, share));
                 }
             }
@@ -112,7 +112,7 @@ final class DraftLengths {
 
     private void cut(GeneratedSequence sequence, int paying) {
         int count = paying;
-        Kind first = kind(sequence, sequence.forced());
+        Kind first = kind(sequence, sequence.forced);
         first.pause = paying > 0 ? 0 : first.pause + 1;
         if (first.pause == PAUSE) {
             first.pause = 0;
@@ -122,17 +122,17 @@ final class DraftLengths {
     }
 
     private Kind kind(GeneratedSequence sequence, int guess) {
-        long speaking = (long) sequence.matched() + guess - sequence.forced();
+        long speaking = (long) sequence.matched + guess - sequence.forced;
         int kind = 0;
         while (kind < BOUNDS.length && speaking >= BOUNDS[kind]) {
             kind++;
         }
-        return kinds[sequence.hasOwnDraft() ? 1 : 0][kind];
+        return kinds[sequence.hasOwnDraft ? 1 : 0][kind];
     }
 
     /** Learns how many of the first guesses of a sequence's draft were right, and whether the next one was wrong. */
     void learn(GeneratedSequence sequence, int right, boolean oneWasWrong) {
-        for (int i = sequence.forced(); i < right + (oneWasWrong ? 1 : 0); i++) {
+        for (int i = sequence.forced; i < right + (oneWasWrong ? 1 : 0); i++) {
             kind(sequence, i).learn(i < right);
         }
     }

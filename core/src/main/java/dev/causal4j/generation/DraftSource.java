@@ -3,7 +3,7 @@ package dev.causal4j.generation;
 /** Guesses the next tokens of one sequence. Called on the engine's thread alone, so it may have state. */
 @FunctionalInterface
 public interface DraftSource {
-    /** What {@link #matched} returns for tokens that are not guessed but known. */
+    /** The result of {@link #matched} for tokens that are known, not guessed. */
     int CERTAIN = Integer.MAX_VALUE;
 
     /**

@@ -49,8 +49,9 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final List<Integer> next = new ArrayList<>();
     private int begun; // known tokens before this step
     private DraftSource source;
-    private int matched; // tokens that speak for the guesses after the forced ones
-    private int forced; // first guesses that the constraint forces
+    int matched; // tokens that speak for the guesses after the forced ones
+    int forced; // first guesses that the constraint forces
+    final boolean hasOwnDraft;
     private int draftSteps;
     private int proposed;
     private int accepted;
@@ -88,6 +89,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.choosable = candidates.logits.length;
         this.source = options.draft().orElse(engine.draft).start(prompt);
         this.matched = source.matched();
+        this.hasOwnDraft = options.draft().isPresent();
         this.mask = options.constraint()
                 .map(each -> new Mask(each.start(model.requireTokenizer()), sampler.eos(), choosable))
                 .orElse(null);
@@ -252,20 +254,6 @@ final class GeneratedSequence extends Sequence<Generation> {
     /** Whether the source knows the tokens, so that no cost can speak against them. */
     boolean isCertain() {
         return matched == DraftSource.CERTAIN;
-    }
-
-    /** How many tokens speak for the guesses after the forced ones. */
-    int matched() {
-        return matched;
-    }
-
-    /** How many of the first guesses the constraint forces. */
-    int forced() {
-        return forced;
-    }
-
-    boolean hasOwnDraft() {
-        return options.draft().isPresent();
     }
 
     /** Whether this step has taken the tokens before one of its wanted rows. Only such rows are read. */

@@ -15,6 +15,7 @@ final class Lookup implements DraftSource {
     private static final int PLACES = 8;
 
     private final int[] predicted;
+    private final int most;
     private int next; // the predicted token that continues the sequence, or -1 where it left the prediction
     private int read; // the tokens that were compared with the prediction
     private int matched;
@@ -22,14 +23,17 @@ final class Lookup implements DraftSource {
     /**
      * @param predicted the text that the new tokens are expected to be; may be empty
      * @param promptLength the tokens before the new ones
+     * @param most most guesses of a step
      */
-    Lookup(int[] predicted, int promptLength) {
+    Lookup(int[] predicted, int promptLength, int most) {
         this.predicted = predicted;
+        this.most = most;
         this.read = promptLength;
     }
 
     @Override
-    public int propose(int[] tokens, int length, int most, int[] into) {
+    public int propose(int[] tokens, int length, int room, int[] into) {
+        int wanted = Math.min(most, room);
         for (; read < length; read++) {
             boolean follows = next >= 0 && next < predicted.length && predicted[next] == tokens[read];
             next = follows ? next + 1 : -1;
@@ -41,13 +45,13 @@ final class Lookup implements DraftSource {
             int own = search(tokens, length, tokens, length);
             if (own >= 0) { // a longer match than the prediction's
                 next = -1;
-                for (int i = 0; i < most; i++) { // what it copies may reach into what it has copied
+                for (int i = 0; i < wanted; i++) { // what it copies may reach into what it has copied
                     into[i] = own + i < length ? tokens[own + i] : into[own + i - length];
                 }
-                return most;
+                return wanted;
             }
         }
-        int count = next < 0 ? 0 : Math.min(most, predicted.length - next);
+        int count = next < 0 ? 0 : Math.min(wanted, predicted.length - next);
         System.arraycopy(predicted, Math.max(next, 0), into, 0, count);
         return count;
     }

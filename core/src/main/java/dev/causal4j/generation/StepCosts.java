@@ -18,7 +18,7 @@ final class StepCosts {
     /** Beside decoding sequences, prompt tokens may take this many times as long as a step without prompt tokens. */
     private static final double HOLD_UP = 1.5;
 
-    /** What a row adds to a step of one row, until it is known. */
+    /** The part of the time of one row that another row adds, until its time is known. */
     private static final double SHARE = 0.1;
 
     // seconds of steps without prompt tokens, by their rows
@@ -53,9 +53,9 @@ final class StepCosts {
     }
 
     /**
-     * The seconds of a step of so many rows. A number of rows that no step had costs somewhat more than the next
-     * smaller one that is known, and no more than the next larger one: at the bound of a tile a row costs many times
-     * as much as before it.
+     * The seconds of a step by its rows. A number of rows that no step had costs somewhat more than the next smaller
+     * one that is known, and no more than the next larger one: the first row of a tile costs many times as much as its
+     * others.
      */
     double of(int rows, boolean hasDraft) {
         TreeMap<Integer, Double> seconds = hasDraft && !drafted.isEmpty() ? drafted : plain;

@@ -14,7 +14,7 @@ class LookupTest {
     }
 
     private static DraftSource lookup(int[] predicted, int promptLength) {
-        return new Lookup(predicted, promptLength);
+        return new Lookup(predicted, promptLength, 15);
     }
 
     @Test

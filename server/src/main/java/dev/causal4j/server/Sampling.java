@@ -3,6 +3,7 @@ package dev.causal4j.server;
 import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -65,7 +66,8 @@ final class Sampling {
             if (!type.equals("content")) {
                 throw ApiError.value(prediction.path("type"), "\"content\"", type);
             }
-            return served.tokenizer().encode(ChatApi.content(prediction));
+            int[] tokens = served.tokenizer().encode(ChatApi.content(prediction));
+            return Arrays.copyOf(tokens, Math.min(tokens.length, served.contextLength())); // all that can be right
         });
         return draft.isEmpty() ? predicted.map(Draft::prediction) : Optional.of(Draft.OFF);
     }
