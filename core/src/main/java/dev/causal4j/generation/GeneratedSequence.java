@@ -48,7 +48,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     // the chosen token and the tokens forced after it, not yet known
     private final List<Integer> next = new ArrayList<>();
     private int begun; // known tokens before this step
-    private DraftSource source;
+    private Draft.Source source;
     int matched; // tokens that speak for the guesses after the forced ones
     int forced; // first guesses that the constraint forces
     final boolean hasOwnDraft;
@@ -253,7 +253,7 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     /** Whether the source knows the tokens, so that no cost can speak against them. */
     boolean isCertain() {
-        return matched == DraftSource.CERTAIN;
+        return matched == Draft.Source.CERTAIN;
     }
 
     /** Whether this step has taken the tokens before one of its wanted rows. Only such rows are read. */

@@ -6,7 +6,7 @@ import java.util.Arrays;
  * The tokens that a sequence must have. As a draft source it guesses them, too. Immutable while its array is not
  * modified.
  */
-record GivenTokens(int promptLength, int[] tokens) implements LogitRule, DraftSource {
+record GivenTokens(int promptLength, int[] tokens) implements LogitRule, Draft.Source {
     @Override
     public void apply(float[] logits, TokensSoFar soFar) {
         int given = tokens[soFar.length() - promptLength];

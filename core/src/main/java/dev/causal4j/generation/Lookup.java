@@ -4,7 +4,7 @@ package dev.causal4j.generation;
  * Guesses what followed an earlier place with the same last tokens: in the sequence itself, or in a text that was
  * predicted. A search reads the texts backwards, some 5 ns a token, and needs no table.
  */
-final class Lookup implements DraftSource {
+final class Lookup implements Draft.Source {
     /** Fewest equal tokens before a place. */
     private static final int LEAST = 2;
 

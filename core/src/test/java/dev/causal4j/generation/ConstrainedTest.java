@@ -109,7 +109,7 @@ class ConstrainedTest extends ConstrainedFixture {
             requests.add(
                     new GenerationRequest(new Random(i / 8).ints(length, 1, 256).toArray(), options));
         }
-        DraftSource wrong = (tokens, length, most, into) -> {
+        Draft.Source wrong = (tokens, length, most, into) -> {
             for (int i = 0; i < most; i++) {
                 into[i] = 'a' + i % 3;
             }

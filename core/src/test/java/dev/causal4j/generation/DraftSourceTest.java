@@ -117,7 +117,7 @@ class DraftSourceTest {
     }
 
     /** Guesses up to {@code right} tokens with which one of the texts continues a sequence, then wrong ones. */
-    private static DraftSource knowing(List<Generation> texts, int right) {
+    private static Draft.Source knowing(List<Generation> texts, int right) {
         return (tokens, length, most, into) -> {
             int count = 0;
             for (Generation text : texts) {
@@ -141,7 +141,7 @@ class DraftSourceTest {
                 .toArray();
     }
 
-    private static DraftSource hostile(int kind) {
+    private static Draft.Source hostile(int kind) {
         return (tokens, length, most, into) -> switch (kind) {
             case 0 -> {
                 Arrays.fill(into, -1);
@@ -188,7 +188,7 @@ class DraftSourceTest {
             try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1))) {
                 expected = all(engine, requests);
             }
-            List<DraftSource> sources = new ArrayList<>(List.of(knowing(expected, 5), knowing(expected, 0)));
+            List<Draft.Source> sources = new ArrayList<>(List.of(knowing(expected, 5), knowing(expected, 0)));
             if (Whole.RUN) {
                 sources.addAll(List.of(knowing(expected, 100), knowing(expected, 1)));
             }
@@ -218,8 +218,8 @@ class DraftSourceTest {
             GenerationRequest request = new GenerationRequest(prompt(1, 20), options(120, 1));
             Generation expected = new Generator(model).generate(request.prompt(), request.options());
             int[] steps = {0};
-            DraftSource right = knowing(List.of(expected), 100);
-            DraftSource counting = (tokens, length, room, into) -> {
+            Draft.Source right = knowing(List.of(expected), 100);
+            Draft.Source counting = (tokens, length, room, into) -> {
                 steps[0]++;
                 return right.propose(tokens, length, room, into);
             };
@@ -266,7 +266,7 @@ class DraftSourceTest {
                     new int[] {1, 2, 3},
                     options(100, 1).withLogitBias(java.util.Map.of(250, Double.NEGATIVE_INFINITY)));
             Generation expected = new Generator(damaged).generate(request.prompt(), request.options());
-            DraftSource source = (tokens, length, most, into) -> {
+            Draft.Source source = (tokens, length, most, into) -> {
                 Arrays.fill(into, 250);
                 return most;
             };

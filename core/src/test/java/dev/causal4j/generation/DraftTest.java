@@ -51,7 +51,7 @@ class DraftTest {
                 each -> each.withPresencePenalty(random.nextDouble() - 0.5),
                 each -> each.withLogitBias(Map.of(97, 9.0, 98, 8.0, 99, Double.NEGATIVE_INFINITY)),
                 each -> each.withStop(List.of("aba", "\u0001", "zz")),
-                each -> each.withEos(Set.of(random.nextInt(VOCABULARY))),
+                each -> each.withEos(Set.of(random.nextInt(256))),
                 each -> each.withMinNewTokens(random.nextInt(each.maxNewTokens())),
                 each -> each.withLogProbabilities(random.nextInt(4)),
                 each -> each.uncached(),
@@ -97,7 +97,7 @@ class DraftTest {
         return other;
     }
 
-    private static final DraftSource HOSTILE = (tokens, length, most, into) -> {
+    private static final Draft.Source HOSTILE = (tokens, length, most, into) -> {
         Random random = new Random(length);
         for (int i = 0; i < into.length; i++) {
             into[i] = length % 5 == 0 ? tokens[random.nextInt(length)] : random.nextInt(-5, 2 * VOCABULARY);

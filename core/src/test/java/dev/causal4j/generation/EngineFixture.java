@@ -42,7 +42,7 @@ abstract class EngineFixture {
     }
 
     /** An engine that feeds all that a source guesses, up to {@code most} tokens a step. */
-    static Engine drafting(CausalLM model, EngineOptions options, DraftSource source, int most) {
+    static Engine drafting(CausalLM model, EngineOptions options, Draft.Source source, int most) {
         return new Engine(model, options.withDraft(_ -> source), most);
     }
 

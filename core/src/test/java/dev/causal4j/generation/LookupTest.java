@@ -8,18 +8,18 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class LookupTest {
-    private static int[] guesses(DraftSource source, int most, int... tokens) {
+    private static int[] guesses(Draft.Source source, int most, int... tokens) {
         int[] into = new int[most];
         return Arrays.copyOf(into, source.propose(tokens, tokens.length, most, into));
     }
 
-    private static DraftSource lookup(int[] predicted, int promptLength) {
+    private static Draft.Source lookup(int[] predicted, int promptLength) {
         return new Lookup(predicted, promptLength, 15);
     }
 
     @Test
     void itCopiesWhatFollowedTheLastTwoTokens() {
-        DraftSource source = lookup(new int[0], 2);
+        Draft.Source source = lookup(new int[0], 2);
         assertThat(guesses(source, 3, 9, 1, 2, 3, 4, 5, 6, 1, 2)).containsExactly(3, 4, 5);
         assertThat(source.matched()).isEqualTo(2);
         assertThat(guesses(source, 3, 9, 1, 2, 3, 4, 5, 6, 7, 2)).isEmpty();
@@ -27,7 +27,7 @@ class LookupTest {
 
     @Test
     void theLongestMatchWinsAndOfEqualOnesTheLatest() {
-        DraftSource source = lookup(new int[0], 1);
+        Draft.Source source = lookup(new int[0], 1);
         assertThat(guesses(source, 1, 8, 1, 2, 50, 7, 1, 2, 51, 7, 1, 2, 52, 8, 1, 2))
                 .containsExactly(50);
         assertThat(source.matched()).isEqualTo(3);
@@ -53,7 +53,7 @@ class LookupTest {
     @Test
     void aPredictionIsFollowedFromItsStartAndFoundAgainAfterAChange() {
         int[] predicted = {11, 12, 13, 14, 15, 16, 17, 18};
-        DraftSource source = lookup(predicted, 2);
+        Draft.Source source = lookup(predicted, 2);
         assertThat(guesses(source, 3, 1, 2)).containsExactly(11, 12, 13);
         assertThat(guesses(source, 3, 1, 2, 11, 12)).containsExactly(13, 14, 15);
         assertThat(source.matched()).isEqualTo(2);
@@ -67,7 +67,7 @@ class LookupTest {
     @Test
     void aLongTextWithoutMatchesIsReadOnce() {
         int[] tokens = new Random(1).ints(1 << 20, 0, 1 << 30).toArray();
-        DraftSource source = lookup(tokens.clone(), tokens.length);
+        Draft.Source source = lookup(tokens.clone(), tokens.length);
         assertThat(guesses(source, 15, tokens)).hasSize(15); // the prediction, from its start
         assertThat(guesses(lookup(new int[0], 1), 15, tokens)).isEmpty();
     }

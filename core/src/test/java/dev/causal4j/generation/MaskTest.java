@@ -140,7 +140,7 @@ class MaskTest {
         List<Generation> expected = requests.stream().map(this::alone).toList();
         EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(
                 pages * (model.decoder().pool().pageBytes() + PrefixCache.PREDICTION_BYTES));
-        DraftSource wrong = (tokens, length, most, into) -> most; // zeros
+        Draft.Source wrong = (tokens, length, most, into) -> most; // zeros
         try (Engine engine = EngineFixture.drafting(model, options, wrong, forced)) {
             List<CompletableFuture<Generation>> all = requests.stream()
                     .map(each -> engine.submit(each, TokenListener.NONE))

@@ -270,7 +270,7 @@ class SittingOutTest extends ConstrainedFixture {
             int[] lengths = new Random(i).ints(i % 4 * 8L, 0, 30).toArray();
             requests.add(new GenerationRequest(prompt, options.withConstraint(new Unready(ready, lengths, _ -> {}))));
         }
-        DraftSource wrong = (tokens, length, most, into) -> {
+        Draft.Source wrong = (tokens, length, most, into) -> {
             for (int i = 0; i < most; i++) {
                 into[i] = 'a' + i % 3;
             }

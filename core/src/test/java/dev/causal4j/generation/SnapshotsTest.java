@@ -118,7 +118,7 @@ class SnapshotsTest {
         try (Engine alone = engine(0)) {
             whole = joined(prompt, generate(alone, prompt, 80).tokens());
         }
-        DraftSource right = (_, length, most, into) -> {
+        Draft.Source right = (_, length, most, into) -> {
             int count = Math.clamp(whole.length - length, 0, most);
             System.arraycopy(whole, length, into, 0, count);
             return count;
