@@ -21,6 +21,9 @@ final class StepCosts {
     /** The part of the time of one row that another row adds, until its time is known. */
     private static final double SHARE = 0.1;
 
+    /** The part of the times of steps with more rows that a step leaves: a slow one would never be tried again. */
+    private static final double KEPT = 0.999;
+
     // seconds of steps without prompt tokens, by their rows
     private final TreeMap<Integer, Double> plain = new TreeMap<>();
     private final TreeMap<Integer, Double> drafted;
@@ -46,7 +49,9 @@ final class StepCosts {
      */
     void took(int rows, int prompts, boolean hasDraft, double spent) {
         if (prompts == 0) { // a single slow step proves little
-            (hasDraft ? drafted : plain).merge(rows, spent, (before, now) -> Math.min(now, 1.1 * before));
+            TreeMap<Integer, Double> seconds = hasDraft ? drafted : plain;
+            double least = seconds.merge(rows, spent, (before, now) -> Math.min(now, 1.1 * before));
+            seconds.tailMap(rows, false).replaceAll((_, known) -> Math.max(least, KEPT * known));
         } else if (prompts >= LEAST_ROWS) {
             secondsPerRow = (spent - (rows > 0 ? Math.min(of(rows, hasDraft), spent / 2) : 0)) / prompts;
         }

@@ -42,6 +42,18 @@ class DraftLengthsTest {
     }
 
     @Test
+    void rowsThatWereSlowOnceAreTriedAgain() {
+        cost(1, 0.010);
+        cost(4, 1);
+        assertThat(lengths.paying(1, 1, shares(0.9, 3))).isLessThan(3);
+        for (int i = 0; i < 5000; i++) {
+            cost(1, 0.010);
+        }
+        assertThat(lengths.paying(1, 1, shares(0.9, 3))).isEqualTo(3);
+        assertThat(costs.of(4, true)).isEqualTo(0.010); // no less than fewer rows
+    }
+
+    @Test
     void freeRowsTakeAllGuessesAndDearOnesNone() {
         cost(1, 0.010);
         cost(16, 0.010);
