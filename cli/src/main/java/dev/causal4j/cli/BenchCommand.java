@@ -1,11 +1,13 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.InputException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
+import dev.causal4j.generation.Draft;
 import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.LoadOptions;
@@ -59,7 +61,7 @@ final class BenchCommand extends Subcommand {
     @Option(
             names = "--rows",
             paramLabel = "N",
-            description = "Rows of each sequence in a decode step, as with a draft of N - 1 tokens; default: 1.")
+            description = "Rows of each sequence in a decode step, as with a draft of N - 1 wrong tokens; default: 1.")
     private int rows = 1;
 
     @Option(
@@ -145,9 +147,7 @@ final class BenchCommand extends Subcommand {
             decode(first, told);
             double decodeSeconds = (System.nanoTime() - start) / 1e9;
             return new Run(
-                    prompt / prefillSeconds,
-                    (double) sequences * rows * generate / decodeSeconds,
-                    prompt / headSeconds);
+                    prompt / prefillSeconds, (double) sequences * generate / decodeSeconds, prompt / headSeconds);
         }
 
         /** Decodes steps of all sequences, each of which keeps one of its rows. */
@@ -159,18 +159,18 @@ final class BenchCommand extends Subcommand {
                 told.accept((long) sequences * (prompt + step));
                 List<Batch.Chunk> chunks = new ArrayList<>();
                 for (int i = 0; i < sequences; i++) {
-                    if (rows > 1) {
-                        caches.get(i).keepState();
+                    if (rows > 1 && !caches.get(i).keepState()) {
+                        throw new InputException("bench: expected memory for the state of each sequence, got none;"
+                                + " give more as --cache-memory");
                     }
                     int[] fed = new int[rows];
                     Arrays.fill(fed, next[i]);
                     chunks.add(new Batch.Chunk(caches.get(i), fed, rows));
                 }
                 model.head().logits(model.forward(new Batch(chunks), activations), all);
-                Compute.shared().each(sequences, i -> {
-                    next[i] = Kernels.argmax(logits, all.start(i * rows), vocabularySize);
-                    caches.get(i).truncate(caches.get(i).length() - rows + 1);
-                });
+                Compute.shared()
+                        .each(sequences, i -> next[i] = Kernels.argmax(logits, all.start(i * rows), vocabularySize));
+                caches.forEach(cache -> cache.truncate(cache.length() - rows + 1));
             }
         }
 
@@ -197,9 +197,13 @@ final class BenchCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
+        Draft guesses = draft.draft();
+        refuse(
+                (replay == null) != (guesses == Draft.OFF),
+                "replay: expected --replay and --draft lookup, or neither, got one of them");
         CausalLM model = model();
         if (replay != null) {
-            replay(model, replay);
+            replay(model, replay, guesses);
             return 0;
         }
         Runs measured = new Runs(model);
@@ -226,8 +230,8 @@ final class BenchCommand extends Subcommand {
         return runs;
     }
 
-    private void replay(CausalLM model, Path lines) throws IOException {
-        try (Replay texts = new Replay(model, lines, sequences, draft.draft())) {
+    private void replay(CausalLM model, Path lines, Draft guesses) throws IOException {
+        try (Replay texts = new Replay(model, lines, sequences, guesses)) {
             List<Replay.Run> runs = measured(texts::next, texts.tokens());
             Replay.Run last = runs.getLast();
             Document document = new Document()
@@ -262,7 +266,7 @@ final class BenchCommand extends Subcommand {
 
     /** Sets prompt and new tokens. */
     private void fit(ModelConfig config) {
-        int room = config.decoder().contextLength() - context;
+        int room = config.decoder().contextLength() - context - (rows - 1);
         int left = wantedPrompt == null ? room / 2 : room - wantedPrompt;
         generate = wantedTokens == null ? Math.clamp(left, 1, 96) : wantedTokens;
         prompt = wantedPrompt == null ? Math.clamp((long) room - generate, 1, 512) : wantedPrompt;
@@ -274,7 +278,7 @@ final class BenchCommand extends Subcommand {
                         || sequences < 1
                         || rows < 1
                         || rows > KVCache.REPLAYED
-                        || (long) prompt + generate + rows - 1 > room,
+                        || (long) prompt + generate > room,
                 "bench: expected at least 1 of each, at most 17 rows, and context + prompt + generate of at most the"
                         + " context length "
                         + config.decoder().contextLength() + ", got context " + context + ", prompt " + prompt
@@ -305,7 +309,8 @@ final class BenchCommand extends Subcommand {
                 table + model.dtype().label() + ", "
                         + Kernels.name(model.dtype().isQuantised()) + ", "
                         + Compute.shared().threads() + " threads, " + repeat + " runs; prompt of " + prompt + " after "
-                        + context + ", " + generate + " new tokens, " + sequences + " at once");
+                        + context + ", " + generate + " new tokens, " + sequences + " at once"
+                        + (rows > 1 ? ", " + rows + " rows each" : ""));
     }
 
     private static <R> String line(String name, List<R> runs, ToDoubleFunction<R> figure) {

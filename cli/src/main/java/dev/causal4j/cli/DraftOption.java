@@ -1,13 +1,19 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.generation.Draft;
+import java.util.Locale;
 import picocli.CommandLine.Option;
 
 /** The source of guesses of a text's next tokens. */
 final class DraftOption extends SharedOptions {
     private enum Source {
         OFF,
-        LOOKUP
+        LOOKUP;
+
+        @Override
+        public String toString() { // for /show
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     @Option(

@@ -97,7 +97,8 @@ final class GenerateCommand extends Subcommand {
         int[] promptIds = encoded.join();
         GenerationOptions options = options(GenerationOptions.of(loaded));
         if (expected != null) {
-            options = options.withDraft(Draft.prediction(encode(checkpoint, expected)));
+            options = options.withDraft(
+                    Draft.prediction(checkpoint.requireTokenizer().encode(expected)));
         }
         GenerationRequest request = new GenerationRequest(promptIds, options);
         PrintWriter out = stdout();

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.LongConsumer;
+import java.util.stream.IntStream;
 
 /**
  * Given texts, decoded with and without a draft in turn. Guesses are right as often as in these texts, and a step costs
@@ -47,15 +48,28 @@ final class Replay implements AutoCloseable {
         for (String line : TextInput.file(lines).lines().toList()) {
             String subject = lines + ":" + (texts.size() + 1);
             Json text = Json.parse(subject, line.getBytes(StandardCharsets.UTF_8));
-            texts.add(GenerationRequest.replaying(ids(text, "prompt"), ids(text, "answer")));
+            int[] prompt = ids(text, "prompt", 1, model);
+            int[] answer = ids(text, "answer", 2, model);
+            if (prompt.length + answer.length > model.contextLength()) {
+                throw new IOException(subject + ": expected at most " + model.contextLength()
+                        + " tokens, the context length, got " + (prompt.length + answer.length));
+            }
+            texts.add(GenerationRequest.replaying(prompt, answer));
+        }
+        if (texts.isEmpty()) {
+            throw new IOException(lines + ": expected a text a line, got none");
         }
         EngineOptions options = EngineOptions.DEFAULT.withParallel(sequences);
         plain = new Engine(model, options);
         drafting = new Engine(model, options.withDraft(draft));
     }
 
-    private static int[] ids(Json text, String name) throws IOException {
-        return text.integers(name).stream().mapToInt(Integer::intValue).toArray();
+    private static int[] ids(Json text, String name, int least, CausalLM model) throws IOException {
+        int size = model.head().vocabularySize();
+        int[] ids = text.integers(name).stream().mapToInt(Integer::intValue).toArray();
+        boolean right = ids.length >= least && IntStream.of(ids).allMatch(id -> id >= 0 && id < size);
+        text.check(name, right, "at least " + least + " token ids below " + size);
+        return ids;
     }
 
     /** New tokens of a run. */

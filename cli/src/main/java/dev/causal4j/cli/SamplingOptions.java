@@ -102,7 +102,9 @@ final class SamplingOptions extends SharedOptions {
         }
         Object before = option.getValue();
         try {
-            new CommandLine(all).parseArgs("--" + name + "=" + value); // leaves the others as they are
+            new CommandLine(all)
+                    .setCaseInsensitiveEnumValuesAllowed(true)
+                    .parseArgs("--" + name + "=" + value); // leaves the others as they are
             return build(own);
         } catch (ParameterException e) {
             option.setValue(before);

@@ -101,8 +101,16 @@ class BenchCommandTest {
         }
         assertThat(document.get("proposed").intValue())
                 .isGreaterThanOrEqualTo(document.get("accepted").intValue());
-        Files.writeString(texts, "{\"prompt\": [1, -7], \"answer\": [1]}");
-        Program.run("bench", "--replay", texts.toString()).refused(1, "-7");
+        Files.writeString(texts, "{\"prompt\": [1, -7], \"answer\": [1, 2]}");
+        String[] replay = {"bench", "--replay", texts.toString(), "--draft", "lookup"};
+        Program.run(replay).refused(1, texts + ":1", "prompt", "at least 1 token ids below");
+        Files.writeString(texts, "{\"prompt\": [1], \"answer\": [1, 99999]}");
+        Program.run(replay).refused(1, texts + ":1", "answer", "at least 2 token ids below");
+        Files.writeString(texts, "{\"prompt\": [1]}");
+        Program.run(replay).refused(1, texts + ":1", "answer");
+        Files.writeString(texts, "");
+        Program.run(replay).refused(1, "expected a text a line, got none");
+        Program.run("bench", "--draft", "lookup").refused(2, "replay: expected --replay and --draft lookup");
     }
 
     @Test

@@ -317,6 +317,7 @@ class ChatCommandTest {
         run("/nothing\n", chat).refused(1, "command: expected", "\"/nothing\"");
         run("/undo\n", chat).refused(1, "conversation: expected a message of yours, got none");
         run("/save\n", chat).refused(1, "file: expected a name");
+        assertThat(run("/set draft lookup\n/show\n", chat).err()).contains("draft lookup");
         run("/set top-p 0\n", chat).refused(1, "top-p: expected a number in (0, 1], got 0.0");
         run("/set top-p much\n", chat).refused(1, "top-p: expected a number, got \"much\"");
         run("/set model x\n", chat).refused(1, "setting: expected max-new-tokens, ", "temperature, ", "got \"model\"");

@@ -16,7 +16,7 @@ public interface Draft {
         int CERTAIN = Integer.MAX_VALUE;
 
         /**
-         * Guesses the tokens after a sequence. It may be asked again for the same sequence, and for a longer one. A
+         * Guesses the tokens after a sequence. It may be asked again for the same tokens, for more, or for fewer. A
          * source that throws is not asked again.
          *
          * @param tokens the first {@code length} are the sequence; not to be modified

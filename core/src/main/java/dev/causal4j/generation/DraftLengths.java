@@ -112,11 +112,13 @@ final class DraftLengths {
 
     private void cut(GeneratedSequence sequence, int paying) {
         int count = paying;
-        Kind first = kind(sequence, sequence.forced);
-        first.pause = paying > 0 ? 0 : first.pause + 1;
-        if (first.pause == PAUSE) {
-            first.pause = 0;
-            count = Math.min(TRIED, sequence.draft.length);
+        if (sequence.draft.length > sequence.forced) {
+            Kind first = kind(sequence, sequence.forced);
+            first.pause = paying > sequence.forced ? 0 : first.pause + 1;
+            if (first.pause == PAUSE) {
+                first.pause = 0;
+                count = Math.min(sequence.forced + TRIED, sequence.draft.length);
+            }
         }
         sequence.draft = Arrays.copyOf(sequence.draft, count);
     }

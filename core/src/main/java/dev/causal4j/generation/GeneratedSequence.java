@@ -26,7 +26,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     private static final int FIRST_TOKENS = 64;
 
     /** Most forced tokens of a step: each may cost a mask, and other sequences wait meanwhile. */
-    private static final int FORCED_TOKENS = 16;
+    private static final int FORCED_TOKENS = 15;
 
     private static final Logger LOG = System.getLogger(GeneratedSequence.class.getName());
 
@@ -48,7 +48,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     // the chosen token and the tokens forced after it, not yet known
     private final List<Integer> next = new ArrayList<>();
     private int begun; // known tokens before this step
-    private Draft.Source source;
+    private Draft.@Nullable Source source; // started in the first step
     int matched; // tokens that speak for the guesses after the forced ones
     int forced; // first guesses that the constraint forces
     final boolean hasOwnDraft;
@@ -87,8 +87,6 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.tokens = prompt; // shared until the first choice
         this.sampler = new Sampler(request.options(), model.eos(), prompt.length, candidates);
         this.choosable = candidates.logits.length;
-        this.source = options.draft().orElse(engine.draft).start(prompt);
-        this.matched = source.matched();
         this.hasOwnDraft = options.draft().isPresent();
         this.mask = options.constraint()
                 .map(each -> new Mask(each.start(model.requireTokenizer()), sampler.eos(), choosable))
@@ -228,16 +226,19 @@ final class GeneratedSequence extends Sequence<Generation> {
         int[] guesses = new int[draft.length - forced];
         int count = 0;
         try {
+            source = source == null ? options.draft().orElse(engine.draft).start(prompt.clone()) : source;
             count = guesses.length == 0 ? 0 : source.propose(withForced(), known + forced, guesses.length, guesses);
             matched = source.matched();
         } catch (Throwable e) {
             source = Draft.OFF.start(prompt);
+            matched = 0;
             LOG.log(Level.WARNING, "draft source: expected tokens; it is not asked again for this sequence", e);
         }
         int right = 0;
         while (right < Math.min(count, guesses.length) && guesses[right] >= 0 && guesses[right] < choosable) {
-            draft[forced + right] = guesses[right++];
+            right++;
         }
+        System.arraycopy(guesses, 0, draft, forced, right);
         draft = Arrays.copyOf(draft, forced + right);
     }
 
@@ -291,7 +292,9 @@ final class GeneratedSequence extends Sequence<Generation> {
             draftSteps++;
             proposed += draft.length - forced;
             accepted += right - forced;
-            engine.lengths.learn(this, right, right < Math.min(draft.length, known - begun));
+            if (!isCertain()) {
+                engine.lengths.learn(this, right, right < Math.min(draft.length, known - begun));
+            }
         }
     }
 

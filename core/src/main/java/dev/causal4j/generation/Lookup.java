@@ -33,7 +33,7 @@ final class Lookup implements Draft.Source {
 
     @Override
     public int propose(int[] tokens, int length, int room, int[] into) {
-        int wanted = Math.min(most, room);
+        int wanted = length < read ? 0 : Math.min(most, room); // forced tokens that it saw may be gone
         for (; read < length; read++) {
             boolean follows = next >= 0 && next < predicted.length && predicted[next] == tokens[read];
             next = follows ? next + 1 : -1;

@@ -3,7 +3,6 @@ package dev.causal4j.server;
 import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -61,15 +60,18 @@ final class Sampling {
         if (!List.of("", "off").contains(draft)) {
             throw ApiError.value("draft", "\"off\"", draft);
         }
-        Optional<int[]> predicted = in.object("prediction").map(prediction -> {
+        if (!draft.isEmpty()) {
+            return Optional.of(Draft.OFF);
+        }
+        return in.object("prediction").map(prediction -> {
             String type = prediction.requiredString("type");
             if (!type.equals("content")) {
                 throw ApiError.value(prediction.path("type"), "\"content\"", type);
             }
-            int[] tokens = served.tokenizer().encode(ChatApi.content(prediction));
-            return Arrays.copyOf(tokens, Math.min(tokens.length, served.contextLength())); // all that can be right
+            String text = ChatApi.content(prediction);
+            served.checkLength(prediction.path("content"), text);
+            return Draft.prediction(served.tokenizer().encode(text));
         });
-        return draft.isEmpty() ? predicted.map(Draft::prediction) : Optional.of(Draft.OFF);
     }
 
     /** The value of a setting, in the bounds of OpenAI and vLLM. */
