@@ -199,7 +199,7 @@ final class BenchCommand extends Subcommand {
     public Integer call() throws IOException {
         Draft guesses = draft.draft();
         refuse(
-                (replay == null) != (guesses == Draft.OFF),
+                (replay == null) != guesses.equals(Draft.OFF),
                 "replay: expected --replay and --draft lookup, or neither, got one of them");
         CausalLM model = model();
         if (replay != null) {

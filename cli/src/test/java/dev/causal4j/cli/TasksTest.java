@@ -12,9 +12,11 @@ import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.Matcher;
 import dev.causal4j.constraint.RecordSchema;
 import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.Embedder;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GeneratedToken;
+import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
@@ -64,6 +66,28 @@ class TasksTest {
                 .thenAccept(made -> System.out.println(made.text() + " (" + made.finishReason() + ")"));
         // example: end
         printed.join();
+    }
+
+    private static List<GenerationOptions> drafting() {
+        // example: begin
+        int[] expected = {1028, 363}; // tokens of the text before a change, for instance
+        GenerationOptions predicted = GenerationOptions.DEFAULT.withDraft(Draft.prediction(expected));
+        GenerationOptions few = GenerationOptions.DEFAULT.withDraft(Draft.lookup(4));
+        GenerationOptions own = GenerationOptions.DEFAULT.withDraft(prompt -> (tokens, length, most, into) -> 0);
+        // example: end
+        return List.of(predicted, few, own);
+    }
+
+    private static void testing() {
+        // example: begin
+        CausalLM model = AustenModel.load();
+        GenerationOptions options = GenerationOptions.of(model).withSeed(1).withMaxNewTokens(20);
+        String first = new Generator(model).generate("Emma was", options).text();
+        String second = new Generator(model).generate("Emma was", options).text();
+        if (!first.equals(second)) { // in a test: assertEquals("the text of last week", first)
+            throw new AssertionError(second);
+        }
+        // example: end
     }
 
     private void conversing() {
@@ -188,6 +212,15 @@ class TasksTest {
         options = options.withMaxNewTokens(8); // of a hundred texts
         assertThat(ReadmeExamplesTest.printed(this::waiting)).last().asString().endsWith(")");
         assertThat(ReadmeExamplesTest.printed(this::many)).hasSizeGreaterThanOrEqualTo(100);
+    }
+
+    @Test
+    void draftsChangeNoTextAndTextsComeAgain() {
+        testing();
+        Generation plain = generator.generate("Emma was", GenerationOptions.DEFAULT);
+        for (GenerationOptions each : drafting()) {
+            assertThat(generator.generate("Emma was", each).tokens()).containsExactly(plain.tokens());
+        }
     }
 
     @Test
