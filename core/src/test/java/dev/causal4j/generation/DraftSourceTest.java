@@ -109,13 +109,6 @@ class DraftSourceTest {
                 .toList();
     }
 
-    private static List<Generation> all(Engine engine, List<GenerationRequest> requests) {
-        List<CompletableFuture<Generation>> all = requests.stream()
-                .map(each -> engine.submit(each, TokenListener.NONE))
-                .toList();
-        return all.stream().map(CompletableFuture::join).toList();
-    }
-
     /** Guesses up to {@code right} tokens with which one of the texts continues a sequence, then wrong ones. */
     private static Draft.Source knowing(List<Generation> texts, int right) {
         return (tokens, length, most, into) -> {
@@ -186,7 +179,7 @@ class DraftSourceTest {
             List<GenerationRequest> requests = requests();
             List<Generation> expected;
             try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1))) {
-                expected = all(engine, requests);
+                expected = EngineFixture.all(engine, requests);
             }
             List<Draft.Source> sources = new ArrayList<>(List.of(knowing(expected, 5), knowing(expected, 0)));
             if (Whole.RUN) {
@@ -198,7 +191,7 @@ class DraftSourceTest {
                 for (EngineOptions options : Whole.RUN ? all : List.of(all.get(i % 2))) {
                     try (Engine engine =
                             EngineFixture.drafting(model, options.withPromptRows(64), sources.get(i), 16)) {
-                        List<Generation> made = all(engine, requests);
+                        List<Generation> made = EngineFixture.all(engine, requests);
                         for (int r = 0; r < requests.size(); r++) {
                             assertEqual(made.get(r), expected.get(r));
                         }
@@ -224,7 +217,7 @@ class DraftSourceTest {
                 return right.propose(tokens, length, room, into);
             };
             try (Engine engine = EngineFixture.drafting(model, EngineOptions.DEFAULT, counting, most)) {
-                assertEqual(all(engine, List.of(request)).getFirst(), expected);
+                assertEqual(EngineFixture.all(engine, List.of(request)).getFirst(), expected);
             }
             assertThat(steps[0]).isEqualTo(most == 0 ? 0 : Math.ceilDiv(120 - 1, most + 1));
         }
@@ -240,7 +233,8 @@ class DraftSourceTest {
             Generation expected = new Generator(model).generate(prompt(1, 20), plain);
             try (Engine engine =
                     EngineFixture.drafting(model, EngineOptions.DEFAULT, knowing(List.of(expected), right), 16)) {
-                Generation made = all(engine, List.of(new GenerationRequest(prompt(1, 20), plain.withRule(rule))))
+                Generation made = EngineFixture.all(
+                                engine, List.of(new GenerationRequest(prompt(1, 20), plain.withRule(rule))))
                         .getFirst();
                 assertEqual(made, expected);
             }
@@ -271,10 +265,10 @@ class DraftSourceTest {
                 return most;
             };
             try (Engine engine = EngineFixture.drafting(damaged, EngineOptions.DEFAULT, source, 7)) {
-                assertEqual(all(engine, List.of(request)).getFirst(), expected);
+                assertEqual(EngineFixture.all(engine, List.of(request)).getFirst(), expected);
                 GenerationRequest forced = new GenerationRequest(
                         new int[] {1, 2, 3}, options(100, 1).withLogitBias(java.util.Map.of(250, 1e6)));
-                assertThatThrownBy(() -> all(engine, List.of(forced)))
+                assertThatThrownBy(() -> EngineFixture.all(engine, List.of(forced)))
                         .hasRootCauseInstanceOf(NonFiniteException.class)
                         .hasStackTraceContaining("with NaN at position 3");
             }
@@ -293,7 +287,7 @@ class DraftSourceTest {
                     .map(each -> new Generator(wide).generate(each.prompt(), each.options()))
                     .toList();
             try (Engine engine = EngineFixture.drafting(wide, EngineOptions.DEFAULT, knowing(expected, 20), 16)) {
-                List<Generation> made = all(engine, requests);
+                List<Generation> made = EngineFixture.all(engine, requests);
                 assertEqual(made.getFirst(), expected.getFirst());
                 assertEqual(made.getLast(), expected.getLast());
             }
@@ -314,7 +308,7 @@ class DraftSourceTest {
                 for (long bytes : new long[] {0, 1 << 26}) {
                     EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(bytes);
                     try (Engine engine = EngineFixture.drafting(model, options, knowing(expected, right), 16)) {
-                        List<Generation> made = all(engine, requests);
+                        List<Generation> made = EngineFixture.all(engine, requests);
                         for (int i = 0; i < made.size(); i++) {
                             assertEqual(made.get(i), expected.get(i));
                         }
@@ -334,11 +328,11 @@ class DraftSourceTest {
             Generation expected = new Generator(model).generate(request.prompt(), request.options());
             EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(1 << 26);
             try (Engine engine = EngineFixture.drafting(model, options, knowing(List.of(expected), 3), 16)) {
-                assertEqual(all(engine, List.of(request)).getFirst(), expected);
+                assertEqual(EngineFixture.all(engine, List.of(request)).getFirst(), expected);
                 int[] turn = IntStream.concat(IntStream.of(whole(expected)), IntStream.of(prompt(2, 30)))
                         .toArray();
                 GenerationRequest next = new GenerationRequest(turn, options(50, 1));
-                Generation made = all(engine, List.of(next)).getFirst();
+                Generation made = EngineFixture.all(engine, List.of(next)).getFirst();
                 assertThat(made.timing().cachedTokens()).isEqualTo(60 + 150 - 1);
                 assertEqual(made, new Generator(model).generate(turn, next.options()));
             }
@@ -361,7 +355,7 @@ class DraftSourceTest {
                     EngineFixture.drafting(model, EngineOptions.DEFAULT, knowing(List.of(expected), 3), most)) {
                 CompletableFuture<Generation> failing = engine.submit(
                         new GenerationRequest(prompt(1, 20), options(60, 1).withRule(broken)), TokenListener.NONE);
-                assertEqual(all(engine, List.of(good)).getFirst(), expected);
+                assertEqual(EngineFixture.all(engine, List.of(good)).getFirst(), expected);
                 assertThatThrownBy(failing::join).hasRootCauseMessage("a rule's");
             }
         }

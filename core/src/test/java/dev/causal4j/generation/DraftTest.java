@@ -16,7 +16,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -82,13 +81,6 @@ class DraftTest {
                 .toList();
     }
 
-    private static List<Generation> all(Engine engine, List<GenerationRequest> requests) {
-        List<CompletableFuture<Generation>> all = requests.stream()
-                .map(each -> engine.submit(each, TokenListener.NONE))
-                .toList();
-        return all.stream().map(CompletableFuture::join).toList();
-    }
-
     private static int[] half(int[] tokens) {
         int[] other = tokens.clone();
         for (int i = 0; i < other.length; i += 7) {
@@ -126,7 +118,7 @@ class DraftTest {
         List<GenerationRequest> requests = requests(count);
         List<Generation> expected;
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1))) {
-            expected = all(engine, requests);
+            expected = EngineFixture.all(engine, requests);
         }
         int accepted = 0;
         for (int d = 0; d < drafts(expected.getFirst()).size(); d++) {
@@ -140,7 +132,7 @@ class DraftTest {
             EngineOptions options =
                     EngineOptions.DEFAULT.withParallel(1 + 7 * (d % 2)).withPrefixBytes(d << 20);
             try (Engine engine = d < 3 ? new Engine(model, options, 15) : new Engine(model, options)) {
-                List<Generation> made = all(engine, drafting);
+                List<Generation> made = EngineFixture.all(engine, drafting);
                 for (int i = 0; i < count; i++) {
                     assertEqual(made.get(i), expected.get(i));
                     accepted += made.get(i).timing().drafted().accepted();
@@ -187,12 +179,12 @@ class DraftTest {
                 Engine engine = new Engine(model, EngineOptions.DEFAULT, 15)) {
             GenerationRequest request =
                     new GenerationRequest(new int[] {97, 98}, GenerationOptions.DEFAULT.withMaxNewTokens(65));
-            Generation plain = all(engine, List.of(request)).getFirst();
+            Generation plain = EngineFixture.all(engine, List.of(request)).getFirst();
             assertThat(plain.timing().drafted()).isEqualTo(Generation.Drafted.NONE);
             int[] tokens = Arrays.copyOf(plain.tokens(), 64);
             tokens[40] ^= 1;
             GenerationOptions predicted = request.options().withDraft(Draft.prediction(tokens));
-            Generation made = all(engine, List.of(new GenerationRequest(request.prompt(), predicted)))
+            Generation made = EngineFixture.all(engine, List.of(new GenerationRequest(request.prompt(), predicted)))
                     .getFirst();
             assertThat(made.tokens()).containsExactly(plain.tokens());
             Generation.Drafted drafted = made.timing().drafted();

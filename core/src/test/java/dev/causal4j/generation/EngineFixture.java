@@ -10,6 +10,7 @@ import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 
 /** A small model. All its pages are free after each test. */
@@ -44,6 +45,14 @@ abstract class EngineFixture {
     /** An engine that feeds all that a source guesses, up to {@code most} tokens a step. */
     static Engine drafting(CausalLM model, EngineOptions options, Draft.Source source, int most) {
         return new Engine(model, options.withDraft(_ -> source), most);
+    }
+
+    /** Generates all requests at once, as far as the engine lets them. */
+    static List<Generation> all(Engine engine, List<GenerationRequest> requests) {
+        List<CompletableFuture<Generation>> all = requests.stream()
+                .map(each -> engine.submit(each, TokenListener.NONE))
+                .toList();
+        return all.stream().map(CompletableFuture::join).toList();
     }
 
     /** Takes pages of a model until only {@code free} are free. */
