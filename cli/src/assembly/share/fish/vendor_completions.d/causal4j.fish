@@ -22,7 +22,7 @@ complete -c causal4j -n '__fish_use_subcommand' -s V -l version -d 'Show version
 complete -c causal4j -n '__causal4j_in \'generate\'' -l json -d 'Print one JSON document and nothing else'
 complete -c causal4j -n '__causal4j_in \'generate\'' -l tokens -r -d 'The prompt as token ids, for instance 1028,363'
 complete -c causal4j -n '__causal4j_in \'generate\'' -l logprobs -r -d 'With --json: the log-probability and rank of each new token, and the K likeliest, from the model\'s own distribution before temperature, filters and penalties'
-complete -c causal4j -n '__causal4j_in \'generate\'' -l prediction -r -d 'A text that the new one is expected to repeat for the most part: its tokens are guesses, which saves steps and changes no token'
+complete -c causal4j -n '__causal4j_in \'generate\'' -l prediction -r -d 'In place of --draft: a text that the new one repeats for the most part'
 complete -c causal4j -n '__causal4j_in \'generate\'' -l max-new-tokens -r -d 'Most new tokens'
 complete -c causal4j -n '__causal4j_in \'generate\'' -l min-new-tokens -r -d 'Fewest new tokens before the text may end'
 complete -c causal4j -n '__causal4j_in \'generate\'' -l temperature -r -d '0 is greedy'

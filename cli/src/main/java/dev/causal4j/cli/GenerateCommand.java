@@ -50,8 +50,8 @@ final class GenerateCommand extends Subcommand {
             names = "--prediction",
             paramLabel = "FILE",
             description =
-                    "A text that the new one is expected to repeat for the most part: its tokens are guesses, which"
-                            + " saves steps and changes no token.")
+                    "In place of --draft: a text that the new one repeats for the most part. Its tokens are guesses,"
+                            + " which saves steps and changes no token.")
     private @Nullable Path prediction;
 
     @Mixin
