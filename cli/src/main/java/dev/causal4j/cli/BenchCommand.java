@@ -150,7 +150,7 @@ final class BenchCommand extends Subcommand {
                     prompt / prefillSeconds, (double) sequences * generate / decodeSeconds, prompt / headSeconds);
         }
 
-        /** Decodes steps of all sequences, each of which keeps one of its rows. */
+        /** Decodes all sequences. A step keeps one row of each. */
         private void decode(int first, LongConsumer told) {
             int[] next = new int[sequences];
             Arrays.fill(next, first);
@@ -279,11 +279,11 @@ final class BenchCommand extends Subcommand {
                         || rows < 1
                         || rows > KVCache.REPLAYED
                         || (long) prompt + generate > room,
-                "bench: expected at least 1 of each, at most 17 rows, and context + prompt + generate of at most the"
-                        + " context length "
-                        + config.decoder().contextLength() + ", got context " + context + ", prompt " + prompt
-                        + ", generate " + generate + ", repeat " + repeat + ", sequences " + sequences + ", rows "
-                        + rows);
+                "bench: expected 1 to " + KVCache.REPLAYED
+                        + " rows, at least 1 of each other, and context + prompt + generate"
+                        + " of at most the context length " + config.decoder().contextLength() + ", got context "
+                        + context + ", prompt " + prompt + ", generate " + generate + ", repeat " + repeat
+                        + ", sequences " + sequences + ", rows " + rows);
     }
 
     private void print(CausalLM model, List<Run> runs) {

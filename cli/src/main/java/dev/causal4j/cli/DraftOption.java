@@ -26,11 +26,11 @@ final class DraftOption extends SharedOptions {
     @Option(
             names = "--draft-tokens",
             paramLabel = "N",
-            description = "Most guesses of a step, 1 to 15; default: ${DEFAULT-VALUE}.")
-    private int most = 15;
+            description = "Most guesses of a step; default: ${DEFAULT-VALUE}, the most that it may be.")
+    private int most = Draft.MOST;
 
     Draft draft() {
-        refuse(most < 1 || most > 15, "draft-tokens: expected 1 to 15, got " + most);
+        refuse(most < 1 || most > Draft.MOST, "draft-tokens: expected 1 to " + Draft.MOST + ", got " + most);
         return source == Source.OFF ? Draft.OFF : Draft.lookup(most);
     }
 }

@@ -35,11 +35,14 @@ public interface Draft {
         }
     }
 
+    /** Most guesses of a step: with the last token 16 rows, a tile of products. */
+    int MOST = 15;
+
     /** No guesses. */
     Draft OFF = _ -> (_, _, _, _) -> 0;
 
     /** Guesses what followed an earlier place of the text with the same last tokens. */
-    Draft LOOKUP = lookup(Integer.MAX_VALUE);
+    Draft LOOKUP = lookup(MOST);
 
     /**
      * The source of a new sequence.
@@ -56,6 +59,6 @@ public interface Draft {
     /** Guesses that the new tokens are mostly these, in their order; where they are not, as {@link #LOOKUP}. */
     static Draft prediction(int[] tokens) {
         int[] own = tokens.clone();
-        return prompt -> new Lookup(own, prompt.length, Integer.MAX_VALUE);
+        return prompt -> new Lookup(own, prompt.length, MOST);
     }
 }

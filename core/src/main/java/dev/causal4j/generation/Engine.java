@@ -36,9 +36,6 @@ public final class Engine implements AutoCloseable {
     /** Most bytes of logits at once, unless a single row needs more. */
     private static final int LOGITS_BYTES = 32 << 20;
 
-    /** Most rows of forced and guessed tokens that a sequence feeds in a step; more would delay its neighbours. */
-    private static final int MOST_DRAFTED = 15;
-
     private static final long IDLE_MILLIS = 1000;
     private static final long REST_MILLIS = 100; // after which slow readers are asked again
 
@@ -97,7 +94,7 @@ public final class Engine implements AutoCloseable {
 
     /** An engine, to be closed before its model. */
     public Engine(CausalLM model, EngineOptions options) {
-        this(model, options, MOST_DRAFTED, true, false);
+        this(model, options, Draft.MOST, true, false);
     }
 
     /**
@@ -143,7 +140,7 @@ public final class Engine implements AutoCloseable {
         PagePool pool = model.decoder().pool();
         int pages = PagePool.needed(model.contextLength());
         long bytes = pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
-        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), MOST_DRAFTED, true, true);
+        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), Draft.MOST, true, true);
     }
 
     /** The control for packages and modules of Causal4j. */

@@ -25,9 +25,6 @@ final class GeneratedSequence extends Sequence<Generation> {
     /** Initial capacity for new tokens; it grows. */
     private static final int FIRST_TOKENS = 64;
 
-    /** Most forced tokens of a step: each may cost a mask, and other sequences wait meanwhile. */
-    private static final int FORCED_TOKENS = 15;
-
     private static final Logger LOG = System.getLogger(GeneratedSequence.class.getName());
 
     private final Work prefill = Work.of(Work.Prefill::new);
@@ -325,7 +322,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             return;
         }
         sitsOut = !mask.tryAccept(next.getFirst());
-        int most = Math.min(FORCED_TOKENS, positions - known);
+        int most = Math.min(Draft.MOST, positions - known); // each may cost a mask, for which others wait
         while (!sitsOut && takesForced && mask.isForced() && next.size() <= most) {
             next.add(mask.only());
             sitsOut = !mask.tryAccept(next.getLast());

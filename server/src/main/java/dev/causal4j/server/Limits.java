@@ -19,7 +19,7 @@ final class Limits {
     static final int UNFINISHED_BODIES_OF_ADDRESS = 64;
     static final int HEAD_BYTES = 16 << 10;
     static final int HEADERS = 100;
-    /** Of a chunked body besides its data, up to the next data or to the end: sizes of chunks, and trailers. */
+    /** Sizes of chunks and trailers in a row: the data of a chunk ends the count. */
     static final int TRAILER_BYTES = 4096;
     /** Besides one for each request that may run or wait. */
     static final int CONNECTIONS = 1024;

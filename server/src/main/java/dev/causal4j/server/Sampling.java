@@ -56,11 +56,11 @@ final class Sampling {
 
     /** OpenAI's prediction, or no guesses where a client asks for none. */
     private static Optional<Draft> draft(JsonIn in, ServedModel served) {
-        String draft = in.string("draft").orElse("");
-        if (!List.of("", "off").contains(draft)) {
-            throw ApiError.value("draft", "\"off\"", draft);
-        }
-        if (!draft.isEmpty()) {
+        Optional<String> draft = in.string("draft");
+        if (draft.isPresent()) {
+            if (!draft.get().equals("off")) {
+                throw ApiError.value("draft", "\"off\"", draft.get());
+            }
             return Optional.of(Draft.OFF);
         }
         return in.object("prediction").map(prediction -> {
