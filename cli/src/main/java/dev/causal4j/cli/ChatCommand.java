@@ -43,9 +43,13 @@ class ChatCommand extends Subcommand {
     @Mixin
     private AdapterOption adapter;
 
+    @Mixin
+    private ReceiptOptions receipts;
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         // Wrong usage is refused before anything is loaded.
+        receipts.check();
         constraint.read();
         UnaryOperator<Chat.Format> offering = tools.read();
         sampling.build(GenerationOptions.DEFAULT.withMaxNewTokens(Chat.MAX_NEW_TOKENS));
@@ -53,7 +57,7 @@ class ChatCommand extends Subcommand {
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
         constraint.whitespace(chosen.isPlain());
-        CausalLM loaded = adapter.addTo(model.load(opened));
+        CausalLM loaded = adapter.addTo(model.load(opened, receipts.with(model.options())));
         loaded.requireTokenizer();
         loaded.warmUp(); // while the first message is written
         if (chosen.isPlain()) {
@@ -61,7 +65,7 @@ class ChatCommand extends Subcommand {
                     + " transcript (User: ..., Assistant: ...); give one with --template");
         }
         Chat.Format format = offering.apply(Chat.Format.of(loaded, chosen).withVariables(more));
-        ChatLoop loop = new ChatLoop(format, sampling, constraint, stdout(), stderr());
+        ChatLoop loop = new ChatLoop(format, sampling, constraint, receipts, stdout(), stderr());
         loop.chat.system(system);
         if (json || terminal().isEmpty()) {
             loop.run(new LineReader(System.in, TextInput.MOST_BYTES), json);

@@ -76,9 +76,13 @@ final class GenerateCommand extends Subcommand {
     @Mixin
     private AdapterOption adapter;
 
+    @Mixin
+    private ReceiptOptions receipts;
+
     @Override
     public Integer call() throws IOException {
         refuse(constraint.read() == null && tries != null, "exact-sampling: expected a constraint beside it, got none");
+        receipts.check();
         options(GenerationOptions.DEFAULT); // wrong usage is refused before anything is loaded
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         refuse(ids != null && prompt != null, "prompt: expected PROMPT or --tokens, got both");
@@ -91,7 +95,7 @@ final class GenerateCommand extends Subcommand {
         // The vocabulary is read while the weights are loaded.
         CompletableFuture<int[]> encoded =
                 CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
-        CausalLM loaded = adapter.addTo(checkpoint.load(model.options()));
+        CausalLM loaded = adapter.addTo(checkpoint.load(receipts.with(model.options())));
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
         int[] promptIds = encoded.join();
@@ -100,6 +104,7 @@ final class GenerateCommand extends Subcommand {
             options = options.withDraft(
                     Draft.prediction(checkpoint.requireTokenizer().encode(expected)));
         }
+        receipts.check(loaded, options);
         GenerationRequest request = new GenerationRequest(promptIds, options);
         PrintWriter out = stdout();
         Optional<Generation> made = tries == null
@@ -109,6 +114,7 @@ final class GenerateCommand extends Subcommand {
             return 130; // as shells have it
         }
         Generation generation = made.get();
+        receipts.add(loaded, request, generation);
         if (json) {
             Document document = document(generation, new Document().put("load_seconds", loadSeconds));
             if (logprobs != null) {

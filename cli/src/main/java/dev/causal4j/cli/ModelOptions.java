@@ -50,8 +50,13 @@ class ModelOptions extends SharedOptions {
 
     /** Loads the weights, with a bar if that takes long. */
     CausalLM load(Checkpoint opened) throws IOException {
+        return load(opened, options());
+    }
+
+    /** The same with other options. */
+    CausalLM load(Checkpoint opened, LoadOptions options) throws IOException {
         try (Progress progress = Progress.late("loading", Progress.BYTES)) {
-            return opened.load(options().withProgress(progress::at));
+            return opened.load(options.withProgress(progress::at));
         }
     }
 

@@ -5,6 +5,7 @@ import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
+import dev.causal4j.receipt.Receipt;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
 import dev.causal4j.server.ServerOptions.Answered;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.UnaryOperator;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.jline.utils.Signals;
@@ -92,6 +94,12 @@ final class ServeCommand extends Subcommand {
     @Option(names = "--log", description = "Write a line for each request to standard error; with --json an object.")
     private boolean log;
 
+    @Option(names = "--receipts", description = "Give receipts to requests with \"receipt\": true.")
+    private boolean receipts;
+
+    @Mixin
+    private SigningOption signing;
+
     @Mixin
     private DraftOption draft;
 
@@ -109,6 +117,8 @@ final class ServeCommand extends Subcommand {
                 "host: expected one of this machine alone, or keys, got " + host
                         + "; give --api-key-file, or --no-api-key to let anybody ask");
         refuse(shutdownSeconds < 0, "shutdown-timeout: expected at least 0 seconds, got " + shutdownSeconds);
+        refuse(signing.isGiven() && !receipts, "sign-key: expected --receipts beside it, got none");
+        UnaryOperator<Receipt> sealing = signing.read();
         ServerOptions options = Usage.of(
                 spec,
                 () -> ServerOptions.DEFAULT
@@ -123,12 +133,13 @@ final class ServeCommand extends Subcommand {
                         .withLog(log ? told -> stderr().println(line(told, Instant.now(), json)) : _ -> {}));
         Optional<ToolFormat> calls =
                 Optional.ofNullable(toolFormat).map(name -> Usage.of(spec, () -> ToolFormat.named(name)));
+        ServerOptions all = receipts ? options.withReceipts(sealing) : options;
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
-        try (CausalLM loaded = model.load(opened)) {
+        try (CausalLM loaded = model.load(opened, model.options().withDigests(receipts))) {
             Chat.Format found = Chat.Format.of(loaded, chosen);
-            serve(calls.map(found::withToolFormat).orElse(found), options);
+            serve(calls.map(found::withToolFormat).orElse(found), all);
         }
         return 0;
     }

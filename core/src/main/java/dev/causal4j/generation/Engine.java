@@ -9,7 +9,6 @@ import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -117,11 +116,8 @@ public final class Engine implements AutoCloseable {
         this.costs = new StepCosts(model.decoder().pool().stateBytes() > 0);
         this.lengths = new DraftLengths(costs, cutsDrafts);
         this.schedule = new Schedule(model, options, prefixes, costs, lengths);
-        // Ids past the tokenizer's belong to a padded vocabulary and are never chosen.
-        int size = model.head().vocabularySize();
-        int choosable =
-                Math.min(size, model.tokenizer().map(Tokenizer::vocabularySize).orElse(size));
-        this.candidates = new FilteredTokens(choosable, model.head().compute());
+        this.candidates =
+                new FilteredTokens(model.choosableTokens(), model.head().compute());
         this.keeper = prefixes::evictUnused;
         model.decoder().pool().addKeeper(keeper);
     }

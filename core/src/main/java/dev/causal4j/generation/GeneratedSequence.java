@@ -136,6 +136,11 @@ final class GeneratedSequence extends Sequence<Generation> {
     }
 
     @Override
+    boolean claims() {
+        return decodes() && isCertain();
+    }
+
+    @Override
     int wanted(int from, int to) {
         return to < known ? 0 : 1;
     }
@@ -218,7 +223,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         boolean feedsAll = knownRows() == left();
         int most = isRecurrent() ? Math.min(mostRows(), KVCache.REPLAYED) : KVCache.STEP;
         int room = Math.min(positions - known, most - left());
-        draft = new int[feedsAll ? Math.clamp(room, 0, engine.mostDrafted) : 0];
+        draft = new int[feedsAll ? Math.clamp(room, 0, Math.max(claimedRows, engine.mostDrafted)) : 0];
         forced = mask == null || takesForced || isCertain() ? 0 : mask.forced(draft);
         int[] guesses = new int[draft.length - forced];
         int count = 0;

@@ -17,8 +17,9 @@ record GivenTokens(int promptLength, int[] tokens) implements LogitRule, Draft.S
 
     @Override
     public int propose(int[] all, int length, int most, int[] into) {
-        int count = Math.min(most, tokens.length - (length - promptLength));
-        System.arraycopy(tokens, length - promptLength, into, 0, count);
+        int from = Math.min(length - promptLength, tokens.length);
+        int count = Math.min(most, tokens.length - from);
+        System.arraycopy(tokens, from, into, 0, count);
         return count;
     }
 

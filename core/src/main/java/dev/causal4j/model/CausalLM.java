@@ -286,6 +286,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return config.decoder().contextLength();
     }
 
+    /** Only token ids below it are chosen: those past the tokenizer's belong to a padded vocabulary. */
+    public int choosableTokens() {
+        int size = head.vocabularySize();
+        return Math.min(size, tokenizer().map(Tokenizer::vocabularySize).orElse(size));
+    }
+
     /** The decoder, from embedded tokens to hidden vectors. */
     public Decoder decoder() {
         return decoder;

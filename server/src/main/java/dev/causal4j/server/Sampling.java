@@ -109,7 +109,7 @@ final class Sampling {
         return stops;
     }
 
-    private static void requireLength(String path, String text, int least, int most) {
+    static void requireLength(String path, String text, int least, int most) {
         if (text.length() < least || text.length() > most) {
             throw ApiError.value(path, "text of " + least + " to " + most + " characters", text);
         }

@@ -6,6 +6,7 @@ import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.receipt.Receipt;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -14,8 +15,10 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
 /**
@@ -28,6 +31,7 @@ import java.util.stream.IntStream;
  * @param longest bytes of a token
  * @param created when it was started, in seconds since 1970
  * @param fingerprint what it computes: equal fingerprints promise equal bits
+ * @param receipts signs receipts; empty if the server gives none
  */
 record ServedModel(
         CausalLM model,
@@ -38,7 +42,8 @@ record ServedModel(
         int contextLength,
         int longest,
         long created,
-        CompletableFuture<String> fingerprint) {
+        CompletableFuture<String> fingerprint,
+        Optional<UnaryOperator<Receipt>> receipts) {
     private static final int PROBE = 24; // tokens
 
     ServedModel {
@@ -48,7 +53,8 @@ record ServedModel(
     }
 
     /** @throws IllegalStateException if the model has no tokenizer */
-    static ServedModel of(Engine engine, Chat.Format format, List<String> aliases) {
+    static ServedModel of(
+            Engine engine, Chat.Format format, List<String> aliases, Optional<UnaryOperator<Receipt>> receipts) {
         CausalLM model = engine.model();
         Tokenizer tokenizer = model.requireTokenizer();
         List<String> names = new ArrayList<>(List.of(model.name()));
@@ -67,7 +73,8 @@ record ServedModel(
                         .max()
                         .orElse(1),
                 Instant.now().getEpochSecond(),
-                fingerprint(engine, tokenizer, Math.min(PROBE, contextLength), vocabulary));
+                fingerprint(engine, tokenizer, Math.min(PROBE, contextLength), vocabulary),
+                receipts);
     }
 
     /**

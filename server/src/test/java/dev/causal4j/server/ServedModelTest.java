@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
@@ -21,7 +22,8 @@ class ServedModelTest {
                 1,
                 1,
                 0,
-                fingerprint);
+                fingerprint,
+                Optional.empty());
     }
 
     @Test

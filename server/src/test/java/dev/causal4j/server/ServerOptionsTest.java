@@ -4,9 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import dev.causal4j.generation.Draft;
+import dev.causal4j.receipt.Receipt;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -15,6 +18,7 @@ class ServerOptionsTest {
     @Test
     void eachSettingChangesItselfAlone() {
         Consumer<ServerOptions.Answered> log = _ -> {};
+        UnaryOperator<Receipt> signing = receipt -> receipt;
         ServerOptions options = ServerOptions.DEFAULT
                 .withAddress("::1", 1)
                 .withAliases(List.of("a"))
@@ -24,6 +28,7 @@ class ServerOptionsTest {
                 .withOrigins(List.of("https://o"))
                 .withHostNames(List.of("h"))
                 .withDraft(Draft.LOOKUP)
+                .withReceipts(signing)
                 .withLog(log);
         assertThat(options)
                 .isEqualTo(new ServerOptions(
@@ -37,6 +42,7 @@ class ServerOptionsTest {
                         List.of("https://o"),
                         List.of("h"),
                         Draft.LOOKUP,
+                        Optional.of(signing),
                         log));
     }
 

@@ -7,6 +7,7 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /** The embedded model as clients would see it, and their requests, without a server. */
@@ -22,7 +23,8 @@ final class Unserved {
             256,
             20,
             0,
-            CompletableFuture.completedFuture("fp_0"));
+            CompletableFuture.completedFuture("fp_0"),
+            Optional.empty());
 
     private Unserved() {}
 
