@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.ChatTemplate;
@@ -18,9 +19,12 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.LoadOptions;
+import dev.causal4j.receipt.Receipt;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Scorer;
 import dev.causal4j.server.Server;
@@ -221,6 +225,23 @@ class TasksTest {
         for (GenerationOptions each : drafting()) {
             assertThat(generator.generate("Emma was", each).tokens()).containsExactly(plain.tokens());
         }
+    }
+
+    private static void stating() throws FormatException {
+        // example: begin
+        CausalLM model = AustenModel.load(LoadOptions.DEFAULT.withDigests(true)); // or CausalLM.load(folder, ...)
+        Generator generator = new Generator(model);
+        GenerationRequest request = generator.request("Emma was", GenerationOptions.DEFAULT);
+        Generation made =
+                generator.generate(List.of(request), TokenListener.NONE).getFirst();
+        byte[] json = Receipt.of(model, request, made).toJson();
+        System.out.println(Receipt.parse("receipt", json).verify(model).verified());
+        // example: end
+    }
+
+    @Test
+    void aReceiptIsTrue() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(TasksTest::stating)).containsExactly("true");
     }
 
     @Test

@@ -337,7 +337,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * What the model was loaded from; empty unless {@link LoadOptions#withDigests} is set, or if it was made from
+     * The files that the model was loaded from; empty unless {@link LoadOptions#withDigests} is set, or if it was made from
      * another model in memory.
      */
     public Optional<ModelDigests> digests() {

@@ -12,7 +12,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * What a model was loaded from. With the version of the arithmetic ({@link CausalLM#ARITHMETIC}) it determines every
+ * The files that a model was loaded from. With the version of the arithmetic ({@link CausalLM#ARITHMETIC}) they determine every
  * bit that the model computes. Immutable and thread-safe.
  *
  * @param files config.json and the files of the weights, or GGUF files, in the order in which they were read

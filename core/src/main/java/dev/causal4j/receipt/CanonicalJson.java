@@ -4,14 +4,19 @@ import dev.causal4j.json.Json;
 import dev.causal4j.json.Unicode;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 
 /**
  * The one form of a JSON value that is hashed: names in order, no white space, characters as they are. It is that of
  * Python's {@code json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)}.
  */
 final class CanonicalJson {
+    /** Python writes the digits of an escape in lower case. An escaped backslash is no beginning of one. */
+    private static final Pattern ESCAPE = Pattern.compile("\\\\(\\\\|u[0-9A-F]{4})");
+
     private CanonicalJson() {}
 
     /**
@@ -21,62 +26,28 @@ final class CanonicalJson {
      * @throws IllegalArgumentException if it has a number with a fraction, or a text without a form in UTF-8
      */
     static byte[] of(Object value) {
-        StringBuilder out = new StringBuilder();
-        write(value, out);
-        return out.toString().getBytes(StandardCharsets.UTF_8);
+        String json = new String(Json.write(sorted(value)), StandardCharsets.UTF_8);
+        return ESCAPE.matcher(json)
+                .replaceAll(
+                        found -> "\\" + found.group().toLowerCase(Locale.ROOT).replace("\\\\", "\\\\\\"))
+                .getBytes(StandardCharsets.UTF_8);
     }
 
-    private static void write(Object value, StringBuilder out) {
-        switch (value) {
+    private static Object sorted(Object value) {
+        return switch (value) {
             case Map<?, ?> object -> {
-                out.append('{');
-                new TreeMap<>(object).forEach((name, inner) -> {
-                    separate(out, '{');
-                    write(name, out);
-                    out.append(':');
-                    write(inner, out);
-                });
-                out.append('}');
+                TreeMap<String, Object> names = new TreeMap<>();
+                object.forEach((name, inner) -> names.put((String) name, sorted(inner)));
+                yield names;
             }
-            case List<?> list -> {
-                out.append('[');
-                list.forEach(inner -> {
-                    separate(out, '[');
-                    write(inner, out);
-                });
-                out.append(']');
-            }
-            case String text -> write(text, out);
+            case List<?> list -> list.stream().map(CanonicalJson::sorted).toList();
+            case String text
+            when !Unicode.isWellFormed(text) ->
+                throw new IllegalArgumentException("canonical JSON: expected Unicode, got half of a character");
             case Double fraction ->
                 throw new IllegalArgumentException(
                         "canonical JSON: expected fractions as strings, got the number " + fraction);
-            default -> out.append(value);
-        }
-    }
-
-    private static void separate(StringBuilder out, char open) {
-        if (out.charAt(out.length() - 1) != open) {
-            out.append(',');
-        }
-    }
-
-    private static void write(String text, StringBuilder out) {
-        if (!Unicode.isWellFormed(text)) {
-            throw new IllegalArgumentException("canonical JSON: expected Unicode, got half of a character");
-        }
-        out.append('"');
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            switch (c) {
-                case '"', '\\' -> out.append('\\').append(c);
-                case '\n' -> out.append("\\n");
-                case '\r' -> out.append("\\r");
-                case '\t' -> out.append("\\t");
-                case '\b' -> out.append("\\b");
-                case '\f' -> out.append("\\f");
-                default -> out.append(c < ' ' ? "\\u%04x".formatted((int) c) : c);
-            }
-        }
-        out.append('"');
+            default -> value;
+        };
     }
 }

@@ -1,7 +1,6 @@
 package dev.causal4j.receipt;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
@@ -9,7 +8,6 @@ import dev.causal4j.json.Json;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.LoadOptions;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
@@ -17,14 +15,11 @@ import java.security.PrivateKey;
 import java.security.PublicKey;
 import java.security.SecureRandom;
 import java.security.Signature;
-import java.util.AbstractList;
 import java.util.Base64;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
@@ -54,7 +49,6 @@ public final class Receipt {
 
     private static final String DIGEST = "digest";
     private static final String SIGNATURE = "signature";
-    private static final String PROMPT = "prompt";
     private static final String ALGORITHM = "Ed25519";
     private static final int SALT_BYTES = 16;
 
@@ -65,7 +59,7 @@ public final class Receipt {
     }
 
     /**
-     * What a verification found.
+     * The result of a verification.
      *
      * @param verified whether the statement is true
      * @param checked how many output tokens were computed and are equal
@@ -86,7 +80,7 @@ public final class Receipt {
     public record Difference(String subject, OptionalInt position, OptionalInt index, Object expected, Object got) {}
 
     /**
-     * What a verifier brings beside the model.
+     * Options of a verification: the knowledge that a verifier has beside the model.
      *
      * @param prompt the prompt, for a receipt that has only its digest; null for none
      * @param signer the key that must have signed the receipt; null for any, or none
@@ -132,60 +126,7 @@ public final class Receipt {
      */
     public static Receipt of(CausalLM model, GenerationRequest request, Generation generation) {
         check(model, request.options());
-        GenerationOptions options = request.options();
-        Map<String, Object> json = Json.object(
-                "format",
-                FORMAT,
-                "arithmetic",
-                CausalLM.ARITHMETIC,
-                "library",
-                "causal4j "
-                        + Objects.requireNonNullElse(Receipt.class.getPackage().getImplementationVersion(), "?"),
-                "model",
-                Statement.model(model),
-                "tokenizer",
-                Statement.tokenizer(model),
-                "options",
-                Statement.options(options, model),
-                "constraint",
-                options.constraint()
-                        .flatMap(Constraint::description)
-                        .<Object>map(each -> each)
-                        .orElse(Json.NULL),
-                "rules",
-                List.of(),
-                "mark",
-                Json.NULL,
-                "seed",
-                Long.toString(generation.seed()),
-                "nonce",
-                Json.NULL,
-                PROMPT,
-                Json.object("tokens", list(generation.promptTokens())),
-                "output",
-                Json.object(
-                        "tokens",
-                        list(generation.tokens()),
-                        "finish_reason",
-                        generation.finishReason().label(),
-                        "text_sha256",
-                        Sha256.hex(generation.text())));
-        return sealed(json);
-    }
-
-    /** A view, since a server has many. */
-    private static List<Integer> list(int[] tokens) {
-        return new AbstractList<>() {
-            @Override
-            public Integer get(int i) {
-                return tokens[i];
-            }
-
-            @Override
-            public int size() {
-                return tokens.length;
-            }
-        };
+        return sealed(Statement.of(model, request, generation));
     }
 
     /** Adds the digest of a statement. */
@@ -241,27 +182,9 @@ public final class Receipt {
     public Receipt withPrivatePrompt() {
         byte[] salt = new byte[SALT_BYTES];
         new SecureRandom().nextBytes(salt);
-        int[] prompt = Objects.requireNonNull(new Statement(json).publicPrompt(), "a prompt that is private already");
         Map<String, Object> stated = new LinkedHashMap<>(json);
-        stated.put(
-                PROMPT,
-                Json.object(
-                        "count",
-                        prompt.length,
-                        "salt",
-                        HexFormat.of().formatHex(salt),
-                        "sha256",
-                        promptDigest(salt, prompt)));
+        stated.put("prompt", new Statement(json).privatePrompt(salt));
         return sealed(stated);
-    }
-
-    /** The digest of a salt and of token ids as big-endian 32-bit numbers. */
-    static String promptDigest(byte[] salt, int[] prompt) {
-        ByteBuffer bytes = ByteBuffer.allocate(salt.length + 4 * prompt.length).put(salt);
-        for (int token : prompt) {
-            bytes.putInt(token);
-        }
-        return Sha256.hex(bytes.array());
     }
 
     /**

@@ -2,22 +2,30 @@ package dev.causal4j.receipt;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.constraint.Constraint;
+import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
+import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.ModelDigests;
 import dev.causal4j.tensor.DType;
+import java.nio.ByteBuffer;
+import java.util.AbstractList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,43 +35,63 @@ import org.jspecify.annotations.Nullable;
 record Statement(Json json) {
     static final int MOST_STOPS = 1000;
 
-    private static final Set<String> NAMES = Set.of(
-            "format",
-            "arithmetic",
-            "library",
-            "model",
-            "tokenizer",
-            "options",
-            "constraint",
-            "rules",
-            "mark",
-            "seed",
-            "nonce",
-            "prompt",
-            "output",
-            "digest");
+    private static final Set<String> NAMES =
+            Set.of(("format arithmetic library model tokenizer options constraint rules"
+                            + " mark seed nonce prompt output digest")
+                    .split(" ", -1));
 
     Statement(Map<String, ?> json) {
         this(new Json("receipt", json));
     }
 
+    /** A statement without its digest. */
+    static Map<String, Object> of(CausalLM model, GenerationRequest request, Generation made) {
+        Map<String, Object> output = Json.object("tokens", view(made.tokens()));
+        output.put("finish_reason", made.finishReason().label());
+        output.put("text_sha256", Sha256.hex(made.text()));
+        Map<String, Object> json = Json.object("format", Receipt.FORMAT, "arithmetic", CausalLM.ARITHMETIC);
+        json.put("library", "causal4j " + Receipt.class.getPackage().getImplementationVersion());
+        json.put("model", model(model));
+        json.put("tokenizer", tokenizer(model));
+        json.put("options", options(request.options(), model));
+        Optional<Constraint> constraint = request.options().constraint();
+        json.put(
+                "constraint",
+                constraint.<Object>flatMap(Constraint::description).orElse(Json.NULL));
+        json.put("rules", List.of());
+        json.put("mark", Json.NULL);
+        json.put("seed", Long.toString(made.seed()));
+        json.put("nonce", Json.NULL);
+        json.put("prompt", Json.object("tokens", view(made.promptTokens())));
+        json.put("output", output);
+        return json;
+    }
+
+    /** A view, since a server has many. */
+    private static List<Integer> view(int[] tokens) {
+        return new AbstractList<>() {
+            @Override
+            public Integer get(int i) {
+                return tokens[i];
+            }
+
+            @Override
+            public int size() {
+                return tokens.length;
+            }
+        };
+    }
+
     static Map<String, Object> model(CausalLM model) {
         ModelDigests digests = model.digests().orElseThrow();
-        return Json.object(
-                "name",
-                model.name(),
-                "dtype",
-                model.dtype().label(),
-                "rounded",
-                digests.dtype().<Object>map(DType::label).orElse(Json.NULL),
-                "kv_dtype",
-                model.cachedDtype().label(),
-                "files",
-                files(digests.files()),
-                "adapter",
-                digests.adapter().isEmpty()
-                        ? Json.NULL
-                        : Json.object("files", files(digests.adapter()), "merged", digests.merged()));
+        Map<String, Object> json =
+                Json.object("name", model.name(), "dtype", model.dtype().label());
+        json.put("rounded", digests.dtype().<Object>map(DType::label).orElse(Json.NULL));
+        json.put("kv_dtype", model.cachedDtype().label());
+        json.put("files", files(digests.files()));
+        Map<String, Object> adapter = Json.object("files", files(digests.adapter()), "merged", digests.merged());
+        json.put("adapter", digests.adapter().isEmpty() ? Json.NULL : adapter);
+        return json;
     }
 
     private static List<Map<String, Object>> files(List<ModelDigests.File> files) {
@@ -112,11 +140,8 @@ record Statement(Json json) {
             Set<Object> others = new HashSet<>(NAMES);
             others.removeAll(names);
             names.removeAll(NAMES);
-            throw new FormatException(
-                    "receipt",
-                    "all names of the format and no other",
-                    names + " more, " + others + " not",
-                    "is it damaged?");
+            String got = names + " more, " + others + " less";
+            throw new FormatException("receipt", "the names of the format", got, "is it damaged?");
         }
         String _ = json.requireString("library") + json.string("nonce", "");
         json.check("rules", List.of().equals(json.root().get("rules")), "no rules");
@@ -173,5 +198,19 @@ record Statement(Json json) {
                         .mapToInt(each -> each instanceof Integer id ? id : -1)
                         .toArray()
                 : null;
+    }
+
+    /** The digest of a public prompt. */
+    Map<String, Object> privatePrompt(byte[] salt) {
+        int[] tokens = Objects.requireNonNull(publicPrompt(), "a prompt that is private already");
+        String salted = HexFormat.of().formatHex(salt);
+        return Json.object("count", tokens.length, "salt", salted, "sha256", promptDigest(salt, tokens));
+    }
+
+    /** The digest of a salt and of token ids as big-endian 32-bit numbers. */
+    static String promptDigest(byte[] salt, int[] prompt) {
+        ByteBuffer bytes = ByteBuffer.allocate(salt.length + 4 * prompt.length).put(salt);
+        IntStream.of(prompt).forEach(bytes::putInt);
+        return Sha256.hex(bytes.array());
     }
 }

@@ -18,6 +18,7 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.receipt.Receipt.Difference;
 import dev.causal4j.receipt.Receipt.Verification;
 import dev.causal4j.receipt.Receipt.VerificationOptions;
+import java.security.PublicKey;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -67,12 +68,14 @@ final class Verifier {
     Verification verify() {
         try {
             statement.checkFormat();
-            subject = "digest";
-            same(true, receipt.hasItsDigest(), "the digest of the statement", "another");
-            subject = "signature";
-            same(true, known.signer() == null || receipt.isSignedBy(known.signer()), "one of the given key", "another");
-            subject = "arithmetic";
-            same(json.root().get("arithmetic"), CausalLM.ARITHMETIC);
+            require("digest", receipt.hasItsDigest(), "the digest of the statement", "another");
+            PublicKey signer = known.signer();
+            require("signature", signer == null || receipt.isSignedBy(signer), "one of the given key", "another");
+            require(
+                    "arithmetic",
+                    json.requireInt("arithmetic", 0, Integer.MAX_VALUE) == CausalLM.ARITHMETIC,
+                    json.root().get("arithmetic"),
+                    CausalLM.ARITHMETIC);
             if (!known.recompute()) {
                 checkModel();
             }
@@ -91,89 +94,80 @@ final class Verifier {
         return new Verification(false, checked, Optional.of(new Difference(subject, position, index, expected, got)));
     }
 
-    private static void same(@Nullable Object stated, @Nullable Object is) throws Mismatch {
-        same(stated, is, "" + stated, "" + is);
+    private void require(String part, boolean holds, @Nullable Object expected, @Nullable Object got) throws Mismatch {
+        subject = part;
+        if (!holds) {
+            throw new Mismatch(String.valueOf(expected), String.valueOf(got));
+        }
     }
 
-    private static void same(@Nullable Object stated, @Nullable Object is, Object expected, Object got)
-            throws Mismatch {
-        if (!Objects.equals(stated, is)) {
-            throw new Mismatch(expected, got);
-        }
+    private void same(String part, Json stated, Json is, String key) throws Mismatch {
+        Object expected = stated.root().get(key);
+        Object got = is.root().get(key);
+        require(part, Objects.equals(expected, got), key + " " + expected, key + " " + got);
     }
 
     private void checkModel() throws FormatException, Mismatch {
         subject = "model";
         Json stated = json.section("model");
-        Json is = new Json("model", Statement.model(model));
+        Json is = new Json(subject, Statement.model(model));
         sameFiles(stated, is);
-        for (String name : List.of("dtype", "rounded", "kv_dtype")) {
-            same(
-                    stated.string(name, "none"),
-                    is.string(name, "none"),
-                    name + " " + stated.string(name, "none"),
-                    is.string(name, "none"));
+        for (String key : List.of("dtype", "rounded", "kv_dtype")) {
+            same("model", stated, is, key);
         }
-        same(stated.has("adapter"), is.has("adapter"), "adapter: " + stated.has("adapter"), is.has("adapter"));
-        if (is.has("adapter")) {
-            sameFiles(stated.section("adapter"), is.section("adapter"));
-            same(
-                    stated.section("adapter").bool("merged", false),
-                    is.section("adapter").bool("merged", false));
-        }
-        subject = "tokenizer";
-        same(json.root().get("tokenizer"), Statement.tokenizer(model));
+        sameFiles(stated.section("adapter"), is.section("adapter"));
+        same("model", stated.section("adapter"), is.section("adapter"), "merged");
+        same("tokenizer", json, new Json("", Json.object("tokenizer", Statement.tokenizer(model))), "tokenizer");
     }
 
-    private static void sameFiles(Json stated, Json is) throws FormatException, Mismatch {
+    private void sameFiles(Json stated, Json is) throws FormatException, Mismatch {
         List<Json> all = stated.objects("files");
         List<Json> own = is.objects("files");
         for (int i = 0; i < Math.max(all.size(), own.size()); i++) {
-            String expected = i < all.size() ? file(all.get(i)) : "no other file";
-            String got = i < own.size() ? file(own.get(i)) : "no other file";
-            same(sha256(all, i), sha256(own, i), expected, got);
+            String expected = file(all, i);
+            String got = file(own, i);
+            require("model", expected.regionMatches(0, got, 0, 64), expected, got);
         }
     }
 
-    private static String file(Json file) throws FormatException {
-        return file.requireString("name") + ", sha256 " + file.requireString("sha256");
-    }
-
-    /** Names are for people: a file may have another one. */
-    private static String sha256(List<Json> files, int i) throws FormatException {
-        return i < files.size() ? files.get(i).requireString("sha256") : "";
+    /** The digest, and the name for people: a file may have another one. */
+    private static String file(List<Json> files, int i) throws FormatException {
+        return i < files.size()
+                ? files.get(i).requireString("sha256") + ", " + files.get(i).requireString("name")
+                : "no file";
     }
 
     private void generate() throws FormatException, Mismatch {
         subject = "options";
         GenerationOptions options = statement.options();
+        subject = "output";
         Json output = json.section("output");
         int[] tokens = output.integers("tokens").stream().mapToInt(each -> each).toArray();
         String reason = output.requireString("finish_reason");
-        subject = "prompt";
-        int[] begin = prompt();
-        prompt = begin;
-        Claim claim = new Claim(
-                tokens,
-                List.of(FinishReason.CANCELLED.label(), FinishReason.DEADLINE.label())
-                        .contains(reason));
-        subject = "options";
-        Generation generation =
-                generation(new GenerationRequest(begin, options.uncached().withDraft(Draft.claim(tokens))), claim);
-        subject = "output";
-        checked = claim.checked;
-        String end = generation.finishReason().label();
-        if (claim.got >= 0 || checked < tokens.length) {
-            index = OptionalInt.of(checked);
-            throw new Mismatch(
-                    checked < tokens.length ? tokens[checked] : "the end, " + reason,
-                    claim.got >= 0 ? claim.got : "the end, " + end);
+        boolean isCut = List.of(FinishReason.CANCELLED.label(), FinishReason.DEADLINE.label())
+                .contains(reason);
+        Claim claim = new Claim(tokens, isCut);
+        String text = "";
+        if (!isCut || tokens.length > 0) {
+            GenerationRequest request =
+                    new GenerationRequest(prompt(), options.uncached().withDraft(Draft.claim(tokens)));
+            Generation generation = generation(request, claim);
+            String end = generation.finishReason().label();
+            text = generation.text();
+            checked = claim.checked;
+            if (claim.got >= 0 || checked < tokens.length) {
+                index = OptionalInt.of(checked);
+                throw new Mismatch(
+                        checked < tokens.length ? tokens[checked] : "the end, " + reason,
+                        claim.got >= 0 ? claim.got : "the end, " + end);
+            }
+            require("finish_reason", end.equals(isCut ? FinishReason.CANCELLED.label() : reason), reason, end);
         }
-        subject = "finish_reason";
-        same(claim.isCut ? FinishReason.CANCELLED.label() : reason, end, reason, end);
-        subject = "text";
-        String text = Sha256.hex(generation.text());
-        same(output.string("text_sha256", ""), text, "sha256 " + output.string("text_sha256", ""), "sha256 " + text);
+        require(
+                "text",
+                Sha256.hex(text).equals(output.string("text_sha256", "")),
+                "a text of the stated digest",
+                "another");
     }
 
     /** The prompt of the receipt, or the one that the verifier brings if it is that of the receipt. */
@@ -181,24 +175,26 @@ final class Verifier {
         int[] stated = statement.publicPrompt();
         int[] brought = known.prompt();
         if (stated != null) {
-            same(true, stated.length > 0, "at least one token", "none");
-            same(true, brought == null || Arrays.equals(stated, brought), stated.length + " tokens", "other tokens");
+            boolean equal = brought == null || Arrays.equals(stated, brought);
+            require("prompt", stated.length > 0 && equal, stated.length + " tokens", "others");
+            prompt = stated;
             return stated;
         }
+        subject = "prompt";
         Json secret = json.section("prompt");
-        if (brought == null) {
-            throw new Mismatch("a prompt of " + secret.requireInt("count", 1, Integer.MAX_VALUE) + " tokens", "none");
-        }
-        byte[] salt = HexFormat.of().parseHex(secret.requireString("salt"));
-        same(
-                secret.requireString("sha256"),
-                Receipt.promptDigest(salt, brought),
-                "the prompt of the digest",
-                "another");
-        return brought;
+        require(
+                "prompt",
+                brought != null,
+                "a prompt of " + secret.requireInt("count", 1, Integer.MAX_VALUE) + " tokens",
+                "none");
+        prompt = Objects.requireNonNull(brought);
+        String digest = Statement.promptDigest(HexFormat.of().parseHex(secret.requireString("salt")), prompt);
+        require("prompt", digest.equals(secret.requireString("sha256")), "the prompt of the stated digest", "another");
+        return prompt;
     }
 
     private Generation generation(GenerationRequest request, Claim claim) throws Mismatch {
+        subject = "options"; // of constraints and ids
         try {
             CompletableFuture<Generation> result = Engine.shared(model).submit(request, claim);
             subject = "output";

@@ -152,11 +152,12 @@ class ReceiptTest {
     @Test
     void otherMachinesVerify() throws IOException, InterruptedException {
         Path receipts = Files.createDirectory(temporary.resolve("receipts"));
-        List<GenerationRequest> requests = RandomRequests.of(30, 0);
+        List<GenerationRequest> requests = RandomRequests.of(Whole.or(30, 12), 0);
         for (int i = 0; i < requests.size(); i++) {
             Receipt receipt = Receipt.of(model, requests.get(i), generate(model, requests.get(i)));
             Files.write(receipts.resolve(i + ".json"), receipt.toJson());
         }
+        String held = requests.size() + " of " + requests.size();
         List<List<String>> machines = new ArrayList<>(List.of(List.of("-Dcausal4j.kernels=scalar")));
         if (Whole.RUN) {
             machines.add(List.of("-Dcausal4j.kernels=vector128", JavaProcess.VECTORS));
@@ -166,7 +167,7 @@ class ReceiptTest {
             List<String> all = new ArrayList<>(flags);
             all.add("-XX:+UseSerialGC");
             List<String> lines = JavaProcess.run(0, all, Verifying.class, folder.toString(), receipts.toString());
-            assertThat(lines).contains("30 of 30 with 1 thread", "30 of 30 with 2 threads");
+            assertThat(lines).contains(held + " with 1 thread", held + " with 2 threads");
         }
     }
 
@@ -222,7 +223,7 @@ class ReceiptTest {
         assertIndex(sealed(receipt, path, tokens(all -> without(all, 10))), 10);
         assertIndex(sealed(receipt, path, tokens(all -> with(all, 12, all.get(12) ^ 1))), 12);
         assertIndex(sealed(receipt, path, tokens(all -> swapped(all, firstDifference(all)))), -1);
-        assertIndex(sealed(receipt, path, tokens(all -> all.subList(0, 30))), 30); // it goes on
+        assertIndex(sealed(receipt, path, tokens(all -> all.subList(0, 30))), 30); // more follows
         assertIndex(sealed(receipt, path, tokens(all -> with(all, all.size(), 5))), 40); // it had ended
         assertThat(difference(sealed(receipt, "output/finish_reason", _ -> "eos"))
                         .subject())
@@ -435,6 +436,10 @@ class ReceiptTest {
                     true,
                     List.of(),
                     Map.of())) {
+                if (path.matches("options/(eos|stop|logit_bias)")
+                        && List.of(Json.NULL, Map.of(), List.of()).contains(value)) {
+                    continue; // another way to state none
+                }
                 Map<String, Object> json = changed(receipt.json(), List.of(path.split("/")), _ -> value);
                 if (!path.equals("digest") && !value.equals("\ud800")) {
                     json.put("digest", "sha256:" + Sha256.hex(CanonicalJson.of(unsealed(json))));

@@ -64,7 +64,7 @@ public interface Constraint {
      * @throws FormatException if no constraint has the description
      */
     static Constraint described(Map<?, ?> description) throws FormatException {
-        return Description.of(description).constraint();
+        return Description.of(new Json("constraint", description)).constraint();
     }
 
     /** The texts that a regular expression of ECMA-262 matches as a whole. */
@@ -111,7 +111,7 @@ public interface Constraint {
      */
     static Constraint schema(String json, Whitespace whitespace, boolean lenient) {
         return new GrammarConstraint(
-                "schema", List.of(json, whitespace.name(), lenient), new JsonSchema(json, whitespace, lenient));
+                "schema", List.of(json, whitespace.name(), "" + lenient), new JsonSchema(json, whitespace, lenient));
     }
 
     /** Any JSON object, with flexible white space. */
@@ -141,7 +141,7 @@ public interface Constraint {
         }
         return GrammarConstraint.of(
                 "repeat",
-                List.of(least, most),
+                List.of("" + least, "" + most),
                 List.of(part),
                 (rules, roots) -> new Repeat(roots.getFirst(), least, most));
     }
@@ -184,8 +184,8 @@ public interface Constraint {
             Optional<Constraint> content) {
         String offered =
                 new String(Json.write(tools.stream().map(ToolDefinition::fields).toList()), StandardCharsets.UTF_8);
-        List<Object> values = List.of(
-                format.label(), offered, choice.kind().name(), choice.name(), choice.parallel(), inThought, mayThink);
+        String flags = choice.parallel() + " " + inThought + " " + mayThink;
+        List<String> values = List.of(format.label(), offered, choice.kind().name(), choice.name(), flags);
         List<Constraint> parts = content.stream().toList();
         return GrammarConstraint.of("answer", values, parts, (rules, roots) -> {
             FreeText free = new FreeText(rules.terms, rules.vocabulary, unused -> true);

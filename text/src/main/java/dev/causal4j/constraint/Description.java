@@ -11,98 +11,62 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 
 /**
- * A constraint as values, as they come from outside. Immutable.
+ * A constraint as texts, as they come from outside. Immutable.
  *
  * @param kind the name of the method that makes it
- * @param values texts, whole numbers and booleans, in the order of the method's parameters
+ * @param values the parameters of the method
  * @param parts the constraints that it is made of
  */
-record Description(String kind, List<?> values, List<Constraint> parts) {
-    static Description of(Map<?, ?> json) throws FormatException {
-        Json read = new Json("constraint", json);
+record Description(String kind, List<String> values, List<Constraint> parts) {
+    static Description of(Json json) throws FormatException {
         List<Constraint> parts = new ArrayList<>();
-        for (Json part : read.objects("parts")) {
-            parts.add(of(part.root()).constraint());
+        for (Json part : json.objects("parts")) {
+            parts.add(of(part).constraint());
         }
-        List<?> values = json.get("values") instanceof List<?> list ? list : null;
-        read.check("values", values != null, "a list");
-        return new Description(read.requireString("kind"), Objects.requireNonNull(values), List.copyOf(parts));
+        return new Description(json.requireString("kind"), json.strings("values"), parts);
     }
 
     Constraint constraint() throws FormatException {
-        Constraint[] all = parts.toArray(Constraint[]::new);
         try {
             return switch (kind) {
-                case "regex" -> Constraint.regex(text(0));
-                case "choice" -> Constraint.choice(texts());
-                case "grammar" -> Constraint.grammar(text(0));
-                case "schema" -> Constraint.schema(text(0), Whitespace.valueOf(text(1)), flag(2));
-                case "sequence" -> Constraint.sequence(all);
-                case "anyOf" -> Constraint.anyOf(all);
-                case "repeat" -> Constraint.repeat(only(), value(0, Integer.class), value(1, Integer.class));
-                case "mark" -> Constraint.mark(text(0));
-                case "after" -> Constraint.after(text(0), only());
-                case "answer" -> answer();
-                default -> throw wrong("a known kind", "another");
+                case "regex" -> Constraint.regex(values.get(0));
+                case "choice" -> Constraint.choice(values);
+                case "grammar" -> Constraint.grammar(values.get(0));
+                case "schema" ->
+                    Constraint.schema(
+                            values.get(0), Whitespace.valueOf(values.get(1)), Boolean.parseBoolean(values.get(2)));
+                case "sequence" -> Constraint.sequence(parts.toArray(Constraint[]::new));
+                case "anyOf" -> Constraint.anyOf(parts.toArray(Constraint[]::new));
+                case "repeat" ->
+                    Constraint.repeat(parts.get(0), Integer.parseInt(values.get(0)), Integer.parseInt(values.get(1)));
+                case "mark" -> Constraint.mark(values.get(0));
+                case "after" -> Constraint.after(values.get(0), parts.get(0));
+                case "answer" -> answer(values.get(4).split(" ", -1));
+                default -> throw new IllegalArgumentException("no such kind");
             };
-        } catch (IllegalArgumentException e) {
-            throw wrong("other values", String.valueOf(e.getMessage()));
+        } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
+            String got = String.valueOf(e.getMessage());
+            String subject = "constraint " + FormatException.quote(kind);
+            throw new FormatException(subject, "a description", got, "is it damaged?", e);
         }
     }
 
-    private Constraint answer() throws FormatException {
-        byte[] wrapped = ("{\"tools\":" + text(1) + "}").getBytes(StandardCharsets.UTF_8);
+    private Constraint answer(String... flags) throws FormatException {
+        byte[] wrapped = ("{\"tools\":" + values.get(1) + "}").getBytes(StandardCharsets.UTF_8);
         List<ToolDefinition> tools = new ArrayList<>();
-        for (Json tool : new Json("tools", Json.exactTree("tools", wrapped)).objects("tools")) {
+        for (Json tool : new Json("constraint", Json.exactTree("tools", wrapped)).objects("tools")) {
             Map<String, Object> fields = new LinkedHashMap<>();
             tool.root().forEach((name, value) -> fields.put((String) name, value));
             tools.add(new ToolDefinition(fields));
         }
-        ToolChoice choice = new ToolChoice(Kind.valueOf(text(2)), text(3), flag(4));
         return Constraint.answer(
-                ToolFormat.named(text(0)),
+                ToolFormat.named(values.get(0)),
                 tools,
-                choice,
-                flag(5),
-                flag(6),
+                new ToolChoice(Kind.valueOf(values.get(2)), values.get(3), Boolean.parseBoolean(flags[0])),
+                Boolean.parseBoolean(flags[1]),
+                Boolean.parseBoolean(flags[2]),
                 parts.stream().findFirst());
-    }
-
-    private List<String> texts() throws FormatException {
-        List<String> texts = new ArrayList<>();
-        for (int i = 0; i < values.size(); i++) {
-            texts.add(text(i));
-        }
-        return texts;
-    }
-
-    private String text(int i) throws FormatException {
-        return value(i, String.class);
-    }
-
-    private boolean flag(int i) throws FormatException {
-        return value(i, Boolean.class);
-    }
-
-    private Constraint only() throws FormatException {
-        if (parts.size() == 1) {
-            return parts.getFirst();
-        }
-        throw wrong("one part", parts.size() + "");
-    }
-
-    private <T> T value(int i, Class<T> type) throws FormatException {
-        Object value = i < values.size() ? values.get(i) : null;
-        if (type.isInstance(value)) {
-            return type.cast(value);
-        }
-        throw wrong("value " + i + " of type " + type.getSimpleName(), Json.describe(value));
-    }
-
-    private FormatException wrong(String expected, String got) {
-        return new FormatException("constraint " + FormatException.quote(kind), expected, got, "is it damaged?");
     }
 }

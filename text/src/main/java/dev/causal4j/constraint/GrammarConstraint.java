@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A constraint that is compiled to an automaton. Immutable and thread-safe. */
 final class GrammarConstraint implements Constraint {
-    /** What tells it from others: its kind, its values, and the keys of its parts. */
+    /** Its kind, its values, and the keys of its parts: equal for equal constraints. */
     final List<Object> key;
 
     final GrammarSource source;
@@ -23,21 +23,15 @@ final class GrammarConstraint implements Constraint {
 
     private record Latest(Compilations of, Compiled compiled) {}
 
-    GrammarConstraint(String kind, List<?> values, GrammarSource source) {
+    GrammarConstraint(String kind, List<String> values, GrammarSource source) {
         this(kind, values, List.of(), source);
     }
 
-    /** @param values texts, whole numbers and booleans */
-    private GrammarConstraint(String kind, List<?> values, List<GrammarConstraint> parts, GrammarSource source) {
+    private GrammarConstraint(String kind, List<String> values, List<GrammarConstraint> parts, GrammarSource source) {
         this.key = List.of(kind, values, parts.stream().map(part -> part.key).toList());
         this.source = source;
-        this.description = Collections.unmodifiableMap(Json.object(
-                "kind",
-                kind,
-                "values",
-                values,
-                "parts",
-                parts.stream().map(part -> part.description).toList()));
+        List<?> inner = parts.stream().map(part -> part.description).toList();
+        this.description = Collections.unmodifiableMap(Json.object("kind", kind, "values", values, "parts", inner));
     }
 
     @Override
@@ -99,7 +93,7 @@ final class GrammarConstraint implements Constraint {
     }
 
     /** A constraint of some others and a grammar of theirs. */
-    static GrammarConstraint of(String kind, List<?> values, List<Constraint> parts, Combination combination) {
+    static GrammarConstraint of(String kind, List<String> values, List<Constraint> parts, Combination combination) {
         List<GrammarConstraint> known =
                 parts.stream().map(GrammarConstraint::require).toList();
         return new GrammarConstraint(kind, values, known, (terms, vocabulary, ignored) -> {

@@ -45,6 +45,8 @@ class DescriptionTest {
         }
     }
 
+    private static final String REGEX = "{\"kind\":\"regex\",\"values\":[\"a\"]}";
+
     @Test
     void aConstraintOfTheUserHasNone() {
         Constraint own = vocabulary -> {
@@ -55,22 +57,23 @@ class DescriptionTest {
 
     @Test
     void otherDescriptionsAreRefusedInALine() {
-        refuses("{}", "constraint, key \"values\": expected a list, got nothing");
-        refuses("{\"kind\":\"x\",\"values\":[]}", "constraint \"x\": expected a known kind, got another");
-        refuses("{\"kind\":\"regex\",\"values\":[1]}", "expected value 0 of type String, got 1");
-        refuses("{\"kind\":\"regex\",\"values\":[]}", "expected value 0 of type String, got nothing");
-        refuses(
-                "{\"kind\":\"schema\",\"values\":[\"{}\",\"WIDE\",true]}",
-                "constraint \"schema\": expected other values");
-        refuses("{\"kind\":\"repeat\",\"values\":[1,2]}", "expected one part, got 0");
-        refuses("{\"kind\":\"repeat\",\"values\":[1,2],\"parts\":[{\"kind\":\"x\"}]}", "key \"values\"");
-        refuses(
-                "{\"kind\":\"repeat\",\"values\":[3,2],\"parts\":[{\"kind\":\"regex\",\"values\":[\"a\"]}]}",
-                "other values");
-        refuses(
-                "{\"kind\":\"answer\",\"values\":[\"hermes\",\"[1]\",\"AUTO\",\"\",true,true,true]}",
-                "a list of objects");
-        refuses("{\"kind\":\"answer\",\"values\":[\"zebra\",\"[]\",\"AUTO\",\"\",true,true,true]}", "tool format");
+        refuses("{}", "constraint, key \"kind\": expected a string, got nothing");
+        refuses("{\"kind\":\"x\"}", "constraint \"x\": expected a description, got no such kind");
+        refuses("{\"kind\":\"regex\",\"values\":[1]}", "constraint, key \"values\": expected a list of strings");
+        refuses("{\"kind\":\"regex\",\"values\":[]}", "constraint \"regex\": expected a description, got ");
+        refuses("{\"kind\":\"schema\",\"values\":[\"{}\",\"WIDE\",\"true\"]}", "Whitespace.WIDE");
+        refuses("{\"kind\":\"repeat\",\"values\":[\"1\",\"2\"]}", "constraint \"repeat\": expected a description");
+        refuses("{\"kind\":\"anyOf\",\"parts\":[{\"values\":[]}]}", "key \"parts\"[0], key \"kind\"");
+        refuses("{\"kind\":\"repeat\",\"values\":[\"3\",\"x\"],\"parts\":[" + REGEX + "]}", "For input string");
+        refuses("{\"kind\":\"repeat\",\"values\":[\"3\",\"2\"],\"parts\":[" + REGEX + "]}", "least <= most");
+        refuses(answer("hermes", "[1]", "true true true"), "a list of objects");
+        refuses(answer("zebra", "[]", "true true true"), "tool format");
+        refuses(answer("hermes", "[]", "true true"), "constraint \"answer\": expected a description");
+    }
+
+    private static String answer(String format, String tools, String flags) {
+        return "{\"kind\":\"answer\",\"values\":[\"" + format + "\",\"" + tools + "\",\"AUTO\",\"\",\"" + flags
+                + "\"]}";
     }
 
     private static void refuses(String description, String message) {
