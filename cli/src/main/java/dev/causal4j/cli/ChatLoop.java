@@ -67,7 +67,8 @@ final class ChatLoop {
             SamplingOptions sampling,
             ConstraintOptions constraint,
             PrintWriter out,
-            PrintWriter notes) {
+            PrintWriter notes)
+            throws IOException {
         this.format = format;
         this.sampling = sampling;
         this.constraint = constraint;

@@ -46,6 +46,7 @@ public final class Main implements Callable<Integer> {
             ScoreCommand.class,
             TrainCommand.class,
             ServeCommand.class,
+            DetectCommand.class,
             InspectCommand.class,
             BenchCommand.class,
             ConvertCommand.class,

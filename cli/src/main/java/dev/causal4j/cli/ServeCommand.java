@@ -96,6 +96,9 @@ final class ServeCommand extends Subcommand {
     private DraftOption draft;
 
     @Mixin
+    private MarkOption mark;
+
+    @Mixin
     private TemplateOption template;
 
     @Mixin
@@ -109,7 +112,7 @@ final class ServeCommand extends Subcommand {
                 "host: expected one of this machine alone, or keys, got " + host
                         + "; give --api-key-file, or --no-api-key to let anybody ask");
         refuse(shutdownSeconds < 0, "shutdown-timeout: expected at least 0 seconds, got " + shutdownSeconds);
-        ServerOptions options = Usage.of(
+        ServerOptions unmarked = Usage.of(
                 spec,
                 () -> ServerOptions.DEFAULT
                         .withAddress(host, port)
@@ -121,6 +124,7 @@ final class ServeCommand extends Subcommand {
                         .withOrigins(origins)
                         .withHostNames(hostNames)
                         .withLog(log ? told -> stderr().println(line(told, Instant.now(), json)) : _ -> {}));
+        ServerOptions options = mark.read().map(unmarked::withMark).orElse(unmarked);
         Optional<ToolFormat> calls =
                 Optional.ofNullable(toolFormat).map(name -> Usage.of(spec, () -> ToolFormat.named(name)));
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));

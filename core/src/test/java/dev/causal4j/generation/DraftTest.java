@@ -54,6 +54,7 @@ class DraftTest {
                 each -> each.withMinNewTokens(random.nextInt(each.maxNewTokens())),
                 each -> each.withLogProbabilities(random.nextInt(4)),
                 each -> each.uncached(),
+                each -> each.withMark(Mark.of(new byte[16])),
                 each -> each.withRule((logits, soFar) -> logits[soFar.length() % VOCABULARY] += 5)));
         changes.add(
                 random.nextBoolean()

@@ -4,14 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import dev.causal4j.generation.Draft;
+import dev.causal4j.generation.Mark;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ServerOptionsTest {
+    private static final Mark MARK = Mark.of(new byte[16]);
+
     @Test
     void eachSettingChangesItselfAlone() {
         Consumer<ServerOptions.Answered> log = _ -> {};
@@ -24,6 +28,7 @@ class ServerOptionsTest {
                 .withOrigins(List.of("https://o"))
                 .withHostNames(List.of("h"))
                 .withDraft(Draft.LOOKUP)
+                .withMark(MARK)
                 .withLog(log);
         assertThat(options)
                 .isEqualTo(new ServerOptions(
@@ -37,6 +42,7 @@ class ServerOptionsTest {
                         List.of("https://o"),
                         List.of("h"),
                         Draft.LOOKUP,
+                        Optional.of(MARK),
                         log));
     }
 
