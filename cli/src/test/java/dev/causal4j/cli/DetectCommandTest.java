@@ -39,19 +39,18 @@ class DetectCommandTest {
                 .json();
         String ids = made.get("tokens").toString().replaceAll("[\\[\\]]", "");
 
-        JsonNode byTokens =
-                Program.run("detect", "--tokens", ids, "--mark-key", key(), "--json").json();
+        JsonNode byTokens = Program.run("detect", "--tokens", ids, "--mark-key", key(), "--json")
+                .json();
         assertThat(byTokens.propertyNames()).containsExactly("tokens", "scored", "score", "p");
-        Mark.Detection found = Mark.of(Files.readAllBytes(Path.of(key())))
-                .detect(TokenIds.parse(Main.commands(), "tokens", ids));
+        Mark.Detection found =
+                Mark.of(Files.readAllBytes(Path.of(key()))).detect(TokenIds.parse(Main.commands(), "tokens", ids));
         assertThat(byTokens.get("tokens").intValue()).isEqualTo(80).isEqualTo(found.tokens());
         assertThat(byTokens.get("scored").intValue()).isEqualTo(found.scored()).isBetween(60, 76);
         assertThat(byTokens.get("score").doubleValue()).isEqualTo(found.score());
         assertThat(byTokens.get("p").doubleValue()).isEqualTo(found.p()).isLessThan(1e-20);
 
         String text = made.get("text").stringValue();
-        String tokenizer =
-                Files.createDirectory(folder.resolve("model")).toString();
+        String tokenizer = Files.createDirectory(folder.resolve("model")).toString();
         AustenModel.export(Path.of(tokenizer));
         for (List<String> given : List.of(
                 List.of(text),
@@ -63,9 +62,12 @@ class DetectCommandTest {
             JsonNode p = Program.run(all.toArray(String[]::new)).json().get("p");
             assertThat(p.doubleValue()).isLessThan(1e-20);
         }
-        assertThat(Program.runWithInput(text, "detect", "-", "--mark-key", key()).done().out())
-                .matches("p \\d\\.\\de-\\d+: the chance that a text without this mark scores \\d+\\.\\d\\d or more in \\d+"
-                        + " groups\\R");
+        assertThat(Program.runWithInput(text, "detect", "-", "--mark-key", key())
+                        .done()
+                        .out())
+                .matches(
+                        "p \\d\\.\\de-\\d+: the chance that a text without this mark scores \\d+\\.\\d\\d or more in \\d+"
+                                + " groups\\R");
     }
 
     @Test
@@ -74,11 +76,13 @@ class DetectCommandTest {
                 .json();
         String text = made.get("text").stringValue();
         String other = file("other", "another key that is long enough");
-        assertThat(p(Program.run("detect", text, "--mark-key", other, "--json"))).isGreaterThan(1e-3);
+        assertThat(p(Program.run("detect", text, "--mark-key", other, "--json")))
+                .isGreaterThan(1e-3);
         String license = Repository.root().resolve("LICENSE").toString();
         assertThat(p(Program.run("detect", "--file", license, "--mark-key", key(), "--json")))
                 .isGreaterThan(1e-3);
-        JsonNode unmarked = Program.run("generate", "Emma was", "--seed", "1", "--json").json();
+        JsonNode unmarked =
+                Program.run("generate", "Emma was", "--seed", "1", "--json").json();
         assertThat(unmarked.get("text")).isNotEqualTo(made.get("text"));
         assertThat(p(Program.run("detect", unmarked.get("text").stringValue(), "--mark-key", key(), "--json")))
                 .isGreaterThan(1e-3);
@@ -116,10 +120,16 @@ class DetectCommandTest {
                         "Emma\n/show\n", "chat", "--seed", "1", "--max-new-tokens", "60", "--mark-key", key())
                 .out();
         String plain = Program.runWithInput(
-                        "Emma\n/set mark-key " + key() + "\n/regenerate\n", "chat", "--seed", "1", "--max-new-tokens", "60")
+                        "Emma\n/set mark-key " + key() + "\n/regenerate\n",
+                        "chat",
+                        "--seed",
+                        "1",
+                        "--max-new-tokens",
+                        "60")
                 .out();
         assertThat(plain).doesNotStartWith(marked);
-        assertThat(p(Program.run("detect", marked, "--mark-key", key(), "--json"))).isLessThan(1e-6);
+        assertThat(p(Program.run("detect", marked, "--mark-key", key(), "--json")))
+                .isLessThan(1e-6);
         Program.Run wrong = Program.runWithInput("/set mark-key nowhere\n", "chat", "--seed", "1");
         assertThat(wrong.err()).contains("nowhere: expected a key, got no such file; check the path");
     }
@@ -142,7 +152,17 @@ class DetectCommandTest {
                 .refused(2, "text: expected one of TEXT, --file, --jsonl and --tokens, got none or several");
         Program.run("detect", "--mark-key", large).refused(2, "got none or several");
         Program.run("detect", "--tokens", "1,x", "--mark-key", key()).refused(2, "tokens: expected token ids");
-        Program.run("generate", "x", "--mark-key", key(), "--choice", "a", "--exact-sampling", "2", "--temperature", "1")
+        Program.run(
+                        "generate",
+                        "x",
+                        "--mark-key",
+                        key(),
+                        "--choice",
+                        "a",
+                        "--exact-sampling",
+                        "2",
+                        "--temperature",
+                        "1")
                 .refused(1, "exact sampling: expected", "mark");
     }
 }

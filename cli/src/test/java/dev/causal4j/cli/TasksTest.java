@@ -19,6 +19,7 @@ import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
+import dev.causal4j.generation.Mark;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
@@ -30,6 +31,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -76,6 +78,17 @@ class TasksTest {
         GenerationOptions own = GenerationOptions.DEFAULT.withDraft(prompt -> (tokens, length, most, into) -> 0);
         // example: end
         return List.of(predicted, few, own);
+    }
+
+    private static void marking() {
+        // example: begin
+        CausalLM model = AustenModel.load();
+        Mark mark = Mark.of(HexFormat.of().parseHex("8d4f0c1a63b29e57d0418cf2a96e37b5")); // a secret of your own
+        GenerationOptions options = GenerationOptions.of(model).withSeed(1).withMark(mark);
+        String text = new Generator(model).generate("Emma was", options).text();
+        Mark.Detection found = mark.detect(model.requireTokenizer().encode(text));
+        System.out.println(found.p() < 1e-6);
+        // example: end
     }
 
     private static void testing() {
@@ -221,6 +234,11 @@ class TasksTest {
         for (GenerationOptions each : drafting()) {
             assertThat(generator.generate("Emma was", each).tokens()).containsExactly(plain.tokens());
         }
+    }
+
+    @Test
+    void aMarkIsFound() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(TasksTest::marking)).containsExactly("true");
     }
 
     @Test

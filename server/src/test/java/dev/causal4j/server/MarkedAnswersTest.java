@@ -25,10 +25,11 @@ class MarkedAnswersTest {
         String completion = "{'prompt': '" + PROMPT + "', 'max_tokens': 100, 'seed': 3, 'ignore_eos': true";
         List<String> texts = new ArrayList<>();
         JsonNode whole = JsonMapper.shared()
-                .readTree(send(server, "/v1/completions", completion + ", 'n': 3}").body());
+                .readTree(send(server, "/v1/completions", completion + ", 'n': 3}")
+                        .body());
         whole.get("choices").forEach(choice -> texts.add(choice.get("text").stringValue()));
-        List<JsonNode> events = events(
-                send(server, "/v1/completions", completion + ", 'stream': true}").body());
+        List<JsonNode> events = events(send(server, "/v1/completions", completion + ", 'stream': true}")
+                .body());
         texts.add(events.stream()
                 .map(event -> event.at("/choices/0/text").stringValue())
                 .collect(Collectors.joining()));
