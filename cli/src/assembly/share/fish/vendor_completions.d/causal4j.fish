@@ -8,7 +8,7 @@ complete -c causal4j -n '__fish_use_subcommand' -f -a run -d 'Holds a conversati
 complete -c causal4j -n '__fish_use_subcommand' -f -a score -d 'Scores a text token by token'
 complete -c causal4j -n '__fish_use_subcommand' -f -a train -d 'Trains a model on files of text, a new one (--config) or an existing one (--model)'
 complete -c causal4j -n '__fish_use_subcommand' -f -a serve -d 'Serves a model over HTTP with OpenAI\'s API, until it is stopped'
-complete -c causal4j -n '__fish_use_subcommand' -f -a detect -d 'Tells how likely a text was generated with the key of a mark'
+complete -c causal4j -n '__fish_use_subcommand' -f -a detect -d 'Looks for the mark of a key in a text: prints the probability p that a text without the mark scores as high'
 complete -c causal4j -n '__fish_use_subcommand' -f -a inspect -d 'Shows a model\'s files, sizes, parameters and memory, and what tying saves'
 complete -c causal4j -n '__fish_use_subcommand' -f -a bench -d 'Measures prefill, decode and the head on a synthetic prompt'
 complete -c causal4j -n '__fish_use_subcommand' -f -a convert -d 'Writes a model in a memory-mapped layout that opens at once, which other programs cannot read'

@@ -11,8 +11,8 @@ import picocli.CommandLine.Option;
 /** Looks for a mark in texts. */
 @Command(
         name = "detect",
-        description = "Tells how likely a text was generated with the key of a mark. It needs the model's tokenizer"
-                + " and no weights.")
+        description = "Looks for the mark of a key in a text: prints the probability p that a text without the mark"
+                + " scores as high. It needs the model's tokenizer and no weights.")
 final class DetectCommand extends Subcommand {
     @Option(names = "--tokens", paramLabel = "IDS", description = "The text as token ids, for instance 1028,363.")
     private @Nullable String tokens;

@@ -114,7 +114,10 @@ public final class Mark {
         }
     }
 
-    /** The seeds of one sequence's noise, each by the tokens before. Not thread-safe. */
+    /**
+     * The seeds of one sequence's noise, each by the tokens before. The first that is asked for reads the prompt, half a
+     * microsecond a token. Not thread-safe.
+     */
     final class Seeds {
         private final Mac mac = mac();
         private final int first;

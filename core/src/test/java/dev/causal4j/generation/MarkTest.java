@@ -43,7 +43,7 @@ class MarkTest extends EngineFixture {
         assertThat(MARK.keyId()).isEqualTo("61e587744d3a14f3");
     }
 
-    /** The values are mpmath's; the table of the guide is made of those near a millionth. */
+    /** The values are mpmath's. */
     @ParameterizedTest
     @CsvSource({
         "1, 0.5, 0.60653065971263342",
