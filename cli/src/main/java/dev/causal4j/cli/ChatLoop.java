@@ -70,7 +70,8 @@ final class ChatLoop {
             ConstraintOptions constraint,
             ReceiptOptions receipts,
             PrintWriter out,
-            PrintWriter notes) {
+            PrintWriter notes)
+            throws IOException {
         this.format = format;
         this.sampling = sampling;
         this.constraint = constraint;

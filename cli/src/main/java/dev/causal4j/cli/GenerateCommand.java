@@ -173,7 +173,7 @@ final class GenerateCommand extends Subcommand {
         return text.isEmpty() ? new int[0] : texts.encode(checkpoint.requireTokenizer(), text);
     }
 
-    private GenerationOptions options(GenerationOptions own) {
+    private GenerationOptions options(GenerationOptions own) throws IOException {
         GenerationOptions constrained = constraint.addTo(own);
         return sampling.build(logprobs == null ? constrained : constrained.withLogProbabilities(logprobs));
     }

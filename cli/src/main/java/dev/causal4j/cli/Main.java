@@ -47,6 +47,7 @@ public final class Main implements Callable<Integer> {
             VerifyCommand.class,
             TrainCommand.class,
             ServeCommand.class,
+            DetectCommand.class,
             InspectCommand.class,
             BenchCommand.class,
             ConvertCommand.class,

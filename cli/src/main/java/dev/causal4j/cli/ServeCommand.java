@@ -104,6 +104,9 @@ final class ServeCommand extends Subcommand {
     private DraftOption draft;
 
     @Mixin
+    private MarkOption mark;
+
+    @Mixin
     private TemplateOption template;
 
     @Mixin
@@ -119,7 +122,7 @@ final class ServeCommand extends Subcommand {
         refuse(shutdownSeconds < 0, "shutdown-timeout: expected at least 0 seconds, got " + shutdownSeconds);
         refuse(signing.isGiven() && !receipts, "sign-key: expected --receipts beside it, got none");
         UnaryOperator<Receipt> sealing = signing.read();
-        ServerOptions options = Usage.of(
+        ServerOptions unmarked = Usage.of(
                 spec,
                 () -> ServerOptions.DEFAULT
                         .withAddress(host, port)
@@ -131,6 +134,7 @@ final class ServeCommand extends Subcommand {
                         .withOrigins(origins)
                         .withHostNames(hostNames)
                         .withLog(log ? told -> stderr().println(line(told, Instant.now(), json)) : _ -> {}));
+        ServerOptions options = mark.read().map(unmarked::withMark).orElse(unmarked);
         Optional<ToolFormat> calls =
                 Optional.ofNullable(toolFormat).map(name -> Usage.of(spec, () -> ToolFormat.named(name)));
         ServerOptions all = receipts ? options.withReceipts(sealing) : options;

@@ -46,6 +46,9 @@ final class VerifyCommand extends Subcommand {
     private TextOptions texts;
 
     @Mixin
+    private MarkOption mark;
+
+    @Mixin
     private ModelOptions model;
 
     @Mixin
@@ -62,6 +65,7 @@ final class VerifyCommand extends Subcommand {
         VerificationOptions known = new VerificationOptions(
                 tokens == null ? null : TokenIds.parse(spec, "tokens", tokens),
                 publicKey == null ? null : SigningOption.publicKey(publicKey),
+                mark.read().orElse(null),
                 recompute);
         boolean all = true;
         try (InputStream in = TextInput.open(file)) {
@@ -101,7 +105,7 @@ final class VerifyCommand extends Subcommand {
         }
         CausalLM with = load(options);
         int[] ids = prompt == null ? known.prompt() : texts.encode(with.requireTokenizer(), TextInput.argument(prompt));
-        return receipt.verify(with, new VerificationOptions(ids, known.signer(), recompute));
+        return receipt.verify(with, new VerificationOptions(ids, known.signer(), known.mark(), recompute));
     }
 
     /** The model as a receipt states it; it stays for the next receipt. */

@@ -21,6 +21,7 @@ import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
+import dev.causal4j.generation.Mark;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.LoadOptions;
@@ -34,6 +35,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -80,6 +82,17 @@ class TasksTest {
         GenerationOptions own = GenerationOptions.DEFAULT.withDraft(prompt -> (tokens, length, most, into) -> 0);
         // example: end
         return List.of(predicted, few, own);
+    }
+
+    private static void marking() {
+        // example: begin
+        CausalLM model = AustenModel.load();
+        Mark mark = Mark.of(HexFormat.of().parseHex("8d4f0c1a63b29e57d0418cf2a96e37b5")); // a secret of your own
+        GenerationOptions options = GenerationOptions.of(model).withSeed(1).withMark(mark);
+        String text = new Generator(model).generate("Emma was", options).text();
+        Mark.Detection found = mark.detect(model.requireTokenizer().encode(text));
+        System.out.println(found.p() < 1e-6);
+        // example: end
     }
 
     private static void testing() {
@@ -242,6 +255,11 @@ class TasksTest {
     @Test
     void aReceiptIsTrue() throws Exception {
         assertThat(ReadmeExamplesTest.printed(TasksTest::stating)).containsExactly("true");
+    }
+
+    @Test
+    void aMarkIsFound() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(TasksTest::marking)).containsExactly("true");
     }
 
     @Test

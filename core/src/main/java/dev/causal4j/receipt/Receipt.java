@@ -4,6 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
+import dev.causal4j.generation.Mark;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
@@ -84,14 +85,18 @@ public final class Receipt {
      *
      * @param prompt the prompt, for a receipt that has only its digest; null for none
      * @param signer the key that must have signed the receipt; null for any, or none
+     * @param mark the mark of the texts; null for none
      * @param recompute whether to compute the tokens with another model, such as a converted copy: files, dtypes and
      *     tokenizer are not compared
      */
     @SuppressWarnings("ArrayRecordComponent") // never compared
     public record VerificationOptions(
-            int @Nullable [] prompt, @Nullable PublicKey signer, boolean recompute) {
+            int @Nullable [] prompt,
+            @Nullable PublicKey signer,
+            @Nullable Mark mark,
+            boolean recompute) {
         /** A public prompt, any signature, the same files. */
-        public static final VerificationOptions DEFAULT = new VerificationOptions(null, null, false);
+        public static final VerificationOptions DEFAULT = new VerificationOptions(null, null, null, false);
     }
 
     /**

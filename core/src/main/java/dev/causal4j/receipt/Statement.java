@@ -6,6 +6,7 @@ import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
 import dev.causal4j.generation.GenerationRequest;
+import dev.causal4j.generation.Mark;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
@@ -59,7 +60,12 @@ record Statement(Json json) {
                 "constraint",
                 constraint.<Object>flatMap(Constraint::description).orElse(Json.NULL));
         json.put("rules", List.of());
-        json.put("mark", Json.NULL);
+        json.put(
+                "mark",
+                request.options()
+                        .mark()
+                        .<Object>map(mark -> Json.object("key_id", mark.keyId()))
+                        .orElse(Json.NULL));
         json.put("seed", Long.toString(made.seed()));
         json.put("nonce", Json.NULL);
         json.put("prompt", Json.object("tokens", view(made.promptTokens())));
@@ -145,7 +151,6 @@ record Statement(Json json) {
         }
         String _ = json.requireString("library") + json.string("nonce", "");
         json.check("rules", List.of().equals(json.root().get("rules")), "no rules");
-        json.check("mark", Json.NULL.equals(json.root().get("mark")), "no mark");
     }
 
     LoadOptions loadOptions() throws FormatException {
@@ -162,7 +167,8 @@ record Statement(Json json) {
         return dtype;
     }
 
-    GenerationOptions options() throws FormatException {
+    /** @param mark the one that the verifier knows */
+    GenerationOptions options(@Nullable Mark mark) throws FormatException {
         Json stated = json.section("options");
         Map<Setting, Number> numbers = new HashMap<>();
         for (Setting setting : Setting.values()) {
@@ -185,6 +191,11 @@ record Statement(Json json) {
                 .withLogitBias(biases)
                 .withStop(stop)
                 .withEos(Set.copyOf(stated.integers("eos")));
+        if (json.has("mark")) {
+            String id = json.section("mark").requireString("key_id");
+            json.check("mark", mark != null && mark.keyId().equals(id), "the mark of a known key");
+            options = options.withMark(Objects.requireNonNull(mark));
+        }
         return json.has("constraint")
                 ? options.withConstraint(
                         Constraint.described(json.section("constraint").root()))

@@ -139,7 +139,7 @@ final class Verifier {
 
     private void generate() throws FormatException, Mismatch {
         subject = "options";
-        GenerationOptions options = statement.options();
+        GenerationOptions options = statement.options(known.mark());
         subject = "output";
         Json output = json.section("output");
         int[] tokens = output.integers("tokens").stream().mapToInt(each -> each).toArray();

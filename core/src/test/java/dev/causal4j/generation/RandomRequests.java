@@ -14,6 +14,9 @@ import java.util.stream.IntStream;
 
 /** Requests of every kind by chance, for a model whose tokens are bytes; equal in each run. */
 public final class RandomRequests {
+    /** The mark of some. */
+    public static final Mark MARK = Mark.of(new byte[16]);
+
     private static final List<Constraint> CONSTRAINTS = List.of(
             Constraint.regex("([a-f]{2,9} ){3,40}"),
             Constraint.choice(List.of("abcdefghijklmnopqrstuvwxyz0123456789", "abcz", "x0123456789y")),
@@ -38,7 +41,8 @@ public final class RandomRequests {
                 each -> each.withEos(Set.of(random.nextInt(256))),
                 each -> each.withMinNewTokens(random.nextInt(each.maxNewTokens())),
                 each -> each.withLogProbabilities(random.nextInt(4)),
-                GenerationOptions::uncached));
+                GenerationOptions::uncached,
+                each -> each.withMark(MARK)));
         if (vocabularySize > 0) {
             changes.add(each -> each.withRule((logits, soFar) -> logits[soFar.length() % vocabularySize] += 5));
         }

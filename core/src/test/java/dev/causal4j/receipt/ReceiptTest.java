@@ -48,6 +48,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(300)
 class ReceiptTest {
+    private static final VerificationOptions KNOWN = new VerificationOptions(null, null, RandomRequests.MARK, false);
+
     private static final int[] PROMPT = {84, 104, 101};
 
     @TempDir
@@ -87,7 +89,7 @@ class ReceiptTest {
     }
 
     private static void assertTrue(Receipt receipt, CausalLM model) {
-        Verification verification = receipt.verify(model);
+        Verification verification = receipt.verify(model, KNOWN);
         assertThat(verification.difference()).isEmpty();
         assertThat(verification.verified()).isTrue();
     }
@@ -186,7 +188,7 @@ class ReceiptTest {
                     List<Path> all = files.toList();
                     for (Path file : all) {
                         held += Receipt.parse("receipt", Files.readAllBytes(file))
-                                        .verify(model)
+                                        .verify(model, KNOWN)
                                         .verified()
                                 ? 1
                                 : 0;
@@ -326,7 +328,7 @@ class ReceiptTest {
         try (CausalLM copy = CausalLM.load(panels, receipt.loadOptions())) {
             assertThat(receipt.verify(copy).difference().orElseThrow().subject())
                     .isEqualTo("model");
-            assertThat(receipt.verify(copy, new VerificationOptions(null, null, true))
+            assertThat(receipt.verify(copy, new VerificationOptions(null, null, null, true))
                             .verified())
                     .isTrue();
         }
@@ -337,10 +339,11 @@ class ReceiptTest {
         Receipt receipt = read(receipt(GenerationOptions.DEFAULT).withPrivatePrompt());
         assertThat(new String(receipt.toJson(), StandardCharsets.UTF_8)).doesNotContain("[84,104,101]");
         assertThat(receipt.verify(model).difference().orElseThrow().subject()).isEqualTo("prompt");
-        assertThat(receipt.verify(model, new VerificationOptions(PROMPT, null, false))
+        assertThat(receipt.verify(model, new VerificationOptions(PROMPT, null, null, false))
                         .verified())
                 .isTrue();
-        Verification other = receipt.verify(model, new VerificationOptions(new int[] {84, 104, 102}, null, false));
+        Verification other =
+                receipt.verify(model, new VerificationOptions(new int[] {84, 104, 102}, null, null, false));
         assertThat(other.difference().orElseThrow().subject()).isEqualTo("prompt");
         assertThat(receipt).isNotEqualTo(receipt(GenerationOptions.DEFAULT).withPrivatePrompt()); // salted
     }
@@ -352,7 +355,7 @@ class ReceiptTest {
         Receipt receipt = receipt(GenerationOptions.DEFAULT).withNonce("from the client");
         Receipt signed = read(receipt.signed(pair.getPrivate()));
         assertThat(signed.isSigned()).isTrue();
-        assertThat(signed.verify(model, new VerificationOptions(null, pair.getPublic(), false))
+        assertThat(signed.verify(model, new VerificationOptions(null, pair.getPublic(), null, false))
                         .verified())
                 .isTrue();
         assertTrue(signed, model);
@@ -360,7 +363,8 @@ class ReceiptTest {
                 receipt,
                 receipt.signed(other.getPrivate()),
                 Receipt.parse("x", Json.write(sealed(signed, "nonce", _ -> "another"))))) {
-            Verification verification = wrong.verify(model, new VerificationOptions(null, pair.getPublic(), false));
+            Verification verification =
+                    wrong.verify(model, new VerificationOptions(null, pair.getPublic(), null, false));
             assertThat(verification.difference().orElseThrow().subject()).isEqualTo("signature");
         }
     }

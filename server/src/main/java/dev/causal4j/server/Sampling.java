@@ -39,7 +39,7 @@ final class Sampling {
         for (Setting setting : Setting.values()) {
             numbers.put(setting, number(in, setting, maxTokens, served.contextLength()));
         }
-        GenerationOptions options = GenerationOptions.DEFAULT
+        GenerationOptions options = served.defaults()
                 .with(numbers)
                 .withLogitBias(biases(in, served))
                 .withStop(Stream.concat(stops(in).stream(), stops.stream()).toList())

@@ -2,6 +2,7 @@ package dev.causal4j.server;
 
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.Sha256;
@@ -29,6 +30,7 @@ import java.util.stream.IntStream;
  * @param vocabulary one more than the highest id that may be given or chosen
  * @param contextLength in tokens
  * @param longest bytes of a token
+ * @param defaults what the options of a request begin with
  * @param created when it was started, in seconds since 1970
  * @param fingerprint what it computes: equal fingerprints promise equal bits
  * @param receipts signs receipts; empty if the server gives none
@@ -41,6 +43,7 @@ record ServedModel(
         int vocabulary,
         int contextLength,
         int longest,
+        GenerationOptions defaults,
         long created,
         CompletableFuture<String> fingerprint,
         Optional<UnaryOperator<Receipt>> receipts) {
@@ -53,12 +56,11 @@ record ServedModel(
     }
 
     /** @throws IllegalStateException if the model has no tokenizer */
-    static ServedModel of(
-            Engine engine, Chat.Format format, List<String> aliases, Optional<UnaryOperator<Receipt>> receipts) {
+    static ServedModel of(Engine engine, Chat.Format format, ServerOptions options) {
         CausalLM model = engine.model();
         Tokenizer tokenizer = model.requireTokenizer();
         List<String> names = new ArrayList<>(List.of(model.name()));
-        names.addAll(aliases);
+        names.addAll(options.aliases());
         int vocabulary = Math.min(model.head().vocabularySize(), tokenizer.vocabularySize());
         int contextLength = model.contextLength();
         return new ServedModel(
@@ -72,9 +74,10 @@ record ServedModel(
                         .map(id -> tokenizer.bytes(id).length)
                         .max()
                         .orElse(1),
+                options.mark().map(GenerationOptions.DEFAULT::withMark).orElse(GenerationOptions.DEFAULT),
                 Instant.now().getEpochSecond(),
                 fingerprint(engine, tokenizer, Math.min(PROBE, contextLength), vocabulary),
-                receipts);
+                options.receipts());
     }
 
     /**

@@ -72,7 +72,7 @@ public final class Server implements AutoCloseable {
                         .withPrefixBytes(options.cacheBytes())
                         .withDraft(options.draft()));
         try {
-            ServedModel served = ServedModel.of(engine, format, options.aliases(), options.receipts());
+            ServedModel served = ServedModel.of(engine, format, options);
             Access access = new Access(options, host.isLoopbackAddress());
             Routes routes = new Routes(engine, served, access, new Metrics(engine), options);
             return new Server(engine, routes, listen(routes, options));

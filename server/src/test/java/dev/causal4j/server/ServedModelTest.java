@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.GenerationOptions;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -21,6 +22,7 @@ class ServedModelTest {
                 1,
                 1,
                 1,
+                GenerationOptions.DEFAULT,
                 0,
                 fingerprint,
                 Optional.empty());

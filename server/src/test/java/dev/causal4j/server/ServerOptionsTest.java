@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import dev.causal4j.generation.Draft;
+import dev.causal4j.generation.Mark;
 import dev.causal4j.receipt.Receipt;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,6 +16,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ServerOptionsTest {
+    private static final Mark MARK = Mark.of(new byte[16]);
+
     @Test
     void eachSettingChangesItselfAlone() {
         Consumer<ServerOptions.Answered> log = _ -> {};
@@ -28,6 +31,7 @@ class ServerOptionsTest {
                 .withOrigins(List.of("https://o"))
                 .withHostNames(List.of("h"))
                 .withDraft(Draft.LOOKUP)
+                .withMark(MARK)
                 .withReceipts(signing)
                 .withLog(log);
         assertThat(options)
@@ -42,6 +46,7 @@ class ServerOptionsTest {
                         List.of("https://o"),
                         List.of("h"),
                         Draft.LOOKUP,
+                        Optional.of(MARK),
                         Optional.of(signing),
                         log));
     }

@@ -3,6 +3,7 @@ package dev.causal4j.server;
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
@@ -22,6 +23,7 @@ final class Unserved {
             TOKENIZER.vocabularySize(),
             256,
             20,
+            GenerationOptions.DEFAULT,
             0,
             CompletableFuture.completedFuture("fp_0"),
             Optional.empty());
