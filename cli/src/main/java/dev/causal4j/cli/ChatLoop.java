@@ -15,7 +15,6 @@ import dev.causal4j.json.Json;
 import dev.causal4j.json.WholeFile;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -314,7 +313,7 @@ final class ChatLoop {
             try {
                 receipts.add(format.model(), request, made);
             } catch (IOException e) {
-                throw new UncheckedIOException(e);
+                tell("receipt: " + Main.message(e), false);
             }
             return made;
         };

@@ -34,6 +34,9 @@ final class ReceiptOptions extends SharedOptions {
     void check() throws IOException {
         refuse(file == null && (privatePrompt || signing.isGiven()), "receipt: expected --receipt FILE, got none");
         sealing = signing.read();
+        if (file != null) {
+            ResultFile.appending(file).close();
+        }
     }
 
     /** The options of loading, with digests if there are receipts. */
@@ -55,7 +58,7 @@ final class ReceiptOptions extends SharedOptions {
         }
         Receipt receipt = Receipt.of(model, request, made);
         Receipt sealed = sealing.apply(privatePrompt ? receipt.withPrivatePrompt() : receipt);
-        try (ResultFile lines = ResultFile.open(file, false, true, _ -> {})) {
+        try (ResultFile lines = ResultFile.appending(file)) {
             lines.append(new String(sealed.toJson(), StandardCharsets.UTF_8) + "\n");
         }
     }

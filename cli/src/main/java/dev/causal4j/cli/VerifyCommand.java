@@ -61,51 +61,65 @@ final class VerifyCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         refuse(prompt != null && tokens != null, "prompt: expected --prompt or --tokens, got both");
-        refuse(model.dtype().isPresent(), "dtype: expected none, since receipts state it, got one");
+        refuse(model.dtype().isPresent() && !recompute, "dtype: expected --recompute beside it, got none");
         VerificationOptions known = new VerificationOptions(
                 tokens == null ? null : TokenIds.parse(spec, "tokens", tokens),
                 publicKey == null ? null : SigningOption.publicKey(publicKey),
                 mark.read().orElse(null),
                 recompute);
-        boolean all = true;
+        int verified = 0;
+        int receipts = 0;
         try (InputStream in = TextInput.open(file)) {
             LineReader lines = new LineReader(in, Receipt.MOST_BYTES);
             Optional<byte[]> line = lines.nextFilled();
-            for (; line.isPresent() && !stdout().checkError(); line = lines.nextFilled()) {
+            for (; line.isPresent() && !stdout().checkError(); line = lines.nextFilled(), receipts++) {
                 String subject = TextInput.name(file) + " line " + lines.number();
                 Verification found = verify(subject, TextInput.bounded(subject, line.get()), known);
-                all &= found.verified();
+                verified += found.verified() ? 1 : 0;
                 print(document(found), subject + ": " + told(found));
             }
-            if (lines.number() == 0) {
+            if (receipts == 0 && line.isEmpty()) {
                 throw new IOException(TextInput.name(file) + ": expected receipts, one a line, got none");
             }
+            return verified == receipts && line.isEmpty() ? 0 : 1;
         } finally {
             if (loaded != null) {
                 loaded.close();
             }
         }
-        return all ? 0 : 1;
     }
 
     private Verification verify(String subject, byte[] json, VerificationOptions known) throws IOException {
         Receipt receipt;
-        LoadOptions options;
         try {
             receipt = Receipt.parse(subject, json);
-            options = receipt.loadOptions();
         } catch (FormatException e) {
-            Difference format = new Difference(
-                    "format", OptionalInt.empty(), OptionalInt.empty(), Receipt.FORMAT, String.valueOf(e.getMessage()));
-            return new Verification(false, 0, Optional.of(format));
+            return wrong("format", Receipt.FORMAT, e);
+        }
+        Verification stated = receipt.verifyStatement(known);
+        if (!stated.verified()) {
+            return stated;
         }
         if (receipt.isSigned() && publicKey == null && tellsSignature) {
             tellsSignature = false;
             stderr().println("signature: not checked; give --public-key");
         }
-        CausalLM with = load(options);
+        CausalLM with;
+        try {
+            LoadOptions options = receipt.loadOptions();
+            with = load(
+                    model.dtype().isPresent() ? options.withDtype(model.dtype().get()) : options);
+        } catch (FormatException | IllegalArgumentException e) {
+            return wrong("model", "one that can be loaded as stated", e);
+        }
         int[] ids = prompt == null ? known.prompt() : texts.encode(with.requireTokenizer(), TextInput.argument(prompt));
         return receipt.verify(with, new VerificationOptions(ids, known.signer(), known.mark(), recompute));
+    }
+
+    private static Verification wrong(String subject, String expected, Exception got) {
+        String message = String.valueOf(got.getMessage());
+        Difference difference = new Difference(subject, OptionalInt.empty(), OptionalInt.empty(), expected, message);
+        return new Verification(false, 0, Optional.of(difference));
     }
 
     /** The model as a receipt states it; it stays for the next receipt. */

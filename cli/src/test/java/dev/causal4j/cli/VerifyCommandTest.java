@@ -107,10 +107,30 @@ class VerifyCommandTest {
     }
 
     @Test
+    void aFileOfOtherTextIsKept() throws Exception {
+        Path note = Files.writeString(folder.resolve("note.txt"), "no line end");
+        Program.run("generate", "Emma", "--receipt", note.toString()).refused(1, "expected whole lines");
+        assertThat(note).hasContent("no line end");
+        Program.run("generate", "Emma", "--receipt", folder + "/none/r.json").refused(1, "none/r.json");
+    }
+
+    @Test
+    void aModelThatCannotBeLoadedAsStatedIsADifference() throws Exception {
+        String other = folder + "/int8.json";
+        Program.run("generate", "Emma", "--max-new-tokens", "5", "--dtype", "int8", "--receipt", other)
+                .done();
+        Program.run("convert", "--dtype", "bf16", "--out", folder + "/panels").done();
+        Program.Run found = Program.run("verify", other, "--model", folder + "/panels");
+        assertThat(found.status()).isEqualTo(1);
+        assertThat(found.out()).contains("not verified, model: expected \"one that can be loaded as stated\"");
+    }
+
+    @Test
     void wrongUsageIsRefused() {
         Program.run("verify", folder + "/none").refused(1, "no such file");
+        Program.runWithInput("\n\n", "verify", "-").refused(1, "expected receipts, one a line, got none");
         Program.runWithInput("", "verify", "-").refused(1, "expected receipts, one a line, got none");
-        Program.run("verify", receipt, "--dtype", "f32").refused(2, "dtype: expected none");
+        Program.run("verify", receipt, "--dtype", "f32").refused(2, "dtype: expected --recompute beside it");
         Program.run("generate", "--private-prompt").refused(2, "receipt: expected --receipt FILE, got none");
         Program.run("serve", "--sign-key", "x").refused(2, "sign-key: expected --receipts beside it");
     }

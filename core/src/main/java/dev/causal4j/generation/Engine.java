@@ -404,6 +404,9 @@ public final class Engine implements AutoCloseable {
         int most = Math.max(1, LOGITS_BYTES / (4 * v));
         for (int from = 0; from < rows.size(); from += most) {
             List<Row> some = rows.subList(from, Math.min(from + most, rows.size()));
+            if (some.stream().noneMatch(row -> row.sequence.reaches(row.number))) {
+                continue; // all are after a wrong guess
+            }
             logits = logits.length < some.size() * v ? new float[some.size() * v] : logits;
             model.head().logits(hidden.rows(from, some.size()), Rows.of(logits, v, some.size()));
             int first = from;

@@ -18,7 +18,8 @@ record GivenTokens(int promptLength, int[] tokens) implements LogitRule, Draft.S
     @Override
     public int propose(int[] all, int length, int most, int[] into) {
         int from = Math.min(length - promptLength, tokens.length);
-        int count = Math.min(most, tokens.length - from);
+        boolean differs = from > 0 && all[promptLength + from - 1] != tokens[from - 1];
+        int count = differs ? 0 : Math.min(most, tokens.length - from);
         System.arraycopy(tokens, from, into, 0, count);
         return count;
     }

@@ -262,11 +262,10 @@ final class Schedule {
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
             int share = Math.clamp(room / (prompts.size() - i), StepCosts.LEAST_ROWS, KVCache.STEP);
-            if (prompt.claims()) {
-                prompt.claimedRows = Math.min(share, room);
-            } else {
-                prompt.promptRows = prompt.rows(Math.min(share, room));
-            }
+            share = Math.min(share, room);
+            prompt.promptRows = prompt.decodes() ? 0 : prompt.rows(share);
+            boolean feedsAll = prompt.decodes() || prompt.promptRows == prompt.left();
+            prompt.claimedRows = feedsAll && prompt.claims() ? share - prompt.promptRows : 0;
             prompt.fed = ++clock;
             turn(prompt).fed = clock;
             room -= prompt.promptRows + prompt.claimedRows;

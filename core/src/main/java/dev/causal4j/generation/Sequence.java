@@ -84,7 +84,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return false;
     }
 
-    /** Whether it decodes, and claims to know many next tokens. */
+    /** Whether its draft claims to know the next tokens. */
     boolean claims() {
         return false;
     }

@@ -260,13 +260,20 @@ public final class Receipt {
      * computed as a prompt is, many in a step, so this takes a fraction of the time of generating them.
      *
      * @throws IllegalArgumentException if the model was loaded without digests and they are to be compared
+     * @throws IllegalStateException if the model is closed, or there is no memory to compute the tokens
+     * @throws java.util.concurrent.CancellationException if this thread is interrupted (the flag stays set)
      */
     public Verification verify(CausalLM model, VerificationOptions options) {
         require(
                 options.recompute || model.digests().isPresent(),
                 "a model with digests of its files",
                 "none; load it with loadOptions()");
-        return new Verifier(this, model, options).verify();
+        return new Verifier(this, options).verify(model);
+    }
+
+    /** Verifies the parts for which no model is needed: format, digest, signature and arithmetic. */
+    public Verification verifyStatement(VerificationOptions options) {
+        return new Verifier(this, options).verify(null);
     }
 
     @Override

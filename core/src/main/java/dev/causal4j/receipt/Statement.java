@@ -15,9 +15,7 @@ import dev.causal4j.model.ModelDigests;
 import dev.causal4j.tensor.DType;
 import java.nio.ByteBuffer;
 import java.util.AbstractList;
-import java.util.Comparator;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -26,7 +24,9 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,11 +35,6 @@ import org.jspecify.annotations.Nullable;
  */
 record Statement(Json json) {
     static final int MOST_STOPS = 1000;
-
-    private static final Set<String> NAMES =
-            Set.of(("format arithmetic library model tokenizer options constraint rules"
-                            + " mark seed nonce prompt output digest")
-                    .split(" ", -1));
 
     Statement(Map<String, ?> json) {
         this(new Json("receipt", json));
@@ -51,7 +46,10 @@ record Statement(Json json) {
         output.put("finish_reason", made.finishReason().label());
         output.put("text_sha256", Sha256.hex(made.text()));
         Map<String, Object> json = Json.object("format", Receipt.FORMAT, "arithmetic", CausalLM.ARITHMETIC);
-        json.put("library", "causal4j " + Receipt.class.getPackage().getImplementationVersion());
+        json.put(
+                "library",
+                "causal4j "
+                        + Objects.requireNonNullElse(Receipt.class.getPackage().getImplementationVersion(), "?"));
         json.put("model", model(model));
         json.put("tokenizer", tokenizer(model));
         json.put("options", options(request.options(), model));
@@ -107,9 +105,8 @@ record Statement(Json json) {
     }
 
     static Object tokenizer(CausalLM model) {
-        return model.tokenizer()
-                .<Object>map(tokenizer -> Json.object("sha256", Sha256.hex(tokenizer.toJson())))
-                .orElse(Json.NULL);
+        Optional<String> sha256 = model.digests().orElseThrow().tokenizer();
+        return sha256.<Object>map(digits -> Json.object("sha256", digits)).orElse(Json.NULL);
     }
 
     /** The options that decide tokens and end; a deadline shows in the reason of the end. */
@@ -128,29 +125,53 @@ record Statement(Json json) {
                 "eos",
                 options.eos().orElse(model.eos()).stream()
                         .filter(id -> id < model.choosableTokens())
-                        .sorted(Comparator.naturalOrder())
+                        .sorted()
                         .toList());
         return stated;
     }
 
     /**
-     * Checks the names of a receipt.
+     * Checks the names of a receipt: one that nobody reads could say anything.
      *
      * @throws FormatException if one is unknown or missing, or the format is another
      */
     void checkFormat() throws FormatException {
         json.check("format", Receipt.FORMAT.equals(json.root().get("format")), Receipt.FORMAT);
-        Set<Object> names = new HashSet<>(json.root().keySet());
-        names.remove("signature");
-        if (!names.equals(NAMES)) {
-            Set<Object> others = new HashSet<>(NAMES);
-            others.removeAll(names);
-            names.removeAll(NAMES);
-            String got = names + " more, " + others + " less";
-            throw new FormatException("receipt", "the names of the format", got, "is it damaged?");
+        boolean isSigned = json.has("signature");
+        names(
+                json,
+                "format arithmetic library model tokenizer options constraint rules mark seed nonce prompt output digest"
+                        + (isSigned ? " signature" : ""));
+        names(json.section("signature"), isSigned ? "algorithm value" : "");
+        Json model = json.section("model");
+        names(model, "name dtype rounded kv_dtype files adapter");
+        names(model.section("adapter"), model.has("adapter") ? "files merged" : "");
+        for (Json file : Stream.concat(
+                        model.objects("files").stream(), model.section("adapter").objects("files").stream())
+                .toList()) {
+            names(file, "name size sha256");
         }
-        String _ = json.requireString("library") + json.string("nonce", "");
+        names(json.section("tokenizer"), json.has("tokenizer") ? "sha256" : "");
+        String settings = Stream.of(Setting.values())
+                .filter(each -> each != Setting.SEED)
+                .map(Setting::snake)
+                .collect(Collectors.joining(" "));
+        names(json.section("options"), settings + " logit_bias stop eos");
+        names(json.section("prompt"), publicPrompt() == null ? "count salt sha256" : "tokens");
+        names(json.section("output"), "tokens finish_reason text_sha256");
+        String _ = json.requireString("library") + model.requireString("name") + json.string("nonce", "");
         json.check("rules", List.of().equals(json.root().get("rules")), "no rules");
+    }
+
+    private static void names(Json section, String expected) throws FormatException {
+        Set<String> names = expected.isEmpty() ? Set.of() : Set.of(expected.split(" ", -1));
+        if (!section.root().keySet().equals(names)) {
+            throw new FormatException(
+                    section.subject(),
+                    "the names " + expected,
+                    section.root().keySet().toString(),
+                    "is it damaged?");
+        }
     }
 
     LoadOptions loadOptions() throws FormatException {

@@ -2,6 +2,7 @@ package dev.causal4j.receipt;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.InputException;
+import dev.causal4j.MemoryLimitException;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.Engine;
@@ -50,40 +51,38 @@ final class Verifier {
     private final Receipt receipt;
     private final Statement statement;
     private final Json json;
-    private final CausalLM model;
     private final VerificationOptions known;
     private String subject = "format"; // what is checked now
     private int @Nullable [] prompt;
     private int checked;
     private OptionalInt index = OptionalInt.empty(); // of the token that differs
 
-    Verifier(Receipt receipt, CausalLM model, VerificationOptions known) {
+    Verifier(Receipt receipt, VerificationOptions known) {
         this.receipt = receipt;
         this.statement = new Statement(receipt.json());
         this.json = statement.json();
-        this.model = model;
         this.known = known;
     }
 
-    Verification verify() {
+    /** Verifies the parts for which no model is needed, and with one all. */
+    Verification verify(@Nullable CausalLM model) {
         try {
             statement.checkFormat();
             require("digest", receipt.hasItsDigest(), "the digest of the statement", "another");
             PublicKey signer = known.signer();
             require("signature", signer == null || receipt.isSignedBy(signer), "one of the given key", "another");
-            require(
-                    "arithmetic",
-                    json.requireInt("arithmetic", 0, Integer.MAX_VALUE) == CausalLM.ARITHMETIC,
-                    json.root().get("arithmetic"),
-                    CausalLM.ARITHMETIC);
-            if (!known.recompute()) {
-                checkModel();
+            int arithmetic = json.requireInt("arithmetic", 0, Integer.MAX_VALUE);
+            require("arithmetic", arithmetic == CausalLM.ARITHMETIC, arithmetic, CausalLM.ARITHMETIC);
+            if (model != null && !known.recompute()) {
+                checkModel(model);
             }
-            generate();
+            if (model != null) {
+                generate(Engine.shared(model));
+            }
             return new Verification(true, checked, Optional.empty());
         } catch (Mismatch e) {
             return wrong(e.expected, e.got);
-        } catch (FormatException | IllegalArgumentException | IllegalStateException | NonFiniteException e) {
+        } catch (FormatException | IllegalArgumentException | NonFiniteException e) {
             return wrong("a statement that holds", String.valueOf(e.getMessage()));
         }
     }
@@ -107,7 +106,7 @@ final class Verifier {
         require(part, Objects.equals(expected, got), key + " " + expected, key + " " + got);
     }
 
-    private void checkModel() throws FormatException, Mismatch {
+    private void checkModel(CausalLM model) throws FormatException, Mismatch {
         subject = "model";
         Json stated = json.section("model");
         Json is = new Json(subject, Statement.model(model));
@@ -126,18 +125,23 @@ final class Verifier {
         for (int i = 0; i < Math.max(all.size(), own.size()); i++) {
             String expected = file(all, i);
             String got = file(own, i);
-            require("model", expected.regionMatches(0, got, 0, 64), expected, got);
+            boolean equal =
+                    i < Math.min(all.size(), own.size()) && sha256(all.get(i)).equals(sha256(own.get(i)));
+            require("model", equal, expected, got);
         }
     }
 
-    /** The digest, and the name for people: a file may have another one. */
     private static String file(List<Json> files, int i) throws FormatException {
-        return i < files.size()
-                ? files.get(i).requireString("sha256") + ", " + files.get(i).requireString("name")
-                : "no file";
+        return i < files.size() ? files.get(i).requireString("name") + ", " + sha256(files.get(i)) : "no file";
     }
 
-    private void generate() throws FormatException, Mismatch {
+    /** Digest and size. Names are for people: a file may have another one. */
+    private static String sha256(Json file) throws FormatException {
+        return "sha256 " + file.requireString("sha256") + ", size "
+                + file.root().get("size");
+    }
+
+    private void generate(Engine engine) throws FormatException, Mismatch {
         subject = "options";
         GenerationOptions options = statement.options(known.mark());
         subject = "output";
@@ -147,27 +151,21 @@ final class Verifier {
         boolean isCut = List.of(FinishReason.CANCELLED.label(), FinishReason.DEADLINE.label())
                 .contains(reason);
         Claim claim = new Claim(tokens, isCut);
-        String text = "";
-        if (!isCut || tokens.length > 0) {
-            GenerationRequest request =
-                    new GenerationRequest(prompt(), options.uncached().withDraft(Draft.claim(tokens)));
-            Generation generation = generation(request, claim);
-            String end = generation.finishReason().label();
-            text = generation.text();
-            checked = claim.checked;
-            if (claim.got >= 0 || checked < tokens.length) {
-                index = OptionalInt.of(checked);
-                throw new Mismatch(
-                        checked < tokens.length ? tokens[checked] : "the end, " + reason,
-                        claim.got >= 0 ? claim.got : "the end, " + end);
-            }
-            require("finish_reason", end.equals(isCut ? FinishReason.CANCELLED.label() : reason), reason, end);
+        GenerationRequest request =
+                new GenerationRequest(prompt(), options.uncached().withDraft(Draft.claim(tokens)));
+        Generation generation = generation(engine, request, claim);
+        String end = generation.finishReason().label();
+        checked = claim.checked;
+        if (claim.got >= 0 || checked < tokens.length) {
+            index = OptionalInt.of(checked);
+            throw new Mismatch(
+                    checked < tokens.length ? tokens[checked] : "the end, " + reason,
+                    claim.got >= 0 ? claim.got : "the end, " + end);
         }
-        require(
-                "text",
-                Sha256.hex(text).equals(output.string("text_sha256", "")),
-                "a text of the stated digest",
-                "another");
+        require("finish_reason", isCut || end.equals(reason), reason, end);
+        String text = isCut && tokens.length == 0 ? "" : generation.text();
+        boolean equal = Sha256.hex(text).equals(output.string("text_sha256", ""));
+        require("text", equal, "a text of the stated digest", "another");
     }
 
     /** The prompt of the receipt, or the one that the verifier brings if it is that of the receipt. */
@@ -193,16 +191,22 @@ final class Verifier {
         return prompt;
     }
 
-    private Generation generation(GenerationRequest request, Claim claim) throws Mismatch {
+    private Generation generation(Engine engine, GenerationRequest request, Claim claim) throws Mismatch {
         subject = "options"; // of constraints and ids
+        CompletableFuture<Generation> result = new CompletableFuture<>();
         try {
-            CompletableFuture<Generation> result = Engine.shared(model).submit(request, claim);
+            result = engine.submit(request, claim);
             subject = "output";
             return EngineControl.await(result);
         } catch (InputException e) {
             subject = "prompt";
             throw new Mismatch("a prompt for this model", String.valueOf(e.getMessage()));
+        } catch (MemoryLimitException e) {
+            throw e;
+        } catch (IllegalStateException e) { // rules ban all tokens
+            throw new Mismatch("a text", String.valueOf(e.getMessage()));
         } catch (InterruptedException e) {
+            result.cancel(true);
             Thread.currentThread().interrupt();
             throw new CancellationException("receipt: cancelled while it was verified");
         }
@@ -222,7 +226,11 @@ final class Verifier {
 
         @Override
         public boolean accept(GeneratedToken token) {
-            if (checked == tokens.length || tokens[checked] != token.token()) {
+            boolean isOver = checked == tokens.length;
+            if (isOver && isCut) {
+                return false; // of no token
+            }
+            if (isOver || tokens[checked] != token.token()) {
                 got = token.token();
                 return false;
             }

@@ -387,6 +387,61 @@ class ReceiptTest {
         assertTrue(read(Receipt.of(model, late, generate(model, late))), model);
     }
 
+    /** A text that nobody reads would be a statement that nobody checks. */
+    @Test
+    void unknownNamesAreRefused() throws IOException {
+        Receipt receipt = receipt(GenerationOptions.DEFAULT.withMaxNewTokens(4));
+        for (String section : List.of("model", "tokenizer", "options", "prompt", "output")) {
+            Map<String, Object> json = sealed(receipt, section + "/text", _ -> "more");
+            assertThat(difference(json).subject()).isEqualTo("format");
+        }
+        Map<String, Object> file = new LinkedHashMap<>(Json.object("name", "x", "size", 1, "sha256", "0", "of", "y"));
+        assertThat(difference(sealed(receipt, "model/files", _ -> List.of(file)))
+                        .subject())
+                .isEqualTo("format");
+        file.remove("of");
+        assertThat(difference(sealed(receipt, "model/files", _ -> List.of(file)))
+                        .subject())
+                .isEqualTo("model");
+    }
+
+    @Test
+    void anEmptyTextHasItsPrompt() throws IOException {
+        GenerationRequest request = new GenerationRequest(PROMPT, GenerationOptions.DEFAULT);
+        Generation none =
+                new Generator(model).generate(List.of(request), _ -> false).getFirst();
+        Receipt receipt = Receipt.of(model, request, none);
+        Map<String, Object> json = changed(
+                receipt.json(),
+                List.of("output"),
+                _ -> Json.object("tokens", List.of(), "finish_reason", "deadline", "text_sha256", Sha256.hex("")));
+        Receipt empty = Receipt.parse("receipt", Json.write(json)).withPrivatePrompt();
+        assertThat(empty.verify(model, new VerificationOptions(PROMPT, null, null, false))
+                        .verified())
+                .isTrue();
+        Verification other = empty.verify(model, new VerificationOptions(new int[] {1}, null, null, false));
+        assertThat(other.difference().orElseThrow().subject()).isEqualTo("prompt");
+    }
+
+    @Test
+    void anAdapterIsAPartOfTheStatement() throws IOException {
+        Path adapter = Files.createDirectory(temporary.resolve("adapter"));
+        SmallModels.adapted(model, _ -> true).saveAdapter(adapter);
+        GenerationRequest request = new GenerationRequest(PROMPT, GenerationOptions.DEFAULT);
+        try (CausalLM beside = model.withAdapter(adapter);
+                CausalLM merged = CausalLM.load(
+                        folder, LoadOptions.DEFAULT.withMerged(adapter).withDigests(true));
+                CausalLM both = merged.withAdapter(adapter)) {
+            Receipt receipt = read(Receipt.of(beside, request, generate(beside, request)));
+            assertTrue(receipt, beside);
+            assertThat(receipt.verify(model).difference().orElseThrow().subject())
+                    .isEqualTo("model");
+            assertThat(receipt.verify(merged).difference().orElseThrow().subject())
+                    .isEqualTo("model");
+            assertThat(both.digests()).isEmpty();
+        }
+    }
+
     @Test
     void whatNoReceiptCanStateIsRefusedBefore() throws IOException {
         GenerationOptions rule = GenerationOptions.DEFAULT.withRule((_, _) -> {});

@@ -61,7 +61,7 @@ record ServedModel(
         Tokenizer tokenizer = model.requireTokenizer();
         List<String> names = new ArrayList<>(List.of(model.name()));
         names.addAll(options.aliases());
-        int vocabulary = Math.min(model.head().vocabularySize(), tokenizer.vocabularySize());
+        int vocabulary = model.choosableTokens();
         int contextLength = model.contextLength();
         return new ServedModel(
                 model,

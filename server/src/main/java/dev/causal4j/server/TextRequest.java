@@ -4,6 +4,7 @@ import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
+import dev.causal4j.json.Json;
 import dev.causal4j.receipt.Receipt;
 import java.util.List;
 import java.util.Optional;
@@ -95,11 +96,11 @@ record TextRequest(
             throw ApiError.value(
                     "logprobs", "at most " + Limits.LOGPROBS + " of all choices, tokens and alternatives", keeps);
         }
-        if (stated(prompts, candidates, format) > Limits.ANSWERED_BYTES) {
+        if (stated(prompts, candidates, options, format) > Limits.ANSWERED_BYTES) {
             throw ApiError.value(
                     "receipt",
-                    "prompts of at most " + Limits.ANSWERED_BYTES + " bytes in all choices",
-                    stated(prompts, candidates, format));
+                    "receipts of at most " + Limits.ANSWERED_BYTES + " bytes in all choices",
+                    stated(prompts, candidates, options, format));
         }
         if (echoed(prompts, candidates, echo) > Limits.ANSWERED_BYTES) {
             throw ApiError.value(
@@ -113,7 +114,7 @@ record TextRequest(
     long bytes() {
         return (scores() ? tokens(prompts, candidates, 0, true) * tokenBytes() : 0)
                 + echoed(prompts, candidates, echo)
-                + stated(prompts, candidates, format);
+                + stated(prompts, candidates, options, format);
     }
 
     /** Bytes that an answer keeps of a new token: its text, which weighs two log-probabilities, and its log-probabilities. */
@@ -121,10 +122,17 @@ record TextRequest(
         return (logprobs() ? 4L + alternatives : 2L) * Limits.LOGPROB_BYTES;
     }
 
-    /** Bytes of the prompts' ids in receipts. */
-    private static long stated(List<Prompt> prompts, int candidates, ResponseFormat format) {
+    /** Bytes of the prompts' ids, the constraint and the stops in receipts. */
+    private static long stated(List<Prompt> prompts, int candidates, GenerationOptions options, ResponseFormat format) {
+        if (format.receipts.isEmpty()) {
+            return 0;
+        }
         long tokens = prompts.stream().mapToLong(prompt -> prompt.tokens.length).sum();
-        return format.receipts.isPresent() ? ID_BYTES * tokens * candidates : 0;
+        Optional<?> constraint = options.constraint().flatMap(Constraint::description);
+        long same = constraint.map(each -> Json.write(each).length).orElse(0)
+                + Json.write(options.stop()).length
+                + ID_BYTES * options.logitBias().size();
+        return candidates * (ID_BYTES * tokens + prompts.size() * same);
     }
 
     /** Bytes of prompts in an answer and its copies. */
