@@ -10,6 +10,7 @@ import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.json.Json;
+import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
@@ -19,7 +20,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
  * The model as programs find it before they ask: one answer has the fields that clients of llama.cpp, vLLM, OpenAI and
@@ -42,10 +42,10 @@ final class Discovery {
         ToolDefinition tool = ToolDefinition.of("probe_tool", "", "{\"type\": \"object\", \"properties\": {}}");
         Chat.Format offering = format.withTools(List.of(tool), ToolChoice.AUTO);
         Message user = new Message("user", "probe_user");
-        List<ToolCall> two = Stream.of("1", "2")
-                .map(each -> new ToolCall("probe000" + each, "probe_call_" + each, "{}")) // Mistral wants nine characters
-                .toList();
-        Message calls = new Answer("", "", two, "").message();
+        // Mistral's templates refuse ids that have not nine characters.
+        ToolCall first = new ToolCall("probe0001", "probe_call_1", "{}");
+        ToolCall second = new ToolCall("probe0002", "probe_call_2", "{}");
+        Message calls = new Answer("", "", List.of(first, second), "").message();
         boolean tools = format.toolFormat() != ToolFormat.NONE && shows(offering, List.of("probe_tool"), user);
         boolean parallel = tools && shows(offering, List.of("probe_call_1", "probe_call_2"), user, calls);
         boolean system = shows(format, List.of("probe_system"), new Message("system", "probe_system"), user);
@@ -63,7 +63,7 @@ final class Discovery {
         }
     }
 
-    /** The list of models. One that is alone has no status: a status is the mark of several. */
+    /** The list, without a {@code status}: clients of llama.cpp would take the server for one of several models. */
     void models(Call call) throws IOException {
         Map<String, Object> list = Json.object("object", "list", "data", List.of(entry()), "has_more", false);
         list.putAll(Json.object("first_id", served.name(), "last_id", served.name()));
@@ -79,11 +79,12 @@ final class Discovery {
 
     private Map<String, Object> entry() {
         int context = served.contextLength();
-        Map<String, Object> meta =
-                Json.object("n_vocab", served.model().head().vocabularySize(), "n_ctx", context, "n_ctx_train", context);
-        meta.putAll(Json.object("n_embd", served.model().head().hiddenSize(), "n_params", served.model().parameters()));
-        meta.put("size", served.model().config().weightBytes(served.model().dtype()));
-        meta.put("arithmetic", served.model().dtype().arithmetic());
+        CausalLM model = served.model();
+        int vocabulary = model.head().vocabularySize();
+        Map<String, Object> meta = Json.object("n_vocab", vocabulary, "n_ctx", context, "n_ctx_train", context);
+        meta.putAll(Json.object("n_embd", model.head().hiddenSize(), "n_params", model.parameters()));
+        meta.put("size", model.config().weightBytes(model.dtype()));
+        meta.put("arithmetic", model.dtype().arithmetic());
         Map<String, Object> entry = Json.object("id", served.name(), "object", "model", "created", served.created());
         entry.putAll(Json.object("owned_by", "causal4j", "max_model_len", context, "meta", meta));
         String created = Instant.ofEpochSecond(served.created()).toString();

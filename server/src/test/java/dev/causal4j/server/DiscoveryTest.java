@@ -76,7 +76,7 @@ class DiscoveryTest {
         "'{{ raise_exception(\"none\") }}', ----",
         "'{% for m in messages %}{% if m.role == \"system\" %}{{ raise_exception(\"none\") }}{% endif %}{% endfor %}', ----",
         "'<tool_call> {{ tools }}{% if messages|length > 1 %}{{ raise_exception(\"none\") }}{% endif %}', TC--",
-        "'{% for i in range(9999999) %}{% for j in range(9999999) %}{{ messages }}{% endfor %}{% endfor %}', ----",
+        "'{% for i in range(99999) %}{% for j in range(99999) %}{{ messages }}{% endfor %}{% endfor %}', ----",
         "'{{ messages }}', ---S",
     })
     void aTemplateThatRefusesOrNeverEndsSupportsNothingAndIsServed(String source, String told) throws Exception {
@@ -142,14 +142,16 @@ class DiscoveryTest {
         try (Server server = start(OPTIONS.withAliases(List.of("org/na+me:Q4 é")))) {
             JsonNode props = get(server, "/props");
             String name = MODEL.name();
-            for (String query : List.of("", "model=", "model=" + name, "autoload=false&model=org%2Fna%2Bme%3AQ4%20%C3%A9")) {
+            for (String query :
+                    List.of("", "model=", "model=" + name, "autoload=false&model=org%2Fna%2Bme%3AQ4%20%C3%A9")) {
                 assertThat(get(server, "/props?" + query)).as(query).isEqualTo(props);
             }
-            String long_ = "x".repeat(9000);
-            for (String query : List.of("other", "org%252Fna%2Bme", name + "&model=other", long_)) {
+            for (String query : List.of("other", "org%252Fna%2Bme", name + "&model=other", "x".repeat(9000))) {
                 HttpResponse<String> refused = send(server, "/props?model=" + query, "");
                 assertThat(refused.statusCode()).as(query).isEqualTo(404);
-                assertThat(refused.body()).contains("\"code\":\"model_not_found\"").hasSizeLessThan(400);
+                assertThat(refused.body())
+                        .contains("\"code\":\"model_not_found\"")
+                        .hasSizeLessThan(400);
             }
         }
     }
