@@ -58,7 +58,7 @@ final class Discovery {
         try {
             String rendered = format.render(List.of(messages), false).text();
             return texts.stream().allMatch(rendered::contains);
-        } catch (TemplateException unused) {
+        } catch (TemplateException _) {
             return false;
         }
     }
