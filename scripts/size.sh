@@ -38,8 +38,8 @@ size() {
 }
 
 failed=0
-size text json 495 tokenizer 1678 chat 2776 constraint 4983 causal4j 133 || failed=1
-size core kernel,choice,tensor,compute,loops 4804 format 1058 model,families,gguf 5112 decoder 3862 generation,friend 3222 scoring 436 \
+size text json 498 tokenizer 1678 chat 2776 constraint 4983 causal4j 133 || failed=1
+size core kernel,choice,tensor,compute,loops 4804 format 1091 model,families,gguf 5190 decoder 3862 generation,friend 3222 scoring 436 \
   head 628 training 1534 flight 87 || failed=1
 size machine machine 283 || failed=1
 size server server 3084 || failed=1

@@ -7,6 +7,7 @@ import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.json.Json;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -59,10 +60,12 @@ public record Gguf(Json metadata, TensorStore tensors) {
             throw new FormatException(first.toString(), expected, quote(name), "rename the files");
         }
         Map<String, Stored> tensors = new LinkedHashMap<>(model.tensors.tensors());
+        Map<String, MemorySegment> mapped = new LinkedHashMap<>(model.tensors.files());
         for (int i = 1; i < count; i++) {
             Gguf next = map(first.resolveSibling(names.get(i)), files);
             next.metadata.requireInt(NUMBER, i, i);
             next.metadata.requireInt(COUNT, count, count);
+            mapped.putAll(next.tensors.files());
             for (Map.Entry<String, Stored> tensor : next.tensors.tensors().entrySet()) {
                 if (tensors.putIfAbsent(tensor.getKey(), tensor.getValue()) != null) {
                     String place = next.metadata.subject() + ", tensor " + quote(tensor.getKey());
@@ -71,7 +74,13 @@ public record Gguf(Json metadata, TensorStore tensors) {
             }
         }
         metadata.integer("split.tensors.count", tensors.size(), tensors.size(), tensors.size());
-        return new Gguf(metadata, new TensorStore(metadata.subject(), Collections.unmodifiableMap(tensors), Map.of()));
+        return new Gguf(
+                metadata,
+                new TensorStore(
+                        metadata.subject(),
+                        Collections.unmodifiableMap(tensors),
+                        Map.of(),
+                        Collections.unmodifiableMap(mapped)));
     }
 
     /** Whether a name is that of a model's only file, or of its first. */

@@ -167,7 +167,7 @@ final class GgufFile {
                 throw wrong("each name once", "it twice");
             }
         }
-        return new TensorStore(subject, Collections.unmodifiableMap(placed), Map.of());
+        return TensorStore.of(subject, placed, Map.of(), bytes);
     }
 
     private Object value(int type, int depth) throws FormatException {

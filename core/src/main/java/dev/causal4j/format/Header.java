@@ -53,7 +53,7 @@ record Header(String subject, MemorySegment bytes) {
                 tensors.add(declared(name, tensor.getValue()));
             }
         }
-        return new TensorStore(subject, placed(tensors), Collections.unmodifiableMap(metadata));
+        return TensorStore.of(subject, placed(tensors), metadata, bytes);
     }
 
     private byte[] json() throws FormatException {

@@ -88,8 +88,11 @@ public final class SafeTensors {
      */
     static TensorStore openIndex(Path index, Arena arena) throws IOException {
         String subject = index.toString();
-        Map<String, String> fileOf = files(index);
+        byte[] json = indexBytes(index);
+        Map<String, String> fileOf = files(subject, json);
         Map<String, TensorStore> shards = new HashMap<>();
+        Map<String, MemorySegment> files = new LinkedHashMap<>();
+        files.put(TensorStore.INDEX, MemorySegment.ofArray(json));
         Map<String, Stored> tensors = LinkedHashMap.newLinkedHashMap(fileOf.size());
         for (Map.Entry<String, String> entry : fileOf.entrySet()) {
             String tensor = entry.getKey();
@@ -101,6 +104,7 @@ public final class SafeTensors {
                 }
                 shard = open(index.resolveSibling(file), arena);
                 shards.put(file, shard);
+                files.putAll(shard.files());
             }
             Stored stored = shard.tensors().get(tensor);
             if (stored == null) {
@@ -109,7 +113,8 @@ public final class SafeTensors {
             }
             tensors.put(tensor, stored);
         }
-        return new TensorStore(subject, Collections.unmodifiableMap(tensors), Map.of());
+        return new TensorStore(
+                subject, Collections.unmodifiableMap(tensors), Map.of(), Collections.unmodifiableMap(files));
     }
 
     /**
@@ -119,8 +124,14 @@ public final class SafeTensors {
      * @throws IOException if reading fails
      */
     public static Map<String, String> files(Path index) throws IOException {
-        String subject = index.toString();
-        byte[] json = UntrustedInput.readFile(index, "an index of safetensors files", MAX_INDEX);
+        return files(index.toString(), indexBytes(index));
+    }
+
+    private static byte[] indexBytes(Path index) throws IOException {
+        return UntrustedInput.readFile(index, "an index of safetensors files", MAX_INDEX);
+    }
+
+    private static Map<String, String> files(String subject, byte[] json) throws FormatException {
         Object weightMap = Json.tree(subject, json).get("weight_map");
         if (!(weightMap instanceof Map<?, ?> fileOf)) {
             throw wrong(subject, "an object \"weight_map\"", Json.describe(weightMap));

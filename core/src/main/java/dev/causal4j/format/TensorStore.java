@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -31,8 +32,10 @@ import java.util.stream.Stream;
  * @param subject its name in messages
  * @param tensors in the order of their data in a file, or of the index
  * @param metadata the strings of a single safetensors file, in its order; else empty
+ * @param files the files with all their bytes by name, in the order in which they were read; empty if not known
  */
-public record TensorStore(String subject, Map<String, Stored> tensors, Map<String, String> metadata) {
+public record TensorStore(
+        String subject, Map<String, Stored> tensors, Map<String, String> metadata, Map<String, MemorySegment> files) {
     /** The file of a checkpoint in one file. */
     public static final String SINGLE = "model.safetensors";
 
@@ -40,6 +43,27 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
     public static final String INDEX = "model.safetensors.index.json";
 
     private static final String SHARD = "model-%05d-of-%05d.safetensors";
+
+    /** Tensors whose files are not known. */
+    public TensorStore(String subject, Map<String, Stored> tensors, Map<String, String> metadata) {
+        this(subject, tensors, metadata, Map.of());
+    }
+
+    /** The tensors of one file. */
+    static TensorStore of(
+            String subject, Map<String, Stored> tensors, Map<String, String> metadata, MemorySegment bytes) {
+        String name = Path.of(subject).getFileName().toString();
+        return new TensorStore(
+                subject,
+                Collections.unmodifiableMap(tensors),
+                Collections.unmodifiableMap(metadata),
+                Map.of(name, bytes.asReadOnly()));
+    }
+
+    /** These files with other tensors. */
+    public TensorStore with(Map<String, Stored> others) {
+        return new TensorStore(subject, Collections.unmodifiableMap(others), metadata, files);
+    }
 
     /** A file as memory, read-only, for as long as the arena lives. */
     static MemorySegment map(Path file, String what, Arena arena) throws IOException {

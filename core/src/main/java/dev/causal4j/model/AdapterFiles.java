@@ -16,6 +16,7 @@ import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -63,15 +64,27 @@ record AdapterFiles(
     private static final Set<Object> FIRST_VALUES = Set.of(true, false, "gaussian", "eva", "orthogonal");
 
     /**
-     * Reads the adapters of a model, by the names of their weights; there are none without a folder.
+     * An adapter of a model.
+     *
+     * @param weights its matrices, by the names of the weights that they are added to
+     * @param files its files
+     */
+    record Adapter(Map<String, LowRank> weights, List<ModelDigests.File> files) {
+        static final Adapter NONE = new Adapter(Map.of(), List.of());
+    }
+
+    /**
+     * Reads an adapter of a model; {@link Adapter#NONE} without a folder.
      *
      * @throws FormatException if they are not valid, of another model, or not supported
      */
-    static Map<String, LowRank> read(@Nullable Path folder, ModelConfig model, Device device) throws IOException {
+    static Adapter read(@Nullable Path folder, ModelConfig model, Device device) throws IOException {
         if (folder == null) {
-            return Map.of();
+            return Adapter.NONE;
         }
-        Json config = Json.read(folder.resolve(CONFIG));
+        Path file = folder.resolve(CONFIG);
+        byte[] json = Json.bytes(file);
+        Json config = Json.parse(file.toString(), json);
         check(config);
         int rank = config.integer("r", 8, 1, Architecture.MOST);
         double divisor = config.bool("use_rslora", false) ? Math.sqrt(rank) : rank;
@@ -87,7 +100,10 @@ record AdapterFiles(
             String base = config.string("base_model_name_or_path", "");
             String subject = store.subject() + (base.isEmpty() ? "" : ", adapter of " + FormatException.quote(base));
             Set<String> unused = new TreeSet<>(store.names());
-            return new AdapterFiles(model, store, subject, unused, root, rank, scale).read(device);
+            List<ModelDigests.File> files =
+                    new ArrayList<>(ModelDigests.of(Map.of(CONFIG, MemorySegment.ofArray(json))));
+            files.addAll(ModelDigests.of(store.files()));
+            return new Adapter(new AdapterFiles(model, store, subject, unused, root, rank, scale).read(device), files);
         }
     }
 

@@ -40,12 +40,19 @@ import org.jspecify.annotations.Nullable;
  */
 @SuppressWarnings("exports") // the decoder is for modules of ours
 public final class CausalLM implements Parameters, AutoCloseable {
+    /**
+     * The version of the arithmetic: models of equal files compute equal bits on every machine if their versions are
+     * equal. A change that moves one bit of a logit raises it.
+     */
+    public static final int ARITHMETIC = 1;
+
     private final String name;
     private final ModelConfig config;
     private final Decoder decoder;
     private final CausalLMHead head;
     private final TextFiles text;
     private final KVCache.Options cached;
+    private final @Nullable ModelDigests digests;
     private final @Nullable Arena owned;
     private final Map<Class<?>, Owned> parts = new HashMap<>(); // guarded by itself; it guards closed, too
     private boolean closed;
@@ -59,11 +66,13 @@ public final class CausalLM implements Parameters, AutoCloseable {
             Parameters source,
             KVCache.Options cached,
             TextFiles text,
+            @Nullable ModelDigests digests,
             @Nullable Arena owned) {
         this.name = name;
         this.config = config;
         this.text = text;
         this.cached = cached;
+        this.digests = digests;
         this.owned = owned;
         text.tokenizer().filter(each -> !each.fits(config.vocabularySize())).ifPresent(each -> {
             throw new IllegalArgumentException("tokenizer: expected at most the head's " + config.vocabularySize()
@@ -143,9 +152,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
             ModelConfig config,
             Parameters parameters,
             KVCache.Options cached,
-            TextFiles text) {
+            TextFiles text,
+            @Nullable ModelDigests digests) {
         try {
-            return new CausalLM(name, config, parameters, cached, text, arena);
+            return new CausalLM(name, config, parameters, cached, text, digests, arena);
         } catch (Throwable failure) {
             arena.close();
             throw failure;
@@ -161,12 +171,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
      *     vocabulary
      */
     public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
-        return new CausalLM(name, config, parameters, LoadOptions.DEFAULT.cache(), TextFiles.of(tokenizer), null);
+        return new CausalLM(name, config, parameters, LoadOptions.DEFAULT.cache(), TextFiles.of(tokenizer), null, null);
     }
 
     /** This model with other parameters of the same shapes; see {@link #of}. */
     public CausalLM with(Parameters parameters) {
-        return new CausalLM(name, config, parameters, cached, text, null);
+        return new CausalLM(name, config, parameters, cached, text, null, null);
     }
 
     /**
@@ -187,7 +197,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
                     this::vector,
                     Map.of(),
                     this::stored);
-            return new CausalLM(name, other, parameters, cached, text, device.arena());
+            return new CausalLM(name, other, parameters, cached, text, null, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
             throw failure;
@@ -208,9 +218,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
     public CausalLM withAdapter(Path folder) throws IOException {
         Device device = Device.open(head.compute());
         try {
-            Map<String, LowRank> adapters = AdapterFiles.read(folder, config, device);
-            Parameters adapted = Parameters.of(this::matrix, this::vector, adapters, this::stored);
-            return new CausalLM(name, config, adapted, cached, text, device.arena());
+            AdapterFiles.Adapter adapter = AdapterFiles.read(folder, config, device);
+            Parameters adapted = Parameters.of(this::matrix, this::vector, adapter.weights(), this::stored);
+            ModelDigests known = digests == null ? null : digests.withAdapter(adapter.files());
+            return new CausalLM(name, config, adapted, cached, text, known, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
             throw failure;
@@ -244,7 +255,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
                         ? matrix(spec).widened(device)
                         : Matrix.of(device, DType.F32, spec.rows(), spec.cols(), HuggingFaceFiles.rows(this, spec)),
                 spec -> vector(spec).clone());
-        return owning(device.arena(), name, config, copies, cached, text);
+        return owning(device.arena(), name, config, copies, cached, text, null);
     }
 
     /**
@@ -312,6 +323,19 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /** The options of generation that it has by default. */
     public GenerationDefaults generationDefaults() {
         return config.generation();
+    }
+
+    /** The dtype of cached keys and values. */
+    public DType cachedDtype() {
+        return cached.dtype();
+    }
+
+    /**
+     * What the model was loaded from; empty unless {@link LoadOptions#withDigests} is set, or if it was made from
+     * another model in memory.
+     */
+    public Optional<ModelDigests> digests() {
+        return Optional.ofNullable(digests);
     }
 
     /** The storage of the weights: the narrowest quantised one if some matrices are. */

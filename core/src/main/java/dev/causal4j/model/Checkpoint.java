@@ -27,6 +27,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -63,6 +64,7 @@ public final class Checkpoint implements AutoCloseable {
     private final ModelConfig config;
     private final Map<ParameterSpec, StoredRows> stored = new HashMap<>();
     private final TextFiles text;
+    private final Map<String, MemorySegment> sources = new LinkedHashMap<>(); // the files that determine the model
     private boolean closed;
 
     /**
@@ -100,7 +102,9 @@ public final class Checkpoint implements AutoCloseable {
     private static Checkpoint openFolder(Path folder, Optional<String> given, Arena files) throws IOException {
         // A vocabulary takes longer to read than everything else.
         Future<Optional<Tokenizer>> tokenizer = TextFiles.begin(() -> Tokenizer.load(folder));
-        ModelConfig config = ModelConfig.read(folder.resolve(CONFIG));
+        Path file = folder.resolve(CONFIG);
+        byte[] json = Json.bytes(file);
+        ModelConfig config = ModelConfig.of(Json.parse(file.toString(), json));
         Path generation = folder.resolve(GenerationDefaults.FILE);
         if (Files.exists(generation)) {
             config = config.withGeneration(Json.read(generation));
@@ -109,7 +113,8 @@ public final class Checkpoint implements AutoCloseable {
         String name = given.orElse(named == null ? folder.toString() : named.toString());
         TensorStore store = TensorStore.open(folder, files);
         ChatTemplate.Source templates = ChatTemplate.Source.read(folder);
-        return new Checkpoint(name, folder.toString(), config, config.family(), store, tokenizer, templates, files);
+        return new Checkpoint(
+                name, folder.toString(), json, config, config.family(), store, tokenizer, templates, files);
     }
 
     private static Checkpoint openGguf(Path file, Optional<String> given, Arena files) throws IOException {
@@ -120,7 +125,7 @@ public final class Checkpoint implements AutoCloseable {
         String name = given.orElse(file.getFileName().toString().replaceFirst("\\.gguf$", ""));
         ChatTemplate.Source templates = vocabulary.templateSource();
         return new Checkpoint(
-                name, file.toString(), config, model.family(), model.tensors(), tokenizer, templates, files);
+                name, file.toString(), null, config, model.family(), model.tensors(), tokenizer, templates, files);
     }
 
     /**
@@ -160,13 +165,14 @@ public final class Checkpoint implements AutoCloseable {
         TensorStore tensors = SafeTensors.of(name + "/" + TensorStore.SINGLE, MemorySegment.ofArray(safetensors));
         ModelConfig said = ModelConfig.of(Json.parse(name + "/" + CONFIG, config));
         Arena files = Device.open(Compute.shared()).arena();
-        return new Checkpoint(name, name, said, said.family(), tensors, read, ChatTemplate.Source.NONE, files);
+        return new Checkpoint(name, name, config, said, said.family(), tensors, read, ChatTemplate.Source.NONE, files);
     }
 
     /** Reads numbers only if there are both embedding and head, and they must be compared. */
     private Checkpoint(
             String name,
             String subject,
+            byte @Nullable [] json,
             ModelConfig said,
             FileLayout places,
             TensorStore store,
@@ -177,6 +183,10 @@ public final class Checkpoint implements AutoCloseable {
         this.name = name;
         this.subject = subject;
         this.files = files;
+        if (json != null) {
+            sources.put(CONFIG, MemorySegment.ofArray(json));
+        }
+        sources.putAll(store.files());
         this.layout = PanelLayout.of(subject, store.metadata());
         this.store = layout == null ? store : layout.tensors(store);
         this.places = places.forTensors(store.names());
@@ -303,9 +313,11 @@ public final class Checkpoint implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException(name + ": expected an open checkpoint, got one that was loaded or closed");
         }
+        CompletableFuture<List<ModelDigests.File>> digests =
+                options.digests() ? ModelDigests.begin(sources) : CompletableFuture.completedFuture(List.of());
         try (Arena scratch = Device.scratch()) {
             return Loading.of(this, options, new Device(scratch, options.compute()))
-                    .model(name, text);
+                    .model(name, text, digests);
         } finally {
             close();
         }
@@ -324,7 +336,7 @@ public final class Checkpoint implements AutoCloseable {
      * @throws FormatException if the weights are converted ones of another dtype
      */
     public long weightBytes(LoadOptions options) throws FormatException {
-        return new Loading(this, options, dtype(options), Map.of()).weightBytes();
+        return new Loading(this, options, dtype(options), AdapterFiles.Adapter.NONE).weightBytes();
     }
 
     /**

@@ -125,7 +125,8 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
                 Arena arena = Device.scratch()) {
             DType dtype = dtype(checkpoint);
             Device device = new Device(arena, options.compute());
-            Map<String, LowRank> adapters = AdapterFiles.read(options.merged(), checkpoint.config(), device);
+            Map<String, LowRank> adapters = AdapterFiles.read(options.merged(), checkpoint.config(), device)
+                    .weights();
             HuggingFaceFiles files = new HuggingFaceFiles(checkpoint.config(), spec -> checkpoint.rows(spec, adapters));
             writeFolder(out, folder -> {
                 writeText(checkpoint, folder);

@@ -93,7 +93,7 @@ final class InitialParameters {
                 },
                 Map.of(),
                 tables);
-        return CausalLM.owning(device.arena(), config.type(), config, parameters, options.cache(), text);
+        return CausalLM.owning(device.arena(), config.type(), config, parameters, options.cache(), text, null);
     }
 
     private static void fill(float[] vector, Matrix.PanelSource source) {

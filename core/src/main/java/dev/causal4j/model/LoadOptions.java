@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param progress called after each parameter
  * @param compute the threads; unless shared, the caller closes them after the model
  * @param merged folder of an adapter to make part of the weights; null for none
+ * @param digests whether to compute the digests of the files that are loaded, which takes a second thread
  */
 public record LoadOptions(
         @Nullable DType dtype,
@@ -24,33 +25,35 @@ public record LoadOptions(
         long cacheBytes,
         ProgressListener progress,
         Compute compute,
-        @Nullable Path merged) {
+        @Nullable Path merged,
+        boolean digests) {
     /** The stored dtype, keys and values in f32, the threads of the process, and no adapter. */
-    public static final LoadOptions DEFAULT = new LoadOptions(null, DType.F32, 0, (_, _) -> {}, Compute.shared(), null);
+    public static final LoadOptions DEFAULT =
+            new LoadOptions(null, DType.F32, 0, (_, _) -> {}, Compute.shared(), null, false);
 
     /** These options with another dtype of weights; null for the stored one. */
     public LoadOptions withDtype(@Nullable DType wanted) {
-        return new LoadOptions(wanted, cached, cacheBytes, progress, compute, merged);
+        return new LoadOptions(wanted, cached, cacheBytes, progress, compute, merged, digests);
     }
 
     /** These options with another dtype of cached keys and values. */
     public LoadOptions withCached(DType wanted) {
-        return new LoadOptions(dtype, wanted, cacheBytes, progress, compute, merged);
+        return new LoadOptions(dtype, wanted, cacheBytes, progress, compute, merged, digests);
     }
 
     /** These options with another bound of cached keys and values; loading fails unless they are free, too. */
     public LoadOptions withCacheBytes(long bytes) {
-        return new LoadOptions(dtype, cached, bytes, progress, compute, merged);
+        return new LoadOptions(dtype, cached, bytes, progress, compute, merged, digests);
     }
 
     /** These options with a listener of progress. */
     public LoadOptions withProgress(ProgressListener listener) {
-        return new LoadOptions(dtype, cached, cacheBytes, listener, compute, merged);
+        return new LoadOptions(dtype, cached, cacheBytes, listener, compute, merged, digests);
     }
 
     /** These options with other threads. */
     public LoadOptions withCompute(Compute threads) {
-        return new LoadOptions(dtype, cached, cacheBytes, progress, threads, merged);
+        return new LoadOptions(dtype, cached, cacheBytes, progress, threads, merged, digests);
     }
 
     /**
@@ -58,7 +61,12 @@ public record LoadOptions(
      * and the adapter are added in f32, and rounded or quantised once. For quantised weights a dtype must be chosen.
      */
     public LoadOptions withMerged(@Nullable Path adapter) {
-        return new LoadOptions(dtype, cached, cacheBytes, progress, compute, adapter);
+        return new LoadOptions(dtype, cached, cacheBytes, progress, compute, adapter, digests);
+    }
+
+    /** These options with digests of the files, for {@link CausalLM#digests}, or without. */
+    public LoadOptions withDigests(boolean wanted) {
+        return new LoadOptions(dtype, cached, cacheBytes, progress, compute, merged, wanted);
     }
 
     /** Dtype and bytes of cached keys and values. */
@@ -71,6 +79,7 @@ public record LoadOptions(
     public String toString() {
         return "LoadOptions[dtype=" + (dtype == null ? "as stored" : dtype.label()) + ", cached=" + cached.label()
                 + ", cacheBytes=" + (cacheBytes == 0 ? "a quarter" : cacheBytes)
-                + ", threads=" + compute.threads() + ", merged=" + (merged == null ? "none" : merged) + "]";
+                + ", threads=" + compute.threads() + ", merged=" + (merged == null ? "none" : merged)
+                + ", digests=" + digests + "]";
     }
 }

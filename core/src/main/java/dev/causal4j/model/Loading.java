@@ -2,7 +2,6 @@ package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.compute.Compute;
-import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
@@ -16,7 +15,9 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
@@ -26,9 +27,9 @@ import java.util.stream.Collectors;
  * Makes a model's parameters from a checkpoint. Thread-safe while the checkpoint is open.
  *
  * @param dtype the dtype of matrices that do not keep their stored format
- * @param adapters adapters to add to matrices, by the names of the matrices
+ * @param adapter an adapter to add to matrices
  */
-record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<String, LowRank> adapters) {
+record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, AdapterFiles.Adapter adapter) {
     /**
      * Reads the adapters that become part of the weights.
      *
@@ -53,9 +54,7 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
     /** See {@link Checkpoint#dtype}. */
     static DType dtype(Checkpoint checkpoint, LoadOptions options) throws FormatException {
         DType wanted = options.dtype();
-        Set<DType> dtypes = checkpoint.dtypes();
-        DType narrowest = DType.narrowest(dtypes).orElse(DType.F32);
-        DType natural = dtypes.size() == 1 ? dtypes.iterator().next() : narrowest;
+        DType natural = natural(checkpoint);
         if (checkpoint.layout() != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";
             throw checkpoint.wrong(
@@ -64,8 +63,16 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
         return wanted == null ? natural : wanted;
     }
 
+    /** The dtype without a wish. */
+    private static DType natural(Checkpoint checkpoint) {
+        Set<DType> dtypes = checkpoint.dtypes();
+        return dtypes.size() == 1
+                ? dtypes.iterator().next()
+                : DType.narrowest(dtypes).orElse(DType.F32);
+    }
+
     /** Makes the model. It owns mapped files if it reads them later. */
-    CausalLM model(String name, TextFiles text) {
+    CausalLM model(String name, TextFiles text, CompletableFuture<List<ModelDigests.File>> files) {
         Work work = Work.of(Work.Load::new);
         work.begin();
         long begin = System.nanoTime();
@@ -74,9 +81,17 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
         boolean keeps = isMapped || config.decoder().perLayer() != null;
         Device own = Device.open(options.compute(), isMapped ? 0 : weightBytes() + options.cacheBytes());
         Device device = keeps ? new Device(checkpoint.handOver(), options.compute()) : own;
-        CausalLM model = CausalLM.owning(device.arena(), name, config, parameters(device), options.cache(), text);
+        Parameters parameters = parameters(device);
+        ModelDigests digests = options.digests() ? digests(files.join()) : null;
+        CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text, digests);
         work.end(name, 0, (System.nanoTime() - begin) / 1e9);
         return model;
+    }
+
+    private ModelDigests digests(List<ModelDigests.File> files) {
+        boolean kept = options.dtype() == null || (!checkpoint.isGguf() && dtype == natural(checkpoint));
+        return new ModelDigests(
+                files, kept ? Optional.empty() : Optional.of(dtype), adapter.files(), options.merged() != null);
     }
 
     private List<ParameterSpec> specs() {
@@ -90,7 +105,7 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
 
     /** The format of a matrix. */
     WeightFormat format(ParameterSpec spec) {
-        boolean summed = adapters.containsKey(spec.name());
+        boolean summed = adapter.weights().containsKey(spec.name());
         StoredRows rows = checkpoint.stored(spec);
         PanelLayout layout = checkpoint.layout();
         if (layout != null && !summed) {
@@ -105,14 +120,14 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, Map<Stri
     Matrix matrix(ParameterSpec spec, Device device) {
         WeightFormat format = format(spec);
         StoredRows rows = checkpoint.stored(spec);
-        boolean summed = adapters.containsKey(spec.name());
+        boolean summed = adapter.weights().containsKey(spec.name());
         PanelLayout layout = checkpoint.layout();
         if (layout != null && !summed) {
             return layout.matrix(spec, rows, device);
         }
         try {
             if (summed) {
-                Matrix.Source sums = checkpoint.rows(spec, adapters);
+                Matrix.Source sums = checkpoint.rows(spec, adapter.weights());
                 return Matrix.of(device, DType.of(format), spec.rows(), spec.cols(), sums);
             }
             boolean keepsBlocks = asStored() && rows.isInBlocks();

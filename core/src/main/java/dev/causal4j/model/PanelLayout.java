@@ -121,7 +121,7 @@ record PanelLayout(DType dtype, Map<String, String> formats) {
                 tensors.put(format.getKey(), new Stored(bytes.file(), type.name(), shape, bytes.data()));
             }
         }
-        return new TensorStore(store.subject(), tensors, store.metadata());
+        return store.with(tensors);
     }
 
     /** The origin of a parameter that other programs store at {@code origin}. */

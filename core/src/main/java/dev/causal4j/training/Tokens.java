@@ -5,6 +5,7 @@ import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.json.Sha256;
 import dev.causal4j.json.UntrustedInput;
 import dev.causal4j.json.WholeFile;
 import dev.causal4j.model.CausalLM;
@@ -27,7 +28,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -199,19 +199,15 @@ public final class Tokens implements AutoCloseable {
         }
 
         byte[] fingerprint() throws IOException {
-            try {
-                MessageDigest digest = MessageDigest.getInstance("SHA-256");
-                DataOutputStream content =
-                        new DataOutputStream(new DigestOutputStream(OutputStream.nullOutputStream(), digest));
-                byte[] json = tokenizer.toJson();
-                content.writeInt(json.length);
-                content.write(json);
-                content.writeInt(endOfText);
-                documents.writeTo(content, progress);
-                return digest.digest();
-            } catch (NoSuchAlgorithmException e) {
-                throw new IllegalStateException(e); // every JDK has it
-            }
+            MessageDigest digest = Sha256.begin();
+            DataOutputStream content =
+                    new DataOutputStream(new DigestOutputStream(OutputStream.nullOutputStream(), digest));
+            byte[] json = tokenizer.toJson();
+            content.writeInt(json.length);
+            content.write(json);
+            content.writeInt(endOfText);
+            documents.writeTo(content, progress);
+            return digest.digest();
         }
 
         /** Writes the ids of all documents, then the header, which has their number. */

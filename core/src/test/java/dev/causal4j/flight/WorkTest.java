@@ -60,7 +60,7 @@ class WorkTest {
             stream.onEvent("dev.causal4j.Load", event -> seconds.put("Load", event.getDouble("seconds")));
             stream.startAsync();
             ProgressListener slow = (bytes, total) -> sleep(bytes == total ? 50 : 0);
-            LoadOptions options = new LoadOptions(null, DType.F32, 0, slow, Compute.shared(), null);
+            LoadOptions options = new LoadOptions(null, DType.F32, 0, slow, Compute.shared(), null, false);
             CausalLM.load(folder(), options).close();
             stream.stop();
         }

@@ -1,6 +1,7 @@
 package dev.causal4j.server;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.json.Sha256;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.HeaderMap;
 import io.undertow.util.Headers;
@@ -49,7 +50,7 @@ final class Access {
     }
 
     private static byte[] digest(String key) {
-        return ServedModel.sha256().digest(key.getBytes(StandardCharsets.UTF_8));
+        return Sha256.begin().digest(key.getBytes(StandardCharsets.UTF_8));
     }
 
     /**

@@ -4,11 +4,11 @@ import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
+import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -81,7 +81,7 @@ record ServedModel(
             probe[i] = (int) (i * 2654435761L % vocabulary);
         }
         return engine.score(probe, 1, Math.min(20, vocabulary)).thenApplyAsync(predictions -> {
-            MessageDigest digest = sha256();
+            MessageDigest digest = Sha256.begin();
             digest.update(tokenizer.toJson());
             String version = String.valueOf(ServedModel.class.getPackage().getImplementationVersion());
             List<?> likeliest =
@@ -89,14 +89,6 @@ record ServedModel(
             digest.update((version + likeliest).getBytes(StandardCharsets.UTF_8));
             return "fp_" + HexFormat.of().formatHex(digest.digest(), 0, 8);
         });
-    }
-
-    static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e); // every JDK has it
-        }
     }
 
     /** Its name in responses. */

@@ -99,7 +99,12 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws IOException if reading fails
      */
     public static Json read(Path file) throws IOException {
-        return parse(file.toString(), UntrustedInput.readFile(file, WHAT, MAX_BYTES));
+        return parse(file.toString(), bytes(file));
+    }
+
+    /** The bytes of a file to {@linkplain #parse parse}. Errors as of {@link #read}, except those of its content. */
+    public static byte[] bytes(Path file) throws IOException {
+        return UntrustedInput.readFile(file, WHAT, MAX_BYTES);
     }
 
     /**
