@@ -113,7 +113,8 @@ public final class Engine implements AutoCloseable {
         this.draft = options.draft();
         this.mostDrafted = mostDrafted;
         this.isShared = isShared;
-        this.prefixes = new PrefixCache(model.decoder().pool(), options.prefixBytes());
+        long least = options.store() == null ? 0 : contextBytes(model);
+        this.prefixes = new PrefixCache(model, Math.max(least, options.prefixBytes()), options.store());
         this.costs = new StepCosts(model.decoder().pool().stateBytes() > 0);
         this.lengths = new DraftLengths(costs, cutsDrafts);
         this.schedule = new Schedule(model, options, prefixes, costs, lengths);
@@ -122,7 +123,7 @@ public final class Engine implements AutoCloseable {
         int choosable =
                 Math.min(size, model.tokenizer().map(Tokenizer::vocabularySize).orElse(size));
         this.candidates = new FilteredTokens(choosable, model.head().compute());
-        this.keeper = prefixes::evictUnused;
+        this.keeper = () -> prefixes.evictUnused() || prefixes.settle();
         model.decoder().pool().addKeeper(keeper);
     }
 
@@ -137,10 +138,14 @@ public final class Engine implements AutoCloseable {
     }
 
     private static Engine newShared(CausalLM model) {
+        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(contextBytes(model)), Draft.MOST, true, true);
+    }
+
+    /** Bytes of the kept pages of one context. */
+    private static long contextBytes(CausalLM model) {
         PagePool pool = model.decoder().pool();
         int pages = PagePool.needed(model.contextLength());
-        long bytes = pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
-        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), Draft.MOST, true, true);
+        return pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
     }
 
     /** The control for packages and modules of Causal4j. */
@@ -285,8 +290,8 @@ public final class Engine implements AutoCloseable {
             end = ended;
         }
         end.join();
+        prefixes.close();
         model.decoder().pool().removeKeeper(keeper);
-        while (prefixes.evict()) {}
     }
 
     private void run() {

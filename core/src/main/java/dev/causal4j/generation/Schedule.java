@@ -147,7 +147,7 @@ final class Schedule {
                         .thenComparingLong(turn -> callers.getOrDefault(turn.caller, 0L))
                         .thenComparingLong(turn -> turn.order))
                 .flatMap(turn -> turn.waiting.stream())
-                .filter(each -> each.isReady && !each.sitsOut && !each.over() && !isBeingComputed(each))
+                .filter(each -> each.isReady && !each.sitsOut && !each.over() && !isBeingComputed(each) && !isBeingRead(each))
                 .findFirst();
     }
 
@@ -159,6 +159,20 @@ final class Schedule {
                         && running.stream()
                                 .anyMatch(other ->
                                         other.shares && !other.decodes() && other.isReady && other.computesFor(next)));
+    }
+
+    /** Whether stored pages of a sequence are being read; the first call begins that. */
+    private boolean isBeingRead(Sequence<?> next) {
+        if (next.read == null) {
+            next.root = root(next);
+            next.read = prefixes.read(next);
+        }
+        return !next.read.isDone();
+    }
+
+    private PrefixCache.Root root(Sequence<?> sequence) {
+        return new PrefixCache.Root(
+                sequence.salt, model.decoder().config().rotations(sequence.positions));
     }
 
     /** Finds a slot and pages for a sequence, perhaps by setting others back. */
@@ -217,7 +231,7 @@ final class Schedule {
     private boolean hasPages(Sequence<?> next) {
         next.shares = prefixes.keeps(next);
         if (next.shares) {
-            next.root = List.of(next.salt, model.decoder().config().rotations(next.positions));
+            next.root = root(next);
             prefixes.begin(next);
         }
         next.cache.declare(next.positions);

@@ -1,0 +1,364 @@
+package dev.causal4j.generation;
+
+import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.PagePool;
+import dev.causal4j.generation.PrefixCache.Node;
+import dev.causal4j.generation.PrefixCache.Root;
+import dev.causal4j.generation.PrefixStore.Found;
+import dev.causal4j.generation.PrefixStore.Verification;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.ModelDigests;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.IntBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The pages of a {@link PrefixStore} for the prefix cache of an engine: a thread reads those of a sequence that waits to
+ * begin, and another writes new ones. Both hold at most a page and a state. Nothing that fails here fails a sequence.
+ * Thread-safe.
+ */
+final class StoredPrefixes {
+    /** The shortest prefix that is stored and read; a shorter one is computed. */
+    static final int LEAST = 256;
+
+    private static final long SETTLE_MILLIS = 100;
+
+    /** A page to write, with its state if it has one. */
+    record Held(StoredPage stored, KVCache.Page page, KVCache.@Nullable Snapshot state) {}
+
+    private final PrefixStore store;
+    private final PrefixCache prefixes;
+    private final PagePool pool;
+    private final byte[] model;
+    private final ThreadPoolExecutor reader = thread("causal4j-prefix-reader");
+    private final ThreadPoolExecutor writer = thread("causal4j-prefix-writer");
+    private int held; // pages and states that its threads hold; guarded by this
+    private volatile boolean closed;
+
+    /** @throws IllegalStateException if it is not known what the model was loaded from */
+    StoredPrefixes(PrefixStore store, CausalLM model, PrefixCache prefixes) {
+        this.store = store;
+        this.prefixes = prefixes;
+        this.pool = model.decoder().pool();
+        this.model = digest(model);
+    }
+
+    /** A thread that ends when there is nothing to do. */
+    private static ThreadPoolExecutor thread(String name) {
+        ThreadPoolExecutor executor = new ThreadPoolExecutor(
+                1,
+                1,
+                1,
+                TimeUnit.SECONDS,
+                new LinkedBlockingQueue<>(),
+                Thread.ofPlatform().daemon().name(name).factory());
+        executor.allowCoreThreadTimeOut(true);
+        return executor;
+    }
+
+    /** The digest of all that determines the bytes of pages, besides rotations and tokens. */
+    private static byte[] digest(CausalLM model) {
+        ModelDigests files = model.digests()
+                .orElseThrow(() -> new IllegalStateException(
+                        "prefix store: expected a model with the digests of its files, got one without; load it with"
+                                + " LoadOptions.withDigests(true)"));
+        List<String> parts = new ArrayList<>(List.of("causal4j.pages/1", "arithmetic " + CausalLM.ARITHMETIC));
+        files.files().forEach(each -> parts.add("file " + each.sha256()));
+        files.adapter().forEach(each -> parts.add((files.merged() ? "merged " : "adapter ") + each.sha256()));
+        parts.add(files.dtype() + " " + model.dtype() + " " + model.cachedDtype());
+        parts.add(ByteOrder.nativeOrder() + " " + model.decoder().pool().sizes());
+        return StoredPage.hash(StoredPage.bytes(String.join("\n", parts)));
+    }
+
+    private static byte[] rotated(byte[] model, List<List<Double>> rotations) {
+        return StoredPage.hash(model, StoredPage.bytes(rotations.toString()));
+    }
+
+    /** The file of a page after another, or after a beginning. */
+    StoredPage page(Object before, IntBuffer tokens) {
+        if (before instanceof Node node) {
+            return node.stored().next(tokens);
+        }
+        Root root = (Root) before;
+        byte[] rotated = rotated(model, root.rotations());
+        byte[] salt = StoredPage.bytes(root.salt().orElse(""));
+        byte[] beginning = StoredPage.hash(StoredPage.bytes("beginning"), rotated, salt);
+        return StoredPage.first(rotated, beginning, tokens, pool.pageBytes());
+    }
+
+    /** Writes the pages that the cache has for the store, on a thread of its own. */
+    void write() {
+        if (writer.getQueue().isEmpty()) {
+            writer.execute(() -> {
+                while (holding(this::writeNext)) {}
+            });
+        }
+    }
+
+    private boolean writeNext() {
+        Held next = prefixes.nextToStore();
+        if (next != null) {
+            try {
+                store.attempt(() -> write(next));
+            } finally {
+                pool.release(next.page);
+                release(next.state);
+            }
+        }
+        return next != null;
+    }
+
+    private void release(KVCache.@Nullable Snapshot state) {
+        if (state != null) {
+            pool.release(state);
+        }
+    }
+
+    private boolean write(Held held) throws IOException {
+        StoredPage page = held.stored;
+        if (!page.isThere(store.folder)) {
+            if (page.tokens.limit() < PagePool.POSITIONS) {
+                pool.clear(held.page, page.tokens.limit());
+            }
+            store.write(page, held.page.ofKinds());
+        }
+        StoredPage state = page.state(pool.stateBytes());
+        if (held.state != null && !state.isThere(store.folder)) {
+            store.write(state, List.of(held.state.memory()));
+        }
+        return true;
+    }
+
+    /** Does work that holds memory of the pool. */
+    private boolean holding(BooleanSupplier work) {
+        synchronized (this) {
+            held++;
+        }
+        try {
+            return work.getAsBoolean();
+        } finally {
+            synchronized (this) {
+                held--;
+                notifyAll();
+            }
+        }
+    }
+
+    /** See {@link PrefixCache#settle}. */
+    synchronized boolean settle() {
+        boolean holds = held > 0;
+        try {
+            if (holds) {
+                wait(SETTLE_MILLIS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return holds;
+    }
+
+    /** Reads the stored pages of a sequence's first tokens into the cache; then the engine wakes up. */
+    CompletableFuture<?> read(Sequence<?> sequence) {
+        int usable = Math.min(sequence.known, sequence.first);
+        if (usable < LEAST) {
+            return CompletableFuture.completedFuture(null);
+        }
+        int[] tokens = Arrays.copyOf(sequence.tokens, usable);
+        int most = usable - sequence.wanted(usable - 1, usable);
+        Root root = sequence.root;
+        CompletableFuture<?> done = CompletableFuture.runAsync(() -> read(root, tokens, most), reader);
+        done.whenComplete((_, _) -> sequence.engine.wake());
+        return done;
+    }
+
+    /** @param most the most positions from which a sequence with recurrent layers can continue */
+    private void read(Root root, int[] tokens, int most) {
+        List<StoredPage> pages = new ArrayList<>(); // full ones that are in memory or stored
+        List<@Nullable Object> known = new ArrayList<>(List.of(root)); // the beginning, and pages as far as they are in memory
+        boolean isThere = true;
+        for (int from = 0; isThere && from + PagePool.POSITIONS <= tokens.length; from += PagePool.POSITIONS) {
+            IntBuffer some = IntBuffer.wrap(Arrays.copyOfRange(tokens, from, from + PagePool.POSITIONS));
+            StoredPage page = pages.isEmpty() ? page(root, some) : pages.getLast().next(some);
+            Object before = known.getLast();
+            Node node = before == null ? null : prefixes.find(before, some);
+            isThere = node != null || page.isThere(store.folder);
+            if (isThere) {
+                pages.add(page);
+                known.add(node);
+            }
+        }
+        List<StoredPage> wanted = pool.stateBytes() > 0 ? toState(pages, known, tokens, most) : pages;
+        if (PagePool.POSITIONS * wanted.size() >= LEAST) {
+            holding(() -> load(root, wanted));
+        }
+    }
+
+    /** The pages up to the deepest state, if that is stored; none if memory has one as deep. */
+    private List<StoredPage> toState(List<StoredPage> pages, List<@Nullable Object> known, int[] tokens, int most) {
+        for (int end = Math.min(most, (pages.size() + 1) * PagePool.POSITIONS - 1); end >= LEAST; end--) {
+            int page = (end - 1) / PagePool.POSITIONS;
+            IntBuffer some = IntBuffer.wrap(Arrays.copyOfRange(tokens, page * PagePool.POSITIONS, end));
+            Object before = known.get(page);
+            Node node = before == null ? null : prefixes.find(before, some);
+            if (node != null && prefixes.hasSnapshot(node)) {
+                return List.of();
+            }
+            StoredPage last = page < pages.size() && some.limit() == PagePool.POSITIONS
+                    ? pages.get(page)
+                    : pages.get(page - 1).next(some);
+            if (last.state(pool.stateBytes()).isThere(store.folder)) {
+                return Stream.concat(pages.stream().limit(page), Stream.of(last)).toList();
+            }
+        }
+        return List.of();
+    }
+
+    /** Reads the pages that are not in memory, the first ones first; before them the state after the last one. */
+    private boolean load(Root root, List<StoredPage> pages) {
+        StoredPage last = pages.getLast();
+        boolean isRecurrent = pool.stateBytes() > 0;
+        KVCache.Snapshot state = isRecurrent ? free(pool::takeState) : null;
+        try {
+            boolean begins = state == null
+                    ? !isRecurrent
+                    : isRead(last.state(pool.stateBytes()), List.of(state.memory()));
+            Object at = begins ? root : null;
+            for (int i = 0; i < pages.size() && at != null && !closed; i++) {
+                Node node = prefixes.find(at, pages.get(i).tokens);
+                at = node == null ? read(at, pages.get(i)) : node;
+            }
+            if (at instanceof Node node && state != null) {
+                prefixes.insert(node, state);
+            }
+            return store.attempt(() -> store.renew(last));
+        } finally {
+            release(state);
+        }
+    }
+
+    /** Reads a page; null if it is not as it should be, or there is no memory. */
+    private @Nullable Node read(Object before, StoredPage page) {
+        KVCache.Page memory = free(pool::takePage);
+        if (memory == null) {
+            return null;
+        }
+        try {
+            return isRead(page, memory.ofKinds()) ? prefixes.insert(before, page, memory) : null;
+        } finally {
+            pool.release(memory);
+        }
+    }
+
+    private boolean isRead(StoredPage page, List<MemorySegment> into) {
+        return store.attempt(() -> page.read(store.folder, into));
+    }
+
+    /** Free memory, perhaps of the page that was not used for the longest time. No sequence is set back for it. */
+    private <T> @Nullable T free(Supplier<@Nullable T> taking) {
+        T taken = taking.get();
+        return taken == null && prefixes.evictUnused() ? taking.get() : taken;
+    }
+
+    /** Waits until new pages are written. */
+    void close() {
+        closed = true;
+        reader.close();
+        writer.close();
+    }
+
+    /** See {@link PrefixStore#verify}. */
+    static Verification verify(PrefixStore store, CausalLM model, int sample) throws IOException {
+        byte[] own = digest(model);
+        List<Found> all = store.found();
+        Map<ByteBuffer, Found> named = PrefixStore.named(all);
+        Map<Found, Boolean> verified = new LinkedHashMap<>(); // files, and whether their numbers are right
+        int others = 0;
+        List<Found> chosen = all.stream()
+                .sorted(Comparator.comparing(Found::file)) // names are hashes: the first ones are a sample
+                .limit(sample == 0 ? all.size() : sample)
+                .sorted(Comparator.comparing((Found each) -> -each.page().index)) // fewer beginnings
+                .toList();
+        for (Found last : chosen) {
+            List<Found> chain = PrefixStore.chain(last, named, Set.of());
+            OptionalInt positions = IntStream.of(chain.size() * PagePool.POSITIONS, model.contextLength())
+                    .filter(each -> Arrays.equals(
+                            last.page().model,
+                            rotated(own, model.decoder().config().rotations(each))))
+                    .findFirst();
+            if (positions.isEmpty() || chain.getFirst().page().index > 0) {
+                others++;
+            } else if (!verified.containsKey(last)) {
+                verify(store, model, positions.getAsInt(), chain, verified);
+            }
+        }
+        List<Path> wrong = verified.keySet().stream()
+                .filter(each -> !verified.get(each))
+                .map(Found::file)
+                .toList();
+        return new Verification(verified.size() - wrong.size(), wrong, others);
+    }
+
+    private static void verify(
+            PrefixStore store, CausalLM model, int positions, List<Found> chain, Map<Found, Boolean> verified)
+            throws IOException {
+        PagePool pool = model.decoder().pool();
+        Activations activations = new Activations();
+        try (KVCache cache = model.newCache()) {
+            while (!cache.reserve(chain.size() * PagePool.POSITIONS) && pool.reclaim()) {}
+            cache.declare(positions);
+            for (Found each : chain) {
+                StoredPage page = each.page();
+                if (page.isState) {
+                    KVCache.Snapshot state = Objects.requireNonNull(cache.snapshot());
+                    verified.put(each, isEqual(store, page, List.of(state.memory())));
+                    pool.release(state);
+                } else {
+                    int[] tokens = new int[page.tokens.limit()];
+                    page.tokens.duplicate().get(tokens);
+                    model.forward(new Batch(List.of(new Batch.Chunk(cache, tokens, 0))), activations);
+                    KVCache.Page computed = cache.share(page.index);
+                    pool.clear(computed, tokens.length);
+                    verified.put(each, isEqual(store, page, computed.ofKinds()));
+                    pool.release(computed);
+                }
+            }
+        }
+    }
+
+    private static boolean isEqual(PrefixStore store, StoredPage page, List<MemorySegment> computed)
+            throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            List<MemorySegment> read = computed.stream()
+                    .map(each -> arena.allocate(each.byteSize(), 64))
+                    .toList();
+            return page.bytes == read.stream().mapToLong(MemorySegment::byteSize).sum()
+                    && page.read(store.folder, read)
+                    && IntStream.range(0, read.size())
+                            .allMatch(i -> read.get(i).mismatch(computed.get(i)) == -1);
+        }
+    }
+}
