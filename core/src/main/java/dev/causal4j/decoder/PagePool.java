@@ -241,7 +241,9 @@ public final class PagePool {
 
     /** Bytes of a page of each kind, then of a state. */
     public List<Long> sizes() {
-        return Stream.concat(kinds.stream(), Stream.of(state)).map(kind -> kind.bytes).toList();
+        return Stream.concat(kinds.stream(), Stream.of(state))
+                .map(kind -> kind.bytes)
+                .toList();
     }
 
     synchronized void share(MemorySegment page) {

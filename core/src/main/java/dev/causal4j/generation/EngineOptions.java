@@ -14,7 +14,12 @@ import org.jspecify.annotations.Nullable;
  *     context; null for none
  */
 public record EngineOptions(
-        int parallel, int queue, int promptRows, long prefixBytes, Draft draft, @Nullable PrefixStore store) {
+        int parallel,
+        int queue,
+        int promptRows,
+        long prefixBytes,
+        Draft draft,
+        @Nullable PrefixStore store) {
     /**
      * As many sequences as there are pages for, an unbounded queue, 512 prompt tokens a step, no kept pages, and no
      * guesses.

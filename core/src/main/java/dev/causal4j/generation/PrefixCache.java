@@ -291,11 +291,10 @@ final class PrefixCache {
         int page = sequence.chain.size();
         Object before = page == 0 ? sequence.root : sequence.chain.getLast();
         IntBuffer tokens = tokens(sequence, page * POSITIONS, positions);
-        Node node = pages.computeIfAbsent(before, _ -> new TreeMap<>())
-                .computeIfAbsent(tokens, _ -> {
-                    StoredPage file = store == null ? null : store.page(before, tokens);
-                    return new Node(before, tokens, sequence.cache.share(page), file);
-                });
+        Node node = pages.computeIfAbsent(before, _ -> new TreeMap<>()).computeIfAbsent(tokens, _ -> {
+            StoredPage file = store == null ? null : store.page(before, tokens);
+            return new Node(before, tokens, sequence.cache.share(page), file);
+        });
         node.keepPredictions(sequence, page * POSITIONS);
         use(sequence, node);
     }

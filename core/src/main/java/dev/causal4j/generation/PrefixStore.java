@@ -97,9 +97,14 @@ public final class PrefixStore {
             PosixFileAttributes is =
                     Files.readAttributes(absolute, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
             boolean owned = is.owner().equals(Files.getOwner(ours));
-            if (!is.isDirectory() || !owned || !PosixFilePermissions.toString(is.permissions()).equals(ALONE)) {
+            if (!is.isDirectory()
+                    || !owned
+                    || !PosixFilePermissions.toString(is.permissions()).equals(ALONE)) {
                 throw new IOException(folder + ": expected a folder of this user alone (mode 0700), and no link, got "
-                        + (is.isDirectory() ? "mode " + PosixFilePermissions.toString(is.permissions()) + " of " + is.owner().getName() : "something else")
+                        + (is.isDirectory()
+                                ? "mode " + PosixFilePermissions.toString(is.permissions()) + " of "
+                                        + is.owner().getName()
+                                : "something else")
                         + "; chmod 700 it if all in it is yours, or name another");
             }
         } catch (UnsupportedOperationException e) {
@@ -158,7 +163,8 @@ public final class PrefixStore {
     List<Found> found() throws IOException {
         List<Path> files;
         try (Stream<Path> all = Files.walk(folder, 2)) {
-            files = all.filter(each -> each.getNameCount() == folder.getNameCount() + 2).toList();
+            files = all.filter(each -> each.getNameCount() == folder.getNameCount() + 2)
+                    .toList();
         }
         List<Found> found = new ArrayList<>();
         for (Path file : files) {
@@ -168,7 +174,8 @@ public final class PrefixStore {
                 Optional<StoredPage> page = StoredPage.parse(folder, file);
                 page.ifPresent(each -> found.add(new Found(file, each, used)));
                 boolean isOurs = name.matches("[0-9a-f]{64}\\.(page|state)")
-                        || (name.matches("\\..*\\.tmp") && used.isBefore(Instant.now().minus(ABANDONED)));
+                        || (name.matches("\\..*\\.tmp")
+                                && used.isBefore(Instant.now().minus(ABANDONED)));
                 if (page.isEmpty() && isOurs) {
                     StoredPage.delete(file);
                 }

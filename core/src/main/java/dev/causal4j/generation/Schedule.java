@@ -147,7 +147,8 @@ final class Schedule {
                         .thenComparingLong(turn -> callers.getOrDefault(turn.caller, 0L))
                         .thenComparingLong(turn -> turn.order))
                 .flatMap(turn -> turn.waiting.stream())
-                .filter(each -> each.isReady && !each.sitsOut && !each.over() && !isBeingComputed(each) && !isBeingRead(each))
+                .filter(each ->
+                        each.isReady && !each.sitsOut && !each.over() && !isBeingComputed(each) && !isBeingRead(each))
                 .findFirst();
     }
 
@@ -171,8 +172,7 @@ final class Schedule {
     }
 
     private PrefixCache.Root root(Sequence<?> sequence) {
-        return new PrefixCache.Root(
-                sequence.salt, model.decoder().config().rotations(sequence.positions));
+        return new PrefixCache.Root(sequence.salt, model.decoder().config().rotations(sequence.positions));
     }
 
     /** Finds a slot and pages for a sequence, perhaps by setting others back. */

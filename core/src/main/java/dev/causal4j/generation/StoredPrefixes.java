@@ -1,13 +1,13 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.PrefixCache.Node;
 import dev.causal4j.generation.PrefixCache.Root;
 import dev.causal4j.generation.PrefixStore.Found;
 import dev.causal4j.generation.PrefixStore.Verification;
-import dev.causal4j.decoder.Activations;
-import dev.causal4j.decoder.Batch;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelDigests;
 import java.io.IOException;
@@ -198,11 +198,13 @@ final class StoredPrefixes {
     /** @param most the most positions from which a sequence with recurrent layers can continue */
     private void read(Root root, int[] tokens, int most) {
         List<StoredPage> pages = new ArrayList<>(); // full ones that are in memory or stored
-        List<@Nullable Object> known = new ArrayList<>(List.of(root)); // the beginning, and pages as far as they are in memory
+        List<@Nullable Object> known =
+                new ArrayList<>(List.of(root)); // the beginning, and pages as far as they are in memory
         boolean isThere = true;
         for (int from = 0; isThere && from + PagePool.POSITIONS <= tokens.length; from += PagePool.POSITIONS) {
             IntBuffer some = IntBuffer.wrap(Arrays.copyOfRange(tokens, from, from + PagePool.POSITIONS));
-            StoredPage page = pages.isEmpty() ? page(root, some) : pages.getLast().next(some);
+            StoredPage page =
+                    pages.isEmpty() ? page(root, some) : pages.getLast().next(some);
             Object before = known.getLast();
             Node node = before == null ? null : prefixes.find(before, some);
             isThere = node != null || page.isThere(store.folder);
@@ -231,7 +233,8 @@ final class StoredPrefixes {
                     ? pages.get(page)
                     : pages.get(page - 1).next(some);
             if (last.state(pool.stateBytes()).isThere(store.folder)) {
-                return Stream.concat(pages.stream().limit(page), Stream.of(last)).toList();
+                return Stream.concat(pages.stream().limit(page), Stream.of(last))
+                        .toList();
             }
         }
         return List.of();
@@ -243,9 +246,8 @@ final class StoredPrefixes {
         boolean isRecurrent = pool.stateBytes() > 0;
         KVCache.Snapshot state = isRecurrent ? free(pool::takeState) : null;
         try {
-            boolean begins = state == null
-                    ? !isRecurrent
-                    : isRead(last.state(pool.stateBytes()), List.of(state.memory()));
+            boolean begins =
+                    state == null ? !isRecurrent : isRead(last.state(pool.stateBytes()), List.of(state.memory()));
             Object at = begins ? root : null;
             for (int i = 0; i < pages.size() && at != null && !closed; i++) {
                 Node node = prefixes.find(at, pages.get(i).tokens);
@@ -355,10 +357,10 @@ final class StoredPrefixes {
             List<MemorySegment> read = computed.stream()
                     .map(each -> arena.allocate(each.byteSize(), 64))
                     .toList();
-            return page.bytes == read.stream().mapToLong(MemorySegment::byteSize).sum()
+            return page.bytes
+                            == read.stream().mapToLong(MemorySegment::byteSize).sum()
                     && page.read(store.folder, read)
-                    && IntStream.range(0, read.size())
-                            .allMatch(i -> read.get(i).mismatch(computed.get(i)) == -1);
+                    && IntStream.range(0, read.size()).allMatch(i -> read.get(i).mismatch(computed.get(i)) == -1);
         }
     }
 }

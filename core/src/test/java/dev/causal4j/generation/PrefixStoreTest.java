@@ -198,7 +198,8 @@ class PrefixStoreTest {
         assertThat(files()).isEmpty();
         assertEqual(prompt, options().withCacheSalt("one"));
         assertThat(files()).hasSize(6);
-        for (GenerationOptions other : List.of(options(), options().uncached(), options().withCacheSalt("two"))) {
+        for (GenerationOptions other :
+                List.of(options(), options().uncached(), options().withCacheSalt("two"))) {
             assertThat(assertEqual(prompt, other)).isZero();
         }
         assertThat(files()).hasSize(18);
@@ -214,7 +215,9 @@ class PrefixStoreTest {
             assertThat(assertEqual(prompt)).isEqualTo(384);
             deleteModel();
         }
-        assertThat(PrefixStore.open(folder(), 0).list().stream().map(Entry::model).distinct())
+        assertThat(PrefixStore.open(folder(), 0).list().stream()
+                        .map(Entry::model)
+                        .distinct())
                 .hasSize(2);
         Verification some = PrefixStore.open(folder(), 0).verify(model, 0);
         assertThat(some).isEqualTo(new Verification(6, List.of(), 6));
@@ -238,7 +241,8 @@ class PrefixStoreTest {
     @ValueSource(strings = {"gpt2", "qwen3_5"})
     void sequencesTogetherHaveTheBitsOfEachAlone(String name) throws IOException {
         load(name, DType.F32);
-        long page = model.decoder().pool().pageBytes() + 2 * model.decoder().pool().stateBytes();
+        long page =
+                model.decoder().pool().pageBytes() + 2 * model.decoder().pool().stateBytes();
         List<int[]> texts = IntStream.range(0, 24)
                 .mapToObj(i -> joined(
                         IntStream.of(prompt(i % 3, 1500)).limit(300 + 40 * i).toArray(), prompt(20 + i, i)))
@@ -295,7 +299,8 @@ class PrefixStoreTest {
             Instant past = Instant.now().minus(Duration.ofHours(1));
             for (Path file : files()) {
                 FileTime used = Files.getLastModifiedTime(file);
-                Files.setLastModifiedTime(file, FileTime.from(used.toInstant().isBefore(past) ? past.minusSeconds(9) : past));
+                Files.setLastModifiedTime(
+                        file, FileTime.from(used.toInstant().isBefore(past) ? past.minusSeconds(9) : past));
             }
         }
         assertThat(files()).hasSize(9 + 4 + 9);
@@ -357,12 +362,14 @@ class PrefixStoreTest {
     }
 
     private static void pipe(Path path) throws Exception {
-        assertThat(new ProcessBuilder("mkfifo", path.toString()).start().waitFor()).isZero();
+        assertThat(new ProcessBuilder("mkfifo", path.toString()).start().waitFor())
+                .isZero();
     }
 
     private Map<String, Attack> attacks() {
         Map<String, Attack> all = new LinkedHashMap<>();
-        for (int offset : new int[] {0, 7, 8, 12, 16, 20, 24, 32, 64, 96, 128, 128 + 255, 128 + 4 * 64, 400, -30_000, -1}) {
+        for (int offset :
+                new int[] {0, 7, 8, 12, 16, 20, 24, 32, 64, 96, 128, 128 + 255, 128 + 4 * 64, 400, -30_000, -1}) {
             all.put("bit flipped at " + offset, flip(offset));
         }
         for (int size : new int[] {0, 1, 63, 64, 128, 388, 5000}) {
@@ -387,10 +394,15 @@ class PrefixStoreTest {
         all.put("another name", forged(header -> header.put(70, (byte) 1)));
         all.put("another page before", forged(header -> header.put(100, (byte) 1)));
         all.put("another token", forged(header -> header.putInt(132, 59 - header.getInt(132))));
-        all.put("another page", file -> Files.copy(
-                files().stream().filter(each -> !each.equals(file)).findFirst().orElseThrow(),
-                file,
-                StandardCopyOption.REPLACE_EXISTING));
+        all.put(
+                "another page",
+                file -> Files.copy(
+                        files().stream()
+                                .filter(each -> !each.equals(file))
+                                .findFirst()
+                                .orElseThrow(),
+                        file,
+                        StandardCopyOption.REPLACE_EXISTING));
         all.put("gone", Files::delete);
         all.put("a link to the file", away(file -> Files.createSymbolicLink(file, temporary.resolve("moved")), false));
         all.put("a link to nothing", instead(file -> Files.createSymbolicLink(file, temporary.resolve("nothing"))));
@@ -412,7 +424,8 @@ class PrefixStoreTest {
         int[] prompt = prompt(1, 400);
         GenerationOptions one = options().withMaxNewTokens(1);
         assertEqual(prompt, one);
-        Path file = files().stream().filter(each -> index(each) == 4).findFirst().orElseThrow();
+        Path file =
+                files().stream().filter(each -> index(each) == 4).findFirst().orElseThrow();
         byte[] right = Files.readAllBytes(file);
         Map<String, Attack> attacks = attacks();
         assertThat(attacks).hasSizeGreaterThan(40);
@@ -420,7 +433,9 @@ class PrefixStoreTest {
             Path moved = temporary.resolve("moved");
             each.getValue().on(file);
             assertThat(assertEqual(prompt, one)).as(each.getKey()).isLessThanOrEqualTo(256);
-            assertThat(Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)).as(each.getKey()).isTrue();
+            assertThat(Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS))
+                    .as(each.getKey())
+                    .isTrue();
             assertThat(Files.readAllBytes(file)).as(each.getKey()).isEqualTo(right);
             if (Files.isDirectory(moved)) {
                 assertThat(files(moved)).as(each.getKey()).isNotEmpty();
@@ -445,7 +460,8 @@ class PrefixStoreTest {
         load("gpt2", DType.F32);
         int[] prompt = prompt(1, 400);
         assertEqual(prompt);
-        Path file = files().stream().filter(each -> index(each) == 4).findFirst().orElseThrow();
+        Path file =
+                files().stream().filter(each -> index(each) == 4).findFirst().orElseThrow();
         Files.delete(file);
         Files.createDirectories(file.resolve("x"));
         List<Path> foreign = List.of(
@@ -474,7 +490,8 @@ class PrefixStoreTest {
         load("gpt2", DType.F32);
         int[] prompt = prompt(1, 400);
         assertEqual(prompt);
-        Path file = files().stream().filter(each -> index(each) == 4).findFirst().orElseThrow();
+        Path file =
+                files().stream().filter(each -> index(each) == 4).findFirst().orElseThrow();
         forged(header -> {
                     byte[] all = header.array();
                     all[all.length - 1] ^= 1;
@@ -527,7 +544,8 @@ class PrefixStoreTest {
             Generation made = generate(engine, prompt, options());
             assertThat(generate(engine, prompt(2, 700), options()).tokens()).hasSize(6);
             try (Engine alone = new Engine(model)) {
-                assertThat(made.predictions()).isEqualTo(generate(alone, prompt, options()).predictions());
+                assertThat(made.predictions())
+                        .isEqualTo(generate(alone, prompt, options()).predictions());
             }
         }
         assertThat(folder()).doesNotExist();
