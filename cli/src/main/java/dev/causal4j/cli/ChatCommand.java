@@ -43,8 +43,17 @@ class ChatCommand extends Subcommand {
     @Mixin
     private AdapterOption adapter;
 
+    @Mixin
+    private final PrefixStoreOption prefixes = new PrefixStoreOption();
+
     @Override
     public Integer call() throws IOException, InterruptedException {
+        try (prefixes) {
+            return chat();
+        }
+    }
+
+    private int chat() throws IOException {
         // Wrong usage is refused before anything is loaded.
         constraint.read();
         UnaryOperator<Chat.Format> offering = tools.read();
@@ -53,7 +62,7 @@ class ChatCommand extends Subcommand {
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
         constraint.whitespace(chosen.isPlain());
-        CausalLM loaded = adapter.addTo(model.load(opened));
+        CausalLM loaded = prefixes.use(adapter.addTo(model.load(opened, prefixes)));
         loaded.requireTokenizer();
         loaded.warmUp(); // while the first message is written
         if (chosen.isPlain()) {

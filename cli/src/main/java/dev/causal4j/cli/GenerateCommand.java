@@ -76,8 +76,17 @@ final class GenerateCommand extends Subcommand {
     @Mixin
     private AdapterOption adapter;
 
+    @Mixin
+    private final PrefixStoreOption prefixes = new PrefixStoreOption();
+
     @Override
     public Integer call() throws IOException {
+        try (prefixes) {
+            return generate();
+        }
+    }
+
+    private int generate() throws IOException {
         refuse(constraint.read() == null && tries != null, "exact-sampling: expected a constraint beside it, got none");
         options(GenerationOptions.DEFAULT); // wrong usage is refused before anything is loaded
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
@@ -91,7 +100,7 @@ final class GenerateCommand extends Subcommand {
         // The vocabulary is read while the weights are loaded.
         CompletableFuture<int[]> encoded =
                 CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
-        CausalLM loaded = adapter.addTo(checkpoint.load(model.options()));
+        CausalLM loaded = prefixes.use(adapter.addTo(checkpoint.load(prefixes.addTo(model.options()))));
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
         int[] promptIds = encoded.join();

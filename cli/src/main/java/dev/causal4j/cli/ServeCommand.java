@@ -3,6 +3,7 @@ package dev.causal4j.cli;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.PrefixStore;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.server.Server;
@@ -96,6 +97,9 @@ final class ServeCommand extends Subcommand {
     private DraftOption draft;
 
     @Mixin
+    private PrefixStoreOption prefixes;
+
+    @Mixin
     private TemplateOption template;
 
     @Mixin
@@ -109,6 +113,7 @@ final class ServeCommand extends Subcommand {
                 "host: expected one of this machine alone, or keys, got " + host
                         + "; give --api-key-file, or --no-api-key to let anybody ask");
         refuse(shutdownSeconds < 0, "shutdown-timeout: expected at least 0 seconds, got " + shutdownSeconds);
+        PrefixStore store = prefixes.open();
         ServerOptions options = Usage.of(
                 spec,
                 () -> ServerOptions.DEFAULT
@@ -117,6 +122,7 @@ final class ServeCommand extends Subcommand {
                         .withBounds(parallel, queue)
                         .withCacheBytes(model.cacheBytes().orElse(ServerOptions.DEFAULT.cacheBytes()))
                         .withDraft(draft.draft())
+                        .withPrefixStore(store)
                         .withKeys(keys)
                         .withOrigins(origins)
                         .withHostNames(hostNames)
@@ -126,7 +132,7 @@ final class ServeCommand extends Subcommand {
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
-        try (CausalLM loaded = model.load(opened)) {
+        try (CausalLM loaded = model.load(opened, prefixes)) {
             Chat.Format found = Chat.Format.of(loaded, chosen);
             serve(calls.map(found::withToolFormat).orElse(found), options);
         }

@@ -134,11 +134,16 @@ public final class Engine implements AutoCloseable {
      * @throws IllegalStateException if the model is closed
      */
     public static Engine shared(CausalLM model) {
-        return model.owned(Engine.class, Engine::newShared, Engine::end);
+        return shared(model, null);
     }
 
-    private static Engine newShared(CausalLM model) {
-        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(contextBytes(model)), Draft.MOST, true, true);
+    /**
+     * The {@linkplain #shared(CausalLM) shared} engine with a store of prompts. The first call for a model decides
+     * whether it has one.
+     */
+    public static Engine shared(CausalLM model, @Nullable PrefixStore store) {
+        EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(contextBytes(model)).withPrefixStore(store);
+        return model.owned(Engine.class, each -> new Engine(each, options, Draft.MOST, true, true), Engine::end);
     }
 
     /** Bytes of the kept pages of one context. */

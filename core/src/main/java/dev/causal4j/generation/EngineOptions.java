@@ -62,10 +62,10 @@ public record EngineOptions(
     }
 
     /**
-     * These options with a store of prompts. The model must have been loaded {@linkplain
+     * These options with a store of prompts; null for none. The model must have been loaded {@linkplain
      * dev.causal4j.model.LoadOptions#withDigests with digests}.
      */
-    public EngineOptions withPrefixStore(PrefixStore folder) {
+    public EngineOptions withPrefixStore(@Nullable PrefixStore folder) {
         return new EngineOptions(parallel, queue, promptRows, prefixBytes, draft, folder);
     }
 }

@@ -10,6 +10,8 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.Whole;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -91,7 +93,7 @@ class PrefixStoreTest {
         return new Engine(model, EngineOptions.DEFAULT.withPrefixStore(PrefixStore.open(folder(), bytes)));
     }
 
-    private static int[] prompt(int seed, int length) {
+    static int[] prompt(int seed, int length) {
         return new Random(seed).ints(length, 0, VOCABULARY).toArray();
     }
 
@@ -99,7 +101,7 @@ class PrefixStoreTest {
         return IntStream.concat(IntStream.of(begin), IntStream.of(end)).toArray();
     }
 
-    private static GenerationOptions options() {
+    static GenerationOptions options() {
         return GenerationOptions.DEFAULT.withMaxNewTokens(6).withSeed(3).withLogProbabilities(2);
     }
 
@@ -549,5 +551,48 @@ class PrefixStoreTest {
             }
         }
         assertThat(folder()).doesNotExist();
+    }
+
+    /** Killed while it writes, also while another process writes and reads, in the first prompts or later. */
+    @Test
+    void afterAKillTheFolderOpensAndAnswersHaveTheirBits() throws Exception {
+        Path files = Files.createDirectories(temporary.resolve("models/killed"));
+        try (CausalLM made = CausalLM.create(SmallModels.gpt2(VOCABULARY, 2048, 64, 32, 4), 5, DType.F32)) {
+            made.save(files, DType.F32);
+        }
+        model.close();
+        model = CausalLM.load(files, LoadOptions.DEFAULT.withDigests(true));
+        List<Generation> expected;
+        try (Engine alone = new Engine(model)) {
+            expected = EngineFixture.all(
+                    alone,
+                    IntStream.range(0, StoringProcess.PROMPTS)
+                            .mapToObj(StoringProcess::request)
+                            .toList());
+        }
+        Random random = new Random(1);
+        int read = 0;
+        for (int round = 0; round < (Whole.RUN ? 50 : 3); round++) {
+            Process process = StoringProcess.begin(files, folder(), round);
+            try (BufferedReader lines = process.inputReader()) {
+                for (int prompts = random.nextInt(4); prompts >= 0; prompts--) {
+                    assertThat(lines.readLine()).as("a prompt").isNotNull();
+                }
+                int before = files().size();
+                for (int i = 0; i < 1000 && files().size() <= before; i++) {} // the next are being written
+            } finally {
+                process.destroyForcibly().waitFor();
+            }
+            System.out.println(files().stream().filter(each -> each.toString().endsWith(".tmp")).toList());
+            try (Engine engine = engine(30_000_000)) {
+                for (int i = 0; i < expected.size(); i++) {
+                    Generation actual = engine.submit(StoringProcess.request(i), TokenListener.NONE).join();
+                    assertThat(actual.predictions()).isEqualTo(expected.get(i).predictions());
+                    read += actual.timing().cachedTokens();
+                }
+            }
+        }
+        assertThat(read).as("tokens").isPositive();
+        assertThat(PrefixStore.open(folder(), 0).verify(model, 20).wrong()).isEmpty();
     }
 }

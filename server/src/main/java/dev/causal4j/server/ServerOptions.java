@@ -2,10 +2,12 @@ package dev.causal4j.server;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.generation.Draft;
+import dev.causal4j.generation.PrefixStore;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Options of a {@link Server}. Immutable.
@@ -21,6 +23,7 @@ import java.util.regex.Pattern;
  * @param hostNames names of this machine in requests, besides localhost and addresses; {@code *} for all. A server beyond this
  *     machine that has keys accepts any
  * @param draft where guesses of next tokens come from, unless a request says so
+ * @param store a folder for keys and values of prompts; null for none
  * @param log receives each answered request, on the request's thread
  */
 public record ServerOptions(
@@ -34,13 +37,14 @@ public record ServerOptions(
         List<String> origins,
         List<String> hostNames,
         Draft draft,
+        @Nullable PrefixStore store,
         Consumer<Answered> log) {
     /** As browsers send it; they send null for a page without one. */
     private static final Pattern ORIGIN = Pattern.compile("\\*|null|[a-z][a-z0-9+.-]*://[^/\\s\\p{Lu}]+");
 
     /** This machine alone, port 8080, 16 sequences at once, 128 requests that wait, 512 MB of keys and values. */
     public static final ServerOptions DEFAULT = new ServerOptions(
-            "127.0.0.1", 8080, List.of(), 16, 128, 512L << 20, List.of(), List.of(), List.of(), Draft.OFF, _ -> {});
+            "127.0.0.1", 8080, List.of(), 16, 128, 512L << 20, List.of(), List.of(), List.of(), Draft.OFF, null, _ -> {});
 
     /**
      * A request that was answered.
@@ -94,50 +98,56 @@ public record ServerOptions(
     /** These options with another address. */
     public ServerOptions withAddress(String newHost, int newPort) {
         return new ServerOptions(
-                newHost, newPort, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, draft, log);
+                newHost, newPort, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, draft, store, log);
     }
 
     /** These options with other names of the model. */
     public ServerOptions withAliases(List<String> names) {
-        return new ServerOptions(host, port, names, parallel, queue, cacheBytes, keys, origins, hostNames, draft, log);
+        return new ServerOptions(host, port, names, parallel, queue, cacheBytes, keys, origins, hostNames, draft, store, log);
     }
 
     /** These options with other bounds of sequences at once and of requests that wait. */
     public ServerOptions withBounds(int sequences, int requests) {
         return new ServerOptions(
-                host, port, aliases, sequences, requests, cacheBytes, keys, origins, hostNames, draft, log);
+                host, port, aliases, sequences, requests, cacheBytes, keys, origins, hostNames, draft, store, log);
     }
 
     /** These options with another size of the prefix cache. */
     public ServerOptions withCacheBytes(long bytes) {
-        return new ServerOptions(host, port, aliases, parallel, queue, bytes, keys, origins, hostNames, draft, log);
+        return new ServerOptions(host, port, aliases, parallel, queue, bytes, keys, origins, hostNames, draft, store, log);
     }
 
     /** These options with other keys. */
     public ServerOptions withKeys(List<String> newKeys) {
         return new ServerOptions(
-                host, port, aliases, parallel, queue, cacheBytes, newKeys, origins, hostNames, draft, log);
+                host, port, aliases, parallel, queue, cacheBytes, newKeys, origins, hostNames, draft, store, log);
     }
 
     /** These options with other origins of pages. */
     public ServerOptions withOrigins(List<String> pages) {
-        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, pages, hostNames, draft, log);
+        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, pages, hostNames, draft, store, log);
     }
 
     /** These options with other names of this machine. */
     public ServerOptions withHostNames(List<String> names) {
-        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, origins, names, draft, log);
+        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, origins, names, draft, store, log);
     }
 
     /** These options with another source of guesses. */
     public ServerOptions withDraft(Draft source) {
         return new ServerOptions(
-                host, port, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, source, log);
+                host, port, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, source, store, log);
+    }
+
+    /** These options with a folder for keys and values of prompts; null for none. */
+    public ServerOptions withPrefixStore(@Nullable PrefixStore folder) {
+        return new ServerOptions(
+                host, port, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, draft, folder, log);
     }
 
     /** These options with another listener for answered requests. */
     public ServerOptions withLog(Consumer<Answered> listener) {
         return new ServerOptions(
-                host, port, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, draft, listener);
+                host, port, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, draft, store, listener);
     }
 }

@@ -37,6 +37,7 @@ class ServerOptionsTest {
                         List.of("https://o"),
                         List.of("h"),
                         Draft.LOOKUP,
+                        null,
                         log));
     }
 
