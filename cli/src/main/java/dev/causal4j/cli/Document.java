@@ -28,8 +28,7 @@ final class Document {
 
     /** A conversation in a file; a list is one of these messages. */
     static Map<?, ?> conversation(Path file) throws IOException {
-        Object value = Json.value(
-                file.toString(), TextInput.file(file).getBytes(StandardCharsets.UTF_8));
+        Object value = Json.value(file.toString(), TextInput.file(file).getBytes(StandardCharsets.UTF_8));
         return value instanceof Map<?, ?> map ? map : Map.of(MESSAGES, value == null ? Json.NULL : value);
     }
 

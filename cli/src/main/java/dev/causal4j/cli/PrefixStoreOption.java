@@ -14,8 +14,9 @@ final class PrefixStoreOption extends SharedOptions implements AutoCloseable {
     @Option(
             names = "--prefix-store",
             paramLabel = "DIR",
-            description = "Folder of yours alone (mode 0700) that keeps computed prompts: one that begins like an earlier"
-                    + " one is read, not computed again. Changes no token.")
+            description =
+                    "Folder of yours alone (mode 0700) that keeps computed prompts: one that begins like an earlier"
+                            + " one is read, not computed again. Changes no token.")
     private @Nullable Path folder;
 
     @Option(
@@ -32,7 +33,8 @@ final class PrefixStoreOption extends SharedOptions implements AutoCloseable {
     }
 
     /** The store; null if none is asked for. */
-    @Nullable PrefixStore open() throws IOException {
+    @Nullable
+    PrefixStore open() throws IOException {
         refuse(!(gigabytes >= 0), "prefix-store-size: expected at least 0 GB, got " + gigabytes);
         return folder == null ? null : PrefixStore.open(folder, (long) (gigabytes * 1e9));
     }

@@ -69,8 +69,10 @@ final class SnapshotCommand extends Subcommand {
 
     private int list(PrefixStore store) throws IOException {
         List<Entry> all = store.list();
-        StringBuilder table = new StringBuilder(String.format("%10s  %6s  %6s  %-20s  %s%n", "MB", "pages", "states", "used", "model"));
-        all.stream().collect(Collectors.groupingBy(Entry::model, TreeMap::new, Collectors.toList()))
+        StringBuilder table = new StringBuilder(
+                String.format("%10s  %6s  %6s  %-20s  %s%n", "MB", "pages", "states", "used", "model"));
+        all.stream()
+                .collect(Collectors.groupingBy(Entry::model, TreeMap::new, Collectors.toList()))
                 .forEach((name, files) -> table.append(String.format(
                         "%,10.1f  %6d  %6d  %-20.19s  %s%n",
                         files.stream().mapToLong(Entry::bytes).sum() / 1e6,
@@ -94,12 +96,18 @@ final class SnapshotCommand extends Subcommand {
     private int verify(PrefixStore store) throws IOException {
         CausalLM loaded = adapter.addTo(model.open().load(model.options().withDigests(true)));
         Verification made = store.verify(loaded, sample);
-        made.wrong().forEach(each -> stderr().println(each + ": expected the bits that the model computes, got others; delete it"));
+        made.wrong()
+                .forEach(each ->
+                        stderr().println(each + ": expected the bits that the model computes, got others; delete it"));
         Document document = new Document()
                 .put("verified", made.verified())
                 .put("wrong", made.wrong())
                 .put("others", made.others());
-        print(document, String.format("%d files verified, %d wrong, %d of other models", made.verified(), made.wrong().size(), made.others()));
+        print(
+                document,
+                String.format(
+                        "%d files verified, %d wrong, %d of other models",
+                        made.verified(), made.wrong().size(), made.others()));
         return made.wrong().isEmpty() ? 0 : 1;
     }
 }

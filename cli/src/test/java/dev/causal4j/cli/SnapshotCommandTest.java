@@ -35,7 +35,8 @@ class SnapshotCommandTest {
         store = folder.resolve("store").toString();
         try (CausalLM austen = AustenModel.load();
                 CausalLM made = CausalLM.create(
-                        ModelConfig.parse("""
+                        ModelConfig.parse(
+                                """
                                 {"model_type": "gpt2", "vocab_size": %d, "n_positions": 1024, "n_embd": 16,
                                  "n_layer": 2, "n_head": 2}
                                 """.formatted(austen.requireTokenizer().vocabularySize())),
@@ -102,16 +103,22 @@ class SnapshotCommandTest {
 
     @Test
     void theFolderIsListedVerifiedAndPruned() throws Exception {
-        run("generate", PROMPT, "--prefix-store", store, "--max-new-tokens", "1").done();
+        run("generate", PROMPT, "--prefix-store", store, "--max-new-tokens", "1")
+                .done();
         int files = list().size();
         String model = list().get(0).get("model").stringValue();
         assertThat(run("snapshot list " + store).done().out())
                 .matches("(?s) +MB +pages +states +used +model\\R.* +%d +0 .* %s\\R%d files in .*\\R"
                         .formatted(files, model, files));
-        assertThat(run("snapshot verify " + store).done().out()).isEqualTo(files + " files verified, 0 wrong, 0 of other models\n");
-        assertThat(run("snapshot verify " + store, "--sample", "1", "--json").json().get("verified").intValue())
+        assertThat(run("snapshot verify " + store).done().out())
+                .isEqualTo(files + " files verified, 0 wrong, 0 of other models\n");
+        assertThat(run("snapshot verify " + store, "--sample", "1", "--json")
+                        .json()
+                        .get("verified")
+                        .intValue())
                 .isBetween(1, files);
-        JsonNode others = run("snapshot verify " + store, "--json", "--kv-dtype", "bf16").json();
+        JsonNode others =
+                run("snapshot verify " + store, "--json", "--kv-dtype", "bf16").json();
         assertThat(others.get("others").intValue()).isEqualTo(files);
         Path wrong = Path.of(list().get(2).get("file").stringValue());
         byte[] bytes = Files.readAllBytes(wrong);
@@ -119,14 +126,18 @@ class SnapshotCommandTest {
         Files.write(wrong, bytes);
         Program.Run found = run("snapshot verify " + store);
         assertThat(found.status()).isEqualTo(1);
-        assertThat(found.err()).startsWith(wrong + ": expected the bits that the model computes").containsOnlyOnce("\n");
-        assertThat(run("snapshot prune " + store, "--size", "0.000001").done().out()).endsWith(" files deleted\n");
+        assertThat(found.err())
+                .startsWith(wrong + ": expected the bits that the model computes")
+                .containsOnlyOnce("\n");
+        assertThat(run("snapshot prune " + store, "--size", "0.000001").done().out())
+                .endsWith(" files deleted\n");
         assertThat(list()).isEmpty();
     }
 
     @Test
     void wrongUsageAndFoldersOfOthersAreRefused() throws Exception {
-        run("snapshot list " + folder.resolve("none")).refused(1, "none: expected to be able to use this file, got no such file");
+        run("snapshot list " + folder.resolve("none"))
+                .refused(1, "none: expected to be able to use this file, got no such file");
         run("snapshot look " + store).refused(2, "ACTION: expected list, verify or prune, got");
         run("snapshot verify " + store, "--sample", "-1").refused(2, "sample: expected at least 1 file");
         run("snapshot prune " + store, "--size", "-1").refused(2, "size: expected at least 0 GB, got -1");
@@ -138,7 +149,8 @@ class SnapshotCommandTest {
             String[] text = command.equals("serve") ? new String[] {"--port", "0"} : new String[] {"Emma was"};
             String[] all = Stream.concat(Stream.of(text), Stream.of("--prefix-store", open.toString()))
                     .toArray(String[]::new);
-            run(command, all).refused(1, "open: expected a folder of this user alone (mode 0700)", "got mode rwxr-xr-x");
+            run(command, all)
+                    .refused(1, "open: expected a folder of this user alone (mode 0700)", "got mode rwxr-xr-x");
         }
     }
 }

@@ -142,7 +142,8 @@ public final class Engine implements AutoCloseable {
      * whether it has one.
      */
     public static Engine shared(CausalLM model, @Nullable PrefixStore store) {
-        EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(contextBytes(model)).withPrefixStore(store);
+        EngineOptions options =
+                EngineOptions.DEFAULT.withPrefixBytes(contextBytes(model)).withPrefixStore(store);
         return model.owned(Engine.class, each -> new Engine(each, options, Draft.MOST, true, true), Engine::end);
     }
 

@@ -5,6 +5,7 @@ import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.StoredPrefixes.Held;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
+import java.nio.ByteBuffer;
 import java.nio.IntBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -111,7 +112,7 @@ final class PrefixCache {
         }
     }
 
-    /** What determines keys and values together with the tokens, and which sequences share them. */
+    /** The beginning of a chain: with the tokens it determines keys and values, and which sequences share them. */
     record Root(Optional<String> salt, List<List<Double>> rotations) {}
 
     private final PagePool pool;
@@ -125,6 +126,8 @@ final class PrefixCache {
     private final SequencedSet<Node> snapshots = new LinkedHashSet<>();
     // sequences that have ended, but that others still continue
     private final Deque<Sequence<?>> pinned = new ArrayDeque<>();
+    private final Map<ByteBuffer, Node> named =
+            new HashMap<>(); // if there is a store, all pages by the names of their files
     // pages that are to be written, each after the one before it
     private final SequencedSet<Node> unstored = new LinkedHashSet<>();
 
@@ -299,6 +302,14 @@ final class PrefixCache {
         use(sequence, node);
     }
 
+    private Node node(Object before, IntBuffer tokens, KVCache.Page page, @Nullable StoredPage stored) {
+        Node node = new Node(before, tokens, page, stored);
+        if (stored != null) {
+            named.put(ByteBuffer.wrap(stored.name), node);
+        }
+        return node;
+    }
+
     /** Adds the last page of a sequence that has ended, and releases its pages unless others still continue it. */
     synchronized void end(Sequence<?> sequence) {
         int rest = sequence.cache.length() - sequence.chain.size() * POSITIONS;
@@ -401,6 +412,9 @@ final class PrefixCache {
     private void remove(Node node) {
         unused.remove(node);
         unstored.remove(node);
+        if (node.stored != null) {
+            named.remove(ByteBuffer.wrap(node.stored.name));
+        }
         pages.computeIfPresent(node.before, (_, behind) -> {
             behind.remove(node.tokens);
             return behind.isEmpty() ? null : behind;
@@ -418,13 +432,18 @@ final class PrefixCache {
         return may ? store.read(sequence) : CompletableFuture.completedFuture(null);
     }
 
-    /** The page with these tokens, now the most recently used one; null if it is not in memory. */
-    synchronized @Nullable Node find(Object before, IntBuffer tokens) {
-        Node node = pages.getOrDefault(before, new TreeMap<>()).get(tokens);
+    /** A page in memory; null if it is not there. */
+    synchronized @Nullable Node find(StoredPage page) {
+        return named.get(ByteBuffer.wrap(page.name));
+    }
+
+    /** Whether a page is in memory, where it is used now. */
+    synchronized boolean renews(StoredPage page) {
+        Node node = find(page);
         if (node != null && unused.contains(node)) {
             unused.addLast(node);
         }
-        return node;
+        return node != null;
     }
 
     synchronized boolean hasSnapshot(Node node) {
@@ -444,24 +463,25 @@ final class PrefixCache {
         return new Held(node.stored(), node.page, node.snapshot);
     }
 
-    /** Adds a page that was read, as an unused one; null if the page before it is no longer there. */
-    synchronized @Nullable Node insert(Object before, StoredPage stored, KVCache.Page page) {
-        boolean isThere = !(before instanceof Node last) || find(last.before, last.tokens) == last;
-        if (isThere && find(before, stored.tokens) == null) {
+    /** Adds a page that was read, as an unused one; false if the page before it is no longer there. */
+    synchronized boolean insert(Root root, StoredPage stored, KVCache.Page page) {
+        Object before = stored.index == 0 ? root : named.get(ByteBuffer.wrap(stored.before));
+        if (before != null && find(stored) == null) {
             pool.share(page);
-            Node made = new Node(before, stored.tokens, page, stored);
+            Node made = node(before, stored.tokens, page, stored);
             made.isOffered = true;
             pages.computeIfAbsent(before, _ -> new TreeMap<>()).put(stored.tokens, made);
             unused.add(made);
+            trim();
         }
-        trim();
-        return isThere ? find(before, stored.tokens) : null;
+        return find(stored) != null;
     }
 
     /** Adds a state that was read after the last token of a page, if the page is there. */
-    synchronized void insert(Node last, KVCache.Snapshot state) {
-        if (find(last.before, last.tokens) == last) {
-            addSnapshot(last, false, () -> {
+    synchronized void insert(StoredPage last, KVCache.Snapshot state) {
+        Node node = find(last);
+        if (node != null) {
+            addSnapshot(node, false, () -> {
                 pool.share(state);
                 return state;
             });

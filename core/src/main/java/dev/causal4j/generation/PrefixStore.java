@@ -2,7 +2,6 @@ package dev.causal4j.generation;
 
 import dev.causal4j.model.CausalLM;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -24,6 +23,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedSet;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -115,21 +115,16 @@ public final class PrefixStore {
         return new PrefixStore(absolute, bytes);
     }
 
-    /** Runs an access; the first failure of all is logged, and each is a miss. */
-    boolean attempt(Access access) {
+    /** Runs an access of a file; the first failure of all is logged, and each is a miss. */
+    boolean attempt(Callable<Boolean> access) {
         try {
-            return access.run();
+            return access.call();
         } catch (NoSuchFileException e) {
             return false;
-        } catch (IOException | UncheckedIOException e) {
+        } catch (Exception e) {
             warn(e);
             return false;
         }
-    }
-
-    /** Reads or writes a file. */
-    interface Access {
-        boolean run() throws IOException;
     }
 
     private synchronized void warn(Exception e) {

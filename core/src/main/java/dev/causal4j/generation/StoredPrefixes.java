@@ -27,10 +27,10 @@ import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
-import java.util.function.BooleanSupplier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -45,7 +45,7 @@ final class StoredPrefixes {
     /** The shortest prefix that is stored and read; a shorter one is computed. */
     static final int LEAST = 256;
 
-    private static final long SETTLE_MILLIS = 100;
+    private static final long SETTLE_NANOS = 1_000_000;
 
     /** A page to write, with its state if it has one. */
     record Held(StoredPage stored, KVCache.Page page, KVCache.@Nullable Snapshot state) {}
@@ -54,9 +54,9 @@ final class StoredPrefixes {
     private final PrefixCache prefixes;
     private final PagePool pool;
     private final byte[] model;
-    private final ThreadPoolExecutor reader = thread("causal4j-prefix-reader");
-    private final ThreadPoolExecutor writer = thread("causal4j-prefix-writer");
-    private int held; // pages and states that its threads hold; guarded by this
+    private final ExecutorService reader = thread("causal4j-prefix-reader");
+    private final ExecutorService writer = thread("causal4j-prefix-writer");
+    private final AtomicInteger working = new AtomicInteger(); // threads that may hold memory of the pool
     private volatile boolean closed;
 
     /** @throws IllegalStateException if it is not known what the model was loaded from */
@@ -67,17 +67,9 @@ final class StoredPrefixes {
         this.model = digest(model);
     }
 
-    /** A thread that ends when there is nothing to do. */
-    private static ThreadPoolExecutor thread(String name) {
-        ThreadPoolExecutor executor = new ThreadPoolExecutor(
-                1,
-                1,
-                1,
-                TimeUnit.SECONDS,
-                new LinkedBlockingQueue<>(),
+    private static ExecutorService thread(String name) {
+        return Executors.newSingleThreadExecutor(
                 Thread.ofPlatform().daemon().name(name).factory());
-        executor.allowCoreThreadTimeOut(true);
-        return executor;
     }
 
     /** The digest of all that determines the bytes of pages, besides rotations and tokens. */
@@ -105,45 +97,50 @@ final class StoredPrefixes {
         }
         Root root = (Root) before;
         byte[] rotated = rotated(model, root.rotations());
-        byte[] salt = StoredPage.bytes(root.salt().orElse(""));
+        byte[] salt = StoredPage.bytes(root.salt().map(each -> "salt " + each).orElse(""));
         byte[] beginning = StoredPage.hash(StoredPage.bytes("beginning"), rotated, salt);
         return StoredPage.first(rotated, beginning, tokens, pool.pageBytes());
     }
 
-    /** Writes the pages that the cache has for the store, on a thread of its own. */
+    /** Does work that holds memory of the pool. */
+    private CompletableFuture<?> start(ExecutorService thread, Runnable work) {
+        return CompletableFuture.runAsync(
+                () -> {
+                    working.incrementAndGet();
+                    try {
+                        work.run();
+                    } finally {
+                        working.decrementAndGet();
+                    }
+                },
+                thread);
+    }
+
+    /** See {@link PrefixCache#settle}. */
+    boolean settle() {
+        boolean holds = working.get() > 0;
+        if (holds) {
+            LockSupport.parkNanos(SETTLE_NANOS);
+        }
+        return holds;
+    }
+
+    /** Writes the pages that the cache has for the store. */
     void write() {
-        if (writer.getQueue().isEmpty()) {
-            writer.execute(() -> {
-                while (holding(this::writeNext)) {}
-            });
-        }
-    }
-
-    private boolean writeNext() {
-        Held next = prefixes.nextToStore();
-        if (next != null) {
-            try {
-                store.attempt(() -> write(next));
-            } finally {
-                pool.release(next.page);
-                release(next.state);
+        start(writer, () -> {
+            for (Held each = prefixes.nextToStore(); each != null; each = prefixes.nextToStore()) {
+                Held held = each;
+                store.attempt(() -> write(held));
+                pool.release(held.page);
+                release(held.state);
             }
-        }
-        return next != null;
-    }
-
-    private void release(KVCache.@Nullable Snapshot state) {
-        if (state != null) {
-            pool.release(state);
-        }
+        });
     }
 
     private boolean write(Held held) throws IOException {
         StoredPage page = held.stored;
         if (!page.isThere(store.folder)) {
-            if (page.tokens.limit() < PagePool.POSITIONS) {
-                pool.clear(held.page, page.tokens.limit());
-            }
+            pool.clear(held.page, page.tokens.limit());
             store.write(page, held.page.ofKinds());
         }
         StoredPage state = page.state(pool.stateBytes());
@@ -153,32 +150,10 @@ final class StoredPrefixes {
         return true;
     }
 
-    /** Does work that holds memory of the pool. */
-    private boolean holding(BooleanSupplier work) {
-        synchronized (this) {
-            held++;
+    private void release(KVCache.@Nullable Snapshot state) {
+        if (state != null) {
+            pool.release(state);
         }
-        try {
-            return work.getAsBoolean();
-        } finally {
-            synchronized (this) {
-                held--;
-                notifyAll();
-            }
-        }
-    }
-
-    /** See {@link PrefixCache#settle}. */
-    synchronized boolean settle() {
-        boolean holds = held > 0;
-        try {
-            if (holds) {
-                wait(SETTLE_MILLIS);
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
-        return holds;
     }
 
     /** Reads the stored pages of a sequence's first tokens into the cache; then the engine wakes up. */
@@ -190,7 +165,7 @@ final class StoredPrefixes {
         int[] tokens = Arrays.copyOf(sequence.tokens, usable);
         int most = usable - sequence.wanted(usable - 1, usable);
         Root root = sequence.root;
-        CompletableFuture<?> done = CompletableFuture.runAsync(() -> read(root, tokens, most), reader);
+        CompletableFuture<?> done = start(reader, () -> read(root, tokens, most));
         done.whenComplete((_, _) -> sequence.engine.wake());
         return done;
     }
@@ -198,42 +173,36 @@ final class StoredPrefixes {
     /** @param most the most positions from which a sequence with recurrent layers can continue */
     private void read(Root root, int[] tokens, int most) {
         List<StoredPage> pages = new ArrayList<>(); // full ones that are in memory or stored
-        List<@Nullable Object> known =
-                new ArrayList<>(List.of(root)); // the beginning, and pages as far as they are in memory
-        boolean isThere = true;
-        for (int from = 0; isThere && from + PagePool.POSITIONS <= tokens.length; from += PagePool.POSITIONS) {
-            IntBuffer some = IntBuffer.wrap(Arrays.copyOfRange(tokens, from, from + PagePool.POSITIONS));
-            StoredPage page =
-                    pages.isEmpty() ? page(root, some) : pages.getLast().next(some);
-            Object before = known.getLast();
-            Node node = before == null ? null : prefixes.find(before, some);
-            isThere = node != null || page.isThere(store.folder);
-            if (isThere) {
-                pages.add(page);
-                known.add(node);
+        for (int from = 0; from + PagePool.POSITIONS <= tokens.length; from += PagePool.POSITIONS) {
+            StoredPage page = page(root, pages, tokens, from + PagePool.POSITIONS);
+            if (prefixes.find(page) == null && !page.isThere(store.folder)) {
+                break;
             }
+            pages.add(page);
         }
-        List<StoredPage> wanted = pool.stateBytes() > 0 ? toState(pages, known, tokens, most) : pages;
+        List<StoredPage> wanted = pool.stateBytes() > 0 ? toState(root, pages, tokens, most) : pages;
         if (PagePool.POSITIONS * wanted.size() >= LEAST) {
-            holding(() -> load(root, wanted));
+            load(root, wanted);
         }
     }
 
+    /** The page, perhaps a part of one, that ends at a position. */
+    private StoredPage page(Root root, List<StoredPage> pages, int[] tokens, int end) {
+        int index = (end - 1) / PagePool.POSITIONS;
+        IntBuffer some = IntBuffer.wrap(Arrays.copyOfRange(tokens, index * PagePool.POSITIONS, end));
+        return index == 0 ? page(root, some) : pages.get(index - 1).next(some);
+    }
+
     /** The pages up to the deepest state, if that is stored; none if memory has one as deep. */
-    private List<StoredPage> toState(List<StoredPage> pages, List<@Nullable Object> known, int[] tokens, int most) {
+    private List<StoredPage> toState(Root root, List<StoredPage> pages, int[] tokens, int most) {
         for (int end = Math.min(most, (pages.size() + 1) * PagePool.POSITIONS - 1); end >= LEAST; end--) {
-            int page = (end - 1) / PagePool.POSITIONS;
-            IntBuffer some = IntBuffer.wrap(Arrays.copyOfRange(tokens, page * PagePool.POSITIONS, end));
-            Object before = known.get(page);
-            Node node = before == null ? null : prefixes.find(before, some);
+            StoredPage last = page(root, pages, tokens, end);
+            Node node = prefixes.find(last);
             if (node != null && prefixes.hasSnapshot(node)) {
                 return List.of();
             }
-            StoredPage last = page < pages.size() && some.limit() == PagePool.POSITIONS
-                    ? pages.get(page)
-                    : pages.get(page - 1).next(some);
             if (last.state(pool.stateBytes()).isThere(store.folder)) {
-                return Stream.concat(pages.stream().limit(page), Stream.of(last))
+                return Stream.concat(pages.stream().limit(last.index), Stream.of(last))
                         .toList();
             }
         }
@@ -241,38 +210,28 @@ final class StoredPrefixes {
     }
 
     /** Reads the pages that are not in memory, the first ones first; before them the state after the last one. */
-    private boolean load(Root root, List<StoredPage> pages) {
+    private void load(Root root, List<StoredPage> pages) {
         StoredPage last = pages.getLast();
-        boolean isRecurrent = pool.stateBytes() > 0;
-        KVCache.Snapshot state = isRecurrent ? free(pool::takeState) : null;
-        try {
-            boolean begins =
-                    state == null ? !isRecurrent : isRead(last.state(pool.stateBytes()), List.of(state.memory()));
-            Object at = begins ? root : null;
-            for (int i = 0; i < pages.size() && at != null && !closed; i++) {
-                Node node = prefixes.find(at, pages.get(i).tokens);
-                at = node == null ? read(at, pages.get(i)) : node;
-            }
-            if (at instanceof Node node && state != null) {
-                prefixes.insert(node, state);
-            }
-            return store.attempt(() -> store.renew(last));
-        } finally {
-            release(state);
+        KVCache.Snapshot state = pool.stateBytes() > 0 ? free(pool::takeState) : null;
+        boolean begins =
+                state == null ? pool.stateBytes() == 0 : isRead(last.state(pool.stateBytes()), List.of(state.memory()));
+        boolean isThere = begins && pages.stream().allMatch(each -> prefixes.renews(each) || isRead(root, each));
+        if (isThere && state != null) {
+            prefixes.insert(last, state);
         }
+        release(state);
+        store.attempt(() -> store.renew(last));
     }
 
-    /** Reads a page; null if it is not as it should be, or there is no memory. */
-    private @Nullable Node read(Object before, StoredPage page) {
-        KVCache.Page memory = free(pool::takePage);
+    /** Reads a page into the cache; false if it is not as it should be, or there is no memory. */
+    private boolean isRead(Root root, StoredPage page) {
+        KVCache.Page memory = closed ? null : free(pool::takePage);
         if (memory == null) {
-            return null;
+            return false;
         }
-        try {
-            return isRead(page, memory.ofKinds()) ? prefixes.insert(before, page, memory) : null;
-        } finally {
-            pool.release(memory);
-        }
+        boolean isRead = isRead(page, memory.ofKinds()) && prefixes.insert(root, page, memory);
+        pool.release(memory);
+        return isRead;
     }
 
     private boolean isRead(StoredPage page, List<MemorySegment> into) {

@@ -14,22 +14,21 @@ final class StoringProcess {
     /** Arguments: the folders of the model and of the store, and a seed. Prints a line for each prompt. */
     public static void main(String[] args) throws IOException {
         CausalLM model = CausalLM.load(Path.of(args[0]), LoadOptions.DEFAULT.withDigests(true));
-        PrefixStore store = PrefixStore.open(Path.of(args[1]), 20_000_000);
+        PrefixStore store = PrefixStore.open(Path.of(args[1]), 12_000_000);
         Engine engine = new Engine(model, EngineOptions.DEFAULT.withPrefixStore(store));
         int seed = Integer.parseInt(args[2]);
         while (ProcessHandle.current().parent().orElseThrow().isAlive()) {
-            Generation made = engine.submit(request(seed++ % PROMPTS), TokenListener.NONE)
-                    .join();
+            Generation made =
+                    engine.submit(request(seed++ % PROMPTS), TokenListener.NONE).join();
             System.out.println(made.timing().cachedTokens());
         }
     }
 
     /** How many prompts there are; together they are larger than the store. */
-    static final int PROMPTS = 9;
+    static final int PROMPTS = 5;
 
     static GenerationRequest request(int prompt) {
-        return new GenerationRequest(
-                PrefixStoreTest.prompt(prompt, 500 + prompt), PrefixStoreTest.options());
+        return new GenerationRequest(PrefixStoreTest.prompt(prompt, 260 + 64 * prompt), PrefixStoreTest.options());
     }
 
     static Process begin(Path model, Path store, int seed) throws IOException {

@@ -148,6 +148,7 @@ final class Access {
                     null,
                     "key: expected one that is known, got another or none; send it as" + " Authorization: Bearer KEY");
         }
-        return "key " + HexFormat.of().formatHex(digest) + " "; // not its place in the file, which a store would outlive
+        return "key " + HexFormat.of().formatHex(digest)
+                + " "; // not its place in the file, which a store would outlive
     }
 }

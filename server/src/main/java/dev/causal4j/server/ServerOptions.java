@@ -44,7 +44,18 @@ public record ServerOptions(
 
     /** This machine alone, port 8080, 16 sequences at once, 128 requests that wait, 512 MB of keys and values. */
     public static final ServerOptions DEFAULT = new ServerOptions(
-            "127.0.0.1", 8080, List.of(), 16, 128, 512L << 20, List.of(), List.of(), List.of(), Draft.OFF, null, _ -> {});
+            "127.0.0.1",
+            8080,
+            List.of(),
+            16,
+            128,
+            512L << 20,
+            List.of(),
+            List.of(),
+            List.of(),
+            Draft.OFF,
+            null,
+            _ -> {});
 
     /**
      * A request that was answered.
@@ -103,7 +114,8 @@ public record ServerOptions(
 
     /** These options with other names of the model. */
     public ServerOptions withAliases(List<String> names) {
-        return new ServerOptions(host, port, names, parallel, queue, cacheBytes, keys, origins, hostNames, draft, store, log);
+        return new ServerOptions(
+                host, port, names, parallel, queue, cacheBytes, keys, origins, hostNames, draft, store, log);
     }
 
     /** These options with other bounds of sequences at once and of requests that wait. */
@@ -114,7 +126,8 @@ public record ServerOptions(
 
     /** These options with another size of the prefix cache. */
     public ServerOptions withCacheBytes(long bytes) {
-        return new ServerOptions(host, port, aliases, parallel, queue, bytes, keys, origins, hostNames, draft, store, log);
+        return new ServerOptions(
+                host, port, aliases, parallel, queue, bytes, keys, origins, hostNames, draft, store, log);
     }
 
     /** These options with other keys. */
@@ -125,12 +138,14 @@ public record ServerOptions(
 
     /** These options with other origins of pages. */
     public ServerOptions withOrigins(List<String> pages) {
-        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, pages, hostNames, draft, store, log);
+        return new ServerOptions(
+                host, port, aliases, parallel, queue, cacheBytes, keys, pages, hostNames, draft, store, log);
     }
 
     /** These options with other names of this machine. */
     public ServerOptions withHostNames(List<String> names) {
-        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, origins, names, draft, store, log);
+        return new ServerOptions(
+                host, port, aliases, parallel, queue, cacheBytes, keys, origins, names, draft, store, log);
     }
 
     /** These options with another source of guesses. */
