@@ -428,8 +428,9 @@ final class PrefixCache {
 
     /** Begins to read the stored pages of a sequence that waits to begin; done if there is nothing to read. */
     CompletableFuture<?> read(Sequence<?> sequence) {
-        boolean may = store != null && sequence.salt.isPresent() && sequence.continued == null;
-        return may ? store.read(sequence) : CompletableFuture.completedFuture(null);
+        return store == null || sequence.salt.isEmpty() || sequence.continued != null
+                ? CompletableFuture.completedFuture(null)
+                : store.read(sequence);
     }
 
     /** A page in memory; null if it is not there. */

@@ -122,6 +122,10 @@ final class StoredPage {
         return header.putInt(header.limit() - 4, (int) crc.getValue()).rewind();
     }
 
+    private static Path parent(Path file) {
+        return file.resolveSibling("");
+    }
+
     private static boolean isFolder(Path path) {
         return Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS);
     }
@@ -144,7 +148,7 @@ final class StoredPage {
     boolean read(Path folder, List<MemorySegment> into) throws IOException {
         Path file = file(folder);
         BasicFileAttributes known = attributes(file);
-        boolean isRight = isFolder(file.getParent()) && known.isRegularFile() && known.size() == size();
+        boolean isRight = isFolder(parent(file)) && known.isRegularFile() && known.size() == size();
         if (isRight) {
             try (FileChannel channel = open(file)) {
                 ByteBuffer header = filled(channel, ByteBuffer.allocate(length(tokens.limit())));
@@ -178,7 +182,7 @@ final class StoredPage {
     /** Deletes a file, or what lies where its folder should be; what cannot be deleted stays a miss. */
     static void delete(Path file) {
         try {
-            Files.deleteIfExists(isFolder(file.getParent()) ? file : file.getParent());
+            Files.deleteIfExists(isFolder(parent(file)) ? file : parent(file));
         } catch (IOException e) {
             // a folder with something in it, or one that cannot be written to
         }
@@ -187,11 +191,11 @@ final class StoredPage {
     /** Writes the file, under another name first, unless there is one. */
     void write(Path folder, List<MemorySegment> numbers) throws IOException {
         Path file = file(folder);
-        if (!isFolder(file.getParent())) {
-            Files.deleteIfExists(file.getParent());
-            Files.createDirectory(file.getParent());
+        if (!isFolder(parent(file))) {
+            Files.deleteIfExists(parent(file));
+            Files.createDirectory(parent(file));
         }
-        Path beside = Files.createTempFile(file.getParent(), ".", ".tmp");
+        Path beside = Files.createTempFile(parent(file), ".", ".tmp");
         try {
             try (FileChannel channel = FileChannel.open(beside, StandardOpenOption.WRITE)) {
                 write(channel, header(checksum(numbers)));

@@ -20,7 +20,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -31,6 +31,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -127,7 +128,7 @@ final class StoredPrefixes {
 
     /** Writes the pages that the cache has for the store. */
     void write() {
-        start(writer, () -> {
+        var _ = start(writer, () -> {
             for (Held each = prefixes.nextToStore(); each != null; each = prefixes.nextToStore()) {
                 Held held = each;
                 store.attempt(() -> write(held));
@@ -166,7 +167,7 @@ final class StoredPrefixes {
         int most = usable - sequence.wanted(usable - 1, usable);
         Root root = sequence.root;
         CompletableFuture<?> done = start(reader, () -> read(root, tokens, most));
-        done.whenComplete((_, _) -> sequence.engine.wake());
+        var _ = done.whenComplete((_, _) -> sequence.engine.wake());
         return done;
     }
 
@@ -256,12 +257,13 @@ final class StoredPrefixes {
         byte[] own = digest(model);
         List<Found> all = store.found();
         Map<ByteBuffer, Found> named = PrefixStore.named(all);
-        Map<Found, Boolean> verified = new LinkedHashMap<>(); // files, and whether their numbers are right
+        Set<Found> verified = new HashSet<>();
+        List<Path> wrong = new ArrayList<>();
         int others = 0;
         List<Found> chosen = all.stream()
                 .sorted(Comparator.comparing(Found::file)) // names are hashes: the first ones are a sample
                 .limit(sample == 0 ? all.size() : sample)
-                .sorted(Comparator.comparing((Found each) -> -each.page().index)) // fewer beginnings
+                .sorted(Comparator.comparingInt((Found each) -> -each.page().index)) // fewer beginnings
                 .toList();
         for (Found last : chosen) {
             List<Found> chain = PrefixStore.chain(last, named, Set.of());
@@ -272,19 +274,19 @@ final class StoredPrefixes {
                     .findFirst();
             if (positions.isEmpty() || chain.getFirst().page().index > 0) {
                 others++;
-            } else if (!verified.containsKey(last)) {
-                verify(store, model, positions.getAsInt(), chain, verified);
+            } else if (!verified.contains(last)) {
+                verify(store, model, positions.getAsInt(), chain, (file, isRight) -> {
+                    if (verified.add(file) && !isRight) {
+                        wrong.add(file.file());
+                    }
+                });
             }
         }
-        List<Path> wrong = verified.keySet().stream()
-                .filter(each -> !verified.get(each))
-                .map(Found::file)
-                .toList();
         return new Verification(verified.size() - wrong.size(), wrong, others);
     }
 
     private static void verify(
-            PrefixStore store, CausalLM model, int positions, List<Found> chain, Map<Found, Boolean> verified)
+            PrefixStore store, CausalLM model, int positions, List<Found> chain, BiConsumer<Found, Boolean> told)
             throws IOException {
         PagePool pool = model.decoder().pool();
         Activations activations = new Activations();
@@ -295,7 +297,7 @@ final class StoredPrefixes {
                 StoredPage page = each.page();
                 if (page.isState) {
                     KVCache.Snapshot state = Objects.requireNonNull(cache.snapshot());
-                    verified.put(each, isEqual(store, page, List.of(state.memory())));
+                    told.accept(each, isEqual(store, page, List.of(state.memory())));
                     pool.release(state);
                 } else {
                     int[] tokens = new int[page.tokens.limit()];
@@ -303,7 +305,7 @@ final class StoredPrefixes {
                     model.forward(new Batch(List.of(new Batch.Chunk(cache, tokens, 0))), activations);
                     KVCache.Page computed = cache.share(page.index);
                     pool.clear(computed, tokens.length);
-                    verified.put(each, isEqual(store, page, computed.ofKinds()));
+                    told.accept(each, isEqual(store, page, computed.ofKinds()));
                     pool.release(computed);
                 }
             }

@@ -357,7 +357,7 @@ class PrefixStoreTest {
     /** Moves a file or folder elsewhere and lies something else in its place. */
     private Attack away(Attack other, boolean folder) {
         return file -> {
-            Path moved = folder ? file.getParent() : file;
+            Path moved = folder ? file.resolveSibling("") : file;
             Files.move(moved, temporary.resolve("moved"));
             other.on(moved);
         };
@@ -495,10 +495,10 @@ class PrefixStoreTest {
         Path file =
                 files().stream().filter(each -> index(each) == 4).findFirst().orElseThrow();
         forged(header -> {
-                    byte[] all = header.array();
-                    all[all.length - 1] ^= 1;
+                    int last = header.limit() - 1;
+                    header.put(last, (byte) (header.get(last) ^ 1));
                     CRC32C numbers = new CRC32C();
-                    numbers.update(all, 128 + 4 * 64 + 4, all.length - (128 + 4 * 64 + 4));
+                    numbers.update(header.duplicate().position(128 + 4 * 64 + 4));
                     header.putInt(20, (int) numbers.getValue());
                 })
                 .on(file);
