@@ -46,8 +46,8 @@ class ArchitectureTest {
             "scoring",
             "training");
 
-    private static final int MOST_PUBLIC_TYPES = 80;
-    private static final int MOST_NESTED_PUBLIC_TYPES = 66;
+    private static final int MOST_PUBLIC_TYPES = 81;
+    private static final int MOST_NESTED_PUBLIC_TYPES = 68;
 
     private static final JavaClasses CLASSES = imported();
 
