@@ -25,14 +25,14 @@ start() {
   case $helps$command in
     true*) flags+=(-XX:TieredStopAtLevel=1) ;; # ends before the second compiler is of use
     # Only commands that compute load the vector module. Java warns about it in one line on standard error.
-    generate | chat | run | score | train | bench | serve | convert | -V | --version)
+    generate | chat | run | score | verify | train | bench | serve | convert | -V | --version)
       flags+=(--add-modules=jdk.incubator.vector)
       ;;
   esac
   case $command in
     train) flags+=(-XX:MaxNewSize=16m) ;; # a step allocates nothing large
     # Loading a model touches all of the room for new objects, and one text needs little of it. Many at once need more.
-    generate | chat | run | bench | convert | inspect) flags+=(-XX:NewSize=16m) ;;
+    generate | chat | run | verify | bench | convert | inspect) flags+=(-XX:NewSize=16m) ;;
   esac
   # Messages name the program as it was called, in a clone ./causal4j.
   case $0 in ./*) flags+=(-Dcausal4j.command="$0") ;; esac

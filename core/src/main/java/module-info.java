@@ -14,6 +14,7 @@ module dev.causal4j {
     exports dev.causal4j.head;
     exports dev.causal4j.model;
     exports dev.causal4j.generation;
+    exports dev.causal4j.receipt;
     exports dev.causal4j.scoring;
     exports dev.causal4j.training;
     exports dev.causal4j.decoder to

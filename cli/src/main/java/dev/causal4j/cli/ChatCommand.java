@@ -46,6 +46,9 @@ class ChatCommand extends Subcommand {
     @Mixin
     private final PrefixStoreOption prefixes = new PrefixStoreOption();
 
+    @Mixin
+    private ReceiptOptions receipts;
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         try (prefixes) {
@@ -55,6 +58,7 @@ class ChatCommand extends Subcommand {
 
     private int chat() throws IOException {
         // Wrong usage is refused before anything is loaded.
+        receipts.check();
         constraint.read();
         UnaryOperator<Chat.Format> offering = tools.read();
         sampling.build(GenerationOptions.DEFAULT.withMaxNewTokens(Chat.MAX_NEW_TOKENS));
@@ -62,7 +66,8 @@ class ChatCommand extends Subcommand {
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
         constraint.whitespace(chosen.isPlain());
-        CausalLM loaded = prefixes.use(adapter.addTo(model.load(opened, prefixes)));
+        CausalLM loaded =
+                prefixes.use(adapter.addTo(model.load(opened, prefixes.addTo(receipts.with(model.options())))));
         loaded.requireTokenizer();
         loaded.warmUp(); // while the first message is written
         if (chosen.isPlain()) {
@@ -70,7 +75,7 @@ class ChatCommand extends Subcommand {
                     + " transcript (User: ..., Assistant: ...); give one with --template");
         }
         Chat.Format format = offering.apply(Chat.Format.of(loaded, chosen).withVariables(more));
-        ChatLoop loop = new ChatLoop(format, sampling, constraint, stdout(), stderr());
+        ChatLoop loop = new ChatLoop(format, sampling, constraint, receipts, stdout(), stderr());
         loop.chat.system(system);
         if (json || terminal().isEmpty()) {
             loop.run(new LineReader(System.in, TextInput.MOST_BYTES), json);

@@ -51,6 +51,7 @@ final class ChatLoop {
     private final Chat.Format format;
     private SamplingOptions sampling;
     private final ConstraintOptions constraint;
+    private final ReceiptOptions receipts;
     private final PrintWriter out;
     private final PrintWriter notes;
     /** Asks for an answer, whose parts go to a listener, and shows it. */
@@ -66,11 +67,14 @@ final class ChatLoop {
             Chat.Format format,
             SamplingOptions sampling,
             ConstraintOptions constraint,
+            ReceiptOptions receipts,
             PrintWriter out,
-            PrintWriter notes) {
+            PrintWriter notes)
+            throws IOException {
         this.format = format;
         this.sampling = sampling;
         this.constraint = constraint;
+        this.receipts = receipts;
         this.out = out;
         this.notes = notes;
         chat = Chat.of(format).options(sampling.build(options()));
@@ -294,7 +298,7 @@ final class ChatLoop {
         note("(" + turns() + "; " + sampling.shown() + "; the rest by default)");
     }
 
-    /** Says before the answer if turns are left out for it. */
+    /** Says before the answer if turns are left out for it, and writes its receipt after it. */
     private BiFunction<GenerationRequest, TokenListener, Generation> noting(
             BiFunction<GenerationRequest, TokenListener, Generation> compute) {
         int before = chat.leftOut();
@@ -305,7 +309,13 @@ final class ChatLoop {
                 note("(" + oldest + " oldest turn" + (oldest == 1 ? "" : "s") + " left out: the context of " + context
                         + " tokens is full)");
             }
-            return compute.apply(request, tokens);
+            Generation made = compute.apply(request, tokens);
+            try {
+                receipts.add(format.model(), request, made);
+            } catch (IOException e) {
+                tell("receipt: " + Main.message(e), false);
+            }
+            return made;
         };
     }
 

@@ -79,6 +79,9 @@ final class GenerateCommand extends Subcommand {
     @Mixin
     private final PrefixStoreOption prefixes = new PrefixStoreOption();
 
+    @Mixin
+    private ReceiptOptions receipts;
+
     @Override
     public Integer call() throws IOException {
         try (prefixes) {
@@ -88,6 +91,7 @@ final class GenerateCommand extends Subcommand {
 
     private int generate() throws IOException {
         refuse(constraint.read() == null && tries != null, "exact-sampling: expected a constraint beside it, got none");
+        receipts.check();
         options(GenerationOptions.DEFAULT); // wrong usage is refused before anything is loaded
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         refuse(ids != null && prompt != null, "prompt: expected PROMPT or --tokens, got both");
@@ -100,7 +104,7 @@ final class GenerateCommand extends Subcommand {
         // The vocabulary is read while the weights are loaded.
         CompletableFuture<int[]> encoded =
                 CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
-        CausalLM loaded = prefixes.use(adapter.addTo(checkpoint.load(prefixes.addTo(model.options()))));
+        CausalLM loaded = prefixes.use(adapter.addTo(checkpoint.load(prefixes.addTo(receipts.with(model.options())))));
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
         int[] promptIds = encoded.join();
@@ -109,6 +113,7 @@ final class GenerateCommand extends Subcommand {
             options = options.withDraft(
                     Draft.prediction(checkpoint.requireTokenizer().encode(expected)));
         }
+        receipts.check(loaded, options);
         GenerationRequest request = new GenerationRequest(promptIds, options);
         PrintWriter out = stdout();
         Optional<Generation> made = tries == null
@@ -118,6 +123,7 @@ final class GenerateCommand extends Subcommand {
             return 130; // as shells have it
         }
         Generation generation = made.get();
+        receipts.add(loaded, request, generation);
         if (json) {
             Document document = document(generation, new Document().put("load_seconds", loadSeconds));
             if (logprobs != null) {
@@ -176,7 +182,7 @@ final class GenerateCommand extends Subcommand {
         return text.isEmpty() ? new int[0] : texts.encode(checkpoint.requireTokenizer(), text);
     }
 
-    private GenerationOptions options(GenerationOptions own) {
+    private GenerationOptions options(GenerationOptions own) throws IOException {
         GenerationOptions constrained = constraint.addTo(own);
         return sampling.build(logprobs == null ? constrained : constrained.withLogProbabilities(logprobs));
     }

@@ -50,13 +50,13 @@ class ModelOptions extends SharedOptions {
 
     /** Loads the weights, with a bar if that takes long. */
     CausalLM load(Checkpoint opened) throws IOException {
-        return load(opened, new PrefixStoreOption());
+        return load(opened, options());
     }
 
-    /** Loads the weights for a store of prompts. */
-    final CausalLM load(Checkpoint opened, PrefixStoreOption prefixes) throws IOException {
+    /** The same with other options. */
+    CausalLM load(Checkpoint opened, LoadOptions options) throws IOException {
         try (Progress progress = Progress.late("loading", Progress.BYTES)) {
-            return opened.load(prefixes.addTo(options()).withProgress(progress::at));
+            return opened.load(options.withProgress(progress::at));
         }
     }
 

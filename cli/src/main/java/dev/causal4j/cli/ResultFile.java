@@ -3,6 +3,7 @@ package dev.causal4j.cli;
 import dev.causal4j.FormatException;
 import dev.causal4j.json.WholeFile;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
@@ -50,6 +51,29 @@ final class ResultFile implements AutoCloseable {
                 channel.truncate(keep(file, channel, kept));
             }
             channel.position(channel.size());
+            return new ResultFile(file, channel);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    /** Opens a file to append lines to; nothing that it has is changed. */
+    static ResultFile appending(Path file) throws IOException {
+        if (Files.exists(file)) {
+            TextInput.requireRegular(file);
+        }
+        FileChannel channel =
+                FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        try {
+            requireAlone(file, channel);
+            long size = channel.size();
+            ByteBuffer last = ByteBuffer.allocate(1);
+            if (size > 0 && channel.read(last, size - 1) == 1 && last.get(0) != '\n') {
+                throw new IOException(
+                        file + ": expected whole lines, got one without its end; end the line or name another file");
+            }
+            channel.position(size);
             return new ResultFile(file, channel);
         } catch (IOException | RuntimeException e) {
             channel.close();

@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
+import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -39,6 +40,9 @@ final class SamplingOptions extends SharedOptions {
 
     @Mixin
     private DraftOption draft = new DraftOption();
+
+    @Mixin
+    private MarkOption mark = new MarkOption();
 
     SamplingOptions() {
         for (Setting setting : Setting.values()) {
@@ -106,9 +110,10 @@ final class SamplingOptions extends SharedOptions {
                     .setCaseInsensitiveEnumValuesAllowed(true)
                     .parseArgs("--" + name + "=" + value); // leaves the others as they are
             return build(own);
-        } catch (ParameterException e) {
+        } catch (IOException | RuntimeException e) {
             option.setValue(before);
-            throw new IllegalArgumentException(Usage.message(e), e);
+            throw new IllegalArgumentException(
+                    e instanceof ParameterException wrong ? Usage.message(wrong) : Main.message(e), e);
         }
     }
 
@@ -149,11 +154,12 @@ final class SamplingOptions extends SharedOptions {
         }
         read.spec = spec;
         read.draft = draft;
+        read.mark = mark;
         return read;
     }
 
     /** Options that begin with the model's own. Where those are greedy, a filter means to sample. */
-    GenerationOptions build(GenerationOptions own) {
+    GenerationOptions build(GenerationOptions own) throws IOException {
         seed();
         Map<Setting, Number> given = Stream.of(Setting.values())
                 .filter(each -> option(each).getValue() != null)
@@ -161,8 +167,9 @@ final class SamplingOptions extends SharedOptions {
         if (own.temperature() == 0 && given.keySet().stream().anyMatch(Setting::isFilter)) {
             given.putIfAbsent(Setting.TEMPERATURE, 1);
         }
+        GenerationOptions begun = mark.read().map(own::withMark).orElse(own);
         return Usage.of(spec, () -> {
-            GenerationOptions options = own.with(given)
+            GenerationOptions options = begun.with(given)
                     .withLogitBias(logitBias)
                     .withDraft(draft.draft())
                     .withStop(Stream.concat(stop.stream(), own.stop().stream()).toList());

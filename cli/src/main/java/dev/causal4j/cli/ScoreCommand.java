@@ -124,7 +124,7 @@ final class ScoreCommand extends Subcommand {
         refuse(
                 before.length > contextLength,
                 "prefix: expected at most " + contextLength + " tokens, the context length, got " + before.length);
-        CausalLM loaded = prefixes.use(adapter.addTo(model.load(opened, prefixes)));
+        CausalLM loaded = prefixes.use(adapter.addTo(model.load(opened, prefixes.addTo(model.options()))));
         if (lines.in != null) {
             return scoreLines(loaded, before, options);
         }

@@ -6,6 +6,7 @@ import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.PrefixStore;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
+import dev.causal4j.receipt.Receipt;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
 import dev.causal4j.server.ServerOptions.Answered;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.UnaryOperator;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.jline.utils.Signals;
@@ -93,11 +95,20 @@ final class ServeCommand extends Subcommand {
     @Option(names = "--log", description = "Write a line for each request to standard error; with --json an object.")
     private boolean log;
 
+    @Option(names = "--receipts", description = "Give receipts to requests with \"receipt\": true.")
+    private boolean receipts;
+
+    @Mixin
+    private SigningOption signing;
+
     @Mixin
     private DraftOption draft;
 
     @Mixin
     private PrefixStoreOption prefixes;
+
+    @Mixin
+    private MarkOption mark;
 
     @Mixin
     private TemplateOption template;
@@ -113,8 +124,10 @@ final class ServeCommand extends Subcommand {
                 "host: expected one of this machine alone, or keys, got " + host
                         + "; give --api-key-file, or --no-api-key to let anybody ask");
         refuse(shutdownSeconds < 0, "shutdown-timeout: expected at least 0 seconds, got " + shutdownSeconds);
+        refuse(signing.isGiven() && !receipts, "sign-key: expected --receipts beside it, got none");
+        UnaryOperator<Receipt> sealing = signing.read();
         PrefixStore store = prefixes.open();
-        ServerOptions options = Usage.of(
+        ServerOptions unmarked = Usage.of(
                 spec,
                 () -> ServerOptions.DEFAULT
                         .withAddress(host, port)
@@ -127,14 +140,16 @@ final class ServeCommand extends Subcommand {
                         .withOrigins(origins)
                         .withHostNames(hostNames)
                         .withLog(log ? told -> stderr().println(line(told, Instant.now(), json)) : _ -> {}));
+        ServerOptions options = mark.read().map(unmarked::withMark).orElse(unmarked);
         Optional<ToolFormat> calls =
                 Optional.ofNullable(toolFormat).map(name -> Usage.of(spec, () -> ToolFormat.named(name)));
+        ServerOptions all = receipts ? options.withReceipts(sealing) : options;
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
-        try (CausalLM loaded = model.load(opened, prefixes)) {
+        try (CausalLM loaded = model.load(opened, prefixes.addTo(model.options().withDigests(receipts)))) {
             Chat.Format found = Chat.Format.of(loaded, chosen);
-            serve(calls.map(found::withToolFormat).orElse(found), options);
+            serve(calls.map(found::withToolFormat).orElse(found), all);
         }
         return 0;
     }

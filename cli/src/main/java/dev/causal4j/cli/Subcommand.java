@@ -1,11 +1,14 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.json.Json;
 import java.io.Console;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -52,6 +55,16 @@ abstract class Subcommand implements Callable<Integer> {
                 stdout().println(answering.answer(subject, TextInput.bounded(subject, line.get())));
             }
         }
+    }
+
+    /** Prints a document for each text in the lines of a file, objects with a field "text". */
+    final void answerTexts(String in, Function<String, Document> answering) throws IOException {
+        answerLines(in, (subject, line) -> {
+            if (Json.value(subject, line) instanceof Map<?, ?> object && object.get("text") instanceof String given) {
+                return answering.apply(given);
+            }
+            throw new IOException(subject + ": expected an object with a string \"text\", got something else");
+        });
     }
 
     /** The terminal, if input and output are both one. */

@@ -176,7 +176,8 @@ class ChatCommandTest {
         SamplingOptions sampling = CommandLine.populateCommand(new SamplingOptions(), "--max-new-tokens", "5");
         PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
         try (CausalLM loaded = CausalLM.load(Path.of(model))) {
-            ChatLoop loop = new ChatLoop(Chat.Format.of(loaded), sampling, new ConstraintOptions(), nowhere, nowhere);
+            ChatLoop loop = new ChatLoop(
+                    Chat.Format.of(loaded), sampling, new ConstraintOptions(), new ReceiptOptions(), nowhere, nowhere);
             loop.run(lines("One\n"), false);
             List<Message> before = loop.chat.messages();
             assertThat(before).hasSize(2);
@@ -230,7 +231,12 @@ class ChatCommandTest {
         try (CausalLM loaded = CausalLM.load(Path.of(model))) {
             PrintWriter answers = new PrintWriter(out);
             ChatLoop loop = new ChatLoop(
-                    Chat.Format.of(loaded), sampling, new ConstraintOptions(), answers, new PrintWriter(notes));
+                    Chat.Format.of(loaded),
+                    sampling,
+                    new ConstraintOptions(),
+                    new ReceiptOptions(),
+                    answers,
+                    new PrintWriter(notes));
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> loop.run(lines("One\nTwo\n" + "word ".repeat(600) + "\n"), false))
                     .withMessageStartingWith("prompt: expected at most 512 tokens, the context length, got ");

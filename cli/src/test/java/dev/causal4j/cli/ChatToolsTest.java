@@ -101,7 +101,8 @@ class ChatToolsTest {
         try (CausalLM model = AustenModel.load()) {
             Chat.Format format =
                     Chat.Format.of(model).withTools(ToolOptions.read(Path.of(tools)), ToolChoice.named("walk"));
-            ChatLoop loop = new ChatLoop(format, sampling, new ConstraintOptions(), nowhere, nowhere);
+            ChatLoop loop =
+                    new ChatLoop(format, sampling, new ConstraintOptions(), new ReceiptOptions(), nowhere, nowhere);
             loop.run(lines("Where to?\n"), false);
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> loop.run(lines("word ".repeat(600) + "\n"), false))

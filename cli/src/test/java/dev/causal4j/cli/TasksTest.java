@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.ChatTemplate;
@@ -18,9 +19,13 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
+import dev.causal4j.generation.Mark;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.LoadOptions;
+import dev.causal4j.receipt.Receipt;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Scorer;
 import dev.causal4j.server.Server;
@@ -30,6 +35,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -76,6 +82,17 @@ class TasksTest {
         GenerationOptions own = GenerationOptions.DEFAULT.withDraft(prompt -> (tokens, length, most, into) -> 0);
         // example: end
         return List.of(predicted, few, own);
+    }
+
+    private static void marking() {
+        // example: begin
+        CausalLM model = AustenModel.load();
+        Mark mark = Mark.of(HexFormat.of().parseHex("8d4f0c1a63b29e57d0418cf2a96e37b5")); // a secret of your own
+        GenerationOptions options = GenerationOptions.of(model).withSeed(1).withMark(mark);
+        String text = new Generator(model).generate("Emma was", options).text();
+        Mark.Detection found = mark.detect(model.requireTokenizer().encode(text));
+        System.out.println(found.p() < 1e-6);
+        // example: end
     }
 
     private static void testing() {
@@ -221,6 +238,28 @@ class TasksTest {
         for (GenerationOptions each : drafting()) {
             assertThat(generator.generate("Emma was", each).tokens()).containsExactly(plain.tokens());
         }
+    }
+
+    private static void stating() throws FormatException {
+        // example: begin
+        CausalLM model = AustenModel.load(LoadOptions.DEFAULT.withDigests(true)); // or CausalLM.load(folder, ...)
+        Generator generator = new Generator(model);
+        GenerationRequest request = generator.request("Emma was", GenerationOptions.DEFAULT);
+        Generation made =
+                generator.generate(List.of(request), TokenListener.NONE).getFirst();
+        byte[] json = Receipt.of(model, request, made).toJson();
+        System.out.println(Receipt.parse("receipt", json).verify(model).verified());
+        // example: end
+    }
+
+    @Test
+    void aReceiptIsTrue() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(TasksTest::stating)).containsExactly("true");
+    }
+
+    @Test
+    void aMarkIsFound() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(TasksTest::marking)).containsExactly("true");
     }
 
     @Test

@@ -52,7 +52,7 @@ public record TensorStore(
     /** The tensors of one file. */
     static TensorStore of(
             String subject, Map<String, Stored> tensors, Map<String, String> metadata, MemorySegment bytes) {
-        String name = Path.of(subject).getFileName().toString();
+        String name = subject.replaceFirst("(?s).*[/\\\\]", "");
         return new TensorStore(
                 subject,
                 Collections.unmodifiableMap(tensors),

@@ -56,6 +56,15 @@ public interface Draft {
         return prompt -> new Lookup(new int[0], prompt.length, most);
     }
 
+    /**
+     * Guesses these tokens and no others, as many in a step as a prompt may have, whatever they cost: to check a text
+     * that is most likely right as a whole.
+     */
+    static Draft claim(int[] tokens) {
+        int[] own = tokens.clone();
+        return prompt -> new GivenTokens(prompt.length, own);
+    }
+
     /** Guesses that the new tokens are mostly these, in their order; where they are not, as {@link #LOOKUP}. */
     static Draft prediction(int[] tokens) {
         int[] own = tokens.clone();

@@ -70,7 +70,10 @@ final class DraftLengths {
         for (Sequence<?> each : ready) {
             rows += each.decodes() ? each.knownRows() : 0;
             tokens += each instanceof GeneratedSequence && each.knownRows() == each.left() ? 1 : 0;
-            if (each instanceof GeneratedSequence sequence && (!cuts || sequence.isCertain())) {
+            if (each.claims()) {
+                continue; // it counts among the prompts
+            }
+            if (each instanceof GeneratedSequence && !cuts) {
                 rows += each.draft.length;
                 tokens += each.draft.length;
             } else if (each instanceof GeneratedSequence sequence && each.draft.length > 0) {

@@ -9,7 +9,6 @@ import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.choice.Kernels;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -118,11 +117,8 @@ public final class Engine implements AutoCloseable {
         this.costs = new StepCosts(model.decoder().pool().stateBytes() > 0);
         this.lengths = new DraftLengths(costs, cutsDrafts);
         this.schedule = new Schedule(model, options, prefixes, costs, lengths);
-        // Ids past the tokenizer's belong to a padded vocabulary and are never chosen.
-        int size = model.head().vocabularySize();
-        int choosable =
-                Math.min(size, model.tokenizer().map(Tokenizer::vocabularySize).orElse(size));
-        this.candidates = new FilteredTokens(choosable, model.head().compute());
+        this.candidates =
+                new FilteredTokens(model.choosableTokens(), model.head().compute());
         this.keeper = () -> prefixes.evictUnused() || prefixes.settle();
         model.decoder().pool().addKeeper(keeper);
     }
@@ -419,6 +415,9 @@ public final class Engine implements AutoCloseable {
         int most = Math.max(1, LOGITS_BYTES / (4 * v));
         for (int from = 0; from < rows.size(); from += most) {
             List<Row> some = rows.subList(from, Math.min(from + most, rows.size()));
+            if (some.stream().noneMatch(row -> row.sequence.reaches(row.number))) {
+                continue; // all are after a wrong guess
+            }
             logits = logits.length < some.size() * v ? new float[some.size() * v] : logits;
             model.head().logits(hidden.rows(from, some.size()), Rows.of(logits, v, some.size()));
             int first = from;

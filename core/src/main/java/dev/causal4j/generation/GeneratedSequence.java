@@ -48,6 +48,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     private Draft.@Nullable Source source; // started in the first step
     int matched; // tokens that speak for the guesses after the forced ones
     int forced; // first guesses that the constraint forces
+    private int mostClaimed = KVCache.STEP; // claimed tokens of the next step
     final boolean hasOwnDraft;
     private int draftSteps;
     private int proposed;
@@ -136,6 +137,32 @@ final class GeneratedSequence extends Sequence<Generation> {
     }
 
     @Override
+    boolean claims() {
+        Draft.Source _ = source();
+        return isCertain();
+    }
+
+    /** The source of its guesses, started in its first step. Throws nothing. */
+    private Draft.Source source() {
+        try {
+            if (source == null) {
+                source = options.draft().orElse(engine.draft).start(prompt.clone());
+                matched = source.matched();
+            }
+            return source;
+        } catch (Throwable e) {
+            return withoutGuesses(e);
+        }
+    }
+
+    private Draft.Source withoutGuesses(Throwable failure) {
+        LOG.log(Level.WARNING, "draft source: expected tokens; it is not asked again for this sequence", failure);
+        matched = 0;
+        source = Draft.OFF.start(prompt);
+        return source;
+    }
+
+    @Override
     int wanted(int from, int to) {
         return to < known ? 0 : 1;
     }
@@ -218,18 +245,16 @@ final class GeneratedSequence extends Sequence<Generation> {
         boolean feedsAll = knownRows() == left();
         int most = isRecurrent() ? Math.min(mostRows(), KVCache.REPLAYED) : KVCache.STEP;
         int room = Math.min(positions - known, most - left());
-        draft = new int[feedsAll ? Math.clamp(room, 0, engine.mostDrafted) : 0];
+        draft = new int
+                [feedsAll ? Math.clamp(room, 0, Math.max(Math.min(claimedRows, mostClaimed), engine.mostDrafted)) : 0];
         forced = mask == null || takesForced || isCertain() ? 0 : mask.forced(draft);
         int[] guesses = new int[draft.length - forced];
         int count = 0;
         try {
-            source = source == null ? options.draft().orElse(engine.draft).start(prompt.clone()) : source;
-            count = guesses.length == 0 ? 0 : source.propose(withForced(), known + forced, guesses.length, guesses);
-            matched = source.matched();
+            count = guesses.length == 0 ? 0 : source().propose(withForced(), known + forced, guesses.length, guesses);
+            matched = source().matched();
         } catch (Throwable e) {
-            source = Draft.OFF.start(prompt);
-            matched = 0;
-            LOG.log(Level.WARNING, "draft source: expected tokens; it is not asked again for this sequence", e);
+            Draft.Source _ = withoutGuesses(e);
         }
         int right = 0;
         while (right < Math.min(count, guesses.length) && guesses[right] >= 0 && guesses[right] < choosable) {
@@ -265,6 +290,8 @@ final class GeneratedSequence extends Sequence<Generation> {
         int right = sitsOut ? known : Math.min(begun + (differs < 0 ? draft.length : differs), known - 1);
         if (draft.length > 0) {
             cache.truncate(right); // drops rows that were not reached, and the kept state
+            // Masks that are not ready end steps: few rows are then computed in vain.
+            mostClaimed = cache.length() == begun + draft.length ? Math.min(2 * mostClaimed, KVCache.STEP) : Draft.MOST;
         }
         int taken = known - begun + (sitsOut ? next.size() : 0);
         count(differs < 0 ? draft.length : differs);

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * #of(CausalLM)}, the values that the model's authors recommend. Each {@code with} method returns a copy with another
  * value, or throws an {@link IllegalArgumentException} that names a value out of its range.
  *
- * <p>Equal options have equal settings. Rules are compared as objects, so two lambdas differ.
+ * <p>Equal options have equal settings. Rules and marks are compared as objects, so two lambdas differ.
  *
  * @param numbers the settings that are numbers, each with its value
  * @param logitBias added to the logits, by token id
@@ -38,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  * @param specialTokens how special tokens in a prompt are treated
  * @param deadline the time after submission at which a sequence ends; empty for none
  * @param draft where guesses of the next tokens come from; empty for the engine's
+ * @param mark the mark that the text gets; empty for none
  */
 public record GenerationOptions(
         Map<Setting, Number> numbers,
@@ -51,7 +52,8 @@ public record GenerationOptions(
         Optional<String> cacheSalt,
         SpecialTokens specialTokens,
         Optional<Duration> deadline,
-        Optional<Draft> draft) {
+        Optional<Draft> draft,
+        Optional<Mark> mark) {
     /** The defaults: 128 new tokens at most, drawn from the model's plain distribution with seed 0. */
     public static final GenerationOptions DEFAULT = new Fields().options();
 
@@ -233,7 +235,7 @@ public record GenerationOptions(
                 && ContextRules.of(this).isEmpty();
     }
 
-    /** All settings except the salt, which is a secret. */
+    /** All settings except the salt and the mark's key, which are secrets. */
     @Override
     public String toString() {
         return "GenerationOptions["
@@ -246,7 +248,8 @@ public record GenerationOptions(
                 + eos.map(Object::toString).orElse("the model's") + ", logProbabilities="
                 + logProbabilities.map(Object::toString).orElse("none") + ", truncatePrompt=" + truncatePrompt
                 + ", specialTokens=" + specialTokens + ", deadline="
-                + deadline.map(Object::toString).orElse("none") + "]";
+                + deadline.map(Object::toString).orElse("none") + ", mark="
+                + mark.map(Mark::keyId).orElse("none") + "]";
     }
 
     /** Checks the ids of tokens against a model's vocabulary. */
@@ -412,6 +415,14 @@ public record GenerationOptions(
         return with(all -> all.draft = Optional.of(source));
     }
 
+    /**
+     * Marks the text. Each token keeps its distribution. Tokens that are not drawn have no mark: at temperature 0, and
+     * where a constraint leaves one.
+     */
+    public GenerationOptions withMark(Mark secret) {
+        return with(all -> all.mark = Optional.of(secret));
+    }
+
     private GenerationOptions with(Consumer<Fields> change) {
         Fields all = new Fields();
         all.numbers.putAll(numbers);
@@ -426,6 +437,7 @@ public record GenerationOptions(
         all.specialTokens = specialTokens;
         all.deadline = deadline;
         all.draft = draft;
+        all.mark = mark;
         change.accept(all);
         return all.options();
     }
@@ -444,6 +456,7 @@ public record GenerationOptions(
         private SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
         private Optional<Duration> deadline = Optional.empty();
         private Optional<Draft> draft = Optional.empty();
+        private Optional<Mark> mark = Optional.empty();
 
         private GenerationOptions options() {
             return new GenerationOptions(
@@ -458,7 +471,8 @@ public record GenerationOptions(
                     cacheSalt,
                     specialTokens,
                     deadline,
-                    draft);
+                    draft,
+                    mark);
         }
     }
 }

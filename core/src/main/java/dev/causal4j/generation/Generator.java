@@ -130,19 +130,20 @@ public final class Generator {
      * the probability {@link Generation.Constrained#weight}, or 0 if it was cut; otherwise another is drawn with the
      * next seed (rejection sampling; Park et al. 2024). The seed of the result gives the number of draws.
      *
-     * @param request with a constraint, temperature 1, no filters, penalties, biases, rules and stop strings
+     * @param request with a constraint, temperature 1, no filters, penalties, biases, rules, stop strings and mark
      * @throws IllegalArgumentException if its options draw from another distribution
      * @throws IllegalStateException if no text is accepted
      */
     public Generation drawExactly(GenerationRequest request, int mostTries) {
         GenerationOptions options = request.options();
-        boolean plain = ContextRules.of(options).isEmpty()
+        boolean plain = options.mark().isEmpty()
+                && ContextRules.of(options).isEmpty()
                 && Stream.of(Setting.values())
                         .filter(each -> each.isFilter() || each == Setting.TEMPERATURE)
                         .allMatch(each -> options.number(each).equals(each.standard()));
         if (!plain || options.constraint().isEmpty() || !options.stop().isEmpty()) {
             throw new IllegalArgumentException("exact sampling: expected a constraint, temperature 1, no filters,"
-                    + " penalties, rules, biases and stop strings, got " + options);
+                    + " penalties, rules, biases, stop strings and mark, got " + options);
         }
         double weights = 0;
         for (int from = 0, n; from < mostTries; from += n) {

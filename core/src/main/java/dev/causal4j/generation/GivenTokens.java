@@ -17,8 +17,10 @@ record GivenTokens(int promptLength, int[] tokens) implements LogitRule, Draft.S
 
     @Override
     public int propose(int[] all, int length, int most, int[] into) {
-        int count = Math.min(most, tokens.length - (length - promptLength));
-        System.arraycopy(tokens, length - promptLength, into, 0, count);
+        int from = Math.min(length - promptLength, tokens.length);
+        boolean differs = from > 0 && all[promptLength + from - 1] != tokens[from - 1];
+        int count = differs ? 0 : Math.min(most, tokens.length - from);
+        System.arraycopy(tokens, from, into, 0, count);
         return count;
     }
 

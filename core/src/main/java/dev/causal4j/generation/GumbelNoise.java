@@ -30,6 +30,14 @@ final class GumbelNoise {
         return -Math.getExponent(1 - u) * LN_2_UP;
     }
 
+    /**
+     * -ln(1 - u) of a token's noise at position 0: exponentially distributed with mean 1 in a text that was drawn without
+     * this noise, larger in one that was drawn with it.
+     */
+    static double score(long seed, int token) {
+        return -StrictMath.log(1 - CounterRandom.uniform(seed, token, STREAMS));
+    }
+
     /** The token drawn from the softmax of the candidates, at least one. */
     static int draw(FilteredTokens candidates, long seed, long position) {
         int tasks = Math.ceilDiv(candidates.count, CHUNK);

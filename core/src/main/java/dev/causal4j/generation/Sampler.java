@@ -5,15 +5,18 @@ import dev.causal4j.generation.GenerationOptions.Setting;
 import dev.causal4j.generation.LogitRule.TokensSoFar;
 import dev.causal4j.kernel.choice.Kernels;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Chooses the next token of one sequence from a row of logits: the rules of {@link GenerationOptions} in the order of
  * Hugging Face transformers, then the largest logit or a draw. Belongs to one sequence; not thread-safe.
  *
  * <p>The draw depends on the seed and the position alone: the chosen token's index in the sequence, prompt included. So
- * it depends neither on earlier draws nor on other sequences of a batch.
+ * it depends neither on earlier draws nor on other sequences of a batch. With a {@link Mark} most draws depend on the
+ * last tokens instead.
  */
 final class Sampler {
     private final GenerationOptions options;
@@ -22,6 +25,7 @@ final class Sampler {
     private final List<LogitRule> rules;
     private final FilteredTokens candidates;
     private final float[] row;
+    private final Mark.@Nullable Seeds marked;
 
     /**
      * @param modelEos the model's end-of-sequence ids, used unless the options name others
@@ -40,6 +44,7 @@ final class Sampler {
                 .filter(id -> id < row.length)
                 .collect(Collectors.toUnmodifiableSet());
         this.rules = ContextRules.of(options);
+        this.marked = options.mark().map(each -> each.seeds(promptLength)).orElse(null);
     }
 
     /** Adds a rule before all others. */
@@ -78,10 +83,10 @@ final class Sampler {
                         + ": expected to leave a token to choose, got all of them banned (position " + length + ")");
             }
         }
-        return options.temperature() == 0 ? Kernels.argmax(row, 0, row.length) : draw(length);
+        return options.temperature() == 0 ? Kernels.argmax(row, 0, row.length) : draw(tokens, length);
     }
 
-    private int draw(int position) {
+    private int draw(int[] tokens, int position) {
         candidates.start();
         if (options.temperature() != 1) {
             candidates.divide(options.temperature());
@@ -102,7 +107,10 @@ final class Sampler {
         if (typicalP < 1) {
             candidates.keepTypical(typicalP);
         }
-        return GumbelNoise.draw(candidates, options.seed(), position);
+        OptionalLong seed = marked == null ? OptionalLong.empty() : marked.next(tokens, position);
+        return seed.isPresent()
+                ? GumbelNoise.draw(candidates, seed.getAsLong(), 0)
+                : GumbelNoise.draw(candidates, options.seed(), position);
     }
 
     private boolean allBanned() {

@@ -258,7 +258,7 @@ final class Schedule {
     }
 
     /**
-     * Divides the prompt tokens of a step. Returns the sequences to feed: generated ones first, then the others by
+     * Divides the prompt tokens and the claimed tokens of a step. Returns the sequences to feed: generated ones first, then the others by
      * their alternatives.
      */
     List<Sequence<?>> plan() {
@@ -266,19 +266,23 @@ final class Schedule {
                 .filter(sequence -> sequence.isReady && !sequence.sitsOut)
                 .toList();
         List<Sequence<?>> prompts = ready.stream()
-                .filter(sequence -> !sequence.decodes())
+                .filter(sequence -> !sequence.decodes() || sequence.claims())
                 .sorted(Comparator.comparingLong((Sequence<?> sequence) -> turn(sequence).fed)
                         .thenComparingLong(sequence -> sequence.fed))
                 .toList();
         int room = costs.rows(ready, options.promptRows());
         ready.forEach(sequence -> sequence.promptRows = 0);
+        ready.forEach(sequence -> sequence.claimedRows = 0);
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
             int share = Math.clamp(room / (prompts.size() - i), StepCosts.LEAST_ROWS, KVCache.STEP);
-            prompt.promptRows = prompt.rows(Math.min(share, room));
+            share = Math.min(share, room);
+            prompt.promptRows = prompt.decodes() ? 0 : prompt.rows(share);
+            boolean feedsAll = prompt.decodes() || prompt.promptRows == prompt.left();
+            prompt.claimedRows = feedsAll && prompt.claims() ? share - prompt.promptRows : 0;
             prompt.fed = ++clock;
             turn(prompt).fed = clock;
-            room -= prompt.promptRows;
+            room -= prompt.promptRows + prompt.claimedRows;
         }
         ready.forEach(Sequence::guess);
         lengths.cut(ready);

@@ -63,6 +63,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     final List<Prediction> predictions = new ArrayList<>(); // predictions of the scored or chosen tokens
     long fed; // when it last fed prompt tokens
     int promptRows; // prompt tokens it feeds in this step
+    int claimedRows; // claimed tokens that it may feed in this step
     int[] draft = {}; // guessed tokens that it feeds after its known ones in this step
     int wanted; // its wanted rows in this step
     int rows; // its rows in this step
@@ -85,6 +86,11 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     /** Whether it feeds its chosen tokens back. */
     boolean decodes() {
+        return false;
+    }
+
+    /** Whether its draft claims to know the next tokens. */
+    boolean claims() {
         return false;
     }
 

@@ -36,7 +36,9 @@ final class StepCosts {
 
     /** Learns from a step. */
     void took(List<Sequence<?>> fed, double spent) {
-        int prompts = fed.stream().mapToInt(each -> each.promptRows).sum();
+        int prompts = fed.stream()
+                .mapToInt(each -> each.promptRows + (each.claims() ? each.draft.length : 0))
+                .sum();
         int rows = fed.stream().mapToInt(each -> each.rows).sum() - prompts;
         took(rows, prompts, fed.stream().anyMatch(each -> each.draft.length > 0), spent);
     }
@@ -80,7 +82,8 @@ final class StepCosts {
     /** Prompt tokens for the next step of these sequences, at most {@code most}. */
     int rows(List<Sequence<?>> ready, int most) {
         boolean scores = ready.stream().allMatch(ScoredSequence.class::isInstance);
-        int decoding = (int) ready.stream().filter(Sequence::decodes).count();
+        int decoding = (int)
+                ready.stream().filter(each -> each.decodes() && !each.claims()).count();
         double room = decoding > 0 ? Math.min(STEP_SECONDS, HOLD_UP * of(decoding, false)) : STEP_SECONDS;
         return scores || secondsPerRow == 0 ? most : Math.min(most, Math.max(LEAST_ROWS, (int) (room / secondsPerRow)));
     }

@@ -26,6 +26,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -52,7 +53,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final CausalLMHead head;
     private final TextFiles text;
     private final KVCache.Options cached;
-    private final @Nullable ModelDigests digests;
+    private final CompletableFuture<Optional<ModelDigests>> digests;
     private final @Nullable Arena owned;
     private final Map<Class<?>, Owned> parts = new HashMap<>(); // guarded by itself; it guards closed, too
     private boolean closed;
@@ -66,7 +67,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
             Parameters source,
             KVCache.Options cached,
             TextFiles text,
-            @Nullable ModelDigests digests,
+            CompletableFuture<Optional<ModelDigests>> digests,
             @Nullable Arena owned) {
         this.name = name;
         this.config = config;
@@ -153,7 +154,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
             Parameters parameters,
             KVCache.Options cached,
             TextFiles text,
-            @Nullable ModelDigests digests) {
+            CompletableFuture<Optional<ModelDigests>> digests) {
         try {
             return new CausalLM(name, config, parameters, cached, text, digests, arena);
         } catch (Throwable failure) {
@@ -171,12 +172,19 @@ public final class CausalLM implements Parameters, AutoCloseable {
      *     vocabulary
      */
     public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
-        return new CausalLM(name, config, parameters, LoadOptions.DEFAULT.cache(), TextFiles.of(tokenizer), null, null);
+        return new CausalLM(
+                name,
+                config,
+                parameters,
+                LoadOptions.DEFAULT.cache(),
+                TextFiles.of(tokenizer),
+                ModelDigests.NONE,
+                null);
     }
 
     /** This model with other parameters of the same shapes; see {@link #of}. */
     public CausalLM with(Parameters parameters) {
-        return new CausalLM(name, config, parameters, cached, text, null, null);
+        return new CausalLM(name, config, parameters, cached, text, ModelDigests.NONE, null);
     }
 
     /**
@@ -197,7 +205,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
                     this::vector,
                     Map.of(),
                     this::stored);
-            return new CausalLM(name, other, parameters, cached, text, null, device.arena());
+            return new CausalLM(name, other, parameters, cached, text, ModelDigests.NONE, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
             throw failure;
@@ -220,7 +228,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
         try {
             AdapterFiles.Adapter adapter = AdapterFiles.read(folder, config, device);
             Parameters adapted = Parameters.of(this::matrix, this::vector, adapter.weights(), this::stored);
-            ModelDigests known = digests == null ? null : digests.withAdapter(adapter.files());
+            CompletableFuture<Optional<ModelDigests>> known =
+                    digests.thenApply(each -> each.flatMap(base -> base.withAdapter(adapter.files())));
             return new CausalLM(name, config, adapted, cached, text, known, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
@@ -255,7 +264,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
                         ? matrix(spec).widened(device)
                         : Matrix.of(device, DType.F32, spec.rows(), spec.cols(), HuggingFaceFiles.rows(this, spec)),
                 spec -> vector(spec).clone());
-        return owning(device.arena(), name, config, copies, cached, text, null);
+        return owning(device.arena(), name, config, copies, cached, text, ModelDigests.NONE);
     }
 
     /**
@@ -284,6 +293,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /** Most tokens of a sequence. */
     public int contextLength() {
         return config.decoder().contextLength();
+    }
+
+    /** Only token ids below it are chosen: those past the tokenizer's belong to a padded vocabulary. */
+    public int choosableTokens() {
+        int size = head.vocabularySize();
+        return Math.min(size, tokenizer().map(Tokenizer::vocabularySize).orElse(size));
     }
 
     /** The decoder, from embedded tokens to hidden vectors. */
@@ -331,11 +346,11 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * What the model was loaded from; empty unless {@link LoadOptions#withDigests} is set, or if it was made from
+     * The files that the model was loaded from; empty unless {@link LoadOptions#withDigests} is set, or if it was made from
      * another model in memory.
      */
     public Optional<ModelDigests> digests() {
-        return Optional.ofNullable(digests);
+        return digests.join();
     }
 
     /** The storage of the weights: the narrowest quantised one if some matrices are. */

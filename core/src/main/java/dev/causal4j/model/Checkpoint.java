@@ -313,11 +313,12 @@ public final class Checkpoint implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException(name + ": expected an open checkpoint, got one that was loaded or closed");
         }
-        CompletableFuture<List<ModelDigests.File>> digests =
-                options.digests() ? ModelDigests.begin(sources) : CompletableFuture.completedFuture(List.of());
         try (Arena scratch = Device.scratch()) {
-            return Loading.of(this, options, new Device(scratch, options.compute()))
-                    .model(name, text, digests);
+            Loading loading = Loading.of(this, options, new Device(scratch, options.compute()));
+            CompletableFuture<Optional<ModelDigests>> digests = loading.digests(sources, text);
+            CausalLM model = loading.model(name, text, digests);
+            Optional<ModelDigests> _ = digests.join(); // reads the files, which are closed now
+            return model;
         } finally {
             close();
         }

@@ -93,7 +93,8 @@ final class InitialParameters {
                 },
                 Map.of(),
                 tables);
-        return CausalLM.owning(device.arena(), config.type(), config, parameters, options.cache(), text, null);
+        return CausalLM.owning(
+                device.arena(), config.type(), config, parameters, options.cache(), text, ModelDigests.NONE);
     }
 
     private static void fill(float[] vector, Matrix.PanelSource source) {

@@ -7,11 +7,13 @@ import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.flight.Work;
 import dev.causal4j.format.TensorView;
+import dev.causal4j.json.Sha256;
 import dev.causal4j.kernel.WeightFormat;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -72,7 +74,7 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, AdapterF
     }
 
     /** Makes the model. It owns mapped files if it reads them later. */
-    CausalLM model(String name, TextFiles text, CompletableFuture<List<ModelDigests.File>> files) {
+    CausalLM model(String name, TextFiles text, CompletableFuture<Optional<ModelDigests>> digests) {
         Work work = Work.of(Work.Load::new);
         work.begin();
         long begin = System.nanoTime();
@@ -81,17 +83,25 @@ record Loading(Checkpoint checkpoint, LoadOptions options, DType dtype, AdapterF
         boolean keeps = isMapped || config.decoder().perLayer() != null;
         Device own = Device.open(options.compute(), isMapped ? 0 : weightBytes() + options.cacheBytes());
         Device device = keeps ? new Device(checkpoint.handOver(), options.compute()) : own;
-        Parameters parameters = parameters(device);
-        ModelDigests digests = options.digests() ? digests(files.join()) : null;
-        CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text, digests);
+        CausalLM model =
+                CausalLM.owning(device.arena(), name, config, parameters(device), options.cache(), text, digests);
         work.end(name, 0, (System.nanoTime() - begin) / 1e9);
         return model;
     }
 
-    private ModelDigests digests(List<ModelDigests.File> files) {
+    /** The digests of what is loaded, if they are wanted; computed on a thread of their own. */
+    CompletableFuture<Optional<ModelDigests>> digests(Map<String, MemorySegment> files, TextFiles text) {
+        if (!options.digests()) {
+            return ModelDigests.NONE;
+        }
         boolean kept = options.dtype() == null || (!checkpoint.isGguf() && dtype == natural(checkpoint));
-        return new ModelDigests(
-                files, kept ? Optional.empty() : Optional.of(dtype), adapter.files(), options.merged() != null);
+        return ModelDigests.begin(files)
+                .thenApply(each -> Optional.of(new ModelDigests(
+                        each,
+                        kept ? Optional.empty() : Optional.of(dtype),
+                        adapter.files(),
+                        options.merged() != null,
+                        text.tokenizer().map(tokenizer -> Sha256.hex(tokenizer.toJson())))));
     }
 
     private List<ParameterSpec> specs() {

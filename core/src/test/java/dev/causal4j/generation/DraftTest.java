@@ -3,21 +3,15 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.Whole;
-import dev.causal4j.constraint.Constraint;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import java.util.Set;
-import java.util.function.Function;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,58 +22,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 class DraftTest {
     private static final int VOCABULARY = 301;
     private static final int SETS = Whole.RUN ? 200 : 24;
-
-    private static final List<Constraint> CONSTRAINTS = List.of(
-            Constraint.regex("([a-f]{2,9} ){3,40}"),
-            Constraint.choice(List.of("abcdefghijklmnopqrstuvwxyz0123456789", "abcz", "x0123456789y")),
-            Constraint.schema("{\"type\": \"array\", \"items\": {\"enum\": [\"one\", \"two\", 3]}, \"maxItems\": 12}"));
-
-    /** Options by chance, of every kind. */
-    private static GenerationOptions options(Random random) {
-        GenerationOptions options = GenerationOptions.DEFAULT
-                .withSeed(random.nextInt(3))
-                .withMaxNewTokens(1 + random.nextInt(90))
-                .withTemperature(List.of(0.0, 0.3, 0.8, 1.0, 1.6).get(random.nextInt(5)));
-        List<Function<GenerationOptions, GenerationOptions>> changes = new ArrayList<>(List.of(
-                each -> each.withTopK(1 + random.nextInt(40)),
-                each -> each.withTopP(0.3 + 0.7 * random.nextDouble()),
-                each -> each.withMinP(0.2 * random.nextDouble()),
-                each -> each.withTypicalP(0.3 + 0.7 * random.nextDouble()),
-                each -> each.withRepetitionPenalty(0.8 + random.nextDouble()),
-                each -> each.withFrequencyPenalty(random.nextDouble() - 0.5),
-                each -> each.withPresencePenalty(random.nextDouble() - 0.5),
-                each -> each.withLogitBias(Map.of(97, 9.0, 98, 8.0, 99, Double.NEGATIVE_INFINITY)),
-                each -> each.withStop(List.of("aba", "\u0001", "zz")),
-                each -> each.withEos(Set.of(random.nextInt(256))),
-                each -> each.withMinNewTokens(random.nextInt(each.maxNewTokens())),
-                each -> each.withLogProbabilities(random.nextInt(4)),
-                each -> each.uncached(),
-                each -> each.withRule((logits, soFar) -> logits[soFar.length() % VOCABULARY] += 5)));
-        changes.add(
-                random.nextBoolean()
-                        ? each -> each.withNoRepeatNgramSize(2 + random.nextInt(5))
-                        : each -> each.withConstraint(CONSTRAINTS.get(random.nextInt(3)))
-                                .withMaxNewTokens(90));
-        Collections.shuffle(changes, random);
-        for (Function<GenerationOptions, GenerationOptions> change : changes.subList(0, random.nextInt(6))) {
-            options = change.apply(options);
-        }
-        return options;
-    }
-
-    /** Prompts that repeat themselves, so that a lookup has what to copy. */
-    private static List<GenerationRequest> requests(int count) {
-        Random random = new Random(1);
-        return IntStream.range(0, count)
-                .mapToObj(_ -> {
-                    int[] phrase = random.ints(2 + random.nextInt(9), 97, 104).toArray();
-                    int[] prompt = IntStream.range(0, 5 + random.nextInt(70))
-                            .map(i -> phrase[i % phrase.length])
-                            .toArray();
-                    return new GenerationRequest(prompt, options(random));
-                })
-                .toList();
-    }
 
     private static int[] half(int[] tokens) {
         int[] other = tokens.clone();
@@ -115,7 +57,7 @@ class DraftTest {
     }
 
     private static int compare(CausalLM model, int count) {
-        List<GenerationRequest> requests = requests(count);
+        List<GenerationRequest> requests = RandomRequests.of(count, VOCABULARY);
         List<Generation> expected;
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1))) {
             expected = EngineFixture.all(engine, requests);
@@ -158,7 +100,7 @@ class DraftTest {
     @EnumSource(names = {"F32", "BF16", "INT8", "INT4"})
     void noDraftChangesATextWithAnyOptions(DType dtype) throws IOException {
         try (CausalLM model =
-                CausalLM.create(SmallModels.gpt2(VOCABULARY, 400, 40, 2, 4), 5, dtype, GeneratorTest.bytes())) {
+                CausalLM.create(SmallModels.gpt2(VOCABULARY, 400, 40, 2, 4), 5, dtype, RandomRequests.bytes())) {
             assertThat(compare(model, SETS)).isGreaterThan(25 * SETS); // else it proves nothing
         }
     }
@@ -175,7 +117,7 @@ class DraftTest {
     @Test
     void timesCountTheGuesses() throws IOException {
         try (CausalLM model = CausalLM.create(
-                        SmallModels.gpt2(VOCABULARY, 400, 40, 2, 4), 5, DType.F32, GeneratorTest.bytes());
+                        SmallModels.gpt2(VOCABULARY, 400, 40, 2, 4), 5, DType.F32, RandomRequests.bytes());
                 Engine engine = new Engine(model, EngineOptions.DEFAULT, 15)) {
             GenerationRequest request =
                     new GenerationRequest(new int[] {97, 98}, GenerationOptions.DEFAULT.withMaxNewTokens(65));

@@ -46,7 +46,7 @@ class GenerationOptionsTest {
                 .startsWith("GenerationOptions[maxNewTokens=128, minNewTokens=0, temperature=1.0, topK=0, topP=0.9, ")
                 .endsWith(
                         "rules=[], constraint=none, stop=[a], eos=the model's, logProbabilities=none, truncatePrompt=false,"
-                                + " specialTokens=AS_TEXT, deadline=none]")
+                                + " specialTokens=AS_TEXT, deadline=none, mark=none]")
                 .contains("noRepeatNgramSize=0, frequencyPenalty=0.0, presencePenalty=0.0, seed=0, logitBias={}, ")
                 .doesNotContain("secret");
     }

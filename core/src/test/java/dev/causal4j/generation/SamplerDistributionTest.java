@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.Whole;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -77,6 +78,32 @@ class SamplerDistributionTest {
                             .next(LOGITS, 0, TOKENS, 30)]++;
         }
         assertThat(chiSquared(counts, exact)).isLessThan(critical(6));
+    }
+
+    @Test
+    void markedDrawsHaveTheSoftmax() {
+        GenerationOptions options =
+                GenerationOptions.DEFAULT.withTemperature(0.7).withMark(Mark.of(new byte[16]));
+        int[] counting = new int[DRAWS];
+        Arrays.setAll(counting, i -> i);
+        Sampler sampler = SamplerTest.sampler(options, Set.of(), 0, LOGITS.length);
+        int[] counts = new int[LOGITS.length];
+        for (int position = 8; position < DRAWS; position++) {
+            counts[sampler.next(LOGITS, 0, counting, position)]++;
+        }
+        assertThat(chiSquared(counts, exact(LOGITS, 0.7, 0, 1, 2, 3, 4, 5, 6))).isLessThan(critical(6));
+    }
+
+    @Test
+    void manyKeysAfterOneContextAreSampledRight() {
+        int[] counts = new int[LOGITS.length];
+        for (int key = 0; key < DRAWS / 4; key++) {
+            Mark mark = Mark.of(ByteBuffer.allocate(16).putInt(key).array());
+            Sampler sampler = SamplerTest.sampler(
+                    GenerationOptions.DEFAULT.withTopK(3).withMark(mark), Set.of(), 0, LOGITS.length);
+            counts[sampler.next(LOGITS, 0, new int[] {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 10)]++;
+        }
+        assertThat(chiSquared(counts, exact(LOGITS, 1, 0, 2, 3, 6))).isLessThan(critical(3));
     }
 
     @Test

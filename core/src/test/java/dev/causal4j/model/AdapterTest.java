@@ -5,16 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.decoder.Parameters;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.Device;
-import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -25,7 +20,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.function.Predicate;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -77,41 +71,12 @@ class AdapterTest {
         return CausalLM.load(Golden.folder(fixture), DType.F32);
     }
 
-    /** A model with an adapter of random numbers at each chosen layer. */
-    private static CausalLM adapted(CausalLM model, Predicate<ParameterSpec> chosen) {
-        Random random = new Random(5);
-        Map<String, LowRank> adapters = new HashMap<>();
-        for (ParameterSpec spec : model.config().specs()) {
-            if (spec.role().isLinear() && chosen.test(spec)) {
-                int rank = spec.role() == Role.UP ? 2 : 3;
-                adapters.put(
-                        spec.name(),
-                        new LowRank(matrix(rank, spec.cols(), random), matrix(spec.rows(), rank, random), 1 / 3f));
-            }
-        }
-        return model.with(Parameters.of(model::matrix, model::vector, adapters, model::stored));
-    }
-
-    private static Matrix matrix(int rows, int cols, Random random) {
-        float[] numbers = numbers(rows * cols, random);
-        return Matrix.of(
-                Device.shared(), DType.F32, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
-    }
-
-    private static float[] numbers(int size, Random random) {
-        float[] numbers = new float[size];
-        for (int i = 0; i < size; i++) {
-            numbers[i] = (float) (0.2 * random.nextGaussian());
-        }
-        return numbers;
-    }
-
     @ParameterizedTest
     @MethodSource("fixtures")
     void whatIsSavedAndLoadedComputesTheSameBits(String fixture) throws IOException {
         CausalLM model = load(fixture);
         boolean experts = IN_ONE_TENSOR.contains(fixture);
-        CausalLM adapted = adapted(model, spec -> !experts || spec.expert() == ParameterSpec.NO_EXPERT);
+        CausalLM adapted = SmallModels.adapted(model, spec -> !experts || spec.expert() == ParameterSpec.NO_EXPERT);
         float[] expected = Logits.of(adapted, TOKENS);
         assertThat(expected).isNotEqualTo(Logits.of(model, TOKENS));
         adapted.saveAdapter(adapter);
@@ -135,7 +100,8 @@ class AdapterTest {
     @MethodSource("fixtures")
     void anAdapterMergedByLoadingOrConvertingGivesTheBitsOfTheMergedModel(String fixture) throws IOException {
         boolean experts = IN_ONE_TENSOR.contains(fixture);
-        CausalLM adapted = adapted(load(fixture), spec -> !experts || spec.expert() == ParameterSpec.NO_EXPERT);
+        CausalLM adapted =
+                SmallModels.adapted(load(fixture), spec -> !experts || spec.expert() == ParameterSpec.NO_EXPERT);
         adapted.saveAdapter(adapter);
         LoadOptions options = LoadOptions.DEFAULT.withMerged(adapter);
         Path sum = Files.createDirectory(folder.resolve("sum"));
@@ -212,7 +178,7 @@ class AdapterTest {
 
     @Test
     void theFilesAreThoseOfPeft() throws IOException {
-        adapted(load("llama-llama3"), spec -> spec.layer() == 1).saveAdapter(adapter);
+        SmallModels.adapted(load("llama-llama3"), spec -> spec.layer() == 1).saveAdapter(adapter);
         Map<String, List<Long>> shapes = shapes();
         String block = "base_model.model.model.layers.1.";
         assertThat(shapes)
@@ -264,7 +230,7 @@ class AdapterTest {
     })
     void modulesHaveTheNamesOfTheirFamily(String fixture, boolean transposed, String targets, String name)
             throws IOException {
-        adapted(load(fixture), spec -> true).saveAdapter(adapter);
+        SmallModels.adapted(load(fixture), spec -> true).saveAdapter(adapter);
         assertThat(shapes()).containsKey(name);
         ObjectNode written = (ObjectNode) JsonMapper.shared().readTree(adapter.resolve("adapter_config.json"));
         assertThat(written.get("fan_in_fan_out").booleanValue()).isEqualTo(transposed);
@@ -311,8 +277,8 @@ class AdapterTest {
         boolean transposed = !prefix.isEmpty();
         int out = Math.toIntExact(weight.shape().get(transposed ? 1 : 0));
         int in = Math.toIntExact(weight.shape().get(transposed ? 0 : 1));
-        float[] a = numbers(3 * in, random);
-        float[] b = numbers(out * 3, random);
+        float[] a = SmallModels.random(3 * in, random);
+        float[] b = SmallModels.random(out * 3, random);
         float[] sum = weight.toArray();
         for (int o = 0; o < out; o++) {
             for (int i = 0; i < in; i++) {
@@ -412,7 +378,7 @@ class AdapterTest {
 
     @Test
     void aModelWithoutAnAdapterOrWithOneOfFusedExpertsCannotSaveIt() throws IOException {
-        for (CausalLM model : List.of(load("llama-llama3"), adapted(load("gpt_oss"), spec -> true))) {
+        for (CausalLM model : List.of(load("llama-llama3"), SmallModels.adapted(load("gpt_oss"), spec -> true))) {
             assertThat(model.canSaveAdapter()).isFalse();
             assertThatThrownBy(() -> model.saveAdapter(adapter)).isInstanceOf(IllegalStateException.class);
             assertThat(adapter).isEmptyDirectory();

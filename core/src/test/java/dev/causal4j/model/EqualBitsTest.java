@@ -116,7 +116,7 @@ class EqualBitsTest {
                     CausalLM.create(config, 20, dtype),
                     LoadOptions.DEFAULT.withCached(cached).cache(),
                     TextFiles.of(null),
-                    null,
+                    ModelDigests.NONE,
                     null);
         }
     }

@@ -30,7 +30,8 @@ class ModelDigestsTest {
                             List.of(digest(folder, "config.json"), digest(folder, "model.safetensors")),
                             Optional.empty(),
                             List.of(),
-                            false));
+                            false,
+                            Optional.empty()));
             assertThat(plain.digests()).isEmpty();
             assertThat(changed.digests()).isEmpty();
         }

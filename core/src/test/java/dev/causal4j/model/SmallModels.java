@@ -1,15 +1,23 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.json.Json;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Random;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** Configurations and parts of models for tests. */
@@ -86,6 +94,35 @@ public final class SmallModels {
         float[] numbers = new float[Math.toIntExact(matrix.parameters())];
         for (int row = 0; row < matrix.rows(); row++) {
             matrix.row(row, numbers, row * matrix.cols());
+        }
+        return numbers;
+    }
+
+    /** A model with an adapter of random numbers at each chosen layer. */
+    public static CausalLM adapted(CausalLM model, Predicate<ParameterSpec> chosen) {
+        Random random = new Random(5);
+        Map<String, LowRank> adapters = new HashMap<>();
+        for (ParameterSpec spec : model.config().specs()) {
+            if (spec.role().isLinear() && chosen.test(spec)) {
+                int rank = spec.role() == Role.UP ? 2 : 3;
+                adapters.put(
+                        spec.name(),
+                        new LowRank(matrix(rank, spec.cols(), random), matrix(spec.rows(), rank, random), 1 / 3f));
+            }
+        }
+        return model.with(Parameters.of(model::matrix, model::vector, adapters, model::stored));
+    }
+
+    private static Matrix matrix(int rows, int cols, Random random) {
+        float[] numbers = random(rows * cols, random);
+        return Matrix.of(
+                Device.shared(), DType.F32, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
+    }
+
+    static float[] random(int size, Random random) {
+        float[] numbers = new float[size];
+        for (int i = 0; i < size; i++) {
+            numbers[i] = (float) (0.2 * random.nextGaussian());
         }
         return numbers;
     }

@@ -103,7 +103,9 @@ final class ResponseWriter {
             for (int index : best(ask, made, prompt)) {
                 ChoiceWriter writer = ask.writers().begin(ask, index, opening);
                 List<Fragment> fragments = Choice.fragments(choice(ask, ask.prompt(index), opening), made.get(index));
-                choices.add(choice(choices.size(), writer.whole(fragments, made.get(index)), ask.seed(index)));
+                Map<String, Object> whole = writer.whole(fragments, made.get(index));
+                addReceipt(ask, index, made.get(index), whole);
+                choices.add(choice(choices.size(), whole, ask.seed(index)));
                 thoughts += writer.thoughts();
             }
         }
@@ -154,6 +156,7 @@ final class ResponseWriter {
             } else {
                 made[index] = sequences.generation(index); // throws what ended it
                 told = writers[index].last(choices[index].finish(made[index].finishReason()), made[index]);
+                addReceipt(ask, index, made[index], told.getLast());
                 ended++;
             }
             for (int i = 0; i < told.size(); i++) {
@@ -194,6 +197,13 @@ final class ResponseWriter {
         StreamingDecoder decoder =
                 own ? served.tokenizer().decoder() : served.tokenizer().decoderBehind(prompt.tokens());
         return new Choice(decoder, ask.options().eos().orElseThrow(), Choice.length(opening.text()));
+    }
+
+    private static void addReceipt(TextRequest ask, int index, Generation made, Map<String, Object> choice) {
+        ask.format()
+                .receipts()
+                .ifPresent(receipts -> choice.put(
+                        "receipt", receipts.apply(ask.request(index), made).json()));
     }
 
     private static Map<String, Object> choice(int index, Map<String, Object> said, long seed) {

@@ -39,7 +39,7 @@ final class Sampling {
         for (Setting setting : Setting.values()) {
             numbers.put(setting, number(in, setting, maxTokens, served.contextLength()));
         }
-        GenerationOptions options = GenerationOptions.DEFAULT
+        GenerationOptions options = served.defaults()
                 .with(numbers)
                 .withLogitBias(biases(in, served))
                 .withStop(Stream.concat(stops(in).stream(), stops.stream()).toList())
@@ -109,7 +109,7 @@ final class Sampling {
         return stops;
     }
 
-    private static void requireLength(String path, String text, int least, int most) {
+    static void requireLength(String path, String text, int least, int most) {
         if (text.length() < least || text.length() > most) {
             throw ApiError.value(path, "text of " + least + " to " + most + " characters", text);
         }

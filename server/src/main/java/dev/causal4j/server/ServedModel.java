@@ -2,10 +2,12 @@ package dev.causal4j.server;
 
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.receipt.Receipt;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -14,8 +16,10 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
 /**
@@ -26,8 +30,10 @@ import java.util.stream.IntStream;
  * @param vocabulary one more than the highest id that may be given or chosen
  * @param contextLength in tokens
  * @param longest bytes of a token
+ * @param defaults what the options of a request begin with
  * @param created when it was started, in seconds since 1970
  * @param fingerprint what it computes: equal fingerprints promise equal bits
+ * @param receipts signs receipts; empty if the server gives none
  */
 record ServedModel(
         CausalLM model,
@@ -37,8 +43,10 @@ record ServedModel(
         int vocabulary,
         int contextLength,
         int longest,
+        GenerationOptions defaults,
         long created,
-        CompletableFuture<String> fingerprint) {
+        CompletableFuture<String> fingerprint,
+        Optional<UnaryOperator<Receipt>> receipts) {
     private static final int PROBE = 24; // tokens
 
     ServedModel {
@@ -48,12 +56,12 @@ record ServedModel(
     }
 
     /** @throws IllegalStateException if the model has no tokenizer */
-    static ServedModel of(Engine engine, Chat.Format format, List<String> aliases) {
+    static ServedModel of(Engine engine, Chat.Format format, ServerOptions options) {
         CausalLM model = engine.model();
         Tokenizer tokenizer = model.requireTokenizer();
         List<String> names = new ArrayList<>(List.of(model.name()));
-        names.addAll(aliases);
-        int vocabulary = Math.min(model.head().vocabularySize(), tokenizer.vocabularySize());
+        names.addAll(options.aliases());
+        int vocabulary = model.choosableTokens();
         int contextLength = model.contextLength();
         return new ServedModel(
                 model,
@@ -66,8 +74,10 @@ record ServedModel(
                         .map(id -> tokenizer.bytes(id).length)
                         .max()
                         .orElse(1),
+                options.mark().map(GenerationOptions.DEFAULT::withMark).orElse(GenerationOptions.DEFAULT),
                 Instant.now().getEpochSecond(),
-                fingerprint(engine, tokenizer, Math.min(PROBE, contextLength), vocabulary));
+                fingerprint(engine, tokenizer, Math.min(PROBE, contextLength), vocabulary),
+                options.receipts());
     }
 
     /**

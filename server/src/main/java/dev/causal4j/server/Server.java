@@ -4,7 +4,9 @@ import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.receipt.Receipt;
 import io.undertow.UndertowOptions;
 import io.undertow.server.DefaultByteBufferPool;
 import io.undertow.server.handlers.HttpContinueReadHandler;
@@ -58,6 +60,9 @@ public final class Server implements AutoCloseable {
      */
     public static Server start(Chat.Format format, ServerOptions options) throws IOException {
         CausalLM model = format.model();
+        if (options.receipts().isPresent()) {
+            Receipt.check(model, GenerationOptions.DEFAULT);
+        }
         InetAddress host = InetAddress.getByName(options.host());
         Engine engine = new Engine(
                 model,
@@ -68,7 +73,7 @@ public final class Server implements AutoCloseable {
                         .withDraft(options.draft())
                         .withPrefixStore(options.store()));
         try {
-            ServedModel served = ServedModel.of(engine, format, options.aliases());
+            ServedModel served = ServedModel.of(engine, format, options);
             Access access = new Access(options, host.isLoopbackAddress());
             Routes routes = new Routes(engine, served, access, new Metrics(engine), options);
             return new Server(engine, routes, listen(routes, options));

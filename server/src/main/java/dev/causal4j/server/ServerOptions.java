@@ -2,10 +2,14 @@ package dev.causal4j.server;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.generation.Draft;
+import dev.causal4j.generation.Mark;
 import dev.causal4j.generation.PrefixStore;
+import dev.causal4j.receipt.Receipt;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +28,8 @@ import org.jspecify.annotations.Nullable;
  *     machine that has keys accepts any
  * @param draft where guesses of next tokens come from, unless a request says so
  * @param store a folder for keys and values of prompts; null for none
+ * @param mark the mark of all texts that are generated; empty for none
+ * @param receipts signs the receipts that requests ask for; empty to give none
  * @param log receives each answered request, on the request's thread
  */
 public record ServerOptions(
@@ -38,24 +44,14 @@ public record ServerOptions(
         List<String> hostNames,
         Draft draft,
         @Nullable PrefixStore store,
+        Optional<Mark> mark,
+        Optional<UnaryOperator<Receipt>> receipts,
         Consumer<Answered> log) {
     /** As browsers send it; they send null for a page without one. */
     private static final Pattern ORIGIN = Pattern.compile("\\*|null|[a-z][a-z0-9+.-]*://[^/\\s\\p{Lu}]+");
 
     /** This machine alone, port 8080, 16 sequences at once, 128 requests that wait, 512 MB of keys and values. */
-    public static final ServerOptions DEFAULT = new ServerOptions(
-            "127.0.0.1",
-            8080,
-            List.of(),
-            16,
-            128,
-            512L << 20,
-            List.of(),
-            List.of(),
-            List.of(),
-            Draft.OFF,
-            null,
-            _ -> {});
+    public static final ServerOptions DEFAULT = new Fields().options();
 
     /**
      * A request that was answered.
@@ -108,61 +104,123 @@ public record ServerOptions(
 
     /** These options with another address. */
     public ServerOptions withAddress(String newHost, int newPort) {
-        return new ServerOptions(
-                newHost, newPort, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, draft, store, log);
+        return with(all -> {
+            all.host = newHost;
+            all.port = newPort;
+        });
     }
 
     /** These options with other names of the model. */
     public ServerOptions withAliases(List<String> names) {
-        return new ServerOptions(
-                host, port, names, parallel, queue, cacheBytes, keys, origins, hostNames, draft, store, log);
+        return with(all -> all.aliases = names);
     }
 
     /** These options with other bounds of sequences at once and of requests that wait. */
     public ServerOptions withBounds(int sequences, int requests) {
-        return new ServerOptions(
-                host, port, aliases, sequences, requests, cacheBytes, keys, origins, hostNames, draft, store, log);
+        return with(all -> {
+            all.parallel = sequences;
+            all.queue = requests;
+        });
     }
 
     /** These options with another size of the prefix cache. */
     public ServerOptions withCacheBytes(long bytes) {
-        return new ServerOptions(
-                host, port, aliases, parallel, queue, bytes, keys, origins, hostNames, draft, store, log);
+        return with(all -> all.cacheBytes = bytes);
     }
 
     /** These options with other keys. */
     public ServerOptions withKeys(List<String> newKeys) {
-        return new ServerOptions(
-                host, port, aliases, parallel, queue, cacheBytes, newKeys, origins, hostNames, draft, store, log);
+        return with(all -> all.keys = newKeys);
     }
 
     /** These options with other origins of pages. */
     public ServerOptions withOrigins(List<String> pages) {
-        return new ServerOptions(
-                host, port, aliases, parallel, queue, cacheBytes, keys, pages, hostNames, draft, store, log);
+        return with(all -> all.origins = pages);
     }
 
     /** These options with other names of this machine. */
     public ServerOptions withHostNames(List<String> names) {
-        return new ServerOptions(
-                host, port, aliases, parallel, queue, cacheBytes, keys, origins, names, draft, store, log);
+        return with(all -> all.hostNames = names);
     }
 
     /** These options with another source of guesses. */
     public ServerOptions withDraft(Draft source) {
-        return new ServerOptions(
-                host, port, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, source, store, log);
+        return with(all -> all.draft = source);
     }
 
     /** These options with a folder for keys and values of prompts; null for none. */
     public ServerOptions withPrefixStore(@Nullable PrefixStore folder) {
-        return new ServerOptions(
-                host, port, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, draft, folder, log);
+        return with(all -> all.store = folder);
+    }
+
+    /** These options with a mark of all texts. */
+    public ServerOptions withMark(Mark wanted) {
+        return with(all -> all.mark = Optional.of(wanted));
+    }
+
+    /** These options with receipts for requests that ask for them. The model must have digests of its files. */
+    public ServerOptions withReceipts(UnaryOperator<Receipt> signing) {
+        return with(all -> all.receipts = Optional.of(signing));
     }
 
     /** These options with another listener for answered requests. */
     public ServerOptions withLog(Consumer<Answered> listener) {
-        return new ServerOptions(
-                host, port, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, draft, store, listener);
+        return with(all -> all.log = listener);
+    }
+
+    private ServerOptions with(Consumer<Fields> change) {
+        Fields all = new Fields();
+        all.host = host;
+        all.port = port;
+        all.aliases = aliases;
+        all.parallel = parallel;
+        all.queue = queue;
+        all.cacheBytes = cacheBytes;
+        all.keys = keys;
+        all.origins = origins;
+        all.hostNames = hostNames;
+        all.draft = draft;
+        all.store = store;
+        all.mark = mark;
+        all.receipts = receipts;
+        all.log = log;
+        change.accept(all);
+        return all.options();
+    }
+
+    /** The values of options, to change one. Not thread-safe. */
+    private static final class Fields {
+        private String host = "127.0.0.1";
+        private int port = 8080;
+        private List<String> aliases = List.of();
+        private int parallel = 16;
+        private int queue = 128;
+        private long cacheBytes = 512L << 20;
+        private List<String> keys = List.of();
+        private List<String> origins = List.of();
+        private List<String> hostNames = List.of();
+        private Draft draft = Draft.OFF;
+        private @Nullable PrefixStore store;
+        private Optional<Mark> mark = Optional.empty();
+        private Optional<UnaryOperator<Receipt>> receipts = Optional.empty();
+        private Consumer<Answered> log = _ -> {};
+
+        private ServerOptions options() {
+            return new ServerOptions(
+                    host,
+                    port,
+                    aliases,
+                    parallel,
+                    queue,
+                    cacheBytes,
+                    keys,
+                    origins,
+                    hostNames,
+                    draft,
+                    store,
+                    mark,
+                    receipts,
+                    log);
+        }
     }
 }

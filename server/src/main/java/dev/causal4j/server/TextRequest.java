@@ -1,9 +1,15 @@
 package dev.causal4j.server;
 
 import dev.causal4j.constraint.Constraint;
+import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
+import dev.causal4j.json.Json;
+import dev.causal4j.receipt.Receipt;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.BiFunction;
+import java.util.function.UnaryOperator;
 
 /**
  * A request for text: candidates for each prompt, of which the best are the answer. Immutable while its arrays are not
@@ -30,6 +36,8 @@ record TextRequest(
         ChoiceWriter.Factory writers) {
     static final int NO_LOGPROBS = -1;
 
+    private static final long ID_BYTES = 8; // its digits and a comma
+
     /**
      * A prompt.
      *
@@ -45,8 +53,14 @@ record TextRequest(
      * @param usage whether a stream ends with its counts of tokens
      * @param ids whether it has the ids of tokens
      * @param names the names of tokens in lists of log-probabilities
+     * @param receipts makes the receipt of a sequence; empty if none were asked for
      */
-    record ResponseFormat(boolean stream, boolean usage, boolean ids, TokenNames names) {
+    record ResponseFormat(
+            boolean stream,
+            boolean usage,
+            boolean ids,
+            TokenNames names,
+            Optional<BiFunction<GenerationRequest, Generation, Receipt>> receipts) {
         static ResponseFormat read(JsonIn in, ServedModel served) {
             boolean stream = in.bool("stream", false);
             if (in.has("stream_options") && !stream) {
@@ -58,7 +72,19 @@ record TextRequest(
                             .map(each -> each.bool("include_usage", false))
                             .orElse(false),
                     in.bool("return_token_ids", in.bool("return_tokens", false)),
-                    new TokenNames(served.tokenizer(), in.bool("return_tokens_as_token_ids", false)));
+                    new TokenNames(served.tokenizer(), in.bool("return_tokens_as_token_ids", false)),
+                    in.bool("receipt", false) ? Optional.of(receipts(in, served)) : Optional.empty());
+        }
+
+        private static BiFunction<GenerationRequest, Generation, Receipt> receipts(JsonIn in, ServedModel served) {
+            UnaryOperator<Receipt> signing = served.receipts()
+                    .orElseThrow(() -> ApiError.value("receipt", "a server that gives receipts (--receipts)", true));
+            Optional<String> nonce = in.string("receipt_nonce");
+            Sampling.requireLength("receipt_nonce", nonce.orElse(""), 0, Limits.CACHE_SALT_CHARACTERS);
+            return (request, made) -> {
+                Receipt receipt = Receipt.of(served.model(), request, made);
+                return signing.apply(nonce.map(receipt::withNonce).orElse(receipt));
+            };
         }
     }
 
@@ -70,6 +96,12 @@ record TextRequest(
             throw ApiError.value(
                     "logprobs", "at most " + Limits.LOGPROBS + " of all choices, tokens and alternatives", keeps);
         }
+        if (stated(prompts, candidates, options, format) > Limits.ANSWERED_BYTES) {
+            throw ApiError.value(
+                    "receipt",
+                    "receipts of at most " + Limits.ANSWERED_BYTES + " bytes in all choices",
+                    stated(prompts, candidates, options, format));
+        }
         if (echoed(prompts, candidates, echo) > Limits.ANSWERED_BYTES) {
             throw ApiError.value(
                     "echo",
@@ -80,12 +112,27 @@ record TextRequest(
 
     /** Bytes of what its answer keeps of prompts: their texts and log-probabilities. */
     long bytes() {
-        return (scores() ? tokens(prompts, candidates, 0, true) * tokenBytes() : 0) + echoed(prompts, candidates, echo);
+        return (scores() ? tokens(prompts, candidates, 0, true) * tokenBytes() : 0)
+                + echoed(prompts, candidates, echo)
+                + stated(prompts, candidates, options, format);
     }
 
     /** Bytes that an answer keeps of a new token: its text, which weighs two log-probabilities, and its log-probabilities. */
     long tokenBytes() {
         return (logprobs() ? 4L + alternatives : 2L) * Limits.LOGPROB_BYTES;
+    }
+
+    /** Bytes of the prompts' ids, the constraint and the stops in receipts. */
+    private static long stated(List<Prompt> prompts, int candidates, GenerationOptions options, ResponseFormat format) {
+        if (format.receipts.isEmpty()) {
+            return 0;
+        }
+        long tokens = prompts.stream().mapToLong(prompt -> prompt.tokens.length).sum();
+        Optional<?> constraint = options.constraint().flatMap(Constraint::description);
+        long same = constraint.map(each -> Json.write(each).length).orElse(0)
+                + Json.write(options.stop()).length
+                + ID_BYTES * options.logitBias().size();
+        return candidates * (ID_BYTES * tokens + prompts.size() * same);
     }
 
     /** Bytes of prompts in an answer and its copies. */

@@ -9,6 +9,7 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.server.TextRequest.Prompt;
 import dev.causal4j.server.TextRequest.ResponseFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,7 +25,8 @@ class SamplingTest {
 
     private static boolean isPlain(String fields) {
         GenerationOptions options = read("{" + fields + "}").withMaxNewTokens(1);
-        ResponseFormat whole = new ResponseFormat(false, false, false, new TokenNames(SERVED.tokenizer(), false));
+        ResponseFormat whole =
+                new ResponseFormat(false, false, false, new TokenNames(SERVED.tokenizer(), false), Optional.empty());
         Prompt prompt = new Prompt(new int[] {1}, 0, "", 100);
         return new TextRequest(List.of(prompt), 1, 1, options, "", 0, true, whole, CompletionApi.Continuation::new)
                 .isScoring();
@@ -109,7 +111,8 @@ class SamplingTest {
     void aSequenceHasNoMoreTokensThanTheContextHasRoomFor() {
         GenerationOptions options = read("{'min_tokens': 10}");
         List<Prompt> prompts = List.of(new Prompt(new int[] {1}, 0, "", 100), new Prompt(new int[] {1}, 0, "", 4));
-        ResponseFormat whole = new ResponseFormat(false, false, false, new TokenNames(SERVED.tokenizer(), false));
+        ResponseFormat whole =
+                new ResponseFormat(false, false, false, new TokenNames(SERVED.tokenizer(), false), Optional.empty());
         TextRequest ask = new TextRequest(
                 prompts, 1, 1, options, "", TextRequest.NO_LOGPROBS, false, whole, CompletionApi.Continuation::new);
         assertThat(ask.request(0).options().toString()).contains("maxNewTokens=40", "minNewTokens=10");

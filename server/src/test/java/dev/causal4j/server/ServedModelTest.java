@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.GenerationOptions;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
@@ -20,8 +22,10 @@ class ServedModelTest {
                 1,
                 1,
                 1,
+                GenerationOptions.DEFAULT,
                 0,
-                fingerprint);
+                fingerprint,
+                Optional.empty());
     }
 
     @Test

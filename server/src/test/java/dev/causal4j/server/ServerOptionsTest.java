@@ -4,17 +4,24 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import dev.causal4j.generation.Draft;
+import dev.causal4j.generation.Mark;
+import dev.causal4j.receipt.Receipt;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ServerOptionsTest {
+    private static final Mark MARK = Mark.of(new byte[16]);
+
     @Test
     void eachSettingChangesItselfAlone() {
         Consumer<ServerOptions.Answered> log = _ -> {};
+        UnaryOperator<Receipt> signing = receipt -> receipt;
         ServerOptions options = ServerOptions.DEFAULT
                 .withAddress("::1", 1)
                 .withAliases(List.of("a"))
@@ -24,6 +31,8 @@ class ServerOptionsTest {
                 .withOrigins(List.of("https://o"))
                 .withHostNames(List.of("h"))
                 .withDraft(Draft.LOOKUP)
+                .withMark(MARK)
+                .withReceipts(signing)
                 .withLog(log);
         assertThat(options)
                 .isEqualTo(new ServerOptions(
@@ -38,6 +47,8 @@ class ServerOptionsTest {
                         List.of("h"),
                         Draft.LOOKUP,
                         null,
+                        Optional.of(MARK),
+                        Optional.of(signing),
                         log));
     }
 

@@ -3,10 +3,12 @@ package dev.causal4j.server;
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
 /** The embedded model as clients would see it, and their requests, without a server. */
@@ -21,8 +23,10 @@ final class Unserved {
             TOKENIZER.vocabularySize(),
             256,
             20,
+            GenerationOptions.DEFAULT,
             0,
-            CompletableFuture.completedFuture("fp_0"));
+            CompletableFuture.completedFuture("fp_0"),
+            Optional.empty());
 
     private Unserved() {}
 

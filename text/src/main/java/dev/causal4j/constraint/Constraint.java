@@ -1,5 +1,6 @@
 package dev.causal4j.constraint;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.chat.ToolChoice;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
@@ -11,6 +12,7 @@ import dev.causal4j.tokenizer.Vocabulary;
 import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -46,6 +48,23 @@ public interface Constraint {
      */
     default List<String> ignored() {
         return List.of();
+    }
+
+    /**
+     * The constraint as values of JSON, from which {@link #described} makes an equal one; empty for a constraint of your
+     * own.
+     */
+    default Optional<Map<String, Object>> description() {
+        return Optional.empty();
+    }
+
+    /**
+     * The constraint of a {@linkplain #description() description}. Its parts are checked when it is compiled.
+     *
+     * @throws FormatException if no constraint has the description
+     */
+    static Constraint described(Map<?, ?> description) throws FormatException {
+        return Description.of(new Json("constraint", description)).constraint();
     }
 
     /** The texts that a regular expression of ECMA-262 matches as a whole. */
@@ -92,7 +111,7 @@ public interface Constraint {
      */
     static Constraint schema(String json, Whitespace whitespace, boolean lenient) {
         return new GrammarConstraint(
-                "schema", List.of(json, whitespace, lenient), new JsonSchema(json, whitespace, lenient));
+                "schema", List.of(json, whitespace.name(), "" + lenient), new JsonSchema(json, whitespace, lenient));
     }
 
     /** Any JSON object, with flexible white space. */
@@ -122,7 +141,7 @@ public interface Constraint {
         }
         return GrammarConstraint.of(
                 "repeat",
-                List.of(least, most),
+                List.of("" + least, "" + most),
                 List.of(part),
                 (rules, roots) -> new Repeat(roots.getFirst(), least, most));
     }
@@ -165,9 +184,10 @@ public interface Constraint {
             Optional<Constraint> content) {
         String offered =
                 new String(Json.write(tools.stream().map(ToolDefinition::fields).toList()), StandardCharsets.UTF_8);
-        List<Object> key = List.of(format, choice, offered, inThought, mayThink);
+        String flags = choice.parallel() + " " + inThought + " " + mayThink;
+        List<String> values = List.of(format.label(), offered, choice.kind().name(), choice.name(), flags);
         List<Constraint> parts = content.stream().toList();
-        return GrammarConstraint.of("answer", key, parts, (rules, roots) -> {
+        return GrammarConstraint.of("answer", values, parts, (rules, roots) -> {
             FreeText free = new FreeText(rules.terms, rules.vocabulary, unused -> true);
             CallGrammar calls = new CallGrammar(free, format, rules);
             Expression texts = roots.isEmpty() ? null : roots.getFirst();

@@ -1,26 +1,42 @@
 package dev.causal4j.constraint;
 
 import dev.causal4j.constraint.Expression.Call;
+import dev.causal4j.json.Json;
 import dev.causal4j.tokenizer.Vocabulary;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** A constraint that is compiled to an automaton. Immutable and thread-safe. */
 final class GrammarConstraint implements Constraint {
-    /** Its kind, and what tells it from others of its kind. */
+    /** Its kind, its values, and the keys of its parts: equal for equal constraints. */
     final List<Object> key;
 
     final GrammarSource source;
+    private final Map<String, Object> description;
 
     /** The last compiled constraint, also if it is too large to be kept for others. */
     private volatile @Nullable Latest latest;
 
     private record Latest(Compilations of, Compiled compiled) {}
 
-    GrammarConstraint(String kind, List<?> parts, GrammarSource source) {
-        this.key = List.of(kind, parts);
+    GrammarConstraint(String kind, List<String> values, GrammarSource source) {
+        this(kind, values, List.of(), source);
+    }
+
+    private GrammarConstraint(String kind, List<String> values, List<GrammarConstraint> parts, GrammarSource source) {
+        this.key = List.of(kind, values, parts.stream().map(part -> part.key).toList());
         this.source = source;
+        List<?> inner = parts.stream().map(part -> part.description).toList();
+        this.description = Collections.unmodifiableMap(Json.object("kind", kind, "values", values, "parts", inner));
+    }
+
+    @Override
+    public Optional<Map<String, Object>> description() {
+        return Optional.of(description);
     }
 
     @Override
@@ -76,12 +92,11 @@ final class GrammarConstraint implements Constraint {
         return key.getFirst().toString();
     }
 
-    /** The same for some constraints and a grammar of theirs. */
-    static GrammarConstraint of(String kind, List<?> more, List<Constraint> parts, Combination combination) {
+    /** A constraint of some others and a grammar of theirs. */
+    static GrammarConstraint of(String kind, List<String> values, List<Constraint> parts, Combination combination) {
         List<GrammarConstraint> known =
                 parts.stream().map(GrammarConstraint::require).toList();
-        List<Object> all = List.of(more, known.stream().map(part -> part.key).toList());
-        return new GrammarConstraint(kind, all, (terms, vocabulary, ignored) -> {
+        return new GrammarConstraint(kind, values, known, (terms, vocabulary, ignored) -> {
             Rules rules = new Rules(terms, vocabulary, ignored);
             Call root = rules.reserve("");
             List<Expression> roots = new ArrayList<>();
