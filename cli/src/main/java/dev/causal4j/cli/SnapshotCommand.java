@@ -9,8 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.TreeMap;
-import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -69,17 +67,6 @@ final class SnapshotCommand extends Subcommand {
 
     private int list(PrefixStore store) throws IOException {
         List<Entry> all = store.list();
-        StringBuilder table = new StringBuilder(
-                String.format("%10s  %6s  %6s  %-20s  %s%n", "MB", "pages", "states", "used", "model"));
-        all.stream()
-                .collect(Collectors.groupingBy(Entry::model, TreeMap::new, Collectors.toList()))
-                .forEach((name, files) -> table.append(String.format(
-                        "%,10.1f  %6d  %6d  %-20.19s  %s%n",
-                        files.stream().mapToLong(Entry::bytes).sum() / 1e6,
-                        files.stream().filter(each -> !each.isState()).count(),
-                        files.stream().filter(Entry::isState).count(),
-                        files.getFirst().used(),
-                        name)));
         List<Document> files = all.stream()
                 .map(each -> new Document()
                         .put("file", each.file())
@@ -89,7 +76,11 @@ final class SnapshotCommand extends Subcommand {
                         .put("bytes", each.bytes())
                         .put("used", each.used().toString()))
                 .toList();
-        print(new Document().put("files", files), table + String.format("%d files in %s", all.size(), folder));
+        long models = all.stream().map(Entry::model).distinct().count();
+        double megabytes = all.stream().mapToLong(Entry::bytes).sum() / 1e6;
+        print(
+                new Document().put("files", files),
+                String.format("%d files, %,.1f MB, %d models in %s", all.size(), megabytes, models, folder));
         return 0;
     }
 

@@ -413,7 +413,7 @@ final class PrefixCache {
         unused.remove(node);
         unstored.remove(node);
         if (node.stored != null) {
-            named.remove(ByteBuffer.wrap(node.stored.name));
+            named.remove(ByteBuffer.wrap(node.stored.name), node);
         }
         pages.computeIfPresent(node.before, (_, behind) -> {
             behind.remove(node.tokens);

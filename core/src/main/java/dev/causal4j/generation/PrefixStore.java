@@ -87,25 +87,21 @@ public final class PrefixStore {
      */
     public static PrefixStore open(Path folder, long bytes) throws IOException {
         Path absolute = folder.toAbsolutePath();
-        if (!Files.exists(absolute, LinkOption.NOFOLLOW_LINKS)) {
-            Files.createDirectories(absolute.resolveSibling(""));
-            Files.createDirectory(
-                    absolute, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(ALONE)));
-        }
         Path ours = Files.createTempFile("causal4j", null); // the portable way to learn who we are
         try {
+            if (!Files.exists(absolute, LinkOption.NOFOLLOW_LINKS)) {
+                Files.createDirectories(absolute.resolveSibling(""));
+                Files.createDirectory(
+                        absolute, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(ALONE)));
+            }
             PosixFileAttributes is =
                     Files.readAttributes(absolute, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
-            boolean owned = is.owner().equals(Files.getOwner(ours));
-            if (!is.isDirectory()
-                    || !owned
-                    || !PosixFilePermissions.toString(is.permissions()).equals(ALONE)) {
+            String mode = PosixFilePermissions.toString(is.permissions());
+            if (!is.isDirectory() || !is.owner().equals(Files.getOwner(ours)) || !mode.equals(ALONE)) {
+                String got =
+                        is.isDirectory() ? "mode " + mode + " of " + is.owner().getName() : "something else";
                 throw new IOException(folder + ": expected a folder of this user alone (mode 0700), and no link, got "
-                        + (is.isDirectory()
-                                ? "mode " + PosixFilePermissions.toString(is.permissions()) + " of "
-                                        + is.owner().getName()
-                                : "something else")
-                        + "; chmod 700 it if all in it is yours, or name another");
+                        + got + "; chmod 700 it if all in it is yours, or name another");
             }
         } catch (UnsupportedOperationException e) {
             throw new IOException(folder + ": expected a file system with owners and modes, got another", e);
