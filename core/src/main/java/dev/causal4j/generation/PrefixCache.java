@@ -438,13 +438,13 @@ final class PrefixCache {
         return named.get(ByteBuffer.wrap(page.name));
     }
 
-    /** Whether a page is in memory, where it is used now. */
-    synchronized boolean renews(StoredPage page) {
-        Node node = find(page);
-        if (node != null && unused.contains(node)) {
-            unused.addLast(node);
+    /** Uses a page and those before it now, children before parents, so that eviction takes leaves first. */
+    synchronized void renew(@Nullable Object last) {
+        for (Object at = last; at instanceof Node node; at = node.before) {
+            if (unused.contains(node)) {
+                unused.addLast(node);
+            }
         }
-        return node != null;
     }
 
     synchronized boolean hasSnapshot(Node node) {
@@ -473,6 +473,7 @@ final class PrefixCache {
             made.isOffered = true;
             pages.computeIfAbsent(before, _ -> new TreeMap<>()).put(stored.tokens, made);
             unused.add(made);
+            renew(made); // a page is older than those before it
             trim();
         }
         return find(stored) != null;
@@ -482,10 +483,12 @@ final class PrefixCache {
     synchronized void insert(StoredPage last, KVCache.Snapshot state) {
         Node node = find(last);
         if (node != null) {
+            node.users++; // else it might be evicted as useless to make room for its own state
             addSnapshot(node, false, () -> {
                 pool.share(state);
                 return state;
             });
+            node.users--;
             trim();
         }
     }

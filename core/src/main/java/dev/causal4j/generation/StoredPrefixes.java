@@ -213,10 +213,15 @@ final class StoredPrefixes {
     /** Reads the pages that are not in memory, the first ones first; before them the state after the last one. */
     private void load(Root root, List<StoredPage> pages) {
         StoredPage last = pages.getLast();
+        pages.reversed().stream()
+                .map(prefixes::find)
+                .filter(Objects::nonNull)
+                .findFirst()
+                .ifPresent(prefixes::renew);
         KVCache.Snapshot state = pool.stateBytes() > 0 ? free(pool::takeState) : null;
         boolean begins =
                 state == null ? pool.stateBytes() == 0 : isRead(last.state(pool.stateBytes()), List.of(state.memory()));
-        boolean isThere = begins && pages.stream().allMatch(each -> prefixes.renews(each) || isRead(root, each));
+        boolean isThere = begins && pages.stream().allMatch(each -> prefixes.find(each) != null || isRead(root, each));
         if (isThere && state != null) {
             prefixes.insert(last, state);
         }
