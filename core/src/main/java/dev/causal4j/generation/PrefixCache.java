@@ -410,7 +410,9 @@ final class PrefixCache {
 
     /** Evicts an unused page without a snapshot. */
     private void remove(Node node) {
-        unused.remove(node);
+        if (!unused.remove(node)) {
+            return; // it is gone: its pages are released once
+        }
         unstored.remove(node);
         if (node.stored != null) {
             named.remove(ByteBuffer.wrap(node.stored.name), node);
