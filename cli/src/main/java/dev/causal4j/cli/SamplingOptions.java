@@ -148,7 +148,9 @@ final class SamplingOptions extends SharedOptions {
     SamplingOptions with(List<String> arguments) {
         SamplingOptions read = new SamplingOptions();
         try {
-            new CommandLine(CommandSpec.forAnnotatedObject(read)).parseArgs(arguments.toArray(String[]::new));
+            new CommandLine(CommandSpec.forAnnotatedObject(read))
+                    .setExpandAtFiles(false) // a stranger may have written them
+                    .parseArgs(arguments.toArray(String[]::new));
         } catch (ParameterException e) {
             throw new IllegalArgumentException(Usage.message(e), e);
         }

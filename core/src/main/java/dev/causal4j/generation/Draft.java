@@ -62,7 +62,7 @@ public interface Draft {
      */
     static Draft claim(int[] tokens) {
         int[] own = tokens.clone();
-        return prompt -> new GivenTokens(prompt.length, own);
+        return prompt -> new GivenTokens(prompt.length, own, true);
     }
 
     /** Guesses that the new tokens are mostly these, in their order; where they are not, as {@link #LOOKUP}. */

@@ -119,7 +119,7 @@ public final class Engine implements AutoCloseable {
         this.schedule = new Schedule(model, options, prefixes, costs, lengths);
         this.candidates =
                 new FilteredTokens(model.choosableTokens(), model.head().compute());
-        this.keeper = () -> prefixes.evictUnused() || prefixes.settle();
+        this.keeper = prefixes::evictUnused;
         model.decoder().pool().addKeeper(keeper);
     }
 

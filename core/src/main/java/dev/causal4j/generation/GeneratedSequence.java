@@ -138,8 +138,7 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     boolean claims() {
-        Draft.Source _ = source();
-        return isCertain();
+        return source() instanceof GivenTokens given && given.isClaim();
     }
 
     /** The source of its guesses, started in its first step. Throws nothing. */

@@ -17,7 +17,7 @@ public record GenerationRequest(int[] prompt, GenerationOptions options) {
      * that the constraint leaves.
      */
     public static GenerationRequest following(int[] prompt, int[] tokens, Constraint constraint) {
-        GivenTokens given = new GivenTokens(prompt.length, tokens.clone());
+        GivenTokens given = new GivenTokens(prompt.length, tokens.clone(), false);
         return new GenerationRequest(
                 prompt,
                 giving(given).withConstraint(constraint).withLogProbabilities(0).withDraft(_ -> given));
@@ -25,7 +25,7 @@ public record GenerationRequest(int[] prompt, GenerationOptions options) {
 
     /** A request that generates given tokens, to measure its time. */
     public static GenerationRequest replaying(int[] prompt, int[] tokens) {
-        GivenTokens given = new GivenTokens(prompt.length, tokens.clone());
+        GivenTokens given = new GivenTokens(prompt.length, tokens.clone(), false);
         return new GenerationRequest(prompt, giving(given).withTemperature(0).withEos(Set.of()));
     }
 

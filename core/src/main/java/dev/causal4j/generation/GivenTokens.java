@@ -5,8 +5,10 @@ import java.util.Arrays;
 /**
  * The tokens that a sequence must have. As a draft source it guesses them, too. Immutable while its array is not
  * modified.
+ *
+ * @param isClaim whether a step may have as many of its guesses as it may have prompt tokens
  */
-record GivenTokens(int promptLength, int[] tokens) implements LogitRule, Draft.Source {
+record GivenTokens(int promptLength, int[] tokens, boolean isClaim) implements LogitRule, Draft.Source {
     @Override
     public void apply(float[] logits, TokensSoFar soFar) {
         int given = tokens[soFar.length() - promptLength];

@@ -296,7 +296,7 @@ final class PrefixCache {
         IntBuffer tokens = tokens(sequence, page * POSITIONS, positions);
         Node node = pages.computeIfAbsent(before, _ -> new TreeMap<>()).computeIfAbsent(tokens, _ -> {
             StoredPage file = store == null ? null : store.page(before, tokens);
-            return new Node(before, tokens, sequence.cache.share(page), file);
+            return node(before, tokens, sequence.cache.share(page), file);
         });
         node.keepPredictions(sequence, page * POSITIONS);
         use(sequence, node);
@@ -376,11 +376,11 @@ final class PrefixCache {
         if (removeSnapshot(node -> node.users == 0)) {
             return true;
         }
-        boolean isThere = !unused.isEmpty();
-        if (isThere) {
-            remove(unused.getFirst());
-        }
-        return isThere;
+        // A page after an evicted one could not be found, and would still be taken for one that is there.
+        Optional<Node> leaf =
+                unused.stream().filter(node -> !pages.containsKey(node)).findFirst();
+        leaf.ifPresent(this::remove);
+        return leaf.isPresent();
     }
 
     /**
@@ -418,7 +418,7 @@ final class PrefixCache {
             named.remove(ByteBuffer.wrap(node.stored.name), node);
         }
         pages.computeIfPresent(node.before, (_, behind) -> {
-            behind.remove(node.tokens);
+            behind.remove(node.tokens, node);
             return behind.isEmpty() ? null : behind;
         });
         pool.release(node.page);
@@ -495,7 +495,7 @@ final class PrefixCache {
         }
     }
 
-    /** Waits a moment for memory that the store holds; false if it holds none. Any thread may call it. */
+    /** Waits a moment for memory that the store holds; false if it gives none back. */
     boolean settle() {
         return store != null && store.settle();
     }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
@@ -91,8 +92,12 @@ public final class PrefixStore {
         try {
             if (!Files.exists(absolute, LinkOption.NOFOLLOW_LINKS)) {
                 Files.createDirectories(absolute.resolveSibling(""));
-                Files.createDirectory(
-                        absolute, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(ALONE)));
+                try {
+                    Files.createDirectory(
+                            absolute, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(ALONE)));
+                } catch (FileAlreadyExistsException e) {
+                    // another process has made it
+                }
             }
             PosixFileAttributes is =
                     Files.readAttributes(absolute, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
@@ -153,8 +158,9 @@ public final class PrefixStore {
     /** The valid files, as far as that can be said without their numbers, the last used first. Deletes the others. */
     List<Found> found() throws IOException {
         List<Path> files;
-        try (Stream<Path> all = Files.walk(folder, 2)) {
-            files = all.filter(each -> each.getNameCount() == folder.getNameCount() + 2)
+        try (Stream<Path> all = Files.list(folder)) {
+            files = all.filter(each -> each.getFileName().toString().matches("[0-9a-f]{2}"))
+                    .flatMap(PrefixStore::inside)
                     .toList();
         }
         List<Found> found = new ArrayList<>();
@@ -165,17 +171,26 @@ public final class PrefixStore {
                 Optional<StoredPage> page = StoredPage.parse(folder, file);
                 page.ifPresent(each -> found.add(new Found(file, each, used)));
                 boolean isOurs = name.matches("[0-9a-f]{64}\\.(page|state)")
-                        || (name.matches("\\..*\\.tmp")
+                        || (name.matches("\\.\\d+\\.tmp")
                                 && used.isBefore(Instant.now().minus(ABANDONED)));
                 if (page.isEmpty() && isOurs) {
                     StoredPage.delete(file);
                 }
-            } catch (NoSuchFileException e) {
-                // another process has deleted it
+            } catch (IOException e) {
+                // another process has deleted it, or nobody may read it
             }
         }
         found.sort(Comparator.comparing(Found::used).reversed());
         return found;
+    }
+
+    /** The files of a folder, if it is one of ours. */
+    private static Stream<Path> inside(Path folder) {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.toList().stream();
+        } catch (IOException e) {
+            return Stream.empty();
+        }
     }
 
     /** Its files, those that were used last first. A file that cannot be one is deleted. */

@@ -240,6 +240,9 @@ final class Schedule {
         while (!next.cache.reserve(positions, next.shares) || pool.freePages() < running.size()) {
             if (!evict()) {
                 boolean alone = running.isEmpty();
+                if (alone && prefixes.settle()) {
+                    continue;
+                }
                 if (alone && next.cache.length() == 0) {
                     return true; // other caches hold them: it fails where there is none
                 }
@@ -258,8 +261,8 @@ final class Schedule {
     }
 
     /**
-     * Divides the prompt tokens and the claimed tokens of a step. Returns the sequences to feed: generated ones first, then the others by
-     * their alternatives.
+     * Divides the prompt tokens and the claimed tokens of a step. Returns the sequences to feed: generated ones first,
+     * then the others by their alternatives.
      */
     List<Sequence<?>> plan() {
         List<Sequence<?>> ready = running.stream()
@@ -301,6 +304,9 @@ final class Schedule {
         }
         while (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), sequence.shares)) {
             if (!evict()) {
+                if (running.size() == 1 && prefixes.settle()) {
+                    continue;
+                }
                 if (running.size() == 1) {
                     return true; // other caches hold them: it fails where there is none
                 }

@@ -29,7 +29,9 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
@@ -47,6 +49,10 @@ final class StoredPrefixes {
     static final int LEAST = 256;
 
     private static final long SETTLE_NANOS = 1_000_000;
+    private static final int SETTLE_TIMES = 1000;
+
+    /** After which a sequence computes what a slow disk still has. */
+    private static final int READ_SECONDS = 10;
 
     /** A page to write, with its state if it has one. */
     record Held(StoredPage stored, KVCache.Page page, KVCache.@Nullable Snapshot state) {}
@@ -58,6 +64,7 @@ final class StoredPrefixes {
     private final ExecutorService reader = thread("causal4j-prefix-reader");
     private final ExecutorService writer = thread("causal4j-prefix-writer");
     private final AtomicInteger working = new AtomicInteger(); // threads that may hold memory of the pool
+    private final AtomicLong released = new AtomicLong(); // pages that they gave back
     private volatile boolean closed;
 
     /** @throws IllegalStateException if it is not known what the model was loaded from */
@@ -119,11 +126,11 @@ final class StoredPrefixes {
 
     /** See {@link PrefixCache#settle}. */
     boolean settle() {
-        boolean holds = working.get() > 0;
-        if (holds) {
+        long before = released.get();
+        for (int i = 0; i < SETTLE_TIMES && working.get() > 0 && released.get() == before; i++) {
             LockSupport.parkNanos(SETTLE_NANOS);
         }
-        return holds;
+        return released.get() != before;
     }
 
     /** Writes the pages that the cache has for the store. */
@@ -131,9 +138,13 @@ final class StoredPrefixes {
         var _ = start(writer, () -> {
             for (Held each = prefixes.nextToStore(); each != null; each = prefixes.nextToStore()) {
                 Held held = each;
-                store.attempt(() -> write(held));
-                pool.release(held.page);
-                release(held.state);
+                try {
+                    store.attempt(() -> write(held));
+                } finally {
+                    pool.release(held.page);
+                    release(held.state);
+                    released.incrementAndGet();
+                }
             }
         });
     }
@@ -166,7 +177,8 @@ final class StoredPrefixes {
         int[] tokens = Arrays.copyOf(sequence.tokens, usable);
         int most = usable - sequence.wanted(usable - 1, usable);
         Root root = sequence.root;
-        CompletableFuture<?> done = start(reader, () -> read(root, tokens, most));
+        CompletableFuture<?> done =
+                start(reader, () -> read(root, tokens, most)).completeOnTimeout(null, READ_SECONDS, TimeUnit.SECONDS);
         var _ = done.whenComplete((_, _) -> sequence.engine.wake());
         return done;
     }
@@ -226,7 +238,7 @@ final class StoredPrefixes {
             prefixes.insert(last, state);
         }
         release(state);
-        store.attempt(() -> store.renew(last));
+        store.attempt(() -> store.renew(pool.stateBytes() > 0 ? last.state(pool.stateBytes()) : last));
     }
 
     /** Reads a page into the cache; false if it is not as it should be, or there is no memory. */
@@ -235,9 +247,12 @@ final class StoredPrefixes {
         if (memory == null) {
             return false;
         }
-        boolean isRead = isRead(page, memory.ofKinds()) && prefixes.insert(root, page, memory);
-        pool.release(memory);
-        return isRead;
+        try {
+            return isRead(page, memory.ofKinds()) && prefixes.insert(root, page, memory);
+        } finally {
+            pool.release(memory);
+            released.incrementAndGet();
+        }
     }
 
     private boolean isRead(StoredPage page, List<MemorySegment> into) {
@@ -279,6 +294,8 @@ final class StoredPrefixes {
                     .findFirst();
             if (positions.isEmpty() || chain.getFirst().page().index > 0) {
                 others++;
+            } else if (!isSound(chain, model)) {
+                wrong.add(last.file());
             } else if (!verified.contains(last)) {
                 verify(store, model, positions.getAsInt(), chain, (file, isRight) -> {
                     if (verified.add(file) && !isRight) {
@@ -288,6 +305,25 @@ final class StoredPrefixes {
             }
         }
         return new Verification(verified.size() - wrong.size(), wrong, others);
+    }
+
+    /** Whether pages can follow each other in a sequence: a file may say anything. */
+    private static boolean isSound(List<Found> chain, CausalLM model) {
+        int size = model.head().vocabularySize();
+        int pages = 0;
+        for (Found each : chain) {
+            StoredPage page = each.page();
+            boolean isFull = page.tokens.limit() == PagePool.POSITIONS;
+            boolean isLast = each.equals(chain.getLast()) || chain.getLast().page().isState;
+            boolean isInside = IntStream.range(0, page.tokens.limit())
+                    .map(page.tokens::get)
+                    .allMatch(id -> id >= 0 && id < size);
+            if (!isInside || page.index != (page.isState ? pages - 1 : pages) || !(isFull || isLast)) {
+                return false;
+            }
+            pages += page.isState ? 0 : 1;
+        }
+        return pages * PagePool.POSITIONS < model.contextLength() + PagePool.POSITIONS;
     }
 
     private static void verify(

@@ -256,8 +256,9 @@ class ReceiptTest {
     }
 
     private static List<Integer> without(List<Integer> tokens, int index) {
-        tokens.remove(index);
-        return tokens;
+        List<Integer> others = new ArrayList<>(tokens.subList(0, index));
+        others.addAll(tokens.subList(index + 1, tokens.size()));
+        return others;
     }
 
     private static List<Integer> with(List<Integer> tokens, int index, int token) {
@@ -445,7 +446,9 @@ class ReceiptTest {
     @Test
     void whatNoReceiptCanStateIsRefusedBefore() throws IOException {
         GenerationOptions rule = GenerationOptions.DEFAULT.withRule((_, _) -> {});
-        GenerationOptions own = GenerationOptions.DEFAULT.withConstraint(_ -> null);
+        GenerationOptions own = GenerationOptions.DEFAULT.withConstraint(_ -> {
+            throw new IllegalStateException();
+        });
         try (CausalLM plain = CausalLM.load(folder)) {
             assertThatThrownBy(() -> Receipt.check(plain, GenerationOptions.DEFAULT))
                     .hasMessageContaining("withDigests");

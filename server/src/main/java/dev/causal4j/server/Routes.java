@@ -13,7 +13,6 @@ import io.undertow.util.HttpString;
 import io.undertow.util.Protocols;
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.URLDecoder;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Comparator;
@@ -38,7 +37,7 @@ import org.xnio.XnioExecutor;
 
 /** Routes requests: checks access, reads the body without a thread, and answers on a virtual thread. Thread-safe. */
 final class Routes implements HttpHandler {
-    private static final String MODELS = "/models/";
+    static final String MODELS = "/models/";
     static final HttpString REQUEST_ID = HttpString.tryFromString("x-request-id");
     private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
     private static final String PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'self';"
@@ -63,7 +62,6 @@ final class Routes implements HttpHandler {
 
     private final Map<String, Route> routes = new HashMap<>();
     private final Engine engine;
-    private final ServedModel served;
     private final Access access;
     final Metrics metrics;
     private final ServerOptions options;
@@ -78,20 +76,20 @@ final class Routes implements HttpHandler {
 
     Routes(Engine engine, ServedModel served, Access access, Metrics metrics, ServerOptions options) {
         this.engine = engine;
-        this.served = served;
         this.access = access;
         this.metrics = metrics;
         this.options = options;
         turns = new Turns(engine.model().head().compute());
         requests = new Shares(options.parallel() + options.queue(), 1);
         ResponseWriter writer = new ResponseWriter(engine, served, turns, bytes, metrics);
+        Discovery discovery = new Discovery(served, options.parallel());
         TokenRoutes tokens = new TokenRoutes(served);
         routes.put("/health", health);
         add("GET", "/metrics", this::metrics);
-        add("GET", "/models", call -> call.json(Json.object("object", "list", "data", List.of(served.entry()))));
-        add("GET", MODELS, this::model);
-        add("GET", "/tokenizer_info", tokens::info);
-        add("GET", "/props", call -> tokens.props(call, options.parallel()));
+        add("GET", "/models", discovery::models);
+        add("GET", MODELS, discovery::model);
+        add("GET", "/tokenizer_info", discovery::tokenizer);
+        add("GET", "/props", discovery::props);
         add("POST", "/tokenize", call -> read(call, tokens::tokenize));
         add("POST", "/detokenize", call -> read(call, tokens::detokenize));
         add("POST", "/apply-template", call -> read(call, tokens::applyTemplate));
@@ -359,13 +357,6 @@ final class Routes implements HttpHandler {
 
     private static void log(Call call, Throwable e) {
         LOG.log(System.Logger.Level.ERROR, call.exchange.getRequestPath() + ": expected an answer, got " + e);
-    }
-
-    private void model(Call call) throws IOException {
-        String raw = call.exchange.getRequestURI(); // the path has %2F as it is, and others decoded
-        String name = raw.substring(raw.indexOf(MODELS) + MODELS.length()).replace("+", "%2B");
-        served.check(URLDecoder.decode(name, StandardCharsets.UTF_8));
-        call.json(served.entry());
     }
 
     /** The page talks to this server alone, and to its public paths. */

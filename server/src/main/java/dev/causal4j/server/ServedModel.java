@@ -4,7 +4,6 @@ import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.head.Prediction;
-import dev.causal4j.json.Json;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.receipt.Receipt;
@@ -15,7 +14,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -141,16 +139,5 @@ record ServedModel(
     /** A number of tokens, held to the context. */
     int tokens(JsonIn in, String key, int fallback) {
         return (int) Math.min(in.whole(key, 0, Long.MAX_VALUE).orElse((long) fallback), contextLength);
-    }
-
-    /** The entry of the list of models, with fields that vLLM and llama.cpp have. */
-    Map<String, Object> entry() {
-        Map<String, Object> meta = Json.object("n_vocab", model.head().vocabularySize(), "n_ctx_train", contextLength);
-        meta.putAll(Json.object("n_embd", model.head().hiddenSize(), "n_params", model.parameters()));
-        meta.putAll(Json.object("size", model.config().weightBytes(model.dtype())));
-        meta.put("arithmetic", model.dtype().arithmetic());
-        Map<String, Object> entry = Json.object("id", name(), "object", "model", "created", created);
-        entry.putAll(Json.object("owned_by", "causal4j", "max_model_len", contextLength, "meta", meta));
-        return entry;
     }
 }

@@ -1,13 +1,9 @@
 package dev.causal4j.server;
 
-import dev.causal4j.chat.ChatTemplate;
-import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.json.Json;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
-import java.io.IOException;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.IntStream;
 
 /** Encodes and decodes for clients without a tokenizer, with the fields of llama.cpp and vLLM. Thread-safe. */
@@ -54,40 +50,5 @@ record TokenRoutes(ServedModel served) {
     Answer applyTemplate(JsonIn in) {
         String text = ChatApi.prompt(in, served).text();
         return new Answer(Json.object("prompt", text), (long) Character.BYTES * text.length());
-    }
-
-    /** Special tokens and template; lm-evaluation-harness reads them before it tokenizes here. */
-    void info(Call call) throws IOException {
-        ChatTemplate chosen = served.format().template();
-        Object template = chosen.isPlain() ? Json.NULL : chosen.source();
-        call.json(
-                Json.object("bos_token", bos(), "eos_token", eos(), "pad_token", Json.NULL, "chat_template", template));
-    }
-
-    /** Properties of the server; llama.cpp's clients read them first. */
-    void props(Call call, int parallel) throws IOException {
-        Map<String, Object> parameters = Json.object("temperature", 1, "top_k", 0, "top_p", 1, "min_p", 0);
-        Map<String, Object> settings = Json.object("n_ctx", served.contextLength(), "params", parameters);
-        Map<String, Object> props = Json.object("default_generation_settings", settings, "total_slots", parallel);
-        props.putAll(Json.object("model_alias", served.name(), "bos_token", bos(), "eos_token", eos()));
-        ChatTemplate template = served.format().template();
-        props.put("chat_template", template.isPlain() ? "fallback" : template.source());
-        props.put("turn_end_ids", served.format().ends().stream().sorted().toList());
-        ToolFormat tools = served.format().toolFormat(); // one that no template shows needs a constraint for each call
-        props.putAll(
-                Json.object("tools", tools == ToolFormat.NONE ? "forced" : "template", "tool_format", tools.label()));
-        call.json(props);
-    }
-
-    private Object bos() {
-        return text(served.model().bos().stream().boxed().findFirst());
-    }
-
-    private Object eos() {
-        return text(served.model().eos().stream().min(Integer::compare));
-    }
-
-    private Object text(Optional<Integer> id) {
-        return id.<Object>map(each -> served.tokenizer().decode(each)).orElse(Json.NULL);
     }
 }
