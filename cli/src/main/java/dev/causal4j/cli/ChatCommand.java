@@ -44,10 +44,19 @@ class ChatCommand extends Subcommand {
     private AdapterOption adapter;
 
     @Mixin
+    private final PrefixStoreOption prefixes = new PrefixStoreOption();
+
+    @Mixin
     private ReceiptOptions receipts;
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        try (prefixes) {
+            return chat();
+        }
+    }
+
+    private int chat() throws IOException {
         // Wrong usage is refused before anything is loaded.
         receipts.check();
         constraint.read();
@@ -57,7 +66,8 @@ class ChatCommand extends Subcommand {
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
         constraint.whitespace(chosen.isPlain());
-        CausalLM loaded = adapter.addTo(model.load(opened, receipts.with(model.options())));
+        CausalLM loaded =
+                prefixes.use(adapter.addTo(model.load(opened, prefixes.addTo(receipts.with(model.options())))));
         loaded.requireTokenizer();
         loaded.warmUp(); // while the first message is written
         if (chosen.isPlain()) {

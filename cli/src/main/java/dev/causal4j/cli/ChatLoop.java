@@ -49,7 +49,7 @@ final class ChatLoop {
 
     final Chat chat;
     private final Chat.Format format;
-    private final SamplingOptions sampling;
+    private SamplingOptions sampling;
     private final ConstraintOptions constraint;
     private final ReceiptOptions receipts;
     private final PrintWriter out;
@@ -323,8 +323,23 @@ final class ChatLoop {
         if (!overwrite && Files.exists(file)) {
             throw new IOException(file + ": expected a new file, got one that exists; /save! FILE overwrites it");
         }
-        byte[] json = Json.write(chat.messages().stream().map(Message::fields).toList());
-        WholeFile.write(file, (new String(json, StandardCharsets.UTF_8) + "\n").getBytes(StandardCharsets.UTF_8));
+        Document document = new Document()
+                .put(
+                        Document.MESSAGES,
+                        chat.messages().stream().map(Message::fields).toList())
+                .put("options", sampling.arguments())
+                .put("attempts", chat.attempts())
+                .put("left_out", chat.leftOut())
+                .put("model", digests());
+        WholeFile.write(file, (document + "\n").getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** The digests of the files that the model was loaded from; none if they are not known. */
+    private List<String> digests() {
+        return format.model().digests().stream()
+                .flatMap(each -> Stream.concat(each.files().stream(), each.adapter().stream()))
+                .map(each -> each.name() + " sha256:" + each.sha256())
+                .toList();
     }
 
     /** Continues the conversation in a file; this one stays if it cannot be read. */
@@ -333,7 +348,20 @@ final class ChatLoop {
         if (!loaded.stream().allMatch(message -> message.get("role") instanceof String)) {
             throw new IOException(file + ": expected messages with a role, got one without");
         }
+        Json state = new Json(file.toString(), Document.conversation(file));
+        int attempts = state.integer("attempts", 0, 0, Integer.MAX_VALUE);
+        int leftOut = state.integer("left_out", 0, 0, Integer.MAX_VALUE);
+        if (state.root().get("options") instanceof List<?> arguments) {
+            SamplingOptions saved =
+                    sampling.with(arguments.stream().map(String::valueOf).toList());
+            chat.options(saved.build(options()));
+            sampling = saved;
+        }
         called.clear();
-        chat.messages(loaded.stream().map(Message::new).toList());
+        chat.messages(loaded.stream().map(Message::new).toList(), attempts, leftOut);
+        List<?> model = state.root().get("model") instanceof List<?> files ? files : List.of();
+        if (!model.isEmpty() && !digests().isEmpty() && !model.equals(digests())) {
+            note("(it was saved with other files of a model: the next answers may differ)");
+        }
     }
 }

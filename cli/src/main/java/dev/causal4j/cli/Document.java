@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A JSON object that a command prints or reads, with its fields in their order. Not thread-safe. */
 final class Document {
+    /** The member of a conversation. */
+    static final String MESSAGES = "messages";
+
     private final Map<String, Object> fields = new LinkedHashMap<>();
 
     /** Parses an object; its numbers keep every digit, so that copied fields are unchanged. */
@@ -23,10 +26,15 @@ final class Document {
         return document;
     }
 
-    /** The objects in a file with a list of them, as chat templates take them. */
+    /** A conversation in a file; a list is one of these messages. */
+    static Map<?, ?> conversation(Path file) throws IOException {
+        Object value = Json.value(file.toString(), TextInput.file(file).getBytes(StandardCharsets.UTF_8));
+        return value instanceof Map<?, ?> map ? map : Map.of(MESSAGES, value == null ? Json.NULL : value);
+    }
+
+    /** The objects in a file with a list of them, as chat templates take them; of a conversation its messages. */
     static List<Map<String, Object>> list(Path file) throws IOException {
-        byte[] text = TextInput.file(file).getBytes(StandardCharsets.UTF_8);
-        if (!(Json.value(file.toString(), text) instanceof List<?> list)) {
+        if (!(conversation(file).get(MESSAGES) instanceof List<?> list)) {
             throw new IOException(file + ": expected a JSON list, got another value");
         }
         return list.stream().map(each -> object(file.toString(), each)).toList();

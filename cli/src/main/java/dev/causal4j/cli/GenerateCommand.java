@@ -77,10 +77,19 @@ final class GenerateCommand extends Subcommand {
     private AdapterOption adapter;
 
     @Mixin
+    private final PrefixStoreOption prefixes = new PrefixStoreOption();
+
+    @Mixin
     private ReceiptOptions receipts;
 
     @Override
     public Integer call() throws IOException {
+        try (prefixes) {
+            return generate();
+        }
+    }
+
+    private int generate() throws IOException {
         refuse(constraint.read() == null && tries != null, "exact-sampling: expected a constraint beside it, got none");
         receipts.check();
         options(GenerationOptions.DEFAULT); // wrong usage is refused before anything is loaded
@@ -95,7 +104,7 @@ final class GenerateCommand extends Subcommand {
         // The vocabulary is read while the weights are loaded.
         CompletableFuture<int[]> encoded =
                 CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
-        CausalLM loaded = adapter.addTo(checkpoint.load(receipts.with(model.options())));
+        CausalLM loaded = prefixes.use(adapter.addTo(checkpoint.load(prefixes.addTo(receipts.with(model.options())))));
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
         int[] promptIds = encoded.join();

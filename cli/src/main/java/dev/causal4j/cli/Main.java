@@ -55,7 +55,8 @@ public final class Main implements Callable<Integer> {
             ListCommand.class,
             RmCommand.class,
             TokenizerCommand.class,
-            ConstraintCommand.class);
+            ConstraintCommand.class,
+            SnapshotCommand.class);
 
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show stack traces.")
     private boolean debug;

@@ -128,6 +128,38 @@ final class SamplingOptions extends SharedOptions {
                 .collect(Collectors.joining(", "));
     }
 
+    /** The settings that are not the defaults, as a command line has them. */
+    List<String> arguments() {
+        Stream<String> numbers = Stream.of(Setting.values())
+                .filter(each -> option(each).getValue() != null)
+                .map(each -> "--" + each.kebab() + "=" + option(each).getValue());
+        Stream<String> biases = logitBias.entrySet().stream().map(each -> "--logit-bias=" + each);
+        Stream<String> stops = stop.stream().map(each -> "--stop=" + each);
+        Stream<String> ends = Stream.ofNullable(eos).map(each -> "--eos=" + each);
+        return Stream.of(numbers, biases, stops, ends).flatMap(each -> each).toList();
+    }
+
+    /**
+     * Other settings with the same draft.
+     *
+     * @param arguments as of {@link #arguments}
+     * @throws IllegalArgumentException if one is wrong
+     */
+    SamplingOptions with(List<String> arguments) {
+        SamplingOptions read = new SamplingOptions();
+        try {
+            new CommandLine(CommandSpec.forAnnotatedObject(read))
+                    .setExpandAtFiles(false) // a stranger may have written them
+                    .parseArgs(arguments.toArray(String[]::new));
+        } catch (ParameterException e) {
+            throw new IllegalArgumentException(Usage.message(e), e);
+        }
+        read.spec = spec;
+        read.draft = draft;
+        read.mark = mark;
+        return read;
+    }
+
     /** Options that begin with the model's own. Where those are greedy, a filter means to sample. */
     GenerationOptions build(GenerationOptions own) throws IOException {
         seed();

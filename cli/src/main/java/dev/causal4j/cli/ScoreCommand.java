@@ -90,8 +90,17 @@ final class ScoreCommand extends Subcommand {
     @Mixin
     private AdapterOption adapter;
 
+    @Mixin
+    private final PrefixStoreOption prefixes = new PrefixStoreOption();
+
     @Override
     public Integer call() throws IOException {
+        try (prefixes) {
+            return score();
+        }
+    }
+
+    private int score() throws IOException {
         if (file != null && Files.isDirectory(file)) {
             lines.in = file.toString();
             file = null;
@@ -115,7 +124,7 @@ final class ScoreCommand extends Subcommand {
         refuse(
                 before.length > contextLength,
                 "prefix: expected at most " + contextLength + " tokens, the context length, got " + before.length);
-        CausalLM loaded = adapter.addTo(model.load(opened));
+        CausalLM loaded = prefixes.use(adapter.addTo(model.load(opened, prefixes.addTo(model.options()))));
         if (lines.in != null) {
             return scoreLines(loaded, before, options);
         }

@@ -23,14 +23,14 @@ import java.util.stream.IntStream;
 record ScoreDocument(Pieces pieces, boolean totalsOnly, int top) {
     /** The fields that {@link #add(Score, Document)} may set. */
     static final Set<String> FIELDS = Set.of(
-            "tokens pieces logprobs ranks top nll scored_tokens scored_bytes perplexity bits_per_byte".split(" "));
+            "tokens pieces logprobs ranks top nll scored_tokens scored_bytes perplexity bits_per_byte bits".split(" "));
 
     /** Adds a score to a document. */
     Document add(Score score, Document document) {
         if (!totalsOnly) {
             addTokens(score, document);
         }
-        return add(score.totals(), document);
+        return add(score.totals(), document).put("bits", score.bits());
     }
 
     private void addTokens(Score score, Document document) {

@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.json.Sha256;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Score.Totals;
 import dev.causal4j.scoring.ScoringRequest;
@@ -8,7 +9,9 @@ import java.io.InputStream;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -31,6 +34,7 @@ final class ScoreLines {
     private static final String NLL = "nll";
     private static final String LINE = "line";
     private static final String ERROR = "error";
+    private static final String BITS = "sha256:";
 
     private final Function<String, ScoringRequest> requests;
     private final Function<List<ScoringRequest>, List<Score>> scoring;
@@ -41,6 +45,8 @@ final class ScoreLines {
     private final PrintWriter out;
     private final PrintWriter err;
 
+    private final MessageDigest bits = Sha256.begin(); // of the texts' digests
+    private boolean hasBits = true;
     private Totals totals = Totals.ZERO;
     private long texts;
     private long failed;
@@ -100,8 +106,9 @@ final class ScoreLines {
             score(lines, results, progress);
         }
         if (json) {
-            out.println(
-                    ScoreDocument.add(totals, new Document().put("texts", texts).put("failed", failed)));
+            Document sums = new Document().put("texts", texts).put("failed", failed);
+            String digest = hasBits ? BITS + HexFormat.of().formatHex(bits.digest()) : null;
+            out.println(ScoreDocument.add(totals, sums).put("bits", digest));
         } else {
             String sums = ScoreTable.totals(totals);
             err.printf("%,d text%s, %,d failed; %s%n", texts, texts == 1 ? "" : "s", failed, sums);
@@ -118,7 +125,16 @@ final class ScoreLines {
             return;
         }
         long tokens = (long) result.number("scored_tokens", 0);
+        addBits(String.valueOf(result.fields().get("bits")));
         totals = totals.plus(new Totals(result.number(NLL, 0), tokens, (long) result.number("scored_bytes", 0)));
+    }
+
+    /** Adds a text's digest to that of all; a version that knew none may have written the result of a resumed run. */
+    private void addBits(String digest) {
+        hasBits &= digest.matches(BITS + "[0-9a-f]{64}");
+        if (hasBits) {
+            bits.update(HexFormat.of().parseHex(digest, BITS.length(), digest.length()));
+        }
     }
 
     /** Skips the lines that have a result. */
@@ -227,6 +243,7 @@ final class ScoreLines {
             if (line.request != null) {
                 Score score = scores.get(next++);
                 documents.add(score, line.result);
+                addBits(score.bits());
                 totals = totals.plus(score.totals());
             } else if (failed++ < MOST_COMPLAINTS) {
                 err.println(error(line));

@@ -3,6 +3,7 @@ package dev.causal4j.cli;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.PrefixStore;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.receipt.Receipt;
@@ -104,6 +105,9 @@ final class ServeCommand extends Subcommand {
     private DraftOption draft;
 
     @Mixin
+    private PrefixStoreOption prefixes;
+
+    @Mixin
     private MarkOption mark;
 
     @Mixin
@@ -122,6 +126,7 @@ final class ServeCommand extends Subcommand {
         refuse(shutdownSeconds < 0, "shutdown-timeout: expected at least 0 seconds, got " + shutdownSeconds);
         refuse(signing.isGiven() && !receipts, "sign-key: expected --receipts beside it, got none");
         UnaryOperator<Receipt> sealing = signing.read();
+        PrefixStore store = prefixes.open();
         ServerOptions unmarked = Usage.of(
                 spec,
                 () -> ServerOptions.DEFAULT
@@ -130,6 +135,7 @@ final class ServeCommand extends Subcommand {
                         .withBounds(parallel, queue)
                         .withCacheBytes(model.cacheBytes().orElse(ServerOptions.DEFAULT.cacheBytes()))
                         .withDraft(draft.draft())
+                        .withPrefixStore(store)
                         .withKeys(keys)
                         .withOrigins(origins)
                         .withHostNames(hostNames)
@@ -141,7 +147,7 @@ final class ServeCommand extends Subcommand {
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
         Checkpoint opened = model.open();
         ChatTemplate chosen = template.readOrPlain(opened);
-        try (CausalLM loaded = model.load(opened, model.options().withDigests(receipts))) {
+        try (CausalLM loaded = model.load(opened, prefixes.addTo(model.options().withDigests(receipts)))) {
             Chat.Format found = Chat.Format.of(loaded, chosen);
             serve(calls.map(found::withToolFormat).orElse(found), all);
         }

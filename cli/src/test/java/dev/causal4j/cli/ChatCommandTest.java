@@ -316,6 +316,33 @@ class ChatCommandTest {
         assertThat(Files.readString(Path.of(file))).isEqualTo(before);
     }
 
+    /** Settings, seed, attempts and turns that are left out go with the messages. */
+    @Test
+    void aSavedConversationHasTheBitsThatItWouldHaveHad() throws IOException {
+        String file = folder.resolve("talk.json").toString();
+        String settings = "/set temperature 1.3\n/set seed 77\n/set logit-bias 5=-1.5,7=2\n/set stop xyz\n";
+        List<JsonNode> whole = qwen(settings + "One\n/regenerate\n/regenerate\n/save " + file + "\n/regenerate\nTwo\n");
+        List<JsonNode> later = qwen("/set top-k 3\n/load " + file + "\n/regenerate\nTwo\n");
+        assertThat(whole).hasSize(5);
+        for (int i = 0; i < 2; i++) {
+            for (String field : List.of("prompt_tokens", "tokens", "seed")) {
+                assertThat(later.get(i).get(field)).isEqualTo(whole.get(3 + i).get(field));
+            }
+        }
+        JsonNode saved = JsonMapper.shared().readTree(Path.of(file).toFile());
+        assertThat(saved.propertyNames()).containsExactly("messages", "options", "attempts", "left_out", "model");
+        assertThat(saved.get("attempts").intValue()).isEqualTo(2);
+        assertThat(saved.get("options").valueStream().map(JsonNode::stringValue))
+                .contains("--seed=77", "--temperature=1.3", "--logit-bias=5=-1.5", "--logit-bias=7=2.0", "--stop=xyz");
+        String chat = "chat --model " + model;
+        for (String wrong : List.of("--nothing=1", "--seed=x")) {
+            Files.writeString(Path.of(file), "{\"messages\": [], \"options\": [\"" + wrong + "\"]}");
+            run("/load " + file + "\n", chat).refused(1, wrong.substring(2, 6));
+        }
+        Files.writeString(Path.of(file), "{\"messages\": [], \"attempts\": -1}");
+        run("/load " + file + "\n", chat).refused(1, "attempts");
+    }
+
     @Test
     void whatCannotBeDoneIsOneLine() throws IOException {
         String chat = "chat --model " + model;

@@ -51,7 +51,7 @@ class MainTest {
         Program.run()
                 .refused(
                         2,
-                        "expected generate, chat, run, score, verify, train, serve, detect, inspect, bench, convert, pull, list, rm, tokenizer or constraint, got none",
+                        "expected generate, chat, run, score, verify, train, serve, detect, inspect, bench, convert, pull, list, rm, tokenizer, constraint or snapshot, got none",
                         "; see causal4j --help");
         Program.run("translate").refused(2, "translate", "; see causal4j --help");
         Program.run("--json").refused(2, "--json");
@@ -61,8 +61,8 @@ class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "genrate            | or constraint, got \"genrate\"; did you mean generate?",
-                "translate          | or constraint, got \"translate\"; see causal4j --help",
+                "genrate            | or snapshot, got \"genrate\"; did you mean generate?",
+                "translate          | or snapshot, got \"translate\"; see causal4j --help",
                 "--debg             | option: expected an option of causal4j, got \"--debg\"; did you mean --debug?",
                 "tokenizer encdoe   | got \"encdoe\"; did you mean encode?",
                 "generate --mdoel x | option: expected an option of causal4j generate, got \"--mdoel\"; did you mean --model?",

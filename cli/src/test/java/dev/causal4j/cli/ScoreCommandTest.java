@@ -68,7 +68,8 @@ class ScoreCommandTest {
                         "scored_tokens",
                         "scored_bytes",
                         "perplexity",
-                        "bits_per_byte");
+                        "bits_per_byte",
+                        "bits");
         double nll = -Arrays.stream(numbers(document.get("logprobs"))).sum();
         assertThat(document.get("nll").doubleValue()).isCloseTo(nll, within(1e-12));
         assertThat(document.get("scored_tokens").intValue())
@@ -112,7 +113,7 @@ class ScoreCommandTest {
         assertThat(tokens).isGreaterThan(256 + 1);
         assertThat(document.get("scored_tokens").intValue()).isEqualTo(tokens - 1);
         assertThat(score("--file", file.toString(), "--totals").propertyNames())
-                .containsExactly("nll", "scored_tokens", "scored_bytes", "perplexity", "bits_per_byte");
+                .containsExactly("nll", "scored_tokens", "scored_bytes", "perplexity", "bits_per_byte", "bits");
     }
 
     @Test

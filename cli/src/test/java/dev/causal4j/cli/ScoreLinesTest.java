@@ -9,7 +9,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
@@ -85,6 +87,35 @@ class ScoreLinesTest {
                 .allSatisfy(field ->
                         assertThat(results.getFirst().get(field.getKey())).isEqualTo(field.getValue()));
         assertThat(results.get(2).get("scored_tokens").intValue()).isGreaterThan(256);
+    }
+
+    @Test
+    void theDigestOfAllTextsIsThatOfTheirDigestsAlsoAfterAResumedRun() throws Exception {
+        texts(40);
+        JsonNode whole =
+                JsonMapper.shared().readTree(score("--json", "--totals").out());
+        MessageDigest sha = MessageDigest.getInstance("SHA-256");
+        for (JsonNode result : results()) {
+            sha.update(HexFormat.of().parseHex(result.get("bits").stringValue().substring(7)));
+        }
+        String bits = "sha256:" + HexFormat.of().formatHex(sha.digest());
+        assertThat(whole.get("bits").stringValue()).isEqualTo(bits);
+        List<String> lines = Files.readAllLines(out);
+        Files.write(out, lines.subList(0, 13));
+        assertThat(JsonMapper.shared()
+                        .readTree(score("--json", "--totals", "--resume").out()))
+                .isEqualTo(whole);
+        Files.write(
+                out,
+                lines.subList(0, 13).stream()
+                        .map(line -> line.replaceAll(",\"bits\":\"[^\"]*\"", ""))
+                        .toList());
+        JsonNode older = JsonMapper.shared()
+                .readTree(score("--json", "--totals", "--resume").out());
+        assertThat(older.get("bits").isNull())
+                .as("results of a version without digests")
+                .isTrue();
+        assertThat(older.get("nll")).isEqualTo(whole.get("nll"));
     }
 
     @Test

@@ -17,6 +17,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A bounded pool of pages for keys and values; a page holds {@value #POSITIONS} positions of all layers of one kind.
@@ -196,6 +198,52 @@ public final class PagePool {
     /** Returns the copy from {@link KVCache#snapshot}. */
     public void release(KVCache.Snapshot snapshot) {
         give(state, snapshot.memory(), false);
+    }
+
+    /** Holds a page once more, until it is released. */
+    public void share(KVCache.Page page) {
+        page.ofKinds().forEach(this::share);
+    }
+
+    /** Holds a state once more, until it is released. */
+    public void share(KVCache.Snapshot snapshot) {
+        share(snapshot.memory());
+    }
+
+    /** A page to fill, held until it is released; null if none is free. */
+    public KVCache.@Nullable Page takePage() {
+        return promise(pageBytes())
+                ? new KVCache.Page(kinds.stream().map(kind -> take(kind, true)).toList())
+                : null;
+    }
+
+    /** A state to fill, held until it is released; null if none is free. */
+    public KVCache.@Nullable Snapshot takeState() {
+        return promise(state.bytes) ? new KVCache.Snapshot(take(state, true)) : null;
+    }
+
+    /** Clears the positions of a page from one on, where nothing was computed: equal pages then have equal bytes. */
+    public void clear(KVCache.Page page, int from) {
+        MemorySegment[][] memory =
+                page.ofKinds().stream().map(kind -> new MemorySegment[] {kind}).toArray(MemorySegment[][]::new);
+        for (int layer : layers.keySet()) {
+            AttentionConfig attention =
+                    (AttentionConfig) decoder.config().blocks().get(layer).mixer();
+            Pages pages = pages(memory, layer, 0, attention.kvHeads(), attention.headSize());
+            float[] zeros = new float[attention.headSize()];
+            for (int head = 0; head < attention.kvHeads(); head++) {
+                for (int position = from; position < POSITIONS; position++) {
+                    pages.store(head, position, zeros, 0, 0);
+                }
+            }
+        }
+    }
+
+    /** Bytes of a page of each kind, then of a state. */
+    public List<Long> sizes() {
+        return Stream.concat(kinds.stream(), Stream.of(state))
+                .map(kind -> kind.bytes)
+                .toList();
     }
 
     synchronized void share(MemorySegment page) {

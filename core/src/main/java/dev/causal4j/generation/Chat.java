@@ -236,9 +236,25 @@ public final class Chat {
 
     /** Replaces the messages, to continue an earlier conversation. */
     public Chat messages(List<Message> all) {
-        messages = List.copyOf(all);
-        leftOut = 0;
+        return messages(all, 0, 0);
+    }
+
+    /**
+     * Replaces the messages, to continue an earlier conversation with the bits that it would have had.
+     *
+     * @param attempts its {@link #attempts}
+     * @param leftOut its {@link #leftOut}
+     */
+    public Chat messages(List<Message> all, int attempts, int leftOut) {
+        this.messages = List.copyOf(all);
+        this.attempts = attempts;
+        this.leftOut = leftOut;
         return this;
+    }
+
+    /** How often the last message was answered again; the seed grows with it. */
+    public int attempts() {
+        return attempts;
     }
 
     /** Sets the system's message, which tells the model how to answer; an empty text removes it. */

@@ -112,7 +112,8 @@ public final class Engine implements AutoCloseable {
         this.draft = options.draft();
         this.mostDrafted = mostDrafted;
         this.isShared = isShared;
-        this.prefixes = new PrefixCache(model.decoder().pool(), options.prefixBytes());
+        long least = options.store() == null ? 0 : contextBytes(model);
+        this.prefixes = new PrefixCache(model, Math.max(least, options.prefixBytes()), options.store());
         this.costs = new StepCosts(model.decoder().pool().stateBytes() > 0);
         this.lengths = new DraftLengths(costs, cutsDrafts);
         this.schedule = new Schedule(model, options, prefixes, costs, lengths);
@@ -129,14 +130,24 @@ public final class Engine implements AutoCloseable {
      * @throws IllegalStateException if the model is closed
      */
     public static Engine shared(CausalLM model) {
-        return model.owned(Engine.class, Engine::newShared, Engine::end);
+        return shared(model, null);
     }
 
-    private static Engine newShared(CausalLM model) {
+    /**
+     * The {@linkplain #shared(CausalLM) shared} engine with a store of prompts. The first call for a model decides
+     * whether it has one.
+     */
+    public static Engine shared(CausalLM model, @Nullable PrefixStore store) {
+        EngineOptions options =
+                EngineOptions.DEFAULT.withPrefixBytes(contextBytes(model)).withPrefixStore(store);
+        return model.owned(Engine.class, each -> new Engine(each, options, Draft.MOST, true, true), Engine::end);
+    }
+
+    /** Bytes of the kept pages of one context. */
+    private static long contextBytes(CausalLM model) {
         PagePool pool = model.decoder().pool();
         int pages = PagePool.needed(model.contextLength());
-        long bytes = pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
-        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes), Draft.MOST, true, true);
+        return pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
     }
 
     /** The control for packages and modules of Causal4j. */
@@ -281,8 +292,8 @@ public final class Engine implements AutoCloseable {
             end = ended;
         }
         end.join();
+        prefixes.close();
         model.decoder().pool().removeKeeper(keeper);
-        while (prefixes.evict()) {}
     }
 
     private void run() {

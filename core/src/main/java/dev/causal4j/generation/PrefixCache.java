@@ -2,7 +2,10 @@ package dev.causal4j.generation;
 
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
+import dev.causal4j.generation.StoredPrefixes.Held;
 import dev.causal4j.head.Prediction;
+import dev.causal4j.model.CausalLM;
+import java.nio.ByteBuffer;
 import java.nio.IntBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -18,7 +21,9 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedSet;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -34,9 +39,12 @@ import org.jspecify.annotations.Nullable;
  * large as many pages, so only some pages have one: every {@value #DISTANCE} positions, the last full page of a prompt,
  * and the end of a sequence. Positions after the last snapshot are computed again. A page without a snapshot, on it or
  * on a page after it, is useless and is returned to the pool.
+ *
+ * <p>There may be a {@linkplain StoredPrefixes store}, where kept pages are written, and from which pages are read that
+ * become unused ones here.
  */
 final class PrefixCache {
-    private static final int POSITIONS = PagePool.POSITIONS;
+    static final int POSITIONS = PagePool.POSITIONS;
 
     /** Positions from a snapshot to the next. */
     static final int DISTANCE = 512;
@@ -61,11 +69,18 @@ final class PrefixCache {
         private final @Nullable Prediction[] predictions = new Prediction[POSITIONS]; // of its tokens
         private int users; // sequences with the page in their chain
         private KVCache.@Nullable Snapshot snapshot; // the state after its last token
+        private final @Nullable StoredPage stored; // its file, if there is a store
+        private boolean isOffered; // whether the store has it or had it to write
 
-        private Node(Object before, IntBuffer tokens, KVCache.Page page) {
+        private Node(Object before, IntBuffer tokens, KVCache.Page page, @Nullable StoredPage stored) {
             this.before = before;
             this.tokens = tokens;
             this.page = page;
+            this.stored = stored;
+        }
+
+        StoredPage stored() {
+            return Objects.requireNonNull(stored);
         }
 
         /**
@@ -97,7 +112,11 @@ final class PrefixCache {
         }
     }
 
+    /** The beginning of a chain: with the tokens it determines keys and values, and which sequences share them. */
+    record Root(Optional<String> salt, List<List<Double>> rotations) {}
+
     private final PagePool pool;
+    private final @Nullable StoredPrefixes store;
     private final long pageBytes; // bytes of a page with its predictions
     private final long most; // bytes of unused pages and of snapshots
     private final Map<Object, NavigableMap<IntBuffer, Node>> pages = new HashMap<>(); // the pages after a page or root
@@ -107,9 +126,14 @@ final class PrefixCache {
     private final SequencedSet<Node> snapshots = new LinkedHashSet<>();
     // sequences that have ended, but that others still continue
     private final Deque<Sequence<?>> pinned = new ArrayDeque<>();
+    private final Map<ByteBuffer, Node> named =
+            new HashMap<>(); // if there is a store, all pages by the names of their files
+    // pages that are to be written, each after the one before it
+    private final SequencedSet<Node> unstored = new LinkedHashSet<>();
 
-    PrefixCache(PagePool pool, long bytes) {
-        this.pool = pool;
+    PrefixCache(CausalLM model, long bytes, @Nullable PrefixStore store) {
+        this.pool = model.decoder().pool();
+        this.store = store == null ? null : new StoredPrefixes(store, model, this);
         this.pageBytes = pool.pageBytes() + PREDICTION_BYTES;
         this.most = bytes;
     }
@@ -210,31 +234,59 @@ final class PrefixCache {
     synchronized void add(Sequence<?> sequence) {
         while (sequence.shares && (sequence.chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
             keep(sequence, POSITIONS);
+            if (!isRecurrent()) {
+                offer(sequence);
+            }
         }
         boolean isThere = sequence.shares && sequence.failure == null && !sequence.chain.isEmpty();
         if (isRecurrent()
                 && isThere
                 && sequence.cache.length() == sequence.snapshotBehind(sequence.cache.length() - 1)) {
-            addSnapshot(sequence, sequence.chain.getLast(), false);
+            addSnapshot(sequence, false);
+        }
+    }
+
+    /** Keeps the recurrent state at the end of a sequence's last page, and lets the store write it. */
+    private void addSnapshot(Sequence<?> sequence, boolean always) {
+        Node last = sequence.chain.getLast();
+        addSnapshot(last, always, sequence.cache::snapshot);
+        if (last.snapshot != null) {
+            offer(sequence);
         }
     }
 
     /**
-     * Snapshots the recurrent state at this page's end; evicts older snapshots.
+     * Adds the recurrent state at this page's end; evicts older snapshots.
      *
      * @param always whether to do so even if there is no room for snapshots
      */
-    private void addSnapshot(Sequence<?> sequence, Node node, boolean always) {
+    private void addSnapshot(Node node, boolean always, Supplier<KVCache.@Nullable Snapshot> state) {
         boolean fits = pool.stateBytes() <= most;
         while (fits && !snapshots.isEmpty() && (snapshots.size() + 1) * pool.stateBytes() > most) {
             removeSnapshot(_ -> true);
         }
         if (node.snapshot == null && (fits || always)) {
-            node.snapshot = sequence.cache.snapshot();
+            node.snapshot = state.get();
         }
         if (node.snapshot != null) {
             snapshots.addLast(node);
         }
+    }
+
+    /** Lets the store write the pages of a sequence that it had not yet, if they are enough to be read again. */
+    private void offer(Sequence<?> sequence) {
+        Node last = sequence.chain.getLast();
+        int positions = (sequence.chain.size() - 1) * POSITIONS + last.tokens.limit();
+        if (store == null || sequence.salt.isEmpty() || positions < StoredPrefixes.LEAST) {
+            return;
+        }
+        for (Node node : sequence.chain) {
+            if (!node.isOffered || (node == last && node.snapshot != null)) {
+                node.isOffered = true;
+                unstored.add(node);
+            }
+        }
+        store.write();
     }
 
     /** Keeps the first page of a sequence that is not in its chain yet, with its first {@code positions} positions. */
@@ -242,10 +294,20 @@ final class PrefixCache {
         int page = sequence.chain.size();
         Object before = page == 0 ? sequence.root : sequence.chain.getLast();
         IntBuffer tokens = tokens(sequence, page * POSITIONS, positions);
-        Node node = pages.computeIfAbsent(before, _ -> new TreeMap<>())
-                .computeIfAbsent(tokens, _ -> new Node(before, tokens, sequence.cache.share(page)));
+        Node node = pages.computeIfAbsent(before, _ -> new TreeMap<>()).computeIfAbsent(tokens, _ -> {
+            StoredPage file = store == null ? null : store.page(before, tokens);
+            return node(before, tokens, sequence.cache.share(page), file);
+        });
         node.keepPredictions(sequence, page * POSITIONS);
         use(sequence, node);
+    }
+
+    private Node node(Object before, IntBuffer tokens, KVCache.Page page, @Nullable StoredPage stored) {
+        Node node = new Node(before, tokens, page, stored);
+        if (stored != null) {
+            named.put(ByteBuffer.wrap(stored.name), node);
+        }
+        return node;
     }
 
     /** Adds the last page of a sequence that has ended, and releases its pages unless others still continue it. */
@@ -257,7 +319,7 @@ final class PrefixCache {
             rest = 0;
         }
         if (isRecurrent() && sequence.shares && sequence.failure == null && rest == 0 && !sequence.chain.isEmpty()) {
-            addSnapshot(sequence, sequence.chain.getLast(), leads);
+            addSnapshot(sequence, leads);
         }
         if (leads) {
             pinned.add(sequence);
@@ -282,6 +344,10 @@ final class PrefixCache {
         if (!chain.isEmpty()) {
             removeUseless(chain.getLast());
         }
+        trim();
+    }
+
+    private void trim() {
         while (bytes() > most && evictUnused()) {}
     }
 
@@ -310,11 +376,11 @@ final class PrefixCache {
         if (removeSnapshot(node -> node.users == 0)) {
             return true;
         }
-        boolean isThere = !unused.isEmpty();
-        if (isThere) {
-            remove(unused.getFirst());
-        }
-        return isThere;
+        // A page after an evicted one could not be found, and would still be taken for one that is there.
+        Optional<Node> leaf =
+                unused.stream().filter(node -> !pages.containsKey(node)).findFirst();
+        leaf.ifPresent(this::remove);
+        return leaf.isPresent();
     }
 
     /**
@@ -344,9 +410,15 @@ final class PrefixCache {
 
     /** Evicts an unused page without a snapshot. */
     private void remove(Node node) {
-        unused.remove(node);
+        if (!unused.remove(node)) {
+            return; // it is gone: its pages are released once
+        }
+        unstored.remove(node);
+        if (node.stored != null) {
+            named.remove(ByteBuffer.wrap(node.stored.name), node);
+        }
         pages.computeIfPresent(node.before, (_, behind) -> {
-            behind.remove(node.tokens);
+            behind.remove(node.tokens, node);
             return behind.isEmpty() ? null : behind;
         });
         pool.release(node.page);
@@ -354,5 +426,85 @@ final class PrefixCache {
 
     private static IntBuffer tokens(Sequence<?> sequence, int from, int count) {
         return IntBuffer.wrap(Arrays.copyOfRange(sequence.tokens, from, from + count));
+    }
+
+    /** Begins to read the stored pages of a sequence that waits to begin; done if there is nothing to read. */
+    CompletableFuture<?> read(Sequence<?> sequence) {
+        return store == null || sequence.salt.isEmpty() || sequence.continued != null
+                ? CompletableFuture.completedFuture(null)
+                : store.read(sequence);
+    }
+
+    /** A page in memory; null if it is not there. */
+    synchronized @Nullable Node find(StoredPage page) {
+        return named.get(ByteBuffer.wrap(page.name));
+    }
+
+    /** Uses a page and those before it now, children before parents, so that eviction takes leaves first. */
+    synchronized void renew(@Nullable Object last) {
+        for (Object at = last; at instanceof Node node; at = node.before) {
+            if (unused.contains(node)) {
+                unused.addLast(node);
+            }
+        }
+    }
+
+    synchronized boolean hasSnapshot(Node node) {
+        return node.snapshot != null;
+    }
+
+    /** The next page to write, with its state, to be released; null if there is none. */
+    synchronized @Nullable Held nextToStore() {
+        if (unstored.isEmpty()) {
+            return null;
+        }
+        Node node = unstored.removeFirst();
+        pool.share(node.page);
+        if (node.snapshot != null) {
+            pool.share(node.snapshot);
+        }
+        return new Held(node.stored(), node.page, node.snapshot);
+    }
+
+    /** Adds a page that was read, as an unused one; false if the page before it is no longer there. */
+    synchronized boolean insert(Root root, StoredPage stored, KVCache.Page page) {
+        Object before = stored.index == 0 ? root : named.get(ByteBuffer.wrap(stored.before));
+        if (before != null && find(stored) == null) {
+            pool.share(page);
+            Node made = node(before, stored.tokens, page, stored);
+            made.isOffered = true;
+            pages.computeIfAbsent(before, _ -> new TreeMap<>()).put(stored.tokens, made);
+            unused.add(made);
+            renew(made); // a page is older than those before it
+            trim();
+        }
+        return find(stored) != null;
+    }
+
+    /** Adds a state that was read after the last token of a page, if the page is there. */
+    synchronized void insert(StoredPage last, KVCache.Snapshot state) {
+        Node node = find(last);
+        if (node != null) {
+            node.users++; // else it might be evicted as useless to make room for its own state
+            addSnapshot(node, false, () -> {
+                pool.share(state);
+                return state;
+            });
+            node.users--;
+            trim();
+        }
+    }
+
+    /** Waits a moment for memory that the store holds; false if it gives none back. */
+    boolean settle() {
+        return store != null && store.settle();
+    }
+
+    /** Waits until the store has written new pages, and returns all pages. No sequence may run. */
+    void close() {
+        if (store != null) {
+            store.close();
+        }
+        while (evict()) {}
     }
 }

@@ -147,7 +147,8 @@ final class Schedule {
                         .thenComparingLong(turn -> callers.getOrDefault(turn.caller, 0L))
                         .thenComparingLong(turn -> turn.order))
                 .flatMap(turn -> turn.waiting.stream())
-                .filter(each -> each.isReady && !each.sitsOut && !each.over() && !isBeingComputed(each))
+                .filter(each ->
+                        each.isReady && !each.sitsOut && !each.over() && !isBeingComputed(each) && !isBeingRead(each))
                 .findFirst();
     }
 
@@ -159,6 +160,19 @@ final class Schedule {
                         && running.stream()
                                 .anyMatch(other ->
                                         other.shares && !other.decodes() && other.isReady && other.computesFor(next)));
+    }
+
+    /** Whether stored pages of a sequence are being read; the first call begins that. */
+    private boolean isBeingRead(Sequence<?> next) {
+        if (next.read == null) {
+            next.root = root(next);
+            next.read = prefixes.read(next);
+        }
+        return !next.read.isDone();
+    }
+
+    private PrefixCache.Root root(Sequence<?> sequence) {
+        return new PrefixCache.Root(sequence.salt, model.decoder().config().rotations(sequence.positions));
     }
 
     /** Finds a slot and pages for a sequence, perhaps by setting others back. */
@@ -217,7 +231,7 @@ final class Schedule {
     private boolean hasPages(Sequence<?> next) {
         next.shares = prefixes.keeps(next);
         if (next.shares) {
-            next.root = List.of(next.salt, model.decoder().config().rotations(next.positions));
+            next.root = root(next);
             prefixes.begin(next);
         }
         next.cache.declare(next.positions);
@@ -226,6 +240,9 @@ final class Schedule {
         while (!next.cache.reserve(positions, next.shares) || pool.freePages() < running.size()) {
             if (!evict()) {
                 boolean alone = running.isEmpty();
+                if (alone && prefixes.settle()) {
+                    continue;
+                }
                 if (alone && next.cache.length() == 0) {
                     return true; // other caches hold them: it fails where there is none
                 }
@@ -244,8 +261,8 @@ final class Schedule {
     }
 
     /**
-     * Divides the prompt tokens and the claimed tokens of a step. Returns the sequences to feed: generated ones first, then the others by
-     * their alternatives.
+     * Divides the prompt tokens and the claimed tokens of a step. Returns the sequences to feed: generated ones first,
+     * then the others by their alternatives.
      */
     List<Sequence<?>> plan() {
         List<Sequence<?>> ready = running.stream()
@@ -287,6 +304,9 @@ final class Schedule {
         }
         while (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), sequence.shares)) {
             if (!evict()) {
+                if (running.size() == 1 && prefixes.settle()) {
+                    continue;
+                }
                 if (running.size() == 1) {
                     return true; // other caches hold them: it fails where there is none
                 }

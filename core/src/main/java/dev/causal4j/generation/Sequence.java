@@ -48,7 +48,12 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     boolean isReady = true; // whether its reader kept up when it was last asked
     boolean sitsOut; // sits steps out until a mask is made in the background
     boolean shares; // whether it shares its pages since it began
-    Object root = ""; // determines keys and values together with the tokens
+    PrefixCache.Root root =
+            new PrefixCache.Root(Optional.empty(), List.of()); // determines keys and values together with the tokens
+
+    @Nullable
+    CompletableFuture<?> read; // done when its stored pages are read; null if nobody has asked for them
+
     final List<PrefixCache.Node> chain = new ArrayList<>(); // its first pages in the prefix cache
     final @Nullable Sequence<?> continued; // the sequence that is its prefix and is computed first
     int followers = -1; // sequences that continue it and are not over; -1 if there were never any

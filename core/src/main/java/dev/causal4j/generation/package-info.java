@@ -14,6 +14,9 @@
  *       depends on (seed, position, token) alone.
  * </ol>
  *
+ * <p>An {@link dev.causal4j.generation.Engine} keeps pages of prompts for others that begin alike, and a {@link
+ * dev.causal4j.generation.PrefixStore} keeps them on disk.
+ *
  * <p>The arithmetic is strict, so a seed gives the same text on every machine.
  */
 @NullMarked

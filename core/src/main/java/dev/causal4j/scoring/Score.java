@@ -1,6 +1,8 @@
 package dev.causal4j.scoring;
 
 import dev.causal4j.head.Prediction;
+import dev.causal4j.json.Sha256;
+import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -29,6 +31,21 @@ public record Score(int[] tokens, List<String> pieces, List<Prediction> predicti
     /** exp(nll / scoredTokens). */
     public double perplexity() {
         return totals.perplexity().orElseThrow();
+    }
+
+    /**
+     * The digest of the log-probabilities of the scored tokens. It is equal however the text was computed, so a
+     * difference of one bit in one of them shows.
+     */
+    public String bits() {
+        return bits(predictions);
+    }
+
+    /** {@code sha256:} and the SHA-256 of the log-probabilities of predictions, as big-endian doubles. */
+    public static String bits(List<Prediction> predictions) {
+        ByteBuffer bytes = ByteBuffer.allocate(Double.BYTES * predictions.size());
+        predictions.forEach(each -> bytes.putDouble(each.logProbability()));
+        return "sha256:" + Sha256.hex(bytes.array());
     }
 
     /**

@@ -22,8 +22,10 @@ import dev.causal4j.tensor.Matrix;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
@@ -161,7 +163,10 @@ class ScorerTest {
         for (int rows : new int[] {1, 7, 64, 100, 512}) {
             Compute.shared().use(1 + rows % 3);
             List<Score> together;
-            try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPromptRows(rows))) {
+            long kept = rows % 3 == 0 ? 0 : 1 << 20;
+            EngineOptions packed = EngineOptions.DEFAULT.withPromptRows(rows).withPrefixBytes(kept);
+            try (Engine engine = new Engine(model, packed)) {
+                new Scorer(engine).score(requests.subList(4, 8), ScoringOptions.DEFAULT, ScoringListener.NONE);
                 together =
                         new Scorer(engine).score(requests, ScoringOptions.DEFAULT.withAlternatives(2), (_, _) -> true);
             }
@@ -170,9 +175,31 @@ class ScorerTest {
                         .as("text %d, %d rows", i, rows)
                         .isEqualTo(alone.get(i).predictions());
                 assertThat(together.get(i).totals()).isEqualTo(alone.get(i).totals());
+                assertThat(together.get(i).bits()).isEqualTo(alone.get(i).bits());
                 assertThat(together.get(i).tokens()).isEqualTo(requests.get(i).tokens());
             }
         }
+    }
+
+    /** The digest that stands here was computed by one machine; all kernels and machines must have its bits. */
+    @Test
+    void theDigestIsThatOfTheLogProbabilitiesAndOfThemAlone() throws Exception {
+        Score score = score(ScoringRequest.of(tokens(4, 33)), ScoringOptions.DEFAULT.withAlternatives(3));
+        MessageDigest sha = MessageDigest.getInstance("SHA-256");
+        for (Prediction each : score.predictions()) {
+            long bits = Double.doubleToRawLongBits(each.logProbability());
+            for (int shift = 56; shift >= 0; shift -= 8) {
+                sha.update((byte) (bits >>> shift));
+            }
+        }
+        assertThat(score.bits())
+                .isEqualTo("sha256:" + HexFormat.of().formatHex(sha.digest()))
+                .isEqualTo("sha256:bf996f8e3c44d8eec49af52c9cf36d32cead05f65c7c24cd0bac7cf558d18dbf");
+        List<Prediction> changed = new ArrayList<>(without(score.predictions()));
+        assertThat(Score.bits(changed)).as("without alternatives").isEqualTo(score.bits());
+        Prediction last = changed.removeLast();
+        changed.add(new Prediction(last.token(), Math.nextUp(last.logProbability()), last.rank(), List.of()));
+        assertThat(Score.bits(changed)).isNotEqualTo(score.bits());
     }
 
     /** The definition of windows, token by token, independent of how they are computed. */

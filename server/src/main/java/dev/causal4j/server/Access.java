@@ -12,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
@@ -147,6 +148,7 @@ final class Access {
                     null,
                     "key: expected one that is known, got another or none; send it as" + " Authorization: Bearer KEY");
         }
-        return "key " + found + " ";
+        return "key " + HexFormat.of().formatHex(digest)
+                + " "; // not its place in the file, which a store would outlive
     }
 }

@@ -5,6 +5,7 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
+import dev.causal4j.scoring.Score;
 import dev.causal4j.server.Choice.Entry;
 import dev.causal4j.server.Choice.Fragment;
 import dev.causal4j.tokenizer.SpecialTokens;
@@ -144,7 +145,7 @@ record CompletionApi() implements Api {
         @Override
         public List<Map<String, Object>> last(Fragment fragment, Generation made) {
             List<Map<String, Object>> parts = part(new Fragment("", List.of(), List.of()));
-            parts.add(Api.ended(ask, choice(fragment), Api.label(made.finishReason()), made));
+            parts.add(ended(choice(fragment), made));
             return parts;
         }
 
@@ -152,7 +153,17 @@ record CompletionApi() implements Api {
         public Map<String, Object> whole(List<Fragment> fragments, Generation made) {
             Fragment all = Fragment.of(
                     Stream.concat(Stream.of(opening), fragments.stream()).toList());
-            return Api.ended(ask, choice(all), Api.label(made.finishReason()), made);
+            return ended(choice(all), made);
+        }
+
+        /** A choice that ends, with the digest of its prompt's scores if they are told. */
+        private Map<String, Object> ended(Map<String, Object> choice, Generation made) {
+            Map<String, Object> ended = Api.ended(ask, choice, Api.label(made.finishReason()), made);
+            if (ask.scores()) {
+                Stream<Optional<Prediction>> scores = opening.tokens().stream().map(Entry::prediction);
+                ended.put("bits", Score.bits(scores.flatMap(Optional::stream).toList()));
+            }
+            return ended;
         }
 
         private Map<String, Object> choice(Fragment fragment) {

@@ -70,7 +70,8 @@ public final class Server implements AutoCloseable {
                         .withParallel(options.parallel())
                         .withQueue(Limits.SEQUENCES + options.queue())
                         .withPrefixBytes(options.cacheBytes())
-                        .withDraft(options.draft()));
+                        .withDraft(options.draft())
+                        .withPrefixStore(options.store()));
         try {
             ServedModel served = ServedModel.of(engine, format, options);
             Access access = new Access(options, host.isLoopbackAddress());

@@ -3,6 +3,7 @@ package dev.causal4j.server;
 import dev.causal4j.FormatException;
 import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.Mark;
+import dev.causal4j.generation.PrefixStore;
 import dev.causal4j.receipt.Receipt;
 import java.util.List;
 import java.util.Optional;
@@ -10,6 +11,7 @@ import java.util.OptionalDouble;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Options of a {@link Server}. Immutable.
@@ -25,6 +27,7 @@ import java.util.regex.Pattern;
  * @param hostNames names of this machine in requests, besides localhost and addresses; {@code *} for all. A server beyond this
  *     machine that has keys accepts any
  * @param draft where guesses of next tokens come from, unless a request says so
+ * @param store a folder for keys and values of prompts; null for none
  * @param mark the mark of all texts that are generated; empty for none
  * @param receipts signs the receipts that requests ask for; empty to give none
  * @param log receives each answered request, on the request's thread
@@ -40,6 +43,7 @@ public record ServerOptions(
         List<String> origins,
         List<String> hostNames,
         Draft draft,
+        @Nullable PrefixStore store,
         Optional<Mark> mark,
         Optional<UnaryOperator<Receipt>> receipts,
         Consumer<Answered> log) {
@@ -144,6 +148,11 @@ public record ServerOptions(
         return with(all -> all.draft = source);
     }
 
+    /** These options with a folder for keys and values of prompts; null for none. */
+    public ServerOptions withPrefixStore(@Nullable PrefixStore folder) {
+        return with(all -> all.store = folder);
+    }
+
     /** These options with a mark of all texts. */
     public ServerOptions withMark(Mark wanted) {
         return with(all -> all.mark = Optional.of(wanted));
@@ -171,6 +180,7 @@ public record ServerOptions(
         all.origins = origins;
         all.hostNames = hostNames;
         all.draft = draft;
+        all.store = store;
         all.mark = mark;
         all.receipts = receipts;
         all.log = log;
@@ -190,6 +200,7 @@ public record ServerOptions(
         private List<String> origins = List.of();
         private List<String> hostNames = List.of();
         private Draft draft = Draft.OFF;
+        private @Nullable PrefixStore store;
         private Optional<Mark> mark = Optional.empty();
         private Optional<UnaryOperator<Receipt>> receipts = Optional.empty();
         private Consumer<Answered> log = _ -> {};
@@ -206,6 +217,7 @@ public record ServerOptions(
                     origins,
                     hostNames,
                     draft,
+                    store,
                     mark,
                     receipts,
                     log);

@@ -46,6 +46,7 @@ class ServerOptionsTest {
                         List.of("https://o"),
                         List.of("h"),
                         Draft.LOOKUP,
+                        null,
                         Optional.of(MARK),
                         Optional.of(signing),
                         log));

@@ -91,6 +91,8 @@ class ServerTest {
         assertThat(told.subList(1, told.size() - made).stream().map(JsonNode::doubleValue))
                 .isEqualTo(expected);
         assertThat(choice.get("text").stringValue()).startsWith(text);
+        assertThat(choice.get("bits").stringValue())
+                .isEqualTo(new Scorer(MODEL).score(text).bits());
     }
 
     /** A prediction that is right, wrong in its middle, or of something else; text or parts of text. */
