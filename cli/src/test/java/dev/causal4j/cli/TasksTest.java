@@ -16,14 +16,12 @@ import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.Embedder;
 import dev.causal4j.generation.Engine;
-import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.Mark;
-import dev.causal4j.generation.PrefixStore;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.LoadOptions;
@@ -34,7 +32,6 @@ import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
@@ -46,7 +43,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** The tasks of the guide of that name, each as it stands there. */
 class TasksTest {
@@ -254,28 +250,6 @@ class TasksTest {
         byte[] json = Receipt.of(model, request, made).toJson();
         System.out.println(Receipt.parse("receipt", json).verify(model).verified());
         // example: end
-    }
-
-    private static void storing(Path folder) throws IOException {
-        // example: begin: Path folder = Path.of("store");
-        PrefixStore store = PrefixStore.open(folder, PrefixStore.DEFAULT_BYTES);
-        try (CausalLM model = AustenModel.load(LoadOptions.DEFAULT.withDigests(true)); // or CausalLM.load(path, ...)
-                Engine engine = new Engine(model, EngineOptions.DEFAULT.withPrefixStore(store))) {
-            Generator generator = new Generator(engine);
-            System.out.println(
-                    generator.generate("Emma was", GenerationOptions.DEFAULT).text());
-        }
-        // example: end
-    }
-
-    @Test
-    void aStoreChangesNoText(@TempDir Path folder) throws Exception {
-        assertThat(String.join("\n", ReadmeExamplesTest.printed(() -> storing(folder.resolve("store"))))
-                        .strip())
-                .isEqualTo(generator
-                        .generate("Emma was", GenerationOptions.DEFAULT)
-                        .text()
-                        .strip());
     }
 
     @Test
