@@ -39,7 +39,7 @@ size() {
 
 failed=0
 size text json 498 tokenizer 1678 chat 2776 constraint 5049 causal4j 133 || failed=1
-size core kernel,choice,tensor,compute,loops 4804 format 1091 model,families,gguf 5213 decoder 3862 generation,friend 3365 receipt 543 scoring 428 \
+size core kernel,choice,tensor,compute,loops 4804 format 1091 model,families,gguf 5213 decoder 3862 generation,friend 3365 receipt 543 scoring 576 \
   head 628 training 1534 flight 88 || failed=1
 size machine machine 283 || failed=1
 size server server 3229 || failed=1
