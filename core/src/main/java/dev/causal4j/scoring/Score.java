@@ -12,8 +12,8 @@ import java.util.OptionalDouble;
  *
  * @param tokens the text, without its prefix
  * @param pieces the text of each token: whole characters; empty strings for a model without a tokenizer
- * @param predictions of the scored tokens, at least one, in their order: all tokens, or all but the first if nothing
- *     precedes it
+ * @param predictions of the scored tokens, in their order: all tokens, or all but the first if nothing precedes it;
+ *     none only if there is no token
  * @param totals sums over the scored tokens
  */
 public record Score(int[] tokens, List<String> pieces, List<Prediction> predictions, Totals totals) {
@@ -26,6 +26,11 @@ public record Score(int[] tokens, List<String> pieces, List<Prediction> predicti
     public Optional<Prediction> prediction(int i) {
         int unscored = tokens.length - predictions.size();
         return i < unscored ? Optional.empty() : Optional.of(predictions.get(i - unscored));
+    }
+
+    /** Whether each scored token is the likeliest one at its place. */
+    public boolean isGreedy() {
+        return predictions.stream().allMatch(each -> each.rank() == 0);
     }
 
     /** exp(nll / scoredTokens). */

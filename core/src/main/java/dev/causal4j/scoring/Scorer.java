@@ -28,6 +28,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /**
@@ -51,8 +52,17 @@ public final class Scorer {
      * @param offset its first token
      * @param first the first token that it scores
      * @param end one after its last token
+     * @param tokens how many it counts as computed
      */
-    private record Window(int text, int[] sequence, int offset, int first, int end) {}
+    private record Window(int text, int[] sequence, int offset, int first, int end, int tokens) {}
+
+    /**
+     * How a long text is cut.
+     *
+     * @param length most tokens that a window feeds
+     * @param stride tokens that each window after the first scores
+     */
+    record Windows(int length, int stride) {}
 
     private final CausalLM model;
     private final Engine engine;
@@ -126,46 +136,111 @@ public final class Scorer {
      * @throws CancellationException if this thread is interrupted (the flag stays set) or the listener returns false
      */
     public List<Score> score(List<ScoringRequest> requests, ScoringOptions options, ScoringListener listener) {
-        engine.control().checkCaller().run();
         int stride = options.strideFor(model.contextLength());
+        return score(requests, new Windows(model.contextLength(), stride), options.alternatives(), listener);
+    }
+
+    List<Score> score(List<ScoringRequest> requests, Windows rule, int alternatives, ScoringListener listener) {
+        List<List<Window>> windows = new ArrayList<>();
         for (int i = 0; i < requests.size(); i++) {
             ScoringRequest request = requests.get(i);
-            named(requests.size(), i, () -> check(request));
-        }
-        List<Window> windows = new ArrayList<>();
-        for (int i = 0; i < requests.size(); i++) {
-            addWindows(i, requests.get(i), stride, windows);
+            named(requests.size(), i, () -> check(request, rule.length));
+            addWindows(i, request, rule, windows);
         }
         Requester requester = Requester.of("");
-        Results results = new Results(
-                windows.stream().mapToLong(each -> each.end - 1 - each.offset).sum(), listener);
-        try {
-            for (int i = 0; i < windows.size(); i++) {
-                while (results.submitted.size() < AHEAD && i + results.submitted.size() < windows.size()) {
-                    Window next = windows.get(i + results.submitted.size());
-                    int[] tokens = Arrays.copyOfRange(next.sequence, next.offset, next.end);
-                    int first = next.first - next.offset;
-                    results.submitted.add(
-                            engine.score(tokens, first, options.alternatives(), Optional.of(""), requester));
+        return scores(requests, windows, listener, group -> {
+            Window window = group.getFirst();
+            int[] tokens = Arrays.copyOfRange(window.sequence, window.offset, window.end);
+            int first = window.first - window.offset;
+            return List.of(engine.score(tokens, first, alternatives, Optional.of(""), requester));
+        });
+    }
+
+    /**
+     * Scores texts that fit into the context. Neighbours in a document with equal prefixes are a tree: what they have in
+     * common is computed once.
+     *
+     * @return the scores of all texts, in their order
+     */
+    List<Score> scoreTrees(List<List<ScoringRequest>> documents, int alternatives, ScoringListener listener) {
+        List<ScoringRequest> requests = new ArrayList<>();
+        List<List<Window>> windows = new ArrayList<>();
+        for (List<ScoringRequest> document : documents) {
+            for (int i = 0; i < document.size(); i++) {
+                int[] prefix = document.get(i).prefix();
+                if (i == 0 || !Arrays.equals(prefix, document.get(i - 1).prefix())) {
+                    windows.add(new ArrayList<>());
                 }
-                Window window = windows.get(i);
-                results.take(window.text, window.offset, window.end - 1 - window.offset);
+                int[] all = document.get(i).sequence();
+                int scored = all.length - prefix.length;
+                windows.getLast().add(new Window(requests.size(), all, 0, prefix.length, all.length, scored));
+                requests.add(document.get(i));
             }
-        } finally {
-            results.close();
         }
-        return scores(requests, results);
+        return scores(requests, windows, listener, group -> {
+            int[] prompt = group.getFirst().sequence;
+            int first = group.getFirst().first;
+            List<int[]> choices = group.stream()
+                    .map(each -> Arrays.copyOfRange(each.sequence, first, each.end))
+                    .toList();
+            return engine.scoreContinuations(Arrays.copyOf(prompt, first), choices, alternatives);
+        });
     }
 
-    private List<Score> scores(List<ScoringRequest> requests, Results results) {
-        Iterator<Prediction> predictions = results.predictions.iterator();
-        return requests.stream().map(request -> score(request, predictions)).toList();
+    /** Computes the windows of texts, in groups that are submitted together. */
+    private List<Score> scores(
+            List<ScoringRequest> requests,
+            List<List<Window>> windows,
+            ScoringListener listener,
+            Function<List<Window>, List<CompletableFuture<List<Prediction>>>> submit) {
+        engine.control().checkCaller().run();
+        Deque<CompletableFuture<List<Prediction>>> submitted = new ArrayDeque<>();
+        List<Prediction> predictions = new ArrayList<>();
+        long total =
+                windows.stream().flatMap(List::stream).mapToLong(Window::tokens).sum();
+        long done = 0; // tokens
+        int next = 0;
+        try {
+            for (List<Window> group : windows) {
+                while (submitted.size() < AHEAD && next < windows.size()) {
+                    submitted.addAll(submit.apply(windows.get(next++)));
+                }
+                for (Window window : group) {
+                    predictions.addAll(await(window, submitted.getFirst()));
+                    submitted.removeFirst();
+                    done += window.tokens;
+                    if (!listener.accept(done, total)) {
+                        throw cancelled(done, total);
+                    }
+                }
+            }
+            Iterator<Prediction> all = predictions.iterator();
+            return requests.stream().map(request -> score(request, all)).toList();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw cancelled(done, total);
+        } finally {
+            submitted.forEach(each -> each.cancel(false));
+            submitted.forEach(each -> each.handle((_, _) -> 0).join());
+        }
     }
 
-    private void check(ScoringRequest request) {
-        int contextLength = model.contextLength();
-        if (request.prefix().length > contextLength) {
-            throw new InputException("prefix: expected at most " + contextLength + " tokens, the context length, got "
+    private static List<Prediction> await(Window window, CompletableFuture<List<Prediction>> result)
+            throws InterruptedException {
+        try {
+            return EngineControl.await(result);
+        } catch (NonFiniteException e) {
+            throw e.at(window.offset, "text " + (window.text + 1));
+        }
+    }
+
+    private static CancellationException cancelled(long done, long total) {
+        return new CancellationException("scoring: cancelled after " + done + " of " + total + " tokens");
+    }
+
+    private void check(ScoringRequest request, int most) {
+        if (request.prefix().length > most) {
+            throw new InputException("prefix: expected at most " + most + " tokens, the context length, got "
                     + request.prefix().length + "; shorten it");
         }
         model.head().checkTokens(request.prefix());
@@ -173,58 +248,17 @@ public final class Scorer {
     }
 
     /** Cuts a text into windows. */
-    private void addWindows(int text, ScoringRequest request, int stride, List<Window> windows) {
-        int contextLength = model.contextLength();
-        int[] sequence = IntStream.concat(Arrays.stream(request.prefix()), Arrays.stream(request.tokens()))
-                .toArray();
+    private static void addWindows(int text, ScoringRequest request, Windows rule, List<List<Window>> windows) {
+        int[] sequence = request.sequence();
         int offset = 0;
         int first = Math.max(1, request.prefix().length);
         // A full context predicts one more token, which is not fed.
-        int end = Math.min(sequence.length, contextLength + 1);
+        int end = Math.min(sequence.length, rule.length + 1);
         while (first < sequence.length) {
-            windows.add(new Window(text, sequence, offset, first, end));
+            windows.add(List.of(new Window(text, sequence, offset, first, end, end - 1 - offset)));
             first = end;
-            end = Math.min(sequence.length, end + stride);
-            offset = end - 1 - contextLength;
-        }
-    }
-
-    /** The submitted sequences in their order, and the predictions so far. */
-    private static final class Results {
-        private final long total; // tokens
-        private final ScoringListener listener;
-        private final Deque<CompletableFuture<List<Prediction>>> submitted = new ArrayDeque<>();
-        private final List<Prediction> predictions = new ArrayList<>();
-        private long done;
-
-        Results(long total, ScoringListener listener) {
-            this.total = total;
-            this.listener = listener;
-        }
-
-        /** Waits for the first window and reports its tokens. */
-        void take(int text, int offset, int tokens) {
-            boolean going;
-            try {
-                predictions.addAll(EngineControl.await(submitted.getFirst()));
-                submitted.removeFirst();
-                done += tokens;
-                going = listener.accept(done, total);
-            } catch (NonFiniteException e) {
-                throw e.at(offset, "text " + (text + 1));
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                going = false;
-            }
-            if (!going) {
-                throw new CancellationException("scoring: cancelled after " + done + " of " + total + " tokens");
-            }
-        }
-
-        /** Cancels the windows that are not done, and waits for their end. */
-        void close() {
-            submitted.forEach(each -> each.cancel(false));
-            submitted.forEach(each -> each.handle((_, _) -> 0).join());
+            end = Math.min(sequence.length, end + rule.stride);
+            offset = end - 1 - rule.length;
         }
     }
 
@@ -399,7 +433,6 @@ public final class Scorer {
      */
     public Ranking rank(int[] prompt, List<int[]> choices, ScoringOptions options, ScoringListener listener) {
         int most = model.contextLength() + 1;
-        engine.control().checkCaller().run();
         if (prompt.length == 0) {
             throw new InputException("prompt: expected at least one token, got none");
         }
@@ -421,17 +454,7 @@ public final class Scorer {
             model.head().checkTokens(choice);
             requests.add(new ScoringRequest(prompt, choice));
         }
-        Results results =
-                new Results(choices.stream().mapToLong(each -> each.length).sum(), listener);
-        results.submitted.addAll(engine.scoreContinuations(prompt, choices, options.alternatives()));
-        try {
-            for (int i = 0; i < choices.size(); i++) {
-                results.take(i, 0, choices.get(i).length);
-            }
-        } finally {
-            results.close();
-        }
-        return new Ranking(scores(requests, results));
+        return new Ranking(scoreTrees(List.of(requests), options.alternatives(), listener));
     }
 
     /** The score of one text; takes its predictions from the iterator. */

@@ -2,6 +2,7 @@ package dev.causal4j.scoring;
 
 import dev.causal4j.InputException;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +30,11 @@ public record ScoringRequest(int[] prefix, int[] tokens) {
     /** The first token that has a prediction. */
     int firstScored() {
         return prefix.length == 0 ? 1 : 0;
+    }
+
+    /** The prefix and the text. */
+    int[] sequence() {
+        return IntStream.concat(Arrays.stream(prefix), Arrays.stream(tokens)).toArray();
     }
 
     /** A text without a prefix. */

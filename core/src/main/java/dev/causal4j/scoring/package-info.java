@@ -10,6 +10,8 @@
  * <p>With n scored tokens t of log-probability ln p(t): nll = -sum ln p(t), perplexity = exp(nll / n), bits per byte =
  * nll / ln 2 / bytes of UTF-8 that the scored tokens stand for. No BOS token is added: the first token has no
  * prediction unless a prefix precedes it.
+ *
+ * <p>{@link dev.causal4j.scoring.LmEval} encodes texts by the rules of another program, so that figures are comparable.
  */
 @NullMarked
 package dev.causal4j.scoring;
