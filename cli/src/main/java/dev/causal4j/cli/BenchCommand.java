@@ -5,6 +5,7 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.Draft;
@@ -36,6 +37,9 @@ import picocli.CommandLine.Option;
 final class BenchCommand extends Subcommand {
     /** Rows of hidden vectors that the head turns into logits at once. */
     private static final int HEAD_ROWS = 256;
+
+    /** Most rows of each sequence: two tiles of products. */
+    private static final int MOST_ROWS = 32;
 
     @Option(
             names = "--prompt",
@@ -266,6 +270,8 @@ final class BenchCommand extends Subcommand {
 
     /** Sets prompt and new tokens. */
     private void fit(ModelConfig config) {
+        boolean plain = config.decoder().blocks().stream().allMatch(each -> each.mixer() instanceof AttentionConfig);
+        int mostRows = plain ? MOST_ROWS : KVCache.REPLAYED; // states are kept for so many
         int room = config.decoder().contextLength() - context - (rows - 1);
         int left = wantedPrompt == null ? room / 2 : room - wantedPrompt;
         generate = wantedTokens == null ? Math.clamp(left, 1, 96) : wantedTokens;
@@ -277,9 +283,9 @@ final class BenchCommand extends Subcommand {
                         || repeat < 1
                         || sequences < 1
                         || rows < 1
-                        || rows > KVCache.REPLAYED
+                        || rows > mostRows
                         || (long) prompt + generate > room,
-                "bench: expected 1 to " + KVCache.REPLAYED
+                "bench: expected 1 to " + mostRows
                         + " rows, at least 1 of each other, and context + prompt + generate"
                         + " of at most the context length " + config.decoder().contextLength() + ", got context "
                         + context + ", prompt " + prompt + ", generate " + generate + ", repeat " + repeat

@@ -75,7 +75,7 @@ class BenchCommandTest {
         String[] several = Stream.concat(Stream.of(few), Stream.of("--rows", "4", "--sequences", "2"))
                 .toArray(String[]::new);
         assertThat(Program.run(several).json().get("rows").intValue()).isEqualTo(4);
-        Program.run("bench", "--rows", "18").refused(2, "expected 1 to 17 rows");
+        Program.run("bench", "--rows", "33").refused(2, "expected 1 to 32 rows");
     }
 
     @Test

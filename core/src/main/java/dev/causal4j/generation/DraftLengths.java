@@ -73,7 +73,7 @@ final class DraftLengths {
             if (each.claims()) {
                 continue; // it counts among the prompts
             }
-            if (each instanceof GeneratedSequence && !cuts) {
+            if (each instanceof GeneratedSequence sequence && (!cuts || sequence.isCertain())) {
                 rows += each.draft.length;
                 tokens += each.draft.length;
             } else if (each instanceof GeneratedSequence sequence && each.draft.length > 0) {

@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.Whole;
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
@@ -110,6 +111,25 @@ class DraftTest {
     void noDraftChangesATextOfAnyShape(DraftSourceTest.Shape shape) throws IOException {
         try (CausalLM model = shape.model()) {
             assertThat(compare(model, SETS / 8)).isPositive();
+        }
+    }
+
+    /** Tokens that are known are fed in tiles, whatever was learnt about guesses. */
+    @Test
+    void knownTokensAreNotCut() throws IOException {
+        try (CausalLM model = CausalLM.create(
+                        SmallModels.gpt2(VOCABULARY, 400, 40, 2, 4), 5, DType.F32, RandomRequests.bytes());
+                Engine engine = new Engine(model)) {
+            int[] given = new Random(1).ints(60, 97, 99).toArray();
+            Constraint constraint = Constraint.regex("[ab]{60}");
+            for (int i = 0; i < 3; i++) {
+                Generation made = EngineFixture.all(
+                                engine, List.of(GenerationRequest.following(new int[] {97, 98}, given, constraint)))
+                        .getFirst();
+                assertThat(made.tokens()).containsExactly(given);
+                assertThat(made.timing().drafted().accepted()).isGreaterThan(40);
+                assertThat(made.timing().drafted().steps()).isLessThan(12);
+            }
         }
     }
 
