@@ -36,7 +36,7 @@ public final class RandomRequests {
                 each -> each.withRepetitionPenalty(0.8 + random.nextDouble()),
                 each -> each.withFrequencyPenalty(random.nextDouble() - 0.5),
                 each -> each.withPresencePenalty(random.nextDouble() - 0.5),
-                each -> each.withLogitBias(Map.of(97, 9.0, 98, 8.0, 99, Double.NEGATIVE_INFINITY)),
+                each -> each.withLogitBias(Map.of(97, 9.0, 98, 8.0, 7, Double.NEGATIVE_INFINITY)),
                 each -> each.withStop(List.of("aba", "\u0001", "zz")),
                 each -> each.withEos(Set.of(random.nextInt(256))),
                 each -> each.withMinNewTokens(random.nextInt(each.maxNewTokens())),
