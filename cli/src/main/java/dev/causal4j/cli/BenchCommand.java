@@ -222,6 +222,7 @@ final class BenchCommand extends Subcommand {
             do {
                 var _ = run.apply(_ -> bar.at(Math.min(warmUp, (System.nanoTime() - start) / 1_000_000_000L)));
             } while (System.nanoTime() - start < warmUp * 1_000_000_000L);
+            bar.at(warmUp);
         }
         List<R> runs = new ArrayList<>();
         try (Progress bar = new Progress("measuring", "tokens", repeat * tokens)) {
