@@ -205,7 +205,8 @@ class CausalLMTest {
                 .hasToString("gpt2: gpt2 in f32, 2 layers of 12, 31 tokens, context of 9, 4272 parameters, 0 MB");
         assertThat(new Generator(parts)).hasToString("Generator of " + parts);
         assertThat(LoadOptions.DEFAULT.withDtype(DType.BF16).toString())
-                .matches("LoadOptions\\[dtype=bf16, cached=f32, cacheBytes=a quarter, threads=\\d+, merged=none, digests=false]");
+                .matches(
+                        "LoadOptions\\[dtype=bf16, cached=f32, cacheBytes=a quarter, threads=\\d+, merged=none, digests=false]");
     }
 
     private static Tokenizer tokenizer() throws IOException {
