@@ -272,7 +272,7 @@ final class BenchCommand extends Subcommand {
     /** Sets prompt and new tokens. */
     private void fit(ModelConfig config) {
         boolean plain = config.decoder().blocks().stream().allMatch(each -> each.mixer() instanceof AttentionConfig);
-        int mostRows = plain ? MOST_ROWS : KVCache.REPLAYED; // states are kept for so many
+        int mostRows = plain ? MOST_ROWS : KVCache.REPLAYED;
         int room = config.decoder().contextLength() - context - (rows - 1);
         int left = wantedPrompt == null ? room / 2 : room - wantedPrompt;
         generate = wantedTokens == null ? Math.clamp(left, 1, 96) : wantedTokens;
