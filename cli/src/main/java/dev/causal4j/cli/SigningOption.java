@@ -15,8 +15,6 @@ import picocli.CommandLine.Option;
 
 /** The key that signs receipts. */
 final class SigningOption {
-    private static final String ALGORITHM = "Ed25519";
-
     @Option(
             names = "--sign-key",
             paramLabel = "FILE",
@@ -34,7 +32,7 @@ final class SigningOption {
         }
         byte[] bytes = pem(file, "PRIVATE KEY");
         try {
-            var key = KeyFactory.getInstance(ALGORITHM).generatePrivate(new PKCS8EncodedKeySpec(bytes));
+            var key = KeyFactory.getInstance(Receipt.ALGORITHM).generatePrivate(new PKCS8EncodedKeySpec(bytes));
             return receipt -> receipt.signed(key);
         } catch (GeneralSecurityException e) {
             throw wrong(file, "PRIVATE KEY", e);
@@ -45,7 +43,7 @@ final class SigningOption {
     static PublicKey publicKey(Path file) throws IOException {
         byte[] bytes = pem(file, "PUBLIC KEY");
         try {
-            return KeyFactory.getInstance(ALGORITHM).generatePublic(new X509EncodedKeySpec(bytes));
+            return KeyFactory.getInstance(Receipt.ALGORITHM).generatePublic(new X509EncodedKeySpec(bytes));
         } catch (GeneralSecurityException e) {
             throw wrong(file, "PUBLIC KEY", e);
         }

@@ -3,7 +3,6 @@ package dev.causal4j.generation;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.StoredPrefixes.Held;
-import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import java.nio.ByteBuffer;
 import java.nio.IntBuffer;
@@ -24,7 +23,6 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -61,57 +59,6 @@ final class PrefixCache {
      */
     static final int PREDICTION_BYTES = POSITIONS * (32 * MOST_ALTERNATIVES + 32 + 120);
 
-    /** A page in a chain. */
-    static final class Node {
-        private final Object before; // the page before, or a sequence's root
-        private final IntBuffer tokens;
-        private final KVCache.Page page;
-        private final @Nullable Prediction[] predictions = new Prediction[POSITIONS]; // of its tokens
-        private int users; // sequences with the page in their chain
-        private KVCache.@Nullable Snapshot snapshot; // the state after its last token
-        private final @Nullable StoredPage stored; // its file, if there is a store
-        private boolean isOffered; // whether the store has it or had it to write
-
-        private Node(Object before, IntBuffer tokens, KVCache.Page page, @Nullable StoredPage stored) {
-            this.before = before;
-            this.tokens = tokens;
-            this.page = page;
-            this.stored = stored;
-        }
-
-        StoredPage stored() {
-            return Objects.requireNonNull(stored);
-        }
-
-        /**
-         * How many of the page's tokens a sequence has, too, from its token {@code from} on, with the predictions that
-         * it wants.
-         */
-        private int common(Sequence<?> sequence, int from) {
-            int most = Math.min(sequence.known - from, tokens.limit());
-            int differs = IntBuffer.wrap(sequence.tokens, from, most).mismatch(tokens.slice(0, most));
-            int equal = differs < 0 ? most : differs;
-            return IntStream.range(0, equal)
-                    .filter(i -> !sequence.takes(from + i, predictions[i]))
-                    .findFirst()
-                    .orElse(equal);
-        }
-
-        private void keepPredictions(Sequence<?> sequence, int from) {
-            for (int i = 0; i < tokens.limit(); i++) {
-                Prediction made = sequence.prediction(from + i);
-                Prediction known = predictions[i];
-                if (made != null
-                        && made.alternatives().size() <= MOST_ALTERNATIVES
-                        && (known == null
-                                || made.alternatives().size()
-                                        > known.alternatives().size())) {
-                    predictions[i] = made;
-                }
-            }
-        }
-    }
-
     /** The beginning of a chain: with the tokens it determines keys and values, and which sequences share them. */
     record Root(Optional<String> salt, List<List<Double>> rotations) {}
 
@@ -119,17 +66,18 @@ final class PrefixCache {
     private final @Nullable StoredPrefixes store;
     private final long pageBytes; // bytes of a page with its predictions
     private final long most; // bytes of unused pages and of snapshots
-    private final Map<Object, NavigableMap<IntBuffer, Node>> pages = new HashMap<>(); // the pages after a page or root
+    private final Map<Object, NavigableMap<IntBuffer, CachedPage>> pages =
+            new HashMap<>(); // the pages after a page or root
     // pages without users, the least recently used first
-    private final SequencedSet<Node> unused = new LinkedHashSet<>();
+    private final SequencedSet<CachedPage> unused = new LinkedHashSet<>();
     // pages with a snapshot, the least recently used first
-    private final SequencedSet<Node> snapshots = new LinkedHashSet<>();
+    private final SequencedSet<CachedPage> snapshots = new LinkedHashSet<>();
     // sequences that have ended, but that others still continue
     private final Deque<Sequence<?>> pinned = new ArrayDeque<>();
-    private final Map<ByteBuffer, Node> named =
+    private final Map<ByteBuffer, CachedPage> named =
             new HashMap<>(); // if there is a store, all pages by the names of their files
     // pages that are to be written, each after the one before it
-    private final SequencedSet<Node> unstored = new LinkedHashSet<>();
+    private final SequencedSet<CachedPage> unstored = new LinkedHashSet<>();
 
     PrefixCache(CausalLM model, long bytes, @Nullable PrefixStore store) {
         this.pool = model.decoder().pool();
@@ -150,10 +98,10 @@ final class PrefixCache {
 
     /** Gives a sequence, whose cache is empty, the known pages and predictions of its first tokens. */
     synchronized void begin(Sequence<?> sequence) {
-        List<Node> found = new ArrayList<>();
+        List<CachedPage> found = new ArrayList<>();
         int common = 0;
-        for (Optional<Node> next = next(sequence, sequence.root, 0); next.isPresent(); ) {
-            Node node = next.get();
+        for (Optional<CachedPage> next = next(sequence, sequence.root, 0); next.isPresent(); ) {
+            CachedPage node = next.get();
             int more = node.common(sequence, common);
             found.add(node);
             common += more;
@@ -162,7 +110,7 @@ final class PrefixCache {
         // The prediction after the last row is not known: if it is wanted, the row is computed again.
         int length = common == 0 ? 0 : common - sequence.wanted(common - 1, common);
         boolean hasRoom = isRecurrent() && sequence.cache.reserveState();
-        List<Node> adopted = hasRoom
+        List<CachedPage> adopted = hasRoom
                 ? withSnapshot(sequence, found, length)
                 : found.subList(0, isRecurrent() ? 0 : PagePool.needed(length));
         if (isRecurrent()) {
@@ -191,15 +139,15 @@ final class PrefixCache {
     }
 
     /** The pages of at most {@code most} positions that end with a snapshot, as many as possible. */
-    private List<Node> withSnapshot(Sequence<?> sequence, List<Node> found, int most) {
+    private List<CachedPage> withSnapshot(Sequence<?> sequence, List<CachedPage> found, int most) {
         for (int page = most / POSITIONS; page >= 0; page--) {
             Object before = page == 0 ? sequence.root : found.get(page - 1);
-            Map<IntBuffer, Node> behind = pages.getOrDefault(before, new TreeMap<>());
+            Map<IntBuffer, CachedPage> behind = pages.getOrDefault(before, new TreeMap<>());
             int from = page * POSITIONS;
             for (int count = Math.min(POSITIONS, most - from); count > 0; count--) {
-                Node node = behind.get(tokens(sequence, from, count));
+                CachedPage node = behind.get(tokens(sequence, from, count));
                 if (node != null && node.snapshot != null) {
-                    List<Node> adopted = new ArrayList<>(found.subList(0, page));
+                    List<CachedPage> adopted = new ArrayList<>(found.subList(0, page));
                     adopted.add(node);
                     return adopted;
                 }
@@ -211,9 +159,9 @@ final class PrefixCache {
     /**
      * The page after {@code before} that has the most of a sequence's next tokens: a neighbour in the order of tokens.
      */
-    private Optional<Node> next(Sequence<?> sequence, Object before, int from) {
+    private Optional<CachedPage> next(Sequence<?> sequence, Object before, int from) {
         IntBuffer tokens = tokens(sequence, from, Math.min(POSITIONS, sequence.known - from));
-        NavigableMap<IntBuffer, Node> behind = pages.getOrDefault(before, new TreeMap<>());
+        NavigableMap<IntBuffer, CachedPage> behind = pages.getOrDefault(before, new TreeMap<>());
         // recurrent: only pages with a snapshot are copied
         int least = sequence.continued == null && !isRecurrent() ? LEAST : 1;
         return Stream.concat(
@@ -224,7 +172,7 @@ final class PrefixCache {
                 .filter(node -> node.common(sequence, from) >= least);
     }
 
-    private void use(Sequence<?> sequence, Node node) {
+    private void use(Sequence<?> sequence, CachedPage node) {
         node.users++;
         unused.remove(node);
         sequence.chain.add(node);
@@ -248,7 +196,7 @@ final class PrefixCache {
 
     /** Keeps the recurrent state at the end of a sequence's last page, and lets the store write it. */
     private void addSnapshot(Sequence<?> sequence, boolean always) {
-        Node last = sequence.chain.getLast();
+        CachedPage last = sequence.chain.getLast();
         addSnapshot(last, always, sequence.cache::snapshot);
         if (last.snapshot != null) {
             offer(sequence);
@@ -260,7 +208,7 @@ final class PrefixCache {
      *
      * @param always whether to do so even if there is no room for snapshots
      */
-    private void addSnapshot(Node node, boolean always, Supplier<KVCache.@Nullable Snapshot> state) {
+    private void addSnapshot(CachedPage node, boolean always, Supplier<KVCache.@Nullable Snapshot> state) {
         boolean fits = pool.stateBytes() <= most;
         while (fits && !snapshots.isEmpty() && (snapshots.size() + 1) * pool.stateBytes() > most) {
             removeSnapshot(_ -> true);
@@ -275,12 +223,12 @@ final class PrefixCache {
 
     /** Lets the store write the pages of a sequence that it had not yet, if they are enough to be read again. */
     private void offer(Sequence<?> sequence) {
-        Node last = sequence.chain.getLast();
+        CachedPage last = sequence.chain.getLast();
         int positions = (sequence.chain.size() - 1) * POSITIONS + last.tokens.limit();
         if (store == null || sequence.salt.isEmpty() || positions < StoredPrefixes.LEAST) {
             return;
         }
-        for (Node node : sequence.chain) {
+        for (CachedPage node : sequence.chain) {
             if (!node.isOffered || (node == last && node.snapshot != null)) {
                 node.isOffered = true;
                 unstored.add(node);
@@ -294,7 +242,7 @@ final class PrefixCache {
         int page = sequence.chain.size();
         Object before = page == 0 ? sequence.root : sequence.chain.getLast();
         IntBuffer tokens = tokens(sequence, page * POSITIONS, positions);
-        Node node = pages.computeIfAbsent(before, _ -> new TreeMap<>()).computeIfAbsent(tokens, _ -> {
+        CachedPage node = pages.computeIfAbsent(before, _ -> new TreeMap<>()).computeIfAbsent(tokens, _ -> {
             StoredPage file = store == null ? null : store.page(before, tokens);
             return node(before, tokens, sequence.cache.share(page), file);
         });
@@ -302,8 +250,8 @@ final class PrefixCache {
         use(sequence, node);
     }
 
-    private Node node(Object before, IntBuffer tokens, KVCache.Page page, @Nullable StoredPage stored) {
-        Node node = new Node(before, tokens, page, stored);
+    private CachedPage node(Object before, IntBuffer tokens, KVCache.Page page, @Nullable StoredPage stored) {
+        CachedPage node = new CachedPage(before, tokens, page, stored);
         if (stored != null) {
             named.put(ByteBuffer.wrap(stored.name), node);
         }
@@ -334,9 +282,9 @@ final class PrefixCache {
 
     /** Ends a sequence's use of its pages, the last first, so that eviction takes leaves first. */
     synchronized void release(Sequence<?> sequence) {
-        List<Node> chain = List.copyOf(sequence.chain);
+        List<CachedPage> chain = List.copyOf(sequence.chain);
         sequence.chain.clear();
-        for (Node node : chain.reversed()) {
+        for (CachedPage node : chain.reversed()) {
             if (--node.users == 0) {
                 unused.add(node);
             }
@@ -377,7 +325,7 @@ final class PrefixCache {
             return true;
         }
         // A page after an evicted one could not be found, and would still be taken for one that is there.
-        Optional<Node> leaf =
+        Optional<CachedPage> leaf =
                 unused.stream().filter(node -> !pages.containsKey(node)).findFirst();
         leaf.ifPresent(this::remove);
         return leaf.isPresent();
@@ -387,8 +335,8 @@ final class PrefixCache {
      * Evicts the oldest snapshot of some pages, and the pages that are useless without it. Returns false if there is
      * none.
      */
-    private boolean removeSnapshot(Predicate<Node> which) {
-        Optional<Node> oldest = snapshots.stream().filter(which).findFirst();
+    private boolean removeSnapshot(Predicate<CachedPage> which) {
+        Optional<CachedPage> oldest = snapshots.stream().filter(which).findFirst();
         oldest.ifPresent(node -> {
             snapshots.remove(node);
             pool.release(Objects.requireNonNull(node.snapshot));
@@ -399,8 +347,8 @@ final class PrefixCache {
     }
 
     /** Evicts a page and the pages before it, as far as no sequence can continue from them. */
-    private void removeUseless(Node last) {
-        for (Object at = last; isRecurrent() && at instanceof Node node; at = node.before) {
+    private void removeUseless(CachedPage last) {
+        for (Object at = last; isRecurrent() && at instanceof CachedPage node; at = node.before) {
             if (node.users > 0 || node.snapshot != null || pages.containsKey(node)) {
                 return;
             }
@@ -409,7 +357,7 @@ final class PrefixCache {
     }
 
     /** Evicts an unused page without a snapshot. */
-    private void remove(Node node) {
+    private void remove(CachedPage node) {
         if (!unused.remove(node)) {
             return; // it is gone: its pages are released once
         }
@@ -428,37 +376,41 @@ final class PrefixCache {
         return IntBuffer.wrap(Arrays.copyOfRange(sequence.tokens, from, from + count));
     }
 
-    /** Begins to read the stored pages of a sequence that waits to begin; done if there is nothing to read. */
-    CompletableFuture<?> read(Sequence<?> sequence) {
+    /**
+     * Begins to read the stored pages of a sequence that waits to begin; done if there is nothing to read.
+     *
+     * @param root the beginning of the sequence's chain
+     */
+    CompletableFuture<?> read(Sequence<?> sequence, Supplier<Root> root) {
         return store == null || sequence.salt.isEmpty() || sequence.continued != null
                 ? CompletableFuture.completedFuture(null)
-                : store.read(sequence);
+                : store.read(sequence, root.get());
     }
 
     /** A page in memory; null if it is not there. */
-    synchronized @Nullable Node find(StoredPage page) {
+    synchronized @Nullable CachedPage find(StoredPage page) {
         return named.get(ByteBuffer.wrap(page.name));
     }
 
     /** Uses a page and those before it now, children before parents, so that eviction takes leaves first. */
     synchronized void renew(@Nullable Object last) {
-        for (Object at = last; at instanceof Node node; at = node.before) {
+        for (Object at = last; at instanceof CachedPage node; at = node.before) {
             if (unused.contains(node)) {
                 unused.addLast(node);
             }
         }
     }
 
-    synchronized boolean hasSnapshot(Node node) {
+    synchronized boolean hasSnapshot(CachedPage node) {
         return node.snapshot != null;
     }
 
-    /** The next page to write, with its state, to be released; null if there is none. */
+    /** The next page to write, perhaps with a state. The caller releases both. Null if there is none. */
     synchronized @Nullable Held nextToStore() {
         if (unstored.isEmpty()) {
             return null;
         }
-        Node node = unstored.removeFirst();
+        CachedPage node = unstored.removeFirst();
         pool.share(node.page);
         if (node.snapshot != null) {
             pool.share(node.snapshot);
@@ -471,7 +423,7 @@ final class PrefixCache {
         Object before = stored.index == 0 ? root : named.get(ByteBuffer.wrap(stored.before));
         if (before != null && find(stored) == null) {
             pool.share(page);
-            Node made = node(before, stored.tokens, page, stored);
+            CachedPage made = node(before, stored.tokens, page, stored);
             made.isOffered = true;
             pages.computeIfAbsent(before, _ -> new TreeMap<>()).put(stored.tokens, made);
             unused.add(made);
@@ -483,7 +435,7 @@ final class PrefixCache {
 
     /** Adds a state that was read after the last token of a page, if the page is there. */
     synchronized void insert(StoredPage last, KVCache.Snapshot state) {
-        Node node = find(last);
+        CachedPage node = find(last);
         if (node != null) {
             node.users++; // else it might be evicted as useless to make room for its own state
             addSnapshot(node, false, () -> {

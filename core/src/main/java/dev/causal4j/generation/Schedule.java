@@ -165,8 +165,7 @@ final class Schedule {
     /** Whether stored pages of a sequence are being read; the first call begins that. */
     private boolean isBeingRead(Sequence<?> next) {
         if (next.read == null) {
-            next.root = root(next);
-            next.read = prefixes.read(next);
+            next.read = prefixes.read(next, () -> root(next));
         }
         return !next.read.isDone();
     }
@@ -278,8 +277,7 @@ final class Schedule {
         ready.forEach(sequence -> sequence.claimedRows = 0);
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
-            int share = Math.clamp(room / (prompts.size() - i), StepCosts.LEAST_ROWS, KVCache.STEP);
-            share = Math.min(share, room);
+            int share = Math.min(room, Math.clamp(room / (prompts.size() - i), StepCosts.LEAST_ROWS, KVCache.STEP));
             prompt.promptRows = prompt.decodes() ? 0 : prompt.rows(share);
             boolean feedsAll = prompt.decodes() || prompt.promptRows == prompt.left();
             prompt.claimedRows = feedsAll && prompt.claims() ? share - prompt.promptRows : 0;

@@ -54,7 +54,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     @Nullable
     CompletableFuture<?> read; // done when its stored pages are read; null if nobody has asked for them
 
-    final List<PrefixCache.Node> chain = new ArrayList<>(); // its first pages in the prefix cache
+    final List<CachedPage> chain = new ArrayList<>(); // its first pages in the prefix cache
     final @Nullable Sequence<?> continued; // the sequence that is its prefix and is computed first
     int followers = -1; // sequences that continue it and are not over; -1 if there were never any
     int cachedTokens; // computed by other sequences

@@ -4,7 +4,6 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
-import dev.causal4j.generation.PrefixCache.Node;
 import dev.causal4j.generation.PrefixCache.Root;
 import dev.causal4j.generation.PrefixStore.Found;
 import dev.causal4j.generation.PrefixStore.Verification;
@@ -100,7 +99,7 @@ final class StoredPrefixes {
 
     /** The file of a page after another, or after a beginning. */
     StoredPage page(Object before, IntBuffer tokens) {
-        if (before instanceof Node node) {
+        if (before instanceof CachedPage node) {
             return node.stored().next(tokens);
         }
         Root root = (Root) before;
@@ -169,14 +168,13 @@ final class StoredPrefixes {
     }
 
     /** Reads the stored pages of a sequence's first tokens into the cache; then the engine wakes up. */
-    CompletableFuture<?> read(Sequence<?> sequence) {
+    CompletableFuture<?> read(Sequence<?> sequence, Root root) {
         int usable = Math.min(sequence.known, sequence.first);
         if (usable < LEAST) {
             return CompletableFuture.completedFuture(null);
         }
         int[] tokens = Arrays.copyOf(sequence.tokens, usable);
         int most = usable - sequence.wanted(usable - 1, usable);
-        Root root = sequence.root;
         CompletableFuture<?> done =
                 start(reader, () -> read(root, tokens, most)).completeOnTimeout(null, READ_SECONDS, TimeUnit.SECONDS);
         var _ = done.whenComplete((_, _) -> sequence.engine.wake());
@@ -210,7 +208,7 @@ final class StoredPrefixes {
     private List<StoredPage> toState(Root root, List<StoredPage> pages, int[] tokens, int most) {
         for (int end = Math.min(most, (pages.size() + 1) * PagePool.POSITIONS - 1); end >= LEAST; end--) {
             StoredPage last = page(root, pages, tokens, end);
-            Node node = prefixes.find(last);
+            CachedPage node = prefixes.find(last);
             if (node != null && prefixes.hasSnapshot(node)) {
                 return List.of();
             }

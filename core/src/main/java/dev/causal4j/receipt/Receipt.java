@@ -48,9 +48,11 @@ public final class Receipt {
     /** Most bytes of a receipt. */
     public static final int MOST_BYTES = 1 << 24;
 
+    /** The algorithm of signatures. */
+    public static final String ALGORITHM = "Ed25519";
+
     private static final String DIGEST = "digest";
     private static final String SIGNATURE = "signature";
-    private static final String ALGORITHM = "Ed25519";
     private static final int SALT_BYTES = 16;
 
     private final Map<String, ?> json;

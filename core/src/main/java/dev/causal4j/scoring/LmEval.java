@@ -78,8 +78,8 @@ public final class LmEval {
 
     /**
      * Encodes a context and its continuation. Blanks at the end of the context belong to the continuation. Both are
-     * encoded as one text, of which the continuation has the tokens after as many as the context alone has. A context
-     * that is too long is cut from the left.
+     * encoded as one text. The context has as many of its tokens as the context alone would have, the continuation has
+     * the others. A context that is too long is cut from the left.
      *
      * @throws InputException if the continuation has no token or more than an input may have, or an empty context is
      *     not preceded by a prefix token

@@ -120,7 +120,7 @@ class SnapshotsTest {
         }
         Draft.Source right = (_, length, most, into) -> {
             int count = Math.clamp(whole.length - length, 0, most);
-            System.arraycopy(whole, length, into, 0, count);
+            System.arraycopy(whole, Math.min(length, whole.length), into, 0, count);
             return count;
         };
         EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(100 * (pool.stateBytes() + 8 * pool.pageBytes()));

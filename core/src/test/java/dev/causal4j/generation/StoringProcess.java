@@ -28,7 +28,8 @@ final class StoringProcess {
     static final int PROMPTS = 5;
 
     static GenerationRequest request(int prompt) {
-        return new GenerationRequest(PrefixStoreTest.prompt(prompt, 260 + 64 * prompt), PrefixStoreTest.options());
+        return new GenerationRequest(
+                PrefixStoreFixture.prompt(prompt, 260 + 64 * prompt), PrefixStoreFixture.options());
     }
 
     static Process begin(Path model, Path store, int seed) throws IOException {
