@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -24,10 +25,13 @@ import org.xnio.channels.StreamSinkChannel;
  * closes a connection whose client reads nothing for half a minute. Confined to one thread, except {@link #depart}.
  */
 final class Call {
+    private static final int PIECE = 16 << 10; // bytes
     private static final int GONE = 499; // as nginx calls it
     private static final HttpString BUFFERING = HttpString.tryFromString("X-Accel-Buffering");
 
     final HttpServerExchange exchange;
+
+    final Dialect dialect;
 
     /** The body; may be read once, which frees its memory. */
     final Supplier<byte[]> body;
@@ -53,8 +57,9 @@ final class Call {
     private boolean gone;
     private volatile boolean ended;
 
-    Call(HttpServerExchange exchange, String owner, int size, Supplier<byte[]> body) {
+    Call(HttpServerExchange exchange, Dialect dialect, String owner, int size, Supplier<byte[]> body) {
         this.exchange = exchange;
+        this.dialect = dialect;
         this.owner = owner;
         caller = owner.isEmpty() ? Access.network(exchange.getSourceAddress()) : owner;
         this.size = size;
@@ -110,18 +115,33 @@ final class Call {
     /** Answers with JSON, which is made while it is sent. */
     void json(Object value) throws IOException {
         head(200, "application/json");
-        Json.write(value, new OutputStream() {
-            @Override
-            public void write(byte[] from, int start, int count) throws IOException {
-                Call.this.write(begun(), ByteBuffer.wrap(from, start, count));
-            }
-
-            @Override
-            public void write(int each) throws IOException {
-                write(new byte[] {(byte) each}, 0, 1);
-            }
-        });
+        Pieces pieces = new Pieces();
+        Json.write(value, pieces);
+        pieces.send();
         end();
+    }
+
+    /** Sends what is written to it, a piece at a time. */
+    private final class Pieces extends OutputStream {
+        private final ByteArrayOutputStream piece = new ByteArrayOutputStream();
+
+        @Override
+        public void write(byte[] from, int start, int count) throws IOException {
+            piece.write(from, start, count);
+            if (piece.size() >= PIECE) {
+                send();
+            }
+        }
+
+        @Override
+        public void write(int each) {
+            piece.write(each);
+        }
+
+        void send() throws IOException {
+            Call.this.write(begun(), ByteBuffer.wrap(piece.toByteArray()));
+            piece.reset();
+        }
     }
 
     /** Answers. */
@@ -147,7 +167,9 @@ final class Call {
     void error(ApiError error) throws IOException {
         reason = String.valueOf(error.getMessage());
         if (sink != null) {
-            event(Json.write(error.body()));
+            for (Map<String, Object> each : dialect.failure(error)) {
+                part(each);
+            }
             end();
             return;
         }
@@ -157,26 +179,28 @@ final class Call {
         if (error.status == 503) {
             exchange.setPersistent(false);
         }
-        bytes(error.status, "application/json", Json.write(error.body()));
+        bytes(error.status, "application/json", Json.write(dialect.error(error)));
     }
 
-    /** Sends an event of a stream. The first begins it, so that an error before has a status of its own. */
-    void event(byte[] data) throws IOException {
-        ByteArrayOutputStream event = new ByteArrayOutputStream(data.length + 8);
-        event.writeBytes(ascii("data: "));
-        event.writeBytes(data);
-        event.writeBytes(ascii("\n\n"));
-        write(events(), ByteBuffer.wrap(event.toByteArray()));
+    /** Sends a part of a stream. The first begins it, so that an error before has a status of its own. */
+    void part(Map<String, Object> part) throws IOException {
+        Pieces pieces = new Pieces();
+        pieces.write(utf8(dialect.head(part)));
+        beginStream();
+        Json.write(part, pieces);
+        pieces.write(utf8(dialect.tail()));
+        pieces.send();
     }
 
     /** Keeps a silent stream open. */
     void ping() throws IOException {
-        write(events(), ByteBuffer.wrap(ascii(": ping\n\n")));
+        beginStream();
+        write(begun(), ByteBuffer.wrap(utf8(dialect.ping())));
     }
 
     /** Ends a stream. */
     void done() throws IOException {
-        event(ascii("[DONE]"));
+        write(begun(), ByteBuffer.wrap(utf8(dialect.done())));
         end();
     }
 
@@ -185,18 +209,17 @@ final class Call {
         IoUtils.safeClose(exchange.getConnection());
     }
 
-    private static byte[] ascii(String text) {
-        return text.getBytes(StandardCharsets.US_ASCII);
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    private StreamSinkChannel events() {
+    private void beginStream() {
         if (sink == null) {
             exchange.getResponseHeaders()
-                    .put(Headers.CONTENT_TYPE, "text/event-stream; charset=utf-8")
+                    .put(Headers.CONTENT_TYPE, dialect.streamType())
                     .put(Headers.CACHE_CONTROL, "no-store")
                     .put(BUFFERING, "no");
         }
-        return begun();
     }
 
     private StreamSinkChannel begun() {

@@ -9,7 +9,6 @@ import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
 import dev.causal4j.server.Choice.Entry;
-import dev.causal4j.server.Choice.Fragment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -20,7 +19,7 @@ import java.util.UUID;
 import java.util.stream.Collectors;
 
 /** {@code /v1/chat/completions}: continues conversations. The text of users is plain, whatever tokens it spells. */
-record ChatApi() implements Api {
+final class ChatApi extends Choices {
     private static final List<String> ROLES = List.of("system", "developer", "user", "assistant", "tool", "function");
 
     /**
@@ -30,9 +29,8 @@ record ChatApi() implements Api {
      */
     private record Conversation(Chat.Format format, TextRequest.Prompt prompt) {}
 
-    @Override
-    public Names names() {
-        return new Names("chatcmpl-", "chat.completion", "chat.completion.chunk");
+    ChatApi() {
+        super("chatcmpl-", "chat.completion", "chat.completion.chunk");
     }
 
     @Override
@@ -192,16 +190,11 @@ record ChatApi() implements Api {
         return part.requiredString("text");
     }
 
-    @Override
-    public Fragment opening(TextRequest ask, TextRequest.Prompt prompt, List<Prediction> scores) {
-        return new Fragment("", List.of(), List.of());
-    }
-
     /** All bytes together are those of the text, so a token that ends it is left out. */
     static Map<String, Object> logprobs(TextRequest ask, List<Entry> tokens) {
         List<Entry> told =
                 tokens.stream().filter(entry -> ask.logprobs() && !entry.ends()).toList();
-        return Json.object("content", Api.each(told, entry -> token(ask, entry)), "refusal", Json.NULL);
+        return Json.object("content", each(told, entry -> token(ask, entry)), "refusal", Json.NULL);
     }
 
     private static Map<String, Object> token(TextRequest ask, Entry entry) {
@@ -212,7 +205,7 @@ record ChatApi() implements Api {
         List<Candidate> top = prediction.alternatives(ask.alternatives());
         told.put(
                 "top_logprobs",
-                Api.each(top, each -> token(ask, each.token(), names.bytes(each.token()), each.logProbability())));
+                each(top, each -> token(ask, each.token(), names.bytes(each.token()), each.logProbability())));
         return told;
     }
 
@@ -222,7 +215,7 @@ record ChatApi() implements Api {
             listed.add(each & 0xff);
         }
         return Json.object(
-                "token", ask.format().names().name(token), "logprob", Api.finite(logProbability), "bytes", listed);
+                "token", ask.format().names().name(token), "logprob", finite(logProbability), "bytes", listed);
     }
 
     /** The bytes of the first code points of a text. */

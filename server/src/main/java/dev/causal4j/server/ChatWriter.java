@@ -60,7 +60,7 @@ final class ChatWriter implements ChoiceWriter, Answer.Listener {
     /** Says whose text follows. */
     private void begin() {
         if (!begun) {
-            parts.add(Api.choice(ask, "delta", beginning(""), ChatApi.logprobs(ask, List.of()), List.of()));
+            parts.add(Choices.choice(ask, "delta", beginning(""), ChatApi.logprobs(ask, List.of()), List.of()));
         }
     }
 
@@ -86,25 +86,25 @@ final class ChatWriter implements ChoiceWriter, Answer.Listener {
     private void add(Map<String, Object> delta) {
         begun = true;
         Fragment all = Fragment.of(since);
-        parts.add(Api.choice(ask, "delta", delta, ChatApi.logprobs(ask, all.tokens()), all.ids()));
+        parts.add(Choices.choice(ask, "delta", delta, ChatApi.logprobs(ask, all.tokens()), all.ids()));
         since.clear();
     }
 
     @Override
     public List<Map<String, Object>> last(Fragment fragment, Generation made) {
         List<Map<String, Object>> last = new ArrayList<>(part(fragment));
-        String finish = parser.end(Api.label(made.finishReason())).finishReason();
+        String finish = parser.end(Choices.label(made.finishReason())).finishReason();
         begin();
         add(new LinkedHashMap<>());
         last.addAll(told());
-        Api.ended(ask, last.getLast(), finish, made);
+        Choices.ended(ask, last.getLast(), finish, made);
         return last;
     }
 
     @Override
     public Map<String, Object> whole(List<Fragment> fragments, Generation made) {
         fragments.forEach(this::read);
-        Answer answer = parser.end(Api.label(made.finishReason()));
+        Answer answer = parser.end(Choices.label(made.finishReason()));
         Map<String, Object> message = new LinkedHashMap<>(answer.message().fields());
         if (answer.content().isEmpty() && message.size() > 2) {
             message.put("content", Json.NULL); // calls or thoughts are all that there is
@@ -112,7 +112,8 @@ final class ChatWriter implements ChoiceWriter, Answer.Listener {
         message.put("refusal", Json.NULL);
         Fragment all = Fragment.of(fragments);
         Map<String, Object> logprobs = ChatApi.logprobs(ask, all.tokens());
-        return Api.ended(ask, Api.choice(ask, "message", message, logprobs, all.ids()), answer.finishReason(), made);
+        return Choices.ended(
+                ask, Choices.choice(ask, "message", message, logprobs, all.ids()), answer.finishReason(), made);
     }
 
     @Override

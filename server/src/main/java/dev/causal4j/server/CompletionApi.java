@@ -21,10 +21,9 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /** {@code /v1/completions}: continues texts; {@code echo} with {@code logprobs} also scores them. */
-record CompletionApi() implements Api {
-    @Override
-    public Names names() {
-        return new Names("cmpl-", "text_completion", "text_completion");
+final class CompletionApi extends Choices {
+    CompletionApi() {
+        super("cmpl-", "text_completion", "text_completion");
     }
 
     @Override
@@ -104,7 +103,7 @@ record CompletionApi() implements Api {
     @Override
     public Fragment opening(TextRequest ask, TextRequest.Prompt prompt, List<Prediction> scores) {
         if (!ask.echo()) {
-            return new Fragment("", List.of(), List.of());
+            return super.opening(ask, prompt, scores);
         }
         List<Entry> entries = new ArrayList<>();
         if (ask.logprobs()) {
@@ -158,7 +157,7 @@ record CompletionApi() implements Api {
 
         /** A choice that ends, with the digest of its prompt's scores if they are told. */
         private Map<String, Object> ended(Map<String, Object> choice, Generation made) {
-            Map<String, Object> ended = Api.ended(ask, choice, Api.label(made.finishReason()), made);
+            Map<String, Object> ended = Choices.ended(ask, choice, label(made.finishReason()), made);
             if (ask.scores()) {
                 Stream<Optional<Prediction>> scores = opening.tokens().stream().map(Entry::prediction);
                 ended.put("bits", Score.bits(scores.flatMap(Optional::stream).toList()));
@@ -167,7 +166,7 @@ record CompletionApi() implements Api {
         }
 
         private Map<String, Object> choice(Fragment fragment) {
-            return Api.choice(ask, "text", fragment.text(), logprobs(ask, fragment.tokens()), fragment.ids());
+            return Choices.choice(ask, "text", fragment.text(), logprobs(ask, fragment.tokens()), fragment.ids());
         }
     }
 
@@ -176,13 +175,13 @@ record CompletionApi() implements Api {
         List<Entry> told = ask.logprobs() ? tokens : List.of(); // best_of has them for itself
         return Json.object(
                 "tokens",
-                Api.each(told, entry -> ask.format().names().name(entry.token())),
+                each(told, entry -> ask.format().names().name(entry.token())),
                 "token_logprobs",
-                Api.each(told, entry -> known(entry, each -> Api.finite(each.logProbability()))),
+                each(told, entry -> known(entry, each -> finite(each.logProbability()))),
                 "top_logprobs",
-                Api.each(told, entry -> known(entry, each -> top(ask, each))),
+                each(told, entry -> known(entry, each -> top(ask, each))),
                 "text_offset",
-                Api.each(told, Entry::offset));
+                each(told, Entry::offset));
     }
 
     private static Object known(Entry entry, Function<Prediction, Object> told) {
@@ -193,9 +192,9 @@ record CompletionApi() implements Api {
     private static Map<String, Object> top(TextRequest ask, Prediction prediction) {
         Map<String, Object> top = new LinkedHashMap<>();
         for (Candidate each : prediction.alternatives(ask.alternatives())) {
-            top.putIfAbsent(ask.format().names().name(each.token()), Api.finite(each.logProbability()));
+            top.putIfAbsent(ask.format().names().name(each.token()), finite(each.logProbability()));
         }
-        top.putIfAbsent(ask.format().names().name(prediction.token()), Api.finite(prediction.logProbability()));
+        top.putIfAbsent(ask.format().names().name(prediction.token()), finite(prediction.logProbability()));
         return top;
     }
 }

@@ -174,7 +174,7 @@ final class Metrics {
             hits.add(timing.cachedTokens());
             proposed.add(timing.drafted().proposed());
             accepted.add(timing.drafted().accepted());
-            succeeded.add(Api.label(generation.finishReason()), 1);
+            succeeded.add(Choices.label(generation.finishReason()), 1);
             prefill.add(timing.prefillSeconds());
             decode.add(timing.decodeSeconds());
         }

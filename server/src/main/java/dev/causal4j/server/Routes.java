@@ -30,6 +30,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
@@ -55,10 +56,10 @@ final class Routes implements HttpHandler {
     }
 
     /** @param open whether it needs no key */
-    private record Route(String method, boolean open, Action action) {}
+    private record Route(String method, boolean open, Supplier<Dialect> dialect, Action action) {}
 
     /** Answered on the connection's thread, which is free also when all others are at work. */
-    private final Route health = new Route("GET", true, call -> health(call.exchange));
+    private final Route health = new Route("GET", true, ChatApi::new, call -> health(call.exchange));
 
     private final Map<String, Route> routes = new HashMap<>();
     private final Engine engine;
@@ -93,8 +94,8 @@ final class Routes implements HttpHandler {
         add("POST", "/tokenize", call -> read(call, tokens::tokenize));
         add("POST", "/detokenize", call -> read(call, tokens::detokenize));
         add("POST", "/apply-template", call -> read(call, tokens::applyTemplate));
-        add("POST", "/completions", call -> writer.answer(new CompletionApi(), call));
-        add("POST", "/chat/completions", call -> writer.answer(new ChatApi(), call));
+        routes.put("/completions", new Route("POST", false, CompletionApi::new, writer::answer));
+        add("POST", "/chat/completions", writer::answer);
     }
 
     private void read(Call call, Function<JsonIn, Answer> answer) throws IOException, InterruptedException {
@@ -110,7 +111,7 @@ final class Routes implements HttpHandler {
     }
 
     private void add(String method, String path, Action action) {
-        routes.put(path, new Route(method, false, action));
+        routes.put(path, new Route(method, false, ChatApi::new, action));
     }
 
     /** Refuses new and waiting requests. */
@@ -133,11 +134,16 @@ final class Routes implements HttpHandler {
         whenDone(exchange, open::decrementAndGet);
         Trailers.bound(exchange);
         exchange.addResponseCommitListener(Routes::linger);
+        Route route = route(exchange.getRequestPath());
         try {
-            begin(exchange);
+            begin(exchange, route);
         } catch (ApiError e) {
-            start(new Call(exchange, "", 0, () -> NOTHING), call -> fail(call, e));
+            start(call(exchange, route, ""), call -> fail(call, e));
         }
+    }
+
+    private static Call call(HttpServerExchange exchange, @Nullable Route route, String owner) {
+        return new Call(exchange, route == null ? new ChatApi() : route.dialect.get(), owner, 0, () -> NOTHING);
     }
 
     /** Runs a task when an exchange has ended. */
@@ -180,10 +186,9 @@ final class Routes implements HttpHandler {
         }
     }
 
-    private void begin(HttpServerExchange exchange) {
+    private void begin(HttpServerExchange exchange, @Nullable Route route) {
         checkHead(exchange);
         String method = exchange.getRequestMethod().toString();
-        Route route = route(exchange.getRequestPath());
         if (route != null) {
             access.checkHost(exchange);
         }
@@ -199,7 +204,7 @@ final class Routes implements HttpHandler {
         String methods = String.join(", ", known);
         if (method.equals("OPTIONS")) {
             access.addPreflight(exchange, methods);
-            start(new Call(exchange, "", 0, () -> NOTHING), Call::empty);
+            start(call(exchange, route, ""), Call::empty);
             return;
         }
         if (!known.contains(method)) {
@@ -212,7 +217,7 @@ final class Routes implements HttpHandler {
             return;
         }
         if (route.method.equals("GET")) {
-            start(new Call(exchange, owner, 0, () -> NOTHING), route.action);
+            start(call(exchange, route, owner), route.action);
             return;
         }
         String coding = exchange.getRequestHeaders().getFirst(Headers.CONTENT_ENCODING);
@@ -223,18 +228,22 @@ final class Routes implements HttpHandler {
         if (draining) {
             throw ApiError.shuttingDown();
         }
-        receive(exchange, owner, route.action);
+        receive(exchange, owner, route);
     }
 
     private @Nullable Route route(String path) {
         String name = path.startsWith("/v1/") ? path.substring(3) : path;
         return PAGE.matcher(name).matches()
-                ? new Route("GET", true, call -> page(call, name.equals("/") ? "index.html" : name.substring(1)))
+                ? new Route(
+                        "GET",
+                        true,
+                        ChatApi::new,
+                        call -> page(call, name.equals("/") ? "index.html" : name.substring(1)))
                 : routes.get(name.startsWith(MODELS) ? MODELS : name);
     }
 
     /** Reads the body as it comes; a connection that takes too long is closed. */
-    private void receive(HttpServerExchange exchange, String owner, Action action) {
+    private void receive(HttpServerExchange exchange, String owner, Route route) {
         if (exchange.getRequestContentLength() > Limits.BODY_BYTES) {
             exchange.setPersistent(false);
             String line = "body: expected at most " + Limits.BODY_BYTES + " bytes, got more; send less at once";
@@ -255,9 +264,9 @@ final class Routes implements HttpHandler {
                             if (body.add(bytes) && last) {
                                 timer.remove();
                                 body.end();
-                                Call call = new Call(exchange, owner, body.size(), body::take);
+                                Call call = new Call(exchange, route.dialect.get(), owner, body.size(), body::take);
                                 Departure.watch(exchange, call::depart);
-                                admit(call, action);
+                                admit(call, route.action);
                             }
                         },
                         (_, _) -> close.run());
@@ -378,7 +387,7 @@ final class Routes implements HttpHandler {
         }
         exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, "application/json");
         exchange.getResponseSender().send(ByteBuffer.wrap(Json.write(Json.object("status", "ok"))));
-        options.log().accept(new Call(exchange, "", 0, () -> NOTHING).answered());
+        options.log().accept(call(exchange, health, "").answered());
     }
 
     private void metrics(Call call) throws IOException {

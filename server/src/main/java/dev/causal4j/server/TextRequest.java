@@ -52,6 +52,7 @@ record TextRequest(
      * @param stream whether it is sent in chunks as tokens come
      * @param usage whether a stream ends with its counts of tokens
      * @param ids whether it has the ids of tokens
+     * @param served the model that it names
      * @param names the names of tokens in lists of log-probabilities
      * @param receipts makes the receipt of a sequence; empty if none were asked for
      */
@@ -59,6 +60,7 @@ record TextRequest(
             boolean stream,
             boolean usage,
             boolean ids,
+            ServedModel served,
             TokenNames names,
             Optional<BiFunction<GenerationRequest, Generation, Receipt>> receipts) {
         static ResponseFormat read(JsonIn in, ServedModel served) {
@@ -72,6 +74,7 @@ record TextRequest(
                             .map(each -> each.bool("include_usage", false))
                             .orElse(false),
                     in.bool("return_token_ids", in.bool("return_tokens", false)),
+                    served,
                     new TokenNames(served.tokenizer(), in.bool("return_tokens_as_token_ids", false)),
                     in.bool("receipt", false) ? Optional.of(receipts(in, served)) : Optional.empty());
         }

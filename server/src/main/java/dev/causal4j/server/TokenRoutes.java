@@ -27,7 +27,7 @@ record TokenRoutes(ServedModel served) {
         int[] tokens = prefix ? tokenizer.withPrefix(ids) : ids;
         TokenNames names = new TokenNames(tokenizer, false);
         Object listed = pieces
-                ? Api.each(tokens.length, i -> Json.object("id", tokens[i], "piece", names.name(tokens[i])))
+                ? Choices.each(tokens.length, i -> Json.object("id", tokens[i], "piece", names.name(tokens[i])))
                 : tokens;
         return new Answer(
                 Json.object("tokens", listed, "count", tokens.length, "max_model_len", served.contextLength()),

@@ -25,8 +25,8 @@ class SamplingTest {
 
     private static boolean isPlain(String fields) {
         GenerationOptions options = read("{" + fields + "}").withMaxNewTokens(1);
-        ResponseFormat whole =
-                new ResponseFormat(false, false, false, new TokenNames(SERVED.tokenizer(), false), Optional.empty());
+        ResponseFormat whole = new ResponseFormat(
+                false, false, false, SERVED, new TokenNames(SERVED.tokenizer(), false), Optional.empty());
         Prompt prompt = new Prompt(new int[] {1}, 0, "", 100);
         return new TextRequest(List.of(prompt), 1, 1, options, "", 0, true, whole, CompletionApi.Continuation::new)
                 .isScoring();
@@ -111,8 +111,8 @@ class SamplingTest {
     void aSequenceHasNoMoreTokensThanTheContextHasRoomFor() {
         GenerationOptions options = read("{'min_tokens': 10}");
         List<Prompt> prompts = List.of(new Prompt(new int[] {1}, 0, "", 100), new Prompt(new int[] {1}, 0, "", 4));
-        ResponseFormat whole =
-                new ResponseFormat(false, false, false, new TokenNames(SERVED.tokenizer(), false), Optional.empty());
+        ResponseFormat whole = new ResponseFormat(
+                false, false, false, SERVED, new TokenNames(SERVED.tokenizer(), false), Optional.empty());
         TextRequest ask = new TextRequest(
                 prompts, 1, 1, options, "", TextRequest.NO_LOGPROBS, false, whole, CompletionApi.Continuation::new);
         assertThat(ask.request(0).options().toString()).contains("maxNewTokens=40", "minNewTokens=10");

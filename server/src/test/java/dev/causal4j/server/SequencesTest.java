@@ -14,7 +14,7 @@ class SequencesTest {
     private static final int TOKEN = (4 + 4) * Limits.LOGPROB_BYTES;
 
     private static Sequences sequences(Engine engine, Shares bytes, String body) {
-        Call call = new Call(new HttpServerExchange(null), "caller", 0, () -> new byte[0]);
+        Call call = new Call(new HttpServerExchange(null), new CompletionApi(), "caller", 0, () -> new byte[0]);
         return new Sequences(engine, new CompletionApi().read(in(body), SERVED, ""), new Metrics(engine), call, bytes);
     }
 

@@ -1,0 +1,89 @@
+package dev.causal4j.server;
+
+import dev.causal4j.generation.Generation;
+import dev.causal4j.head.Prediction;
+import dev.causal4j.server.Choice.Fragment;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/**
+ * The API that a route speaks: how a request is read, and how the parts, the end, pings and errors of its answer are written.
+ * What is not said otherwise is as OpenAI's chat has it. Each call has one of its own. Not thread-safe.
+ */
+interface Dialect {
+    /**
+     * Reads a request.
+     *
+     * @param owner requests of one owner share keys and values
+     * @throws ApiError if it cannot be answered
+     */
+    TextRequest read(JsonIn in, ServedModel served, String owner);
+
+    /**
+     * The part of a choice before its generated text.
+     *
+     * @param scores of the prompt's tokens but the first; empty unless {@link TextRequest#scores}
+     */
+    default Fragment opening(TextRequest ask, TextRequest.Prompt prompt, List<Prediction> scores) {
+        return new Fragment("", List.of(), List.of());
+    }
+
+    /**
+     * A whole answer.
+     *
+     * @param told the choices of some sequences, from their writers, in the order of the answer
+     * @param made all sequences
+     * @param thoughts how many tokens came before the answers
+     */
+    Map<String, Object> whole(
+            TextRequest ask, SequencedMap<Integer, Map<String, Object>> told, List<Generation> made, int thoughts);
+
+    /**
+     * A part of a stream.
+     *
+     * @param told what the writer of a sequence made
+     * @param made all sequences, with the last part of the last of them; else empty
+     */
+    Map<String, Object> part(TextRequest ask, int sequence, Map<String, Object> told, List<Generation> made);
+
+    /** The parts of a stream after those of all sequences. */
+    default List<Map<String, Object>> end(TextRequest ask, List<Generation> made, int thoughts) {
+        return List.of();
+    }
+
+    /** The content type of a stream. */
+    default String streamType() {
+        return "text/event-stream; charset=utf-8";
+    }
+
+    /** What comes before the JSON of a part. */
+    default String head(Map<String, Object> part) {
+        return "data: ";
+    }
+
+    /** What comes after the JSON of a part. */
+    default String tail() {
+        return "\n\n";
+    }
+
+    /** Keeps a silent stream open. */
+    default String ping() {
+        return ": ping\n\n";
+    }
+
+    /** What ends a stream without an error. */
+    default String done() {
+        return "data: [DONE]\n\n";
+    }
+
+    /** The answer to a request that fails before anything was sent. */
+    default Map<String, Object> error(ApiError error) {
+        return error.body();
+    }
+
+    /** The parts that end a stream with an error. */
+    default List<Map<String, Object>> failure(ApiError error) {
+        return List.of(error(error));
+    }
+}
