@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the clients that people use against ./causal4j serve: the conformance kit whole except for paths that the server does not
-# have, its attacks without those that wait for timeouts, a short load whose answers must have equal bits, and recorded calls of
-# each family, of models that a test wrote. With --clients it runs those checks of the kit alone that a client makes. Needs
-# Node.js 20 and npm, and says so without them.
+# have, on the embedded model and on one with tools that a test wrote; the examples for Node.js; attacks without those that wait
+# for timeouts; a short load whose answers must have equal bits; and recorded calls of each family, of models that a test wrote.
+# With --clients it runs the examples and those checks of the kit alone that a client makes. Needs Node.js 20 and npm, and says
+# so without them.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -11,21 +12,28 @@ root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 find_node conformance || exit 0
 prepare conformance || exit 0
 export CAUSAL4J_API_KEY=conformance OPENAI_API_KEY=conformance # of the server and of the kit
-serve
+serve --alias gpt-5.5 --alias gpt-5-mini
 kit=$root/server/target/conformance
 cd "$kit"
 only=()
 if [ "${1:-}" = --clients ]; then only=(--only clients); fi
-# Runs the part $1 of the kit; tools and schemas must be there.
+# Runs the part $1 of the kit without $2; tools, schemas and responses must be there.
 checks() {
   local log=$kit/${1%.mjs}.log
-  node "$1" "$url" --require json,tools --skip "$2" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
+  node "$1" "$url" --require json,tools,responses --skip "$2" "${@:3}" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
   tail -n 1 "$log" | sed 's/^/conformance: /'
+}
+# Prints what the example $1 prints, which needs no change but the address.
+example() {
+  cp "$root/examples/openai-node/$1" "example-$1"
+  OPENAI_BASE_URL=$url/v1 node "example-$1" | head -c 60 | tr '\n' ' ' | sed "s/^/example: $1: /; s/$/\n/"
 }
 
 checks run.mjs "${CONFORMANCE_SKIP:-}"
-# The embedded model knows no tools and spells a whole call without arguments with more than the 20 tokens of that check.
-checks run2.mjs "responses,embeddings,rerank,score,tools-without-parameters,${CONFORMANCE_SKIP:-}"
+# 256 tokens are no room for a request of Codex or for 48 tools.
+checks run2.mjs "responses-codex-request,embeddings,rerank,score,${CONFORMANCE_SKIP:-}"
+example openai.mjs
+example ai-sdk.mjs
 if [ ${#only[@]} -gt 0 ]; then exit; fi
 node load.mjs "$url" --clients 8 --requests 48 | tail -n 1 | sed 's/^/load: /'
 quick=disconnect-mid-stream,disconnect-before-an-answer,slow-reader,oversized-body,header-bombs,malformed-requests,invalid-bodies
@@ -34,6 +42,13 @@ node abuse.mjs "$url" --only $quick --pid $server | grep -v '^PASS' | sed 's/^ *
 kill $server
 wait $server || [ $? = 143 ]
 echo "conformance: the server ended by itself"
+
+# A model with tools and room for agents, and two keys.
+printf 'conformance\nother\n' >"$kit/keys"
+start "$kit/tools.out" --model "$root/server/target/kit-model" --api-key-file "$kit/keys"
+address "$kit/tools.out"
+checks run2.mjs "embeddings,rerank,score,${CONFORMANCE_SKIP:-}" --other-key other
+kill $server
 
 # Each server answers one request, so the second compiler would be useless.
 recorded=()

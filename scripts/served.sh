@@ -48,9 +48,9 @@ address() {
   fi
 }
 
-# Serves the embedded model until the script ends, as the process $server at $url.
+# Serves the embedded model with the given options until the script ends, as the process $server at $url.
 serve() {
   local out=$root/server/target/${0##*/}.out
-  start "$out"
+  start "$out" "$@"
   address "$out"
 }

@@ -59,6 +59,12 @@ final class ServeCommand extends Subcommand {
     private int queue = ServerOptions.DEFAULT.queue();
 
     @Option(
+            names = "--store",
+            paramLabel = "N",
+            description = "Most responses that are kept for later requests; default: ${DEFAULT-VALUE}.")
+    private int responses = ServerOptions.DEFAULT.responses();
+
+    @Option(
             names = "--api-key-file",
             paramLabel = "FILE",
             description = "Keys, one a line, of which a client must have one; also from " + KEYS + ".")
@@ -134,6 +140,7 @@ final class ServeCommand extends Subcommand {
                         .withAliases(aliases)
                         .withBounds(parallel, queue)
                         .withCacheBytes(model.cacheBytes().orElse(ServerOptions.DEFAULT.cacheBytes()))
+                        .withResponses(responses)
                         .withDraft(draft.draft())
                         .withPrefixStore(store)
                         .withKeys(keys)

@@ -16,7 +16,7 @@ final class ApiError extends RuntimeException {
     /** Seconds after which to try again; 0 if that is useless. */
     final int retryAfter;
 
-    private final transient Map<String, Object> error;
+    final transient Map<String, Object> fields;
 
     ApiError(int status, String code, @Nullable String param, String message) {
         this(status, code, param, message, 0);
@@ -28,7 +28,7 @@ final class ApiError extends RuntimeException {
         this.retryAfter = retryAfter;
         String type = status >= 500 ? "server_error" : status == 429 ? "rate_limit_error" : "invalid_request_error";
         Object field = Objects.requireNonNullElse(param, Json.NULL);
-        error = Json.object("message", message, "type", type, "param", field, "code", code);
+        fields = Json.object("message", message, "type", type, "param", field, "code", code);
     }
 
     /** A field with a wrong value. */
@@ -60,7 +60,7 @@ final class ApiError extends RuntimeException {
         String line = param + ": expected at most " + most + " tokens, the context length, for it and its completion,"
                 + " got at least " + tokens + "; shorten it";
         ApiError tooLong = new ApiError(400, "context_length_exceeded", param, line);
-        tooLong.error.putAll(Map.of("n_prompt_tokens", tokens, "n_ctx", most)); // as llama.cpp's clients read it
+        tooLong.fields.putAll(Map.of("n_prompt_tokens", tokens, "n_ctx", most)); // as llama.cpp's clients read it
         return tooLong;
     }
 
@@ -92,10 +92,10 @@ final class ApiError extends RuntimeException {
     }
 
     String code() {
-        return String.valueOf(error.get("code"));
+        return String.valueOf(fields.get("code"));
     }
 
     Map<String, Object> body() {
-        return Map.of("error", error);
+        return Map.of("error", fields);
     }
 }

@@ -1,6 +1,8 @@
 package dev.causal4j.server;
 
 import dev.causal4j.TemplateException;
+import dev.causal4j.chat.Answer;
+import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.Message;
 import dev.causal4j.generation.Chat;
@@ -16,10 +18,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /** {@code /v1/chat/completions}: continues conversations. The text of users is plain, whatever tokens it spells. */
 final class ChatApi extends Choices {
+    static final List<String> TEXT = List.of("text");
     private static final List<String> ROLES = List.of("system", "developer", "user", "assistant", "tool", "function");
 
     /**
@@ -29,13 +34,20 @@ final class ChatApi extends Choices {
      */
     private record Conversation(Chat.Format format, TextRequest.Prompt prompt) {}
 
+    private final BiFunction<TextRequest, Function<Answer.Listener, AnswerParser>, ChoiceWriter> writers;
+
     ChatApi() {
+        this(ChatWriter::new);
+    }
+
+    /** @param writers write the answers of the requests that are read */
+    ChatApi(BiFunction<TextRequest, Function<Answer.Listener, AnswerParser>, ChoiceWriter> writers) {
         super("chatcmpl-", "chat.completion", "chat.completion.chunk");
+        this.writers = writers;
     }
 
     @Override
     public TextRequest read(JsonIn in, ServedModel served, String owner) {
-        served.check(in);
         in.refuse(List.of("best_of"));
         Tools tools = Tools.read(in);
         Optional<Constraints.Wanted> wanted =
@@ -61,7 +73,7 @@ final class ChatApi extends Choices {
                 Constraints.add(options, format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint)));
         Chat.Format kept = format.withVariables(Map.of()); // they may be large, and have been read
         ChoiceWriter.Factory telling = (ask, sequence, _) ->
-                new ChatWriter(ask, listener -> kept.parser(prompt.text(), ask.seed(sequence), listener));
+                writers.apply(ask, listener -> kept.parser(prompt.text(), ask.seed(sequence), listener));
         TextRequest.ResponseFormat form = TextRequest.ResponseFormat.read(in, served);
         int told = logprobs ? alternatives : TextRequest.NO_LOGPROBS;
         return new TextRequest(List.of(prompt), n, n, options, param, told, false, form, telling);
@@ -144,7 +156,7 @@ final class ChatApi extends Choices {
         Map<String, Object> fields = in.given();
         fields.put("role", role.equals("developer") ? "system" : role);
         boolean said = in.has("content") || !role.equals("assistant");
-        fields.put("content", said ? content(in) : Json.NULL);
+        fields.put("content", said ? content(in, "content", TEXT) : Json.NULL);
         in.string("reasoning_content")
                 .or(() -> in.string("reasoning"))
                 .ifPresent(thought -> fields.put("reasoning_content", thought));
@@ -171,30 +183,38 @@ final class ChatApi extends Choices {
         return call;
     }
 
-    static String content(JsonIn in) {
-        return in.value("content") instanceof List
-                ? in.objects("content", Limits.MESSAGE_PARTS).map(ChatApi::text).collect(Collectors.joining())
-                : in.requiredString("content");
+    /**
+     * A text, or parts of texts together.
+     *
+     * @param types of parts that are texts
+     */
+    static String content(JsonIn in, String key, List<String> types) {
+        return in.value(key) instanceof List
+                ? in.objects(key, Limits.MESSAGE_PARTS)
+                        .map(part -> text(part, types))
+                        .collect(Collectors.joining())
+                : in.requiredString(key);
     }
 
-    private static String text(JsonIn part) {
+    private static String text(JsonIn part, List<String> types) {
         String type = part.string("type").orElse("");
-        if (!type.equals("text")) {
-            throw new ApiError(
-                    400,
-                    "unsupported_value",
-                    part.path("type"),
-                    part.path("type") + ": expected \"text\", since this model reads nothing else, got "
-                            + Json.describe(type));
+        if (!types.contains(type)) {
+            String expected = "\"" + String.join("\" or \"", types) + "\", since this model reads nothing else";
+            String line = ApiError.line(part.path("type"), expected, type);
+            throw new ApiError(400, "unsupported_value", part.path("type"), line);
         }
         return part.requiredString("text");
     }
 
-    /** All bytes together are those of the text, so a token that ends it is left out. */
     static Map<String, Object> logprobs(TextRequest ask, List<Entry> tokens) {
+        return Json.object("content", tokens(ask, tokens), "refusal", Json.NULL);
+    }
+
+    /** All bytes together are those of the text, so a token that ends it is left out. */
+    static List<Object> tokens(TextRequest ask, List<Entry> tokens) {
         List<Entry> told =
                 tokens.stream().filter(entry -> ask.logprobs() && !entry.ends()).toList();
-        return Json.object("content", each(told, entry -> token(ask, entry)), "refusal", Json.NULL);
+        return each(told, entry -> token(ask, entry));
     }
 
     private static Map<String, Object> token(TextRequest ask, Entry entry) {

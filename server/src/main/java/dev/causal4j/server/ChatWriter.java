@@ -11,38 +11,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 
-/** Writes the choices of a chat, whole or as deltas: text, thoughts and calls of tools. Not thread-safe. */
-final class ChatWriter implements ChoiceWriter, Answer.Listener {
-    private final TextRequest ask;
-    private final AnswerParser parser; // calls this for parts that are written
-    private final List<Map<String, Object>> parts = new ArrayList<>(); // to be told
-    private final List<Fragment> since = new ArrayList<>(); // the last part
+/** Writes a choice of a chat, whole or as deltas. Not thread-safe. */
+final class ChatWriter extends AnswerWriter {
     private boolean begun;
-    private int thoughts;
 
-    /** @param reading begins to take the answer apart */
     ChatWriter(TextRequest ask, Function<Answer.Listener, AnswerParser> reading) {
-        this.ask = ask;
-        parser = reading.apply(ask.format().stream() ? this : Answer.Listener.NONE);
-    }
-
-    @Override
-    public List<Map<String, Object>> part(Fragment fragment) {
-        since.add(fragment);
-        read(fragment);
-        return told();
-    }
-
-    private void read(Fragment fragment) {
-        boolean thinks = parser.isThinking();
-        parser.accept(fragment.text());
-        thoughts += thinks || parser.isThinking() ? fragment.ids().size() : 0;
-    }
-
-    private List<Map<String, Object>> told() {
-        List<Map<String, Object>> told = List.copyOf(parts);
-        parts.clear();
-        return told;
+        super(ask, ask.format().stream(), reading);
     }
 
     @Override
@@ -93,7 +67,7 @@ final class ChatWriter implements ChoiceWriter, Answer.Listener {
     @Override
     public List<Map<String, Object>> last(Fragment fragment, Generation made) {
         List<Map<String, Object>> last = new ArrayList<>(part(fragment));
-        String finish = parser.end(Choices.label(made.finishReason())).finishReason();
+        String finish = end(made).finishReason();
         begin();
         add(new LinkedHashMap<>());
         last.addAll(told());
@@ -104,7 +78,7 @@ final class ChatWriter implements ChoiceWriter, Answer.Listener {
     @Override
     public Map<String, Object> whole(List<Fragment> fragments, Generation made) {
         fragments.forEach(this::read);
-        Answer answer = parser.end(Choices.label(made.finishReason()));
+        Answer answer = end(made);
         Map<String, Object> message = new LinkedHashMap<>(answer.message().fields());
         if (answer.content().isEmpty() && message.size() > 2) {
             message.put("content", Json.NULL); // calls or thoughts are all that there is
@@ -114,10 +88,5 @@ final class ChatWriter implements ChoiceWriter, Answer.Listener {
         Map<String, Object> logprobs = ChatApi.logprobs(ask, all.tokens());
         return Choices.ended(
                 ask, Choices.choice(ask, "message", message, logprobs, all.ids()), answer.finishReason(), made);
-    }
-
-    @Override
-    public int thoughts() {
-        return thoughts;
     }
 }

@@ -28,7 +28,6 @@ final class CompletionApi extends Choices {
 
     @Override
     public TextRequest read(JsonIn in, ServedModel served, String owner) {
-        served.check(in);
         boolean echo = in.bool("echo", false);
         List<TextRequest.Prompt> prompts = prompts(in, served, echo);
         TextRequest.ResponseFormat form = TextRequest.ResponseFormat.read(in, served);

@@ -13,6 +13,15 @@ import java.util.SequencedMap;
  */
 interface Dialect {
     /**
+     * Bytes that reading a request takes besides its own.
+     *
+     * @throws ApiError if they are not there
+     */
+    default long remembered(JsonIn in, String owner) {
+        return 0;
+    }
+
+    /**
      * Reads a request.
      *
      * @param owner requests of one owner share keys and values
@@ -36,8 +45,10 @@ interface Dialect {
      * @param made all sequences
      * @param thoughts how many tokens came before the answers
      */
-    Map<String, Object> whole(
-            TextRequest ask, SequencedMap<Integer, Map<String, Object>> told, List<Generation> made, int thoughts);
+    default Map<String, Object> whole(
+            TextRequest ask, SequencedMap<Integer, Map<String, Object>> told, List<Generation> made, int thoughts) {
+        return told.firstEntry().getValue();
+    }
 
     /**
      * A part of a stream.
@@ -45,7 +56,9 @@ interface Dialect {
      * @param told what the writer of a sequence made
      * @param made all sequences, with the last part of the last of them; else empty
      */
-    Map<String, Object> part(TextRequest ask, int sequence, Map<String, Object> told, List<Generation> made);
+    default Map<String, Object> part(TextRequest ask, int sequence, Map<String, Object> told, List<Generation> made) {
+        return told;
+    }
 
     /** The parts of a stream after those of all sequences. */
     default List<Map<String, Object>> end(TextRequest ask, List<Generation> made, int thoughts) {

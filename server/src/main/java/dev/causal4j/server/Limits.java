@@ -78,6 +78,10 @@ final class Limits {
 
     // All requests
 
+    /** Of responses that are kept. */
+    static final int KEPT_BYTES = 64 << 20;
+    /** Log-probabilities of a response that is kept. */
+    static final int KEPT_LOGPROBS = 1 << 14;
     /** Requests that wait for a compilation of their constraints. */
     static final int COMPILATIONS = 64;
     /** Of the constraints that requests use. */

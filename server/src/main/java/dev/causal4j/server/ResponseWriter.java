@@ -45,7 +45,7 @@ final class ResponseWriter {
      * @throws IOException if the client is gone
      */
     void answer(Call call) throws IOException, InterruptedException {
-        TextRequest ask = turns.read(call, () -> call.dialect.read(JsonIn.parse(call.body.get()), served, call.owner));
+        TextRequest ask = read(call);
         Optional<Constraint> own = ask.options().constraint();
         if (own.isEmpty()) {
             generate(ask, call);
@@ -61,8 +61,25 @@ final class ResponseWriter {
         }
     }
 
+    /** Reads a request. The tree of a large one would be too large to wait for its turn. */
+    private TextRequest read(Call call) throws InterruptedException {
+        if (call.size > Limits.READ_AT_ONCE_BYTES) {
+            return turns.read(call, call.size, () -> read(call, JsonIn.parse(call.body.get())));
+        }
+        JsonIn in = JsonIn.parse(call.body.get());
+        return turns.read(call, call.size + call.dialect.remembered(in, call.owner), () -> read(call, in));
+    }
+
+    private TextRequest read(Call call, JsonIn in) {
+        served.check(in);
+        return call.dialect.read(in, served, call.owner);
+    }
+
     private void generate(TextRequest ask, Call call) throws IOException, InterruptedException {
-        long kept = ask.bytes();
+        long texts = ask.prompts().stream()
+                .mapToLong(prompt -> prompt.text().length())
+                .sum();
+        long kept = ask.bytes() + Math.max(0, texts - call.size); // earlier responses are no part of the body
         if (kept > 0 && !bytes.take(call.caller, kept)) {
             throw ApiError.bytesFull();
         }

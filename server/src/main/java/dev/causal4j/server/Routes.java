@@ -39,6 +39,7 @@ import org.xnio.XnioExecutor;
 /** Routes requests: checks access, reads the body without a thread, and answers on a virtual thread. Thread-safe. */
 final class Routes implements HttpHandler {
     static final String MODELS = "/models/";
+    static final String RESPONSES = "/responses/";
     static final HttpString REQUEST_ID = HttpString.tryFromString("x-request-id");
     private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
     private static final String PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'self';"
@@ -46,6 +47,8 @@ final class Routes implements HttpHandler {
     /** The page, and the files that it loads. */
     private static final Pattern PAGE = Pattern.compile("/([a-z]+\\.(css|js))?");
 
+    private static final List<String> GET = List.of("GET", "HEAD");
+    private static final List<String> POST = List.of("POST");
     private static final byte[] NOTHING = {};
     private static final System.Logger LOG = System.getLogger(Routes.class.getName());
 
@@ -56,10 +59,10 @@ final class Routes implements HttpHandler {
     }
 
     /** @param open whether it needs no key */
-    private record Route(String method, boolean open, Supplier<Dialect> dialect, Action action) {}
+    private record Route(List<String> methods, boolean open, Supplier<Dialect> dialect, Action action) {}
 
     /** Answered on the connection's thread, which is free also when all others are at work. */
-    private final Route health = new Route("GET", true, ChatApi::new, call -> health(call.exchange));
+    private final Route health = new Route(GET, true, ChatApi::new, call -> health(call.exchange));
 
     private final Map<String, Route> routes = new HashMap<>();
     private final Engine engine;
@@ -86,32 +89,43 @@ final class Routes implements HttpHandler {
         Discovery discovery = new Discovery(served, options.parallel());
         TokenRoutes tokens = new TokenRoutes(served);
         routes.put("/health", health);
-        add("GET", "/metrics", this::metrics);
-        add("GET", "/models", discovery::models);
-        add("GET", MODELS, discovery::model);
-        add("GET", "/tokenizer_info", discovery::tokenizer);
-        add("GET", "/props", discovery::props);
-        add("POST", "/tokenize", call -> read(call, tokens::tokenize));
-        add("POST", "/detokenize", call -> read(call, tokens::detokenize));
-        add("POST", "/apply-template", call -> read(call, tokens::applyTemplate));
-        routes.put("/completions", new Route("POST", false, CompletionApi::new, writer::answer));
-        add("POST", "/chat/completions", writer::answer);
+        add(GET, "/metrics", this::metrics);
+        add(GET, "/models", discovery::models);
+        add(GET, MODELS, discovery::model);
+        add(GET, "/tokenizer_info", discovery::tokenizer);
+        add(GET, "/props", discovery::props);
+        add(POST, "/tokenize", call -> read(call, tokens::tokenize));
+        add(POST, "/detokenize", call -> read(call, tokens::detokenize));
+        add(POST, "/apply-template", call -> read(call, tokens::applyTemplate));
+        KeptResponses kept = new KeptResponses(options.responses());
+        routes.put("/responses", new Route(POST, false, () -> new Responses(kept), writer::answer));
+        add(List.of("GET", "HEAD", "DELETE"), RESPONSES, call -> {
+            byte[] told = kept.answer(call);
+            send(call, told.length, each -> each.bytes(200, "application/json", told));
+        });
+        routes.put("/completions", new Route(POST, false, CompletionApi::new, writer::answer));
+        add(POST, "/chat/completions", writer::answer);
     }
 
     private void read(Call call, Function<JsonIn, Answer> answer) throws IOException, InterruptedException {
-        Answer made = turns.read(call, () -> answer.apply(JsonIn.parse(call.body.get())));
-        if (!bytes.take(call.caller, made.bytes())) {
+        Answer made = turns.read(call, call.size, () -> answer.apply(JsonIn.parse(call.body.get())));
+        send(call, made.bytes(), each -> each.json(made.told()));
+    }
+
+    /** Sends an answer that holds bytes until it is sent. */
+    private void send(Call call, long held, Action sending) throws IOException, InterruptedException {
+        if (!bytes.take(call.caller, held)) {
             throw ApiError.bytesFull();
         }
         try {
-            call.json(made.told());
+            sending.answer(call);
         } finally {
-            bytes.give(call.caller, made.bytes());
+            bytes.give(call.caller, held);
         }
     }
 
-    private void add(String method, String path, Action action) {
-        routes.put(path, new Route(method, false, ChatApi::new, action));
+    private void add(List<String> methods, String path, Action action) {
+        routes.put(path, new Route(methods, false, ChatApi::new, action));
     }
 
     /** Refuses new and waiting requests. */
@@ -199,15 +213,13 @@ final class Routes implements HttpHandler {
                     + ", which is not; see the guide to serving";
             throw new ApiError(404, "unknown_url", null, line);
         }
-        List<String> known =
-                route.method.equals("GET") ? List.of("GET", "HEAD", "OPTIONS") : List.of("POST", "OPTIONS");
-        String methods = String.join(", ", known);
+        String methods = String.join(", ", route.methods) + ", OPTIONS";
         if (method.equals("OPTIONS")) {
             access.addPreflight(exchange, methods);
             start(call(exchange, route, ""), Call::empty);
             return;
         }
-        if (!known.contains(method)) {
+        if (!route.methods.contains(method)) {
             exchange.getResponseHeaders().put(Headers.ALLOW, methods);
             throw new ApiError(405, "method_not_allowed", null, "method: expected " + methods + ", got another");
         }
@@ -216,7 +228,7 @@ final class Routes implements HttpHandler {
             health(exchange);
             return;
         }
-        if (route.method.equals("GET")) {
+        if (!method.equals("POST")) {
             start(call(exchange, route, owner), route.action);
             return;
         }
@@ -235,11 +247,11 @@ final class Routes implements HttpHandler {
         String name = path.startsWith("/v1/") ? path.substring(3) : path;
         return PAGE.matcher(name).matches()
                 ? new Route(
-                        "GET",
+                        GET,
                         true,
                         ChatApi::new,
                         call -> page(call, name.equals("/") ? "index.html" : name.substring(1)))
-                : routes.get(name.startsWith(MODELS) ? MODELS : name);
+                : routes.get(name.startsWith(MODELS) ? MODELS : name.startsWith(RESPONSES) ? RESPONSES : name);
     }
 
     /** Reads the body as it comes; a connection that takes too long is closed. */

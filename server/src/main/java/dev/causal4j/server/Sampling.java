@@ -68,7 +68,7 @@ final class Sampling {
             if (!type.equals("content")) {
                 throw ApiError.value(prediction.path("type"), "\"content\"", type);
             }
-            String text = ChatApi.content(prediction);
+            String text = ChatApi.content(prediction, "content", ChatApi.TEXT);
             served.checkLength(prediction.path("content"), text);
             return Draft.prediction(served.tokenizer().encode(text));
         });

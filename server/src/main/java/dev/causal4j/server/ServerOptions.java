@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param origins pages that may call the server, besides this machine's; {@code *} for all
  * @param hostNames names of this machine in requests, besides localhost and addresses; {@code *} for all. A server beyond this
  *     machine that has keys accepts any
+ * @param responses most that are kept for later requests
  * @param draft where guesses of next tokens come from, unless a request says so
  * @param store a folder for keys and values of prompts; null for none
  * @param mark the mark of all texts that are generated; empty for none
@@ -42,6 +43,7 @@ public record ServerOptions(
         List<String> keys,
         List<String> origins,
         List<String> hostNames,
+        int responses,
         Draft draft,
         @Nullable PrefixStore store,
         Optional<Mark> mark,
@@ -82,6 +84,7 @@ public record ServerOptions(
         check(port >= 0 && port <= 65_535, "port: expected 0 to 65535, got " + port);
         check(parallel >= 1, "parallel: expected at least 1, got " + parallel);
         check(queue >= 0, "queue: expected at least 0, got " + queue);
+        check(responses >= 0, "responses: expected at least 0, got " + responses);
         check(cacheBytes >= 0, "cache bytes: expected at least 0, got " + cacheBytes);
         check(keys.stream().noneMatch(String::isBlank), "key: expected a text, got an empty one");
         check(aliases.stream().noneMatch(String::isBlank), "alias: expected a name, got an empty one");
@@ -143,6 +146,11 @@ public record ServerOptions(
         return with(all -> all.hostNames = names);
     }
 
+    /** These options with another bound of responses that are kept. */
+    public ServerOptions withResponses(int most) {
+        return with(all -> all.responses = most);
+    }
+
     /** These options with another source of guesses. */
     public ServerOptions withDraft(Draft source) {
         return with(all -> all.draft = source);
@@ -179,6 +187,7 @@ public record ServerOptions(
         all.keys = keys;
         all.origins = origins;
         all.hostNames = hostNames;
+        all.responses = responses;
         all.draft = draft;
         all.store = store;
         all.mark = mark;
@@ -199,6 +208,7 @@ public record ServerOptions(
         private List<String> keys = List.of();
         private List<String> origins = List.of();
         private List<String> hostNames = List.of();
+        private int responses = 1024;
         private Draft draft = Draft.OFF;
         private @Nullable PrefixStore store;
         private Optional<Mark> mark = Optional.empty();
@@ -216,6 +226,7 @@ public record ServerOptions(
                     keys,
                     origins,
                     hostNames,
+                    responses,
                     draft,
                     store,
                     mark,

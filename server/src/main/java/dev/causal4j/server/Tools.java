@@ -34,12 +34,17 @@ record Tools(List<ToolDefinition> offered, ToolChoice choice) {
                 throw ApiError.value(function.path("name"), "another name than the tools before have", name);
             }
         });
-        int values = values(in.value("tools"));
-        if (values > Limits.TOOL_VALUES) {
-            throw ApiError.value(in.path("tools"), "at most " + Limits.TOOL_VALUES + " JSON values in all", values);
-        }
+        requireFew(in, "tools");
         boolean parallel = in.bool("parallel_tool_calls", true);
         return new Tools(List.copyOf(offered.values()), choice(in, offered).withParallel(parallel));
+    }
+
+    /** @throws ApiError if a field has too many values for a request that waits */
+    static void requireFew(JsonIn in, String key) {
+        int values = values(in.value(key));
+        if (values > Limits.TOOL_VALUES) {
+            throw ApiError.value(in.path(key), "at most " + Limits.TOOL_VALUES + " JSON values in all", values);
+        }
     }
 
     private static int values(@Nullable Object value) {

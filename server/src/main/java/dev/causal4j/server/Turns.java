@@ -26,9 +26,13 @@ final class Turns {
         this.compute = compute;
     }
 
-    /** Reads a request: a small one at once. Errors as of the work, and as of {@link #compile}. */
-    <T> T read(Call call, Supplier<T> work) throws InterruptedException {
-        return call.size <= Limits.READ_AT_ONCE_BYTES ? work.get() : await(call, work);
+    /**
+     * Reads a request: a small one at once. Errors as of the work, and as of {@link #compile}.
+     *
+     * @param size bytes of what is read
+     */
+    <T> T read(Call call, long size, Supplier<T> work) throws InterruptedException {
+        return size <= Limits.READ_AT_ONCE_BYTES ? work.get() : await(call, work);
     }
 
     /**

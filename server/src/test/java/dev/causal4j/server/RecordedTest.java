@@ -14,7 +14,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -106,8 +109,43 @@ class RecordedTest {
                             send(server, CHAT, ask + ", \"stream\": true}").body())))
                     .as(name)
                     .isEqualTo(expected);
+            String items = ask.replaceFirst(
+                            "\"messages.*?], \"tools\"", "\"input\": \"" + Recorded.USER + "\", \"tools\"")
+                    .replace(family.get("tools").toString(), flat(family.get("tools")))
+                    .replace("max_tokens", "max_output_tokens");
+            JsonNode whole = JsonMapper.shared()
+                    .readTree(send(server, "/v1/responses", items + "}").body());
+            assertThat(Told.items(whole.get("output").valueStream(), whole))
+                    .as(name)
+                    .isEqualTo(expected);
+            List<JsonNode> told = events(
+                    send(server, "/v1/responses", items + ", \"stream\": true}").body());
+            Stream<JsonNode> done = told.stream()
+                    .filter(event -> event.get("type").stringValue().equals("response.output_item.done"))
+                    .map(event -> event.get("item"));
+            assertThat(Told.items(done, told.getLast().get("response")))
+                    .as(name)
+                    .isEqualTo(expected);
+            assertThat(Told.deltas(told))
+                    .as(name)
+                    .isEqualTo(expected.content + expected.reasoning + arguments(expected));
             return true;
         }
+    }
+
+    /** Tools as responses have them. */
+    private static String flat(JsonNode tools) {
+        return tools.valueStream()
+                .map(tool -> "{\"type\": \"function\", "
+                        + tool.get("function").toString().substring(1))
+                .collect(Collectors.joining(", ", "[", "]"));
+    }
+
+    private static String arguments(Told told) {
+        return IntStream.range(0, told.calls.size())
+                .filter(i -> i % 2 == 1)
+                .mapToObj(told.calls::get)
+                .collect(Collectors.joining());
     }
 
     /** An answer as a client reads it; calls as names and arguments in turn. */
@@ -131,6 +169,43 @@ class RecordedTest {
                     message.path("reasoning_content").asString(""),
                     calls,
                     choice.get("finish_reason").stringValue());
+        }
+
+        /** The items of a response. */
+        static Told items(Stream<JsonNode> items, JsonNode response) {
+            StringBuilder content = new StringBuilder();
+            StringBuilder reasoning = new StringBuilder();
+            List<String> calls = new ArrayList<>();
+            items.forEach(item -> {
+                switch (item.get("type").stringValue()) {
+                    case "message" -> content.append(item.at("/content/0/text").stringValue());
+                    case "reasoning" ->
+                        reasoning.append(item.at("/content/0/text").stringValue());
+                    default -> add(calls, item);
+                }
+            });
+            boolean cut = response.get("status").stringValue().equals("incomplete");
+            String finish = cut ? "length" : calls.isEmpty() ? "stop" : "tool_calls";
+            return new Told(content.toString(), reasoning.toString(), calls, finish);
+        }
+
+        /** The deltas of a stream by kind, each item whole before the next. */
+        static String deltas(List<JsonNode> events) {
+            Map<String, StringBuilder> texts = new HashMap<>();
+            int open = 0;
+            for (JsonNode event : events) {
+                String type = event.get("type").stringValue();
+                open += type.endsWith("item.added") ? 1 : type.endsWith("item.done") ? -1 : 0;
+                assertThat(open).isBetween(0, 1);
+                if (event.has("delta")) {
+                    texts.computeIfAbsent(type, _ -> new StringBuilder())
+                            .append(event.get("delta").stringValue());
+                }
+            }
+            return texts.getOrDefault("response.output_text.delta", new StringBuilder())
+                            .toString()
+                    + texts.getOrDefault("response.reasoning_text.delta", new StringBuilder())
+                    + texts.getOrDefault("response.function_call_arguments.delta", new StringBuilder());
         }
 
         private static void add(List<String> calls, JsonNode function) {

@@ -30,6 +30,7 @@ class ServerOptionsTest {
                 .withKeys(List.of("k"))
                 .withOrigins(List.of("https://o"))
                 .withHostNames(List.of("h"))
+                .withResponses(5)
                 .withDraft(Draft.LOOKUP)
                 .withMark(MARK)
                 .withReceipts(signing)
@@ -45,6 +46,7 @@ class ServerOptionsTest {
                         List.of("k"),
                         List.of("https://o"),
                         List.of("h"),
+                        5,
                         Draft.LOOKUP,
                         null,
                         Optional.of(MARK),

@@ -1,0 +1,76 @@
+package dev.causal4j.server;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import dev.causal4j.server.KeptResponses.Kept;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+class KeptResponsesTest {
+    private final KeptResponses kept = new KeptResponses(1024);
+
+    private static Kept of(String owner, String previous, int bytes) {
+        return new Kept(owner, previous, new byte[0], List.of(new byte[0]), new byte[bytes]);
+    }
+
+    private List<Integer> left(String owner, int of) {
+        return IntStream.range(0, of)
+                .filter(i -> kept.get(owner, "resp_" + i).isPresent())
+                .boxed()
+                .toList();
+    }
+
+    @Test
+    void ofTenThousandTheLastThousandAreKept() {
+        for (int i = 0; i < 10_000; i++) {
+            kept.add("resp_" + i, of("", "", 100));
+        }
+        assertThat(left("", 10_000))
+                .isEqualTo(IntStream.range(10_000 - 1024, 10_000).boxed().toList());
+    }
+
+    @Test
+    void largeOnesAreKeptInTheBytesThatThereAre() {
+        for (int i = 0; i < 100; i++) {
+            kept.add("resp_" + i, of("", "", 5 << 20));
+        }
+        assertThat(left("", 100))
+                .isEqualTo(IntStream.range(100 - 12, 100).boxed().toList());
+        kept.add("resp_0", of("", "", 65 << 20));
+        assertThat(left("", 100)).as("one that is too large alone").isEmpty();
+    }
+
+    @Test
+    void theLeastRecentlyUsedGoesFirst() {
+        IntStream.range(0, 1024).forEach(i -> kept.add("resp_" + i, of("", i == 0 ? "" : "resp_0", 100)));
+        kept.history("", "resp_1");
+        IntStream.range(1024, 1030).forEach(i -> kept.add("resp_" + i, of("", "", 100)));
+        assertThat(left("", 10)).containsExactly(0, 1, 8, 9);
+    }
+
+    @Test
+    void whoeverHasTheMostMakesRoom() {
+        kept.add("resp_0", of("a", "", 100));
+        IntStream.range(1, 5000).forEach(i -> kept.add("resp_" + i, of("b", "", 100)));
+        assertThat(left("a", 5000)).containsExactly(0);
+        assertThat(left("b", 5000)).hasSize(1023);
+    }
+
+    @Test
+    void aHistoryIsWholeOrRefused() {
+        kept.add("resp_1", of("a", "", 1));
+        kept.add("resp_2", of("a", "resp_1", 2));
+        kept.add("resp_4", of("a", "resp_3", 4));
+        assertThat(kept.history("a", "resp_2"))
+                .extracting(each -> each.whole().length)
+                .containsExactly(1, 2);
+        assertThat(kept.history("a", "")).isEmpty();
+        assertThatExceptionOfType(ApiError.class)
+                .isThrownBy(() -> kept.history("a", "resp_4"))
+                .withMessage(
+                        "previous_response_id: expected a response that is kept, as are all before it, got \"resp_3\"");
+        assertThatExceptionOfType(ApiError.class).isThrownBy(() -> kept.history("b", "resp_2"));
+    }
+}
