@@ -49,10 +49,11 @@ final class Responses implements Dialect {
     public long remembered(JsonIn in, String of) {
         owner = of;
         previous = in.string(PREVIOUS).orElse("");
-        Stream<Long> referred =
-                items(in).flatMap(item -> referred(item).stream()).map(item -> (long) item.length);
-        long bytes = Stream.concat(store.history(owner, previous).stream().map(Kept::items), referred)
-                .mapToLong(each -> each)
+        long bytes =
+                store.history(owner, previous).stream().mapToLong(Kept::items).sum();
+        bytes += items(in)
+                .flatMap(item -> referred(item).stream())
+                .mapToLong(item -> item.length)
                 .sum();
         if (bytes > Limits.BODY_BYTES) {
             throw ApiError.value(PREVIOUS, "items of at most " + Limits.BODY_BYTES + " bytes in all", bytes);
@@ -98,18 +99,15 @@ final class Responses implements Dialect {
         List<Map<String, Object>> items = readItems(in);
         if (stores) {
             Map<String, Object> list = Json.object("object", "list", "data", items, "has_more", false);
-            list.putAll(Json.object(
-                    "first_id",
-                    items.getFirst().get("id"),
-                    "last_id",
-                    items.getLast().get("id")));
+            list.put("first_id", String.valueOf(items.getFirst().get("id")));
+            list.put("last_id", String.valueOf(items.getLast().get("id")));
             input = Json.write(list);
         }
         TextRequest ask = new ChatApi((each, reading) -> new ItemWriter(each, this, reading))
                 .read(new JsonIn("", chat(in)), served, owner);
         messages.clear();
-        settings.putAll(Json.object(
-                "seed", ask.seed(0), "system_fingerprint", served.fingerprint().join()));
+        settings.put("seed", ask.seed(0));
+        settings.put("system_fingerprint", served.fingerprint().join());
         return ask;
     }
 
@@ -123,26 +121,19 @@ final class Responses implements Dialect {
             chat.put("logprobs", true);
             chat.put("top_logprobs", in.integer("top_logprobs", 0, 0, Limits.ALTERNATIVES));
         }
-        in.object("text")
-                .flatMap(text -> text.object("format"))
-                .ifPresent(format -> chat.put(
-                        "response_format",
-                        Json.object("type", format.fields().get("type"), "json_schema", format.fields())));
-        chat.put(
-                "tools",
-                in.objects("tools", Limits.TOOLS)
-                        .filter(tool -> "function".equals(tool.value("type")))
-                        .map(Responses::function)
-                        .toList());
+        Optional<JsonIn> format = in.object("text").flatMap(text -> text.object("format"));
+        format.ifPresent(each -> chat.put("response_format", nested(each, "json_schema")));
+        Stream<JsonIn> tools = in.objects("tools", Limits.TOOLS).filter(tool -> "function".equals(tool.value("type")));
+        chat.put("tools", tools.map(tool -> nested(tool, "function")).toList());
         if (in.value("tool_choice") instanceof Map) {
-            chat.put("tool_choice", function(in.requiredObject("tool_choice")));
+            chat.put("tool_choice", nested(in.requiredObject("tool_choice"), "function"));
         }
         return chat;
     }
 
-    /** A tool or a choice, whose fields stand beside its type here. */
-    private static Map<String, Object> function(JsonIn flat) {
-        return Json.object("type", flat.fields().get("type"), "function", flat.fields());
+    /** An object whose fields stand beside its type here, and inside it in chats. */
+    private static Map<String, Object> nested(JsonIn flat, String name) {
+        return Json.object("type", Objects.requireNonNullElse(flat.value("type"), Json.NULL), name, flat.fields());
     }
 
     /** Makes messages of the items, and returns those of the request as they are kept. */
@@ -157,6 +148,7 @@ final class Responses implements Dialect {
             add(item);
             Map<String, Object> fields = item.given();
             fields.putIfAbsent("id", "in_" + name + "_" + given.size());
+            fields.putIfAbsent("type", "message");
             given.add(fields);
         });
         if (given.isEmpty() || messages.size() > Limits.MESSAGES) {
@@ -278,7 +270,7 @@ final class Responses implements Dialect {
     public List<Map<String, Object>> failure(ApiError error) {
         Map<String, Object> told = told(error);
         Map<String, Object> failed = response("failed", List.of(), Json.NULL);
-        failed.put("error", Json.object("code", error.code(), "message", told.get("message")));
+        failed.put("error", Json.object("code", error.code(), "message", String.valueOf(told.get("message"))));
         told.put("type", "error");
         return List.of(numbered(told), numbered(Json.object("type", "response.failed", "response", failed)));
     }
