@@ -244,6 +244,7 @@ complete -c causal4j -n '__causal4j_in \'serve\'' -l port -r -d '0 for any that 
 complete -c causal4j -n '__causal4j_in \'serve\'' -l alias -r -d 'One more name of the model'
 complete -c causal4j -n '__causal4j_in \'serve\'' -l parallel -r -d 'Most sequences at once'
 complete -c causal4j -n '__causal4j_in \'serve\'' -l queue -r -d 'Most requests that wait'
+complete -c causal4j -n '__causal4j_in \'serve\'' -l store -r -d 'Most responses that are kept for later requests'
 complete -c causal4j -n '__causal4j_in \'serve\'' -l api-key-file -r -d 'Keys, one a line, of which a client must have one'
 complete -c causal4j -n '__causal4j_in \'serve\'' -l no-api-key -d 'Answer everybody who can reach the address'
 complete -c causal4j -n '__causal4j_in \'serve\'' -l cors-origin -r -d 'Origin of pages that may ask, besides this machine\'s'
