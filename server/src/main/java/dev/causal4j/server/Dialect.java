@@ -21,6 +21,11 @@ interface Dialect {
         return 0;
     }
 
+    /** Bytes that a request which was read holds besides its own. */
+    default long held() {
+        return 0;
+    }
+
     /**
      * Reads a request.
      *

@@ -60,8 +60,9 @@ final class ItemWriter extends AnswerWriter {
     private void begin(String text, String prefix, Map<String, Object> begun) {
         end("completed");
         if (output.isEmpty()) {
-            tell("created", "response", dialect.response("in_progress", List.of(), Json.NULL));
-            tell("in_progress", "response", dialect.response("in_progress", List.of(), Json.NULL));
+            Map<String, Object> empty = dialect.response("in_progress", List.of(), Json.NULL);
+            tell("created", "response", empty);
+            tell("in_progress", "response", empty);
         }
         kind = text;
         item = begun;

@@ -76,10 +76,7 @@ final class ResponseWriter {
     }
 
     private void generate(TextRequest ask, Call call) throws IOException, InterruptedException {
-        long texts = ask.prompts().stream()
-                .mapToLong(prompt -> prompt.text().length())
-                .sum();
-        long kept = ask.bytes() + Math.max(0, texts - call.size); // earlier responses are no part of the body
+        long kept = ask.bytes() + call.dialect.held();
         if (kept > 0 && !bytes.take(call.caller, kept)) {
             throw ApiError.bytesFull();
         }

@@ -39,6 +39,7 @@ final class Responses implements Dialect {
     private String owner = "";
     private String previous = "";
     private byte[] input = {}; // empty if the response is not kept
+    private long held; // bytes of kept items
     private int events;
 
     Responses(KeptResponses store) {
@@ -49,16 +50,19 @@ final class Responses implements Dialect {
     public long remembered(JsonIn in, String of) {
         owner = of;
         previous = in.string(PREVIOUS).orElse("");
-        long bytes =
-                store.history(owner, previous).stream().mapToLong(Kept::items).sum();
-        bytes += items(in)
-                .flatMap(item -> referred(item).stream())
-                .mapToLong(item -> item.length)
-                .sum();
-        if (bytes > Limits.BODY_BYTES) {
-            throw ApiError.value(PREVIOUS, "items of at most " + Limits.BODY_BYTES + " bytes in all", bytes);
+        Stream<Long> earlier = store.history(owner, previous).stream().map(Kept::items);
+        Stream<Long> referred =
+                items(in).flatMap(item -> referred(item).stream()).map(item -> (long) item.length);
+        held = Stream.concat(earlier, referred).reduce(0L, Long::sum);
+        if (held > Limits.BODY_BYTES) {
+            throw ApiError.value(PREVIOUS, "items of at most " + Limits.BODY_BYTES + " bytes in all", held);
         }
-        return bytes;
+        return held;
+    }
+
+    @Override
+    public long held() {
+        return held;
     }
 
     private static Stream<JsonIn> items(JsonIn in) {
