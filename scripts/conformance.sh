@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the clients that people use against ./causal4j serve: the conformance kit whole except for paths that the server does not
 # have, its attacks without those that wait for timeouts, a short load whose answers must have equal bits, and recorded calls of
-# each family, of models that a test wrote. With --clients it runs those checks of the kit alone that a client makes. Needs
+# each family, of models that a test wrote, and two of these models in one server. With --clients it runs those checks of the kit alone that a client makes. Needs
 # Node.js 20 and npm, and says so without them.
 set -euo pipefail
 
@@ -16,10 +16,10 @@ kit=$root/server/target/conformance
 cd "$kit"
 only=()
 if [ "${1:-}" = --clients ]; then only=(--only clients); fi
-# Runs the part $1 of the kit; tools and schemas must be there.
+# Runs the part $1 of the kit without the checks $2; tools and schemas must be there. Further arguments are the part's.
 checks() {
   local log=$kit/${1%.mjs}.log
-  node "$1" "$url" --require json,tools --skip "$2" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
+  node "$1" "$url" "${@:3}" --require json,tools --skip "$2" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
   tail -n 1 "$log" | sed 's/^/conformance: /'
 }
 
@@ -46,3 +46,10 @@ for folder in "$root"/server/target/recorded/*/; do
 done
 node recorded.mjs "${recorded[@]}" >"$kit/recorded.log" || { grep '^FAIL' "$kit/recorded.log"; exit 1; }
 tail -n 1 "$kit/recorded.log" | sed 's/^/recorded calls: /'
+
+# Two of these models in one server.
+folders=("$root"/server/target/recorded/*/)
+two=$root/server/target/two.out
+start "$two" --model "one=${folders[0]}" --model "two=${folders[1]}"
+address "$two"
+checks run3.mjs "${CONFORMANCE_SKIP:-}" one --second-model two

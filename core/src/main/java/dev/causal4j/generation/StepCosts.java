@@ -27,10 +27,15 @@ final class StepCosts {
     // seconds of steps without prompt tokens, by their rows
     private final TreeMap<Integer, Double> plain = new TreeMap<>();
     private final TreeMap<Integer, Double> drafted;
+    private final Steps steps;
     private double secondsPerRow; // of prompts
 
-    /** @param isRecurrent whether steps with guesses also keep states, and so have costs of their own */
-    StepCosts(boolean isRecurrent) {
+    /**
+     * @param isRecurrent whether steps with guesses also keep states, and so have costs of their own
+     * @param steps of all engines that compute with the same threads
+     */
+    StepCosts(boolean isRecurrent, Steps steps) {
+        this.steps = steps;
         drafted = isRecurrent ? new TreeMap<>() : plain;
     }
 
@@ -84,7 +89,28 @@ final class StepCosts {
         boolean scores = ready.stream().allMatch(ScoredSequence.class::isInstance);
         int decoding = (int)
                 ready.stream().filter(each -> each.decodes() && !each.claims()).count();
-        double room = decoding > 0 ? Math.min(STEP_SECONDS, HOLD_UP * of(decoding, false)) : STEP_SECONDS;
-        return scores || secondsPerRow == 0 ? most : Math.min(most, Math.max(LEAST_ROWS, (int) (room / secondsPerRow)));
+        if (ready.isEmpty()) {
+            steps.rest(this);
+            return most;
+        }
+        return rows(decoding, ready.size() > decoding, scores, most);
+    }
+
+    /**
+     * Prompt tokens for the next step. Engines that compute with the same threads share one time for them.
+     *
+     * @param decoding its sequences without prompts
+     * @param prompts whether it has others
+     * @param scores whether these are scored alone
+     */
+    int rows(int decoding, boolean prompts, boolean scores, int most) {
+        Steps.Load all = steps.plan(this, decoding > 0 ? of(decoding, false) : 0, prompts);
+        boolean alone = all.engines() == 1;
+        double room = all.decoding() > 0 ? Math.min(STEP_SECONDS, HOLD_UP * all.decoding()) : STEP_SECONDS;
+        if (alone && (scores || secondsPerRow == 0)) {
+            return most;
+        }
+        int rows = secondsPerRow == 0 ? 0 : (int) (room / Math.max(1, all.prompting()) / secondsPerRow);
+        return Math.min(most, Math.max(LEAST_ROWS, rows));
     }
 }

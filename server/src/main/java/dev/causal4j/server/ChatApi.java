@@ -37,7 +37,6 @@ record ChatApi() implements Api {
 
     @Override
     public TextRequest read(JsonIn in, ServedModel served, String owner) {
-        served.check(in);
         in.refuse(List.of("best_of"));
         Tools tools = Tools.read(in);
         Optional<Constraints.Wanted> wanted =

@@ -29,7 +29,6 @@ record CompletionApi() implements Api {
 
     @Override
     public TextRequest read(JsonIn in, ServedModel served, String owner) {
-        served.check(in);
         boolean echo = in.bool("echo", false);
         List<TextRequest.Prompt> prompts = prompts(in, served, echo);
         TextRequest.ResponseFormat form = TextRequest.ResponseFormat.read(in, served);

@@ -78,6 +78,8 @@ final class Limits {
 
     // All requests
 
+    /** Streams for programs that wait for models to come or go. */
+    static final int MODEL_STREAMS = 16;
     /** Requests that wait for a compilation of their constraints. */
     static final int COMPILATIONS = 64;
     /** Of the constraints that requests use. */

@@ -55,8 +55,7 @@ final class ResponseWriter {
      * @throws java.util.concurrent.CancellationException if the client is gone or the server shuts down
      * @throws IOException if the client is gone
      */
-    void answer(Api api, Call call) throws IOException, InterruptedException {
-        TextRequest ask = turns.read(call, () -> api.read(JsonIn.parse(call.body.get()), served, call.owner));
+    void answer(Api api, TextRequest ask, Call call) throws IOException, InterruptedException {
         Optional<Constraint> own = ask.options().constraint();
         if (own.isEmpty()) {
             generate(api, ask, call);
