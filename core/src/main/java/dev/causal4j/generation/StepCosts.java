@@ -12,6 +12,9 @@ final class StepCosts {
     /** The fewest prompt tokens of a step, and of a sequence in it, if there is room. */
     static final int LEAST_ROWS = 32;
 
+    /** The same beside other engines that decode: they may be of smaller models. */
+    private static final int LEAST_BESIDE = 8;
+
     /** How long the prompt tokens of a step may take: another sequence may arrive at any time. */
     private static final double STEP_SECONDS = 0.1;
 
@@ -110,7 +113,10 @@ final class StepCosts {
         if (alone && (scores || secondsPerRow == 0)) {
             return most;
         }
-        int rows = secondsPerRow == 0 ? 0 : (int) (room / Math.max(1, all.prompting()) / secondsPerRow);
-        return Math.min(most, Math.max(LEAST_ROWS, rows));
+        if (secondsPerRow == 0) {
+            return Math.min(most, LEAST_ROWS);
+        }
+        int least = alone || all.decoding() == 0 ? LEAST_ROWS : LEAST_BESIDE;
+        return Math.min(most, Math.max(least, (int) (room / Math.max(1, all.prompting()) / secondsPerRow)));
     }
 }

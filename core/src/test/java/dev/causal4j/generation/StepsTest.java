@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.compute.Compute;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
@@ -65,6 +66,8 @@ class StepsTest extends EngineFixture {
         assertThat(prompts(fresh)).isEqualTo(MANY);
         costs().rows(1, false, false, 512);
         assertThat(prompts(fresh)).isEqualTo(StepCosts.LEAST_ROWS);
+        fresh.took(0, 100, false, 0.5);
+        assertThat(prompts(fresh)).as("of a large model").isEqualTo(8);
         steps.rest(fresh);
         assertThat(scoring.rows(0, true, true, 512)).isEqualTo(150);
     }
@@ -110,12 +113,16 @@ class StepsTest extends EngineFixture {
         return IntStream.range(0, count)
                 .mapToObj(i -> new GenerationRequest(
                         prompt(i, 1 + 37 * i % 300),
-                        GenerationOptions.DEFAULT.withMaxNewTokens(20 + i).withSeed(i)))
+                        GenerationOptions.DEFAULT
+                                .withMaxNewTokens(20 + i)
+                                .withSeed(i)
+                                .withLogProbabilities(0)))
                 .toList();
     }
 
-    private static List<int[]> tokens(List<Generation> made) {
-        return made.stream().map(Generation::tokens).toList();
+    /** The tokens and the bits of their log-probabilities. */
+    private static List<List<Prediction>> told(List<Generation> made) {
+        return made.stream().map(Generation::predictions).toList();
     }
 
     @Test
@@ -123,9 +130,9 @@ class StepsTest extends EngineFixture {
         try (CausalLM other = another();
                 CausalLM adapted = SmallModels.adapted(model, _ -> true)) {
             List<CausalLM> models = List.of(model, other, adapted);
-            List<List<int[]>> alone = new ArrayList<>();
+            List<List<List<Prediction>>> alone = new ArrayList<>();
             for (CausalLM each : models) {
-                alone.add(tokens(all(Engine.shared(each), requests(12))));
+                alone.add(told(all(Engine.shared(each), requests(12))));
             }
             assertThat(alone.get(2).getFirst()).isNotEqualTo(alone.getFirst().getFirst());
             List<List<CompletableFuture<Generation>>> beside = models.stream()
@@ -136,7 +143,7 @@ class StepsTest extends EngineFixture {
             for (int i = 0; i < models.size(); i++) {
                 List<Generation> made =
                         beside.get(i).stream().map(CompletableFuture::join).toList();
-                assertThat(tokens(made)).usingRecursiveComparison().isEqualTo(alone.get(i));
+                assertThat(told(made)).isEqualTo(alone.get(i));
             }
         }
     }
