@@ -181,18 +181,18 @@ class ServeCommandTest {
             value = {
                 "none | 900 | 300, 300, 300",
                 "none | 30 | 10, 10, 40",
-                "'' 600 | 9000 | 200, 200, 200",
-                "'' 600 b 100 | 9000 | 250, 100, 250",
+                "all 600 | 9000 | 200, 200, 200",
+                "all 600 b 100 | 9000 | 250, 100, 250",
                 "a 500 | 900 | 500, 200, 200",
                 "a 500 b 70 c 90 | 0 | 500, 70, 90",
-                "'' 0 | 900 | 300, 300, 300",
+                "all 0 | 900 | 300, 300, 300",
             })
     void memoryIsDividedInEqualPartsUnlessAModelHasItsOwn(String wanted, long free, String told) {
         Map<String, Long> named = new HashMap<>();
         String[] words =
-                wanted == null ? new String[0] : wanted.replace("''", "").split(" ", -1);
+                wanted == null ? new String[0] : wanted.split(" ", -1);
         for (int i = 0; i < words.length; i += 2) {
-            named.put(words[i], MB * Long.parseLong(words[i + 1]));
+            named.put(words[i].equals("all") ? "" : words[i], MB * Long.parseLong(words[i + 1]));
         }
         List<String> names = List.of("a", "b", "c");
         for (List<String> order : List.of(names, names.reversed())) {

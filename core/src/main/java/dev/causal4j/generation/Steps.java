@@ -13,7 +13,7 @@ import java.util.concurrent.locks.ReentrantLock;
  */
 final class Steps {
     /**
-     * What the next steps of engines compute.
+     * The work of the next steps of engines.
      *
      * @param decoding seconds of a step of each without prompts
      * @param prompting how many of them compute prompts

@@ -48,7 +48,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Several models behind one address: the embedded one with another name, the same with an adapter, and one with a tokenizer of its own. */
+/** Several models at one address: the embedded one with another name, the same with an adapter, and one with its own tokenizer. */
 class ModelsTest {
     private static final List<String> NAMES = List.of("plain", "tuned", "org/recorded");
     private static final List<ServerOptions.Answered> LOG = Collections.synchronizedList(new ArrayList<>());
