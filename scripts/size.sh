@@ -43,7 +43,7 @@ size core kernel,choice,tensor,compute,loops 4811 format 1091 model,families,ggu
   head 628 training 1534 flight 88 || failed=1
 size machine machine 283 || failed=1
 size server server 3384 || failed=1
-size cli cli 5554 || failed=1
+size cli cli 5557 || failed=1
 size hub hub 936 || failed=1
 size langchain4j langchain4j 690 || failed=1
 size spark spark 719 || failed=1

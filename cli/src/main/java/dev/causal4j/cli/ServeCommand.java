@@ -170,8 +170,11 @@ final class ServeCommand extends Subcommand {
 
     private void tellReady(SequencedMap<String, Chat.Format> formats, InetSocketAddress address) {
         Map<CausalLM, String> names = new LinkedHashMap<>(); // without those that are only another name
-        formats.forEach((name, format) -> names.putIfAbsent(format.model(), name));
-        names.values().forEach(name -> tellReady(name, formats.get(name)));
+        formats.forEach((name, format) -> {
+            if (names.putIfAbsent(format.model(), name) == null) {
+                tellReady(name, format);
+            }
+        });
         String name = address.getAddress().getHostAddress();
         String url = "http://" + (name.contains(":") ? "[" + name + "]" : name) + ":" + address.getPort();
         ToolFormat tools = formats.firstEntry().getValue().toolFormat();

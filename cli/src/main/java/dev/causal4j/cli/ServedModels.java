@@ -18,6 +18,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.Set;
@@ -82,7 +83,7 @@ final class ServedModels extends SharedOptions implements AutoCloseable {
         }
         aliases.stream()
                 .flatMap(each -> Named.of(each).stream())
-                .forEach(each -> formats.putLast(each.name, formats.get(each.rest)));
+                .forEach(each -> formats.putLast(each.name, Objects.requireNonNull(formats.get(each.rest))));
         return formats;
     }
 
