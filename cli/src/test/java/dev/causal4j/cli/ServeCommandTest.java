@@ -189,8 +189,7 @@ class ServeCommandTest {
             })
     void memoryIsDividedInEqualPartsUnlessAModelHasItsOwn(String wanted, long free, String told) {
         Map<String, Long> named = new HashMap<>();
-        String[] words =
-                wanted == null ? new String[0] : wanted.split(" ", -1);
+        String[] words = wanted == null ? new String[0] : wanted.split(" ", -1);
         for (int i = 0; i < words.length; i += 2) {
             named.put(words[i].equals("all") ? "" : words[i], MB * Long.parseLong(words[i + 1]));
         }
