@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the clients that people use against ./causal4j serve: the conformance kit whole except for paths that the server does not
 # have, on the embedded model and on one with tools that a test wrote; the examples for Node.js; attacks without those that wait
-# for timeouts; a short load whose answers must have equal bits; and recorded calls of each family, of models that a test wrote.
+# for timeouts; a short load whose answers must have equal bits; recorded calls of each family, of models that a test
+# wrote; and two of these models in one server.
 # With --clients it runs the examples and those checks of the kit alone that a client makes. Needs Node.js 20 and npm, and says
 # so without them.
 set -euo pipefail
@@ -60,3 +61,10 @@ for folder in "$root"/server/target/recorded/*/; do
 done
 node recorded.mjs "${recorded[@]}" >"$kit/recorded.log" || { grep '^FAIL' "$kit/recorded.log"; exit 1; }
 tail -n 1 "$kit/recorded.log" | sed 's/^/recorded calls: /'
+
+# Two of these models in one server.
+folders=("$root"/server/target/recorded/*/)
+two=$root/server/target/two.out
+start "$two" --model "one=${folders[0]}" --model "two=${folders[1]}"
+address "$two"
+checks run3.mjs "${CONFORMANCE_SKIP:-}" one --second-model two

@@ -9,6 +9,7 @@ import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
@@ -23,7 +24,7 @@ class ModelOptions extends SharedOptions {
             description =
                     "Folder in Hugging Face layout, GGUF file, or org/name that was pulled. Without it the embedded"
                             + " model is used.")
-    private @Nullable Path model;
+    private List<Path> models = List.of();
 
     @Option(
             names = "--dtype",
@@ -35,17 +36,27 @@ class ModelOptions extends SharedOptions {
     private @Nullable Integer threads;
 
     boolean isGiven() {
-        return model != null;
+        return !models.isEmpty();
+    }
+
+    /** The values of {@code --model}. */
+    List<Path> given() {
+        return models;
+    }
+
+    private Optional<Path> one() {
+        refuse(models.size() > 1, "model: expected to be given once, got it twice");
+        return models.stream().findFirst();
     }
 
     /** The folder or file of {@code --model}, if given. */
     Optional<Path> folder() {
-        return Optional.ofNullable(model).map(ModelPath::of);
+        return one().map(ModelPath::of);
     }
 
     /** Sets the model where the command line names none. */
     void use(Path found) {
-        model = found;
+        models = List.of(found);
     }
 
     /** Loads the weights, with a bar if that takes long. */
@@ -62,10 +73,13 @@ class ModelOptions extends SharedOptions {
 
     /** Sets the threads and opens the model's files; its weights are not read. */
     Checkpoint open() throws IOException {
+        Optional<Path> model = one();
         useThreads();
-        if (model == null) {
-            return AustenModel.open();
-        }
+        return model.isEmpty() ? AustenModel.open() : open(model.get());
+    }
+
+    /** Opens the files of a model. */
+    static Checkpoint open(Path model) throws IOException {
         Path path = ModelPath.of(model);
         return Files.exists(model) || path.equals(model)
                 ? Checkpoint.open(path)

@@ -1,11 +1,9 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.PrefixStore;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.Checkpoint;
 import dev.causal4j.receipt.Receipt;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
@@ -17,9 +15,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.SequencedMap;
 import java.util.function.UnaryOperator;
 import java.util.logging.Level;
 import java.util.logging.Logger;
@@ -29,11 +30,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Serves a model over HTTP. */
+/** Serves models over HTTP. */
 @Command(
         name = "serve",
         description =
-                "Serves a model over HTTP with OpenAI's API, until it is stopped. SIGTERM lets requests end; a second one does not.")
+                "Serves one or several models over HTTP with OpenAI's API, until it is stopped. SIGTERM lets requests end; a second"
+                        + " one does not. --model may be repeated, also as NAME=PATH, and --cache-memory as NAME=MB: what has no"
+                        + " name is for all models, in equal parts.")
 final class ServeCommand extends Subcommand {
     private static final String KEYS = "CAUSAL4J_API_KEY";
 
@@ -48,9 +51,6 @@ final class ServeCommand extends Subcommand {
 
     @Option(names = "--port", paramLabel = "N", description = "0 for any that is free; default: ${DEFAULT-VALUE}.")
     private int port = ServerOptions.DEFAULT.port();
-
-    @Option(names = "--alias", paramLabel = "NAME", description = "One more name of the model; may be repeated.")
-    private List<String> aliases = List.of();
 
     @Option(names = "--parallel", paramLabel = "N", description = "Most sequences at once; default: ${DEFAULT-VALUE}.")
     private int parallel = ServerOptions.DEFAULT.parallel();
@@ -122,6 +122,9 @@ final class ServeCommand extends Subcommand {
     @Mixin
     private RunOptions model;
 
+    @Mixin
+    private ServedModels models;
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         List<String> keys = keys();
@@ -133,13 +136,14 @@ final class ServeCommand extends Subcommand {
         refuse(signing.isGiven() && !receipts, "sign-key: expected --receipts beside it, got none");
         UnaryOperator<Receipt> sealing = signing.read();
         PrefixStore store = prefixes.open();
+        Map<String, Long> bytes = model.cacheBytesByName();
         ServerOptions unmarked = Usage.of(
                 spec,
                 () -> ServerOptions.DEFAULT
                         .withAddress(host, port)
-                        .withAliases(aliases)
+                        .withAliases(models.aliases())
                         .withBounds(parallel, queue)
-                        .withCacheBytes(model.cacheBytes().orElse(ServerOptions.DEFAULT.cacheBytes()))
+                        .withCacheBytes(bytes.getOrDefault("", ServerOptions.DEFAULT.cacheBytes()))
                         .withResponses(responses)
                         .withDraft(draft.draft())
                         .withPrefixStore(store)
@@ -152,19 +156,17 @@ final class ServeCommand extends Subcommand {
                 Optional.ofNullable(toolFormat).map(name -> Usage.of(spec, () -> ToolFormat.named(name)));
         ServerOptions all = receipts ? options.withReceipts(sealing) : options;
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
-        Checkpoint opened = model.open();
-        ChatTemplate chosen = template.readOrPlain(opened);
-        try (CausalLM loaded = model.load(opened, prefixes.addTo(model.options().withDigests(receipts)))) {
-            Chat.Format found = Chat.Format.of(loaded, chosen);
-            serve(calls.map(found::withToolFormat).orElse(found), all);
+        try (ServedModels opened = models) {
+            serve(opened.load(model, prefixes.addTo(model.unbounded().withDigests(receipts)), template, calls), all);
         }
         return 0;
     }
 
-    private void serve(Chat.Format format, ServerOptions options) throws IOException, InterruptedException {
-        try (Server server = Server.start(format, options);
+    private void serve(SequencedMap<String, Chat.Format> formats, ServerOptions options)
+            throws IOException, InterruptedException {
+        try (Server server = Server.start(formats, options);
                 Interruption stop = new Interruption(shutdownSeconds + 10L)) {
-            tellReady(format, server.address());
+            tellReady(formats, server.address());
             stop.await();
             for (String again : List.of("TERM", "INT")) {
                 Signals.register(again, () -> Runtime.getRuntime().halt(STOPPED)); // waits for nothing
@@ -173,8 +175,26 @@ final class ServeCommand extends Subcommand {
         }
     }
 
-    private void tellReady(Chat.Format format, InetSocketAddress address) {
-        String model = format.model().name();
+    private void tellReady(SequencedMap<String, Chat.Format> formats, InetSocketAddress address) {
+        Map<CausalLM, String> names = new LinkedHashMap<>(); // without those that are only another name
+        formats.forEach((name, format) -> {
+            if (names.putIfAbsent(format.model(), name) == null) {
+                tellReady(name, format);
+            }
+        });
+        String name = address.getAddress().getHostAddress();
+        String url = "http://" + (name.contains(":") ? "[" + name + "]" : name) + ":" + address.getPort();
+        ToolFormat tools = formats.firstEntry().getValue().toolFormat();
+        String first = formats.firstEntry().getKey();
+        Document document = new Document().put("url", url).put("model", first).put("tool_format", tools.label());
+        if (names.size() > 1) {
+            document.put("models", List.copyOf(names.values()));
+        }
+        print(document, "Serving " + String.join(", ", names.values()) + " at " + url);
+        stdout().flush();
+    }
+
+    private void tellReady(String model, Chat.Format format) {
         if (format.template().isPlain()) {
             stderr().println(model + ": has no chat template; conversations are plain transcripts");
         }
@@ -182,11 +202,6 @@ final class ServeCommand extends Subcommand {
         boolean shown = tools != ToolFormat.NONE;
         stderr().println(model + ": calls tools "
                 + (shown ? "as " + tools.label() : "only where a request requires it"));
-        String name = address.getAddress().getHostAddress();
-        String url = "http://" + (name.contains(":") ? "[" + name + "]" : name) + ":" + address.getPort();
-        Document document = new Document().put("url", url).put("model", model).put("tool_format", tools.label());
-        print(document, "Serving " + model + " at " + url);
-        stdout().flush();
     }
 
     private List<String> keys() throws IOException {
@@ -210,12 +225,14 @@ final class ServeCommand extends Subcommand {
 
     /** A line of the log. */
     static String line(Answered told, Instant time, boolean json) {
+        boolean named = !told.model().isEmpty();
         if (json) {
-            return new Document()
+            Document document = new Document()
                     .put("time", time.toString())
                     .put("id", told.id())
                     .put("method", told.method())
-                    .put("path", told.path())
+                    .put("path", told.path());
+            return (named ? document.put("model", told.model()) : document)
                     .put("status", told.status())
                     .put("seconds", told.seconds())
                     .put("prompt_tokens", told.promptTokens())
@@ -230,6 +247,7 @@ final class ServeCommand extends Subcommand {
         String tokens = ", %d tokens in, %d out".formatted(told.promptTokens(), told.newTokens());
         OptionalDouble first = told.firstTokenSeconds();
         return line
+                + (named ? ", model " + Visible.quoted(told.model()) : "")
                 + (told.promptTokens() > 0 ? tokens : "")
                 + (first.isPresent() ? ", first after %.3f s".formatted(first.getAsDouble()) : "")
                 + (told.reason().isEmpty() ? "" : ", " + Visible.quoted(told.reason()));

@@ -103,6 +103,7 @@ class ReadmeTest {
                 "cli/src/test/java/dev/causal4j/cli/TasksTest.java",
                 "cli/src/test/java/dev/causal4j/cli/SnapshotExampleTest.java",
                 "server/src/test/java/dev/causal4j/server/MicrometerBinderTest.java",
+                "server/src/test/java/dev/causal4j/server/ModelsTest.java",
                 "text/src/test/java/dev/causal4j/GuideTest.java",
                 "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java",
                 "spark/src/test/java/dev/causal4j/spark/GuideTest.java")) {

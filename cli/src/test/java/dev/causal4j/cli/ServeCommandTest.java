@@ -17,11 +17,16 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
@@ -136,7 +141,7 @@ class ServeCommandTest {
     void aLineOfTheLogHasTimeTokensAndReason() {
         Instant time = Instant.parse("2026-12-01T10:00:00.123Z");
         Answered done =
-                new Answered("req_1", "POST", "/v1/completions", 200, 0.5, 9, 40, OptionalDouble.of(0.0625), "");
+                new Answered("req_1", "POST", "/v1/completions", "", 200, 0.5, 9, 40, OptionalDouble.of(0.0625), "");
         assertThat(ServeCommand.line(done, time, false))
                 .isEqualTo(
                         "2026-12-01T10:00:00.123Z req_1 POST \"/v1/completions\" 200 0.500 s, 9 tokens in, 40 out, first after 0.063 s");
@@ -145,11 +150,86 @@ class ServeCommandTest {
                         + "\"path\":\"/v1/completions\",\"status\":200,\"seconds\":0.5,\"prompt_tokens\":9,"
                         + "\"new_tokens\":40,\"first_token_seconds\":0.0625,\"reason\":null}");
         Answered refused = new Answered(
-                "req_2", "GET", "/a\nb", 404, 0.001, 0, 0, OptionalDouble.empty(), "path: expected x,\n got y");
+                "req_2", "GET", "/a\nb", "", 404, 0.001, 0, 0, OptionalDouble.empty(), "path: expected x,\n got y");
         assertThat(ServeCommand.line(refused, time, false))
                 .isEqualTo("2026-12-01T10:00:00.123Z req_2 GET \"/a\\nb\" 404 0.001 s, \"path: expected x,\\n got y\"");
         assertThat(ServeCommand.line(refused, time, true))
                 .contains("\"first_token_seconds\":null,\"reason\":\"path: expected x,\\n got y\"}");
+    }
+
+    @Test
+    void aLineOfTheLogNamesTheModelIfThereAreSeveral() {
+        Instant time = Instant.parse("2026-12-01T10:00:00.123Z");
+        Answered done = new Answered("req_1", "POST", "/tokenize", "small", 200, 0.5, 0, 0, OptionalDouble.empty(), "");
+        assertThat(ServeCommand.line(done, time, false))
+                .isEqualTo("2026-12-01T10:00:00.123Z req_1 POST \"/tokenize\" 200 0.500 s, model \"small\"");
+        assertThat(ServeCommand.line(done, time, true))
+                .contains("\"path\":\"/tokenize\",\"model\":\"small\",\"status\"");
+    }
+
+    private static final long MB = 1 << 20;
+
+    private static Map<String, Long> divided(Map<String, Long> contexts, Map<String, Long> wanted, long free) {
+        return new ServedModels().divide(contexts, wanted, free);
+    }
+
+    /** In megabytes: what each has does not depend on the order of the models. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            nullValues = "none",
+            value = {
+                "none | 900 | 300, 300, 300",
+                "none | 30 | 10, 10, 40",
+                "all 600 | 9000 | 200, 200, 200",
+                "all 600 b 100 | 9000 | 250, 100, 250",
+                "a 500 | 900 | 500, 200, 200",
+                "a 500 b 70 c 90 | 0 | 500, 70, 90",
+                "all 0 | 900 | 300, 300, 300",
+            })
+    void memoryIsDividedInEqualPartsUnlessAModelHasItsOwn(String wanted, long free, String told) {
+        Map<String, Long> named = new HashMap<>();
+        String[] words = wanted == null ? new String[0] : wanted.split(" ", -1);
+        for (int i = 0; i < words.length; i += 2) {
+            named.put(words[i].equals("all") ? "" : words[i], MB * Long.parseLong(words[i + 1]));
+        }
+        List<String> names = List.of("a", "b", "c");
+        for (List<String> order : List.of(names, names.reversed())) {
+            Map<String, Long> contexts = new LinkedHashMap<>();
+            order.forEach(name -> contexts.put(name, (name.equals("c") ? 40 : 10) * MB));
+            Map<String, Long> parts = divided(contexts, named, free * MB);
+            assertThat(names.stream().map(name -> "" + parts.get(name) / MB).collect(Collectors.joining(", ")))
+                    .isEqualTo(told);
+        }
+    }
+
+    @Test
+    void whatSeveralModelsCannotHaveIsRefusedBeforeOneIsLoaded() throws IOException {
+        Path model = folder.resolve("model");
+        Program.run("convert", "--to", "hf", "--out", model.toString()).done();
+        String two = "second=" + model;
+        Program.run("serve", "--model", model.toString(), "--model", model.toString())
+                .refused(
+                        2,
+                        "model: expected different names, got model, model; give one another with --model NAME=PATH");
+        Program.run("serve", "--model", model.toString(), "--model", two, "--cache-memory", "4")
+                .refused(2, "cache-memory: expected at least 3 MB for model, a full context, got 2");
+        Program.run("serve", "--model", model.toString(), "--model", two, "--cache-memory", "third=4")
+                .refused(2, "cache-memory: expected one of model, second, got third");
+        Program.run("serve", "--model", model.toString(), "--model", two, "--cache-memory", "second=4000000")
+                .refused(1, "memory: expected at most ");
+        Program.run("serve", "--model", model.toString(), "--model", "second=nowhere")
+                .refused(1, "nowhere: expected a folder");
+        Program.run("serve", "--adapter", "tuned").refused(2, "adapter: expected NAME=DIR, got tuned");
+        Program.run("serve", "--adapter", "tuned=" + model, "--model", two)
+                .refused(2, "adapter: expected --model before it, got none");
+        Program.run("serve", "--adapter", "tuned=nowhere").refused(1, "nowhere");
+        Program.run("serve", "--alias", "a=b")
+                .refused(2, "alias: expected a new name and one of causal4j-austen, got a=b");
+        Program.run("serve", "--model", two, "--cache-memory", "x")
+                .refused(2, "cache-memory: expected a whole number of at most 2147483647, got \"x\"");
+        Program.run("generate", "a", "--model", "b", "--model", "c")
+                .refused(2, "model: expected to be given once, got it twice");
     }
 
     @ParameterizedTest

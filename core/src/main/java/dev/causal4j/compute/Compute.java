@@ -7,8 +7,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -52,6 +54,7 @@ public final class Compute implements AutoCloseable {
     private final AtomicReferenceArray<@Nullable Job<?>> jobs = new AtomicReferenceArray<>(SLOTS);
     private final AtomicInteger posts = new AtomicInteger();
     private final Background background = new Background(this);
+    private final Map<Class<?>, Object> parts = new ConcurrentHashMap<>();
     final AtomicInteger callers = new AtomicInteger();
     private volatile int threads;
     private volatile Worker[] workers = {};
@@ -164,6 +167,11 @@ public final class Compute implements AutoCloseable {
      */
     public CompletableFuture<@Nullable Void> shortly(Object caller, Runnable work) {
         return background.add(caller, true, work);
+    }
+
+    /** An object that all who compute with these threads share, such as the turns of engines. It is made once. */
+    public <T> T shared(Class<T> type, Supplier<T> make) {
+        return type.cast(parts.computeIfAbsent(type, _ -> make.get()));
     }
 
     /**

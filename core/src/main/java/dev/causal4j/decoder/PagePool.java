@@ -73,12 +73,12 @@ public final class PagePool {
             throw new IllegalArgumentException("keys and values: expected f32 or bf16, got " + dtype.label());
         }
         this.decoder = decoder;
-        this.format = dtype == DType.F32 ? PanelFormat.F32 : PanelFormat.BF16;
+        this.format = format(dtype);
         this.arena = arena;
         for (int layer = 0; layer < decoder.config().blocks().size(); layer++) {
             MixerConfig mixer = decoder.config().blocks().get(layer).mixer();
             states.put(layer, state.bytes);
-            state.bytes += Math.ceilDiv(mixer.stateSize(), 16) * 64L; // whole cache lines
+            state.bytes += stateBytes(mixer);
             moves.put(layer, kept.bytes);
             kept.bytes += 4L * KVCache.REPLAYED * Mixer.moveSize(mixer);
             if (mixer instanceof AttentionConfig reader && reader.keysOf() != AttentionConfig.OWN) {
@@ -93,6 +93,28 @@ public final class PagePool {
         }
         kept.bytes += state.bytes;
         this.capacity = Math.max(bytes, needed(decoder.config().contextLength()) * pageBytes() + state.bytes);
+    }
+
+    private static PanelFormat format(DType dtype) {
+        return dtype == DType.F32 ? PanelFormat.F32 : PanelFormat.BF16;
+    }
+
+    private static long stateBytes(MixerConfig mixer) {
+        return Math.ceilDiv(mixer.stateSize(), 16) * 64L; // whole cache lines
+    }
+
+    /** Bytes of one full context: the least capacity of a pool. */
+    public static long contextBytes(DecoderConfig config, DType dtype) {
+        long page = 0;
+        long states = 0;
+        for (BlockConfig block : config.blocks()) {
+            states += stateBytes(block.mixer());
+            if (block.mixer() instanceof AttentionConfig own && own.keysOf() == AttentionConfig.OWN) {
+                int size = own.headSize();
+                page += own.kvHeads() * (Pages.keyBytes(format(dtype), size) + Pages.valueBytes(format(dtype), size));
+            }
+        }
+        return needed(config.contextLength()) * page + states;
     }
 
     private Kind kind(int window) {

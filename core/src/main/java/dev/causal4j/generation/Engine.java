@@ -28,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A step feeds the last token of every decoding sequence and a bounded number of prompt tokens, which prompts share
  * in turn. Callers begin sequences in turn, and so do the requests of a caller. If slots or pages run out, a sequence
  * is set back and computed again later. A sequence that fails ends alone. No neighbour changes a bit of a sequence.
+ * Engines of models with the same threads take turns by step.
  *
  * <p>The engine has a thread of its own, which ends when there is no work.
  */
@@ -38,9 +39,7 @@ public final class Engine implements AutoCloseable {
     private static final long IDLE_MILLIS = 1000;
     private static final long REST_MILLIS = 100; // after which slow readers are asked again
 
-    /**
-     * How many states of recurrent layers a shared engine keeps: after the last turns, and where a turn may be changed.
-     */
+    /** States of recurrent layers that a shared engine keeps: after the last turns, and where one may be changed. */
     private static final int STATES = 4;
 
     /**
@@ -56,10 +55,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /**
-     * The requester of sequences that are submitted without one. Each is a request of its own: they begin in order of
-     * arrival.
-     */
+    /** The requester of sequences without one. Each is a request of its own: they begin in order of arrival. */
     static final Requester ANYBODY = Requester.of("");
 
     LongSupplier clock = System::nanoTime; // for deadlines
@@ -84,6 +80,7 @@ public final class Engine implements AutoCloseable {
     private final FilteredTokens candidates;
     private final Activations activations = new Activations();
     private float[] logits = {}; // [n, V], rows of a step
+    private final Steps steps; // of all engines with the same threads
     private final StepCosts costs;
 
     /** An engine with the default options. */
@@ -114,7 +111,8 @@ public final class Engine implements AutoCloseable {
         this.isShared = isShared;
         long least = options.store() == null ? 0 : contextBytes(model);
         this.prefixes = new PrefixCache(model, Math.max(least, options.prefixBytes()), options.store());
-        this.costs = new StepCosts(model.decoder().pool().stateBytes() > 0);
+        this.steps = Steps.of(model.head().compute());
+        this.costs = new StepCosts(model.decoder().pool().stateBytes() > 0, steps);
         this.lengths = new DraftLengths(costs, cutsDrafts);
         this.schedule = new Schedule(model, options, prefixes, costs, lengths);
         this.candidates =
@@ -310,6 +308,7 @@ public final class Engine implements AutoCloseable {
                 }
             }
         } catch (Throwable e) { // no caller may wait for a thread that has ended
+            steps.rest(costs);
             List<Sequence<?>> all = schedule.all().collect(Collectors.toCollection(ArrayList::new));
             CompletableFuture<@Nullable Void> end;
             synchronized (this) {
@@ -363,11 +362,14 @@ public final class Engine implements AutoCloseable {
 
     /** Runs one forward, chooses the next tokens and scores the tokens that are to be scored. */
     private void step(List<Sequence<?>> fed) {
+        long asked = System.nanoTime();
+        steps.begin();
         long start = System.nanoTime();
         Rows hidden; // the hidden vectors of the wanted rows
         try {
             hidden = model.forward(new Batch(fed.stream().map(Sequence::next).toList()), activations);
         } catch (RuntimeException | Error e) { // no cache has changed
+            steps.end();
             if (fed.size() == 1) {
                 fed.getFirst().fail(e);
             } else {
@@ -391,11 +393,13 @@ public final class Engine implements AutoCloseable {
             }
         } catch (RuntimeException | Error e) {
             fed.forEach(sequence -> sequence.fail(e));
+        } finally {
+            steps.end();
         }
-        double seconds = (System.nanoTime() - start) / 1e9;
-        costs.took(fed, seconds);
+        long end = System.nanoTime();
+        costs.took(fed, (end - start) / 1e9);
         for (Sequence<?> sequence : fed) {
-            sequence.took(seconds);
+            sequence.took((end - asked) / 1e9);
             prefixes.add(sequence);
         }
     }
@@ -420,6 +424,7 @@ public final class Engine implements AutoCloseable {
             }
             logits = logits.length < some.size() * v ? new float[some.size() * v] : logits;
             model.head().logits(hidden.rows(from, some.size()), Rows.of(logits, v, some.size()));
+            steps.end(); // listeners and rules come next, which may wait for another engine
             int first = from;
             some.stream() // one row of each sequence at a time
                     .collect(Collectors.groupingBy(Row::number, TreeMap::new, Collectors.toList()))

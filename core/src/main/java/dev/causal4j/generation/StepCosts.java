@@ -12,6 +12,9 @@ final class StepCosts {
     /** The fewest prompt tokens of a step, and of a sequence in it, if there is room. */
     static final int LEAST_ROWS = 32;
 
+    /** The same beside other engines that decode: they may be of smaller models. */
+    private static final int LEAST_BESIDE = 8;
+
     /** How long the prompt tokens of a step may take: another sequence may arrive at any time. */
     private static final double STEP_SECONDS = 0.1;
 
@@ -27,10 +30,15 @@ final class StepCosts {
     // seconds of steps without prompt tokens, by their rows
     private final TreeMap<Integer, Double> plain = new TreeMap<>();
     private final TreeMap<Integer, Double> drafted;
+    private final Steps steps;
     private double secondsPerRow; // of prompts
 
-    /** @param isRecurrent whether steps with guesses also keep states, and so have costs of their own */
-    StepCosts(boolean isRecurrent) {
+    /**
+     * @param isRecurrent whether steps with guesses also keep states, and so have costs of their own
+     * @param steps of all engines that compute with the same threads
+     */
+    StepCosts(boolean isRecurrent, Steps steps) {
+        this.steps = steps;
         drafted = isRecurrent ? new TreeMap<>() : plain;
     }
 
@@ -84,7 +92,31 @@ final class StepCosts {
         boolean scores = ready.stream().allMatch(each -> each instanceof ScoredSequence || each.claims());
         int decoding = (int)
                 ready.stream().filter(each -> each.decodes() && !each.claims()).count();
-        double room = decoding > 0 ? Math.min(STEP_SECONDS, HOLD_UP * of(decoding, false)) : STEP_SECONDS;
-        return scores || secondsPerRow == 0 ? most : Math.min(most, Math.max(LEAST_ROWS, (int) (room / secondsPerRow)));
+        if (ready.isEmpty()) {
+            steps.rest(this);
+            return most;
+        }
+        return rows(decoding, ready.size() > decoding, scores, most);
+    }
+
+    /**
+     * Prompt tokens for the next step. Engines that compute with the same threads share one time for them.
+     *
+     * @param decoding its sequences without prompts
+     * @param prompts whether it has others
+     * @param scores whether these are scored alone
+     */
+    int rows(int decoding, boolean prompts, boolean scores, int most) {
+        Steps.Load all = steps.plan(this, decoding > 0 ? of(decoding, false) : 0, prompts);
+        boolean alone = all.engines() == 1;
+        double room = all.decoding() > 0 ? Math.min(STEP_SECONDS, HOLD_UP * all.decoding()) : STEP_SECONDS;
+        if (alone && (scores || secondsPerRow == 0)) {
+            return most;
+        }
+        if (secondsPerRow == 0) {
+            return Math.min(most, LEAST_ROWS);
+        }
+        int least = alone || all.decoding() == 0 ? LEAST_ROWS : LEAST_BESIDE;
+        return Math.min(most, Math.max(least, (int) (room / Math.max(1, all.prompting()) / secondsPerRow)));
     }
 }

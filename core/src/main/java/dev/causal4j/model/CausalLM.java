@@ -224,13 +224,19 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IOException if reading fails
      */
     public CausalLM withAdapter(Path folder) throws IOException {
+        return withAdapter(folder, cached.bytes());
+    }
+
+    /** The same with another bound of keys and values: the model has pages of its own. */
+    public CausalLM withAdapter(Path folder, long cacheBytes) throws IOException {
         Device device = Device.open(head.compute());
         try {
             AdapterFiles.Adapter adapter = AdapterFiles.read(folder, config, device);
             Parameters adapted = Parameters.of(this::matrix, this::vector, adapter.weights(), this::stored);
             CompletableFuture<Optional<ModelDigests>> known =
                     digests.thenApply(each -> each.flatMap(base -> base.withAdapter(adapter.files())));
-            return new CausalLM(name, config, adapted, cached, text, known, device.arena());
+            KVCache.Options own = new KVCache.Options(cached.dtype(), cacheBytes);
+            return new CausalLM(name, config, adapted, own, text, known, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
             throw failure;

@@ -4,6 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
+import dev.causal4j.decoder.PagePool;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.SafeTensors;
@@ -215,6 +216,11 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
+    /** The name that the loaded model has. */
+    public String name() {
+        return name;
+    }
+
     /** An error of these files. */
     FormatException wrong(String expected, String got, String remedy) {
         return new FormatException(subject, expected, got, remedy);
@@ -338,6 +344,16 @@ public final class Checkpoint implements AutoCloseable {
      */
     public long weightBytes(LoadOptions options) throws FormatException {
         return new Loading(this, options, dtype(options), AdapterFiles.Adapter.NONE).weightBytes();
+    }
+
+    /** Bytes of parameters that {@link #load} takes from the memory of the process. Errors as of {@link #weightBytes}. */
+    public long loadedBytes(LoadOptions options) throws FormatException {
+        return layout == null ? weightBytes(options) : 0;
+    }
+
+    /** Bytes of the keys, values and states of one full context: a model has room for no less. */
+    public long contextBytes(LoadOptions options) {
+        return PagePool.contextBytes(config.decoder(), options.cached());
     }
 
     /**

@@ -3,6 +3,7 @@ package dev.causal4j.tensor;
 import dev.causal4j.MemoryLimitException;
 import dev.causal4j.compute.Compute;
 import java.lang.foreign.Arena;
+import java.util.List;
 
 /**
  * The memory of matrices, and the threads that compute with them. Thread-safe. The owner of the arena closes it after
@@ -36,6 +37,15 @@ public record Device(Arena arena, Compute compute) {
     public static Device open(Compute compute, long bytes) {
         OffHeap.check(bytes);
         return open(compute);
+    }
+
+    /**
+     * Fails unless several arenas can be filled with this many bytes each.
+     *
+     * @throws MemoryLimitException unless the bytes are free
+     */
+    public static void check(List<Long> arenas) {
+        OffHeap.check(arenas.stream().mapToLong(bytes -> bytes + Slabs.SLAB).sum());
     }
 
     /** Temporary memory, which the caller closes. */

@@ -8,7 +8,7 @@ import java.lang.foreign.MemorySegment;
  * wait for the translation of an address. Thread-safe.
  */
 final class Slabs extends OffHeap {
-    private static final long SLAB = 16 << 20;
+    static final long SLAB = 16 << 20;
 
     private MemorySegment free = MemorySegment.NULL; // the rest of the last slab; guarded by this
     private long next = SLAB / 16; // bytes of the next slab, twice the last; guarded by this

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 /** The lengths of drafts by the costs of steps. Times are given: no clock decides here. */
 class DraftLengthsTest {
-    private final StepCosts costs = new StepCosts(false);
+    private final StepCosts costs = new StepCosts(false, new Steps());
     private final DraftLengths lengths = new DraftLengths(costs, true);
 
     private void cost(int rows, double seconds) {
@@ -58,7 +58,7 @@ class DraftLengthsTest {
         cost(1, 0.010);
         cost(16, 0.010);
         assertThat(lengths.paying(1, 1, shares(0.5, 15))).isEqualTo(15);
-        StepCosts dear = new StepCosts(false);
+        StepCosts dear = new StepCosts(false, new Steps());
         for (int rows = 1; rows <= 16; rows++) {
             dear.took(rows, 0, rows > 1, 0.010 * rows);
         }
@@ -85,7 +85,7 @@ class DraftLengthsTest {
 
     @Test
     void stepsOfRecurrentLayersWithGuessesHaveCostsOfTheirOwn() {
-        StepCosts recurrent = new StepCosts(true);
+        StepCosts recurrent = new StepCosts(true, new Steps());
         recurrent.took(1, 0, false, 0.010);
         recurrent.took(2, 0, true, 0.030);
         assertThat(recurrent.of(1, false)).isEqualTo(0.010);

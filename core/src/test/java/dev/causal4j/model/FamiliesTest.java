@@ -9,6 +9,7 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.PagePool;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Residuals;
@@ -50,6 +51,23 @@ class FamiliesTest {
                 "qwen3_5-multimodal",
                 "granite4-dense"));
         return all;
+    }
+
+    /** The least memory of a model is known before it is loaded. */
+    @ParameterizedTest
+    @MethodSource("some")
+    void aFullContextHasTheBytesThatAreKnownBefore(String name) throws IOException {
+        for (DType cached : List.of(DType.F32, DType.BF16)) {
+            LoadOptions least = LoadOptions.DEFAULT.withCached(cached).withCacheBytes(1);
+            try (Checkpoint checkpoint = Checkpoint.open(Golden.folder(name))) {
+                long bytes = checkpoint.contextBytes(least);
+                try (CausalLM model = checkpoint.load(least)) {
+                    PagePool pool = model.decoder().pool();
+                    assertThat(bytes)
+                            .isEqualTo(PagePool.needed(model.contextLength()) * pool.pageBytes() + pool.stateBytes());
+                }
+            }
+        }
     }
 
     /** The fixtures of slow tests in {@code ./check}: a family of each kind of layers and of files. */

@@ -50,6 +50,7 @@ final class Call {
     private Runnable whenGone = () -> {};
     private final Semaphore writable = new Semaphore(0);
     private volatile double stalled = Double.POSITIVE_INFINITY; // #seconds at which the client stopped reading
+    volatile String model = ""; // for the log, if there are several
     volatile int promptTokens;
     private final AtomicInteger newTokens = new AtomicInteger();
     private volatile OptionalDouble firstToken = OptionalDouble.empty();
@@ -92,7 +93,8 @@ final class Call {
         String id = exchange.getResponseHeaders().getFirst(Routes.REQUEST_ID);
         String method = exchange.getRequestMethod().toString();
         String path = exchange.getRequestPath();
-        return new Answered(id, method, path, status, seconds(), promptTokens, newTokens.get(), firstToken, reason);
+        int tokens = newTokens.get();
+        return new Answered(id, method, path, model, status, seconds(), promptTokens, tokens, firstToken, reason);
     }
 
     /** Called for each token, on the thread that made it. */

@@ -12,28 +12,30 @@ import dev.causal4j.generation.Chat;
 import dev.causal4j.json.Json;
 import dev.causal4j.model.CausalLM;
 import java.io.IOException;
-import java.net.URLDecoder;
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
-import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 
 /**
- * The model as programs find it before they ask: one answer has the fields that clients of llama.cpp, vLLM, OpenAI and
+ * A model as programs find it before they ask: one answer has the fields that clients of llama.cpp, vLLM, OpenAI and
  * Anthropic look for. Immutable and thread-safe.
  */
 final class Discovery {
     private final ServedModel served;
     private final int parallel;
+    private final boolean several;
     private final Map<String, Object> capabilities;
 
-    /** @param parallel most sequences at once */
-    Discovery(ServedModel served, int parallel) {
+    /**
+     * @param parallel most sequences at once
+     * @param several whether the server has other models
+     */
+    Discovery(ServedModel served, int parallel, boolean several) {
         this.served = served;
         this.parallel = parallel;
+        this.several = several;
         capabilities = capabilities(served.format());
     }
 
@@ -63,21 +65,8 @@ final class Discovery {
         }
     }
 
-    /** The list, without a {@code status}: clients of llama.cpp would take the server for one of several models. */
-    void models(Call call) throws IOException {
-        Map<String, Object> list = Json.object("object", "list", "data", List.of(entry()), "has_more", false);
-        list.putAll(Json.object("first_id", served.name(), "last_id", served.name()));
-        call.json(list);
-    }
-
-    void model(Call call) throws IOException {
-        String raw = call.exchange.getRequestURI(); // the path has %2F as it is, and others decoded
-        String name = raw.substring(raw.indexOf(Routes.MODELS) + Routes.MODELS.length());
-        served.check(URLDecoder.decode(name.replace("+", "%2B"), StandardCharsets.UTF_8));
-        call.json(entry());
-    }
-
-    private Map<String, Object> entry() {
+    /** The entry of the list of models. */
+    Map<String, Object> entry() {
         int context = served.contextLength();
         CausalLM model = served.model();
         int vocabulary = model.head().vocabularySize();
@@ -90,14 +79,14 @@ final class Discovery {
         String created = Instant.ofEpochSecond(served.created()).toString();
         entry.putAll(Json.object("type", "model", "display_name", served.name(), "created_at", created));
         entry.putAll(Json.object("max_input_tokens", context, "max_tokens", context, "capabilities", Json.NULL));
+        if (several) { // clients of llama.cpp see by it that there are several, and ask for the properties of each
+            entry.put("status", Json.object("value", "loaded"));
+        }
         return entry;
     }
 
-    /** Properties of the server and of its model, which a client may name. */
+    /** Properties of the server and of the model. */
     void props(Call call) throws IOException {
-        call.exchange.getQueryParameters().getOrDefault("model", new ArrayDeque<>()).stream()
-                .filter(name -> !name.isEmpty())
-                .forEach(served::check);
         Map<String, Object> parameters = Json.object("temperature", 1, "top_k", 0, "top_p", 1, "min_p", 0);
         Map<String, Object> settings = Json.object("n_ctx", served.contextLength(), "params", parameters);
         Map<String, Object> props = Json.object("default_generation_settings", settings, "total_slots", parallel);

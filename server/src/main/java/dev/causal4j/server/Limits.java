@@ -82,6 +82,8 @@ final class Limits {
     static final int KEPT_BYTES = 64 << 20;
     /** Log-probabilities of a response that is kept. */
     static final int KEPT_LOGPROBS = 1 << 14;
+    /** Streams for programs that wait for models to come or go. */
+    static final int MODEL_STREAMS = 16;
     /** Requests that wait for a compilation of their constraints. */
     static final int COMPILATIONS = 64;
     /** Of the constraints that requests use. */

@@ -14,8 +14,8 @@ import java.util.function.DoubleSupplier;
 import java.util.stream.Stream;
 
 /**
- * Counters and histograms since the start, and gauges. Names are vLLM's, so that its dashboards need only another prefix.
- * Prometheus reads {@link #text}; {@link MicrometerBinder} binds the same fields to Micrometer. Thread-safe.
+ * Counters and histograms of a model since the start, and gauges. Names are vLLM's, so that its dashboards need only another
+ * prefix. Thread-safe.
  */
 final class Metrics {
     static final String PREFIX = "causal4j_";
@@ -82,6 +82,16 @@ final class Metrics {
         long count() {
             return counts.stream().mapToLong(LongAdder::sum).sum();
         }
+
+        /** Gives the upper bound of each bucket, and how many times are not above it. Returns how many there are. */
+        long buckets(BiConsumer<String, Long> reader) {
+            long below = 0;
+            for (int i = 0; i <= SECONDS.length; i++) {
+                below += counts.get(i).sum();
+                reader.accept(i == SECONDS.length ? "+Inf" : Double.toString(SECONDS[i]), below);
+            }
+            return below;
+        }
     }
 
     private final Counter promptTokens = new Counter("prompt_tokens", "Tokens of prompts.", "");
@@ -93,23 +103,26 @@ final class Metrics {
     private final Counter accepted =
             new Counter("spec_decode_num_accepted_tokens", "Guessed tokens that were right.", "");
     private final Counter succeeded = new Counter("request_success", "Sequences that ended.", "finished_reason");
-    final Counter cancelled = new Counter("cancelled", "Requests whose client went.", "");
-    final Counter rejected = new Counter("rejected", "Requests that were refused.", "reason");
 
     private final Times first = new Times("time_to_first_token", "From a request to its first token.");
     private final Times between = new Times("inter_token_latency", "From a token to the next.");
-    private final Times whole = new Times("e2e_request_latency", "From a request to the end of its answer.");
+    final Times whole = new Times("e2e_request_latency", "From a request to the end of its answer.");
     private final Times queue = new Times("request_queue_time", "Wait of a sequence.");
     private final Times prefill = new Times("request_prefill_time", "Time of the prompt of a sequence.");
     private final Times decode = new Times("request_decode_time", "Time of the tokens after the first.");
 
+    final String model;
     final List<Gauge> gauges;
     final List<Counter> counters =
-            List.of(promptTokens, generationTokens, queries, hits, proposed, accepted, succeeded, cancelled, rejected);
+            List.of(promptTokens, generationTokens, queries, hits, proposed, accepted, succeeded);
     final List<Times> times = List.of(first, between, whole, queue, prefill, decode);
 
-    /** @param engine must not compute anything yet: its free pages now are all that there are */
-    Metrics(Engine engine) {
+    /**
+     * @param engine must not compute anything yet: its free pages now are all that there are
+     * @param model its name if there are several, else empty
+     */
+    Metrics(Engine engine, String model) {
+        this.model = model;
         PagePool pool = engine.model().decoder().pool();
         double pages = pool.freePages();
         gauges = List.of(
@@ -119,47 +132,6 @@ final class Metrics {
                         "kv_cache_usage_perc",
                         "The part of the pages for keys and values that is taken, from 0 to 1.",
                         () -> Math.max(0, 1 - pool.freePages() / pages)));
-    }
-
-    /** Seconds that a request took on average; 0 before the first. */
-    double meanSeconds() {
-        return whole.seconds.sum() / Math.max(1, whole.count());
-    }
-
-    /** The text that Prometheus reads. */
-    String text() {
-        StringBuilder text = new StringBuilder();
-        for (Gauge gauge : gauges) {
-            head(text, gauge.name, gauge.help, "gauge");
-            line(text, gauge.name, gauge.value.getAsDouble());
-        }
-        for (Counter counter : counters) {
-            String name = counter.name + "_total";
-            head(text, name, counter.help, "counter");
-            counter.sums.forEach((value, sum) ->
-                    line(text, name + (value.isEmpty() ? "" : "{" + counter.label + "=\"" + value + "\"}"), sum));
-        }
-        for (Times each : times) {
-            String name = each.name + "_seconds";
-            head(text, name, each.help, "histogram");
-            long below = 0;
-            for (int i = 0; i <= SECONDS.length; i++) {
-                below += each.counts.get(i).sum();
-                String most = i == SECONDS.length ? "+Inf" : Double.toString(SECONDS[i]);
-                line(text, name + "_bucket{le=\"" + most + "\"}", below);
-            }
-            line(text, name + "_sum", each.seconds);
-            line(text, name + "_count", below);
-        }
-        return text.toString();
-    }
-
-    private static void head(StringBuilder text, String name, String help, String type) {
-        text.append("# HELP " + PREFIX + name + " " + help + "\n# TYPE " + PREFIX + name + " " + type + "\n");
-    }
-
-    private static void line(StringBuilder text, String name, Number value) {
-        text.append(PREFIX + name + " " + value + "\n");
     }
 
     /** Counts a request that was answered. */

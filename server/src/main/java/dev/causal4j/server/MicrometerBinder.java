@@ -7,6 +7,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tag;
 import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.binder.MeterBinder;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -16,7 +17,7 @@ import java.util.concurrent.atomic.LongAdder;
  */
 @SuppressWarnings("exports") // a program with a registry requires Micrometer itself
 public final class MicrometerBinder implements MeterBinder {
-    private final Metrics metrics;
+    private final Figures figures;
     private final Tags tags;
 
     /**
@@ -25,24 +26,25 @@ public final class MicrometerBinder implements MeterBinder {
      * @param tags that tell it from other servers
      */
     public MicrometerBinder(Server server, Tag... tags) {
-        this.metrics = server.metrics();
+        this.figures = server.figures();
         this.tags = Tags.of(tags);
     }
 
     @Override
     public void bindTo(MeterRegistry registry) {
+        figures.models().forEach(each -> bind(each, registry));
+        List.of(figures.cancelled(), figures.rejected()).forEach(each -> bind(each, tags, registry));
+    }
+
+    private void bind(Metrics metrics, MeterRegistry registry) {
+        Tags own = metrics.model.isEmpty() ? tags : tags.and("model", metrics.model);
         for (Metrics.Gauge gauge : metrics.gauges) {
             Gauge.builder(name(gauge.name()), gauge, each -> each.value().getAsDouble())
                     .description(gauge.help())
-                    .tags(tags)
+                    .tags(own)
                     .register(registry);
         }
-        for (Metrics.Counter counter : metrics.counters) {
-            counter.watch((value, sum) -> FunctionCounter.builder(name(counter.name()), sum, LongAdder::sum)
-                    .description(counter.help())
-                    .tags(value.isEmpty() ? tags : tags.and(counter.label().replace('_', '.'), value))
-                    .register(registry));
-        }
+        metrics.counters.forEach(each -> bind(each, own, registry));
         for (Metrics.Times times : metrics.times) {
             FunctionTimer.builder(
                             name(times.name()),
@@ -51,9 +53,16 @@ public final class MicrometerBinder implements MeterBinder {
                             each -> each.seconds().sum(),
                             TimeUnit.SECONDS)
                     .description(times.help())
-                    .tags(tags)
+                    .tags(own)
                     .register(registry);
         }
+    }
+
+    private static void bind(Metrics.Counter counter, Tags own, MeterRegistry registry) {
+        counter.watch((value, sum) -> FunctionCounter.builder(name(counter.name()), sum, LongAdder::sum)
+                .description(counter.help())
+                .tags(value.isEmpty() ? own : own.and(counter.label().replace('_', '.'), value))
+                .register(registry));
     }
 
     /** As Micrometer writes names, which each registry spells its own way. */

@@ -44,8 +44,7 @@ final class ResponseWriter {
      * @throws java.util.concurrent.CancellationException if the client is gone or the server shuts down
      * @throws IOException if the client is gone
      */
-    void answer(Call call) throws IOException, InterruptedException {
-        TextRequest ask = read(call);
+    void answer(TextRequest ask, Call call) throws IOException, InterruptedException {
         Optional<Constraint> own = ask.options().constraint();
         if (own.isEmpty()) {
             generate(ask, call);
@@ -59,20 +58,6 @@ final class ResponseWriter {
         } finally {
             constraints.remove(used);
         }
-    }
-
-    /** Reads a request. The tree of a large one would be too large to wait for its turn. */
-    private TextRequest read(Call call) throws InterruptedException {
-        if (call.size > Limits.READ_AT_ONCE_BYTES) {
-            return turns.read(call, call.size, () -> read(call, JsonIn.parse(call.body.get())));
-        }
-        JsonIn in = JsonIn.parse(call.body.get());
-        return turns.read(call, call.size + call.dialect.remembered(in, call.owner), () -> read(call, in));
-    }
-
-    private TextRequest read(Call call, JsonIn in) {
-        served.check(in);
-        return call.dialect.read(in, served, call.owner);
     }
 
     private void generate(TextRequest ask, Call call) throws IOException, InterruptedException {

@@ -3,16 +3,19 @@ package dev.causal4j.server;
 import dev.causal4j.FormatException;
 import dev.causal4j.InputException;
 import dev.causal4j.constraint.ConstraintException;
-import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.json.Json;
+import dev.causal4j.server.Models.Model;
 import dev.causal4j.server.TokenRoutes.Answer;
 import io.undertow.server.HttpHandler;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.Headers;
 import io.undertow.util.HttpString;
+import io.undertow.util.Methods;
 import io.undertow.util.Protocols;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.URLDecoder;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Comparator;
@@ -20,15 +23,18 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
@@ -38,7 +44,8 @@ import org.xnio.XnioExecutor;
 
 /** Routes requests: checks access, reads the body without a thread, and answers on a virtual thread. Thread-safe. */
 final class Routes implements HttpHandler {
-    static final String MODELS = "/models/";
+    private static final String MODELS = "/models/";
+    private static final String CHANGES = "/models/sse"; // of llama.cpp's server of several models
     static final String RESPONSES = "/responses/";
     static final HttpString REQUEST_ID = HttpString.tryFromString("x-request-id");
     private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
@@ -65,9 +72,9 @@ final class Routes implements HttpHandler {
     private final Route health = new Route(GET, true, ChatApi::new, call -> health(call.exchange));
 
     private final Map<String, Route> routes = new HashMap<>();
-    private final Engine engine;
+    final Models models;
     private final Access access;
-    final Metrics metrics;
+    final Figures figures;
     private final ServerOptions options;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger open = new AtomicInteger();
@@ -76,39 +83,76 @@ final class Routes implements HttpHandler {
     final Turns turns;
     private final Shares requests;
     private final Shares bytes = new Shares(Limits.ANSWERED_BYTES, Limits.ALWAYS_ANSWERED_BYTES); // see Limits
-    private volatile boolean draining;
+    private final Shares streams = new Shares(Limits.MODEL_STREAMS, 1);
+    private final CountDownLatch drained = new CountDownLatch(1); // when requests are refused
 
-    Routes(Engine engine, ServedModel served, Access access, Metrics metrics, ServerOptions options) {
-        this.engine = engine;
+    Routes(SequencedMap<String, Chat.Format> formats, Access access, ServerOptions options) {
         this.access = access;
-        this.metrics = metrics;
         this.options = options;
-        turns = new Turns(engine.model().head().compute());
+        turns = new Turns(formats.firstEntry().getValue().model().head().compute());
         requests = new Shares(options.parallel() + options.queue(), 1);
-        ResponseWriter writer = new ResponseWriter(engine, served, turns, bytes, metrics);
-        Discovery discovery = new Discovery(served, options.parallel());
-        TokenRoutes tokens = new TokenRoutes(served);
+        models = new Models(formats, options, turns, bytes);
+        figures = new Figures(models.all.stream().map(Model::metrics).toList());
         routes.put("/health", health);
         add(GET, "/metrics", this::metrics);
-        add(GET, "/models", discovery::models);
-        add(GET, MODELS, discovery::model);
-        add(GET, "/tokenizer_info", discovery::tokenizer);
-        add(GET, "/props", discovery::props);
-        add(POST, "/tokenize", call -> read(call, tokens::tokenize));
-        add(POST, "/detokenize", call -> read(call, tokens::detokenize));
-        add(POST, "/apply-template", call -> read(call, tokens::applyTemplate));
+        add(GET, "/models", this::models);
+        add(GET, MODELS, this::model);
+        add(GET, "/tokenizer_info", call -> any(models::of, call).discovery().tokenizer(call));
+        add(GET, "/props", call -> models.of(call).discovery().props(call));
+        add(POST, "/tokenize", call -> tokens(call, TokenRoutes::tokenize));
+        add(POST, "/detokenize", call -> tokens(call, TokenRoutes::detokenize));
+        add(POST, "/apply-template", call -> tokens(call, TokenRoutes::applyTemplate));
         KeptResponses kept = new KeptResponses(options.responses());
-        routes.put("/responses", new Route(POST, false, () -> new Responses(kept), writer::answer));
+        routes.put("/responses", new Route(POST, false, () -> new Responses(kept), this::generate));
         add(List.of("GET", "HEAD", "DELETE"), RESPONSES, call -> {
             byte[] told = kept.answer(call);
             send(call, told.length, each -> each.bytes(200, "application/json", told));
         });
-        routes.put("/completions", new Route(POST, false, CompletionApi::new, writer::answer));
-        add(POST, "/chat/completions", writer::answer);
+        routes.put("/completions", new Route(POST, false, CompletionApi::new, this::generate));
+        add(POST, "/chat/completions", this::generate);
+        if (models.areSeveral()) {
+            add(GET, CHANGES, this::changes);
+        }
     }
 
-    private void read(Call call, Function<JsonIn, Answer> answer) throws IOException, InterruptedException {
-        Answer made = turns.read(call, call.size, () -> answer.apply(JsonIn.parse(call.body.get())));
+    /** The model of a request that has never needed its name where there is one model. */
+    private <T> Model any(Function<T, Model> which, T from) {
+        return models.areSeveral() ? which.apply(from) : models.first();
+    }
+
+    /**
+     * Reads a body for a model. The tree of a large one would be too large to wait for its turn.
+     *
+     * @param which finds the model
+     */
+    private <T> T read(Call call, Function<JsonIn, Model> which, BiFunction<Model, JsonIn, T> work)
+            throws InterruptedException {
+        if (call.size > Limits.READ_AT_ONCE_BYTES) {
+            return turns.read(call, call.size, () -> read(call, JsonIn.parse(call.body.get()), which, work));
+        }
+        JsonIn in = JsonIn.parse(call.body.get());
+        return turns.read(call, call.size + call.dialect.remembered(in, call.owner), () -> read(call, in, which, work));
+    }
+
+    private static <T> T read(Call call, JsonIn in, Function<JsonIn, Model> which, BiFunction<Model, JsonIn, T> work) {
+        Model model = which.apply(in);
+        call.model = model.metrics().model;
+        return work.apply(model, in);
+    }
+
+    private void generate(Call call) throws IOException, InterruptedException {
+        record Read(ResponseWriter writer, TextRequest ask) {}
+        Read read = read(
+                call,
+                models::of,
+                (model, in) -> new Read(model.writer(), call.dialect.read(in, model.served(), call.owner)));
+        read.writer.answer(read.ask, call);
+    }
+
+    private void tokens(Call call, BiFunction<TokenRoutes, JsonIn, Answer> work)
+            throws IOException, InterruptedException {
+        Answer made = read(
+                call, each -> any(models::of, each), (model, in) -> work.apply(new TokenRoutes(model.served()), in));
         send(call, made.bytes(), each -> each.json(made.told()));
     }
 
@@ -130,9 +174,13 @@ final class Routes implements HttpHandler {
 
     /** Refuses new and waiting requests. */
     void drain() {
-        draining = true;
+        drained.countDown();
         turns.cancel();
-        engine.control().cancelWaiting().run();
+        models.all.forEach(each -> each.engine().control().cancelWaiting().run());
+    }
+
+    private boolean drains() {
+        return drained.getCount() == 0;
     }
 
     /** Requests that are being read or answered. */
@@ -237,7 +285,7 @@ final class Routes implements HttpHandler {
             exchange.setPersistent(false);
             throw new ApiError(415, "unsupported_media_type", null, "body: expected plain JSON, got an encoding");
         }
-        if (draining) {
+        if (drains()) {
             throw ApiError.shuttingDown();
         }
         receive(exchange, owner, route);
@@ -251,7 +299,10 @@ final class Routes implements HttpHandler {
                         true,
                         ChatApi::new,
                         call -> page(call, name.equals("/") ? "index.html" : name.substring(1)))
-                : routes.get(name.startsWith(MODELS) ? MODELS : name.startsWith(RESPONSES) ? RESPONSES : name);
+                : routes.get(
+                        name.startsWith(MODELS) && !routes.containsKey(path)
+                                ? MODELS
+                                : name.startsWith(RESPONSES) ? RESPONSES : name);
     }
 
     /** Reads the body as it comes; a connection that takes too long is closed. */
@@ -291,7 +342,7 @@ final class Routes implements HttpHandler {
     private void admit(Call call, Action action) {
         int others = calls.size();
         if (!requests.take(call.caller, 1) && !(giveUpOne() && requests.take(call.caller, 1))) {
-            int seconds = (int) Math.ceil(others * metrics.meanSeconds() / options.parallel());
+            int seconds = (int) Math.ceil(others * figures.meanSeconds() / options.parallel());
             start(call, each -> fail(each, ApiError.queueFull(Math.clamp(seconds, 1, Limits.RETRY_SECONDS))));
         } else if (!bytes.take(call.caller, call.size)) {
             requests.give(call.caller, 1);
@@ -335,7 +386,7 @@ final class Routes implements HttpHandler {
                 call.close();
                 log(call, e);
             } finally {
-                metrics.cancelled.add(call.isGone() ? 1 : 0);
+                figures.cancelled().add(call.isGone() ? 1 : 0);
                 options.log().accept(call.answered());
             }
         });
@@ -360,7 +411,7 @@ final class Routes implements HttpHandler {
                 fail(call, ApiError.shuttingDown());
             }
         } catch (RuntimeException | Error e) {
-            if (draining && e instanceof IllegalStateException) { // of the engine, which was closed
+            if (drains() && e instanceof IllegalStateException) { // of the engine, which was closed
                 fail(call, ApiError.shuttingDown());
                 return;
             }
@@ -372,7 +423,7 @@ final class Routes implements HttpHandler {
     }
 
     private void fail(Call call, ApiError error) throws IOException {
-        metrics.rejected.add(error.code(), 1);
+        figures.rejected().add(error.code(), 1);
         call.error(error);
     }
 
@@ -394,7 +445,7 @@ final class Routes implements HttpHandler {
     }
 
     private void health(HttpServerExchange exchange) {
-        if (draining) {
+        if (drains()) {
             throw ApiError.shuttingDown();
         }
         exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, "application/json");
@@ -402,8 +453,40 @@ final class Routes implements HttpHandler {
         options.log().accept(call(exchange, health, "").answered());
     }
 
+    private void models(Call call) throws IOException {
+        Object data = Api.each(models.all, each -> each.discovery().entry());
+        Map<String, Object> list = Json.object("object", "list", "data", data, "has_more", false);
+        String last = models.all.getLast().served().name();
+        list.putAll(Json.object("first_id", models.first().served().name(), "last_id", last));
+        call.json(list);
+    }
+
+    private void model(Call call) throws IOException {
+        String raw = call.exchange.getRequestURI(); // the path has %2F as it is, and others decoded
+        String name = raw.substring(raw.indexOf(MODELS) + MODELS.length()).replace("+", "%2B");
+        call.json(models.named(URLDecoder.decode(name, StandardCharsets.UTF_8))
+                .discovery()
+                .entry());
+    }
+
+    /** A stream for editors that wait for models to come or go, which none does: without it they ask every few seconds. */
+    private void changes(Call call) throws IOException, InterruptedException {
+        if (!streams.take(call.caller, 1)) {
+            throw ApiError.full("streams", "at most " + Limits.MODEL_STREAMS + " that wait for models");
+        }
+        try {
+            boolean reads = call.exchange.getRequestMethod().equals(Methods.GET);
+            do {
+                call.ping();
+            } while (reads && !drained.await(Limits.PING_SECONDS, TimeUnit.SECONDS));
+        } finally {
+            streams.give(call.caller, 1);
+            call.close();
+        }
+    }
+
     private void metrics(Call call) throws IOException {
         call.bytes(
-                200, "text/plain; version=0.0.4; charset=utf-8", metrics.text().getBytes(StandardCharsets.UTF_8));
+                200, "text/plain; version=0.0.4; charset=utf-8", figures.text().getBytes(StandardCharsets.UTF_8));
     }
 }

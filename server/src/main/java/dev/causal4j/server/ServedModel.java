@@ -11,7 +11,6 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -21,10 +20,10 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
 /**
- * The model as clients see it. Immutable and thread-safe.
+ * A model as clients see it. Immutable and thread-safe.
  *
  * @param format how it holds conversations
- * @param names its names in requests; the first is its name in responses
+ * @param name in responses
  * @param vocabulary one more than the highest id that may be given or chosen
  * @param contextLength in tokens
  * @param longest bytes of a token
@@ -37,7 +36,7 @@ record ServedModel(
         CausalLM model,
         Tokenizer tokenizer,
         Chat.Format format,
-        List<String> names,
+        String name,
         int vocabulary,
         int contextLength,
         int longest,
@@ -54,18 +53,16 @@ record ServedModel(
     }
 
     /** @throws IllegalStateException if the model has no tokenizer */
-    static ServedModel of(Engine engine, Chat.Format format, ServerOptions options) {
+    static ServedModel of(Engine engine, Chat.Format format, String name, ServerOptions options) {
         CausalLM model = engine.model();
         Tokenizer tokenizer = model.requireTokenizer();
-        List<String> names = new ArrayList<>(List.of(model.name()));
-        names.addAll(options.aliases());
         int vocabulary = model.choosableTokens();
         int contextLength = model.contextLength();
         return new ServedModel(
                 model,
                 tokenizer,
                 format,
-                List.copyOf(names),
+                name,
                 vocabulary,
                 contextLength,
                 IntStream.range(0, tokenizer.vocabularySize())
@@ -97,23 +94,6 @@ record ServedModel(
             digest.update((version + likeliest).getBytes(StandardCharsets.UTF_8));
             return "fp_" + HexFormat.of().formatHex(digest.digest(), 0, 8);
         });
-    }
-
-    /** Its name in responses. */
-    String name() {
-        return names.getFirst();
-    }
-
-    /** @throws ApiError if a request names another model */
-    void check(JsonIn in) {
-        in.string("model").filter(name -> !name.isEmpty()).ifPresent(this::check);
-    }
-
-    /** @throws ApiError if there is no such model */
-    void check(String name) {
-        if (!names.contains(name)) {
-            throw ApiError.noModel(name, names);
-        }
     }
 
     /** @throws ApiError if a prompt is longer than the context */

@@ -2,8 +2,6 @@ package dev.causal4j.server;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
-import dev.causal4j.generation.Engine;
-import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.receipt.Receipt;
@@ -16,6 +14,9 @@ import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SequencedMap;
 import org.xnio.ChannelListeners;
 import org.xnio.IoUtils;
 import org.xnio.OptionMap;
@@ -26,19 +27,17 @@ import org.xnio.XnioWorker;
 import org.xnio.channels.AcceptingChannel;
 
 /**
- * Serves a model over HTTP. Thread-safe. To be closed before its model.
+ * Serves one or several models over HTTP. Thread-safe. To be closed before its models.
  *
  * <p>A request waits in a queue with a bound until the engine has room; a client that leaves ends its request at
  * once. No other client changes a bit of an answer.
  */
 public final class Server implements AutoCloseable {
-    final Engine engine;
     final Routes routes;
     private final AcceptingChannel<StreamConnection> channel;
     private boolean closed;
 
-    private Server(Engine engine, Routes routes, AcceptingChannel<StreamConnection> channel) {
-        this.engine = engine;
+    private Server(Routes routes, AcceptingChannel<StreamConnection> channel) {
         this.routes = routes;
         this.channel = channel;
     }
@@ -59,26 +58,32 @@ public final class Server implements AutoCloseable {
      * {@link #start(CausalLM, ChatTemplate, ServerOptions)}.
      */
     public static Server start(Chat.Format format, ServerOptions options) throws IOException {
-        CausalLM model = format.model();
-        if (options.receipts().isPresent()) {
-            Receipt.check(model, GenerationOptions.DEFAULT);
+        return start(new LinkedHashMap<>(Map.of(format.model().name(), format)), options);
+    }
+
+    /**
+     * Starts to listen for requests to several models, whose steps take turns. Equal bits hold for each. A model with an
+     * adapter is one of them. Errors as of {@link #start(CausalLM, ChatTemplate, ServerOptions)}.
+     *
+     * @param models by their names; the first answers requests that name none. Equal formats are one model with several
+     *     names
+     * @throws IllegalArgumentException if there are none, or an alias is the name of another model
+     * @throws dev.causal4j.MemoryLimitException if the keys and values of all together may take more memory than is free
+     */
+    public static Server start(SequencedMap<String, Chat.Format> models, ServerOptions options) throws IOException {
+        if (models.isEmpty()) {
+            throw new IllegalArgumentException("models: expected at least one, got none");
         }
-        InetAddress host = InetAddress.getByName(options.host());
-        Engine engine = new Engine(
-                model,
-                EngineOptions.DEFAULT
-                        .withParallel(options.parallel())
-                        .withQueue(Limits.SEQUENCES + options.queue())
-                        .withPrefixBytes(options.cacheBytes())
-                        .withDraft(options.draft())
-                        .withPrefixStore(options.store()));
+        if (options.receipts().isPresent()) {
+            models.values().forEach(each -> Receipt.check(each.model(), GenerationOptions.DEFAULT));
+        }
+        Access access =
+                new Access(options, InetAddress.getByName(options.host()).isLoopbackAddress());
+        Routes routes = new Routes(models, access, options);
         try {
-            ServedModel served = ServedModel.of(engine, format, options);
-            Access access = new Access(options, host.isLoopbackAddress());
-            Routes routes = new Routes(engine, served, access, new Metrics(engine), options);
-            return new Server(engine, routes, listen(routes, options));
+            return new Server(routes, listen(routes, options));
         } catch (Throwable e) {
-            engine.close();
+            routes.models.close();
             throw e;
         }
     }
@@ -100,7 +105,7 @@ public final class Server implements AutoCloseable {
         try {
             AcceptingChannel<StreamConnection> channel = worker.createStreamConnectionServer(
                     new InetSocketAddress(options.host(), options.port()),
-                    ChannelListeners.openListenerAdapter(new Connections(options, reader, routes.metrics.rejected)),
+                    ChannelListeners.openListenerAdapter(new Connections(options, reader, routes.figures.rejected())),
                     OptionMap.create(Options.TCP_NODELAY, true, Options.BACKLOG, Limits.CONNECTIONS_WAITING));
             channel.resumeAccepts();
             return channel;
@@ -113,8 +118,8 @@ public final class Server implements AutoCloseable {
         }
     }
 
-    Metrics metrics() {
-        return routes.metrics;
+    Figures figures() {
+        return routes.figures;
     }
 
     /** Where it listens. */
@@ -134,7 +139,7 @@ public final class Server implements AutoCloseable {
         closed = true;
         routes.drain();
         awaitNone(most);
-        engine.close();
+        routes.models.close();
         awaitNone(Duration.ofSeconds(Limits.LAST_WORDS_SECONDS));
         IoUtils.safeClose(channel);
         channel.getWorker().shutdown();

@@ -18,10 +18,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param host the address to listen at
  * @param port the port; 0 for any that is free
- * @param aliases names of the model besides its own
- * @param parallel most sequences at once
+ * @param aliases names of the first model besides its own
+ * @param parallel most sequences of a model at once
  * @param queue most requests that wait
- * @param cacheBytes most bytes of keys and values that are cached for prompts with the same beginning
+ * @param cacheBytes most bytes of a model's keys and values that are cached for prompts with the same beginning
  * @param keys a client must have one of them; empty to ask for none. Prompts of different keys share nothing
  * @param origins pages that may call the server, besides this machine's; {@code *} for all
  * @param hostNames names of this machine in requests, besides localhost and addresses; {@code *} for all. A server beyond this
@@ -61,6 +61,7 @@ public record ServerOptions(
      * @param id that the answer had as {@code x-request-id}
      * @param method such as POST
      * @param path without a query
+     * @param model that it asked; empty if the server has one model, or it asked none
      * @param status of the answer; 499 if the client was gone
      * @param seconds from the end of the request to the end of the answer
      * @param promptTokens of all prompts; 0 if it asked for no text
@@ -72,6 +73,7 @@ public record ServerOptions(
             String id,
             String method,
             String path,
+            String model,
             int status,
             double seconds,
             int promptTokens,
@@ -113,7 +115,7 @@ public record ServerOptions(
         });
     }
 
-    /** These options with other names of the model. */
+    /** These options with other names of the first model. */
     public ServerOptions withAliases(List<String> names) {
         return with(all -> all.aliases = names);
     }

@@ -259,7 +259,8 @@ class ConnectionTest {
                 Socket socket = halfOfABody(closing, 1 + rest.length())) {
             assertThat(readUntil(socket, "\r\n\r\n", 1)).startsWith("HTTP/1.1 100"); // the body is waited for
             CompletableFuture<Void> drained = CompletableFuture.runAsync(() -> closing.drain(Duration.ZERO));
-            await(() -> isClosed(closing.engine)); // while the server waits for the open request
+            await(() ->
+                    isClosed(closing.routes.models.first().engine())); // while the server waits for the open request
             socket.getOutputStream().write(rest.getBytes(StandardCharsets.US_ASCII));
             String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
             assertThat(answer).startsWith("HTTP/1.1 503").contains("shutting_down");
@@ -439,11 +440,11 @@ class ConnectionTest {
                             "/v1/completions",
                             "{\"prompt\": \"Emma\", \"max_tokens\": 240, \"n\": 8, \"ignore_eos\": true}"),
                     HttpResponse.BodyHandlers.ofString());
-            await(() -> server.engine.waiting() == 7);
+            await(() -> server.routes.models.first().engine().waiting() == 7);
             server.drain(Duration.ofSeconds(60));
             assertThat(asked.get(60, TimeUnit.SECONDS).statusCode()).isEqualTo(503);
             Matcher tokens = Pattern.compile("generation_tokens_total (\\d+)")
-                    .matcher(server.metrics().text());
+                    .matcher(server.figures().text());
             assertThat(tokens.find()).isTrue();
             assertThat(Integer.parseInt(tokens.group(1))).isLessThan(240);
         }

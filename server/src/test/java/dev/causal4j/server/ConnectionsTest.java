@@ -98,7 +98,7 @@ class ConnectionsTest {
                 sockets.add(unfinished(small));
             }
             String rejected = "causal4j_rejected_total{reason=\"connections_full\"} 5\n";
-            await(() -> small.metrics().text().contains(rejected));
+            await(() -> small.figures().text().contains(rejected));
             await(() -> sockets.stream().filter(ConnectionsTest::isClosed).count() == 5);
             for (Socket socket : sockets) {
                 socket.close();

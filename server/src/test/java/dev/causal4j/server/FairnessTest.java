@@ -112,7 +112,7 @@ class FairnessTest {
                 asked.add(client.sendAsync(
                         request(server, "/v1/completions", many + rest, one), BodyHandlers.ofString()));
                 int sequences = asked.size() == 1 ? 127 : 127 + 64 * (asked.size() - 1);
-                await(() -> server.engine.waiting() == sequences);
+                await(() -> server.routes.models.first().engine().waiting() == sequences);
             }
             var _ = client.sendAsync(
                     request(server, "/v1/completions", many + "128}", "Authorization", "Bearer two"),

@@ -60,14 +60,14 @@ class MetricsTest {
     @Test
     void aSequenceWaitsUntilItsPromptIsComputedAndNotForItsReader() {
         try (Engine engine = new Engine(Unserved.MODEL)) {
-            Metrics metrics = new Metrics(engine);
+            Metrics metrics = new Metrics(engine, "");
             Metrics.Sequence sequence = metrics.new Sequence(0);
             sequence.token(5_000_000_000L);
             sequence.token(60_000_000_000L); // the engine waited for a slow reader
             sequence.end(90_000_000_000L, new Generation.Timing(0, 3, 2, 1, 1, Generation.Drafted.NONE));
             Metrics.Sequence none = metrics.new Sequence(0);
             none.end(4_000_000_000L, new Generation.Timing(0, 3, 2.5, 0, 0, Generation.Drafted.NONE));
-            assertThat(metrics.text())
+            assertThat(new Figures(List.of(metrics)).text())
                     .contains("causal4j_request_queue_time_seconds_sum 4.5\n")
                     .contains("causal4j_request_queue_time_seconds_count 2\n");
         }

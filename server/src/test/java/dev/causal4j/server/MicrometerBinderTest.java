@@ -78,7 +78,7 @@ class MicrometerBinderTest {
                 Server other = Served.start(OPTIONS)) {
             new MicrometerBinder(one, Tag.of("port", "one")).bindTo(registry);
             new MicrometerBinder(other, Tag.of("port", "other")).bindTo(registry);
-            other.metrics().rejected.add("queue_full", 3);
+            other.figures().rejected().add("queue_full", 3);
             assertThat(registry.find("causal4j.num.requests.waiting").gauges()).hasSize(2);
             assertThat(registry.find("causal4j.rejected").functionCounters())
                     .singleElement()

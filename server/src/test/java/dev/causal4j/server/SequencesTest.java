@@ -15,7 +15,8 @@ class SequencesTest {
 
     private static Sequences sequences(Engine engine, Shares bytes, String body) {
         Call call = new Call(new HttpServerExchange(null), new CompletionApi(), "caller", 0, () -> new byte[0]);
-        return new Sequences(engine, new CompletionApi().read(in(body), SERVED, ""), new Metrics(engine), call, bytes);
+        return new Sequences(
+                engine, new CompletionApi().read(in(body), SERVED, ""), new Metrics(engine, ""), call, bytes);
     }
 
     @Test

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.GenerationOptions;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
@@ -18,7 +17,7 @@ class ServedModelTest {
                 MODEL,
                 MODEL.requireTokenizer(),
                 Chat.Format.of(MODEL, ChatTemplate.plain()),
-                List.of("name"),
+                "name",
                 1,
                 1,
                 1,

@@ -7,7 +7,6 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
@@ -19,7 +18,7 @@ final class Unserved {
             MODEL,
             TOKENIZER,
             Chat.Format.of(MODEL, ChatTemplate.plain()),
-            List.of("austen"),
+            "austen",
             TOKENIZER.vocabularySize(),
             256,
             20,
