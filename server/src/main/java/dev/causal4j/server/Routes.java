@@ -94,6 +94,8 @@ final class Routes implements HttpHandler {
         add("POST", "/detokenize", call -> read(call, tokens::detokenize));
         add("POST", "/apply-template", call -> read(call, tokens::applyTemplate));
         add("POST", "/completions", call -> writer.answer(new CompletionApi(), call));
+        EmbeddingApi embeddings = new EmbeddingApi(engine, served, options, turns, bytes, metrics);
+        add("POST", "/embeddings", embeddings::answer);
         add("POST", "/chat/completions", call -> writer.answer(new ChatApi(), call));
     }
 
