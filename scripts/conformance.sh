@@ -19,13 +19,13 @@ if [ "${1:-}" = --clients ]; then only=(--only clients); fi
 # Runs the part $1 of the kit; tools and schemas must be there.
 checks() {
   local log=$kit/${1%.mjs}.log
-  node "$1" "$url" --require json,tools --skip "$2" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
+  node "$1" "$url" --require json,tools,embeddings --skip "$2" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
   tail -n 1 "$log" | sed 's/^/conformance: /'
 }
 
 checks run.mjs "${CONFORMANCE_SKIP:-}"
 # The embedded model knows no tools and spells a whole call without arguments with more than the 20 tokens of that check.
-checks run2.mjs "responses,embeddings,rerank,score,tools-without-parameters,${CONFORMANCE_SKIP:-}"
+checks run2.mjs "responses,rerank,score,tools-without-parameters,${CONFORMANCE_SKIP:-}"
 if [ ${#only[@]} -gt 0 ]; then exit; fi
 node load.mjs "$url" --clients 8 --requests 48 | tail -n 1 | sed 's/^/load: /'
 quick=disconnect-mid-stream,disconnect-before-an-answer,slow-reader,oversized-body,header-bombs,malformed-requests,invalid-bodies
