@@ -28,6 +28,7 @@ final class StepCosts {
     private final TreeMap<Integer, Double> plain = new TreeMap<>();
     private final TreeMap<Integer, Double> drafted;
     private double secondsPerRow; // of prompts
+    private double saved; // seconds of prompt tokens that steps had room for, if only texts to embed wait; may be owed
 
     /** @param isRecurrent whether steps with guesses also keep states, and so have costs of their own */
     StepCosts(boolean isRecurrent) {
@@ -55,6 +56,7 @@ final class StepCosts {
             double least = seconds.merge(rows, spent, (before, now) -> Math.min(now, 1.1 * before));
             seconds.tailMap(rows, false).replaceAll((_, known) -> Math.max(least, KEPT * known));
         } else if (prompts >= LEAST_ROWS) {
+            saved -= spent - of(Math.max(1, rows), hasDraft);
             secondsPerRow = (spent - (rows > 0 ? Math.min(of(rows, hasDraft), spent / 2) : 0)) / prompts;
         }
     }
@@ -85,6 +87,17 @@ final class StepCosts {
         int decoding = (int)
                 ready.stream().filter(each -> each.decodes() && !each.claims()).count();
         double room = decoding > 0 ? Math.min(STEP_SECONDS, HOLD_UP * of(decoding, false)) : STEP_SECONDS;
+        long embedded = ready.stream().filter(EmbeddedSequence.class::isInstance).count();
+        if (decoding > 0 && embedded > 0 && decoding + embedded == ready.size()) { // nobody waits for its first token
+            double least = LEAST_ROWS * secondsPerRow; // if that holds up the others for long, steps save for it
+            saved = Math.min(saved + room, Math.max(room, least));
+            room = saved;
+            if (room < least) {
+                return 0;
+            }
+        } else {
+            saved = 0;
+        }
         return scores || secondsPerRow == 0 ? most : Math.min(most, Math.max(LEAST_ROWS, (int) (room / secondsPerRow)));
     }
 }
