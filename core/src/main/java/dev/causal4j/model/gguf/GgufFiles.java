@@ -134,7 +134,7 @@ public record GgufFiles(
         int[] ends = tokenizer.get().whole(new int[0]);
         ends = Arrays.copyOfRange(ends, tokenizer.get().withPrefix(new int[0]).length, ends.length);
         if (pooling > 0 && ends.length > 0) {
-            if (ends.length > 1 || ends[0] != special.get("eos")) {
+            if (ends.length > 1 || ends[0] != special.getOrDefault("eos", -1)) {
                 String expected = "no token after texts but " + special.get("eos") + ", which ends them";
                 throw refused("post_processor", expected, Arrays.toString(ends), "GGUF has no key for it");
             }
