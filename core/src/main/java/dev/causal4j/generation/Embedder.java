@@ -6,7 +6,6 @@ import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.EmbeddingConfig;
-import dev.causal4j.model.EmbeddingConfig.Dense;
 import dev.causal4j.model.EmbeddingConfig.Pooling;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayDeque;
@@ -205,10 +204,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized, int 
 
     /** @param tokens how many vectors the sum has, if it is one */
     private float[] vector(double[] sum, int tokens) {
-        double[] pooled = sum;
-        for (Dense layer : model.embedding().map(EmbeddingConfig::layers).orElse(List.of())) {
-            pooled = layer.apply(pooled);
-        }
+        double[] pooled = model.embedding().map(config -> config.apply(sum)).orElse(sum);
         float[] vector = new float[size()];
         double length = Math.sqrt(
                 Arrays.stream(pooled).limit(vector.length).map(x -> x * x).sum());

@@ -28,11 +28,12 @@ import java.util.TreeSet;
  * @param prompts texts to put before a text, by their names, such as {@code query}
  * @param shortens whether the first numbers of a vector are a vector of the text, too (Kusupati et al. 2022)
  */
+@SuppressWarnings("exports") // layers are applied here
 public record EmbeddingConfig(Pooling pooling, List<Dense> layers, Map<String, String> prompts, boolean shortens) {
     private static final String MODULES = "modules.json";
     private static final String PROMPTS = "config_sentence_transformers.json";
     private static final String MODE = "pooling_mode";
-    private static final int MOST = 1 << 16; // numbers of a vector
+    private static final int MOST = 1 << 16; // numbers of a vector, characters of a prompt
     private static final int MOST_LAYERS = 4;
 
     /** Copied with a model. Deeper folders have the layers that files in use have. */
@@ -59,7 +60,7 @@ public record EmbeddingConfig(Pooling pooling, List<Dense> layers, Map<String, S
     }
 
     /** A linear layer y = W x. Immutable and thread-safe; its sums are in double, in the order of x. */
-    public static final class Dense {
+    static final class Dense {
         private final int inputs;
         private final int outputs;
         private final float[] weight; // [inputs, outputs]
@@ -75,8 +76,7 @@ public record EmbeddingConfig(Pooling pooling, List<Dense> layers, Map<String, S
             }
         }
 
-        /** The outputs. */
-        public double[] apply(double[] x) {
+        private double[] apply(double[] x) {
             double[] y = new double[outputs];
             for (int i = 0; i < inputs; i++) {
                 for (int o = 0; o < outputs; o++) {
@@ -85,6 +85,15 @@ public record EmbeddingConfig(Pooling pooling, List<Dense> layers, Map<String, S
             }
             return y;
         }
+    }
+
+    /** The vector that the layers make of a pooled one. */
+    public double[] apply(double[] pooled) {
+        double[] vector = pooled;
+        for (Dense layer : layers) {
+            vector = layer.apply(vector);
+        }
+        return vector;
     }
 
     /** The numbers of a vector. */
@@ -188,7 +197,9 @@ public record EmbeddingConfig(Pooling pooling, List<Dense> layers, Map<String, S
         if (Files.exists(file)) {
             Json json = Json.read(file).section("prompts");
             for (Object name : json.root().keySet()) {
-                prompts.put(name.toString(), json.string(name.toString(), ""));
+                String prompt = json.string(name.toString(), "");
+                json.check(name.toString(), prompt.length() <= MOST, "at most " + MOST + " characters");
+                prompts.put(name.toString(), prompt);
             }
         }
         return prompts;

@@ -95,6 +95,9 @@ record EmbeddingApi(
     private int[] tokens(String path, Object given, String type, Embedder embedder, boolean cuts) {
         int[] tokens;
         if (given instanceof List<?> ids) {
+            if (!cuts) {
+                served.checkLength(path, ids.size());
+            }
             tokens = JsonIn.integers(path, ids, 0, served.vocabulary() - 1);
         } else {
             String text = embedder.prompted(type, JsonIn.text(path, given));
