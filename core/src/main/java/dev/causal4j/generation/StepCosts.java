@@ -87,7 +87,8 @@ final class StepCosts {
         int decoding = (int)
                 ready.stream().filter(each -> each.decodes() && !each.claims()).count();
         double room = decoding > 0 ? Math.min(STEP_SECONDS, HOLD_UP * of(decoding, false)) : STEP_SECONDS;
-        long embedded = ready.stream().filter(EmbeddedSequence.class::isInstance).count();
+        long embedded =
+                ready.stream().filter(EmbeddedSequence.class::isInstance).count();
         if (decoding > 0 && embedded > 0 && decoding + embedded == ready.size()) { // nobody waits for its first token
             double least = LEAST_ROWS * secondsPerRow; // if that holds up the others for long, steps save for it
             saved = Math.min(saved + room, Math.max(room, least));
