@@ -13,7 +13,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 find_node conformance || exit 0
 prepare conformance || exit 0
 export CAUSAL4J_API_KEY=conformance OPENAI_API_KEY=conformance # of the server and of the kit
-serve --alias gpt-5.5 --alias gpt-5-mini
+serve --alias gpt-5.5 --alias gpt-5-mini --pooling mean
 kit=$root/server/target/conformance
 cd "$kit"
 only=()
@@ -21,7 +21,7 @@ if [ "${1:-}" = --clients ]; then only=(--only clients); fi
 # Runs the part $1 of the kit without $2; tools, schemas and responses must be there.
 checks() {
   local log=$kit/${1%.mjs}.log
-  node "$1" "$url" --require json,tools,responses --skip "$2" "${@:3}" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
+  node "$1" "$url" --require json,tools,responses,embeddings --skip "$2" "${@:3}" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
   tail -n 1 "$log" | sed 's/^/conformance: /'
 }
 # Prints what the example $1 prints, which needs no change but the address.
@@ -31,7 +31,7 @@ example() {
 }
 
 checks run.mjs "${CONFORMANCE_SKIP:-}"
-checks run2.mjs "responses-of-another-key,embeddings,rerank,score,${CONFORMANCE_SKIP:-}"
+checks run2.mjs "responses-of-another-key,rerank,score,${CONFORMANCE_SKIP:-}"
 example openai.mjs
 example ai-sdk.mjs
 if [ ${#only[@]} -gt 0 ]; then exit; fi
@@ -45,9 +45,9 @@ echo "conformance: the server ended by itself"
 
 # A model with tools and room for agents, and two keys. It ends a document twelve objects deep later than that check waits.
 printf 'conformance\nother\n' >"$kit/keys"
-start "$kit/tools.out" --model "$root/server/target/kit-model" --api-key-file "$kit/keys"
+start "$kit/tools.out" --model "$root/server/target/kit-model" --api-key-file "$kit/keys" --pooling mean
 address "$kit/tools.out"
-checks run2.mjs "format-nested-twelve-deep,embeddings,rerank,score,${CONFORMANCE_SKIP:-}" --other-key other
+checks run2.mjs "format-nested-twelve-deep,rerank,score,${CONFORMANCE_SKIP:-}" --other-key other
 kill $server
 
 # Each server answers one request, so the second compiler would be useless.

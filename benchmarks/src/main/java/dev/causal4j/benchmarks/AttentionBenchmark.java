@@ -83,7 +83,7 @@ public class AttentionBenchmark extends Protocol {
                         head.pages,
                         head.queryRows,
                         head.position,
-                        new AttentionRule(1, 0, 0, null),
+                        new AttentionRule(1, 0, 0, 0, null),
                         head.scores,
                         new float[head.queries],
                         head.outRows,

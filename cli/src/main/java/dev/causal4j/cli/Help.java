@@ -78,7 +78,8 @@ final class Help {
             case "SamplingOptions" -> "Sampling";
             case "ConstraintOptions" -> "Form";
             case "TemplateOption", "TemplateOptions" -> "Chat template";
-            case "ModelOptions", "RunOptions", "ShapeOptions", "AdapterOption", "TokenizerOptions" -> "Model";
+            case "ModelOptions", "RunOptions", "ShapeOptions", "AdapterOption", "PoolingOptions", "TokenizerOptions" ->
+                "Model";
             case "Main", "Subcommand" -> "General";
             default -> "Options";
         };

@@ -4,12 +4,12 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Options of scoring many texts. */
+/** Options of scoring or embedding many texts. */
 final class LinesOptions extends SharedOptions {
     @Option(
             names = "--jsonl",
             paramLabel = "IN",
-            description = "Score many texts: a JSON object a line with a field \"text\"; - reads standard input.")
+            description = "Many texts: a JSON object a line with a field \"text\"; - reads standard input.")
     @Nullable
     String in;
 
@@ -23,7 +23,7 @@ final class LinesOptions extends SharedOptions {
     @Option(names = "--overwrite", description = "Replace OUT.")
     boolean overwrite;
 
-    @Option(names = "--fail-fast", description = "Stop at the first line that cannot be scored.")
+    @Option(names = "--fail-fast", description = "Stop at the first line without a result.")
     boolean failFast;
 
     /** Refuses what does not go together. */

@@ -258,6 +258,6 @@ final class ScoreCommand extends Subcommand {
                 documents(loaded),
                 lines,
                 spec.commandLine());
-        return scoring.run(json) ? 0 : 1;
+        return scoring.run("scoring", json) ? 0 : 1;
     }
 }

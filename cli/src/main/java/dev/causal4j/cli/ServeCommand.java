@@ -101,8 +101,14 @@ final class ServeCommand extends Subcommand {
     @Option(names = "--log", description = "Write a line for each request to standard error; with --json an object.")
     private boolean log;
 
+    @Option(names = "--mrl", description = "Let requests ask for the first numbers of vectors of any model.")
+    private boolean shortens;
+
     @Option(names = "--receipts", description = "Give receipts to requests with \"receipt\": true.")
     private boolean receipts;
+
+    @Mixin
+    private PoolingOptions pooling;
 
     @Mixin
     private SigningOption signing;
@@ -150,6 +156,7 @@ final class ServeCommand extends Subcommand {
                         .withKeys(keys)
                         .withOrigins(origins)
                         .withHostNames(hostNames)
+                        .withPooling(pooling.pooling(), shortens)
                         .withLog(log ? told -> stderr().println(line(told, Instant.now(), json)) : _ -> {}));
         ServerOptions options = mark.read().map(unmarked::withMark).orElse(unmarked);
         Optional<ToolFormat> calls =

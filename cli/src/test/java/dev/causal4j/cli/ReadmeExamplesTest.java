@@ -89,6 +89,19 @@ class ReadmeExamplesTest {
         // example: end
     }
 
+    private static void embedding() {
+        // example: begin
+        Embedder embedder = Embedder.of(AustenModel.load()); // or of a model that was trained to embed
+        float[] question = embedder.embed(embedder.prompted("query", "Who walked to Highbury?"));
+        List<float[]> passages = embedder.embedAll(List.of("Harriet walked to Highbury.", "It rained."));
+        double cosine = 0;
+        for (int i = 0; i < question.length; i++) {
+            cosine += question[i] * passages.getFirst()[i];
+        }
+        System.out.println(passages.size() + " passages, the first at " + Math.round(100 * cosine) / 100.0);
+        // example: end
+    }
+
     private static void engine() {
         // example: begin
         CausalLM model = AustenModel.load();
@@ -249,6 +262,11 @@ class ReadmeExamplesTest {
                 List.of(" Emma, dearest, immediately, doubted him like Jane's countenance.--Mrs. Weston, displeased;"
                         + " 256 numbers after 20 tokens"),
                 printed);
+    }
+
+    @Test
+    void theExampleOfVectorsPrintsACosine() throws Exception {
+        assertEquals(List.of("2 passages, the first at 0.68"), printed(ReadmeExamplesTest::embedding));
     }
 
     @Test

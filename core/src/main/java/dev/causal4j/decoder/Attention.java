@@ -13,7 +13,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Causal self-attention. A task is a {@link Tile} of queries; its scores are the scratch of the thread that runs it.
+ * Self-attention. A task is a {@link Tile} of queries; its scores are the scratch of the thread that runs it.
  * All threads share a tile of one token after a long context.
  *
  * <p>Comments of forward and backward number the steps. {@link PagedAttention} has steps 6 to 10, {@link
@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  *    3  q = norm(q)       k = norm(k)       v = norm(v)
  *    4  q = rope(q)       k = rope(k)
  *    5  q = scale q, and by the factor of a position
- *    6  s = q · k         of each key up to the query's
+ *    6  s = q · k         of each key that the query sees
  *    7  s = c tanh(s / c)
  *    8  p = softmax(s, sink)
  *    9  m = dropout(p)
@@ -111,11 +111,16 @@ final class Attention implements Mixer {
         return config.keysOf() == AttentionConfig.OWN;
     }
 
-    /** The rule of some key heads' queries, with their sinks. */
-    AttentionRule rule(int kvHead, int count) {
+    /**
+     * The rule of some key heads' queries, with their sinks.
+     *
+     * @param length of the sequence, which matters if tokens see those after them
+     */
+    AttentionRule rule(int kvHead, int count, int length) {
         float[] sinks = extras.sinks;
         float[] own = sinks == null ? null : Arrays.copyOfRange(sinks, kvHead * group, (kvHead + count) * group);
-        return new AttentionRule(group, config.window(), config.softCap(), own);
+        int seen = config.bidirectional() ? length : 0;
+        return new AttentionRule(group, config.window(), seen, config.softCap(), own);
     }
 
     @Override
@@ -312,7 +317,7 @@ final class Attention implements Mixer {
         for (int i = 0; i < wanted.parts.size(); i++) {
             Step.Part part = wanted.parts.get(i);
             int row = step.parts.get(i).first() + step.parts.get(i).count() - part.count();
-            int seen = part.position() - rule(0, kvHeads).first(part.position());
+            int seen = part.position() - rule(0, kvHeads, 0).first(part.position());
             if (part.count() == 1 && wanted.parts.size() < enough && seen >= LONG) {
                 together(new Tile(part, 0, row, 1, 0, kvHeads), wanted, prepared, results, a);
                 continue;
@@ -353,8 +358,8 @@ final class Attention implements Mixer {
     /** Gathers the queries of a tile for its attention. */
     private PagedAttention attention(Tile tile, Step wanted, float[] prepared, Scores scores) {
         int rows = tile.kvHeads * tile.count * group;
-        AttentionRule rule = rule(tile.kvHead, tile.kvHeads);
-        int positions = tile.position() + tile.count - rule.base(tile.position());
+        AttentionRule rule = rule(tile.kvHead, tile.kvHeads, tile.part.position() + tile.part.count());
+        int positions = rule.end(tile.position() + tile.count - 1) - rule.base(tile.position());
         int stride = Panels.needed(positions) * Panels.WIDTH;
         scores.numbers = Activations.atLeast(scores.numbers, rows, stride);
         scores.queries = Activations.atLeast(scores.queries, rows, headSize);

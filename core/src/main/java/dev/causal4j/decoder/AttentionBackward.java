@@ -110,7 +110,7 @@ record AttentionBackward(
             load(part, kvHead);
             dKeys.fill((byte) 0);
             dValues.fill((byte) 0);
-            AttentionRule rule = attention.rule(kvHead, 1);
+            AttentionRule rule = attention.rule(kvHead, 1, 0);
             for (int i = 0; i < attention.group; i++) {
                 int head = kvHead * attention.group + i;
                 for (int from = 0; from < part.count(); from += BLOCK) {

@@ -183,7 +183,7 @@ public record BlockConfig(
     }
 
     /**
-     * Causal self-attention.
+     * Self-attention.
      *
      * @param heads H
      * @param kvHeads G; H / G consecutive query heads share a key head
@@ -191,6 +191,8 @@ public record BlockConfig(
      * @param scale factor of q · k
      * @param softCap c of c · tanh(score / c), before the mask; 0 for none
      * @param window positions a token sees, itself included; 0 for all
+     * @param bidirectional whether a token also sees those after it: all, or those at most half a window away on either
+     *     side
      * @param rope rotation of queries and keys; null for none
      * @param sinks whether each head has a learned logit that joins the softmax with value zero
      * @param gated whether each head's output is multiplied by the sigmoid of a gate, projected together with its query
@@ -203,6 +205,7 @@ public record BlockConfig(
             float scale,
             float softCap,
             int window,
+            boolean bidirectional,
             @Nullable RopeConfig rope,
             QueryKeyNorm queryKeyNorm,
             boolean qkvBias,

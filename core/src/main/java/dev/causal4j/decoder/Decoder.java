@@ -201,6 +201,9 @@ public final class Decoder implements Parameters, AutoCloseable {
     public void backward(Batch batch, Activations a, Rows dHidden, boolean embedding, Gradients gradients) {
         int lowest = lowestTrained(embedding, gradients);
         boolean trainsLastNorm = gradients.of(lastNorm.gain()) != null || gradients.of(lastNorm.bias()) != null;
+        if (config.bidirectional()) {
+            throw new IllegalArgumentException("backward: expected tokens that see none after them, got others");
+        }
         boolean nothing = lowest == blocks.size() && !trainsLastNorm;
         checkBackward(batch, a, dHidden, nothing ? Activations.NOTHING : lowest);
         if (!nothing) {

@@ -71,6 +71,11 @@ public record DecoderConfig(
                 .toList();
     }
 
+    /** Whether tokens see those after them, so that a text is whole in one forward and nothing is predicted. */
+    public boolean bidirectional() {
+        return attentions().stream().anyMatch(AttentionConfig::bidirectional);
+    }
+
     /** The frequencies of all rotary positions in a sequence of this length: equal frequencies give equal keys. */
     public List<List<Double>> rotations(int length) {
         return attentions().stream()

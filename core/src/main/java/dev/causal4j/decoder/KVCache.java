@@ -295,6 +295,10 @@ public final class KVCache implements AutoCloseable {
             throw new IllegalArgumentException("cache: expected one of this decoder, got another's");
         }
         checkRoom(tokens);
+        if (length > 0 && pool.bidirectional) {
+            throw new IllegalArgumentException("text: expected all tokens in one forward, since they see each other,"
+                    + " got some after " + length);
+        }
         if (closed) {
             throw new IllegalStateException("cache: expected an open one, got one that was closed");
         }

@@ -50,6 +50,7 @@ public final class PagePool {
     private record Layer(int kind, long keys, long values) {}
 
     final Decoder decoder;
+    final boolean bidirectional;
     final PanelFormat format;
     final List<Kind> kinds = new ArrayList<>();
     final Kind state = new Kind(0); // 0 bytes without recurrent layers
@@ -73,6 +74,7 @@ public final class PagePool {
             throw new IllegalArgumentException("keys and values: expected f32 or bf16, got " + dtype.label());
         }
         this.decoder = decoder;
+        this.bidirectional = decoder.config().bidirectional();
         this.format = format(dtype);
         this.arena = arena;
         for (int layer = 0; layer < decoder.config().blocks().size(); layer++) {
@@ -84,7 +86,9 @@ public final class PagePool {
             if (mixer instanceof AttentionConfig reader && reader.keysOf() != AttentionConfig.OWN) {
                 layers.put(layer, Objects.requireNonNull(layers.get(reader.keysOf()))); // the same bytes
             } else if (mixer instanceof AttentionConfig attention) {
-                Kind kind = kind(attention.window() < decoder.config().contextLength() ? attention.window() : 0);
+                boolean all = attention.bidirectional()
+                        || attention.window() >= decoder.config().contextLength();
+                Kind kind = kind(all ? 0 : attention.window());
                 long from = kind.bytes;
                 long values = from + attention.kvHeads() * Pages.keyBytes(format, attention.headSize());
                 kind.bytes = values + attention.kvHeads() * Pages.valueBytes(format, attention.headSize());

@@ -6,7 +6,7 @@ import dev.causal4j.kernel.choice.Kernels;
 import java.util.Objects;
 
 /**
- * Causal attention of some positions of a sequence with some key heads, over pages of keys and values. Scores, weights
+ * Attention of some positions of a sequence with some key heads, over pages of keys and values. Scores, weights
  * and means of values are computed in this order. Threads may compute different scores at once, likewise weights and
  * means.
  *
@@ -19,8 +19,8 @@ import java.util.Objects;
  * @param queries rows of {@code pages.headSize()} numbers, already scaled, by key head, position, and query head of the
  *     group
  * @param first the position of the first query
- * @param scores scratch: as many rows, each for the positions from {@code rule.base(first)} to the last query's,
- *     rounded up to a multiple of 64
+ * @param scores scratch: as many rows, each for the positions from {@code rule.base(first)} to the last that
+ *     a query sees, rounded up to a multiple of 64
  * @param sums scratch: one number for each row
  * @param out the results: as many rows, of {@code pages.headSize()} numbers
  * @param weighting changes the weights before the division by their softmax total, as by dropout
@@ -49,7 +49,7 @@ public record PagedAttention(
     /** Checks that all numbers are inside their memory. */
     public PagedAttention {
         int positions = queries.count() / pages.heads() / rule.group();
-        int end = first + Objects.checkIndex(positions, Integer.MAX_VALUE - first);
+        int end = rule.end(first + Objects.checkIndex(positions, Integer.MAX_VALUE - first) - 1);
         queries.check(pages.headSize());
         scores.check(Panels.needed(end - rule.base(first)) * Panels.WIDTH);
         Objects.checkFromIndexSize(0, queries.count(), sums.length);
@@ -68,7 +68,7 @@ public record PagedAttention(
 
     /** Pages that the queries see. */
     public int count() {
-        return Panels.needed(first + each() / rule.group() - base());
+        return Panels.needed(rule.end(first + each() / rule.group() - 1) - base());
     }
 
     /** Position of the first score. */
@@ -102,7 +102,7 @@ public record PagedAttention(
         int query = row % each() / rule.group();
         int head = row / each() * rule.group() + row % rule.group();
         int from = rule.first(first + query);
-        int n = first + query + 1 - from;
+        int n = rule.end(first + query) - from;
         int at = scores.start(row) + from - base();
         if (rule.cap() != 0) {
             Kernels.cap(scores.data(), at, n, rule.cap()); // 7: s = c tanh(s / c)
@@ -166,6 +166,6 @@ public record PagedAttention(
 
     /** The position after the last in a page that a row sees. */
     private int to(int page, int row) {
-        return Math.min((page + 1) * Panels.WIDTH, first + row / rule.group() + 1);
+        return Math.min((page + 1) * Panels.WIDTH, rule.end(first + row / rule.group()));
     }
 }

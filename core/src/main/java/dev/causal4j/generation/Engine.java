@@ -238,6 +238,9 @@ public final class Engine implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("engine: expected an open one, got one that was closed");
         }
+        if (model.decoder().config().bidirectional()) {
+            sequences.stream().filter(each -> !each.isWhole()).forEach(each -> each.fail(EmbeddedSequence.alone()));
+        }
         admission.add(sequences);
         arrived.addAll(sequences);
         if (thread == null) {
@@ -384,10 +387,11 @@ public final class Engine implements AutoCloseable {
                     .collect(Collectors.groupingBy(each -> each.alternatives, TreeMap::new, Collectors.toList()))
                     .values()) {
                 int rows = alike.stream().mapToInt(each -> each.wanted).sum();
-                if (alike.getFirst() instanceof ScoredSequence) {
-                    score(alike, hidden.rows(from, rows));
-                } else {
-                    choose(alike, hidden.rows(from, rows));
+                Rows own = hidden.rows(from, rows);
+                switch (alike.getFirst()) {
+                    case GeneratedSequence _ -> choose(alike, own);
+                    case ScoredSequence _ -> score(alike, own);
+                    case EmbeddedSequence _ -> EmbeddedSequence.add(alike, own);
                 }
                 from += rows;
             }

@@ -278,6 +278,12 @@ final class Schedule {
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
             int share = Math.min(room, Math.clamp(room / (prompts.size() - i), StepCosts.LEAST_ROWS, KVCache.STEP));
+            if (prompt.isWhole()) { // the first in any case: else it would wait for a step without others
+                share = i == 0 || prompt.left() <= room ? prompt.left() : 0;
+                if (share == 0) {
+                    continue;
+                }
+            }
             prompt.promptRows = prompt.decodes() ? 0 : prompt.rows(share);
             boolean feedsAll = prompt.decodes() || prompt.promptRows == prompt.left();
             prompt.claimedRows = feedsAll && prompt.claims() ? share - prompt.promptRows : 0;

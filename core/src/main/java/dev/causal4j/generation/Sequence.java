@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param <R> the type of the result
  */
-abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
+abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence, EmbeddedSequence {
     /**
      * Completed when the pages are returned, also after a cancellation, which ends the sequence before its next step.
      */
@@ -59,7 +59,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     int followers = -1; // sequences that continue it and are not over; -1 if there were never any
     int cachedTokens; // computed by other sequences
     int first = Integer.MAX_VALUE; // the first token that is scored; none unless set
-    int alternatives = -1; // alternatives of each prediction; -1 if no token is scored
+    int alternatives = -1; // alternatives of each prediction; below 0 if no token is scored
     final List<Prediction> predictions = new ArrayList<>(); // predictions of the scored or chosen tokens
     long fed; // when it last fed prompt tokens
     int promptRows; // prompt tokens it feeds in this step
@@ -226,6 +226,11 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     /** The known tokens to feed in a step, at most {@code most}. */
     int rows(int most) {
         return Math.min(Math.min(most, left()), mostRows());
+    }
+
+    /** Whether one step must feed it whole. */
+    boolean isWhole() {
+        return false;
     }
 
     /** The most rows of a step. */

@@ -32,6 +32,7 @@ final class StepCosts {
     private final TreeMap<Integer, Double> drafted;
     private final Steps steps;
     private double secondsPerRow; // of prompts
+    private double saved; // seconds of prompt tokens that steps had room for, if only texts to embed wait; may be owed
 
     /**
      * @param isRecurrent whether steps with guesses also keep states, and so have costs of their own
@@ -63,6 +64,7 @@ final class StepCosts {
             double least = seconds.merge(rows, spent, (before, now) -> Math.min(now, 1.1 * before));
             seconds.tailMap(rows, false).replaceAll((_, known) -> Math.max(least, KEPT * known));
         } else if (prompts >= LEAST_ROWS) {
+            saved -= spent - of(Math.max(1, rows), hasDraft);
             secondsPerRow = (spent - (rows > 0 ? Math.min(of(rows, hasDraft), spent / 2) : 0)) / prompts;
         }
     }
@@ -96,7 +98,10 @@ final class StepCosts {
             steps.rest(this);
             return most;
         }
-        return rows(decoding, ready.size() > decoding, scores, most);
+        long embedded =
+                ready.stream().filter(EmbeddedSequence.class::isInstance).count();
+        boolean saves = decoding > 0 && embedded > 0 && decoding + embedded == ready.size();
+        return rows(decoding, ready.size() > decoding, scores, saves, most);
     }
 
     /**
@@ -105,11 +110,21 @@ final class StepCosts {
      * @param decoding its sequences without prompts
      * @param prompts whether it has others
      * @param scores whether these are scored alone
+     * @param saves whether nobody waits for their first token: if they hold up the others for long, steps save time for them
      */
-    int rows(int decoding, boolean prompts, boolean scores, int most) {
+    int rows(int decoding, boolean prompts, boolean scores, boolean saves, int most) {
         Steps.Load all = steps.plan(this, decoding > 0 ? of(decoding, false) : 0, prompts);
         boolean alone = all.engines() == 1;
         double room = all.decoding() > 0 ? Math.min(STEP_SECONDS, HOLD_UP * all.decoding()) : STEP_SECONDS;
+        room /= Math.max(1, all.prompting());
+        double longest = LEAST_ROWS * secondsPerRow;
+        saved = saves ? Math.min(saved + room, Math.max(room, longest)) : 0;
+        if (saves) {
+            room = saved;
+            if (room < longest) {
+                return 0;
+            }
+        }
         if (alone && (scores || secondsPerRow == 0)) {
             return most;
         }
@@ -117,6 +132,6 @@ final class StepCosts {
             return Math.min(most, LEAST_ROWS);
         }
         int least = alone || all.decoding() == 0 ? LEAST_ROWS : LEAST_BESIDE;
-        return Math.min(most, Math.max(least, (int) (room / Math.max(1, all.prompting()) / secondsPerRow)));
+        return Math.min(most, Math.max(least, (int) (room / secondsPerRow)));
     }
 }

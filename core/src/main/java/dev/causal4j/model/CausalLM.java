@@ -331,6 +331,11 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return text.templates().parse();
     }
 
+    /** How it embeds texts, by its files; empty for a model that was not trained to. */
+    public Optional<EmbeddingConfig> embedding() {
+        return text.embedding();
+    }
+
     /** The id that an empty prompt starts from, if there is one. */
     public OptionalInt bos() {
         return config.bos();

@@ -114,8 +114,9 @@ public final class Checkpoint implements AutoCloseable {
         String name = given.orElse(named == null ? folder.toString() : named.toString());
         TensorStore store = TensorStore.open(folder, files);
         ChatTemplate.Source templates = ChatTemplate.Source.read(folder);
+        Optional<EmbeddingConfig> embedding = EmbeddingConfig.read(folder, config);
         return new Checkpoint(
-                name, folder.toString(), json, config, config.family(), store, tokenizer, templates, files);
+                name, folder.toString(), json, config, config.family(), store, tokenizer, templates, embedding, files);
     }
 
     private static Checkpoint openGguf(Path file, Optional<String> given, Arena files) throws IOException {
@@ -125,8 +126,18 @@ public final class Checkpoint implements AutoCloseable {
         ModelConfig config = ModelConfig.of(model.architecture()).withSpecialIds(vocabulary.bos(), vocabulary.stops());
         String name = given.orElse(file.getFileName().toString().replaceFirst("\\.gguf$", ""));
         ChatTemplate.Source templates = vocabulary.templateSource();
+        Optional<EmbeddingConfig> embedding = EmbeddingConfig.ofGguf(model.pooling());
         return new Checkpoint(
-                name, file.toString(), null, config, model.family(), model.tensors(), tokenizer, templates, files);
+                name,
+                file.toString(),
+                null,
+                config,
+                model.family(),
+                model.tensors(),
+                tokenizer,
+                templates,
+                embedding,
+                files);
     }
 
     /**
@@ -166,7 +177,8 @@ public final class Checkpoint implements AutoCloseable {
         TensorStore tensors = SafeTensors.of(name + "/" + TensorStore.SINGLE, MemorySegment.ofArray(safetensors));
         ModelConfig said = ModelConfig.of(Json.parse(name + "/" + CONFIG, config));
         Arena files = Device.open(Compute.shared()).arena();
-        return new Checkpoint(name, name, config, said, said.family(), tensors, read, ChatTemplate.Source.NONE, files);
+        ChatTemplate.Source none = ChatTemplate.Source.NONE;
+        return new Checkpoint(name, name, config, said, said.family(), tensors, read, none, Optional.empty(), files);
     }
 
     /** Reads numbers only if there are both embedding and head, and they must be compared. */
@@ -179,6 +191,7 @@ public final class Checkpoint implements AutoCloseable {
             TensorStore store,
             Future<Optional<Tokenizer>> tokenizer,
             ChatTemplate.Source templates,
+            Optional<EmbeddingConfig> pooled,
             Arena files)
             throws IOException {
         this.name = name;
@@ -208,7 +221,7 @@ public final class Checkpoint implements AutoCloseable {
             take(spec, origin(config, spec));
         }
         checkUnused();
-        this.text = new TextFiles(TextFiles.await(tokenizer), templates);
+        this.text = new TextFiles(TextFiles.await(tokenizer), templates, pooled);
         Optional<Tokenizer> read = text.tokenizer();
         if (read.isPresent() && !read.get().fits(config.vocabularySize())) {
             String got = read.get().vocabularySize() + " entries";
@@ -446,6 +459,11 @@ public final class Checkpoint implements AutoCloseable {
      */
     public Tokenizer requireTokenizer() {
         return CausalLM.require(tokenizer());
+    }
+
+    /** How the model embeds texts; empty if it was not trained to. */
+    Optional<EmbeddingConfig> embedding() {
+        return text.embedding();
     }
 
     /** The chat templates and special tokens of its files; empty if there are none. */

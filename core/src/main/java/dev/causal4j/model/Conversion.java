@@ -48,18 +48,21 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
 
     /** Files that are copied unchanged, if present. */
-    private static final List<String> COPIED = List.of(
-            Checkpoint.CONFIG,
-            GenerationDefaults.FILE,
-            "tokenizer.json",
-            "tokenizer.model", // the file of SentencePiece, for other programs
-            TOKENIZER_CONFIG,
-            "chat_template.jinja",
-            "additional_chat_templates/tool_use.jinja",
-            "vocab.json",
-            "merges.txt",
-            "special_tokens_map.json",
-            "added_tokens.json");
+    private static final List<String> COPIED = Stream.concat(
+                    EmbeddingConfig.FILES.stream(),
+                    Stream.of(
+                            Checkpoint.CONFIG,
+                            GenerationDefaults.FILE,
+                            "tokenizer.json",
+                            "tokenizer.model", // the file of SentencePiece, for other programs
+                            TOKENIZER_CONFIG,
+                            "chat_template.jinja",
+                            "additional_chat_templates/tool_use.jinja",
+                            "vocab.json",
+                            "merges.txt",
+                            "special_tokens_map.json",
+                            "added_tokens.json"))
+            .toList();
 
     /** Further files of earlier versions. */
     private static final List<String> EARLIER = List.of("vocabulary.bin", "tokenizer.json.prepared");
@@ -187,6 +190,10 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
                             config.eos(),
                             checkpoint.tokenizer(),
                             checkpoint.templates(),
+                            checkpoint
+                                    .embedding()
+                                    .map(EmbeddingConfig::ggufType)
+                                    .orElse(0),
                             spec -> checkpoint.rows(spec, Map.of()))
                     .write(type.blocks(), out, options.progress()::accept);
             return type;

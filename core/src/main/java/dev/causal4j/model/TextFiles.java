@@ -13,13 +13,14 @@ import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tokenizer and the chat templates of a model. Immutable and thread-safe.
+ * The files of a model that are about texts. Immutable and thread-safe.
  *
  * @param templates not parsed, so that a model with an unsupported template can generate and score
+ * @param embedding how it embeds; empty for a model that was not trained to
  */
-record TextFiles(Optional<Tokenizer> tokenizer, ChatTemplate.Source templates) {
+record TextFiles(Optional<Tokenizer> tokenizer, ChatTemplate.Source templates, Optional<EmbeddingConfig> embedding) {
     static TextFiles of(@Nullable Tokenizer tokenizer) {
-        return new TextFiles(Optional.ofNullable(tokenizer), ChatTemplate.Source.NONE);
+        return new TextFiles(Optional.ofNullable(tokenizer), ChatTemplate.Source.NONE, Optional.empty());
     }
 
     /** Starts to read a tokenizer on a thread of its own. */

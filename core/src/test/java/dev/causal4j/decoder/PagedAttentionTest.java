@@ -50,7 +50,7 @@ class PagedAttentionTest {
                         new Pages(PanelFormat.F32, pages, 0, half, headSize, 1),
                         Rows.of(q, headSize, rows),
                         first,
-                        new AttentionRule(1, 0, 0, null),
+                        new AttentionRule(1, 0, 0, 0, null),
                         Rows.of(new float[rows * blocks * 64], blocks * 64, rows),
                         new float[rows],
                         Rows.of(out, headSize, rows),
@@ -96,7 +96,7 @@ class PagedAttentionTest {
         Rows queries = Rows.of(numbers(heads * count * group * headSize), headSize, heads * count * group);
         float[] sinks = numbers(heads * group);
         Rows together = Rows.of(new float[queries.data().length], headSize, queries.count());
-        PagedAttention all = attention(pages, queries, first, new AttentionRule(group, window, 3, sinks), together);
+        PagedAttention all = attention(pages, queries, first, new AttentionRule(group, window, 0, 3, sinks), together);
         all.scores(1, all.count()); // in another order than one after the other
         all.scores(0, 1);
         for (int row = queries.count(); row-- > 0; ) {
@@ -112,7 +112,7 @@ class PagedAttentionTest {
             Rows some = queries.rows(head * count * group, count * group);
             Rows alone = Rows.of(new float[some.count() * headSize], headSize, some.count());
             Pages one = new Pages(format, memory, key, value, headSize, 1);
-            attention(one, some, first, new AttentionRule(group, window, 3, own), alone)
+            attention(one, some, first, new AttentionRule(group, window, 0, 3, own), alone)
                     .attend();
             assertThat(Arrays.copyOfRange(together.data(), some.offset(), some.offset() + alone.data().length))
                     .isEqualTo(alone.data());

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
-import dev.causal4j.generation.Embedder.Pooling;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.EmbeddingConfig.Pooling;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
 import java.util.List;

@@ -33,7 +33,7 @@ class StepsTest extends EngineFixture {
     }
 
     private static int prompts(StepCosts costs) {
-        return costs.rows(0, true, false, MANY);
+        return costs.rows(0, true, false, false, MANY);
     }
 
     @Test
@@ -45,12 +45,12 @@ class StepsTest extends EngineFixture {
         assertThat(prompts(other)).as("beside prompts").isEqualTo(500);
         assertThat(prompts(one)).isEqualTo(500);
         steps.rest(one);
-        third.rows(1, false, false, MANY);
+        third.rows(1, false, false, false, MANY);
         assertThat(prompts(other)).as("1.5 times a step that decodes").isEqualTo(150);
         assertThat(prompts(one)).isEqualTo(75);
-        one.rows(1, false, false, MANY);
+        one.rows(1, false, false, false, MANY);
         assertThat(prompts(other)).as("beside two that decode").isEqualTo(300);
-        one.rows(1, true, false, MANY);
+        one.rows(1, true, false, false, MANY);
         assertThat(prompts(other)).isEqualTo(150);
         steps.rest(one);
         steps.rest(third);
@@ -61,15 +61,15 @@ class StepsTest extends EngineFixture {
     void scoresAndUnknownCostsHoldNobodyUp() {
         StepCosts scoring = costs();
         StepCosts fresh = new StepCosts(false, steps);
-        assertThat(scoring.rows(0, true, true, 512)).isEqualTo(512);
+        assertThat(scoring.rows(0, true, true, false, 512)).isEqualTo(512);
         steps.rest(scoring);
         assertThat(prompts(fresh)).isEqualTo(MANY);
-        costs().rows(1, false, false, 512);
+        costs().rows(1, false, false, false, 512);
         assertThat(prompts(fresh)).isEqualTo(StepCosts.LEAST_ROWS);
         fresh.took(0, 100, false, 0.5);
         assertThat(prompts(fresh)).as("of a large model").isEqualTo(8);
         steps.rest(fresh);
-        assertThat(scoring.rows(0, true, true, 512)).isEqualTo(150);
+        assertThat(scoring.rows(0, true, true, false, 512)).isEqualTo(150);
     }
 
     @Test

@@ -24,8 +24,9 @@ final class Needed {
     private static final String GGUF = ".gguf";
     private static final int SHOWN = 1000;
 
-    private static final Pattern BESIDE_WEIGHTS =
-            Pattern.compile("(config|generation_config|vocab|tokenizer[^/:]*)\\.json|merges\\.txt"
+    private static final Pattern BESIDE_WEIGHTS = Pattern.compile(
+            "(config|generation_config|vocab|modules|config_sentence_transformers|tokenizer[^/:]*)\\.json|merges\\.txt"
+                    + "|\\d_[A-Za-z]+/(config\\.json|model\\.safetensors)"
                     + "|(additional_chat_templates/)?[^/:]+\\.jinja");
 
     private Needed() {}

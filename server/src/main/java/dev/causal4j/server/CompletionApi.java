@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
@@ -29,7 +28,9 @@ final class CompletionApi extends Choices {
     @Override
     public TextRequest read(JsonIn in, ServedModel served, String owner) {
         boolean echo = in.bool("echo", false);
-        List<TextRequest.Prompt> prompts = prompts(in, served, echo);
+        List<TextRequest.Prompt> prompts = in.has("prompt")
+                ? in.textsOrIds("prompt", Limits.SEQUENCES, (path, given) -> prompt(path, given, served, echo))
+                : List.of(prompt("prompt", "", served, echo));
         TextRequest.ResponseFormat form = TextRequest.ResponseFormat.read(in, served);
         int n = in.integer("n", 1, 1, Limits.CHOICES);
         int bestOf = in.integer("best_of", n, 1, Math.max(n, Limits.BEST_OF));
@@ -49,36 +50,11 @@ final class CompletionApi extends Choices {
         return new TextRequest(prompts, n, bestOf, options, param, alternatives, echo, form, Continuation::new);
     }
 
-    private static List<TextRequest.Prompt> prompts(JsonIn in, ServedModel served, boolean echo) {
-        Object given = Objects.requireNonNullElse(in.value("prompt"), "");
-        List<TextRequest.Prompt> prompts = new ArrayList<>();
-        boolean ids = given instanceof List<?> list && !list.isEmpty() && list.getFirst() instanceof Number;
-        if (ids || given instanceof String) {
-            prompts.add(prompt("prompt", given, served, echo));
-        } else if (given instanceof List<?> list && !list.isEmpty()) {
-            TextRequest.requireFew(list.size(), 1);
-            boolean texts = list.getFirst() instanceof String;
-            for (Object each : list) {
-                String path = "prompt.[" + prompts.size() + "]";
-                if (each instanceof String != texts) {
-                    throw ApiError.type(path, texts ? "a string like the others" : "a list of token ids", each);
-                }
-                prompts.add(prompt(path, each, served, echo));
-            }
-        } else {
-            throw ApiError.type("prompt", "a string, a list of strings, or one or more lists of token ids", given);
-        }
-        return prompts;
-    }
-
     private static TextRequest.Prompt prompt(String path, Object given, ServedModel served, boolean echo) {
         int[] tokens;
         int prefix = 0;
         String text;
         if (given instanceof List<?> list) {
-            if (list.isEmpty()) {
-                throw ApiError.type(path, "at least one token id", given);
-            }
             served.checkLength(path, list.size());
             tokens = JsonIn.integers(path, list, 0, served.vocabulary() - 1);
             text = echo ? served.tokenizer().decode(tokens) : ""; // nobody else asks

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.BiFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -206,6 +207,35 @@ record JsonIn(String path, Map<?, ?> fields) {
             integers[i] = (int) whole(path + ".[" + i + "]", list.get(i), min, max);
         }
         return integers;
+    }
+
+    /**
+     * Texts and lists of token ids: one, or a list of either kind.
+     *
+     * @param read reads one, with its path
+     */
+    <T> List<T> textsOrIds(String key, int most, BiFunction<String, Object, T> read) {
+        Object value = Objects.requireNonNullElse(value(key), Json.NULL);
+        List<?> list = value instanceof List<?> several ? several : List.of();
+        boolean ids = !list.isEmpty() && list.getFirst() instanceof Number;
+        if (ids || value instanceof String) {
+            return List.of(read.apply(path(key), value));
+        }
+        if (list.isEmpty()) {
+            throw ApiError.type(
+                    path(key), "a string, a list of strings, or one or more lists of token ids", value(key));
+        }
+        boolean texts = list(key, most).getFirst() instanceof String;
+        List<T> all = new ArrayList<>();
+        for (Object each : list) {
+            String path = path(key) + ".[" + all.size() + "]";
+            if (texts ? !(each instanceof String) : !(each instanceof List<?> one) || one.isEmpty()) {
+                String id = each instanceof List<?> ? "at least one token id" : "a list of token ids";
+                throw ApiError.type(path, texts ? "a string like the others" : id, each);
+            }
+            all.add(read.apply(path, each));
+        }
+        return all;
     }
 
     /** A text or a list of them; an empty list if it is absent. */

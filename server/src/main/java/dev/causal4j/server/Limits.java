@@ -50,6 +50,7 @@ final class Limits {
     static final int READ_AT_ONCE_BYTES = 64 << 10;
 
     static final int SEQUENCES = 256;
+    static final int EMBEDDED_TEXTS = 2048;
     static final int CHOICES = 128; // n
     static final int BEST_OF = 20;
     static final int ALTERNATIVES = 20;

@@ -152,6 +152,12 @@ final class Metrics {
         }
     }
 
+    /** Counts a request for vectors that was answered. */
+    void embedded(int tokens, double seconds) {
+        whole.add(seconds);
+        promptTokens.add(tokens);
+    }
+
     /** Times of a sequence, from a time in nanoseconds on. Used by the engine's thread. */
     final class Sequence {
         private long last;

@@ -14,7 +14,13 @@ import java.util.SequencedMap;
 /** The models of a server by their names. The first answers requests that name none. Thread-safe. */
 final class Models implements AutoCloseable {
     /** A model and what answers for it. */
-    record Model(Engine engine, ServedModel served, Metrics metrics, ResponseWriter writer, Discovery discovery) {}
+    record Model(
+            Engine engine,
+            ServedModel served,
+            Metrics metrics,
+            ResponseWriter writer,
+            EmbeddingApi embeddings,
+            Discovery discovery) {}
 
     private final SequencedMap<String, Model> byName = new LinkedHashMap<>();
 
@@ -61,7 +67,8 @@ final class Models implements AutoCloseable {
             Metrics metrics = new Metrics(engine, several ? served.name() : "");
             ResponseWriter writer = new ResponseWriter(engine, served, turns, bytes, metrics);
             Discovery discovery = new Discovery(served, options.parallel(), several);
-            all.add(new Model(engine, served, metrics, writer, discovery));
+            EmbeddingApi embeddings = new EmbeddingApi(engine, served, options, bytes, metrics);
+            all.add(new Model(engine, served, metrics, writer, embeddings, discovery));
         } catch (Throwable e) {
             engine.close();
             throw e;

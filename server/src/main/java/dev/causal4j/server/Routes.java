@@ -110,6 +110,7 @@ final class Routes implements HttpHandler {
         });
         routes.put("/completions", new Route(POST, false, CompletionApi::new, this::generate));
         add(POST, "/chat/completions", this::generate);
+        add(POST, "/embeddings", this::embed);
         if (models.areSeveral()) {
             add(GET, CHANGES, this::changes);
         }
@@ -147,6 +148,13 @@ final class Routes implements HttpHandler {
                 models::of,
                 (model, in) -> new Read(model.writer(), call.dialect.read(in, model.served(), call.owner)));
         read.writer.answer(read.ask, call);
+    }
+
+    private void embed(Call call) throws IOException, InterruptedException {
+        record Read(EmbeddingApi api, EmbeddingApi.Ask ask) {}
+        Read read = read(
+                call, models::of, (model, in) -> new Read(model.embeddings(), model.embeddings().read(in)));
+        read.api.answer(read.ask, call);
     }
 
     private void tokens(Call call, BiFunction<TokenRoutes, JsonIn, Answer> work)
@@ -454,7 +462,7 @@ final class Routes implements HttpHandler {
     }
 
     private void models(Call call) throws IOException {
-        Object data = Api.each(models.all, each -> each.discovery().entry());
+        Object data = Choices.each(models.all, each -> each.discovery().entry());
         Map<String, Object> list = Json.object("object", "list", "data", data, "has_more", false);
         String last = models.all.getLast().served().name();
         list.putAll(Json.object("first_id", models.first().served().name(), "last_id", last));

@@ -4,6 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.Mark;
 import dev.causal4j.generation.PrefixStore;
+import dev.causal4j.model.EmbeddingConfig.Pooling;
 import dev.causal4j.receipt.Receipt;
 import java.util.List;
 import java.util.Optional;
@@ -31,6 +32,8 @@ import org.jspecify.annotations.Nullable;
  * @param store a folder for keys and values of prompts; null for none
  * @param mark the mark of all texts that are generated; empty for none
  * @param receipts signs the receipts that requests ask for; empty to give none
+ * @param pooling how the vectors of texts are made, also of a model whose files do not say it; empty for theirs alone
+ * @param shortens whether requests may ask for the first numbers of vectors of any model
  * @param log receives each answered request, on the request's thread
  */
 public record ServerOptions(
@@ -48,6 +51,8 @@ public record ServerOptions(
         @Nullable PrefixStore store,
         Optional<Mark> mark,
         Optional<UnaryOperator<Receipt>> receipts,
+        Optional<Pooling> pooling,
+        boolean shortens,
         Consumer<Answered> log) {
     /** As browsers send it; they send null for a page without one. */
     private static final Pattern ORIGIN = Pattern.compile("\\*|null|[a-z][a-z0-9+.-]*://[^/\\s\\p{Lu}]+");
@@ -173,6 +178,18 @@ public record ServerOptions(
         return with(all -> all.receipts = Optional.of(signing));
     }
 
+    /**
+     * These options with a way to make vectors of texts for any model.
+     *
+     * @param shortened whether requests may ask for fewer numbers than the model has
+     */
+    public ServerOptions withPooling(Optional<Pooling> wanted, boolean shortened) {
+        return with(all -> {
+            all.pooling = wanted;
+            all.shortens = shortened;
+        });
+    }
+
     /** These options with another listener for answered requests. */
     public ServerOptions withLog(Consumer<Answered> listener) {
         return with(all -> all.log = listener);
@@ -194,6 +211,8 @@ public record ServerOptions(
         all.store = store;
         all.mark = mark;
         all.receipts = receipts;
+        all.pooling = pooling;
+        all.shortens = shortens;
         all.log = log;
         change.accept(all);
         return all.options();
@@ -215,6 +234,8 @@ public record ServerOptions(
         private @Nullable PrefixStore store;
         private Optional<Mark> mark = Optional.empty();
         private Optional<UnaryOperator<Receipt>> receipts = Optional.empty();
+        private Optional<Pooling> pooling = Optional.empty();
+        private boolean shortens;
         private Consumer<Answered> log = _ -> {};
 
         private ServerOptions options() {
@@ -233,6 +254,8 @@ public record ServerOptions(
                     store,
                     mark,
                     receipts,
+                    pooling,
+                    shortens,
                     log);
         }
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.Mark;
+import dev.causal4j.model.EmbeddingConfig.Pooling;
 import dev.causal4j.receipt.Receipt;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,6 +35,7 @@ class ServerOptionsTest {
                 .withDraft(Draft.LOOKUP)
                 .withMark(MARK)
                 .withReceipts(signing)
+                .withPooling(Optional.of(Pooling.LAST), true)
                 .withLog(log);
         assertThat(options)
                 .isEqualTo(new ServerOptions(
@@ -51,6 +53,8 @@ class ServerOptionsTest {
                         null,
                         Optional.of(MARK),
                         Optional.of(signing),
+                        Optional.of(Pooling.LAST),
+                        true,
                         log));
     }
 

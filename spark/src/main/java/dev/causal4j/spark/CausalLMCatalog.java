@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A model as functions of SQL, also over Connect: {@code score(text)}, {@code log_probabilities(text)}, {@code
- * generate(prompt, options)} and {@code rank(prompt, choices)} give the structs of {@link SparkCausalLM}'s columns. {@code
+ * generate(prompt, options)}, {@code embed(text, prompt)} and {@code rank(prompt, choices)} give the structs of {@link SparkCausalLM}'s columns. {@code
  * extract(prompt, schema)} gives a document that a JSON Schema allows as {@code json}, for {@code from_json}.
  *
  * <p>{@code spark.sql.catalog.lm=dev.causal4j.spark.CausalLMCatalog} makes them {@code lm.score(text)}; {@code
@@ -92,7 +92,7 @@ public final class CausalLMCatalog implements FunctionCatalog {
         @Override
         public BoundFunction bind(StructType given) {
             int most = operation.inputs.size();
-            if (given.size() != most && !(operation == Operation.GENERATE && given.size() == 1)) {
+            if (given.size() != most && !(operation.mayLackLast() && given.size() == 1)) {
                 throw new UnsupportedOperationException(
                         name() + ": expected " + description() + ", got " + given.size() + " arguments");
             }
@@ -150,6 +150,10 @@ public final class CausalLMCatalog implements FunctionCatalog {
             String text = row.getUTF8String(0).toString();
             return switch (operation) {
                 case SCORE, LOG_PROBABILITIES -> new Arguments(text, List.of());
+                case EMBED ->
+                    new Arguments(
+                            text,
+                            List.of(row.numFields() > 1 ? row.getUTF8String(1).toString() : ""));
                 case RANK -> new Arguments(text, texts(row.getArray(1), DataTypes.StringType));
                 case GENERATE -> new Arguments(text, List.of(), GenerationSettings.of(options(row)), seed(row), null);
                 case EXTRACT -> {

@@ -28,11 +28,12 @@ final class ExecutorModel {
     final CausalLM model;
     final Scorer scorer;
     final Generator generator;
+    final Engine engine;
 
     private ExecutorModel(ModelSource source) {
         this.source = source;
         this.model = source.load(compute);
-        Engine engine = new Engine(model);
+        this.engine = new Engine(model);
         this.scorer = new Scorer(engine);
         this.generator = new Generator(engine);
         addCores(0);

@@ -1,6 +1,8 @@
 package dev.causal4j.spark;
 
 import dev.causal4j.constraint.Constraint;
+import dev.causal4j.generation.Embedder;
+import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.Generation.Constrained;
@@ -87,6 +89,23 @@ enum Operation {
         }
     },
 
+    EMBED("embedding", "text string, prompt string", "vector array<float>, tokens bigint") {
+        @Override
+        Result compute(ExecutorModel executor, Arguments row, BooleanSupplier going) {
+            if (executor.model.embedding().isEmpty()) {
+                throw new IllegalArgumentException(
+                        "model: expected one whose files say how it embeds, got " + executor.model.name());
+            }
+            Embedder embedder = Embedder.of(executor.model);
+            int[] text = embedder.tokens(embedder.prompted(row.choice(0), row.text));
+            float[] vector = embedder.embed(List.of(text), executor.engine, Requester.of(""))
+                    .getFirst();
+            Object[] numbers =
+                    IntStream.range(0, vector.length).mapToObj(i -> vector[i]).toArray();
+            return new Result(text.length, numbers, (long) text.length);
+        }
+    },
+
     RANK(
             "ranking",
             "prompt string, choices array<string>",
@@ -113,6 +132,7 @@ enum Operation {
      * The inputs of a row.
      *
      * @param text or prompt
+     * @param choices to rank, or the name of the prompt before a text
      * @param schema that the new text obeys; null for any text
      */
     record Arguments(
@@ -154,6 +174,11 @@ enum Operation {
         this.column = column;
         this.inputs = StructType.fromDDL(inputs);
         this.type = StructType.fromDDL(type + ", error string");
+    }
+
+    /** Whether the last input may be absent in SQL. */
+    boolean mayLackLast() {
+        return this == GENERATE || this == EMBED;
     }
 
     /** The function in SQL. */

@@ -99,6 +99,21 @@ public record SparkCausalLM(
     }
 
     /**
+     * Adds {@code embedding}: the {@code vector}, of length 1, of a text, {@code tokens} and {@code error}. The model's
+     * files must say how it embeds.
+     *
+     * @param prompt of the model's files to put before each text, such as {@code query}; empty for none
+     * @throws IllegalArgumentException as {@link #score}
+     */
+    public Dataset<Row> embed(Dataset<Row> data, String textColumn, String prompt) {
+        return each(
+                Operation.EMBED,
+                data,
+                List.of(textColumn),
+                row -> new Arguments(row.getAs(textColumn), List.of(prompt)));
+    }
+
+    /**
      * Adds {@code generation}: {@code text}, {@code prompt_tokens}, new {@code tokens}, {@code finish_reason}, {@code seed}
      * and {@code error}. A row's seed is Spark's {@code xxhash64} of its key, so that no partitioning changes a text.
      *

@@ -4,12 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.data.Percentage.withPercentage;
 
+import dev.causal4j.generation.Embedder;
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Scorer;
 import dev.causal4j.tensor.DType;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collections;
@@ -63,6 +67,32 @@ class SparkCausalLMTest {
                 .as("plain text")
                 .isGreaterThan(1);
         assertThat(rows.get(5).getStruct(2)).isEqualTo(rows.get(0).getStruct(2));
+    }
+
+    @Test
+    void vectorsAreThoseOfTheEmbedder() throws IOException {
+        Path folder = Path.of("../core/src/test/resources/dev/causal4j/golden/embedding-last")
+                .toAbsolutePath();
+        List<String> texts = Texts.of(9);
+        List<Row> rows = SparkCausalLM.of(ModelSource.of(folder.toString(), null))
+                .embed(Texts.dataset(spark, texts, 2), "text", "query")
+                .orderBy("id")
+                .collectAsList();
+        try (CausalLM model = CausalLM.load(folder)) {
+            Embedder embedder = Embedder.of(model);
+            for (int i = 0; i < texts.size(); i++) {
+                float[] expected = embedder.embed(embedder.prompted("query", texts.get(i)));
+                List<Float> vector = rows.get(i).getStruct(2).getList(0);
+                assertThat(vector).hasSize(expected.length);
+                for (int d = 0; d < expected.length; d++) {
+                    assertThat(vector.get(d)).isEqualTo(expected[d]);
+                }
+                assertThat(rows.get(i).getStruct(2).<String>getAs("error")).isNull();
+            }
+        }
+        Row none =
+                LM.embed(Texts.dataset(spark, List.of("Emma"), 1), "text", "").first();
+        assertThat(none.getStruct(2).<String>getAs("error")).startsWith("model: expected one whose files say");
     }
 
     @Test

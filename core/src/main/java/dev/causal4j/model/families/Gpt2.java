@@ -68,6 +68,7 @@ record Gpt2(String type, Names names) implements Family {
                         s,
                         0,
                         0,
+                        false,
                         null,
                         QueryKeyNorm.NONE,
                         true,

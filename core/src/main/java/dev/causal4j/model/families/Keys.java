@@ -46,6 +46,9 @@ final class Keys {
     /** Bound of the numbers of a layer's state, above any model's. */
     private static final long MOST_STATE = 1L << 26;
 
+    /** Families whose files may say that tokens see those after them (EmbeddingGemma). */
+    private static final Set<String> BOTH_WAYS = Set.of("gemma3_text", "qwen3");
+
     /**
      * Values for absent keys.
      *
@@ -62,6 +65,7 @@ final class Keys {
     final int pretrained; // positions
     final Map<RopeConfig, Formula> ropes = new HashMap<>(); // the formulas of the positions read so far
     final int heads;
+    final boolean bidirectional;
 
     // Llama's choices. A family changes them before it makes blocks.
     int kvHeads;
@@ -96,7 +100,8 @@ final class Keys {
         json.support("quantization_config", !json.has("quantization_config"), "no quantization");
         json.support("is_causal", json.bool("is_causal", true), "true");
         String both = "use_bidirectional_attention";
-        json.support(both, !json.bool(both, false), "false");
+        bidirectional = json.bool(both, false);
+        json.support(both, !bidirectional || BOTH_WAYS.contains(json.string("model_type", "")), "false");
         hiddenSize = json.requireInt("hidden_size", 1, Architecture.MOST / 4);
         heads = absent.heads == 0
                 ? json.requireInt("num_attention_heads", 1, Architecture.MOST)
@@ -216,6 +221,7 @@ final class Keys {
                 scale,
                 softCap,
                 window,
+                bidirectional,
                 rope,
                 queryKeyNorm,
                 qkvBias,

@@ -38,6 +38,7 @@ import java.util.stream.Stream;
  * @param bos the id that texts begin with, if there is one
  * @param eos the ids that end a text
  * @param templates the chat templates, and the special tokens by name
+ * @param pooling llama.cpp's number of a model that embeds, as of {@link GgufModel}
  * @param rows gives the rows of a parameter; rows of a vector have one number each
  */
 public record GgufFiles(
@@ -47,6 +48,7 @@ public record GgufFiles(
         Set<Integer> eos,
         Optional<Tokenizer> tokenizer,
         ChatTemplate.Source templates,
+        int pooling,
         Function<ParameterSpec, Matrix.Source> rows) {
     private static final List<String> ENDS = List.of("eos", "eot", "eom");
 
@@ -67,6 +69,9 @@ public record GgufFiles(
         GgufFamily family = GgufFamily.of(subject, model);
         Map<String, Object> metadata = new LinkedHashMap<>();
         family.metadata().forEach((key, value) -> metadata.put((String) key, value));
+        if (pooling > 0) {
+            metadata.put(metadata.get(GgufArchitecture.KEY) + "." + GgufModel.POOLING, pooling);
+        }
         metadata.put("general.file_type", FILE_TYPES.get(type));
         metadata.put("general.quantization_version", 2); // the version of the layouts of blocks
         metadata.putAll(vocabulary(metadata));
@@ -126,6 +131,15 @@ public record GgufFiles(
                 GgufTokens.of(file, tokenizer.get(), model.vocabularySize()).metadata(tokenizer.get(), special);
         check(new GgufVocabulary(file.with(metadata), model.vocabularySize()), special);
         metadata.putAll(GgufVocabulary.templates(templates.templates()));
+        int[] ends = tokenizer.get().whole(new int[0]);
+        ends = Arrays.copyOfRange(ends, tokenizer.get().withPrefix(new int[0]).length, ends.length);
+        if (pooling > 0 && ends.length > 0) {
+            if (ends.length > 1 || ends[0] != special.getOrDefault("eos", -1)) {
+                String expected = "no token after texts but " + special.get("eos") + ", which ends them";
+                throw refused("post_processor", expected, Arrays.toString(ends), "GGUF has no key for it");
+            }
+            metadata.put(GgufVocabulary.ENDS, true);
+        }
         return metadata;
     }
 

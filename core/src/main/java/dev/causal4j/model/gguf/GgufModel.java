@@ -8,8 +8,15 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 
-/** The model in a GGUF file, from one reading of its header. Immutable and thread-safe. */
-public record GgufModel(Architecture architecture, GgufFamily family, GgufVocabulary vocabulary, TensorStore tensors) {
+/**
+ * The model in a GGUF file, from one reading of its header. Immutable and thread-safe.
+ *
+ * @param pooling llama.cpp's number of how a model that embeds pools hidden vectors: 1 mean, 3 last; else 0
+ */
+public record GgufModel(
+        Architecture architecture, GgufFamily family, GgufVocabulary vocabulary, TensorStore tensors, int pooling) {
+    static final String POOLING = "pooling_type";
+
     /**
      * Opens a file; see {@link Gguf#open}.
      *
@@ -22,6 +29,10 @@ public record GgufModel(Architecture architecture, GgufFamily family, GgufVocabu
         GgufFamily family = new GgufFamily(gguf.metadata(), gguf.tensors());
         Architecture architecture = family.read();
         GgufVocabulary vocabulary = new GgufVocabulary(gguf.metadata(), architecture.vocabularySize());
-        return new GgufModel(architecture, family, vocabulary, gguf.tensors());
+        String key = GgufArchitecture.of(gguf.metadata()).key(POOLING);
+        int pooling = gguf.metadata().integer(key, 0, 0, Integer.MAX_VALUE);
+        boolean known = pooling == 0 || pooling == 1 || pooling == 3;
+        gguf.metadata().support(key, known, "1, mean, or 3, last; 2 is cls and 4 rank");
+        return new GgufModel(architecture, family, vocabulary, gguf.tensors(), pooling);
     }
 }

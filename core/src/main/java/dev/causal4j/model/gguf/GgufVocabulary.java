@@ -45,6 +45,7 @@ public final class GgufVocabulary {
     private static final String TEMPLATE = "tokenizer.chat_template";
     private static final String DEFAULT = "default";
     private static final String BEGINS = KEYS + "add_bos_token";
+    static final String ENDS = KEYS + "add_eos_token";
     private static final String PREFIXED = KEYS + "add_space_prefix";
     private static final String ID = "_token_id";
     private static final String SCORED = "llama"; // a kind of tokenizer: with scores, as in SentencePiece
@@ -176,7 +177,7 @@ public final class GgufVocabulary {
             model = model.with(Map.of("unk_token", pieces.get(unknown)));
         }
         boolean begins = raw || metadata.bool(BEGINS, splitting(metadata).bool("bos", scored));
-        boolean ends = metadata.bool(KEYS + "add_eos_token", false);
+        boolean ends = metadata.bool(ENDS, false);
         Object postProcessor = postProcessor(begins ? bos() : OptionalInt.empty(), ends ? eos() : OptionalInt.empty());
         Map<String, Object> more =
                 Json.object("model", model.root(), "added_tokens", addedTokens(), "post_processor", postProcessor);

@@ -55,7 +55,7 @@ class FamilyRefusalTest {
                 "phi3         | rope_scaling | {\"rope_type\": \"linear\", \"factor\": 2}                 | \"linear\"",
                 "llama-linear | rope_scaling | {\"rope_type\": \"linear\", \"type\": \"dynamic\", \"factor\": 2} | \"dynamic\"",
                 "phi3         | rope_scaling | {\"rope_type\": \"longrope\", \"type\": \"su\"}            | \"su\"",
-                "gemma3       | use_bidirectional_attention | true                                        | got true",
+                "gemma2       | use_bidirectional_attention | true                                        | got true",
                 "llama-untied | is_causal    | false                                                      | got false",
                 "qwen2-tied   | layer_types  | [\"full_attention\", \"sliding_attention\"]                | use_sliding_window",
                 "qwen3-tied   | layer_types  | [\"full_attention\", \"sliding_attention\", \"full_attention\"] | use_sliding_window",

@@ -1,0 +1,133 @@
+package dev.causal4j.server;
+
+import dev.causal4j.generation.Embedder;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.Engine.Requester;
+import dev.causal4j.json.Json;
+import dev.causal4j.model.EmbeddingConfig;
+import dev.causal4j.model.EmbeddingConfig.Pooling;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** {@code /v1/embeddings}: vectors of texts. Thread-safe. */
+record EmbeddingApi(Engine engine, ServedModel served, ServerOptions options, Shares bytes, Metrics metrics) {
+    record Ask(Embedder embedder, List<int[]> texts, boolean base64) {
+        int tokens() {
+            return texts.stream().mapToInt(text -> text.length).sum();
+        }
+
+        /** Bytes of its ids and vectors. */
+        long bytes() {
+            return 4 * (tokens() + (long) texts.size() * embedder.size());
+        }
+    }
+
+    /**
+     * Answers a request.
+     *
+     * @throws ApiError if it cannot be answered
+     * @throws java.util.concurrent.CancellationException if the client is gone or the server shuts down
+     * @throws IOException if the client is gone
+     */
+    void answer(Ask ask, Call call) throws IOException, InterruptedException {
+        if (ask.bytes() > Limits.ANSWERED_BYTES) {
+            throw ApiError.value(
+                    "input", "tokens and vectors of at most " + Limits.ANSWERED_BYTES + " bytes", ask.bytes());
+        }
+        if (!bytes.take(call.caller, ask.bytes())) {
+            throw ApiError.bytesFull();
+        }
+        try {
+            call.promptTokens = ask.tokens();
+            call.whenGone(Thread.currentThread()::interrupt);
+            List<float[]> vectors = ask.embedder.embed(ask.texts, engine, Requester.of(call.caller));
+            call.whenGone(() -> {}); // a write notices it
+            call.json(told(ask, vectors));
+            metrics.embedded(ask.tokens(), call.seconds());
+        } finally {
+            bytes.give(call.caller, ask.bytes());
+        }
+    }
+
+    /** @throws ApiError if the request cannot be answered */
+    Ask read(JsonIn in) {
+        Optional<EmbeddingConfig> own = served.model().embedding();
+        Pooling pooling = options.pooling()
+                .or(() -> own.map(EmbeddingConfig::pooling))
+                .orElseThrow(() -> new ApiError(
+                        404,
+                        "not_an_embedding_model",
+                        "model",
+                        "model: expected one that embeds texts, got " + served.name()
+                                + ", whose files have no pooling; start the server with --pooling mean or last"));
+        String format = in.string("encoding_format").orElse("float");
+        requireOne("encoding_format", List.of("float", "base64"), format);
+        String type = in.string("input_type").orElse("");
+        requireOne("input_type", List.of("query", "document", ""), type);
+        Embedder whole = new Embedder(served.model(), pooling, in.bool("normalize", true));
+        int first = in.integer("dimensions", whole.size(), 1, whole.size());
+        if (first < whole.size()
+                && !options.shortens()
+                && !own.map(EmbeddingConfig::shortens).orElse(false)) {
+            throw ApiError.value(
+                    "dimensions", whole.size() + ", since the model does not say that fewer are enough (--mrl)", first);
+        }
+        boolean cuts = in.bool("truncate", false);
+        List<int[]> texts =
+                in.textsOrIds("input", Limits.EMBEDDED_TEXTS, (path, given) -> tokens(path, given, type, whole, cuts));
+        return new Ask(whole.withDimensions(first), texts, format.equals("base64"));
+    }
+
+    private static void requireOne(String param, List<String> known, String got) {
+        if (!known.contains(got)) {
+            throw ApiError.value(param, known.get(0) + " or " + known.get(1), got);
+        }
+    }
+
+    /** The tokens of a text; ids as they are. */
+    private int[] tokens(String path, Object given, String type, Embedder embedder, boolean cuts) {
+        int[] tokens;
+        if (given instanceof List<?> ids) {
+            if (!cuts) {
+                served.checkLength(path, ids.size());
+            }
+            tokens = JsonIn.integers(path, ids, 0, served.vocabulary() - 1);
+        } else {
+            String text = embedder.prompted(type, JsonIn.text(path, given));
+            if (!cuts) {
+                served.checkLength(path, text);
+            }
+            tokens = embedder.tokens(text);
+        }
+        if (tokens.length == 0) {
+            throw ApiError.value(path, "at least one token", given);
+        }
+        int[] read = cuts ? embedder.cut(tokens) : tokens;
+        served.checkLength(path, read.length);
+        return read;
+    }
+
+    private Map<String, Object> told(Ask ask, List<float[]> vectors) {
+        List<Object> data = Choices.each(vectors.size(), i -> {
+            Object numbers = numbers(vectors.get(i), ask.base64);
+            return Json.object("object", "embedding", "index", i, "embedding", numbers);
+        });
+        Map<String, Object> usage = Json.object("prompt_tokens", ask.tokens(), "total_tokens", ask.tokens());
+        return Json.object("object", "list", "data", data, "model", served.name(), "usage", usage);
+    }
+
+    /** A vector as little-endian bytes, or as numbers that are equal to the floats for clients that read doubles. */
+    private static Object numbers(float[] vector, boolean base64) {
+        if (!base64) {
+            return Choices.each(vector.length, d -> (double) vector[d]);
+        }
+        ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES * vector.length).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asFloatBuffer().put(vector);
+        return Base64.getEncoder().encodeToString(bytes.array());
+    }
+}
