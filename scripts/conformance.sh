@@ -23,7 +23,7 @@ checks() {
   node "$1" "$url" --require json,tools,responses --skip "$2" "${@:3}" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
   tail -n 1 "$log" | sed 's/^/conformance: /'
 }
-# Prints the beginning of what the example $1 prints, unchanged but for the address.
+# Prints the beginning of what the example $1 prints, unchanged except for the address.
 example() {
   local text
   cp "$root/examples/openai-node/$1" "example-$1"
