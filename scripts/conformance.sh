@@ -24,10 +24,13 @@ checks() {
   node "$1" "$url" --require json,tools,responses,embeddings --skip "$2" "${@:3}" ${only[@]+"${only[@]}"} >"$log" || { grep '^FAIL' "$log"; exit 1; }
   tail -n 1 "$log" | sed 's/^/conformance: /'
 }
-# Prints what the example $1 prints, which needs no change but the address.
+# Prints the beginning of what the example $1 prints, unchanged except for the address.
 example() {
+  local text
   cp "$root/examples/openai-node/$1" "example-$1"
-  OPENAI_BASE_URL=$url/v1 node "example-$1" | head -c 60 | tr '\n' ' ' | sed "s/^/example: $1: /; s/$/\n/"
+  text=$(OPENAI_BASE_URL=$url/v1 node "example-$1")
+  if [ -z "$text" ]; then echo "example: $1: expected a text, got none"; exit 1; fi
+  printf 'example: %s: %.60s\n' "$1" "${text//$'\n'/ }"
 }
 
 checks run.mjs "${CONFORMANCE_SKIP:-}"

@@ -9,7 +9,7 @@ import java.util.SequencedMap;
 
 /**
  * The API that a route speaks: how a request is read, and how the parts, the end, pings and errors of its answer are written.
- * What is not said otherwise is as OpenAI's chat has it. Each call has one of its own. Not thread-safe.
+ * The defaults are those of OpenAI's chat. Each call has one of its own. Not thread-safe.
  */
 interface Dialect {
     /**
@@ -75,12 +75,12 @@ interface Dialect {
         return "text/event-stream; charset=utf-8";
     }
 
-    /** What comes before the JSON of a part. */
+    /** The bytes before the JSON of a part. */
     default String head(Map<String, Object> part) {
         return "data: ";
     }
 
-    /** What comes after the JSON of a part. */
+    /** The bytes after the JSON of a part. */
     default String tail() {
         return "\n\n";
     }
@@ -90,7 +90,7 @@ interface Dialect {
         return ": ping\n\n";
     }
 
-    /** What ends a stream without an error. */
+    /** The end of a stream without an error. */
     default String done() {
         return "data: [DONE]\n\n";
     }

@@ -14,14 +14,14 @@ import java.util.Optional;
 import java.util.SequencedMap;
 
 /**
- * Responses that their owners read again and go on from, in memory. Where there is no room for one more, the owner of most
+ * Responses that their owners read again and continue, in memory. Where there is no room for one more, the owner of most
  * loses the one that was not used for longest. Thread-safe.
  */
 final class KeptResponses {
     /**
      * A response. As JSON, since trees of Java would be many times as large.
      *
-     * @param previous the id of the one that it goes on from; empty for none
+     * @param previous the id of the one that it continues; empty for none
      * @param input the list of its input
      * @param output its items
      * @param whole all of it
@@ -71,7 +71,7 @@ final class KeptResponses {
     }
 
     /**
-     * A response after those that it goes on from; nothing for an empty id.
+     * A response after those that it continues; nothing for an empty id.
      *
      * @throws ApiError if one of them is not kept
      */

@@ -12,7 +12,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.stream.Stream;
 
-/** {@code /v1/responses}: a chat whose messages are items, and which may go on from a response that was kept. */
+/** {@code /v1/responses}: a chat whose messages are items, and which may continue a response that was kept. */
 final class Responses implements Dialect {
     private static final String PREVIOUS = "previous_response_id";
     private static final List<String> ROLES = List.of("system", "developer", "user", "assistant");
@@ -190,7 +190,7 @@ final class Responses implements Dialect {
         }
     }
 
-    /** Adds a message. Those of the system in a row are one: many templates know only one, at the beginning. */
+    /** Adds a message. Messages of the system in a row are one: many templates know only one, at the beginning. */
     private void add(String role, Object content) {
         if (!role.equals("system")) {
             more = new ArrayList<>();

@@ -398,7 +398,7 @@ class ResponsesTest {
         assertThat(dialect.done()).isEmpty();
     }
 
-    // What is kept
+    // The store
 
     @Test
     void aHistoryIsCountedAndBoundedBeforeItIsRead() {
