@@ -58,7 +58,7 @@ abstract class ResultLines<Q, R> {
         this.err = command.getErr();
     }
 
-    /** What is to be computed for a text. */
+    /** The work for a text. */
     abstract Q request(String text);
 
     abstract int tokens(Q request);

@@ -13,7 +13,7 @@ import java.util.Optional;
  * nothing, shares no pages and returns them as it ends.
  */
 final class EmbeddedSequence extends Sequence<double[]> {
-    /** In the place of {@link #alternatives}: its rows have no logits. */
+    /** Stands for {@link #alternatives}: its rows have no logits. */
     private static final int HIDDEN = -2;
 
     private final Pooling pooling;

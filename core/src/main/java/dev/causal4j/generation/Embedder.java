@@ -33,7 +33,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized, int 
     /** Texts that are submitted before the first has ended: enough for full steps, few beside others in the queue. */
     private static final int AHEAD = 32;
 
-    /** @throws IllegalArgumentException if a vector has not so many numbers */
+    /** @throws IllegalArgumentException if a vector has fewer numbers */
     public Embedder {
         int all = size(model);
         if (dimensions < 0 || dimensions > all) {
