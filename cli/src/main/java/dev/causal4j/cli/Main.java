@@ -44,6 +44,7 @@ public final class Main implements Callable<Integer> {
             ChatCommand.class,
             RunCommand.class,
             ScoreCommand.class,
+            EvalCommand.class,
             VerifyCommand.class,
             TrainCommand.class,
             ServeCommand.class,
