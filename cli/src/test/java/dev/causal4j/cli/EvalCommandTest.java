@@ -137,11 +137,12 @@ class EvalCommandTest {
     void theTableIsThatOfTheHarness() throws IOException {
         assertThat(run("mmlu_two").done().out().lines())
                 .startsWith(
-                        "|          Tasks          |Version|Filter|n-shot| Metric |   |Value |   |Stderr|",
-                        "|-------------------------|------:|------|-----:|--------|---|-----:|---|-----:|")
-                .contains(
-                        "| - mmlu_two::stem        |    N/A|none  |     3|acc     |↑  |0.5000|±  |0.1890|",
-                        "|  - anatomy              |      1|none  |     3|acc     |↑  |0.3333|±  |0.3333|")
+                        "|       Tasks        |Version|Filter|n-shot| Metric |   |Value |   |Stderr|",
+                        "|--------------------|------:|------|-----:|--------|---|-----:|---|-----:|",
+                        "|mmlu_two            |      3|none  |     0|acc     |↑  |0.2727|±  |0.1456|",
+                        "|                    |       |none  |     0|acc_norm|↑  |0.0000|±  |0.0000|",
+                        "| - mmlu_two::stem   |    N/A|none  |     3|acc     |↑  |0.3750|±  |0.1972|",
+                        "|  - abstract_algebra|      1|none  |     3|acc     |↑  |0.4000|±  |0.2449|")
                 .last()
                 .asString()
                 .matches("bits sha256:[0-9a-f]{64}");
