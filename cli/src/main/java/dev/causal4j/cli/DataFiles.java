@@ -112,7 +112,9 @@ record DataFiles(String task, Map<String, List<Path>> splits) implements Documen
         try {
             Optional<byte[]> line = lines.nextFilled();
             String subject = name + " line " + lines.number();
-            return line.isEmpty() ? Optional.empty() : Optional.of(Json.tree(subject, TextInput.bounded(subject, line.get())));
+            return line.isEmpty()
+                    ? Optional.empty()
+                    : Optional.of(Json.tree(subject, TextInput.bounded(subject, line.get())));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -138,8 +140,9 @@ record DataFiles(String task, Map<String, List<Path>> splits) implements Documen
                 cell.setLength(0);
             }
             if (row.size() > (columns.isEmpty() ? MOST_COLUMNS : columns.size()) || (quoted && i == text.length())) {
-                throw new IOException(name + ", row " + (rows.size() + 2) + ": expected as many cells as columns, at most "
-                        + MOST_COLUMNS + ", and quotes in pairs, got others; correct the file");
+                throw new IOException(
+                        name + ", row " + (rows.size() + 2) + ": expected as many cells as columns, at most "
+                                + MOST_COLUMNS + ", and quotes in pairs, got others; correct the file");
             }
             if (!quoted && (c == '\n' || c == '\r')) {
                 if (columns.isEmpty()) {

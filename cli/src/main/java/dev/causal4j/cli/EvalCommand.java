@@ -30,8 +30,9 @@ import picocli.CommandLine.Parameters;
 /** Evaluates a model by the rules of other programs. */
 @Command(
         name = "eval",
-        description = "Evaluates a model by the rules of lm-evaluation-harness or of llama-perplexity, with digests that"
-                + " anybody can recompute.")
+        description =
+                "Evaluates a model by the rules of lm-evaluation-harness or of llama-perplexity, with digests that"
+                        + " anybody can recompute.")
 final class EvalCommand extends Subcommand {
     private static final String FORMAT = "causal4j.evaluation/1";
 
@@ -132,7 +133,9 @@ final class EvalCommand extends Subcommand {
         refuse(spot != null && spot < 1, "spot: expected at least 1, got " + spot);
         refuse(out == null && (resume || overwrite), "out: expected --out with --resume or --overwrite, got none");
         refuse(resume && overwrite, "out: expected --resume or --overwrite, got both");
-        refuse(!chat && Boolean.TRUE.equals(multiturn), "fewshot-as-multiturn: expected --apply-chat-template, got none");
+        refuse(
+                !chat && Boolean.TRUE.equals(multiturn),
+                "fewshot-as-multiturn: expected --apply-chat-template, got none");
         refuse(!chat && template.isGiven(), "template: expected --apply-chat-template with it, got none");
         refuse(limit != null && !(limit > 0), "limit: expected more than 0, got " + limit);
         refuse(maxLength != null && maxLength < 1, "max-length: expected at least 1, got " + maxLength);
@@ -142,14 +145,21 @@ final class EvalCommand extends Subcommand {
             return check != null ? check(check) : recompute(Objects.requireNonNull(samples));
         }
         TaskFiles files = new TaskFiles(Stream.concat(
-                        names.stream().map(Path::of).filter(each -> each.toFile().isFile()).map(each -> each.resolveSibling("")),
+                        names.stream()
+                                .map(Path::of)
+                                .filter(each -> each.toFile().isFile())
+                                .map(each -> each.resolveSibling("")),
                         Stream.ofNullable(folder))
                 .distinct()
                 .toList());
         if (list) {
             Document all = new Document();
             files.names().forEach(all::put);
-            print(all, files.names().entrySet().stream().map(each -> each.getKey() + "\t" + each.getValue()).collect(Collectors.joining("\n")));
+            print(
+                    all,
+                    files.names().entrySet().stream()
+                            .map(each -> each.getKey() + "\t" + each.getValue())
+                            .collect(Collectors.joining("\n")));
             return 0;
         }
         for (String each : names) {
@@ -173,21 +183,32 @@ final class EvalCommand extends Subcommand {
         if (json) {
             document.fields().putAll(Statements.of(FORMAT, loaded, plan.facts(options, result)));
         }
-        print(document, new EvalTable(result, plan.groups().stream().map(TaskFiles.Group::group).toList()).text() + "bits " + result.bits());
+        print(
+                document,
+                new EvalTable(
+                                        result,
+                                        plan.groups().stream()
+                                                .map(TaskFiles.Group::group)
+                                                .toList())
+                                .text() + "bits " + result.bits());
         return 0;
     }
 
     private EvaluationOptions options(Checkpoint opened) throws IOException {
         Optional<ChatTemplate> conversation = chat ? template.read(opened.templates()) : Optional.empty();
-        refuse(chat && conversation.isEmpty(), "template: expected a model with a chat template, got none; give --template");
-        return Usage.of(spec, () -> new EvaluationOptions(
-                numFewshot == null ? OptionalInt.empty() : OptionalInt.of(numFewshot),
-                fewshotSeed,
-                limit == null ? 0 : limit,
-                systemInstruction,
-                conversation,
-                multiturn == null ? chat : multiturn,
-                maxLength == null ? 0 : maxLength));
+        refuse(
+                chat && conversation.isEmpty(),
+                "template: expected a model with a chat template, got none; give --template");
+        return Usage.of(
+                spec,
+                () -> new EvaluationOptions(
+                        numFewshot == null ? OptionalInt.empty() : OptionalInt.of(numFewshot),
+                        fewshotSeed,
+                        limit == null ? 0 : limit,
+                        systemInstruction,
+                        conversation,
+                        multiturn == null ? chat : multiturn,
+                        maxLength == null ? 0 : maxLength));
     }
 
     private int recompute(Path log) throws IOException {
@@ -198,11 +219,15 @@ final class EvalCommand extends Subcommand {
     }
 
     private int check(Path file) throws IOException {
-        Json stated = new Json(file.toString(), Json.tree(file.toString(), TextInput.file(file).getBytes(StandardCharsets.UTF_8)));
+        Json stated = new Json(
+                file.toString(), Json.tree(file.toString(), TextInput.file(file).getBytes(StandardCharsets.UTF_8)));
         Map<String, Object> all = Document.object(file.toString(), stated.root());
         stated.check("format", FORMAT.equals(all.get("format")), FORMAT);
         stated.check("digest", Statements.hasItsDigest(all), "the digest of the result");
-        stated.check("arithmetic", Integer.valueOf(CausalLM.ARITHMETIC).equals(all.get("arithmetic")), "" + CausalLM.ARITHMETIC);
+        stated.check(
+                "arithmetic",
+                Integer.valueOf(CausalLM.ARITHMETIC).equals(all.get("arithmetic")),
+                "" + CausalLM.ARITHMETIC);
         EvalPlan plan = EvalPlan.of(stated);
         Checkpoint opened = model.open();
         EvaluationOptions options = EvalPlan.options(stated, opened.templates().specialTokens());
@@ -211,7 +236,8 @@ final class EvalCommand extends Subcommand {
                 .map(EvalCommand::told)
                 .orElse("");
         wrong = wrong.isEmpty() ? computed(stated, plan, loaded, options) : file + ": " + wrong;
-        Document document = new Document().put("verified", wrong.isEmpty()).put("difference", wrong.isEmpty() ? null : wrong);
+        Document document =
+                new Document().put("verified", wrong.isEmpty()).put("difference", wrong.isEmpty() ? null : wrong);
         print(document, wrong.isEmpty() ? "verified" : "not verified, " + wrong);
         return wrong.isEmpty() ? 0 : 1;
     }
@@ -233,7 +259,12 @@ final class EvalCommand extends Subcommand {
             }
             Set<Integer> drawn = spot == null
                     ? Set.of()
-                    : new Random(seed).ints(0, lines.count()).distinct().limit(Math.min(spot, total)).boxed().collect(Collectors.toSet());
+                    : new Random(seed)
+                            .ints(0, lines.count())
+                            .distinct()
+                            .limit(Math.min(spot, total))
+                            .boxed()
+                            .collect(Collectors.toSet());
             lines.recompute(i -> spot == null || drawn.contains(i));
             EvaluationResult result = plan.evaluation().run(loaded, options, lines);
             String wrong = difference(stated, plan, options, result);
@@ -247,11 +278,13 @@ final class EvalCommand extends Subcommand {
         }
     }
 
-    private static String difference(Json stated, EvalPlan plan, EvaluationOptions options, EvaluationResult result) throws IOException {
+    private static String difference(Json stated, EvalPlan plan, EvaluationOptions options, EvaluationResult result)
+            throws IOException {
         for (Map.Entry<String, String> each : result.taskBits().entrySet()) {
             Object bits = stated.section("tasks").section(each.getKey()).root().get("bits");
             if (!each.getValue().equals(bits)) {
-                return stated.subject() + ": task " + each.getKey() + ": expected bits " + bits + ", got " + each.getValue();
+                return stated.subject() + ": task " + each.getKey() + ": expected bits " + bits + ", got "
+                        + each.getValue();
             }
         }
         return Statements.difference(Document.object("", stated.root()), plan.facts(options, result))

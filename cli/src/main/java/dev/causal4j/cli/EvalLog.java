@@ -88,8 +88,10 @@ final class EvalLog {
         if (window.isEmpty()) {
             return;
         }
-        List<String> names = window.stream().map(each -> file + ", document " + each.id).toList();
-        List<Answer> answers = responder.respond(window.stream().map(Line::requests).toList(), names);
+        List<String> names =
+                window.stream().map(each -> file + ", document " + each.id).toList();
+        List<Answer> answers =
+                responder.respond(window.stream().map(Line::requests).toList(), names);
         for (int i = 0; i < window.size(); i++) {
             compare(window.get(i), answers.get(i).values());
         }

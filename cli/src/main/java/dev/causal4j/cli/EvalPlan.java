@@ -50,7 +50,8 @@ record EvalPlan(List<EvaluationTask> tasks, List<DataFiles> data, List<TaskFiles
             plan.add(Document.object("config", own.section("config").root()), data);
         }
         for (Json group : stated.objects("group_settings")) {
-            Map<String, Object> config = Document.object("settings", group.section("settings").root());
+            Map<String, Object> config =
+                    Document.object("settings", group.section("settings").root());
             String name = group.requireString("name");
             plan.groups.add(new TaskFiles.Group(EvaluationGroup.of(name, config, group.strings("members")), config));
         }
@@ -97,12 +98,15 @@ record EvalPlan(List<EvaluationTask> tasks, List<DataFiles> data, List<TaskFiles
         Map<String, Object> all = new LinkedHashMap<>();
         for (int i = 0; i < tasks.size(); i++) {
             String name = tasks.get(i).name();
-            Map<String, Object> own = Json.object("config", tasks.get(i).config(), "data", data.get(i).digests());
+            Map<String, Object> own = Json.object(
+                    "config", tasks.get(i).config(), "data", data.get(i).digests());
             own.put("bits", result.taskBits().get(name));
             all.put(name, own);
         }
         Map<String, Object> set = new LinkedHashMap<>();
-        set.put("num_fewshot", options.numFewshot().isPresent() ? options.numFewshot().getAsInt() : Json.NULL);
+        set.put(
+                "num_fewshot",
+                options.numFewshot().isPresent() ? options.numFewshot().getAsInt() : Json.NULL);
         set.put("fewshot_seed", Long.toString(options.fewshotSeed()));
         set.put("limit", Double.toString(options.limit()));
         set.put("system_instruction", options.systemInstruction());
@@ -110,10 +114,17 @@ record EvalPlan(List<EvaluationTask> tasks, List<DataFiles> data, List<TaskFiles
         set.put("fewshot_as_multiturn", options.multiturn());
         set.put("max_length", options.maxLength());
         Map<String, Object> facts = Json.object("protocol", PROTOCOL, "options", set, "tasks", all);
-        facts.put("group_settings", groups.stream()
-                .map(each -> Json.object(
-                        "name", each.group().name(), "members", each.group().members(), "settings", each.config()))
-                .toList());
+        facts.put(
+                "group_settings",
+                groups.stream()
+                        .map(each -> Json.object(
+                                "name",
+                                each.group().name(),
+                                "members",
+                                each.group().members(),
+                                "settings",
+                                each.config()))
+                        .toList());
         facts.putAll(result.json());
         facts.put("bits", result.bits());
         return facts;

@@ -14,32 +14,36 @@ import java.util.stream.IntStream;
 record EvalTable(EvaluationResult result, List<EvaluationGroup> groups) {
     /** Tasks and groups, and then groups that have means. */
     String text() {
-        return table("Tasks", result.results()) + (result.groups().isEmpty() ? "" : "\n" + table("Groups", result.groups()));
+        return table("Tasks", result.results())
+                + (result.groups().isEmpty() ? "" : "\n" + table("Groups", result.groups()));
     }
 
     private String table(String name, Map<String, Map<String, Object>> figures) {
-        List<List<String>> rows = new ArrayList<>(List.of(
-                List.of(name, "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr")));
+        List<List<String>> rows = new ArrayList<>(
+                List.of(List.of(name, "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr")));
         TreeSet<String> inside = new TreeSet<>();
         groups.forEach(each -> inside.addAll(each.members()));
         TreeSet<String> first = new TreeSet<>();
         groups.forEach(each -> first.add(each.name()));
         first.removeAll(inside);
         first.forEach(each -> add(each, 0, figures, rows));
-        new TreeSet<>(figures.keySet()).stream()
-                .filter(each -> !inside.contains(each) && !first.contains(each))
-                .forEach(each -> add(each, 0, figures, rows));
+        new TreeSet<>(figures.keySet())
+                .stream()
+                        .filter(each -> !inside.contains(each) && !first.contains(each))
+                        .forEach(each -> add(each, 0, figures, rows));
         return written(rows);
     }
 
     private void add(String name, int depth, Map<String, Map<String, Object>> figures, List<List<String>> rows) {
         Map<String, Object> own = figures.getOrDefault(name, Map.of());
         String shown = (depth > 0 ? " ".repeat(depth) + "- " : "") + own.get("alias");
-        String version = TextTemplate.print(result.versions().getOrDefault(name, "N/A")).replaceFirst("\\.0$", "");
+        String version =
+                TextTemplate.print(result.versions().getOrDefault(name, "N/A")).replaceFirst("\\.0$", "");
         for (String key : new TreeMap<>(own).keySet()) {
             String[] parts = key.split(",", 2);
             if (parts.length == 2 && !parts[0].endsWith("_stderr")) {
-                Object better = result.higherIsBetter().getOrDefault(name, Map.of()).get(parts[0]);
+                Object better =
+                        result.higherIsBetter().getOrDefault(name, Map.of()).get(parts[0]);
                 rows.add(List.of(
                         shown,
                         version,
@@ -68,17 +72,25 @@ record EvalTable(EvaluationResult result, List<EvaluationGroup> groups) {
         StringBuilder text = new StringBuilder();
         List<Integer> numbers = List.of(1, 3, 6, 8);
         int[] widths = IntStream.range(0, rows.getFirst().size())
-                .map(column -> rows.stream().mapToInt(row -> row.get(column).length()).max().orElse(0))
+                .map(column -> rows.stream()
+                        .mapToInt(row -> row.get(column).length())
+                        .max()
+                        .orElse(0))
                 .map(width -> Math.max(3, width))
                 .toArray();
-        rows.add(1, IntStream.range(0, widths.length)
-                .mapToObj(column -> "-".repeat(widths[column] - 1) + (numbers.contains(column) ? ":" : "-"))
-                .toList());
+        rows.add(
+                1,
+                IntStream.range(0, widths.length)
+                        .mapToObj(column -> "-".repeat(widths[column] - 1) + (numbers.contains(column) ? ":" : "-"))
+                        .toList());
         for (List<String> row : rows) {
             for (int column = 0; column < widths.length; column++) {
                 int room = widths[column] - row.get(column).length();
                 int before = row == rows.getFirst() ? room / 2 : numbers.contains(column) ? room : 0;
-                text.append('|').append(" ".repeat(before)).append(row.get(column)).append(" ".repeat(room - before));
+                text.append('|')
+                        .append(" ".repeat(before))
+                        .append(row.get(column))
+                        .append(" ".repeat(room - before));
             }
             text.append("|\n");
         }

@@ -99,13 +99,16 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
         Map<String, Object> line = kept.get(i);
         try {
             boolean rolling = line.get("metrics") instanceof List<?> names
-                    && names.stream().anyMatch(List.of("word_perplexity", "byte_perplexity", "bits_per_byte")::contains);
+                    && names.stream()
+                            .anyMatch(List.of("word_perplexity", "byte_perplexity", "bits_per_byte")::contains);
             List<Object> values = new ArrayList<>();
             for (Object each : (List<?>) line.get("resps")) {
                 Object one = ((List<?>) each).getFirst();
                 values.add(
                         one instanceof List<?> both
-                                ? List.of(Double.valueOf((String) both.get(0)), both.get(1).equals("True"))
+                                ? List.of(
+                                        Double.valueOf((String) both.get(0)),
+                                        both.get(1).equals("True"))
                                 : rolling ? Double.valueOf((String) one) : (String) one);
             }
             String bits = (String) line.get("bits");
@@ -113,7 +116,8 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
                 return new Answer(values, bits);
             }
         } catch (RuntimeException e) {
-            throw new UncheckedIOException(new IOException(line(i) + "expected a sample with its digest, got another", e));
+            throw new UncheckedIOException(
+                    new IOException(line(i) + "expected a sample with its digest, got another", e));
         }
         throw new UncheckedIOException(new IOException(line(i) + "expected bits, a digest, got " + line.get("bits")));
     }
@@ -129,7 +133,8 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
         if (i < kept.size()) {
             compare(i, sample);
         } else if (out != null) {
-            written.append(new String(Json.write(sample.json()), StandardCharsets.UTF_8)).append('\n');
+            written.append(new String(Json.write(sample.json()), StandardCharsets.UTF_8))
+                    .append('\n');
             flush(BUFFERED);
         }
     }
@@ -142,13 +147,15 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
                 String request = "";
                 if (stated instanceof List<?> some && is.get(key) instanceof List<?> others) {
                     int at = 0;
-                    while (at < some.size() && at < others.size() && shown(some.get(at)).equals(shown(others.get(at)))) {
+                    while (at < some.size()
+                            && at < others.size()
+                            && shown(some.get(at)).equals(shown(others.get(at)))) {
                         at++;
                     }
                     request = ", request " + at;
                 }
-                throw new Differs(line(i) + "task " + sample.task() + ", document " + sample.id() + request + ": expected "
-                        + key + " " + shown(stated) + ", got " + shown(is.get(key)));
+                throw new Differs(line(i) + "task " + sample.task() + ", document " + sample.id() + request
+                        + ": expected " + key + " " + shown(stated) + ", got " + shown(is.get(key)));
             }
         }
     }

@@ -62,13 +62,15 @@ final class TaskFiles {
     /** Reads a file and those that it includes. */
     private static Map<String, Object> read(Path file, Set<Path> including) throws IOException {
         if (including.size() >= MOST_DEPTH || !including.add(file.toRealPath())) {
-            throw new IOException(file + ": expected at most " + MOST_DEPTH + " files that include each other, each once,"
-                    + " got more");
+            throw new IOException(file + ": expected at most " + MOST_DEPTH
+                    + " files that include each other, each once," + " got more");
         }
         Map<String, Object> own = parsed(file);
         Object includes = own.remove("include");
         Map<String, Object> all = new LinkedHashMap<>();
-        for (Object each : includes instanceof List<?> list ? list : Stream.ofNullable(includes).toList()) {
+        for (Object each : includes instanceof List<?> list
+                ? list
+                : Stream.ofNullable(includes).toList()) {
             Map<String, Object> included = read(file.resolveSibling(each.toString()), including);
             included.remove("task_list");
             all.putAll(included);

@@ -31,10 +31,7 @@ class EvalCommandTest {
 
     static Stream<String> cases() throws IOException {
         try (Stream<Path> files = Files.list(CASES.resolve("cases"))) {
-            return files.map(file -> file.getFileName().toString().replace(".json", ""))
-                    .sorted()
-                    .toList()
-                    .stream();
+            return files.map(file -> file.getFileName().toString().replace(".json", "")).sorted().toList().stream();
         }
     }
 
@@ -174,7 +171,9 @@ class EvalCommandTest {
     void aCheckComputesAgainAndNamesWhatDiffers() throws IOException {
         Path out = folder.resolve("samples.jsonl");
         Path result = folder.resolve("result.json");
-        Files.writeString(result, run("arc_fewshot", "--json", "--out", out.toString()).done().out());
+        Files.writeString(
+                result,
+                run("arc_fewshot", "--json", "--out", out.toString()).done().out());
         List<String> check = List.of("eval", "--check", result.toString(), "--model", MODEL);
         assertThat(run(check).done().out()).isEqualTo("verified" + System.lineSeparator());
         List<String> spot = new ArrayList<>(check);
@@ -212,9 +211,12 @@ class EvalCommandTest {
     void aLogOfTheHarnessIsComputedAgain(String name) throws IOException {
         Path log = folder.resolve("samples_" + name + ".jsonl");
         StringBuilder lines = new StringBuilder();
-        read(name).get("samples").forEach(task -> task.forEach(each -> lines.append(each).append('\n')));
+        read(name)
+                .get("samples")
+                .forEach(task -> task.forEach(each -> lines.append(each).append('\n')));
         Files.writeString(log, lines);
-        JsonNode found = run(List.of("eval", "--samples", log.toString(), "--model", MODEL, "--json")).json();
+        JsonNode found = run(List.of("eval", "--samples", log.toString(), "--model", MODEL, "--json"))
+                .json();
         assertThat(found.get("largest_difference").doubleValue()).isLessThan(1e-3);
         for (String key : List.of("other_greedy", "other_choice", "other_text")) {
             assertThat(found.get(key)).isEmpty();
@@ -224,7 +226,8 @@ class EvalCommandTest {
     private Program.Run eval(String yaml, String rows, String... more) throws IOException {
         Files.writeString(folder.resolve("task.yaml"), yaml);
         Files.writeString(folder.resolve("rows.jsonl"), rows);
-        List<String> command = new ArrayList<>(List.of("eval", folder.resolve("task.yaml").toString(), "--data"));
+        List<String> command =
+                new ArrayList<>(List.of("eval", folder.resolve("task.yaml").toString(), "--data"));
         command.addAll(List.of("test=" + folder.resolve("rows.jsonl"), "--model", MODEL));
         command.addAll(Arrays.asList(more));
         return run(command);
@@ -294,32 +297,59 @@ class EvalCommandTest {
         String task = TASK.replace("\"{{q}}\"", "\"{{n + 1}}{{q}}\"");
         Files.writeString(folder.resolve("t.yaml"), task);
         Path out = folder.resolve("out.jsonl");
-        run(List.of("eval", folder.resolve("t.yaml").toString(), "--data", "t:test=" + folder.resolve("rows.csv"),
-                        "--model", MODEL, "--out", out.toString()))
+        run(List.of(
+                        "eval",
+                        folder.resolve("t.yaml").toString(),
+                        "--data",
+                        "t:test=" + folder.resolve("rows.csv"),
+                        "--model",
+                        MODEL,
+                        "--out",
+                        out.toString()))
                 .done();
         assertThat(Files.readAllLines(out))
-                .extracting(line -> JsonMapper.shared().readTree(line).at("/arguments/gen_args_0/arg_0").asString())
+                .extracting(line -> JsonMapper.shared()
+                        .readTree(line)
+                        .at("/arguments/gen_args_0/arg_0")
+                        .asString())
                 .containsExactly("2a \"b\",\nc", "-1");
         Files.writeString(folder.resolve("rows.csv"), "n,q\n1,\"a");
-        run(List.of("eval", folder.resolve("t.yaml").toString(), "--data", "test=" + folder.resolve("rows.csv"), "--model", MODEL))
+        run(List.of(
+                        "eval",
+                        folder.resolve("t.yaml").toString(),
+                        "--data",
+                        "test=" + folder.resolve("rows.csv"),
+                        "--model",
+                        MODEL))
                 .refused(1, "row 2: expected");
     }
 
     @Test
     void examplesMayBeOneMessage() throws IOException {
         Path out = folder.resolve("out.jsonl");
-        run("chat", "--fewshot-as-multiturn=false", "--limit", "1", "--out", out.toString()).done();
-        assertThat(JsonMapper.shared().readTree(Files.readString(out)).at("/arguments/gen_args_0/arg_0").asString())
-                .isEqualTo("<s>[Be brief.\n\nThe following are multiple choice questions (with answers) about anatomy.]\n"
-                        + "user: What do you eat?\nA. a ball\nB. an apple\nC. a car\nD. a hat\nAnswer: B\n\n"
-                        + "What can fly?\nA. a bird\nB. a dog\nC. a tree\nD. a box\nAnswer: A\n\n"
-                        + "You see with your\nA. eyes\nB. nose\nC. hands\nD. feet\nAnswer:\nassistant:");
+        run("chat", "--fewshot-as-multiturn=false", "--limit", "1", "--out", out.toString())
+                .done();
+        assertThat(JsonMapper.shared()
+                        .readTree(Files.readString(out))
+                        .at("/arguments/gen_args_0/arg_0")
+                        .asString())
+                .isEqualTo(
+                        "<s>[Be brief.\n\nThe following are multiple choice questions (with answers) about anatomy.]\n"
+                                + "user: What do you eat?\nA. a ball\nB. an apple\nC. a car\nD. a hat\nAnswer: B\n\n"
+                                + "What can fly?\nA. a bird\nB. a dog\nC. a tree\nD. a box\nAnswer: A\n\n"
+                                + "You see with your\nA. eyes\nB. nose\nC. hands\nD. feet\nAnswer:\nassistant:");
     }
 
     @Test
     void digestsDoNotDependOnThreads() throws IOException {
-        String one = run("arc_fewshot", "--json", "--threads", "1").json().get("bits").asString();
-        String two = run("arc_fewshot", "--json", "--threads", "2").json().get("bits").asString();
+        String one = run("arc_fewshot", "--json", "--threads", "1")
+                .json()
+                .get("bits")
+                .asString();
+        String two = run("arc_fewshot", "--json", "--threads", "2")
+                .json()
+                .get("bits")
+                .asString();
         assertThat(one).isEqualTo(two);
     }
 
@@ -340,7 +370,10 @@ class EvalCommandTest {
 
     @Test
     void namesAreThoseOfTasksGroupsAndTags() throws IOException {
-        String all = run(List.of("eval", "--list", "--tasks", CASES.resolve("tasks").toString())).done().out();
+        String all = run(List.of(
+                        "eval", "--list", "--tasks", CASES.resolve("tasks").toString()))
+                .done()
+                .out();
         assertThat(all).contains("arc_easy\t", "mmlu_two\t", "ai2_arc\tarc_all arc_easy", "math_word_problems\tgsm8k");
         run(List.of("eval", "nothing", "--tasks", CASES.resolve("tasks").toString()))
                 .refused(1, "nothing: expected a task file, or the name of a task");

@@ -4,15 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.austen.AustenModel;
-import java.util.Arrays;
-import java.nio.file.Path;
-import java.nio.file.Files;
-import dev.causal4j.scoring.EvaluationTask;
-import dev.causal4j.scoring.EvaluationResult;
-import dev.causal4j.scoring.EvaluationOptions;
-import dev.causal4j.scoring.EvaluationListener;
-import dev.causal4j.scoring.Evaluation;
-import dev.causal4j.scoring.DocumentSource;
 import dev.causal4j.chat.Answer;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
@@ -35,15 +26,24 @@ import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.receipt.Receipt;
+import dev.causal4j.scoring.DocumentSource;
+import dev.causal4j.scoring.Evaluation;
+import dev.causal4j.scoring.EvaluationListener;
+import dev.causal4j.scoring.EvaluationOptions;
+import dev.causal4j.scoring.EvaluationResult;
+import dev.causal4j.scoring.EvaluationTask;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Scorer;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -120,7 +120,8 @@ class TasksTest {
         // example: begin
         CausalLM model = AustenModel.load();
         GenerationOptions options = GenerationOptions.of(model).withSeed(7).withMaxNewTokens(20);
-        String answer = new Generator(model).generate("Miss Taylor was", options).text();
+        String answer =
+                new Generator(model).generate("Miss Taylor was", options).text();
         Path recorded = Path.of("target/miss-taylor.txt"); // in a project a file beside its tests
         if (Files.notExists(recorded)) {
             Files.writeString(recorded, answer);

@@ -70,7 +70,8 @@ record Statement(Json json) {
 
     /** The library that makes a statement. */
     static String library() {
-        return "causal4j " + Objects.requireNonNullElse(Receipt.class.getPackage().getImplementationVersion(), "?");
+        return "causal4j "
+                + Objects.requireNonNullElse(Receipt.class.getPackage().getImplementationVersion(), "?");
     }
 
     /** A view, since a server has many. */

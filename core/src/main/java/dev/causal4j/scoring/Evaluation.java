@@ -110,7 +110,11 @@ public final class Evaluation {
                     Map<String, Object> document = next.next();
                     List<Request> requests = named(task, id, () -> prompts.next(document));
                     window.add(new Asked(id, document, requests, listener.known(task.name(), filters.name(), id)));
-                    size += requests.getFirst().arguments().getFirst().toString().length();
+                    size += requests.getFirst()
+                            .arguments()
+                            .getFirst()
+                            .toString()
+                            .length();
                 }
                 List<Asked> open = window.stream()
                         .filter(each -> each.id >= answers.size() && each.known.isEmpty())
@@ -120,17 +124,23 @@ public final class Evaluation {
                         : responder
                                 .respond(
                                         open.stream().map(Asked::requests).toList(),
-                                        open.stream().map(each -> name(task, each.id)).toList())
+                                        open.stream()
+                                                .map(each -> name(task, each.id))
+                                                .toList())
                                 .iterator();
                 for (Asked each : window) {
                     if (each.id >= answers.size()) {
                         answers.add(each.known.orElseGet(computed::next));
                     }
-                    Sample sample = named(task, each.id, () ->
-                            Sample.of(task, filters, each.id, each.document, each.requests, answers.get(each.id)));
-                    sample.metrics().forEach((metric, value) -> values.computeIfAbsent(
-                                    metric + "," + filters.name(), _ -> new ArrayList<>())
-                            .add(value));
+                    Sample sample = named(
+                            task,
+                            each.id,
+                            () -> Sample.of(
+                                    task, filters, each.id, each.document, each.requests, answers.get(each.id)));
+                    sample.metrics()
+                            .forEach((metric, value) -> values.computeIfAbsent(
+                                            metric + "," + filters.name(), _ -> new ArrayList<>())
+                                    .add(value));
                     listener.accept(sample);
                 }
             }

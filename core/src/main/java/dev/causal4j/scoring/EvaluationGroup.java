@@ -49,35 +49,59 @@ public record EvaluationGroup(String name, String alias, List<String> members, L
             Object filters = mean.get("filter_list");
             means.add(new Mean(
                     metric,
-                    Optional.ofNullable(filters).filter(some -> !some.equals(Json.NULL)).map(some -> some instanceof List<?> list ? list.stream().map(String::valueOf).toList() : List.of("" + some)),
+                    Optional.ofNullable(filters)
+                            .filter(some -> !some.equals(Json.NULL))
+                            .map(some -> some instanceof List<?> list
+                                    ? list.stream().map(String::valueOf).toList()
+                                    : List.of("" + some)),
                     !Boolean.FALSE.equals(mean.get("weight_by_size"))));
         }
         Object version = config.get("metadata") instanceof Map<?, ?> metadata ? metadata.get("version") : null;
-        return new EvaluationGroup(name, String.valueOf(Objects.requireNonNullElse(config.get("group_alias"), name)), members, means, version == null ? "N/A" : TextTemplate.print(version));
+        return new EvaluationGroup(
+                name,
+                String.valueOf(Objects.requireNonNullElse(config.get("group_alias"), name)),
+                members,
+                means,
+                version == null ? "N/A" : TextTemplate.print(version));
     }
 
     /** Its tasks, also those of its groups. */
     private Stream<String> leaves(List<EvaluationGroup> groups) {
-        return members.stream().flatMap(member -> groups.stream().filter(each -> each.name.equals(member)).findFirst().map(each -> each.leaves(groups)).orElse(Stream.of(member)));
+        return members.stream()
+                .flatMap(member -> groups.stream()
+                        .filter(each -> each.name.equals(member))
+                        .findFirst()
+                        .map(each -> each.leaves(groups))
+                        .orElse(Stream.of(member)));
     }
 
     /** Its figures, from those of all tasks. */
     Map<String, Object> figures(Map<String, Map<String, Object>> results, List<EvaluationGroup> groups) {
-        List<Map<String, Object>> tasks = leaves(groups).map(results::get).filter(Objects::nonNull).toList();
+        List<Map<String, Object>> tasks =
+                leaves(groups).map(results::get).filter(Objects::nonNull).toList();
         Map<String, Object> figures = Json.object("alias", alias, "name", name);
         Map<String, Object> counts = new LinkedHashMap<>();
         if (!means.isEmpty()) {
-            figures.put("sample_len", tasks.stream().mapToInt(each -> (Integer) each.get("sample_len")).sum());
+            figures.put(
+                    "sample_len",
+                    tasks.stream()
+                            .mapToInt(each -> (Integer) each.get("sample_len"))
+                            .sum());
         }
         for (Mean mean : means) {
             for (String filter : mean.filters.orElseGet(() -> filters(mean.metric, tasks))) {
                 String key = mean.metric + "," + filter;
-                List<Map<String, Object>> own = tasks.stream().filter(each -> each.containsKey(key)).toList();
+                List<Map<String, Object>> own =
+                        tasks.stream().filter(each -> each.containsKey(key)).toList();
                 if (!own.isEmpty()) {
                     String error = mean.metric + "_stderr," + filter;
                     figures.put(key, value(own, key, mean.weighted));
                     figures.put(error, error(own, error));
-                    counts.put(key, own.stream().mapToInt(each -> (Integer) each.get("sample_len")).sum());
+                    counts.put(
+                            key,
+                            own.stream()
+                                    .mapToInt(each -> (Integer) each.get("sample_len"))
+                                    .sum());
                 }
             }
         }
@@ -89,7 +113,9 @@ public record EvaluationGroup(String name, String alias, List<String> members, L
 
     private static List<String> filters(String metric, List<Map<String, Object>> tasks) {
         TreeSet<String> names = new TreeSet<>();
-        tasks.forEach(each -> each.keySet().stream().filter(key -> key.startsWith(metric + ",")).forEach(key -> names.add(key.substring(metric.length() + 1))));
+        tasks.forEach(each -> each.keySet().stream()
+                .filter(key -> key.startsWith(metric + ","))
+                .forEach(key -> names.add(key.substring(metric.length() + 1))));
         return List.copyOf(names);
     }
 

@@ -76,13 +76,20 @@ public record EvaluationResult(
 
     /** Gives a group what its members have in common. */
     private void inherit(EvaluationGroup group) {
-        List<Object> counts = group.members().stream().map(shots::get).filter(Objects::nonNull).distinct().toList();
+        List<Object> counts = group.members().stream()
+                .map(shots::get)
+                .filter(Objects::nonNull)
+                .distinct()
+                .toList();
         if (counts.size() == 1) {
             shots.put(group.name(), counts.getFirst());
         }
         Map<String, Object> better = new LinkedHashMap<>();
-        group.members().forEach(member -> higherIsBetter.getOrDefault(member, Map.of()).forEach((metric, higher) ->
-                better.merge(metric, higher, (one, other) -> one.equals(other) ? one : Json.NULL)));
+        group.members()
+                .forEach(member -> higherIsBetter
+                        .getOrDefault(member, Map.of())
+                        .forEach((metric, higher) ->
+                                better.merge(metric, higher, (one, other) -> one.equals(other) ? one : Json.NULL)));
         if (!better.isEmpty()) {
             higherIsBetter.put(group.name(), better);
         }
@@ -94,7 +101,8 @@ public record EvaluationResult(
      * @param metric with its filter, as in {@code acc,none}
      */
     public double value(String task, String metric) {
-        return (Double) Objects.requireNonNull(results.getOrDefault(task, Map.of()).get(metric), task + " " + metric);
+        return (Double)
+                Objects.requireNonNull(results.getOrDefault(task, Map.of()).get(metric), task + " " + metric);
     }
 
     /** The figures under the harness's names. */

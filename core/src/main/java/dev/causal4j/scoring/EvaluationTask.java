@@ -49,8 +49,8 @@ public final class EvaluationTask {
     private static final Set<String> UNUSED = names("task_alias tag dataset_path dataset_name dataset_kwargs metadata"
             + " should_decontaminate doc_to_decontamination_query higher_is_better");
 
-    private static final Set<String> NEEDS_PYTHON = names("process_docs process_results class use_prompt doc_to_image"
-            + " doc_to_audio custom_dataset unsafe_code");
+    private static final Set<String> NEEDS_PYTHON = names(
+            "process_docs process_results class use_prompt doc_to_image" + " doc_to_audio custom_dataset unsafe_code");
 
     private static final Set<String> FIELDS = names("doc_to_text doc_to_target doc_to_choice gen_prefix description");
     private static final Set<String> OF_EXAMPLES =
@@ -98,7 +98,8 @@ public final class EvaluationTask {
                 .orElseThrow(() -> wrong("output_type", "one of " + List.of(OutputType.values()), output));
         examples = new LinkedHashMap<>(config);
         map("fewshot_config").forEach((key, value) -> {
-            boolean own = OF_EXAMPLES.contains(key) || List.of("sampler", "split", "samples").contains(key);
+            boolean own = OF_EXAMPLES.contains(key)
+                    || List.of("sampler", "split", "samples").contains(key);
             check(key, own || value.equals(Json.NULL), "a setting of examples", value);
             examples.put(key, value);
         });
@@ -142,7 +143,10 @@ public final class EvaluationTask {
 
     private void refuse(String key, Object value) {
         String python = python(value);
-        if (python != null || (NEEDS_PYTHON.contains(key) && !value.equals(false) && !List.of().equals(value))) {
+        if (python != null
+                || (NEEDS_PYTHON.contains(key)
+                        && !value.equals(false)
+                        && !List.of().equals(value))) {
             throw new InputException(name + ": expected no Python, got " + key + ": "
                     + (python != null ? python : Json.describe(value)) + "; give its result as columns (--data"
                     + " SPLIT=FILE holds processed documents), or recompute a samples file (--samples)");
@@ -222,7 +226,11 @@ public final class EvaluationTask {
 
     /** A list of settings. */
     List<Map<String, Object>> maps(String key, @Nullable Object value) {
-        check(key, value instanceof List<?> list && list.stream().allMatch(Map.class::isInstance), "a list of settings", value);
+        check(
+                key,
+                value instanceof List<?> list && list.stream().allMatch(Map.class::isInstance),
+                "a list of settings",
+                value);
         List<Map<String, Object>> maps = new ArrayList<>();
         ((List<?>) Objects.requireNonNull(value)).forEach(each -> maps.add(map(key, each)));
         return maps;
@@ -251,7 +259,9 @@ public final class EvaluationTask {
     /** The value that a rule gives for a document: that of a column, or a text. */
     private Object value(Map<String, Object> document, String rule) {
         if (!columns.contains(rule)) {
-            return rule.isEmpty() ? "" : Objects.requireNonNull(templates.get(rule)).render(document);
+            return rule.isEmpty()
+                    ? ""
+                    : Objects.requireNonNull(templates.get(rule)).render(document);
         }
         Object value = document.get(rule);
         check("document", value != null, "a column " + rule, document);

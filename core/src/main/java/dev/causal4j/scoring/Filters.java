@@ -50,7 +50,9 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
                 Object otherwise = settings.getOrDefault("default_value", Json.NULL);
                 yield value -> Objects.requireNonNullElse(mapping.get(value), otherwise);
             }
-            default -> throw task.wrong("filter", "regex, remove_whitespace, lowercase, uppercase, map or take_first", function);
+            default ->
+                throw task.wrong(
+                        "filter", "regex, remove_whitespace, lowercase, uppercase, map or take_first", function);
         };
     }
 
@@ -71,9 +73,13 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
                     + "; correct the task");
         }
         List<String> groups = matches.get(index);
-        return stripped(groups.size() == 1
-                ? groups.getFirst()
-                : groups.stream().filter(each -> !each.isEmpty()).findFirst().orElse(String.valueOf(fallback)));
+        return stripped(
+                groups.size() == 1
+                        ? groups.getFirst()
+                        : groups.stream()
+                                .filter(each -> !each.isEmpty())
+                                .findFirst()
+                                .orElse(String.valueOf(fallback)));
     }
 
     /** Python's str.strip. */

@@ -1,7 +1,6 @@
 package dev.causal4j.scoring;
 
 import dev.causal4j.chat.TextTemplate;
-import dev.causal4j.scoring.EvaluationTask.OutputType;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -21,7 +20,15 @@ import java.util.stream.Stream;
  */
 record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Set<String> flags) {
     private static final List<String> FLAGS = List.of("ignore_case", "ignore_punctuation", "ignore_numbers");
-    private static final Set<String> SETTINGS = Set.of("metric", "aggregation", "higher_is_better", "hf_evaluate", "regexes_to_ignore", FLAGS.get(0), FLAGS.get(1), FLAGS.get(2));
+    private static final Set<String> SETTINGS = Set.of(
+            "metric",
+            "aggregation",
+            "higher_is_better",
+            "hf_evaluate",
+            "regexes_to_ignore",
+            FLAGS.get(0),
+            FLAGS.get(1),
+            FLAGS.get(2));
     private static final int RESAMPLES = 1000;
     private static final int SEEDS = 100;
 
@@ -32,14 +39,24 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
             task.check("metric", task.type.metrics.contains(name), "one of " + task.type.metrics, name);
             Object aggregation = each.getOrDefault("aggregation", aggregation(name));
             task.check("aggregation", aggregation.equals(aggregation(name)), aggregation(name), aggregation);
-            task.check(name, SETTINGS.containsAll(each.keySet()) && !Boolean.TRUE.equals(each.get("hf_evaluate")), "known settings", each.keySet());
+            task.check(
+                    name,
+                    SETTINGS.containsAll(each.keySet()) && !Boolean.TRUE.equals(each.get("hf_evaluate")),
+                    "known settings",
+                    each.keySet());
             List<PythonRegex> ignored = new ArrayList<>();
             if (each.get("regexes_to_ignore") instanceof List<?> list) {
                 list.forEach(regex -> ignored.add(PythonRegex.of(String.valueOf(regex))));
             }
             Set<String> flags = new HashSet<>(FLAGS);
             flags.removeIf(flag -> !Boolean.TRUE.equals(each.get(flag)));
-            metrics.put(name, new Metric(name, each.getOrDefault("higher_is_better", better(name)).equals(true), ignored, flags));
+            metrics.put(
+                    name,
+                    new Metric(
+                            name,
+                            each.getOrDefault("higher_is_better", better(name)).equals(true),
+                            ignored,
+                            flags));
         }
         task.type.usual.stream()
                 .filter(_ -> !task.config().containsKey("metric_list"))
@@ -67,10 +84,17 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
             case LOGLIKELIHOOD_ROLLING -> {
                 String text = Prompts.string(task, task.target(document, task.config()));
                 List<Object> bytes = List.of(first, text.getBytes(StandardCharsets.UTF_8).length);
-                yield Map.of("word_perplexity", List.of(first, words(text)), "byte_perplexity", bytes, "bits_per_byte", bytes);
+                yield Map.of(
+                        "word_perplexity",
+                        List.of(first, words(text)),
+                        "byte_perplexity",
+                        bytes,
+                        "bits_per_byte",
+                        bytes);
             }
             case MULTIPLE_CHOICE -> choice(task, document, values);
-            case GENERATE_UNTIL -> Map.of("exact_match", task.metrics.getFirst().matches(task, document, first) ? 1.0 : 0.0);
+            case GENERATE_UNTIL ->
+                Map.of("exact_match", task.metrics.getFirst().matches(task, document, first) ? 1.0 : 0.0);
         };
         Map<String, Object> own = new LinkedHashMap<>();
         task.metrics.forEach(each -> own.put(each.name, all.get(each.name)));
@@ -108,7 +132,14 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
         double[] sums = values.stream().mapToDouble(Metric::sum).toArray();
         Map<String, Object> all = new LinkedHashMap<>();
         all.put("acc", hit(right, count, i -> sums[i]));
-        all.put("acc_norm", hit(right, count, i -> sums[i] / choices.get(i).codePointCount(0, choices.get(i).length())));
+        all.put(
+                "acc_norm",
+                hit(
+                        right,
+                        count,
+                        i -> sums[i]
+                                / choices.get(i)
+                                        .codePointCount(0, choices.get(i).length())));
         all.put("acc_bytes", hit(right, count, i -> sums[i] / choices.get(i).getBytes(StandardCharsets.UTF_8).length));
         all.put("exact_match", right.stream().anyMatch(i -> i >= 0 && i < count && isGreedy(values.get(i))) ? 1 : 0);
         all.put("acc_mutual_info", sums.length > count ? hit(right, count, i -> sums[i] - sums[count + i]) : 0.0);
@@ -132,7 +163,11 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
             task.check("doc_to_target", index >= 0 && index < choices.size(), "the number of a choice", gold);
             gold = choices.get(index);
         }
-        Stream<?> golds = !task.multipleTarget ? Stream.of(gold) : gold instanceof List<?> list ? list.stream() : gold.toString().codePoints().mapToObj(Character::toString);
+        Stream<?> golds = !task.multipleTarget
+                ? Stream.of(gold)
+                : gold instanceof List<?> list
+                        ? list.stream()
+                        : gold.toString().codePoints().mapToObj(Character::toString);
         String given = compared(TextTemplate.print(result));
         return golds.anyMatch(each -> compared(TextTemplate.print(each)).equals(given));
     }
@@ -171,7 +206,8 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
             case "perplexity" ->
                 deviation(IntStream.range(0, SEEDS)
                         .mapToObj(PythonRandom::new)
-                        .flatMapToDouble(random -> IntStream.range(0, RESAMPLES).mapToDouble(_ -> resampled(all, random)))
+                        .flatMapToDouble(
+                                random -> IntStream.range(0, RESAMPLES).mapToDouble(_ -> resampled(all, random)))
                         .toArray());
             default -> "N/A";
         };

@@ -38,18 +38,25 @@ final class Prompts {
         config = task.config();
         random = new PythonRandom(options.fewshotSeed());
         Object own = config.get("num_fewshot");
-        shots = own == null ? options.numFewshot().orElse(0) : own.equals(0) ? 0 : options.numFewshot().orElse(EvaluationTask.index(own));
+        shots = own == null
+                ? options.numFewshot().orElse(0)
+                : own.equals(0) ? 0 : options.numFewshot().orElse(EvaluationTask.index(own));
         Object split = task.examples.getOrDefault("split", config.get("fewshot_split"));
         dropsDocument = Objects.equals(split, config.get("test_split"));
         pool = shots == 0 ? List.of() : pool(split);
-        task.check("gen_prefix", options.template().isEmpty() || !config.containsKey("gen_prefix"), "none with a chat template", config.get("gen_prefix"));
+        task.check(
+                "gen_prefix",
+                options.template().isEmpty() || !config.containsKey("gen_prefix"),
+                "none with a chat template",
+                config.get("gen_prefix"));
     }
 
     private List<Map<String, Object>> pool(@Nullable Object split) {
         if (split == null && task.examples.get("samples") instanceof List<?>) {
             return task.maps("samples", task.examples.get("samples"));
         }
-        String name = Stream.of(split, config.get("training_split"), config.get("validation_split"), config.get("test_split"))
+        String name = Stream.of(
+                        split, config.get("training_split"), config.get("validation_split"), config.get("test_split"))
                 .filter(Objects::nonNull)
                 .map(String::valueOf)
                 .findFirst()
@@ -65,8 +72,12 @@ final class Prompts {
         int drawn = shots == 0 ? 0 : shots + (drops ? 1 : 0);
         Stream<Map<String, Object>> all = first
                 ? pool.stream()
-                : drawn > pool.size() ? Stream.of() : Arrays.stream(random.sample(pool.size(), drawn)).mapToObj(pool::get);
-        List<Map<String, Object>> examples = all.filter(each -> !drops || !each.equals(document)).limit(shots).toList();
+                : drawn > pool.size()
+                        ? Stream.of()
+                        : Arrays.stream(random.sample(pool.size(), drawn)).mapToObj(pool::get);
+        List<Map<String, Object>> examples = all.filter(each -> !drops || !each.equals(document))
+                .limit(shots)
+                .toList();
         if (examples.size() < shots) {
             throw new InputException("num-fewshot: expected at most as many examples as can be drawn of " + pool.size()
                     + " documents of " + task.name() + ", got " + shots + "; ask for fewer");
@@ -123,7 +134,9 @@ final class Prompts {
         examples(document).forEach(each -> addExample(each, turns));
         String prefix = task.part(document, config.get("gen_prefix"));
         if (task.multipleInput) {
-            return task.choices(document, config).stream().map(each -> rendered(turns, each, prefix, "")).toList();
+            return task.choices(document, config).stream()
+                    .map(each -> rendered(turns, each, prefix, ""))
+                    .toList();
         }
         String question = string(task, task.text(document, config));
         return List.of(rendered(turns, question, prefix, task.delimiter(config, "target_delimiter")));
@@ -195,8 +208,10 @@ final class Prompts {
 
     /** Whether there are two parts and neither has a blank where they meet. */
     private static boolean isSeparate(String before, String after) {
-        return !before.isEmpty() && !after.isEmpty()
-                && !LmEval.isBlank(before.codePointBefore(before.length())) && !LmEval.isBlank(after.codePointAt(0));
+        return !before.isEmpty()
+                && !after.isEmpty()
+                && !LmEval.isBlank(before.codePointBefore(before.length()))
+                && !LmEval.isBlank(after.codePointAt(0));
     }
 
     private static String joined(String before, String after, String delimiter) {

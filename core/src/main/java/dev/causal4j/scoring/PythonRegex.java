@@ -78,11 +78,13 @@ record PythonRegex(Pattern pattern) {
 
     /** Each match: its groups, or the whole if there are none. */
     List<List<String>> findAll(String text) {
-        return bounded(text, matcher -> matcher.results()
-                .map(found -> IntStream.rangeClosed(Math.min(1, found.groupCount()), found.groupCount())
-                        .mapToObj(group -> found.group(group) == null ? "" : found.group(group))
-                        .toList())
-                .toList());
+        return bounded(
+                text,
+                matcher -> matcher.results()
+                        .map(found -> IntStream.rangeClosed(Math.min(1, found.groupCount()), found.groupCount())
+                                .mapToObj(group -> found.group(group) == null ? "" : found.group(group))
+                                .toList())
+                        .toList());
     }
 
     /** The text without what matches. */

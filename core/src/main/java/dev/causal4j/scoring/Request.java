@@ -5,7 +5,6 @@ import dev.causal4j.json.Json;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Stream;
 
 /** A request of lm-evaluation-harness to a model. Immutable. */
 public sealed interface Request {
@@ -78,7 +77,10 @@ public sealed interface Request {
         private static List<String> stops(Map<String, Object> settings) {
             Object until = settings.getOrDefault("until", List.of());
             List<?> stops = until instanceof List<?> list ? list : List.of(until);
-            return stops.stream().filter(each -> !each.equals(Json.NULL)).map(String::valueOf).toList();
+            return stops.stream()
+                    .filter(each -> !each.equals(Json.NULL))
+                    .map(String::valueOf)
+                    .toList();
         }
 
         @Override
@@ -96,9 +98,15 @@ public sealed interface Request {
     static Request of(List<?> arguments) {
         return switch (arguments.size() > 2 ? List.of() : arguments) {
             case List<?> one when one.size() == 1 && one.getFirst() instanceof String text -> new Rolling(text);
-            case List<?> two when two.size() == 2 && two.getFirst() instanceof String text && two.getLast() instanceof String end -> new Continuation(text, end);
-            case List<?> two when two.size() == 2 && two.getFirst() instanceof String text && two.getLast() instanceof Map<?, ?> settings -> new Until(text, (Map<String, Object>) settings);
-            default -> throw new InputException("arguments: expected a text and a continuation or settings, got others");
+            case List<?> two
+            when two.size() == 2 && two.getFirst() instanceof String text && two.getLast() instanceof String end ->
+                new Continuation(text, end);
+            case List<?> two
+            when two.size() == 2
+                    && two.getFirst() instanceof String text
+                    && two.getLast() instanceof Map<?, ?> settings -> new Until(text, (Map<String, Object>) settings);
+            default ->
+                throw new InputException("arguments: expected a text and a continuation or settings, got others");
         };
     }
 }

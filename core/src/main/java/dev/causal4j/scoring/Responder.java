@@ -34,7 +34,10 @@ public interface Responder {
         LmEval eval = new LmEval(Engine.shared(model), maxLength == 0 ? model.contextLength() : maxLength);
         return (documents, names) -> {
             Iterator<Answer> each = responses(eval, documents, names).iterator();
-            return documents.stream().map(requests -> joined(requests.stream().map(_ -> each.next()).toList())).toList();
+            return documents.stream()
+                    .map(requests ->
+                            joined(requests.stream().map(_ -> each.next()).toList()))
+                    .toList();
         };
     }
 
@@ -91,7 +94,8 @@ public interface Responder {
                     .map(Until::prompt)
                     .toList();
             for (LmEval.Answer each : eval.generateUntil(prompts, first.stops(), first.most())) {
-                ByteBuffer bytes = ByteBuffer.allocate((Integer.BYTES + Double.BYTES) * each.generation().tokens().length);
+                ByteBuffer bytes = ByteBuffer.allocate(
+                        (Integer.BYTES + Double.BYTES) * each.generation().tokens().length);
                 for (int token : each.generation().tokens()) {
                     bytes.putInt(token);
                 }

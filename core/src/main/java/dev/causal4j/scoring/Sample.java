@@ -55,12 +55,16 @@ public record Sample(
         }
         String shown = TextTemplate.print(target);
         Map<String, Object> line = Json.object("doc_id", id, "doc", document, "target", shown, "arguments", arguments);
-        line.put("resps", answer.values().stream().map(each -> List.of(texts(each))).toList());
+        line.put(
+                "resps",
+                answer.values().stream().map(each -> List.of(texts(each))).toList());
         line.put("filtered_resps", filtered.stream().map(Sample::texts).toList());
         line.put("filter", filter);
         line.put("metrics", List.copyOf(metrics.keySet()));
         line.put("doc_hash", Sha256.hex(TextTemplate.json(document)));
-        line.put("prompt_hash", Sha256.hex(String.valueOf(requests.getFirst().arguments().getFirst())));
+        line.put(
+                "prompt_hash",
+                Sha256.hex(String.valueOf(requests.getFirst().arguments().getFirst())));
         line.put("target_hash", Sha256.hex(shown));
         line.putAll(metrics);
         line.put("bits", answer.bits());

@@ -72,7 +72,8 @@ class EvaluationTest {
 
     @Test
     void aUserNeedsTenLines() {
-        Map<String, Object> settings = Json.object("task", "ball", "output_type", "multiple_choice", "test_split", "test");
+        Map<String, Object> settings =
+                Json.object("task", "ball", "output_type", "multiple_choice", "test_split", "test");
         settings.putAll(Map.of("doc_to_text", "{{q}}", "doc_to_choice", List.of("time", "ball"), "doc_to_target", "y"));
         DocumentSource documents =
                 split -> Stream.of(Map.of("q", "Once upon a", "y", 0), Map.of("q", "Lily played with her", "y", 1));
@@ -98,11 +99,16 @@ class EvaluationTest {
         EvaluationTask text = EvaluationTask.of(
                 config("doc_to_choice", "{{['u', 'v']}}"),
                 documents(Map.of("q", "x", "y", "v"), Map.of("q", "x", "y", "w")));
-        assertThat(run(text, responder(List.of(-2.0, -1.0))).value("t", "acc,none")).isEqualTo(0.5);
+        assertThat(run(text, responder(List.of(-2.0, -1.0))).value("t", "acc,none"))
+                .isEqualTo(0.5);
         EvaluationTask several =
                 EvaluationTask.of(config("doc_to_target", "y"), documents(Map.of("q", "x", "y", List.of(1, 9))));
-        assertThat(run(several, responder(List.of(-2.0, -1.0))).value("t", "acc,none")).isEqualTo(1.0);
-        assertThat(run(several, responder(List.of(-2.0, -1.0))).results().get("t").get("acc_stderr,none"))
+        assertThat(run(several, responder(List.of(-2.0, -1.0))).value("t", "acc,none"))
+                .isEqualTo(1.0);
+        assertThat(run(several, responder(List.of(-2.0, -1.0)))
+                        .results()
+                        .get("t")
+                        .get("acc_stderr,none"))
                 .isEqualTo("N/A");
     }
 
@@ -123,8 +129,10 @@ class EvaluationTest {
 
     @Test
     void filtersSelectAsTheHarnessDoes() {
-        Map<String, Object> regex = Json.object("function", "regex", "regex_pattern", "(\\d)|([a-z])", "group_select", -1);
-        Map<String, Object> map = Json.object("function", "map", "mapping_dict", Map.of("B", "yes"), "default_value", "no");
+        Map<String, Object> regex =
+                Json.object("function", "regex", "regex_pattern", "(\\d)|([a-z])", "group_select", -1);
+        Map<String, Object> map =
+                Json.object("function", "map", "mapping_dict", Map.of("B", "yes"), "default_value", "no");
         Map<String, Object> settings = config("output_type", "generate_until", "doc_to_target", "yes");
         settings.remove("doc_to_choice");
         settings.put(
@@ -135,7 +143,10 @@ class EvaluationTest {
         EvaluationTask task = EvaluationTask.of(settings, documents(Map.of("q", "x"), Map.of("q", "y")));
         List<Object> filtered = new ArrayList<>();
         EvaluationResult result = Evaluation.of(task)
-                .run(responder(List.of("7 a b"), List.of("..")), EvaluationOptions.DEFAULT, each -> filtered.addAll(each.filtered()));
+                .run(
+                        responder(List.of("7 a b"), List.of("..")),
+                        EvaluationOptions.DEFAULT,
+                        each -> filtered.addAll(each.filtered()));
         assertThat(filtered).containsExactly("yes", "no", "b", "[invalid]");
         assertThat(result.value("t", "exact_match,m")).isEqualTo(0.5);
         regex.put("group_select", 5);
@@ -146,29 +157,50 @@ class EvaluationTest {
 
     @Test
     void examplesFollowTheHarness() {
-        Map<?, ?>[] rows = IntStream.range(0, 9).mapToObj(i -> Map.of("q", "q" + i, "y", i % 2)).toArray(Map<?, ?>[]::new);
+        Map<?, ?>[] rows = IntStream.range(0, 9)
+                .mapToObj(i -> Map.of("q", "q" + i, "y", i % 2))
+                .toArray(Map<?, ?>[]::new);
         Map<String, Object> settings = config("num_fewshot", 2, "fewshot_split", "test", "gen_prefix", "It is");
-        settings.put("fewshot_config", Json.object("sampler", "first_n", "target_delimiter", "->", "doc_to_choice", List.of("A", "B"), "fewshot_delimiter", "|"));
+        settings.put(
+                "fewshot_config",
+                Json.object(
+                        "sampler",
+                        "first_n",
+                        "target_delimiter",
+                        "->",
+                        "doc_to_choice",
+                        List.of("A", "B"),
+                        "fewshot_delimiter",
+                        "|"));
         List<String> prompts = new ArrayList<>();
         Evaluation.of(EvaluationTask.of(settings, documents(rows)))
-                .run(responder(List.of(-1.0, -2.0)), EvaluationOptions.DEFAULT.withLimit(2), each ->
-                        prompts.add((String) each.requests().getLast().arguments().getFirst()));
-        assertThat(prompts)
-                .containsExactly("q1->It is B|q2->It is A|q0 It is", "q0->It is A|q2->It is A|q1 It is");
+                .run(
+                        responder(List.of(-1.0, -2.0)),
+                        EvaluationOptions.DEFAULT.withLimit(2),
+                        each -> prompts.add(
+                                (String) each.requests().getLast().arguments().getFirst()));
+        assertThat(prompts).containsExactly("q1->It is B|q2->It is A|q0 It is", "q0->It is A|q2->It is A|q1 It is");
         assertThatThrownBy(() -> Evaluation.of(EvaluationTask.of(settings, documents(rows)))
-                        .run(responder(List.of(-1.0, -2.0)), EvaluationOptions.DEFAULT.withNumFewshot(1 << 30), EvaluationListener.NONE))
+                        .run(
+                                responder(List.of(-1.0, -2.0)),
+                                EvaluationOptions.DEFAULT.withNumFewshot(1 << 30),
+                                EvaluationListener.NONE))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("num-fewshot: expected at most");
     }
 
     @Test
     void digestsAndFiguresAreEqualForEachWindowAndNumberOfThreads() {
-        Map<?, ?>[] rows = IntStream.range(0, 40).mapToObj(i -> Map.of("q", "Lily has " + i % 7 + " toys and", "y", i % 2)).toArray(Map<?, ?>[]::new);
-        EvaluationTask task = EvaluationTask.of(config("doc_to_choice", List.of("Tom", "Tom is sad", "a big ball", "a big dog")), documents(rows));
+        Map<?, ?>[] rows = IntStream.range(0, 40)
+                .mapToObj(i -> Map.of("q", "Lily has " + i % 7 + " toys and", "y", i % 2))
+                .toArray(Map<?, ?>[]::new);
+        EvaluationTask task = EvaluationTask.of(
+                config("doc_to_choice", List.of("Tom", "Tom is sad", "a big ball", "a big dog")), documents(rows));
         EvaluationResult whole = Evaluation.of(task).run(model, EvaluationOptions.DEFAULT, EvaluationListener.NONE);
         Responder each = Responder.of(model, 0);
         Responder alone = (documents, names) -> IntStream.range(0, documents.size())
-                .mapToObj(i -> each.respond(List.of(documents.get(i)), List.of(names.get(i))).getFirst())
+                .mapToObj(i -> each.respond(List.of(documents.get(i)), List.of(names.get(i)))
+                        .getFirst())
                 .toList();
         assertThat(run(task, alone)).isEqualTo(whole);
         int threads = Compute.shared().threads();
@@ -182,10 +214,11 @@ class EvaluationTest {
 
     @Test
     void knownAnswersAreNotComputed() {
-        EvaluationTask task = EvaluationTask.of(config(), documents(Map.of("q", "x", "y", 0), Map.of("q", "z", "y", 0)));
+        EvaluationTask task =
+                EvaluationTask.of(config(), documents(Map.of("q", "x", "y", 0), Map.of("q", "z", "y", 0)));
         List<Answer> answers = new ArrayList<>();
-        EvaluationResult whole = Evaluation.of(task)
-                .run(model, EvaluationOptions.DEFAULT, each -> answers.add(each.answer()));
+        EvaluationResult whole =
+                Evaluation.of(task).run(model, EvaluationOptions.DEFAULT, each -> answers.add(each.answer()));
         EvaluationListener known = new EvaluationListener() {
             @Override
             public Optional<Answer> known(String name, String filter, int document) {
@@ -198,7 +231,8 @@ class EvaluationTest {
         Responder none = (documents, names) -> {
             throw new AssertionError("asked");
         };
-        assertThat(Evaluation.of(task).run(none, EvaluationOptions.DEFAULT, known)).isEqualTo(whole);
+        assertThat(Evaluation.of(task).run(none, EvaluationOptions.DEFAULT, known))
+                .isEqualTo(whole);
     }
 
     @Test
@@ -206,7 +240,10 @@ class EvaluationTest {
         Map<String, Object> settings = config("output_type", "generate_until");
         settings.remove("doc_to_choice");
         for (Map<String, Object> kwargs : List.<Map<String, Object>>of(
-                Map.of("do_sample", true), Map.of("temperature", 0.7), Map.of("max_gen_toks", 0), Map.of("num_beams", 2))) {
+                Map.of("do_sample", true),
+                Map.of("temperature", 0.7),
+                Map.of("max_gen_toks", 0),
+                Map.of("num_beams", 2))) {
             settings.put("generation_kwargs", kwargs);
             assertThatThrownBy(() -> EvaluationTask.of(settings, documents(Map.of("q", "x", "y", "z"))))
                     .isInstanceOf(InputException.class)

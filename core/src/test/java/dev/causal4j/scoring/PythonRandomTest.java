@@ -14,8 +14,8 @@ import tools.jackson.databind.json.JsonMapper;
 class PythonRandomTest {
     private static JsonNode golden() throws IOException {
         return JsonMapper.shared()
-                .readTree(Files.readAllBytes(
-                        Path.of("src/test/resources/dev/causal4j/scoring/random-and-digests.json")));
+                .readTree(
+                        Files.readAllBytes(Path.of("src/test/resources/dev/causal4j/scoring/random-and-digests.json")));
     }
 
     private static int[] ints(JsonNode list) {
@@ -67,6 +67,7 @@ class PythonRandomTest {
                         .toList());
         String task = Evaluation.combined(documents);
         assertThat(task).isEqualTo(digest.get("task").asString());
-        assertThat(Evaluation.combined(List.of(task))).isEqualTo(digest.get("run").asString());
+        assertThat(Evaluation.combined(List.of(task)))
+                .isEqualTo(digest.get("run").asString());
     }
 }

@@ -91,7 +91,9 @@ final class Parser {
                 map.put(list.getLast(), literal());
             }
         });
-        boolean one = open.equals("(") && list.size() == 1 && !tokens.get(at - 2).word().equals(",");
+        boolean one = open.equals("(")
+                && list.size() == 1
+                && !tokens.get(at - 2).word().equals(",");
         return open.equals("{") ? map : one ? list.getFirst() : list;
     }
 

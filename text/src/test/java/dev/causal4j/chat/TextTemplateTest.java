@@ -28,7 +28,8 @@ class TextTemplateTest {
     @Test
     void listsHaveIndexes() {
         Map<String, ?> arc = Map.of("choices", Map.of("label", List.of("1", "2")), "key", "2", "ok", true);
-        assertThat(render("{{choices.label.index(key)}} {{[0, 1.0, 2].index(ok)}}", arc)).isEqualTo("1 1");
+        assertThat(render("{{choices.label.index(key)}} {{[0, 1.0, 2].index(ok)}}", arc))
+                .isEqualTo("1 1");
         assertThatThrownBy(() -> render("{{choices.label.index('3')}}", arc))
                 .isInstanceOf(TemplateException.class)
                 .hasMessage("t, line 1: expected an item of the list, got \"3\"; correct the template or the messages");
@@ -37,9 +38,22 @@ class TextTemplateTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "{{ a }}", "{% if a %}{% endif %}", "{% for x in a %}{% endfor %}", "{{ a == 1 }}", "{{ 1 == a }}",
-                "{{ 'x' ~ a }}", "{{ a|length }}", "{{ a|int }}", "{{ a|trim }}", "{{ d.b }}", "{{ d['b'] }}",
-                "{{ l[3] }}", "{{ a.b }}", "{{ not a }}", "{{ raise_exception('x') }}", "{{ strftime_now('%Y') }}"
+                "{{ a }}",
+                "{% if a %}{% endif %}",
+                "{% for x in a %}{% endfor %}",
+                "{{ a == 1 }}",
+                "{{ 1 == a }}",
+                "{{ 'x' ~ a }}",
+                "{{ a|length }}",
+                "{{ a|int }}",
+                "{{ a|trim }}",
+                "{{ d.b }}",
+                "{{ d['b'] }}",
+                "{{ l[3] }}",
+                "{{ a.b }}",
+                "{{ not a }}",
+                "{{ raise_exception('x') }}",
+                "{{ strftime_now('%Y') }}"
             })
     void theUseOfAnUndefinedValueIsRefused(String source) {
         assertThatThrownBy(() -> render(source, Map.of("d", Map.of("c", 1), "l", List.of(1))))
@@ -55,8 +69,8 @@ class TextTemplateTest {
     @Test
     void literalsAreThoseOfPython() {
         assertThat(TextTemplate.literal("t", "['a\\'b', \"c\\n\" 'd', -1, 2.5, True, None, (1,), ('x'), {'k': [1]}]"))
-                .isEqualTo(List.of(
-                        "a'b", "c\nd", -1L, 2.5, true, Json.NULL, List.of(1L), "x", Map.of("k", List.of(1L))));
+                .isEqualTo(
+                        List.of("a'b", "c\nd", -1L, 2.5, true, Json.NULL, List.of(1L), "x", Map.of("k", List.of(1L))));
         assertThat(TextTemplate.literal("t", "-7")).isEqualTo(-7L);
         assertThat(TextTemplate.literal("t", "[\"it's\", 'caf\u00e9']")).isEqualTo(List.of("it's", "caf\u00e9"));
     }
@@ -64,8 +78,22 @@ class TextTemplateTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "", "[", "[1", "[1]]", "a", "[a]", "true", "f(1)", "1 + 1", "[1 2]", "-'a'", "{1}", "'a' }}{{ 'b'",
-                "rue", "--1", "[1][0]"
+                "",
+                "[",
+                "[1",
+                "[1]]",
+                "a",
+                "[a]",
+                "true",
+                "f(1)",
+                "1 + 1",
+                "[1 2]",
+                "-'a'",
+                "{1}",
+                "'a' }}{{ 'b'",
+                "rue",
+                "--1",
+                "[1][0]"
             })
     void whatIsNoLiteralIsRefused(String text) {
         assertThatThrownBy(() -> TextTemplate.literal("t", text)).isInstanceOf(TemplateException.class);
