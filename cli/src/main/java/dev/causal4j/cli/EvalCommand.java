@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Engine;
 import dev.causal4j.json.Json;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
@@ -212,7 +213,7 @@ final class EvalCommand extends Subcommand {
     }
 
     private int recompute(Path log) throws IOException {
-        EvalLog found = new EvalLog(log, Responder.of(model.load(model.open()), maxLength == null ? 0 : maxLength));
+        EvalLog found = new EvalLog(log, Responder.of(Engine.shared(model.load(model.open())), maxLength == null ? 0 : maxLength));
         found.read();
         print(found.document(), found.text());
         return 0;
@@ -270,7 +271,7 @@ final class EvalCommand extends Subcommand {
             String wrong = difference(stated, plan, options, result);
             if (!wrong.isEmpty() && spot != null) { // one that was not drawn
                 lines.recompute(_ -> true);
-                EvaluationResult unused = plan.evaluation().run(loaded, options, lines);
+                EvaluationResult _ = plan.evaluation().run(loaded, options, lines);
             }
             return wrong;
         } catch (SampleLines.Differs e) {

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /** The tables of lm-evaluation-harness. */
 record EvalTable(EvaluationResult result, List<EvaluationGroup> groups) {
@@ -64,7 +65,7 @@ record EvalTable(EvaluationResult result, List<EvaluationGroup> groups) {
                 .forEach(each -> add(each, depth + 1, figures, rows));
     }
 
-    private static String decimals(Object value) {
+    private static String decimals(@Nullable Object value) {
         return value instanceof Double number ? String.format("%.4f", number) : String.valueOf(value);
     }
 

@@ -82,6 +82,7 @@ final class TaskFiles {
     private static Map<String, Object> parsed(Path file) throws IOException {
         LoaderOptions bounds = new LoaderOptions(); // at most 50 aliases, 50 deep
         bounds.setCodePointLimit(MOST_BYTES);
+        bounds.setWarnOnDuplicateKeys(false); // the last one holds
         try {
             Object value = new Yaml(new Functions(bounds)).load(TextInput.file(file));
             return new LinkedHashMap<>(Document.object(file.toString(), plain(value, new int[1], 0)));
