@@ -87,7 +87,7 @@ record EvalTable(EvaluationResult result, List<EvaluationGroup> groups) {
         for (List<String> row : rows) {
             for (int column = 0; column < widths.length; column++) {
                 int room = widths[column] - row.get(column).length();
-                int before = row == rows.getFirst() ? room / 2 : numbers.contains(column) ? room : 0;
+                int before = text.indexOf("\n") < 0 ? room / 2 : numbers.contains(column) ? room : 0;
                 text.append('|')
                         .append(" ".repeat(before))
                         .append(row.get(column))

@@ -46,7 +46,7 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
     private int asked;
     private int accepted;
 
-    /** @param name of the file in messages */
+    /** @param file null for none */
     SampleLines(@Nullable Path file, Progress progress, long total) {
         this.name = file == null ? "samples" : file.toString();
         this.progress = progress;

@@ -195,7 +195,7 @@ final class TaskFiles {
 
     private List<String> add(String name, Map<String, Object> settings, String asked, int depth) throws IOException {
         TaskFile found = index().get(name);
-        if (found == null && !tags.containsKey(name) || depth > MOST_DEPTH) {
+        if ((found == null && !tags.containsKey(name)) || depth > MOST_DEPTH) {
             throw new IOException(name + ": expected a task file, or the name of a task, group or tag in or below "
                     + folders + ", got none; check the name or give --tasks");
         }
