@@ -213,7 +213,8 @@ final class EvalCommand extends Subcommand {
     }
 
     private int recompute(Path log) throws IOException {
-        EvalLog found = new EvalLog(log, Responder.of(Engine.shared(model.load(model.open())), maxLength == null ? 0 : maxLength));
+        EvalLog found = new EvalLog(
+                log, Responder.of(Engine.shared(model.load(model.open())), maxLength == null ? 0 : maxLength));
         found.read();
         print(found.document(), found.text());
         return 0;

@@ -87,7 +87,8 @@ final class EvalLog {
 
     private void compute(List<Line> window) throws IOException {
         try {
-            List<String> names = window.stream().map(each -> "document " + each.id).toList();
+            List<String> names =
+                    window.stream().map(each -> "document " + each.id).toList();
             List<List<Request>> asked = window.stream().map(Line::requests).toList();
             List<Answer> answers = window.isEmpty() ? List.of() : responder.respond(asked, names);
             for (int i = 0; i < window.size(); i++) {

@@ -12,22 +12,22 @@ import dev.causal4j.scoring.Evaluation.Answer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import java.util.Arrays;
-import java.util.HashSet;
-import java.util.Set;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Tasks without files; EvalCommandTest of the command line holds all cases of the harness. */
 class EvaluationTest {
@@ -225,7 +225,8 @@ class EvaluationTest {
         Map<?, ?>[] rows = IntStream.range(0, 40)
                 .mapToObj(i -> Map.of("q", "One day, Lily saw " + i + " big red balls in the park and she", "y", 0))
                 .toArray(Map<?, ?>[]::new);
-        Map<String, Object> settings = config("num_fewshot", 8, "validation_split", "v", "doc_to_choice", List.of("ran", "sat"));
+        Map<String, Object> settings =
+                config("num_fewshot", 8, "validation_split", "v", "doc_to_choice", List.of("ran", "sat"));
         settings.put("fewshot_config", Map.of("sampler", "first_n", "split", "v"));
         Path file = folder.resolve("scores.jfr");
         Set<List<Integer>> distinct = new HashSet<>();
@@ -235,13 +236,19 @@ class EvaluationTest {
             recording.start();
             LmEval eval = new LmEval(engine, model.contextLength());
             Evaluation.of(EvaluationTask.of(settings, documents(rows)))
-                    .run(Responder.of(engine, 0), EvaluationOptions.DEFAULT, each -> each.requests().forEach(request -> {
-                        Request.Continuation one = (Request.Continuation) request;
-                        int[] all = eval.request(one.context(), one.continuation()).sequence();
-                        for (int length = 1; length < all.length; length++) {
-                            distinct.add(Arrays.stream(all, 0, length).boxed().toList());
-                        }
-                    }));
+                    .run(
+                            Responder.of(engine, 0),
+                            EvaluationOptions.DEFAULT,
+                            each -> each.requests().forEach(request -> {
+                                Request.Continuation one = (Request.Continuation) request;
+                                int[] all = eval.request(one.context(), one.continuation())
+                                        .sequence();
+                                for (int length = 1; length < all.length; length++) {
+                                    distinct.add(Arrays.stream(all, 0, length)
+                                            .boxed()
+                                            .toList());
+                                }
+                            }));
             recording.stop();
             recording.dump(file);
         }
