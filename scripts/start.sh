@@ -25,7 +25,7 @@ start() {
   case $helps$command in
     true*) flags+=(-XX:TieredStopAtLevel=1) ;; # ends before the second compiler is of use
     # Only commands that compute load the vector module. Java warns about it in one line on standard error.
-    generate | chat | run | score | embed | verify | snapshot | train | bench | serve | convert | -V | --version)
+    generate | chat | run | score | embed | eval | verify | snapshot | train | bench | serve | convert | -V | --version)
       flags+=(--add-modules=jdk.incubator.vector)
       ;;
   esac

@@ -19,7 +19,7 @@ rem An option of all commands may stand before the name of one.
 set "causal4j_command=%~1"
 if "%~1"=="--debug" set "causal4j_command=%~2"
 rem Only commands that compute load the vector module. Java warns about it in one line on standard error.
-for %%c in (generate chat run score embed verify snapshot train bench serve convert -V --version) do if "%causal4j_command%"=="%%c" set "causal4j_flags=%causal4j_flags% --add-modules=jdk.incubator.vector"
+for %%c in (generate chat run score embed eval verify snapshot train bench serve convert -V --version) do if "%causal4j_command%"=="%%c" set "causal4j_flags=%causal4j_flags% --add-modules=jdk.incubator.vector"
 rem A step makes nothing large anew.
 if "%causal4j_command%"=="train" set "causal4j_flags=%causal4j_flags% -XX:MaxNewSize=16m"
 

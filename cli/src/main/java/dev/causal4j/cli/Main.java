@@ -45,6 +45,7 @@ public final class Main implements Callable<Integer> {
             RunCommand.class,
             ScoreCommand.class,
             EmbedCommand.class,
+            EvalCommand.class,
             VerifyCommand.class,
             TrainCommand.class,
             ServeCommand.class,

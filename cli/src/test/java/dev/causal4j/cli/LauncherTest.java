@@ -57,7 +57,7 @@ class LauncherTest {
                 .results()
                 .flatMap(each -> Stream.of(each.group(1).split(" \\| ")))
                 .toList();
-        assertThat(commands).hasSize(13);
+        assertThat(commands).hasSize(14);
         assertThat(Files.readString(root.resolve("cli/src/assembly/bin/causal4j.bat")))
                 .contains(" in (" + String.join(" ", commands) + ") do ");
     }

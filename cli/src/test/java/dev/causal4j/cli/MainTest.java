@@ -51,7 +51,7 @@ class MainTest {
         Program.run()
                 .refused(
                         2,
-                        "expected generate, chat, run, score, embed, verify, train, serve, detect, inspect, bench, convert, pull, list, rm, tokenizer, constraint or snapshot, got none",
+                        "expected generate, chat, run, score, embed, eval, verify, train, serve, detect, inspect, bench, convert, pull, list, rm, tokenizer, constraint or snapshot, got none",
                         "; see causal4j --help");
         Program.run("translate").refused(2, "translate", "; see causal4j --help");
         Program.run("--json").refused(2, "--json");

@@ -33,7 +33,7 @@ final class ExecutorModel {
     private ExecutorModel(ModelSource source) {
         this.source = source;
         this.model = source.load(compute);
-        this.engine = new Engine(model);
+        engine = new Engine(model);
         this.scorer = new Scorer(engine);
         this.generator = new Generator(engine);
         addCores(0);
