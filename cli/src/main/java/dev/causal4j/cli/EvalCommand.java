@@ -20,11 +20,16 @@ final class EvalCommand extends Subcommand {
     @Mixin
     private RunOptions model;
 
+    @Mixin
+    private LlamaPerplexityOptions perplexity;
+
     @Override
     public Integer call() throws IOException {
+        boolean isPerplexity = protocol.equals(LlamaPerplexityOptions.NAME);
+        refuse(perplexity.isGiven() && !isPerplexity, "protocol: expected llama-perplexity for these options, got none");
         return switch (protocol) {
             case "lm-eval" -> throw wrong("TASK: expected task files or names of tasks, got none");
-            // Add --protocol llama-perplexity here: a mixin with its options, and a case that runs it with the model.
+            case LlamaPerplexityOptions.NAME -> perplexity.run(model, this);
             default -> throw wrong("protocol: expected lm-eval or llama-perplexity, got " + Visible.quoted(protocol));
         };
     }
