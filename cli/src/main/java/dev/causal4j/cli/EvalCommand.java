@@ -8,8 +8,9 @@ import picocli.CommandLine.Option;
 /** Evaluates a model by the rules of other programs. */
 @Command(
         name = "eval",
-        description = "Evaluates a model by the rules of lm-evaluation-harness or of llama-perplexity, with digests that"
-                + " anybody can recompute.")
+        description =
+                "Evaluates a model by the rules of lm-evaluation-harness or of llama-perplexity, with digests that"
+                        + " anybody can recompute.")
 final class EvalCommand extends Subcommand {
     @Option(
             names = "--protocol",
@@ -26,7 +27,9 @@ final class EvalCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         boolean isPerplexity = protocol.equals(LlamaPerplexityOptions.NAME);
-        refuse(perplexity.isGiven() && !isPerplexity, "protocol: expected llama-perplexity for these options, got none");
+        refuse(
+                perplexity.isGiven() && !isPerplexity,
+                "protocol: expected llama-perplexity for these options, got none");
         return switch (protocol) {
             case "lm-eval" -> throw wrong("TASK: expected task files or names of tasks, got none");
             case LlamaPerplexityOptions.NAME -> perplexity.run(model, this);

@@ -20,7 +20,10 @@ final class LlamaPerplexityOptions extends SharedOptions {
 
     private static final int CONTEXT = 512;
 
-    @Option(names = "--file", paramLabel = "F", description = "llama-perplexity: the text, or the tasks of --hellaswag.")
+    @Option(
+            names = "--file",
+            paramLabel = "F",
+            description = "llama-perplexity: the text, or the tasks of --hellaswag.")
     private @Nullable Path file;
 
     @Option(names = "--context", paramLabel = "N", description = "llama-perplexity: tokens of a chunk; default: 512.")
@@ -39,8 +42,9 @@ final class LlamaPerplexityOptions extends SharedOptions {
     @Option(
             names = "--base",
             paramLabel = "F",
-            description = "llama-perplexity: compare with the distributions in a KL base file; text and context are those"
-                    + " of that file.")
+            description =
+                    "llama-perplexity: compare with the distributions in a KL base file; text and context are those"
+                            + " of that file.")
     private @Nullable Path base;
 
     @Option(names = "--hellaswag", description = "llama-perplexity: the accuracy on HellaSwag in its six-line form.")
@@ -106,12 +110,17 @@ final class LlamaPerplexityOptions extends SharedOptions {
         });
         if (hellaSwag) {
             document.put("tasks", made.tasks().size());
-            document.put("samples", made.tasks().stream().map(LlamaPerplexityOptions::sample).toList());
+            document.put(
+                    "samples",
+                    made.tasks().stream().map(LlamaPerplexityOptions::sample).toList());
         }
         command.print(document.put("bits", made.bits()), lines + "bits " + made.bits());
     }
 
     private static Document sample(Task task) {
-        return new Document().put("common", task.common()).put("means", task.means()).put("gold", task.gold());
+        return new Document()
+                .put("common", task.common())
+                .put("means", task.means())
+                .put("gold", task.gold());
     }
 }

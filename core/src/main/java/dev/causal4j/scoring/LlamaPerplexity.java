@@ -157,8 +157,7 @@ public final class LlamaPerplexity {
      */
     public Result compare(Path base, int most, ScoringListener listener) throws IOException {
         try (FileChannel channel = KlBaseFile.open(base)) {
-            KlBaseFile file =
-                    KlBaseFile.read(base, channel, model.head().vocabularySize(), model.contextLength());
+            KlBaseFile file = KlBaseFile.read(base, channel, model.head().vocabularySize(), model.contextLength());
             int context = file.context();
             int scored = KlBaseFile.scored(context);
             int[] chunks = file.tokens(Math.min(most, file.chunks()));
@@ -195,9 +194,12 @@ public final class LlamaPerplexity {
                 rows == null ? null : (request, row, logits) -> rows.accept(from + request, row, logits));
         String bits;
         try {
-            bits = score(documents, Math.max(1, SOME_TOKENS / context), listener, scoring, chunk -> chunk.getFirst()
-                    .predictions()
-                    .forEach(each -> nll.put(-each.logProbability())));
+            bits = score(
+                    documents,
+                    Math.max(1, SOME_TOKENS / context),
+                    listener,
+                    scoring,
+                    chunk -> chunk.getFirst().predictions().forEach(each -> nll.put(-each.logProbability())));
         } catch (UncheckedIOException e) {
             throw e.getCause();
         }
@@ -314,8 +316,8 @@ public final class LlamaPerplexity {
                     + " tokens with the context; change them");
         }
         return all.stream()
-                .map(each -> new ScoringRequest(
-                        Arrays.copyOf(each, common), Arrays.copyOfRange(each, common, each.length)))
+                .map(each ->
+                        new ScoringRequest(Arrays.copyOf(each, common), Arrays.copyOfRange(each, common, each.length)))
                 .toList();
     }
 }

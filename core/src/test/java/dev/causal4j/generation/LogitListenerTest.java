@@ -41,7 +41,8 @@ class LogitListenerTest {
     /** The second engine keeps pages with predictions, of which none spares a row. */
     @Test
     void rowsAreThoseThatPredictTheTokens() {
-        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPromptRows(13).withPrefixBytes(0));
+        try (Engine engine = new Engine(
+                        model, EngineOptions.DEFAULT.withPromptRows(13).withPrefixBytes(0));
                 Engine cached = new Engine(model)) {
             List<Prediction> expected = engine.score(tokens, 70, 0).join();
             assertThat(cached.score(tokens, 1, 0).join()).hasSize(300);
