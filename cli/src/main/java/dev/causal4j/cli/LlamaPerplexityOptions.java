@@ -106,7 +106,8 @@ final class LlamaPerplexityOptions extends SharedOptions {
         StringBuilder lines = new StringBuilder();
         made.figures().forEach((name, value) -> {
             document.put(name, value);
-            lines.append(String.format(value instanceof Double ? "%-22s%.6f%n" : "%-22s%d%n", name, value));
+            String shown = value instanceof Double ? String.format("%.6f", value) : value.toString();
+            lines.append(String.format("%-22s%s%n", name, shown));
         });
         if (hellaSwag) {
             document.put("tasks", made.tasks().size());

@@ -3,6 +3,7 @@ package dev.causal4j.scoring;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.head.CausalLMHead;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -90,8 +91,8 @@ record Divergence(double[] base, double[] kl, double[] dp, double[] top) {
         figures.put("ln_ratio_error", ratioError);
         figures.put("ratio", StrictMath.exp(ratio));
         figures.put("ratio_error", StrictMath.exp(ratio) * ratioError);
-        addTo(figures, "kl", kl, "100 99.9 99 95 90 50 10 5 1 0.1 0");
-        addTo(figures, "dp", dp, "100 50 0");
+        addTo(figures, "kl", kl, List.of("100", "99.9", "99", "95", "90", "50", "10", "5", "1", "0.1", "0"));
+        addTo(figures, "dp", dp, List.of("100", "50", "0"));
         double rms = Math.sqrt(mean(product(dp, dp)));
         figures.put("dp_rms", rms);
         figures.put("dp_rms_error", error(product(dp, dp)) / (2 * rms));
@@ -99,12 +100,12 @@ record Divergence(double[] base, double[] kl, double[] dp, double[] top) {
         figures.put("same_top_error", Math.sqrt(mean(top) * (1 - mean(top)) / (top.length - 1)));
     }
 
-    private static void addTo(SequencedMap<String, Number> figures, String name, double[] x, String percentiles) {
+    private static void addTo(SequencedMap<String, Number> figures, String name, double[] x, List<String> percents) {
         double[] sorted = x.clone();
         Arrays.sort(sorted);
         figures.put(name, mean(x));
         figures.put(name + "_error", error(x));
-        for (String each : percentiles.split(" ")) {
+        for (String each : percents) {
             figures.put(name + "_" + NAMED.getOrDefault(each, each), percentile(sorted, Double.parseDouble(each)));
         }
     }

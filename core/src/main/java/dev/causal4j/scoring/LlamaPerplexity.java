@@ -248,7 +248,7 @@ public final class LlamaPerplexity {
     /** The digest of digests. */
     private static String combined(List<String> bits) {
         MessageDigest all = Sha256.begin();
-        bits.forEach(each -> all.update(HexFormat.of().parseHex(each.split(":")[1])));
+        bits.forEach(each -> all.update(HexFormat.of().parseHex(each.substring("sha256:".length()))));
         return "sha256:" + HexFormat.of().formatHex(all.digest());
     }
 
