@@ -106,7 +106,7 @@ final class LlamaPerplexityOptions extends SharedOptions {
         StringBuilder lines = new StringBuilder();
         made.figures().forEach((name, value) -> {
             document.put(name, value);
-            String shown = value instanceof Double ? String.format("%.6f", value) : value.toString();
+            String shown = value instanceof Double real ? String.format("%.6f", real) : value.toString();
             lines.append(String.format("%-22s%s%n", name, shown));
         });
         if (hellaSwag) {
