@@ -92,7 +92,7 @@ class LlamaPerplexityTest {
                                 FILES.resolve("hellaswag.txt").toString()))
                         .done()
                         .out())
-                .containsPattern("acc_norm +0\\.5000\n");
+                .containsPattern("acc_norm +0\\.500000\n");
     }
 
     /** One final line feed is left out, and a byte order mark is a part of the text. */
