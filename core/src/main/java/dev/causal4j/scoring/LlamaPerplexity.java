@@ -51,7 +51,7 @@ public final class LlamaPerplexity {
     private final int[] bos; // one token, or none
 
     /**
-     * What a run found.
+     * The figures of a run.
      *
      * @param figures of a text: {@code context, tokens, chunks, scored}, {@code nll} (minus the sum of the
      *     log-probabilities), {@code perplexity} and its {@code error}, one standard deviation; beside a base file also
