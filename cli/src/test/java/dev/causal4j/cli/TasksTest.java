@@ -26,15 +26,24 @@ import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.receipt.Receipt;
+import dev.causal4j.scoring.DocumentSource;
+import dev.causal4j.scoring.Evaluation;
+import dev.causal4j.scoring.EvaluationListener;
+import dev.causal4j.scoring.EvaluationOptions;
+import dev.causal4j.scoring.EvaluationResult;
+import dev.causal4j.scoring.EvaluationTask;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Scorer;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -104,6 +113,41 @@ class TasksTest {
         if (!first.equals(second)) { // in a test: assertEquals("the text of last week", first)
             throw new AssertionError(second);
         }
+        // example: end
+    }
+
+    private static void recording() throws IOException {
+        // example: begin
+        CausalLM model = AustenModel.load();
+        GenerationOptions options = GenerationOptions.of(model).withSeed(7).withMaxNewTokens(20);
+        String answer =
+                new Generator(model).generate("Miss Taylor was", options).text();
+        Path recorded = Path.of("target/miss-taylor.txt"); // in a project a file beside its tests
+        if (Files.notExists(recorded)) {
+            Files.writeString(recorded, answer);
+        }
+        String expected = Files.readString(recorded);
+        int difference = Arrays.mismatch(expected.toCharArray(), answer.toCharArray());
+        if (difference >= 0) {
+            throw new AssertionError("character " + difference + ": expected " + expected + ", got " + answer);
+        }
+        // example: end
+    }
+
+    private static void evaluating() {
+        // example: begin
+        CausalLM model = AustenModel.load(); // or CausalLM.load(folder)
+        Map<String, Object> settings = Map.of(
+                "task", "manners",
+                "output_type", "multiple_choice",
+                "test_split", "test",
+                "doc_to_text", "{{who}} was",
+                "doc_to_choice", List.of("very kind.", "a purple engine."),
+                "doc_to_target", 0);
+        DocumentSource documents = split -> Stream.of(Map.of("who", "Emma"), Map.of("who", "Miss Taylor"));
+        EvaluationResult result = Evaluation.of(EvaluationTask.of(settings, documents))
+                .run(model, EvaluationOptions.DEFAULT, EvaluationListener.NONE);
+        System.out.println(result.value("manners", "acc,none") + " " + result.bits());
         // example: end
     }
 
@@ -232,8 +276,11 @@ class TasksTest {
     }
 
     @Test
-    void draftsChangeNoTextAndTextsComeAgain() {
+    void draftsChangeNoTextAndTextsComeAgain() throws IOException {
         testing();
+        Files.deleteIfExists(Path.of("target/miss-taylor.txt"));
+        recording();
+        recording();
         Generation plain = generator.generate("Emma was", GenerationOptions.DEFAULT);
         for (GenerationOptions each : drafting()) {
             assertThat(generator.generate("Emma was", each).tokens()).containsExactly(plain.tokens());
@@ -250,6 +297,14 @@ class TasksTest {
         byte[] json = Receipt.of(model, request, made).toJson();
         System.out.println(Receipt.parse("receipt", json).verify(model).verified());
         // example: end
+    }
+
+    @Test
+    void anEvaluationHasItsFigure() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(TasksTest::evaluating))
+                .singleElement()
+                .asString()
+                .startsWith("1.0 sha256:");
     }
 
     @Test

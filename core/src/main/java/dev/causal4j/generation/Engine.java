@@ -57,21 +57,6 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Receives rows of logits. Several threads call it at once. A sequence that is set back, or fails beside others,
-     * makes its rows again, with the same bits.
-     */
-    @FunctionalInterface
-    public interface LogitListener {
-        /**
-         * Takes the row from which a token is scored; it is only valid during the call.
-         *
-         * @param token index of the scored token in its sequence
-         * @param logits one row [V]
-         */
-        void accept(int token, Rows logits);
-    }
-
-    /**
      * The requester of sequences that are submitted without one. Each is a request of its own: they begin in order of
      * arrival.
      */
@@ -227,19 +212,6 @@ public final class Engine implements AutoCloseable {
             int[] tokens, int first, int alternatives, Optional<String> salt, Requester requester) {
         ScoredSequence sequence =
                 new ScoredSequence(this, requester, tokens, first, alternatives, salt, tokens.length - 1, null);
-        start(List.of(sequence));
-        return sequence.result;
-    }
-
-    /**
-     * Scores the last tokens of a sequence of a request, and gives a listener the logits. An exception of the listener
-     * ends the sequence. Errors as without a listener.
-     */
-    public CompletableFuture<List<Prediction>> score(
-            int[] tokens, int first, LogitListener listener, Requester requester) {
-        ScoredSequence sequence = new ScoredSequence(
-                this, requester, tokens, first, ScoredSequence.ALL, Optional.of(""), tokens.length - 1, null);
-        sequence.listener = listener;
         start(List.of(sequence));
         return sequence.result;
     }
@@ -492,12 +464,9 @@ public final class Engine implements AutoCloseable {
                 Sequence.requireFinite(hidden.rows(row, sequence.wanted), sequence.cache.length() - sequence.wanted);
                 row += sequence.wanted;
             }
-            int alternatives = scored.getFirst().alternatives;
-            List<Prediction> predictions = alternatives == ScoredSequence.ALL
-                    ? scoreLogits(scored, hidden, targets)
-                    : model.head()
-                            .logProbabilities(hidden, targets, false, alternatives)
-                            .predictions();
+            List<Prediction> predictions = model.head()
+                    .logProbabilities(hidden, targets, false, scored.getFirst().alternatives)
+                    .predictions();
             for (Sequence<?> sequence : scored) {
                 sequence.predictions.addAll(predictions.subList(from, from + sequence.wanted));
                 from += sequence.wanted;
@@ -512,29 +481,6 @@ public final class Engine implements AutoCloseable {
                 from += sequence.wanted;
             }
         }
-    }
-
-    /** Scores rows whose logits have listeners. */
-    private List<Prediction> scoreLogits(List<Sequence<?>> scored, Rows hidden, int[] targets) {
-        List<Prediction> predictions = new ArrayList<>();
-        int v = model.head().vocabularySize();
-        int most = Math.max(1, LOGITS_BYTES / (4 * v));
-        for (Sequence<?> sequence : scored) {
-            int end = predictions.size() + sequence.wanted;
-            for (int row = predictions.size(); row < end; row = predictions.size()) {
-                int count = Math.min(most, end - row);
-                logits = logits.length < count * v ? new float[count * v] : logits;
-                Rows some = Rows.of(logits, v, count);
-                model.head().logits(hidden.rows(row, count), some);
-                predictions.addAll(model.head()
-                        .logProbabilitiesOf(some, Arrays.copyOfRange(targets, row, row + count), 0)
-                        .predictions());
-                int token = sequence.cache.length() + 1 - (end - row);
-                LogitListener listener = ((ScoredSequence) sequence).listener;
-                model.head().compute().run(count, i -> listener.accept(token + i, some.rows(i, 1)));
-            }
-        }
-        return predictions;
     }
 
     /** Returns the pages and completes the result. */

@@ -3,7 +3,6 @@ package dev.causal4j.generation;
 import dev.causal4j.InputException;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.flight.Work;
-import dev.causal4j.generation.Engine.LogitListener;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
@@ -13,10 +12,6 @@ import org.jspecify.annotations.Nullable;
 
 /** A sequence whose last tokens are scored, each after all before it. */
 final class ScoredSequence extends Sequence<List<Prediction>> {
-    /** Alternatives of a sequence whose listener takes all logits: no cached prediction is enough for it. */
-    static final int ALL = Integer.MAX_VALUE;
-
-    LogitListener listener = (_, _) -> {}; // if all logits are wanted
     private final Work work = Work.of(Work.Score::new);
     private double seconds;
 

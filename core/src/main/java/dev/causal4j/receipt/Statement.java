@@ -46,10 +46,7 @@ record Statement(Json json) {
         output.put("finish_reason", made.finishReason().label());
         output.put("text_sha256", Sha256.hex(made.text()));
         Map<String, Object> json = Json.object("format", Receipt.FORMAT, "arithmetic", CausalLM.ARITHMETIC);
-        json.put(
-                "library",
-                "causal4j "
-                        + Objects.requireNonNullElse(Receipt.class.getPackage().getImplementationVersion(), "?"));
+        json.put("library", library());
         json.put("model", model(model));
         json.put("tokenizer", tokenizer(model));
         json.put("options", options(request.options(), model));
@@ -69,6 +66,12 @@ record Statement(Json json) {
         json.put("prompt", Json.object("tokens", view(made.promptTokens())));
         json.put("output", output);
         return json;
+    }
+
+    /** The library that makes a statement. */
+    static String library() {
+        return "causal4j "
+                + Objects.requireNonNullElse(Receipt.class.getPackage().getImplementationVersion(), "?");
     }
 
     /** A view, since a server has many. */

@@ -4,74 +4,69 @@ import dev.causal4j.FormatException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.json.UntrustedInput;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 
 /**
  * A file of llama-perplexity with the distributions of a base model: a head, the tokens of all chunks, and for each
- * scored token a row of V logarithms of probabilities, each scale * code + least with a code of 16 bits. Numbers are
- * little-endian. Rows have fixed places, so several threads read or write them at once.
+ * scored token a row of V logarithms of probabilities. Numbers are little-endian. Tokens and rows are read as streams,
+ * so that what a head claims takes no memory.
  *
  * @param context tokens of a chunk
  * @param vocabularySize V
  */
-record KlBaseFile(Path path, FileChannel channel, int context, int vocabularySize, int chunks) {
-    private static final byte[] MAGIC = "_logits_".getBytes(StandardCharsets.US_ASCII);
-    private static final int HEAD = 20;
+record KlBaseFile(Path path, int context, int vocabularySize, int chunks) {
+    static final int HEAD = 20; // bytes
+
+    private static final long MAGIC = 0x5f737469676f6c5fL; // _logits_
     private static final int CODES = 65535; // the largest code
     private static final float RANGE = 16; // of a row's logarithms
     private static final float ROUNDING = 1e-3f; // how far a largest logarithm may be above 0
 
-    /** Bounds the figures that are kept of a file; a text of 16 MB has less. */
-    private static final int MOST_TOKENS = 1 << 24;
+    /**
+     * Logarithms of probabilities: scale * code + least.
+     *
+     * @param codes of 16 bits, from the buffer's start
+     */
+    record Row(double scale, double least, ByteBuffer codes) {
+        double at(int token) {
+            return scale * Short.toUnsignedInt(codes.getShort(2 * token)) + least;
+        }
+    }
 
-    /** A file to read; the caller closes its channel. */
-    static FileChannel open(Path path) throws IOException {
+    /** Reads and checks the head of a file, and the size that it claims. */
+    static KlBaseFile read(Path path, int vocabularySize, int contextLength) throws IOException {
         UntrustedInput.requireFile(path, "a base file of llama-perplexity");
-        return FileChannel.open(path);
+        try (InputStream in = Files.newInputStream(path)) {
+            ByteBuffer head = new KlBaseFile(path, 0, 0, 0).bytes(in, HEAD);
+            boolean is = head.getLong() == MAGIC;
+            KlBaseFile file = new KlBaseFile(path, head.getInt(), head.getInt(), head.getInt());
+            file.require(is, "a base file of llama-perplexity", "another file");
+            int n = file.context;
+            file.require(n >= 3 && n <= contextLength, "chunks of 3 to " + contextLength + " tokens", n);
+            String known = "the model's vocabulary of " + vocabularySize;
+            file.require(file.vocabularySize == vocabularySize, known, file.vocabularySize);
+            long bytes = 4L * n + (long) scored(n) * file.rowBytes();
+            long size = Files.size(path);
+            boolean fits = file.chunks > 0 && file.chunks <= size / bytes && HEAD + file.chunks * bytes == size;
+            file.require(fits, "a head and " + file.chunks + " chunks of " + bytes + " bytes", size + " bytes");
+            return file;
+        }
     }
 
-    /** Reads the head of a file, and checks it and the size of the file. */
-    static KlBaseFile read(Path path, FileChannel channel, int vocabularySize, int contextLength) throws IOException {
-        ByteBuffer head = bytes(path, channel, 0, HEAD);
-        int n = head.getInt(MAGIC.length);
-        int v = head.getInt(MAGIC.length + 4);
-        int chunks = head.getInt(MAGIC.length + 8);
-        boolean isOne = head.slice(0, MAGIC.length).equals(ByteBuffer.wrap(MAGIC));
-        require(path, isOne, "a base file of llama-perplexity", "another file");
-        require(path, n >= 3 && n <= contextLength, "chunks of 3 to " + contextLength + " tokens", n);
-        require(path, v == vocabularySize, "the model's vocabulary of " + vocabularySize, v);
-        require(path, chunks > 0 && chunks <= MOST_TOKENS / n, "1 to " + MOST_TOKENS / n + " chunks", chunks);
-        KlBaseFile file = new KlBaseFile(path, channel, n, v, chunks);
-        long size = file.at(chunks, 0);
-        require(path, channel.size() == size, size + " bytes", channel.size());
-        return file;
-    }
-
-    private static void require(Path path, boolean holds, String expected, Object got) throws FormatException {
+    private void require(boolean holds, String expected, Object got) throws FormatException {
         if (!holds) {
             throw new FormatException(path.toString(), expected, got.toString(), "write it again");
         }
     }
 
-    private static ByteBuffer bytes(Path path, FileChannel channel, long at, int count) throws IOException {
-        ByteBuffer read = ByteBuffer.allocate(count).order(ByteOrder.LITTLE_ENDIAN);
-        while (read.hasRemaining()) {
-            boolean isThere = channel.read(read, at + read.position()) > 0;
-            require(path, isThere, "at least " + (at + count) + " bytes", channel.size());
-        }
-        return read.flip();
-    }
-
-    private void write(ByteBuffer bytes, long at) throws IOException {
-        while (bytes.hasRemaining()) {
-            channel.write(bytes, at + bytes.position());
-        }
+    private ByteBuffer bytes(InputStream in, int count) throws IOException {
+        byte[] bytes = in.readNBytes(count);
+        require(bytes.length == count, count + " more bytes", bytes.length);
+        return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
     }
 
     /** How many tokens of a chunk are scored: those in its second half. */
@@ -79,82 +74,60 @@ record KlBaseFile(Path path, FileChannel channel, int context, int vocabularySiz
         return context - 1 - context / 2;
     }
 
-    private static int rowBytes(int vocabularySize) {
+    private int rowBytes() {
         return 8 + 2 * (vocabularySize + vocabularySize % 2);
     }
 
-    private long at(int chunk, int row) {
-        long rows = (long) chunk * scored(context) + row;
-        return HEAD + 4L * chunks * context + rows * rowBytes(vocabularySize);
-    }
-
-    /** Writes the head and the tokens of all chunks. */
-    void begin(int[] tokens) throws IOException {
+    /** The head, and the tokens of all chunks. */
+    ByteBuffer head(int[] tokens) {
         ByteBuffer head = ByteBuffer.allocate(HEAD + 4 * tokens.length).order(ByteOrder.LITTLE_ENDIAN);
-        head.put(MAGIC).putInt(context).putInt(vocabularySize).putInt(chunks);
+        head.putLong(MAGIC).putInt(context).putInt(vocabularySize).putInt(chunks);
         head.asIntBuffer().put(tokens);
-        write(head.clear(), 0);
+        return head.clear();
     }
 
-    /** The tokens of the first chunks, as they are in the text. */
-    int[] tokens(int chunks) throws IOException {
-        int[] tokens = new int[chunks * context];
-        bytes(path, channel, HEAD, 4 * tokens.length).asIntBuffer().get(tokens);
+    /** The tokens of the next chunk, as they are in the text. */
+    int[] tokens(InputStream in) throws IOException {
+        int[] tokens = new int[context];
+        bytes(in, 4 * context).asIntBuffer().get(tokens);
         int last = vocabularySize - 1;
         for (int token : tokens) {
-            require(path, token >= 0 && token <= last, "token ids 0 to " + last, token);
+            require(token >= 0 && token <= last, "token ids 0 to " + last, token);
         }
         return tokens;
     }
 
-    /** Writes a row. */
-    void put(int chunk, int row, Rows logits) {
-        try {
-            int from = logits.start(0);
-            float[] z = Arrays.copyOfRange(logits.data(), from, from + vocabularySize);
-            write(encode(z), at(chunk, row));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
     /** A row as bytes, computed in float as llama.cpp does. */
-    static ByteBuffer encode(float... logits) {
+    ByteBuffer encode(Rows logits) {
+        float[] z = logits.data();
+        int from = logits.start(0);
         float top = Float.NEGATIVE_INFINITY;
         float low = Float.POSITIVE_INFINITY;
-        for (float logit : logits) {
-            top = Math.max(top, logit);
-            low = Math.min(low, logit);
+        for (int i = from; i < from + vocabularySize; i++) {
+            top = Math.max(top, z[i]);
+            low = Math.min(low, z[i]);
         }
         low = Math.max(low, top - RANGE);
-        double sum = 0;
-        for (float logit : logits) {
-            sum += (float) StrictMath.exp(logit - top);
-        }
         float scale = (top - low) / CODES;
         float inverse = 1 / scale;
-        ByteBuffer row = ByteBuffer.allocate(rowBytes(logits.length)).order(ByteOrder.LITTLE_ENDIAN);
-        row.putFloat(scale).putFloat(low - top - (float) StrictMath.log(sum));
-        for (float logit : logits) {
-            row.putShort((short) (scale == 0 || logit <= low ? 0 : (int) Math.rint(inverse * (logit - low))));
+        double sum = 0;
+        ByteBuffer row = ByteBuffer.allocate(rowBytes()).order(ByteOrder.LITTLE_ENDIAN);
+        for (int i = 0; i < vocabularySize; i++) {
+            float logit = z[from + i];
+            sum += (float) StrictMath.exp(logit - top);
+            int code = scale == 0 || logit <= low ? 0 : (int) Math.rint(inverse * (logit - low));
+            row.putShort(8 + 2 * i, (short) code);
         }
-        return row.clear();
+        return row.putFloat(0, scale).putFloat(4, low - top - (float) StrictMath.log(sum));
     }
 
-    /** The logarithms of a row, [V]. */
-    double[] get(int chunk, int row) {
-        try {
-            ByteBuffer bytes = bytes(path, channel, at(chunk, row), rowBytes(vocabularySize));
-            double scale = bytes.getFloat();
-            double least = bytes.getFloat();
-            boolean holds = scale >= 0 && Double.isFinite(least) && CODES * scale + least < ROUNDING;
-            String expected = "logarithms of at most 0 in row " + row + " of chunk " + chunk;
-            require(path, holds, expected, least + " and up to " + CODES + " times " + scale + " more");
-            double[] logarithms = new double[vocabularySize];
-            Arrays.setAll(logarithms, _ -> scale * Short.toUnsignedInt(bytes.getShort()) + least);
-            return logarithms;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    /** The next row. */
+    Row row(InputStream in) throws IOException {
+        ByteBuffer row = bytes(in, rowBytes());
+        double scale = row.getFloat();
+        double least = row.getFloat();
+        boolean holds = scale >= 0 && Double.isFinite(least) && CODES * scale + least < ROUNDING;
+        require(holds, "logarithms of at most 0", least + " and up to " + CODES + " times " + scale + " more");
+        return new Row(scale, least, row.slice().order(ByteOrder.LITTLE_ENDIAN));
     }
 }

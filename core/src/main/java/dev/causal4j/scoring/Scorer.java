@@ -2,11 +2,9 @@ package dev.causal4j.scoring;
 
 import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
-import dev.causal4j.compute.Rows;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.Matcher;
 import dev.causal4j.generation.Engine;
-import dev.causal4j.generation.Engine.LogitListener;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationRequest;
@@ -32,7 +30,6 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Scores texts token by token. Immutable and thread-safe.
@@ -144,21 +141,6 @@ public final class Scorer {
     }
 
     List<Score> score(List<ScoringRequest> requests, Windows rule, int alternatives, ScoringListener listener) {
-        return score(requests, rule, alternatives, listener, null);
-    }
-
-    /** Receives the row of logits from which a token of a request is scored, as {@link LogitListener} does. */
-    interface RequestLogits {
-        void accept(int request, int token, Rows logits);
-    }
-
-    /** @param logits receives all logits, and then there are no alternatives; null for none */
-    List<Score> score(
-            List<ScoringRequest> requests,
-            Windows rule,
-            int alternatives,
-            ScoringListener listener,
-            @Nullable RequestLogits logits) {
         List<List<Window>> windows = new ArrayList<>();
         for (int i = 0; i < requests.size(); i++) {
             ScoringRequest request = requests.get(i);
@@ -170,15 +152,7 @@ public final class Scorer {
             Window window = group.getFirst();
             int[] tokens = Arrays.copyOfRange(window.sequence, window.offset, window.end);
             int first = window.first - window.offset;
-            int before = requests.get(window.text).prefix().length - window.offset;
-            return List.of(
-                    logits == null
-                            ? engine.score(tokens, first, alternatives, Optional.of(""), requester)
-                            : engine.score(
-                                    tokens,
-                                    first,
-                                    (token, row) -> logits.accept(window.text, token - before, row),
-                                    requester));
+            return List.of(engine.score(tokens, first, alternatives, Optional.of(""), requester));
         });
     }
 
@@ -260,7 +234,7 @@ public final class Scorer {
         }
     }
 
-    private static CancellationException cancelled(long done, long total) {
+    static CancellationException cancelled(long done, long total) {
         return new CancellationException("scoring: cancelled after " + done + " of " + total + " tokens");
     }
 

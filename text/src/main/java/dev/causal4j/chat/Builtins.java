@@ -146,11 +146,25 @@ final class Builtins {
         };
     }
 
-    /** A method of a text or dict; null if it has no method of this name. */
+    /** A method of a text, dict or list; null if it has no method of this name. */
     static @Nullable Function method(String name, Rendering x, Object v) {
-        return v instanceof String text
-                ? ofText(name, x, text)
-                : v instanceof Map<?, ?> map ? ofDict(name, x, map) : null;
+        return switch (v) {
+            case String text -> ofText(name, x, text);
+            case Map<?, ?> map -> ofDict(name, x, map);
+            case List<?> list when name.equals("index") -> a -> index(x, list, a.get(0));
+            default -> null;
+        };
+    }
+
+    private static Object index(Rendering x, List<?> list, Object item) {
+        int at = 0;
+        while (at < list.size() && !Operators.equal(x, list.get(at), item)) {
+            at++;
+        }
+        if (at == list.size()) {
+            throw x.wrong("an item of the list", item);
+        }
+        return (long) at;
     }
 
     private static @Nullable Function ofDict(String name, Rendering x, Map<?, ?> map) {
@@ -317,6 +331,7 @@ final class Builtins {
 
     /** The number that a boolean or text stands for; any other value unchanged. */
     private static Object number(Rendering x, Object v) {
+        Object unused = v instanceof Undefined missing ? missing.as(v) : v;
         x.step(v instanceof String text ? Math.min(text.length(), 400) + text.length() / Rendering.RUN : 0);
         String digits = v instanceof String text ? text.strip() : v instanceof Boolean flag ? (flag ? "1" : "0") : "";
         return digits.length() < 400 && NUMBER.matcher(digits).matches() ? new BigDecimal(digits) : v;

@@ -2,6 +2,7 @@ package dev.causal4j.chat;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.TemplateException;
+import dev.causal4j.chat.Lexer.Blanks;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.UntrustedInput;
 import dev.causal4j.json.WholeFile;
@@ -163,7 +164,7 @@ public final class ChatTemplate {
                 throw new TemplateException(source.name, "at most " + MAX_SOURCE, got, "is this a chat template?");
             }
             String subject = key.equals(DEFAULT) ? source.name : source.name + " " + key;
-            Parser parser = new Parser(subject, text);
+            Parser parser = new Parser(subject, text, Blanks.TRIMMED);
             programs.put(key, new Program(subject, parser.parse(), parser.marksGeneration));
         });
         String sources = source.templates.values().stream().sorted().collect(Collectors.joining("\n"));

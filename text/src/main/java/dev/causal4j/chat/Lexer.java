@@ -11,10 +11,7 @@ import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/**
- * Cuts a template into the tokens of its tags, with Jinja's trim_blocks and lstrip_blocks. For one source; not
- * thread-safe.
- */
+/** Cuts a template into the tokens of its tags. For one source; not thread-safe. */
 final class Lexer {
     /** White space of Python. */
     static final String SPACE = "[\\s\\x1c-\\x1f\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
@@ -40,16 +37,29 @@ final class Lexer {
 
     // Repetitions are possessive, so that no source can make them backtrack or recurse.
     private static final String S = SPACE + "*+";
-    // A tag takes the white space before it if it begins with a minus, or is a block alone on its line.
-    private static final String BEFORE =
-            "(?dm)(?:(?:\\G|(?<!" + SPACE + "))" + S + "(?=\\{.-)|^[" + SPACE + "&&[^\n]]*+(?=\\{[%#][^-+])|)";
-    private static final String CLOSE = "(?:-%}" + S + "|\\+%}|%}\n?)";
-    private static final Pattern TAG = compile(BEFORE + "(\\{[{%#])[-+]?");
-    private static final Pattern COMMENT_END = compile("-#}" + S + "|\\+#}|#}\n?");
-    private static final Pattern BLOCK_END = compile(S + CLOSE);
+
+    /** Which white space around tags is no text; {@code lost} is what the end of the source loses. */
+    record Blanks(Pattern tag, Pattern commentEnd, Pattern blockEnd, Pattern rawEnd, String lost) {
+        /** Jinja's trim_blocks and lstrip_blocks, as chat templates have it: also that of a block alone on its line. */
+        static final Blanks TRIMMED = of("^[" + SPACE + "&&[^\n]]*+(?=\\{[%#][^-+])|", "\n?", "\n\\z");
+
+        /** Jinja's own, with keep_trailing_newline: only where a tag has a minus. */
+        static final Blanks KEPT = of("", "", "");
+
+        private static Blanks of(String before, String after, String lost) {
+            String open = "(?dm)(?:(?:\\G|(?<!" + SPACE + "))" + S + "(?=\\{.-)|" + before + ")";
+            String close = S + "(?:-%}" + S + "|\\+%}|%}" + after + ")";
+            return new Blanks(
+                    compile(open + "(\\{[{%#])[-+]?"),
+                    compile("-#}" + S + "|\\+#}|#}" + after),
+                    compile(close),
+                    compile(open + "\\{%[-+]?" + S + "endraw" + close),
+                    lost);
+        }
+    }
+
     private static final Pattern OUTPUT_END = compile(S + "(?:-}}" + S + "|}})");
     private static final Pattern RAW = compile(S + "raw" + S + "(?:-%}" + S + "|%})");
-    private static final Pattern RAW_END = compile(BEFORE + "\\{%[-+]?" + S + "endraw" + S + CLOSE);
     private static final String TEXT = "(?:'[^'\\\\]*+(?:\\\\.[^'\\\\]*+)*+'|\"[^\"\\\\]*+(?:\\\\.[^\"\\\\]*+)*+\")";
     private static final Pattern STRING = compile(TEXT, Pattern.DOTALL);
     private static final Pattern TOKEN = compile(
@@ -68,32 +78,34 @@ final class Lexer {
 
     private final String template;
     private final String source;
+    private final Blanks blanks;
     private final Matcher matcher;
     private final List<Token> tokens = new ArrayList<>();
     private int at;
     private int line = 1;
     private int counted; // the place up to which lines are counted
 
-    Lexer(String template, String source) {
+    Lexer(String template, String source, Blanks blanks) {
         this.template = template;
-        this.source = source.replace("\r\n", "\n").replace('\r', '\n').replaceFirst("\n\\z", "");
-        matcher = TAG.matcher(this.source).useAnchoringBounds(false).useTransparentBounds(true);
+        this.blanks = blanks;
+        this.source = source.replace("\r\n", "\n").replace('\r', '\n').replaceFirst(blanks.lost, "");
+        matcher = blanks.tag.matcher(this.source).useAnchoringBounds(false).useTransparentBounds(true);
     }
 
     /** All tokens, and {@link #END} after the last. */
     List<Token> tokens() {
-        while (next(TAG).find()) {
+        while (next(blanks.tag).find()) {
             String open = matcher.group(1);
             text(matcher.start());
             at = matcher.end();
             if (open.equals("{#")) {
-                require(next(COMMENT_END).find(), "an end of the comment");
+                require(next(blanks.commentEnd).find(), "an end of the comment");
             } else if (open.equals("{%") && next(RAW).lookingAt()) {
                 at = matcher.end();
-                require(next(RAW_END).find(), "endraw");
+                require(next(blanks.rawEnd).find(), "endraw");
                 text(matcher.start());
             } else {
-                tag(open, open.equals("{%") ? BLOCK_END : OUTPUT_END);
+                tag(open, open.equals("{%") ? blanks.blockEnd : OUTPUT_END);
             }
             at = matcher.end();
         }
@@ -142,7 +154,7 @@ final class Lexer {
             require(kind != Kind.NAME || text.length() <= MAX_NAME, "a name of at most " + MAX_NAME + " characters");
             add(kind, kind == Kind.STRING ? joined(text) : text);
         }
-        add(Kind.SYMBOL, end == BLOCK_END ? "%}" : "}}");
+        add(Kind.SYMBOL, end == OUTPUT_END ? "}}" : "%}");
     }
 
     /** Joins strings that stand beside each other. */

@@ -151,6 +151,8 @@ final class Operators {
     static boolean equal(Rendering x, Object a, Object b) {
         x.enter(Rendering.LIST);
         boolean equal = switch (a) {
+            case Undefined missing -> missing.as(b instanceof Undefined);
+            case Object unused when b instanceof Undefined missing -> missing.as(false);
             case Object unused when isNumber(a) && isNumber(b) -> compare(a, b) == 0;
             case String text -> {
                 x.step(text.length() / Rendering.RUN);
@@ -167,7 +169,6 @@ final class Operators {
                         && x.list(map).stream()
                                 .allMatch(key ->
                                         contains(x, other, key) && equal(x, x.item(map, key), x.item(other, key)));
-            case Undefined unused -> b instanceof Undefined;
             case Namespace unused -> false;
             case Loop unused -> false;
             default -> a.equals(b);

@@ -3,6 +3,7 @@ package dev.causal4j.chat;
 import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.TemplateException;
+import dev.causal4j.chat.Lexer.Blanks;
 import dev.causal4j.chat.Lexer.Kind;
 import dev.causal4j.chat.Lexer.Token;
 import dev.causal4j.chat.Node.Call;
@@ -14,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 
@@ -45,13 +47,54 @@ final class Parser {
     /** Whether the template has a generation block. */
     boolean marksGeneration;
 
-    Parser(String template, String source) {
+    Parser(String template, String source, Blanks blanks) {
         this.template = template;
-        tokens = new Lexer(template, source).tokens();
+        tokens = new Lexer(template, source, blanks).tokens();
     }
 
     Node parse() {
         return closed(block(), Lexer.END);
+    }
+
+    /** A literal of Python, as in its ast.literal_eval, that is an output alone. */
+    Object literalAlone() {
+        check(take("{{"), "a literal");
+        return closed(closed(literal(), "}}"), Lexer.END);
+    }
+
+    private Object literal() {
+        String open = peek().word();
+        if (List.of("[", "{", "(").contains(open)) {
+            at++;
+            return nested(() -> items(open));
+        }
+        boolean negative = take("-");
+        String text = peek().text();
+        Object value = switch (peek().kind()) {
+            case NUMBER -> number((negative ? "-" : "") + text.replace("_", ""));
+            case STRING -> negative ? null : text;
+            default -> negative || !"True False None".contains(text) ? null : CONSTANTS.get(text);
+        };
+        check(value != null, "a literal of Python");
+        at++;
+        return Objects.requireNonNull(value);
+    }
+
+    /** The list, tuple or dict of which the bracket was just taken. */
+    private Object items(String open) {
+        Map<Object, Object> map = new LinkedHashMap<>();
+        List<Object> list = new ArrayList<>();
+        separated(open.equals("[") ? "]" : open.equals("{") ? "}" : ")", () -> {
+            list.add(literal());
+            if (open.equals("{")) {
+                check(take(":"), ":");
+                map.put(list.getLast(), literal());
+            }
+        });
+        boolean one = open.equals("(")
+                && list.size() == 1
+                && !tokens.get(at - 2).word().equals(",");
+        return open.equals("{") ? map : one ? list.getFirst() : list;
     }
 
     private Token peek() {
@@ -346,7 +389,7 @@ final class Parser {
 
     private Number number(String digits) {
         check(digits.length() <= MAX_DIGITS, "a number of at most " + MAX_DIGITS + " digits before it");
-        return digits.matches("[0-9]+") ? Operators.whole(new BigInteger(digits)) : (Number) Double.valueOf(digits);
+        return digits.matches("-?[0-9]+") ? Operators.whole(new BigInteger(digits)) : (Number) Double.valueOf(digits);
     }
 
     /** Parts with commas between them, and an optional one after the last, up to the closing bracket. */

@@ -78,6 +78,9 @@ final class Rendering {
     final Clock clock;
     int line = 1;
 
+    /** Whether the use of an undefined value is an error, as with Jinja's StrictUndefined. */
+    boolean strict;
+
     /** The tag {@code break} or {@code continue} while it takes effect, else empty. */
     String jump = "";
 
@@ -187,7 +190,8 @@ final class Rendering {
             case String text -> !text.isEmpty();
             case List<?> list -> !list.isEmpty();
             case Map<?, ?> map -> !map.isEmpty();
-            default -> !value.equals(NONE) && !(value instanceof Undefined);
+            case Undefined missing -> missing.as(false);
+            default -> !value.equals(NONE);
         };
     }
 
@@ -214,7 +218,7 @@ final class Rendering {
                 yield text.codePoints().<Object>mapToObj(Character::toString).toList();
             }
             case Lazy lazy -> lazy.take();
-            case Undefined unused -> List.of();
+            case Undefined missing -> missing.as(List.of());
             default -> throw wrong("something to go through", value);
         };
         step(list.size());
@@ -239,7 +243,7 @@ final class Rendering {
             }
             case List<?> items -> items.size();
             case Map<?, ?> map -> map.size();
-            case Undefined unused -> 0;
+            case Undefined missing -> missing.as(0);
             default -> throw wrong("something with a length", value);
         };
     }
@@ -254,7 +258,7 @@ final class Rendering {
             case Namespace(Map<Object, Object> set) when set.containsKey(name) -> Objects.requireNonNull(set.get(name));
             case Loop loop -> loop.attribute(name);
             case Undefined unused -> throw wrong("a value with ." + name, value);
-            default -> new Undefined(name);
+            default -> missing(name);
         };
     }
 
@@ -271,7 +275,7 @@ final class Rendering {
         int size = length(value);
         int index = place(whole(key), size, -1, size);
         if (index < 0 || index == size) {
-            return new Undefined("item " + print(key));
+            return missing("item " + print(key));
         }
         return value instanceof String text
                 ? Character.toString(text.codePointAt(text.offsetByCodePoints(0, index)))
@@ -332,7 +336,7 @@ final class Rendering {
     String print(Object value) {
         return switch (value) {
             case String text -> text;
-            case Undefined unused -> "";
+            case Undefined missing -> missing.as("");
             default -> Printer.python(this, value);
         };
     }
@@ -392,7 +396,11 @@ final class Rendering {
                 return value;
             }
         }
-        return made(new Undefined(name));
+        return made(missing(name));
+    }
+
+    private Undefined missing(String name) {
+        return new Undefined(name, strict ? this : null);
     }
 
     List<Object> all(List<Node> nodes) {

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Values of templates that are no strings, booleans, numbers (Long, BigInteger beyond it, Double), lists or maps. All
@@ -11,7 +12,19 @@ import java.util.function.Supplier;
  */
 sealed interface Value {
     /** A variable, attribute or item that is not there. */
-    record Undefined(String name) implements Value {}
+    record Undefined(String name, @Nullable Rendering strict) implements Value {
+        Undefined(String name) {
+            this(name, null);
+        }
+
+        /** What it stands for; a strict rendering refuses its use. */
+        <T> T as(T nothing) {
+            if (strict != null) {
+                throw strict.wrong("a value", this);
+            }
+            return nothing;
+        }
+    }
 
     /** A function, macro or bound method. */
     non-sealed interface Function extends Value {

@@ -79,7 +79,7 @@ class HostileTemplateTest {
     /** The work that a rendering counted, the bytes that it allocated, and its time of a processor. */
     private record Cost(long counted, long bytes, long nanoseconds) {
         static Cost of(String template) {
-            Node program = new Parser("hostile", template).parse();
+            Node program = new Parser("hostile", template, Lexer.Blanks.TRIMMED).parse();
             Rendering x = new Rendering(
                     "hostile", Clock.systemUTC(), new Untrusted(List.of()), new HashMap<>(Builtins.FUNCTIONS));
             ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();

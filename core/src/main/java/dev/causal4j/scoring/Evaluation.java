@@ -1,0 +1,163 @@
+package dev.causal4j.scoring;
+
+import dev.causal4j.InputException;
+import dev.causal4j.json.Sha256;
+import dev.causal4j.model.CausalLM;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+
+/**
+ * An evaluation by the rules of lm-evaluation-harness. Immutable; thread-safe if the tasks' sources are.
+ *
+ * <p>Its figures and digests depend on tasks, options and model alone. Documents pass in windows: beside the examples and
+ * what the model responded, only those of a window are in memory.
+ */
+public final class Evaluation {
+    static final String BITS = "sha256:";
+
+    /** Documents of a window, and characters of their prompts; the last one may have more. */
+    private static final int MOST_DOCUMENTS = 512;
+
+    private static final long MOST_CHARACTERS = 1 << 22;
+
+    private final List<EvaluationTask> tasks;
+    private final List<EvaluationGroup> groups;
+
+    private Evaluation(List<EvaluationTask> tasks, List<EvaluationGroup> groups) {
+        this.tasks = List.copyOf(tasks);
+        this.groups = List.copyOf(groups);
+    }
+
+    /** An evaluation of one task. */
+    public static Evaluation of(EvaluationTask task) {
+        return of(List.of(task), List.of());
+    }
+
+    /** An evaluation of several tasks, and of groups of them, each before the groups that it has. */
+    public static Evaluation of(List<EvaluationTask> tasks, List<EvaluationGroup> groups) {
+        return new Evaluation(tasks, groups);
+    }
+
+    /**
+     * What a model responds to the requests of a document.
+     *
+     * @param values as the harness logs them: the sum of a continuation's log-probabilities and whether it is greedy, the
+     *     sum of a text's, or a text
+     * @param bits the digest of all log-probabilities
+     */
+    public record Answer(List<Object> values, String bits) {}
+
+    /** A document in a window. */
+    private record Asked(int id, Map<String, Object> document, List<Request> requests, Optional<Answer> known) {}
+
+    /** The digest of digests. */
+    static String combined(List<String> bits) {
+        MessageDigest all = Sha256.begin();
+        bits.forEach(each -> all.update(HexFormat.of().parseHex(each, BITS.length(), each.length())));
+        return BITS + HexFormat.of().formatHex(all.digest());
+    }
+
+    /**
+     * Evaluates a model.
+     *
+     * @throws InputException if a document has no request, naming task, document and choice, from 0
+     * @throws IllegalStateException if the model has no tokenizer
+     */
+    public EvaluationResult run(CausalLM model, EvaluationOptions options, EvaluationListener listener) {
+        return run(Responder.of(model, options.maxLength()), options, listener);
+    }
+
+    /** Evaluates what responds. */
+    public EvaluationResult run(Responder responder, EvaluationOptions options, EvaluationListener listener) {
+        List<EvaluationResult.OfTask> results = new ArrayList<>();
+        for (EvaluationTask task : tasks) {
+            Map<String, List<Object>> values = new LinkedHashMap<>();
+            List<Answer> answers = new ArrayList<>();
+            for (Filters filters : task.filters) {
+                run(task, filters, answers, values, responder, options, listener);
+            }
+            String bits = combined(answers.stream().map(Answer::bits).toList());
+            results.add(new EvaluationResult.OfTask(task, new Prompts(task, options).shots, values, bits));
+        }
+        return EvaluationResult.of(results, groups);
+    }
+
+    /** Asks all documents of a task, unless the answers are there, and adds their values by metric and filter. */
+    private static void run(
+            EvaluationTask task,
+            Filters filters,
+            List<Answer> answers,
+            Map<String, List<Object>> values,
+            Responder responder,
+            EvaluationOptions options,
+            EvaluationListener listener) {
+        Prompts prompts = new Prompts(task, options);
+        try (Stream<Map<String, Object>> documents = task.documents()) {
+            Iterator<Map<String, Object>> next =
+                    documents.limit(options.documents(task.size)).iterator();
+            int id = 0;
+            while (next.hasNext()) {
+                List<Asked> window = new ArrayList<>();
+                for (long size = 0; next.hasNext() && window.size() < MOST_DOCUMENTS && size < MOST_CHARACTERS; id++) {
+                    Map<String, Object> document = next.next();
+                    List<Request> requests = named(task, id, () -> prompts.next(document));
+                    window.add(new Asked(id, document, requests, listener.known(task.name(), filters.name(), id)));
+                    size += requests.getFirst()
+                            .arguments()
+                            .getFirst()
+                            .toString()
+                            .length();
+                }
+                List<Asked> open = window.stream()
+                        .filter(each -> each.id >= answers.size() && each.known.isEmpty())
+                        .toList();
+                Iterator<Answer> computed = open.isEmpty()
+                        ? List.<Answer>of().iterator()
+                        : responder
+                                .respond(
+                                        open.stream().map(Asked::requests).toList(),
+                                        open.stream()
+                                                .map(each -> name(task, each.id))
+                                                .toList())
+                                .iterator();
+                for (Asked each : window) {
+                    if (each.id >= answers.size()) {
+                        answers.add(each.known.orElseGet(computed::next));
+                    }
+                    Sample sample = named(
+                            task,
+                            each.id,
+                            () -> Sample.of(
+                                    task, filters, each.id, each.document, each.requests, answers.get(each.id)));
+                    sample.metrics()
+                            .forEach((metric, value) -> values.computeIfAbsent(
+                                            metric + "," + filters.name(), _ -> new ArrayList<>())
+                                    .add(value));
+                    listener.accept(sample);
+                }
+            }
+        }
+    }
+
+    private static String name(EvaluationTask task, int id) {
+        return task.name() + ", document " + id;
+    }
+
+    private static <T> T named(EvaluationTask task, int id, Supplier<T> part) {
+        try {
+            return part.get();
+        } catch (IllegalArgumentException e) {
+            InputException named = new InputException(name(task, id) + ": " + e.getMessage());
+            named.initCause(e);
+            throw named;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+package dev.causal4j.scoring;
+
+import dev.causal4j.InputException;
+import dev.causal4j.json.Json;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+
+/** Filters of generated texts that are applied one after the other. Immutable and thread-safe. */
+record Filters(String name, List<UnaryOperator<Object>> steps) {
+    private static final Set<String> SETTINGS =
+            Set.of("function", "regex_pattern", "group_select", "fallback", "mapping_dict", "default_value");
+
+    /** The lists of filters of a task, each of which gives results of its own. */
+    static List<Filters> read(EvaluationTask task) {
+        List<Filters> all = new ArrayList<>();
+        for (Map<String, Object> each : task.maps("filter_list")) {
+            task.check("filter_list", each.keySet().equals(Set.of("name", "filter")), "a name and filters", each);
+            List<UnaryOperator<Object>> steps = new ArrayList<>();
+            for (Map<String, Object> settings : task.maps("filter", each.get("filter"))) {
+                task.check("filter", SETTINGS.containsAll(settings.keySet()), "known settings", settings.keySet());
+                steps.add(step(task, settings));
+            }
+            all.add(new Filters(String.valueOf(each.get("name")), steps));
+        }
+        return all.isEmpty() ? List.of(new Filters("none", List.of())) : all;
+    }
+
+    private static UnaryOperator<Object> step(EvaluationTask task, Map<String, Object> settings) {
+        String function = String.valueOf(settings.get("function"));
+        boolean texts = task.type == EvaluationTask.OutputType.GENERATE_UNTIL;
+        return switch (texts || function.equals("take_first") ? function : "") {
+            case "take_first" -> value -> value;
+            case "regex" -> {
+                PythonRegex regex =
+                        PythonRegex.of((String) settings.getOrDefault("regex_pattern", "#### (\\-?[0-9\\.\\,]+)"));
+                int select = EvaluationTask.index(settings.getOrDefault("group_select", 0));
+                Object fallback = settings.getOrDefault("fallback", "[invalid]");
+                yield value -> selected(regex.findAll(value instanceof String text ? text : ""), select, fallback);
+            }
+            case "remove_whitespace" -> value -> stripped(text(value));
+            case "lowercase" -> value -> text(value).toLowerCase(Locale.ROOT);
+            case "uppercase" -> value -> text(value).toUpperCase(Locale.ROOT);
+            case "map" -> {
+                Map<?, ?> mapping = (Map<?, ?>) settings.getOrDefault("mapping_dict", Map.of());
+                Object otherwise = settings.getOrDefault("default_value", Json.NULL);
+                yield value -> Objects.requireNonNullElse(mapping.get(value), otherwise);
+            }
+            default ->
+                throw task.wrong(
+                        "filter", "regex, remove_whitespace, lowercase, uppercase, map or take_first", function);
+        };
+    }
+
+    private static String text(Object value) {
+        if (value instanceof String text) {
+            return text;
+        }
+        throw new InputException("filter: expected a text, got " + Json.describe(value) + "; correct the task");
+    }
+
+    private static Object selected(List<List<String>> matches, int select, Object fallback) {
+        if (matches.isEmpty()) {
+            return fallback;
+        }
+        int index = select < 0 ? matches.size() + select : select;
+        if (index < 0 || index >= matches.size()) {
+            throw new InputException("group_select: expected one of " + matches.size() + " matches, got " + select
+                    + "; correct the task");
+        }
+        List<String> groups = matches.get(index);
+        return stripped(
+                groups.size() == 1
+                        ? groups.getFirst()
+                        : groups.stream()
+                                .filter(each -> !each.isEmpty())
+                                .findFirst()
+                                .orElse(String.valueOf(fallback)));
+    }
+
+    /** Python's str.strip. */
+    private static String stripped(String text) {
+        int from = 0;
+        int to = text.length();
+        while (from < to && LmEval.isBlank(text.codePointAt(from))) {
+            from++;
+        }
+        while (to > from && LmEval.isBlank(text.codePointBefore(to))) {
+            to--;
+        }
+        return text.substring(from, to);
+    }
+
+    /** What the filters make of a response. */
+    Object apply(Object response) {
+        Object value = response;
+        for (UnaryOperator<Object> step : steps) {
+            value = step.apply(value);
+        }
+        return value;
+    }
+}
