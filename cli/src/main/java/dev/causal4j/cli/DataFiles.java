@@ -23,6 +23,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** The data files of a task by their splits: JSON, JSONL and CSV by their names. Immutable. */
 record DataFiles(String task, Map<String, List<Path>> splits) implements DocumentSource {
@@ -44,7 +45,7 @@ record DataFiles(String task, Map<String, List<Path>> splits) implements Documen
                 (files instanceof List<?> list ? list : List.of(files))
                         .stream().map(each -> beside(file, each.toString())).toList()));
         String task = String.valueOf(config.get("task"));
-        for (Object name : new Object[] {null, task, config.get("dataset_name")}) {
+        for (@Nullable Object name : new @Nullable Object[] {null, task, config.get("dataset_name")}) {
             for (String each : given) {
                 Matcher parts = GIVEN.matcher(each);
                 if (!parts.matches()) {

@@ -284,7 +284,7 @@ final class EvalCommand extends Subcommand {
             }
             return wrong;
         } catch (SampleLines.Differs e) {
-            return e.getMessage();
+            return String.valueOf(e.getMessage());
         }
     }
 

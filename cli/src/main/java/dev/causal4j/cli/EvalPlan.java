@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -100,7 +101,7 @@ record EvalPlan(List<EvaluationTask> tasks, List<DataFiles> data, List<TaskFiles
             String name = tasks.get(i).name();
             Map<String, Object> own = Json.object(
                     "config", tasks.get(i).config(), "data", data.get(i).digests());
-            own.put("bits", result.taskBits().get(name));
+            own.put("bits", Objects.requireNonNull(result.taskBits().get(name)));
             all.put(name, own);
         }
         Map<String, Object> set = new LinkedHashMap<>();

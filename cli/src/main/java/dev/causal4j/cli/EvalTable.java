@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /** The tables of lm-evaluation-harness. */
 record EvalTable(EvaluationResult result, List<EvaluationGroup> groups) {
@@ -64,7 +65,7 @@ record EvalTable(EvaluationResult result, List<EvaluationGroup> groups) {
                 .forEach(each -> add(each, depth + 1, figures, rows));
     }
 
-    private static String decimals(Object value) {
+    private static String decimals(@Nullable Object value) {
         return value instanceof Double number ? String.format("%.4f", number) : String.valueOf(value);
     }
 
@@ -86,7 +87,7 @@ record EvalTable(EvaluationResult result, List<EvaluationGroup> groups) {
         for (List<String> row : rows) {
             for (int column = 0; column < widths.length; column++) {
                 int room = widths[column] - row.get(column).length();
-                int before = row == rows.getFirst() ? room / 2 : numbers.contains(column) ? room : 0;
+                int before = text.indexOf("\n") < 0 ? room / 2 : numbers.contains(column) ? room : 0;
                 text.append('|')
                         .append(" ".repeat(before))
                         .append(row.get(column))

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
@@ -45,7 +46,7 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
     private int asked;
     private int accepted;
 
-    /** @param name of the file in messages */
+    /** @param file null for none */
     SampleLines(@Nullable Path file, Progress progress, long total) {
         this.name = file == null ? "samples" : file.toString();
         this.progress = progress;
@@ -73,6 +74,9 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
     }
 
     private void keep(Document line) {
+        if (kept.size() == total) {
+            throw new IllegalArgumentException(name + ": expected at most " + total + " samples, got more; name another file");
+        }
         line.fields().keySet().removeAll(LARGE);
         kept.add(line.fields());
     }
@@ -102,7 +106,7 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
                     && names.stream()
                             .anyMatch(List.of("word_perplexity", "byte_perplexity", "bits_per_byte")::contains);
             List<Object> values = new ArrayList<>();
-            for (Object each : (List<?>) line.get("resps")) {
+            for (Object each : (List<?>) Objects.requireNonNull(line.get("resps"))) {
                 Object one = ((List<?>) each).getFirst();
                 values.add(
                         one instanceof List<?> both
@@ -111,7 +115,7 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
                                         both.get(1).equals("True"))
                                 : rolling ? Double.valueOf((String) one) : (String) one);
             }
-            String bits = (String) line.get("bits");
+            String bits = String.valueOf(line.get("bits"));
             if (bits.matches("sha256:[0-9a-f]{64}")) {
                 return new Answer(values, bits);
             }

@@ -82,6 +82,7 @@ final class TaskFiles {
     private static Map<String, Object> parsed(Path file) throws IOException {
         LoaderOptions bounds = new LoaderOptions(); // at most 50 aliases, 50 deep
         bounds.setCodePointLimit(MOST_BYTES);
+        bounds.setWarnOnDuplicateKeys(false); // the last one holds
         try {
             Object value = new Yaml(new Functions(bounds)).load(TextInput.file(file));
             return new LinkedHashMap<>(Document.object(file.toString(), plain(value, new int[1], 0)));
@@ -194,7 +195,7 @@ final class TaskFiles {
 
     private List<String> add(String name, Map<String, Object> settings, String asked, int depth) throws IOException {
         TaskFile found = index().get(name);
-        if (found == null && !tags.containsKey(name) || depth > MOST_DEPTH) {
+        if ((found == null && !tags.containsKey(name)) || depth > MOST_DEPTH) {
             throw new IOException(name + ": expected a task file, or the name of a task, group or tag in or below "
                     + folders + ", got none; check the name or give --tasks");
         }

@@ -223,6 +223,58 @@ class EvalCommandTest {
         }
     }
 
+    @Test
+    void ourOwnLinesAreALogToo() throws IOException {
+        Path out = folder.resolve("out.jsonl");
+        run("until", "--out", out.toString()).done();
+        JsonNode found = run(List.of("eval", "--samples", out.toString(), "--model", MODEL, "--json")).json();
+        assertThat(found.get("documents").asInt()).isEqualTo(6);
+        assertThat(found.get("other_text")).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "{\"arguments\": [[\"a\", \" b\"]], \"resps\": []}",
+                "{\"arguments\": [], \"resps\": []}",
+                "{\"arguments\": [[1, 2]], \"resps\": [[1]]}",
+                "{\"arguments\": [[\"a\", \" b\"]], \"resps\": [[\"x\"]]}",
+                "{\"arguments\": [[\"a\", \" b\"], [\"a\"]], \"resps\": [[1], [2]]}",
+                "{\"arguments\": [[\"a\", {\"max_gen_toks\": 2000000000}]], \"resps\": [[\"x\"]]}",
+                "{\"arguments\": [[\"a\", {\"do_sample\": true}]], \"resps\": [[\"x\"]]}",
+                "{\"arguments\": [[\"a\", \"\"]], \"resps\": [[[1, true]]]}",
+                "[]",
+            })
+    void hostileLogsAreRefusedInALine(String line) throws IOException {
+        Path log = folder.resolve("log.jsonl");
+        Files.writeString(log, line + "\n");
+        run(List.of("eval", "--samples", log.toString(), "--model", MODEL)).refused(1, "log.jsonl");
+    }
+
+    @Test
+    void hostileSamplesAreRefusedInALine() throws IOException {
+        Path out = folder.resolve("out.jsonl");
+        run("wino", "--out", out.toString()).done();
+        List<String> lines = Files.readAllLines(out);
+        for (String[] each : new String[][] {
+            {"\"resps\":[[[", "\"resps\":[[[[["},
+            {"\"resps\":[[[", "\"resps\":[[[]],[["},
+            {"\"bits\":\"sha256:", "\"bits\":\"sha257:"},
+            {"\"False\"]],[[", "\"False\"]]],\"x\":[[["},
+            {"\"doc_id\":0", "\"doc_id\":1"},
+        }) {
+            assertThat(lines.getFirst()).contains(each[0]);
+            Files.writeString(out, lines.getFirst().replace(each[0], each[1]).replace("]]]]]]", "]]]") + "\n");
+            Program.Run refused = run("wino", "--out", out.toString(), "--resume");
+            assertThat(refused.status()).isEqualTo(1);
+            assertThat(refused.err()).containsOnlyOnce("\n").doesNotContain("unexpected");
+        }
+        Files.writeString(out, String.join("\n", lines) + "\n" + lines.getFirst() + "\n");
+        run("wino", "--out", out.toString(), "--resume").refused(1, "expected at most 4 samples, got more");
+    }
+
     private Program.Run eval(String yaml, String rows, String... more) throws IOException {
         Files.writeString(folder.resolve("task.yaml"), yaml);
         Files.writeString(folder.resolve("rows.jsonl"), rows);

@@ -1,6 +1,7 @@
 package dev.causal4j.scoring;
 
 import dev.causal4j.InputException;
+import dev.causal4j.generation.Engine;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
 import java.security.MessageDigest;
@@ -23,9 +24,7 @@ import java.util.stream.Stream;
 public final class Evaluation {
     static final String BITS = "sha256:";
 
-    /** Documents of a window, and characters of their prompts; the last one may have more. */
-    private static final int MOST_DOCUMENTS = 512;
-
+    /** Characters of the prompts of a window; the last one may have more. */
     private static final long MOST_CHARACTERS = 1 << 22;
 
     private final List<EvaluationTask> tasks;
@@ -72,7 +71,7 @@ public final class Evaluation {
      * @throws IllegalStateException if the model has no tokenizer
      */
     public EvaluationResult run(CausalLM model, EvaluationOptions options, EvaluationListener listener) {
-        return run(Responder.of(model, options.maxLength()), options, listener);
+        return run(Responder.of(Engine.shared(model), options.maxLength()), options, listener);
     }
 
     /** Evaluates what responds. */
@@ -85,7 +84,7 @@ public final class Evaluation {
                 run(task, filters, answers, values, responder, options, listener);
             }
             String bits = combined(answers.stream().map(Answer::bits).toList());
-            results.add(new EvaluationResult.OfTask(task, new Prompts(task, options).shots, values, bits));
+            results.add(new EvaluationResult.OfTask(task, Prompts.shots(task, options), values, bits));
         }
         return EvaluationResult.of(results, groups);
     }
@@ -106,10 +105,13 @@ public final class Evaluation {
             int id = 0;
             while (next.hasNext()) {
                 List<Asked> window = new ArrayList<>();
-                for (long size = 0; next.hasNext() && window.size() < MOST_DOCUMENTS && size < MOST_CHARACTERS; id++) {
+                for (long size = 0; next.hasNext() && window.size() < responder.mostDocuments() && size < MOST_CHARACTERS; id++) {
+                    int ids = id;
                     Map<String, Object> document = next.next();
                     List<Request> requests = named(task, id, () -> prompts.next(document));
-                    window.add(new Asked(id, document, requests, listener.known(task.name(), filters.name(), id)));
+                    Optional<Answer> known = listener.known(task.name(), filters.name(), id);
+                    known.ifPresent(each -> check(name(task, ids), requests, each.values()));
+                    window.add(new Asked(id, document, requests, known));
                     size += requests.getFirst()
                             .arguments()
                             .getFirst()
@@ -144,6 +146,20 @@ public final class Evaluation {
                     listener.accept(sample);
                 }
             }
+        }
+    }
+
+    private static void check(String name, List<Request> requests, List<Object> values) {
+        boolean fits = requests.size() == values.size();
+        for (int i = 0; fits && i < values.size(); i++) {
+            fits = switch (requests.get(i)) {
+                case Request.Continuation _ -> values.get(i) instanceof List;
+                case Request.Rolling _ -> values.get(i) instanceof Double;
+                case Request.Until _ -> values.get(i) instanceof String;
+            };
+        }
+        if (!fits) {
+            throw new InputException(name + ": expected a known answer to each request, got others");
         }
     }
 

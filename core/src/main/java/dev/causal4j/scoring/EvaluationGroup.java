@@ -28,6 +28,7 @@ public record EvaluationGroup(String name, String alias, List<String> members, L
      */
     public record Mean(String metric, Optional<List<String>> filters, boolean weighted) {}
 
+    private static final String SIZE = "sample_len";
     private static final Set<String> KEYS = Set.of("metric", "filter_list", "aggregation", "weight_by_size");
 
     /**
@@ -82,11 +83,7 @@ public record EvaluationGroup(String name, String alias, List<String> members, L
         Map<String, Object> figures = Json.object("alias", alias, "name", name);
         Map<String, Object> counts = new LinkedHashMap<>();
         if (!means.isEmpty()) {
-            figures.put(
-                    "sample_len",
-                    tasks.stream()
-                            .mapToInt(each -> (Integer) each.get("sample_len"))
-                            .sum());
+            figures.put(SIZE, size(tasks));
         }
         for (Mean mean : means) {
             for (String filter : mean.filters.orElseGet(() -> filters(mean.metric, tasks))) {
@@ -97,11 +94,7 @@ public record EvaluationGroup(String name, String alias, List<String> members, L
                     String error = mean.metric + "_stderr," + filter;
                     figures.put(key, value(own, key, mean.weighted));
                     figures.put(error, error(own, error));
-                    counts.put(
-                            key,
-                            own.stream()
-                                    .mapToInt(each -> (Integer) each.get("sample_len"))
-                                    .sum());
+                    counts.put(key, size(own));
                 }
             }
         }
@@ -119,12 +112,16 @@ public record EvaluationGroup(String name, String alias, List<String> members, L
         return List.copyOf(names);
     }
 
+    private static double number(Map<String, Object> figures, String key) {
+        return figures.get(key) instanceof Number number ? number.doubleValue() : Double.NaN;
+    }
+
     private static double value(List<Map<String, Object>> tasks, String key, boolean weighted) {
         double sum = 0;
         double weights = 0;
         for (Map<String, Object> each : tasks) {
-            int weight = weighted ? (Integer) each.get("sample_len") : 1;
-            sum += (Double) each.get(key) * weight;
+            double weight = weighted ? number(each, SIZE) : 1;
+            sum += number(each, key) * weight;
             weights += weight;
         }
         return sum / weights;
@@ -134,11 +131,15 @@ public record EvaluationGroup(String name, String alias, List<String> members, L
         double sum = 0;
         double sizes = 0;
         for (Map<String, Object> each : tasks) {
-            int size = (Integer) each.get("sample_len");
-            double error = each.get(key) instanceof Double known ? known : Double.NaN;
+            double size = number(each, SIZE);
+            double error = number(each, key);
             sum += (size - 1) * error * error * size;
             sizes += size;
         }
         return Double.isNaN(sum) ? "N/A" : Math.sqrt(sum / (sizes - tasks.size()) / sizes);
+    }
+
+    private static int size(List<Map<String, Object>> tasks) {
+        return (int) tasks.stream().mapToDouble(each -> number(each, SIZE)).sum();
     }
 }

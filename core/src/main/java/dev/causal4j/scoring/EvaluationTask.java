@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class EvaluationTask {
     /** What a model is asked, and the metrics that this has, the usual ones first. */
+    @SuppressWarnings("ImmutableEnumChecker") // the lists are
     enum OutputType {
         LOGLIKELIHOOD(2, "perplexity", "acc"),
         LOGLIKELIHOOD_ROLLING(3, "word_perplexity", "byte_perplexity", "bits_per_byte"),
@@ -58,6 +59,8 @@ public final class EvaluationTask {
     private static final Set<String> KEYS = names("task training_split validation_split test_split fewshot_split"
             + " output_type num_fewshot repeats fewshot_config metric_list generation_kwargs filter_list description"
             + " doc_to_text doc_to_target doc_to_choice gen_prefix fewshot_delimiter target_delimiter");
+
+    private static final int MOST_COLUMNS = 10_000;
 
     private final Map<String, Object> config;
     private final Map<String, TextTemplate> templates = new HashMap<>();
@@ -115,7 +118,9 @@ public final class EvaluationTask {
             generation.putAll(Map.of("temperature", 0.0, "do_sample", false, "max_gen_toks", 256));
         }
         generation.putIfAbsent("until", List.of(delimiter(config, "fewshot_delimiter")));
-        Object unused = type == OutputType.GENERATE_UNTIL ? new Until("", generation) : generation;
+        var _ = type == OutputType.GENERATE_UNTIL ? new Until("", generation) : generation;
+        boolean chooses = type != OutputType.MULTIPLE_CHOICE || config.containsKey("doc_to_choice");
+        check("doc_to_choice", chooses, "the choices", null);
         Map<String, Object> first = Map.of();
         long count = 0;
         try (Stream<Map<String, Object>> documents = documents()) {
@@ -123,6 +128,7 @@ public final class EvaluationTask {
                 Map<String, Object> document = each.next();
                 first = count == 0 ? document : first;
                 columns.addAll(document.keySet());
+                check("documents", columns.size() <= MOST_COLUMNS, "at most " + MOST_COLUMNS + " columns", "more");
             }
         }
         size = count;
@@ -297,7 +303,7 @@ public final class EvaluationTask {
     Object target(Map<String, Object> document, Map<String, Object> settings) {
         Object value = field(document, settings, "doc_to_target");
         Object rule = settings.getOrDefault("doc_to_target", config.get("doc_to_target"));
-        if (value instanceof String text && text.matches("(?s)\\[.*\\]") && !columns.contains(rule)) {
+        if (value instanceof String text && text.startsWith("[") && text.endsWith("]") && text.length() > 1 && !columns.contains(rule)) {
             try {
                 return TextTemplate.literal(name, text);
             } catch (TemplateException e) {

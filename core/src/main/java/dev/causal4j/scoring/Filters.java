@@ -22,8 +22,8 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
             task.check("filter_list", each.keySet().equals(Set.of("name", "filter")), "a name and filters", each);
             List<UnaryOperator<Object>> steps = new ArrayList<>();
             for (Map<String, Object> settings : task.maps("filter", each.get("filter"))) {
-                task.check("filter", SETTINGS.containsAll(settings.keySet()), "known settings", settings.keySet());
                 steps.add(step(task, settings));
+                task.check("filter", SETTINGS.containsAll(settings.keySet()), "known settings", settings.keySet());
             }
             all.add(new Filters(String.valueOf(each.get("name")), steps));
         }

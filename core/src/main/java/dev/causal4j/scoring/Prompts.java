@@ -29,18 +29,14 @@ final class Prompts {
     private final List<Map<String, Object>> pool;
     private final boolean dropsDocument;
 
-    /** How many examples a prompt has. */
-    final int shots;
+    private final int shots;
 
     Prompts(EvaluationTask task, EvaluationOptions options) {
         this.task = task;
         this.options = options;
         config = task.config();
         random = new PythonRandom(options.fewshotSeed());
-        Object own = config.get("num_fewshot");
-        shots = own == null
-                ? options.numFewshot().orElse(0)
-                : own.equals(0) ? 0 : options.numFewshot().orElse(EvaluationTask.index(own));
+        shots = shots(task, options);
         Object split = task.examples.getOrDefault("split", config.get("fewshot_split"));
         dropsDocument = Objects.equals(split, config.get("test_split"));
         pool = shots == 0 ? List.of() : pool(split);
@@ -49,6 +45,12 @@ final class Prompts {
                 options.template().isEmpty() || !config.containsKey("gen_prefix"),
                 "none with a chat template",
                 config.get("gen_prefix"));
+    }
+
+    /** How many examples a prompt has. */
+    static int shots(EvaluationTask task, EvaluationOptions options) {
+        int own = EvaluationTask.index(task.config().getOrDefault("num_fewshot", 0));
+        return own == 0 && task.config().containsKey("num_fewshot") ? 0 : options.numFewshot().orElse(own);
     }
 
     private List<Map<String, Object>> pool(@Nullable Object split) {
@@ -154,7 +156,7 @@ final class Prompts {
         }
         boolean answered = !answer.equals("") && !answer.equals(Json.NULL);
         String asked = string(task, question);
-        boolean delimited = answered && prefix.isEmpty() || !prefix.isEmpty() && isSeparate(asked, prefix);
+        boolean delimited = prefix.isEmpty() ? answered : isSeparate(asked, prefix);
         turns.add(new Turn("user", asked, delimited ? delimiter : ""));
         if (answered) {
             Object given = EvaluationTask.isWhole(answer) && !choices.isEmpty()

@@ -3,7 +3,6 @@ package dev.causal4j.scoring;
 import dev.causal4j.InputException;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.json.Sha256;
-import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Evaluation.Answer;
 import dev.causal4j.scoring.Request.Continuation;
 import dev.causal4j.scoring.Request.Rolling;
@@ -17,6 +16,9 @@ import java.util.stream.Stream;
 /** Computes what a model responds to the requests of documents. */
 @FunctionalInterface
 public interface Responder {
+    /** Most requests of a document, each of which may encode a long context. */
+    int MOST_REQUESTS = 8192;
+
     /**
      * The answers, in the order of the documents.
      *
@@ -25,13 +27,18 @@ public interface Responder {
      */
     List<Answer> respond(List<List<Request>> documents, List<String> names);
 
+    /** How many documents it is asked at once. */
+    default int mostDocuments() {
+        return 512;
+    }
+
     /**
-     * A model that responds.
+     * The model of an engine that responds.
      *
      * @param maxLength most tokens of an input; 0 for the context length
      */
-    static Responder of(CausalLM model, int maxLength) {
-        LmEval eval = new LmEval(Engine.shared(model), maxLength == 0 ? model.contextLength() : maxLength);
+    static Responder of(Engine engine, int maxLength) {
+        LmEval eval = new LmEval(engine, maxLength == 0 ? engine.model().contextLength() : maxLength);
         return (documents, names) -> {
             Iterator<Answer> each = responses(eval, documents, names).iterator();
             return documents.stream()
@@ -49,6 +56,12 @@ public interface Responder {
 
     /** An answer to each request. */
     private static List<Answer> responses(LmEval eval, List<List<Request>> documents, List<String> names) {
+        for (int i = 0; i < documents.size(); i++) {
+            if (documents.get(i).isEmpty() || documents.get(i).size() > MOST_REQUESTS) {
+                throw new InputException(names.get(i) + ": expected 1 to " + MOST_REQUESTS + " requests, got "
+                        + documents.get(i).size() + "; split them");
+            }
+        }
         return switch (documents.getFirst().getFirst()) {
             case Continuation _ -> continued(eval, documents, names);
             case Rolling _ ->

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.InputException;
 import dev.causal4j.compute.Compute;
+import dev.causal4j.generation.Engine;
 import dev.causal4j.json.Json;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Evaluation.Answer;
@@ -197,7 +198,7 @@ class EvaluationTest {
         EvaluationTask task = EvaluationTask.of(
                 config("doc_to_choice", List.of("Tom", "Tom is sad", "a big ball", "a big dog")), documents(rows));
         EvaluationResult whole = Evaluation.of(task).run(model, EvaluationOptions.DEFAULT, EvaluationListener.NONE);
-        Responder each = Responder.of(model, 0);
+        Responder each = Responder.of(Engine.shared(model), 0);
         Responder alone = (documents, names) -> IntStream.range(0, documents.size())
                 .mapToObj(i -> each.respond(List.of(documents.get(i)), List.of(names.get(i)))
                         .getFirst())

@@ -26,13 +26,14 @@ final class ExecutorModel {
     private int cores; // of the tasks that run; guarded by this
 
     final CausalLM model;
+    final Engine engine;
     final Scorer scorer;
     final Generator generator;
 
     private ExecutorModel(ModelSource source) {
         this.source = source;
         this.model = source.load(compute);
-        Engine engine = new Engine(model);
+        engine = new Engine(model);
         this.scorer = new Scorer(engine);
         this.generator = new Generator(engine);
         addCores(0);

@@ -2,6 +2,11 @@ package dev.causal4j.spark;
 
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.scoring.Evaluation;
+import dev.causal4j.scoring.EvaluationListener;
+import dev.causal4j.scoring.EvaluationOptions;
+import dev.causal4j.scoring.EvaluationResult;
+import dev.causal4j.scoring.Responder;
 import dev.causal4j.spark.Operation.Arguments;
 import java.io.Serializable;
 import java.util.Arrays;
@@ -14,6 +19,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
@@ -169,6 +175,23 @@ public record SparkCausalLM(
                         row -> new Arguments(
                                 row.getAs(promptColumn), List.of(), settings, row.<Long>getAs(SEED), schema))
                 .drop(SEED);
+    }
+
+    /**
+     * Evaluates tasks: executors compute the responses; documents, draws and figures are here. Figures and digests are those
+     * of {@link Evaluation#run(dev.causal4j.model.CausalLM, EvaluationOptions, EvaluationListener)} for each number of
+     * partitions.
+     *
+     * @throws dev.causal4j.InputException if a document has no request
+     */
+    public EvaluationResult evaluate(
+            SparkSession session,
+            Evaluation evaluation,
+            EvaluationOptions options,
+            EvaluationListener listener,
+            int partitions) {
+        Responder executors = new SparkResponder(session, model, batchRows, partitions, options.maxLength());
+        return evaluation.run(executors, options, listener);
     }
 
     /** The columns that an operation reads in a row. */
