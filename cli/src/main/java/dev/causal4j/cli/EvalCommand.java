@@ -127,11 +127,11 @@ final class EvalCommand extends Subcommand {
     public Integer call() throws IOException {
         return switch (protocol) {
             case "lm-eval" -> {
-                perplexity.refuseIn(protocol, LlamaPerplexityOptions.class);
+                perplexity.refuseOthers(LlamaPerplexityOptions.class);
                 yield evaluate();
             }
             case LlamaPerplexityOptions.NAME -> {
-                perplexity.refuseIn(protocol, EvalCommand.class, TemplateOption.class);
+                perplexity.refuseOthers(EvalCommand.class);
                 yield perplexity.run(model, this);
             }
             default -> throw wrong("protocol: expected lm-eval or llama-perplexity, got " + Visible.quoted(protocol));
@@ -222,7 +222,8 @@ final class EvalCommand extends Subcommand {
     }
 
     private int recompute(Path log) throws IOException {
-        EvalLog found = new EvalLog(log, Responder.of(Engine.shared(model.load(model.open())), maxLength == null ? 0 : maxLength));
+        EvalLog found = new EvalLog(
+                log, Responder.of(Engine.shared(model.load(model.open())), maxLength == null ? 0 : maxLength));
         found.read();
         print(found.document(), found.text());
         return 0;

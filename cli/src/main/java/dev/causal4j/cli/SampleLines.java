@@ -75,7 +75,8 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
 
     private void keep(Document line) {
         if (kept.size() == total) {
-            throw new IllegalArgumentException(name + ": expected at most " + total + " samples, got more; name another file");
+            throw new IllegalArgumentException(
+                    name + ": expected at most " + total + " samples, got more; name another file");
         }
         line.fields().keySet().removeAll(LARGE);
         kept.add(line.fields());

@@ -227,7 +227,8 @@ class EvalCommandTest {
     void ourOwnLinesAreALogToo() throws IOException {
         Path out = folder.resolve("out.jsonl");
         run("until", "--out", out.toString()).done();
-        JsonNode found = run(List.of("eval", "--samples", out.toString(), "--model", MODEL, "--json")).json();
+        JsonNode found = run(List.of("eval", "--samples", out.toString(), "--model", MODEL, "--json"))
+                .json();
         assertThat(found.get("documents").asInt()).isEqualTo(6);
         assertThat(found.get("other_text")).isEmpty();
     }

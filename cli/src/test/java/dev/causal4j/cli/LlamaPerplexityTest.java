@@ -85,7 +85,7 @@ class LlamaPerplexityTest {
                 .containsPattern("\nbits sha256:[0-9a-f]{64}\n");
         assertThat(Program.run(arguments("--base", base)).done().out())
                 .containsPattern("\nkl +0\\.0000")
-                .contains("99.9");
+                .contains("kl_99.9");
         assertThat(Program.run(arguments(
                                 "--hellaswag",
                                 "--file",

@@ -105,7 +105,9 @@ public final class Evaluation {
             int id = 0;
             while (next.hasNext()) {
                 List<Asked> window = new ArrayList<>();
-                for (long size = 0; next.hasNext() && window.size() < responder.mostDocuments() && size < MOST_CHARACTERS; id++) {
+                for (long size = 0;
+                        next.hasNext() && window.size() < responder.mostDocuments() && size < MOST_CHARACTERS;
+                        id++) {
                     int ids = id;
                     Map<String, Object> document = next.next();
                     List<Request> requests = named(task, id, () -> prompts.next(document));

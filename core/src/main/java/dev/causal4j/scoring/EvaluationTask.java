@@ -303,7 +303,11 @@ public final class EvaluationTask {
     Object target(Map<String, Object> document, Map<String, Object> settings) {
         Object value = field(document, settings, "doc_to_target");
         Object rule = settings.getOrDefault("doc_to_target", config.get("doc_to_target"));
-        if (value instanceof String text && text.startsWith("[") && text.endsWith("]") && text.length() > 1 && !columns.contains(rule)) {
+        if (value instanceof String text
+                && text.startsWith("[")
+                && text.endsWith("]")
+                && text.length() > 1
+                && !columns.contains(rule)) {
             try {
                 return TextTemplate.literal(name, text);
             } catch (TemplateException e) {

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 
 /**
  * A file of llama-perplexity with the distributions of a base model: a head, the tokens of all chunks, and for each
@@ -26,29 +27,18 @@ record KlBaseFile(Path path, int context, int vocabularySize, int chunks) {
     private static final float RANGE = 16; // of a row's logarithms
     private static final float ROUNDING = 1e-3f; // how far a largest logarithm may be above 0
 
-    /**
-     * Logarithms of probabilities: scale * code + least.
-     *
-     * @param codes of 16 bits, from the buffer's start
-     */
-    record Row(double scale, double least, ByteBuffer codes) {
-        double at(int token) {
-            return scale * Short.toUnsignedInt(codes.getShort(2 * token)) + least;
-        }
-    }
-
     /** Reads and checks the head of a file, and the size that it claims. */
     static KlBaseFile read(Path path, int vocabularySize, int contextLength) throws IOException {
         UntrustedInput.requireFile(path, "a base file of llama-perplexity");
         try (InputStream in = Files.newInputStream(path)) {
             ByteBuffer head = new KlBaseFile(path, 0, 0, 0).bytes(in, HEAD);
-            boolean is = head.getLong() == MAGIC;
+            long magic = head.getLong();
             KlBaseFile file = new KlBaseFile(path, head.getInt(), head.getInt(), head.getInt());
-            file.require(is, "a base file of llama-perplexity", "another file");
             int n = file.context;
+            file.require(magic == MAGIC, "a base file of llama-perplexity", "another file");
             file.require(n >= 3 && n <= contextLength, "chunks of 3 to " + contextLength + " tokens", n);
-            String known = "the model's vocabulary of " + vocabularySize;
-            file.require(file.vocabularySize == vocabularySize, known, file.vocabularySize);
+            file.require(
+                    file.vocabularySize == vocabularySize, "a vocabulary of " + vocabularySize, file.vocabularySize);
             long bytes = 4L * n + (long) scored(n) * file.rowBytes();
             long size = Files.size(path);
             boolean fits = file.chunks > 0 && file.chunks <= size / bytes && HEAD + file.chunks * bytes == size;
@@ -99,35 +89,36 @@ record KlBaseFile(Path path, int context, int vocabularySize, int chunks) {
 
     /** A row as bytes, computed in float as llama.cpp does. */
     ByteBuffer encode(Rows logits) {
-        float[] z = logits.data();
-        int from = logits.start(0);
+        float[] z = Arrays.copyOfRange(logits.data(), logits.start(0), logits.start(0) + vocabularySize);
         float top = Float.NEGATIVE_INFINITY;
         float low = Float.POSITIVE_INFINITY;
-        for (int i = from; i < from + vocabularySize; i++) {
-            top = Math.max(top, z[i]);
-            low = Math.min(low, z[i]);
+        for (float logit : z) {
+            top = Math.max(top, logit);
+            low = Math.min(low, logit);
         }
         low = Math.max(low, top - RANGE);
         float scale = (top - low) / CODES;
         float inverse = 1 / scale;
         double sum = 0;
-        ByteBuffer row = ByteBuffer.allocate(rowBytes()).order(ByteOrder.LITTLE_ENDIAN);
-        for (int i = 0; i < vocabularySize; i++) {
-            float logit = z[from + i];
+        ByteBuffer row =
+                ByteBuffer.allocate(rowBytes()).order(ByteOrder.LITTLE_ENDIAN).position(8);
+        for (float logit : z) {
             sum += (float) StrictMath.exp(logit - top);
-            int code = scale == 0 || logit <= low ? 0 : (int) Math.rint(inverse * (logit - low));
-            row.putShort(8 + 2 * i, (short) code);
+            row.putShort((short) (scale == 0 || logit <= low ? 0 : (int) Math.rint(inverse * (logit - low))));
         }
+        row.clear();
         return row.putFloat(0, scale).putFloat(4, low - top - (float) StrictMath.log(sum));
     }
 
-    /** The next row. */
-    Row row(InputStream in) throws IOException {
+    /** The logarithms of the next row, [V]: each scale * code + least. */
+    double[] row(InputStream in) throws IOException {
         ByteBuffer row = bytes(in, rowBytes());
         double scale = row.getFloat();
         double least = row.getFloat();
         boolean holds = scale >= 0 && Double.isFinite(least) && CODES * scale + least < ROUNDING;
         require(holds, "logarithms of at most 0", least + " and up to " + CODES + " times " + scale + " more");
-        return new Row(scale, least, row.slice().order(ByteOrder.LITTLE_ENDIAN));
+        double[] logarithms = new double[vocabularySize];
+        Arrays.setAll(logarithms, _ -> scale * Short.toUnsignedInt(row.getShort()) + least);
+        return logarithms;
     }
 }

@@ -14,6 +14,7 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -23,7 +24,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
@@ -40,13 +40,15 @@ import org.jspecify.annotations.Nullable;
  * - 1 of a chunk are scored. Figures have the same bits for every number of threads.
  *
  * <p>All methods throw a {@link CancellationException} if their thread is interrupted (the flag stays set) or the listener
- * returns false. Their listeners receive scored tokens.
+ * returns false.
  */
-public record LlamaPerplexity(CausalLM model) {
-    private static final int LOGITS_BYTES = 32 << 20; // at once, unless a single row needs more
-    private static final int SOME_TASKS = 64;
+public final class LlamaPerplexity {
+    private static final int LOGITS_BYTES = 64 << 20; // at once, unless a single row needs more
     private static final int LINES = 6; // of a task
     private static final double QUANTILE = 1.95996398454; // of the normal distribution, for 95 %
+
+    private final CausalLM model;
+    private final int step; // rows at once
 
     /**
      * The figures of a run.
@@ -74,19 +76,20 @@ public record LlamaPerplexity(CausalLM model) {
         }
     }
 
-    /** Gives the tokens of each chunk in turn. */
-    private interface Chunks {
-        int[] get(int chunk) throws IOException;
-    }
-
     /** Takes the next rows of logits, and gives what is kept of each, which several threads compute. */
     private interface Taking {
         IntFunction<Divergence> take(Rows logits, List<Prediction> predictions) throws IOException;
     }
 
     /** @throws IllegalStateException if the model has no tokenizer */
-    public LlamaPerplexity {
+    public LlamaPerplexity(CausalLM model) {
+        this(model, LOGITS_BYTES / (4 * model.head().vocabularySize()));
         model.requireTokenizer();
+    }
+
+    LlamaPerplexity(CausalLM model, int step) {
+        this.model = model;
+        this.step = Math.clamp(step, 1, KVCache.STEP);
     }
 
     private int[] encode(String text) {
@@ -100,40 +103,38 @@ public record LlamaPerplexity(CausalLM model) {
      * @param context tokens of a chunk, 3 to the context length
      * @param most chunks, the first ones
      * @param saved a base file to write, for {@link #compare}; null for none
+     * @param listener receives scored tokens
      * @throws InputException if the text has less than two contexts
      * @throws IOException if the file cannot be written; an old one is then as it was, as after a cancellation
      */
     public Result perplexity(String text, int context, int most, @Nullable Path saved, ScoringListener listener)
             throws IOException {
-        if (context < 3 || context > model.contextLength() || most < 1) {
-            throw new IllegalArgumentException("context, chunks: expected 3 to the context length "
-                    + model.contextLength() + ", and at least 1, got " + context + " and " + most);
-        }
         int[] tokens = encode(text);
-        if (tokens.length < 2L * context) {
-            throw new InputException("text: expected at least " + 2L * context + " tokens, two contexts, got "
-                    + tokens.length + "; give a longer text or a smaller context");
+        if (context < 3 || context > model.contextLength() || most < 1 || tokens.length < 2L * context) {
+            throw new InputException("text: expected a context of 3 to " + model.contextLength() + " tokens, twice that"
+                    + " and at least a chunk, got " + context + ", " + tokens.length + " and " + most);
         }
-        int[] used = Arrays.copyOf(tokens, Math.min(most, tokens.length / context) * context);
-        Chunks chunks = i -> Arrays.copyOfRange(used, i * context, (i + 1) * context);
+        int chunks = Math.min(most, tokens.length / context);
         Path path = saved == null ? Path.of("") : saved;
-        KlBaseFile shape = new KlBaseFile(path, context, model.head().vocabularySize(), used.length / context);
+        KlBaseFile file = new KlBaseFile(path, context, model.head().vocabularySize(), chunks);
+        ByteBuffer head = file.head(Arrays.copyOf(tokens, chunks * context));
+        InputStream in = new ByteArrayInputStream(head.array(), KlBaseFile.HEAD, head.capacity());
         if (saved == null) {
-            return run(shape, shape.chunks(), tokens.length, chunks, LlamaPerplexity::plain, listener);
+            return run(file, chunks, tokens.length, in, LlamaPerplexity::plain, listener);
         }
         List<Result> made = new ArrayList<>();
         try {
             WholeFile.write(saved, channel -> {
-                WholeFile.append(saved, shape.head(used), channel);
+                WholeFile.append(saved, head, channel);
                 Taking saving = (logits, predictions) -> {
                     ByteBuffer[] rows = new ByteBuffer[logits.count()];
-                    model.head().compute().run(rows.length, i -> rows[i] = shape.encode(logits.rows(i, 1)));
+                    model.head().compute().run(rows.length, i -> rows[i] = file.encode(logits.rows(i, 1)));
                     for (ByteBuffer row : rows) {
                         WholeFile.append(saved, row, channel);
                     }
                     return plain(logits, predictions);
                 };
-                made.add(run(shape, shape.chunks(), tokens.length, chunks, saving, listener));
+                made.add(run(file, chunks, tokens.length, in, saving, listener));
             });
         } catch (ClosedByInterruptException e) {
             throw new CancellationException("scoring: cancelled while " + saved + " was written");
@@ -158,6 +159,7 @@ public record LlamaPerplexity(CausalLM model) {
      * Compares the predictions with a base model's, on the text of a base file, as {@code --kl-divergence} does.
      *
      * @param most chunks, the first ones
+     * @param listener receives scored tokens
      * @throws FormatException if the file is not what it should be, or has another vocabulary than the model
      */
     public Result compare(Path base, int most, ScoringListener listener) throws IOException {
@@ -169,49 +171,47 @@ public record LlamaPerplexity(CausalLM model) {
             chunks.skipNBytes(KlBaseFile.HEAD);
             rows.skipNBytes(KlBaseFile.HEAD + 4 * tokens);
             Taking comparing = (logits, predictions) -> {
-                List<KlBaseFile.Row> all = new ArrayList<>();
+                List<double[]> all = new ArrayList<>();
                 while (all.size() < logits.count()) {
                     all.add(file.row(rows));
                 }
-                return i -> Divergence.of(predictions.get(i), all.get(i), logits.rows(i, 1), v);
+                return i -> Divergence.of(predictions.get(i), all.get(i), logits.rows(i, 1));
             };
-            return run(file, Math.min(most, file.chunks()), tokens, _ -> file.tokens(chunks), comparing, listener);
+            return run(file, Math.min(most, file.chunks()), tokens, chunks, comparing, listener);
         }
     }
 
+    /** @param in the tokens of the chunks */
     private Result run(
-            KlBaseFile shape, int count, long tokens, Chunks chunks, Taking taking, ScoringListener listener)
+            KlBaseFile file, int chunks, long tokens, InputStream in, Taking taking, ScoringListener listener)
             throws IOException {
-        long all = (long) count * KlBaseFile.scored(shape.context());
+        long all = (long) chunks * KlBaseFile.scored(file.context());
         int[] bos = model.requireTokenizer().withPrefix(new int[0]);
         List<Divergence> kept = new ArrayList<>();
         List<String> bits = new ArrayList<>();
-        for (int chunk = 0; chunk < count; chunk++) {
-            int[] fed = chunks.get(chunk);
+        for (int chunk = 1; chunk <= chunks; chunk++) {
+            int[] fed = file.tokens(in);
             System.arraycopy(bos, 0, fed, 0, Math.min(1, bos.length));
             try {
                 bits.add(Evaluation.combined(List.of(Score.bits(score(fed, taking, kept, all)))));
             } catch (NonFiniteException e) {
-                throw new NonFiniteException("chunk " + (chunk + 1) + ", " + e.getMessage());
+                throw new NonFiniteException("chunk " + chunk + ", " + e.getMessage());
             }
             if (!listener.accept(kept.size(), all)) {
                 throw Scorer.cancelled(kept.size(), all);
             }
         }
         SequencedMap<String, Number> figures = new LinkedHashMap<>();
-        figures.put("context", shape.context());
+        figures.put("context", file.context());
         figures.put("tokens", tokens);
-        figures.put("chunks", count);
+        figures.put("chunks", chunks);
         figures.put("scored", kept.size());
         Divergence.addTo(figures, kept);
-        return new Result(figures, List.of(), Evaluation.combined(bits));
+        return new Result(Collections.unmodifiableSequencedMap(figures), List.of(), Evaluation.combined(bits));
     }
 
-    /** Computes a chunk in steps, and its logits in pieces. */
     private List<Prediction> score(int[] tokens, Taking taking, List<Divergence> kept, long all) throws IOException {
         CausalLMHead head = model.head();
-        int v = head.vocabularySize();
-        int most = Math.max(1, LOGITS_BYTES / (4 * v));
         int end = tokens.length - 1;
         int first = tokens.length - KlBaseFile.scored(tokens.length);
         List<Prediction> predictions = new ArrayList<>();
@@ -219,26 +219,24 @@ public record LlamaPerplexity(CausalLM model) {
         try (KVCache cache = model.newCache()) {
             // without a page the forward throws
             while (!cache.reserve(end) && model.decoder().pool().reclaim()) {}
-            for (int from = 0; from < end; from += KVCache.STEP) {
+            for (int from = 0; from < end; from = cache.length()) {
                 if (Thread.currentThread().isInterrupted()) {
                     throw Scorer.cancelled(kept.size(), all);
                 }
-                int to = Math.min(from + KVCache.STEP, end);
+                int to = Math.min(from + step, end);
                 int wanted = Math.clamp(to + 1 - first, 0, to - from);
                 int[] fed = Arrays.copyOfRange(tokens, from, to);
                 Rows hidden = model.forward(new Batch(List.of(new Batch.Chunk(cache, fed, wanted))), activations);
-                for (int row = 0; row < wanted; row += most) {
-                    Rows logits = Rows.of(new float[Math.min(most, wanted - row) * v], v, Math.min(most, wanted - row));
-                    head.logits(hidden.rows(row, logits.count()), logits);
-                    int target = to + 1 - wanted + row;
-                    int[] targets = Arrays.copyOfRange(tokens, target, target + logits.count());
-                    List<Prediction> some = head.logProbabilitiesOf(logits, targets, 0).predictions();
-                    IntFunction<Divergence> each = taking.take(logits, some);
-                    Divergence[] made = new Divergence[logits.count()];
-                    head.compute().run(made.length, i -> made[i] = each.apply(i));
-                    kept.addAll(List.of(made));
-                    predictions.addAll(some);
-                }
+                Rows logits = Rows.of(new float[wanted * head.vocabularySize()], head.vocabularySize(), wanted);
+                head.logits(hidden, logits);
+                int[] targets = Arrays.copyOfRange(tokens, to + 1 - wanted, to + 1);
+                List<Prediction> some =
+                        head.logProbabilitiesOf(logits, targets, 0).predictions();
+                IntFunction<Divergence> each = taking.take(logits, some);
+                Divergence[] made = new Divergence[wanted];
+                head.compute().run(wanted, i -> made[i] = each.apply(i));
+                kept.addAll(List.of(made));
+                predictions.addAll(some);
             }
         }
         return predictions;
@@ -258,26 +256,22 @@ public record LlamaPerplexity(CausalLM model) {
                     + " endings, got " + lines.size() + " lines; complete them");
         }
         int count = lines.size() / LINES;
-        List<List<ScoringRequest>> documents = IntStream.range(0, count)
-                .mapToObj(i -> document("task " + (i + 1), lines.subList(i * LINES, (i + 1) * LINES)))
-                .toList();
+        List<List<ScoringRequest>> documents = new ArrayList<>();
+        while (documents.size() < count) {
+            documents.add(document(documents.size() + 1, lines.subList(documents.size() * LINES, lines.size())));
+        }
         List<Task> tasks = new ArrayList<>();
         List<String> bits = new ArrayList<>();
-        while (tasks.size() < count) {
-            int to = Math.min(tasks.size() + SOME_TASKS, count);
-            List<List<ScoringRequest>> some = documents.subList(tasks.size(), to);
-            Iterator<Score> scores;
+        for (List<ScoringRequest> each : documents) {
             try {
-                scores = new Scorer(model).scoreTrees(some, 0, ScoringListener.NONE).iterator();
-            } catch (NonFiniteException e) {
-                throw e.at(0, "an ending of tasks " + (tasks.size() + 1) + " to " + to);
-            }
-            for (List<ScoringRequest> each : some) {
-                List<Score> four = each.stream().map(_ -> scores.next()).toList();
-                List<Double> means = four.stream().map(it -> -it.totals().nll() / it.totals().scoredTokens()).toList();
+                List<Score> four = new Scorer(model).scoreTrees(List.of(each), 0, ScoringListener.NONE);
+                List<Double> means = new ArrayList<>();
+                four.forEach(it -> means.add(-it.totals().nll() / it.totals().scoredTokens()));
                 int gold = Integer.parseInt(lines.get(tasks.size() * LINES + 1));
-                tasks.add(new Task(each.getFirst().prefix().length, means, gold));
+                tasks.add(new Task(each.getFirst().prefix().length, List.copyOf(means), gold));
                 bits.add(Evaluation.combined(four.stream().map(Score::bits).toList()));
+            } catch (NonFiniteException e) {
+                throw new NonFiniteException("task " + (tasks.size() + 1) + ", " + e.getMessage());
             }
             if (!listener.accept(tasks.size(), count)) {
                 throw new CancellationException("scoring: cancelled after " + tasks.size() + " of " + count + " tasks");
@@ -292,25 +286,27 @@ public record LlamaPerplexity(CausalLM model) {
         figures.put("acc_norm", right);
         figures.put("low", (right + z / 2 - half) / (1 + z));
         figures.put("high", (right + z / 2 + half) / (1 + z));
-        return new Result(figures, tasks, Evaluation.combined(bits));
+        return new Result(Collections.unmodifiableSequencedMap(figures), List.copyOf(tasks), Evaluation.combined(bits));
     }
 
-    /** The four requests of a task. */
-    private List<ScoringRequest> document(String name, List<String> lines) {
-        int context = model.contextLength();
-        List<int[]> all = lines.subList(2, LINES).stream()
-                .map(ending -> encode(lines.getFirst() + " " + ending))
-                .toList();
+    /** The four requests of the task with which the lines begin. */
+    private List<ScoringRequest> document(int task, List<String> lines) {
+        int most = model.contextLength() + 1;
+        List<int[]> all = new ArrayList<>();
+        lines.subList(2, LINES).forEach(ending -> all.add(encode(lines.getFirst() + " " + ending)));
         int[] first = all.getFirst();
-        int common = all.stream().mapToInt(each -> Arrays.mismatch(first, each)).filter(i -> i >= 0).min().orElse(0);
-        boolean differ = common > 0 && all.stream().allMatch(each -> each.length > common && each.length <= context + 1);
-        if (!differ || !lines.get(1).matches("[0-3]")) {
-            throw new InputException(name + ": expected the number of its right ending, 0 to 3, and endings that differ"
-                    + " after a common token, of at most " + (context + 1) + " tokens with the context; change them");
+        int[] places =
+                all.stream().mapToInt(each -> Arrays.mismatch(first, each)).toArray();
+        int common = IntStream.of(places).filter(i -> i >= 0).min().orElse(0);
+        boolean fit = all.stream().allMatch(each -> common > 0 && each.length > common && each.length <= most);
+        if (!fit || !lines.get(1).matches("[0-3]")) {
+            throw new InputException("task " + task + ": expected the number of its right ending, 0 to 3, and endings"
+                    + " that differ after a common token, of at most " + most
+                    + " tokens with the context; change them");
         }
-        return all.stream()
-                .map(each ->
-                        new ScoringRequest(Arrays.copyOf(each, common), Arrays.copyOfRange(each, common, each.length)))
-                .toList();
+        List<ScoringRequest> requests = new ArrayList<>();
+        all.forEach(it -> requests.add(
+                new ScoringRequest(Arrays.copyOf(first, common), Arrays.copyOfRange(it, common, it.length))));
+        return requests;
     }
 }

@@ -50,7 +50,9 @@ final class Prompts {
     /** How many examples a prompt has. */
     static int shots(EvaluationTask task, EvaluationOptions options) {
         int own = EvaluationTask.index(task.config().getOrDefault("num_fewshot", 0));
-        return own == 0 && task.config().containsKey("num_fewshot") ? 0 : options.numFewshot().orElse(own);
+        return own == 0 && task.config().containsKey("num_fewshot")
+                ? 0
+                : options.numFewshot().orElse(own);
     }
 
     private List<Map<String, Object>> pool(@Nullable Object split) {

@@ -6,26 +6,34 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.InputException;
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
-import dev.causal4j.generation.Engine;
-import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.ModelConfig;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.scoring.LlamaPerplexity.Result;
 import dev.causal4j.scoring.LlamaPerplexity.Task;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.CancellationException;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -108,7 +116,8 @@ class LlamaPerplexityTest {
             for (int i = 0; i < logits.length; i++) {
                 logits[i] = each.get("logits").get(i).floatValue();
             }
-            String hex = HexFormat.of().formatHex(KlBaseFile.encode(logits).array());
+            ByteBuffer row = new KlBaseFile(folder, 4, logits.length, 1).encode(Rows.of(logits, logits.length, 1));
+            String hex = HexFormat.of().formatHex(row.array());
             assertThat(hex).as("%s", each).isEqualTo(each.get("hex").asString());
         }
     }
@@ -169,35 +178,42 @@ class LlamaPerplexityTest {
     }
 
     @Test
-    void bitsAreEqualForAllThreadsAndEngines() throws IOException {
-        Path hella = FILES.resolve("hellaswag.txt");
-        String bits = perplexity(100, 7).bits();
-        String tasks = figures()
-                .hellaSwag(Files.readString(hella), ScoringListener.NONE)
-                .bits();
-        Result statistics = figures().compare(FILES.resolve("base.kld"), 2, ScoringListener.NONE);
+    void bitsAreEqualForAllThreadsAndSteps() throws IOException {
+        String hella = Files.readString(FILES.resolve("hellaswag.txt"));
+        Path given = FILES.resolve("base.kld");
+        Result text = perplexity(100, 7);
+        Result tasks = figures().hellaSwag(hella, ScoringListener.NONE);
+        Result statistics = figures().compare(given, 2, ScoringListener.NONE);
         byte[] base = saved(figures());
         int threads = Compute.shared().threads();
-        try (Engine uncached = new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(0));
-                Engine small = new Engine(model, EngineOptions.DEFAULT.withPromptRows(1))) {
+        try {
             for (int count : new int[] {1, 2}) {
                 Compute.shared().use(count);
-                for (Engine engine : List.of(uncached, small, Engine.shared(model))) {
-                    LlamaPerplexity other = new LlamaPerplexity(engine);
-                    assertThat(other.perplexity(austen, 100, 7, null, ScoringListener.NONE)
-                                    .bits())
-                            .isEqualTo(bits);
-                    assertThat(other.hellaSwag(Files.readString(hella), ScoringListener.NONE)
-                                    .bits())
-                            .isEqualTo(tasks);
-                    assertThat(other.compare(FILES.resolve("base.kld"), 2, ScoringListener.NONE))
-                            .isEqualTo(statistics);
+                for (int step : new int[] {0, 13, 512}) {
+                    LlamaPerplexity other = new LlamaPerplexity(model, step);
+                    assertThat(other.perplexity(austen, 100, 7, null, ScoringListener.NONE))
+                            .isEqualTo(text);
+                    assertThat(other.compare(given, 2, ScoringListener.NONE)).isEqualTo(statistics);
                     assertThat(saved(other)).isEqualTo(base);
                 }
+                assertThat(figures().hellaSwag(hella, ScoringListener.NONE)).isEqualTo(tasks);
             }
         } finally {
             Compute.shared().use(threads);
         }
+    }
+
+    /** The digests of all kernels: the test runs with each. */
+    @Test
+    void bitsAreEqualForAllKernels() throws IOException {
+        assertThat(perplexity(128, ALL).bits())
+                .isEqualTo("sha256:7558562fb58468b253027f25359d34305eff0bc4dc9403e5a608d8dcbd4fbfb1");
+        assertThat(figures()
+                        .hellaSwag(Files.readString(FILES.resolve("hellaswag.txt")), ScoringListener.NONE)
+                        .bits())
+                .isEqualTo("sha256:7521e3bf312767fab5f26420fbda6157fbf471812b24ca51ccdca2cda099fe87");
+        assertThat(Sha256.hex(saved(figures())))
+                .isEqualTo("d078d99faed39e860dbf51882ff005f6643c7bf9919fd6aef90404ee870707b2");
     }
 
     private byte[] saved(LlamaPerplexity figures) throws IOException {
@@ -220,35 +236,109 @@ class LlamaPerplexityTest {
     void aHostileBaseFileIsRefused() throws IOException {
         byte[] whole = Files.readAllBytes(FILES.resolve("base.kld"));
         for (int length : new int[] {0, 7, 19}) {
-            refused(Arrays.copyOf(whole, length), "at least 20 bytes, got " + length);
+            refused(Arrays.copyOf(whole, length), "20 more bytes, got " + length);
         }
-        refused(Arrays.copyOf(whole, whole.length - 1), whole.length + " bytes, got " + (whole.length - 1));
-        refused(Arrays.copyOf(whole, whole.length + 1), whole.length + " bytes, got " + (whole.length + 1));
+        for (int length : new int[] {whole.length - 1, whole.length + 1}) {
+            refused(Arrays.copyOf(whole, length), "a head and 4 chunks of 65528 bytes, got " + length + " bytes");
+        }
         refused(changed(0, 0x1234), "a base file of llama-perplexity, got another file");
         for (int context : new int[] {-1, 0, 2, 513, Integer.MIN_VALUE, Integer.MAX_VALUE}) {
             refused(changed(8, context), "chunks of 3 to 512 tokens, got " + context);
         }
         for (int v : new int[] {-1, 0, 511, Integer.MAX_VALUE}) {
-            refused(changed(12, v), "the model's vocabulary of 512, got " + v);
+            refused(changed(12, v), "a vocabulary of 512, got " + v);
         }
-        for (int chunks : new int[] {-1, 0, 1 << 24, Integer.MAX_VALUE}) {
-            refused(changed(16, chunks), "1 to 131072 chunks, got " + chunks);
+        for (int chunks : new int[] {Integer.MIN_VALUE, -1, 0, 3, 5, 1 << 24, Integer.MAX_VALUE}) {
+            refused(changed(16, chunks), "a head and " + chunks + " chunks of ");
         }
-        refused(changed(16, 5), " bytes, got " + whole.length);
         for (int token : new int[] {-1, 512, Integer.MAX_VALUE}) {
             refused(changed(20 + 4 * 130, token), "token ids 0 to 511, got " + token);
         }
         int rows = 20 + 4 * 4 * 128;
         int row = rows + 65 * (8 + 2 * 512); // of chunk 1
         for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY, -1e-9f, 1}) {
-            refused(changed(row, Float.floatToIntBits(wrong)), "logarithms of at most 0 in row 2 of chunk 1");
+            refused(changed(row, Float.floatToIntBits(wrong)), "logarithms of at most 0, got ");
         }
         for (float wrong : new float[] {Float.NaN, Float.NEGATIVE_INFINITY, 1}) {
-            refused(changed(row + 4, Float.floatToIntBits(wrong)), "logarithms of at most 0 in row 2 of chunk 1");
+            refused(changed(row + 4, Float.floatToIntBits(wrong)), "logarithms of at most 0, got ");
         }
         assertThatThrownBy(() -> figures().compare(folder, ALL, ScoringListener.NONE))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContaining("got a folder");
+    }
+
+    /** It says as much as its size allows, and has no bytes on the disk. */
+    @Test
+    void aSparseBaseFileTakesAsMuchMemoryAsIsComputed() throws IOException {
+        int chunks = 1 << 20;
+        Path sparse = folder.resolve("sparse.kld");
+        ByteBuffer head = ByteBuffer.wrap(Files.readAllBytes(FILES.resolve("base.kld")), 0, 20)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(8, 3)
+                .putInt(16, chunks);
+        try (FileChannel channel = FileChannel.open(sparse, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+            channel.write(head);
+            channel.write(ByteBuffer.allocate(1), 20 + chunks * (12L + 8 + 2 * 512) - 1);
+        }
+        var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        assertThatThrownBy(() -> figures().compare(sparse, ALL, (done, all) -> {
+                    assertThat(all).isEqualTo(chunks);
+                    return done < 3;
+                }))
+                .isInstanceOf(CancellationException.class)
+                .hasMessage("scoring: cancelled after 3 of " + chunks + " tokens");
+        assertThat(threads.getCurrentThreadAllocatedBytes() - before).isLessThan(64 << 20);
+    }
+
+    /** A reader of the head alone finds what {@code compare} would find after the model was loaded. */
+    @Test
+    void theHeadIsCheckedWithoutAModel() throws IOException {
+        ModelConfig config = model.config();
+        LlamaPerplexity.check(FILES.resolve("base.kld"), config);
+        Path wrong = folder.resolve("wrong.kld");
+        Files.write(wrong, changed(12, 511));
+        assertThatThrownBy(() -> LlamaPerplexity.check(wrong, config))
+                .hasMessage(wrong + ": expected a vocabulary of 512, got 511; write it again");
+    }
+
+    /** One number has no deviation, and equal ones none. */
+    @Test
+    void aSingleTokenHasAnErrorOfZero() throws IOException {
+        Result made = perplexity(3, 1);
+        assertThat(made.figures()).containsEntry("scored", 1).containsEntry("error", 0.0);
+        Path base = folder.resolve("base.kld");
+        figures().perplexity(austen, 3, 1, base, ScoringListener.NONE);
+        assertThat(figures().compare(base, ALL, ScoringListener.NONE).figures())
+                .containsEntry("kl_error", 0.0)
+                .containsEntry("ln_ratio_error", 0.0);
+    }
+
+    @Test
+    void errorsNameTheChunkOrTaskOfTheWholeFile() throws IOException {
+        Matrix good = model.head().embedding();
+        String text = "Lily saw a dog. ".repeat(40);
+        int[] tokens = model.requireTokenizer().encode(text + "Q" + text);
+        int q = model.requireTokenizer().encode("Q")[model.requireTokenizer().encode("Q").length - 1];
+        Matrix bad = Matrix.of(Device.shared(), DType.F32, good.rows(), good.cols(), (n, row) -> {
+            good.row(n, row, 0);
+            row[5] = n == q ? Float.NaN : row[5];
+        });
+        CausalLM head = SmallModels.withHead(model, bad, good);
+        LlamaPerplexity damaged =
+                new LlamaPerplexity(CausalLM.of("damaged", head.config(), head, model.requireTokenizer()));
+        int place = 1
+                + IntStream.range(0, tokens.length)
+                        .filter(i -> tokens[i] == q)
+                        .findFirst()
+                        .orElseThrow();
+        assertThatThrownBy(() -> damaged.perplexity(text + "Q" + text, 16, ALL, null, ScoringListener.NONE))
+                .isInstanceOf(NonFiniteException.class)
+                .hasMessageStartingWith("chunk " + (1 + place / 16) + ", logits of row ");
+        String task = "Lily saw\n0\na dog.\na cat.\nTom.\na ball.\n";
+        assertThatThrownBy(() -> damaged.hellaSwag(task.repeat(70) + task.replace("cat", "Qat"), ScoringListener.NONE))
+                .isInstanceOf(NonFiniteException.class)
+                .hasMessageStartingWith("task 71, logits: expected finite numbers, got a hidden vector with NaN");
     }
 
     private static byte[] changed(int at, int number) throws IOException {
@@ -261,11 +351,12 @@ class LlamaPerplexityTest {
     void whatCannotBeScoredIsRefused() {
         assertThatThrownBy(() -> figures().perplexity("Lily saw a dog.", 16, ALL, null, ScoringListener.NONE))
                 .isInstanceOf(InputException.class)
-                .hasMessageStartingWith("text: expected at least 32 tokens, two contexts, got ");
+                .hasMessageStartingWith(
+                        "text: expected a context of 3 to 512 tokens, twice that and at least a chunk, got 16, ");
         for (int context : new int[] {2, 513}) {
-            assertThatThrownBy(() -> perplexity(context, ALL)).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> perplexity(context, ALL)).isInstanceOf(InputException.class);
         }
-        assertThatThrownBy(() -> perplexity(16, 0)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> perplexity(16, 0)).isInstanceOf(InputException.class);
         String task = "Lily saw\n%s\na dog.\na cat.\n%s\nTom.";
         for (String wrong : List.of(
                 "a\nb",
@@ -293,12 +384,21 @@ class LlamaPerplexityTest {
                 .isInstanceOf(CancellationException.class)
                 .hasMessageStartingWith("scoring: cancelled after");
         Thread.currentThread().interrupt();
-        assertThatThrownBy(() -> figures().perplexity(austen, 64, ALL, null, ScoringListener.NONE))
+        List<ThrowingCallable> all = List.of(
+                () -> figures().perplexity(austen, 64, ALL, null, ScoringListener.NONE),
+                () -> figures().perplexity(austen, 64, ALL, base, ScoringListener.NONE),
+                () -> figures().compare(FILES.resolve("base.kld"), ALL, ScoringListener.NONE),
+                () -> figures().hellaSwag("Lily saw\n0\na dog.\na cat.\nTom.\na ball.", ScoringListener.NONE));
+        for (ThrowingCallable each : all) {
+            assertThatThrownBy(each)
+                    .isInstanceOf(CancellationException.class)
+                    .hasMessageStartingWith("scoring: cancelled");
+        }
+        assertThatThrownBy(() -> figures().perplexity(austen, 64, 2, base, (_, _) -> {
+                    Thread.currentThread().interrupt(); // in the last chunk: only the file notices
+                    return true;
+                }))
                 .isInstanceOf(CancellationException.class);
-        assertThatThrownBy(() -> figures().perplexity(austen, 64, ALL, base, ScoringListener.NONE))
-                .isInstanceOf(ClosedByInterruptException.class);
-        assertThatThrownBy(() -> figures().compare(FILES.resolve("base.kld"), ALL, ScoringListener.NONE))
-                .isInstanceOf(ClosedByInterruptException.class);
         assertThat(Thread.interrupted()).isTrue();
         assertThat(done).isSorted().hasSizeGreaterThan(1);
         try (Stream<Path> left = Files.list(folder)) {
