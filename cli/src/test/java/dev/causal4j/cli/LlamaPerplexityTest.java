@@ -123,13 +123,16 @@ class LlamaPerplexityTest {
         Program.run(arguments("--file", TEXT, "--context", "2")).refused(2, "context: expected 3 to", "got 2");
         Program.run(arguments("--file", TEXT, "--chunks", "0")).refused(2, "chunks: expected at least 1, got 0");
         Program.run(arguments("--file", TEXT, "--ppl-stride", "5")).refused(2, "--ppl-stride");
-        Program.run(arguments("--file", tasks)).refused(1, "text: expected at least 1024 tokens, two contexts, got");
-        Program.run(arguments("--file", TEXT, "--hellaswag")).refused(1, "tasks: expected 6 lines each");
+        Program.run(arguments("--file", tasks)).refused(1, "text: expected a context of 3 to 512 tokens, twice that");
+        Program.run(arguments("--file", TEXT, "--hellaswag")).refused(1, "task 1: expected 6 lines");
         Program.run(arguments("--base", TEXT))
                 .refused(1, "austen.txt: expected a base file of llama-perplexity, got another");
         Program.run(arguments(
                         "--file", TEXT, "--save-base", folder.resolve("no/base").toString()))
                 .refused(1, "no such folder to write to");
+        Program.run(arguments("--file", TEXT, "--limit", "3")).refused(2, "protocol: expected another one for --limit");
+        Program.run(arguments("--file", TEXT, "arc.yaml")).refused(2, "protocol: expected another one for TASK");
+        Program.run("eval", "--hellaswag", "arc.yaml").refused(2, "protocol: expected another one for --hellaswag");
         Program.run("eval", "--protocol", "perplexity", "--file", TEXT).refused(2, "protocol: expected");
     }
 }

@@ -44,13 +44,9 @@ record Divergence(double nll, double base, double kl, double dp, double top) {
         return new Divergence(-token.logProbability(), -p, kl, dp, best == baseBest ? 1 : 0);
     }
 
-    /** Adds the perplexity of tokens, and the statistics beside a base model. */
-    static void addTo(SequencedMap<String, Number> figures, List<Divergence> all) {
-        new Statistics(figures, all).add();
-    }
-
-    private record Statistics(SequencedMap<String, Number> figures, List<Divergence> all) {
-        private void add() {
+    /** The perplexity of tokens, and the statistics beside a base model. */
+    record Statistics(SequencedMap<String, Number> figures, List<Divergence> all) {
+        void add() {
             Mean nll = mean(Divergence::nll);
             figures.put("nll", nll.value * all.size());
             put("perplexity", "error", nll.exp());

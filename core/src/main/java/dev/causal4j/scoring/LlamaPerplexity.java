@@ -206,7 +206,7 @@ public final class LlamaPerplexity {
         figures.put("tokens", tokens);
         figures.put("chunks", chunks);
         figures.put("scored", kept.size());
-        Divergence.addTo(figures, kept);
+        new Divergence.Statistics(figures, kept).add();
         return new Result(Collections.unmodifiableSequencedMap(figures), List.of(), Evaluation.combined(bits));
     }
 
@@ -251,28 +251,18 @@ public final class LlamaPerplexity {
      */
     public Result hellaSwag(String text, ScoringListener listener) {
         List<String> lines = List.of(text.split("\n"));
-        if (lines.size() % LINES != 0) {
-            throw new InputException("tasks: expected 6 lines each, a context, the number of its right ending and four"
-                    + " endings, got " + lines.size() + " lines; complete them");
-        }
         int count = lines.size() / LINES;
-        List<List<ScoringRequest>> documents = new ArrayList<>();
-        while (documents.size() < count) {
-            documents.add(document(documents.size() + 1, lines.subList(documents.size() * LINES, lines.size())));
+        for (int task = 0; task <= count; task++) { // before anything is computed
+            int gold = task * LINES + 1;
+            if (task < count ? !lines.get(gold).matches("[0-3]") : count * LINES != lines.size()) {
+                throw new InputException("task " + (task + 1) + ": expected 6 lines, a context, the number of its right"
+                        + " ending, 0 to 3, and four endings, got others; correct them");
+            }
         }
         List<Task> tasks = new ArrayList<>();
         List<String> bits = new ArrayList<>();
-        for (List<ScoringRequest> each : documents) {
-            try {
-                List<Score> four = new Scorer(model).scoreTrees(List.of(each), 0, ScoringListener.NONE);
-                List<Double> means = new ArrayList<>();
-                four.forEach(it -> means.add(-it.totals().nll() / it.totals().scoredTokens()));
-                int gold = Integer.parseInt(lines.get(tasks.size() * LINES + 1));
-                tasks.add(new Task(each.getFirst().prefix().length, List.copyOf(means), gold));
-                bits.add(Evaluation.combined(four.stream().map(Score::bits).toList()));
-            } catch (NonFiniteException e) {
-                throw new NonFiniteException("task " + (tasks.size() + 1) + ", " + e.getMessage());
-            }
+        while (tasks.size() < count) {
+            addTask(lines.subList(tasks.size() * LINES, lines.size()), tasks, bits);
             if (!listener.accept(tasks.size(), count)) {
                 throw new CancellationException("scoring: cancelled after " + tasks.size() + " of " + count + " tasks");
             }
@@ -286,27 +276,30 @@ public final class LlamaPerplexity {
         figures.put("acc_norm", right);
         figures.put("low", (right + z / 2 - half) / (1 + z));
         figures.put("high", (right + z / 2 + half) / (1 + z));
-        return new Result(Collections.unmodifiableSequencedMap(figures), List.copyOf(tasks), Evaluation.combined(bits));
+        return new Result(
+                Collections.unmodifiableSequencedMap(figures), List.copyOf(tasks), Evaluation.combined(bits));
     }
 
-    /** The four requests of the task with which the lines begin. */
-    private List<ScoringRequest> document(int task, List<String> lines) {
-        int most = model.contextLength() + 1;
+    /** Ranks the endings of the task with which the lines begin. */
+    private void addTask(List<String> lines, List<Task> tasks, List<String> bits) {
         List<int[]> all = new ArrayList<>();
         lines.subList(2, LINES).forEach(ending -> all.add(encode(lines.getFirst() + " " + ending)));
         int[] first = all.getFirst();
-        int[] places =
-                all.stream().mapToInt(each -> Arrays.mismatch(first, each)).toArray();
-        int common = IntStream.of(places).filter(i -> i >= 0).min().orElse(0);
-        boolean fit = all.stream().allMatch(each -> common > 0 && each.length > common && each.length <= most);
-        if (!fit || !lines.get(1).matches("[0-3]")) {
-            throw new InputException("task " + task + ": expected the number of its right ending, 0 to 3, and endings"
-                    + " that differ after a common token, of at most " + most
-                    + " tokens with the context; change them");
+        IntStream places = all.stream().mapToInt(each -> Arrays.mismatch(first, each));
+        int common = places.filter(place -> place >= 0).min().orElse(first.length);
+        all.replaceAll(each -> Arrays.copyOfRange(each, common, each.length));
+        int[] prompt = Arrays.copyOf(first, common);
+        String name = "task " + (tasks.size() + 1) + ", ";
+        try {
+            Ranking made = new Scorer(model).rank(prompt, all, ScoringOptions.DEFAULT, ScoringListener.NONE);
+            List<Double> means = new ArrayList<>();
+            all.forEach(_ -> means.add(made.logProbability(means.size(), Normalization.PER_TOKEN)));
+            tasks.add(new Task(common, List.copyOf(means), Integer.parseInt(lines.get(1))));
+            bits.add(Evaluation.combined(made.choices().stream().map(Score::bits).toList()));
+        } catch (InputException e) {
+            throw new InputException(name + e.getMessage());
+        } catch (NonFiniteException e) {
+            throw new NonFiniteException(name + e.getMessage());
         }
-        List<ScoringRequest> requests = new ArrayList<>();
-        all.forEach(it -> requests.add(
-                new ScoringRequest(Arrays.copyOf(first, common), Arrays.copyOfRange(it, common, it.length))));
-        return requests;
     }
 }

@@ -366,7 +366,7 @@ class LlamaPerplexityTest {
                 "Lily saw\n0\na dog.\na dog.\na dog.\na dog.")) {
             assertThatThrownBy(() -> figures().hellaSwag(wrong, ScoringListener.NONE))
                     .isInstanceOf(InputException.class)
-                    .hasMessageMatching("task.*: expected .*; .*");
+                    .hasMessageMatching("task 1[:,] .*expected .*");
         }
         assertThatThrownBy(() -> new LlamaPerplexity(SmallModels.bare(model)))
                 .isInstanceOf(IllegalStateException.class)
