@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.InputException;
 import dev.causal4j.json.Json;
 import dev.causal4j.scoring.Evaluation.Answer;
 import dev.causal4j.scoring.Request;
@@ -85,17 +86,18 @@ final class EvalLog {
     }
 
     private void compute(List<Line> window) throws IOException {
-        if (window.isEmpty()) {
-            return;
+        try {
+            List<String> names =
+                    window.stream().map(each -> "document " + each.id).toList();
+            List<List<Request>> asked = window.stream().map(Line::requests).toList();
+            List<Answer> answers = window.isEmpty() ? List.of() : responder.respond(asked, names);
+            for (int i = 0; i < window.size(); i++) {
+                compare(window.get(i), answers.get(i).values());
+            }
+            window.clear();
+        } catch (InputException e) {
+            throw new IOException(file + ", " + e.getMessage(), e);
         }
-        List<String> names =
-                window.stream().map(each -> file + ", document " + each.id).toList();
-        List<Answer> answers =
-                responder.respond(window.stream().map(Line::requests).toList(), names);
-        for (int i = 0; i < window.size(); i++) {
-            compare(window.get(i), answers.get(i).values());
-        }
-        window.clear();
     }
 
     private void compare(Line line, List<Object> values) throws IOException {

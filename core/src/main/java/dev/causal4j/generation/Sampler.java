@@ -74,16 +74,17 @@ final class Sampler {
      * @throws IllegalStateException if the rules ban all tokens
      */
     int next(float[] logits, int offset, int[] tokens, int length) {
-        copyFinite(logits, offset, length);
+        int largest = copyFinite(logits, offset, length);
         TokensSoFar soFar = new TokensSoFar(tokens, length, promptLength, eos);
         for (LogitRule rule : rules) {
             rule.apply(row, soFar);
-            if (allBanned()) {
+            largest = Kernels.argmax(row, 0, row.length);
+            if (row[largest] == Float.NEGATIVE_INFINITY) {
                 throw new IllegalStateException(rule.name()
                         + ": expected to leave a token to choose, got all of them banned (position " + length + ")");
             }
         }
-        return options.temperature() == 0 ? Kernels.argmax(row, 0, row.length) : draw(tokens, length);
+        return options.temperature() == 0 ? largest : draw(tokens, length);
     }
 
     private int draw(int[] tokens, int position) {
@@ -113,11 +114,8 @@ final class Sampler {
                 : GumbelNoise.draw(candidates, options.seed(), position);
     }
 
-    private boolean allBanned() {
-        return row[Kernels.argmax(row, 0, row.length)] == Float.NEGATIVE_INFINITY;
-    }
-
-    private void copyFinite(float[] logits, int offset, int position) {
+    /** Returns the token with the largest logit. */
+    private int copyFinite(float[] logits, int offset, int position) {
         for (int id = 0; id < row.length; id++) {
             row[id] = logits[offset + id];
             if (!(row[id] < Float.POSITIVE_INFINITY)) {
@@ -125,9 +123,11 @@ final class Sampler {
                         + " (position " + position + ")");
             }
         }
-        if (allBanned()) {
+        int largest = Kernels.argmax(row, 0, row.length);
+        if (row[largest] == Float.NEGATIVE_INFINITY) {
             throw new NonFiniteException(
                     "logits: expected a finite number, got -Infinity for every token (position " + position + ")");
         }
+        return largest;
     }
 }

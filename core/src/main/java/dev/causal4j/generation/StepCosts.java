@@ -79,9 +79,9 @@ final class StepCosts {
         return 1 + SHARE * (rows - 1);
     }
 
-    /** Prompt tokens for the next step of these sequences, at most {@code most}. */
+    /** Prompt tokens for the next step of these sequences, at most {@code most}: all of them for scores and claims alone. */
     int rows(List<Sequence<?>> ready, int most) {
-        boolean scores = ready.stream().allMatch(ScoredSequence.class::isInstance);
+        boolean scores = ready.stream().allMatch(each -> each instanceof ScoredSequence || each.claims());
         int decoding = (int)
                 ready.stream().filter(each -> each.decodes() && !each.claims()).count();
         double room = decoding > 0 ? Math.min(STEP_SECONDS, HOLD_UP * of(decoding, false)) : STEP_SECONDS;

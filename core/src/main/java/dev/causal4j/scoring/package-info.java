@@ -11,7 +11,8 @@
  * nll / ln 2 / bytes of UTF-8 that the scored tokens stand for. No BOS token is added: the first token has no
  * prediction unless a prefix precedes it.
  *
- * <p>{@link dev.causal4j.scoring.LmEval} encodes texts by the rules of another program, so that figures are comparable.
+ * <p>{@link dev.causal4j.scoring.LmEval} encodes texts by the rules of another program, so that figures are comparable;
+ * {@link dev.causal4j.scoring.Evaluation} runs its tasks.
  */
 @NullMarked
 package dev.causal4j.scoring;

@@ -12,15 +12,22 @@ import dev.causal4j.scoring.Evaluation.Answer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordedEvent;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Tasks without files; EvalCommandTest of the command line holds all cases of the harness. */
 class EvaluationTest {
@@ -211,6 +218,46 @@ class EvaluationTest {
         } finally {
             Compute.shared().use(threads);
         }
+    }
+
+    @Test
+    void examplesThatAllPromptsBeginWithAreComputedOnce(@TempDir Path folder) throws IOException {
+        Map<?, ?>[] rows = IntStream.range(0, 40)
+                .mapToObj(i -> Map.of("q", "One day, Lily saw " + i + " big red balls in the park and she", "y", 0))
+                .toArray(Map<?, ?>[]::new);
+        Map<String, Object> settings =
+                config("num_fewshot", 8, "validation_split", "v", "doc_to_choice", List.of("ran", "sat"));
+        settings.put("fewshot_config", Map.of("sampler", "first_n", "split", "v"));
+        Path file = folder.resolve("scores.jfr");
+        Set<List<Integer>> distinct = new HashSet<>();
+        try (Recording recording = new Recording();
+                Engine engine = new Engine(model)) {
+            recording.enable("dev.causal4j.Score");
+            recording.start();
+            LmEval eval = new LmEval(engine, model.contextLength());
+            Evaluation.of(EvaluationTask.of(settings, documents(rows)))
+                    .run(
+                            Responder.of(engine, 0),
+                            EvaluationOptions.DEFAULT,
+                            each -> each.requests().forEach(request -> {
+                                Request.Continuation one = (Request.Continuation) request;
+                                int[] all = eval.request(one.context(), one.continuation())
+                                        .sequence();
+                                for (int length = 1; length < all.length; length++) {
+                                    distinct.add(Arrays.stream(all, 0, length)
+                                            .boxed()
+                                            .toList());
+                                }
+                            }));
+            recording.stop();
+            recording.dump(file);
+        }
+        long computed = 0;
+        for (RecordedEvent event : RecordingFile.readAllEvents(file)) {
+            computed += event.getLong("tokens");
+        }
+        // Prompts of different documents share whole pages.
+        assertThat(computed).isBetween((long) distinct.size(), distinct.size() + 16L * rows.length);
     }
 
     @Test

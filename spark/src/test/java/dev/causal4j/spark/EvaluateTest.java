@@ -40,8 +40,8 @@ class EvaluateTest {
 
     @Test
     void figuresAndDigestsAreThoseOfASingleProcess() {
-        Evaluation evaluation = Evaluation.of(
-                List.of(task("multiple_choice", "choices"), task("generate_until", "texts")), List.of());
+        Evaluation evaluation =
+                Evaluation.of(List.of(task("multiple_choice", "choices"), task("generate_until", "texts")), List.of());
         CausalLM model = AustenModel.load();
         EvaluationResult expected = evaluation.run(model, EvaluationOptions.DEFAULT, EvaluationListener.NONE);
         for (int partitions : new int[] {1, 4}) {
