@@ -276,8 +276,7 @@ public final class LlamaPerplexity {
         figures.put("acc_norm", right);
         figures.put("low", (right + z / 2 - half) / (1 + z));
         figures.put("high", (right + z / 2 + half) / (1 + z));
-        return new Result(
-                Collections.unmodifiableSequencedMap(figures), List.copyOf(tasks), Evaluation.combined(bits));
+        return new Result(Collections.unmodifiableSequencedMap(figures), List.copyOf(tasks), Evaluation.combined(bits));
     }
 
     /** Ranks the endings of the task with which the lines begin. */
@@ -295,7 +294,8 @@ public final class LlamaPerplexity {
             List<Double> means = new ArrayList<>();
             all.forEach(_ -> means.add(made.logProbability(means.size(), Normalization.PER_TOKEN)));
             tasks.add(new Task(common, List.copyOf(means), Integer.parseInt(lines.get(1))));
-            bits.add(Evaluation.combined(made.choices().stream().map(Score::bits).toList()));
+            bits.add(
+                    Evaluation.combined(made.choices().stream().map(Score::bits).toList()));
         } catch (InputException e) {
             throw new InputException(name + e.getMessage());
         } catch (NonFiniteException e) {
