@@ -47,8 +47,8 @@ class ArchitectureTest {
             "scoring",
             "training");
 
-    private static final int MOST_PUBLIC_TYPES = 96;
-    private static final int MOST_NESTED_PUBLIC_TYPES = 78;
+    private static final int MOST_PUBLIC_TYPES = 97;
+    private static final int MOST_NESTED_PUBLIC_TYPES = 80;
 
     private static final JavaClasses CLASSES = imported();
 
