@@ -3,6 +3,8 @@ package dev.causal4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.austen.AustenModel;
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.Generator;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.training.Documents;
@@ -84,6 +86,32 @@ class ReadmeTest {
             System.out.println(result.finish() + " " + result.bestStep());
         }
         // example: end
+    }
+
+    private static void recording() throws IOException {
+        // example: begin
+        CausalLM model = AustenModel.load();
+        GenerationOptions options = GenerationOptions.of(model).withSeed(7).withMaxNewTokens(20);
+        String answer =
+                new Generator(model).generate("Miss Taylor was", options).text();
+        Path recorded = Path.of("target/miss-taylor.txt"); // in a project a file beside its tests
+        if (Files.notExists(recorded)) {
+            Files.writeString(recorded, answer);
+        }
+        String expected = Files.readString(recorded);
+        int difference = Arrays.mismatch(expected.toCharArray(), answer.toCharArray());
+        if (difference >= 0) {
+            throw new AssertionError("character " + difference + ": expected " + expected + ", got " + answer);
+        }
+        // example: end
+    }
+
+    @Test
+    void anAnswerIsRecordedAndComparedLater() throws IOException {
+        Files.deleteIfExists(Path.of("target/miss-taylor.txt"));
+        recording();
+        recording();
+        assertThat(Path.of("target/miss-taylor.txt")).isNotEmptyFile();
     }
 
     @Test
