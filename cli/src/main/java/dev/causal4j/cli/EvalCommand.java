@@ -120,11 +120,20 @@ final class EvalCommand extends Subcommand {
     @Mixin
     private RunOptions model;
 
+    @Mixin
+    private LlamaPerplexityOptions perplexity;
+
     @Override
     public Integer call() throws IOException {
         return switch (protocol) {
-            case "lm-eval" -> evaluate();
-            // Add --protocol llama-perplexity here: a mixin with its options, and a case that runs it with the model.
+            case "lm-eval" -> {
+                perplexity.refuseOthers(LlamaPerplexityOptions.class);
+                yield evaluate();
+            }
+            case LlamaPerplexityOptions.NAME -> {
+                perplexity.refuseOthers(EvalCommand.class);
+                yield perplexity.run(model, this);
+            }
             default -> throw wrong("protocol: expected lm-eval or llama-perplexity, got " + Visible.quoted(protocol));
         };
     }

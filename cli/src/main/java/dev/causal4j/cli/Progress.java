@@ -78,8 +78,10 @@ final class Progress implements AutoCloseable {
         at(done, last.total, "");
     }
 
-    void at(long done, long total) {
+    /** @return true, for a listener of work that continues */
+    boolean at(long done, long total) {
         at(done, total, "");
+        return true;
     }
 
     void at(long done, String message) {

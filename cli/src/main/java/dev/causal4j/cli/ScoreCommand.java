@@ -242,10 +242,7 @@ final class ScoreCommand extends Subcommand {
     /** Scores with a progress bar. */
     private static <T> T watched(Function<ScoringListener, T> scoring) {
         try (Progress progress = Progress.late("scoring", "tokens")) {
-            return scoring.apply((done, total) -> {
-                progress.at(done, total);
-                return true;
-            });
+            return scoring.apply(progress::at);
         }
     }
 

@@ -234,7 +234,7 @@ public final class Scorer {
         }
     }
 
-    private static CancellationException cancelled(long done, long total) {
+    static CancellationException cancelled(long done, long total) {
         return new CancellationException("scoring: cancelled after " + done + " of " + total + " tokens");
     }
 
