@@ -47,7 +47,6 @@ class ArchitectureTest {
             "scoring",
             "training");
 
-    private static final int MOST_PUBLIC_TYPES = 97;
     private static final int MOST_PUBLIC_TYPES = 98;
     private static final int MOST_NESTED_PUBLIC_TYPES = 80;
 

@@ -61,8 +61,8 @@ record Divergence(double nll, double base, double kl, double dp, double top) {
                 figures.put("correlation", errors / (2 * nll.error * base.error));
                 put("ln_ratio", "ln_ratio_error", ratio);
                 put("ratio", "ratio_error", ratio.exp());
-                put("kl", Divergence::kl, "max:100 99.9:99.9 99:99 95:95 90:90 median:50 10:10 5:5 1:1 0.1:0.1 min:0");
-                put("dp", Divergence::dp, "max:100 median:50 min:0");
+                put("kl", Divergence::kl, 100, 99.9, 99, 95, 90, 50, 10, 5, 1, 0.1, 0);
+                put("dp", Divergence::dp, 100, 50, 0);
                 put("dp_rms", "dp_rms_error", new Mean(rms, squares.error / (2 * rms)));
                 put("same_top", "same_top_error", mean(Divergence::top));
             }
@@ -73,16 +73,23 @@ record Divergence(double nll, double base, double kl, double dp, double top) {
             figures.put(nameOfError, mean.error);
         }
 
-        /** @param percentiles names and percents; between two numbers linearly */
-        private void put(String name, ToDoubleFunction<Divergence> figure, String percentiles) {
+        /** @param percents of percentiles; between two numbers linearly */
+        private void put(String name, ToDoubleFunction<Divergence> figure, double... percents) {
             put(name, name + "_error", mean(figure));
             double[] sorted = all.stream().mapToDouble(figure).sorted().toArray();
-            for (String each : percentiles.split(" ")) {
-                double place = Double.parseDouble(each.replaceFirst(".*:", "")) / 100 * (sorted.length - 1);
+            for (double percent : percents) {
+                double place = percent / 100 * (sorted.length - 1);
                 double share = place - (int) place;
                 double value = (1 - share) * sorted[(int) place] + share * sorted[(int) Math.ceil(place)];
-                figures.put(name + "_" + each.replaceFirst(":.*", ""), value);
+                figures.put(name + "_" + name(percent), value);
             }
+        }
+
+        private static String name(double percent) {
+            if (percent % 50 == 0) {
+                return percent == 0 ? "min" : percent == 50 ? "median" : "max";
+            }
+            return percent % 1 == 0 ? String.valueOf((int) percent) : String.valueOf(percent);
         }
 
         private Mean mean(ToDoubleFunction<Divergence> figure) {

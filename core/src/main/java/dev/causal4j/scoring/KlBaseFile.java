@@ -69,11 +69,11 @@ record KlBaseFile(Path path, int context, int vocabularySize, int chunks) {
     }
 
     /** The head, and the tokens of all chunks. */
-    ByteBuffer head(int[] tokens) {
+    byte[] head(int[] tokens) {
         ByteBuffer head = ByteBuffer.allocate(HEAD + 4 * tokens.length).order(ByteOrder.LITTLE_ENDIAN);
         head.putLong(MAGIC).putInt(context).putInt(vocabularySize).putInt(chunks);
         head.asIntBuffer().put(tokens);
-        return head.clear();
+        return head.array();
     }
 
     /** The tokens of the next chunk, as they are in the text. */

@@ -117,15 +117,15 @@ public final class LlamaPerplexity {
         int chunks = Math.min(most, tokens.length / context);
         Path path = saved == null ? Path.of("") : saved;
         KlBaseFile file = new KlBaseFile(path, context, model.head().vocabularySize(), chunks);
-        ByteBuffer head = file.head(Arrays.copyOf(tokens, chunks * context));
-        InputStream in = new ByteArrayInputStream(head.array(), KlBaseFile.HEAD, head.capacity());
+        byte[] head = file.head(Arrays.copyOf(tokens, chunks * context));
+        InputStream in = new ByteArrayInputStream(head, KlBaseFile.HEAD, head.length);
         if (saved == null) {
             return run(file, chunks, tokens.length, in, LlamaPerplexity::plain, listener);
         }
         List<Result> made = new ArrayList<>();
         try {
             WholeFile.write(saved, channel -> {
-                WholeFile.append(saved, head, channel);
+                WholeFile.append(saved, ByteBuffer.wrap(head), channel);
                 Taking saving = (logits, predictions) -> {
                     ByteBuffer[] rows = new ByteBuffer[logits.count()];
                     model.head().compute().run(rows.length, i -> rows[i] = file.encode(logits.rows(i, 1)));
