@@ -39,11 +39,11 @@ size() {
 
 failed=0
 size text json 498 tokenizer 1678 chat 2776 constraint 5049 causal4j 133 || failed=1
-size core kernel,choice,tensor,compute,loops 4804 format 1091 model,families,gguf 5213 decoder 3896 generation,friend 4115 receipt 543 scoring 584 \
+size core kernel,choice,tensor,compute,loops 4804 format 1091 model,families,gguf 5213 decoder 3896 generation,friend 4083 receipt 515 scoring 584 \
   head 628 training 1534 flight 88 || failed=1
 size machine machine 283 || failed=1
 size server server 3246 || failed=1
-size cli cli 5369 || failed=1
+size cli cli 5359 || failed=1
 size hub hub 936 || failed=1
 size langchain4j langchain4j 690 || failed=1
 size spark spark 719 || failed=1
