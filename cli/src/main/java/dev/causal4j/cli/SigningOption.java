@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
+import java.security.PrivateKey;
 import java.security.PublicKey;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.security.spec.X509EncodedKeySpec;
@@ -30,42 +31,35 @@ final class SigningOption {
         if (file == null) {
             return UnaryOperator.identity();
         }
-        byte[] bytes = pem(file, "PRIVATE KEY");
-        try {
-            var key = KeyFactory.getInstance(Receipt.ALGORITHM).generatePrivate(new PKCS8EncodedKeySpec(bytes));
-            return receipt -> receipt.signed(key);
-        } catch (GeneralSecurityException e) {
-            throw wrong(file, "PRIVATE KEY", e);
-        }
+        PrivateKey key =
+                read(file, "PRIVATE KEY", (keys, bytes) -> keys.generatePrivate(new PKCS8EncodedKeySpec(bytes)));
+        return receipt -> receipt.signed(key);
     }
 
     /** A public key, as {@code openssl pkey -pubout} writes it. */
     static PublicKey publicKey(Path file) throws IOException {
-        byte[] bytes = pem(file, "PUBLIC KEY");
-        try {
-            return KeyFactory.getInstance(Receipt.ALGORITHM).generatePublic(new X509EncodedKeySpec(bytes));
-        } catch (GeneralSecurityException e) {
-            throw wrong(file, "PUBLIC KEY", e);
-        }
+        return read(file, "PUBLIC KEY", (keys, bytes) -> keys.generatePublic(new X509EncodedKeySpec(bytes)));
     }
 
-    private static byte[] pem(Path file, String label) throws IOException {
+    private interface Reading<K> {
+        K of(KeyFactory keys, byte[] bytes) throws GeneralSecurityException;
+    }
+
+    private static <K> K read(Path file, String label, Reading<K> reading) throws IOException {
         String text = TextInput.file(file).strip();
         String begin = "-----BEGIN " + label + "-----";
         String end = "-----END " + label + "-----";
-        if (!text.startsWith(begin) || !text.endsWith(end)) {
-            throw wrong(file, label, null);
+        Exception cause = null;
+        if (text.startsWith(begin) && text.endsWith(end)) {
+            try {
+                String base64 = text.substring(begin.length(), text.length() - end.length());
+                byte[] bytes = Base64.getMimeDecoder().decode(base64);
+                return reading.of(KeyFactory.getInstance(Receipt.ALGORITHM), bytes);
+            } catch (GeneralSecurityException | IllegalArgumentException e) {
+                cause = e;
+            }
         }
-        try {
-            return Base64.getMimeDecoder().decode(text.substring(begin.length(), text.length() - end.length()));
-        } catch (IllegalArgumentException e) {
-            throw wrong(file, label, e);
-        }
-    }
-
-    private static IOException wrong(Path file, String label, @Nullable Exception cause) {
-        return new IOException(
-                file + ": expected a " + label + " of Ed25519 in PEM, got something else; make one with openssl",
-                cause);
+        String message = ": expected a " + label + " of Ed25519 in PEM, got something else; make one with openssl";
+        throw new IOException(file + message, cause);
     }
 }

@@ -38,14 +38,14 @@ abstract class Subcommand implements Callable<Integer> {
         stdout().println(json ? document : text);
     }
 
-    /** Makes a document of a line. */
+    /** Makes a document, or another text, of a line. */
     @FunctionalInterface
     interface Answering {
-        /** Reads the line, and answers it; the subject names it in errors. */
-        Document answer(String subject, byte[] line) throws IOException;
+        /** Reads the line, and answers it in a line; the subject names it in errors. */
+        Object answer(String subject, byte[] line) throws IOException;
     }
 
-    /** Prints a document for each line of a file, or of standard input for {@code -}, that is not blank. */
+    /** Prints an answer to each line of a file, or of standard input for {@code -}, that is not blank. */
     final void answerLines(String in, Answering answering) throws IOException {
         try (InputStream bytes = TextInput.open(in)) {
             LineReader lines = new LineReader(bytes, TextInput.MOST_BYTES);

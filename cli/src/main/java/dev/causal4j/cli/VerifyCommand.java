@@ -8,7 +8,6 @@ import dev.causal4j.receipt.Receipt.Difference;
 import dev.causal4j.receipt.Receipt.Verification;
 import dev.causal4j.receipt.Receipt.VerificationOptions;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -57,6 +56,8 @@ final class VerifyCommand extends Subcommand {
     private @Nullable CausalLM loaded;
     private LoadOptions loadedWith = LoadOptions.DEFAULT;
     private boolean tellsSignature = true;
+    private int receipts;
+    private int verified;
 
     @Override
     public Integer call() throws IOException {
@@ -67,21 +68,18 @@ final class VerifyCommand extends Subcommand {
                 publicKey == null ? null : SigningOption.publicKey(publicKey),
                 mark.read().orElse(null),
                 recompute);
-        int verified = 0;
-        int receipts = 0;
-        try (InputStream in = TextInput.open(file)) {
-            LineReader lines = new LineReader(in, Receipt.MOST_BYTES);
-            Optional<byte[]> line = lines.nextFilled();
-            for (; line.isPresent() && !stdout().checkError(); line = lines.nextFilled(), receipts++) {
-                String subject = TextInput.name(file) + " line " + lines.number();
-                Verification found = verify(subject, TextInput.bounded(subject, line.get()), known);
+        try {
+            answerLines(file, (subject, line) -> {
+                Verification found = verify(subject, line, known);
+                receipts++;
                 verified += found.verified() ? 1 : 0;
-                print(document(found), subject + ": " + told(found));
-            }
-            if (receipts == 0 && line.isEmpty()) {
+                return json ? document(found) : subject + ": " + told(found);
+            });
+            boolean isWhole = !stdout().checkError();
+            if (receipts == 0 && isWhole) {
                 throw new IOException(TextInput.name(file) + ": expected receipts, one a line, got none");
             }
-            return verified == receipts && line.isEmpty() ? 0 : 1;
+            return verified == receipts && isWhole ? 0 : 1;
         } finally {
             if (loaded != null) {
                 loaded.close();
@@ -107,8 +105,7 @@ final class VerifyCommand extends Subcommand {
         CausalLM with;
         try {
             LoadOptions options = receipt.loadOptions();
-            with = load(
-                    model.dtype().isPresent() ? options.withDtype(model.dtype().get()) : options);
+            with = load(model.dtype().map(options::withDtype).orElse(options));
         } catch (FormatException | IllegalArgumentException e) {
             return wrong("model", "one that can be loaded as stated", e);
         }

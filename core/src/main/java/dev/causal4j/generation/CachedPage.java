@@ -3,7 +3,6 @@ package dev.causal4j.generation;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.head.Prediction;
 import java.nio.IntBuffer;
-import java.util.Objects;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -23,10 +22,6 @@ final class CachedPage {
         this.tokens = tokens;
         this.page = page;
         this.stored = stored;
-    }
-
-    StoredPage stored() {
-        return Objects.requireNonNull(stored);
     }
 
     /**

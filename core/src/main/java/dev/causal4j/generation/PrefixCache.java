@@ -4,8 +4,8 @@ import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.StoredPrefixes.Held;
 import dev.causal4j.model.CausalLM;
-import java.nio.ByteBuffer;
 import java.nio.IntBuffer;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -47,6 +47,8 @@ final class PrefixCache {
     /** Positions from a snapshot to the next. */
     static final int DISTANCE = 512;
 
+    private static final Duration SETTLING = Duration.ofSeconds(1);
+
     /** Fewest tokens for which a page is copied. */
     static final int LEAST = 8;
 
@@ -74,7 +76,7 @@ final class PrefixCache {
     private final SequencedSet<CachedPage> snapshots = new LinkedHashSet<>();
     // sequences that have ended, but that others still continue
     private final Deque<Sequence<?>> pinned = new ArrayDeque<>();
-    private final Map<ByteBuffer, CachedPage> named =
+    private final Map<String, CachedPage> named =
             new HashMap<>(); // if there is a store, all pages by the names of their files
     // pages that are to be written, each after the one before it
     private final SequencedSet<CachedPage> unstored = new LinkedHashSet<>();
@@ -253,7 +255,7 @@ final class PrefixCache {
     private CachedPage node(Object before, IntBuffer tokens, KVCache.Page page, @Nullable StoredPage stored) {
         CachedPage node = new CachedPage(before, tokens, page, stored);
         if (stored != null) {
-            named.put(ByteBuffer.wrap(stored.name), node);
+            named.put(stored.name(), node);
         }
         return node;
     }
@@ -363,7 +365,7 @@ final class PrefixCache {
         }
         unstored.remove(node);
         if (node.stored != null) {
-            named.remove(ByteBuffer.wrap(node.stored.name), node);
+            named.remove(node.stored.name(), node);
         }
         pages.computeIfPresent(node.before, (_, behind) -> {
             behind.remove(node.tokens, node);
@@ -387,22 +389,24 @@ final class PrefixCache {
                 : store.read(sequence, root.get());
     }
 
-    /** A page in memory; null if it is not there. */
-    synchronized @Nullable CachedPage find(StoredPage page) {
-        return named.get(ByteBuffer.wrap(page.name));
+    /** Whether a page is in memory. */
+    synchronized boolean has(StoredPage page) {
+        return named.containsKey(page.name());
+    }
+
+    /** Whether a page is in memory, with a snapshot. */
+    synchronized boolean hasSnapshot(StoredPage page) {
+        CachedPage node = named.get(page.name());
+        return node != null && node.snapshot != null;
     }
 
     /** Uses a page and those before it now, children before parents, so that eviction takes leaves first. */
-    synchronized void renew(@Nullable Object last) {
-        for (Object at = last; at instanceof CachedPage node; at = node.before) {
+    synchronized void renew(StoredPage last) {
+        for (Object at = named.get(last.name()); at instanceof CachedPage node; at = node.before) {
             if (unused.contains(node)) {
                 unused.addLast(node);
             }
         }
-    }
-
-    synchronized boolean hasSnapshot(CachedPage node) {
-        return node.snapshot != null;
     }
 
     /** The next page to write, perhaps with a state. The caller releases both. Null if there is none. */
@@ -415,27 +419,27 @@ final class PrefixCache {
         if (node.snapshot != null) {
             pool.share(node.snapshot);
         }
-        return new Held(node.stored(), node.page, node.snapshot);
+        return new Held(Objects.requireNonNull(node.stored), node.page, node.snapshot);
     }
 
     /** Adds a page that was read, as an unused one; false if the page before it is no longer there. */
     synchronized boolean insert(Root root, StoredPage stored, KVCache.Page page) {
-        Object before = stored.index == 0 ? root : named.get(ByteBuffer.wrap(stored.before));
-        if (before != null && find(stored) == null) {
+        Object before = stored.index() == 0 ? root : named.get(stored.before());
+        if (before != null && !has(stored)) {
             pool.share(page);
-            CachedPage made = node(before, stored.tokens, page, stored);
+            CachedPage made = node(before, stored.tokens(), page, stored);
             made.isOffered = true;
-            pages.computeIfAbsent(before, _ -> new TreeMap<>()).put(stored.tokens, made);
+            pages.computeIfAbsent(before, _ -> new TreeMap<>()).put(stored.tokens(), made);
             unused.add(made);
-            renew(made); // a page is older than those before it
+            renew(stored); // a page is older than those before it
             trim();
         }
-        return find(stored) != null;
+        return has(stored);
     }
 
-    /** Adds a state that was read after the last token of a page, if the page is there. */
-    synchronized void insert(StoredPage last, KVCache.Snapshot state) {
-        CachedPage node = find(last);
+    /** Adds a state that was read after the last token of a page; false if the page is no longer there. */
+    synchronized boolean insert(StoredPage last, KVCache.Snapshot state) {
+        CachedPage node = named.get(last.name());
         if (node != null) {
             node.users++; // else it might be evicted as useless to make room for its own state
             addSnapshot(node, false, () -> {
@@ -445,11 +449,12 @@ final class PrefixCache {
             node.users--;
             trim();
         }
+        return node != null;
     }
 
     /** Waits a moment for memory that the store holds; false if it gives none back. */
     boolean settle() {
-        return store != null && store.settle();
+        return store != null && store.isReleasedWithin(SETTLING);
     }
 
     /** Waits until the store has written new pages, and returns all pages. No sequence may run. */

@@ -4,7 +4,6 @@ import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -17,7 +16,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +23,8 @@ import java.util.Optional;
 import java.util.SequencedSet;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -38,14 +38,18 @@ public final class PrefixStore {
     /** The size of a store unless another is chosen. */
     public static final long DEFAULT_BYTES = 10_000_000_000L;
 
+    private static final Pattern OURS = Pattern.compile("[0-9a-f]{64}\\.(page|state)|\\.\\d+\\.tmp");
     private static final String ALONE = "rwx------";
     private static final Duration RENEWED = Duration.ofMinutes(1);
     private static final Duration ABANDONED = Duration.ofHours(1); // a file that was never finished
 
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
+
     final Path folder;
+    final Duration patience; // with a disk that does not answer
     private final long most;
-    private long bytes = -1; // of its files, as far as known; -1 at first. Guarded by this, like the next
-    private boolean hasFailed;
+    private final AtomicBoolean hasFailed = new AtomicBoolean();
+    private long bytes = -1; // of its files, as far as known; -1 at first. Guarded by this
 
     /**
      * A file of a store.
@@ -70,14 +74,15 @@ public final class PrefixStore {
 
     record Found(Path file, StoredPage page, Instant used) {
         private Entry entry() {
-            String model = HexFormat.of().formatHex(page.model, 0, 8);
-            return new Entry(file, model, page.isState, page.tokens.limit(), page.size(), used);
+            String model = page.model().substring(0, 16);
+            return new Entry(file, model, page.isState(), page.tokens().limit(), page.size(), used);
         }
     }
 
-    private PrefixStore(Path folder, long most) {
+    PrefixStore(Path folder, long most, Duration patience) {
         this.folder = folder;
         this.most = most;
+        this.patience = patience;
     }
 
     /**
@@ -113,67 +118,64 @@ public final class PrefixStore {
         } finally {
             Files.delete(ours);
         }
-        return new PrefixStore(absolute, bytes);
+        return new PrefixStore(absolute, bytes, PATIENCE);
     }
 
     /** Runs an access of a file; the first failure of all is logged, and each is a miss. */
-    boolean attempt(Callable<Boolean> access) {
+    private boolean attempt(Callable<Boolean> access) {
         try {
             return access.call();
         } catch (NoSuchFileException e) {
             return false;
         } catch (Exception e) {
-            warn(e);
+            if (!hasFailed.getAndSet(true)) {
+                String message =
+                        "{0}: expected to be able to use this store of prefixes, got {1}; prompts are computed";
+                System.getLogger(PrefixStore.class.getName()).log(Level.WARNING, message, folder, e.toString());
+            }
             return false;
         }
     }
 
-    private synchronized void warn(Exception e) {
-        if (!hasFailed) {
-            String message = "{0}: expected to be able to use this store of prefixes, got {1}; prompts are computed";
-            System.getLogger(PrefixStore.class.getName()).log(Level.WARNING, message, folder, e.toString());
-        }
-        hasFailed = true;
+    /** See {@link StoredPage#read}. */
+    boolean read(StoredPage page, List<MemorySegment> into) {
+        return attempt(() -> page.read(folder, into));
     }
 
-    /** Writes a file, and deletes old ones if they are too many. */
-    synchronized void write(StoredPage page, List<MemorySegment> numbers) throws IOException {
+    /** Writes a file that is not there, and deletes old ones if they are too many. */
+    void write(StoredPage page, List<MemorySegment> numbers) {
+        attempt(() -> page.isThere(folder) || add(page, numbers));
+    }
+
+    private synchronized boolean add(StoredPage page, List<MemorySegment> numbers) throws IOException {
         page.write(folder, numbers);
         bytes = bytes < 0 ? found().stream().mapToLong(each -> each.page.size()).sum() : bytes + page.size();
-        if (bytes > most) {
-            prune(most - most / 16); // not at each new file
-        }
+        return bytes <= most || prune(most - most / 16) > 0; // not at each new file
     }
 
     /** Notes that a file was used. */
-    boolean renew(StoredPage page) throws IOException {
-        Path file = page.file(folder);
-        Instant now = Instant.now();
-        if (StoredPage.attributes(file).lastModifiedTime().toInstant().isBefore(now.minus(RENEWED))) {
-            Files.setLastModifiedTime(file, FileTime.from(now));
-        }
-        return true;
+    void renew(StoredPage page) {
+        attempt(() -> {
+            Path file = page.file(folder);
+            Instant now = Instant.now();
+            if (StoredPage.attributes(file).lastModifiedTime().toInstant().isBefore(now.minus(RENEWED))) {
+                Files.setLastModifiedTime(file, FileTime.from(now));
+            }
+            return true;
+        });
     }
 
     /** The valid files, as far as that can be said without their numbers, the last used first. Deletes the others. */
     List<Found> found() throws IOException {
-        List<Path> files;
-        try (Stream<Path> all = Files.list(folder)) {
-            files = all.filter(each -> each.getFileName().toString().matches("[0-9a-f]{2}"))
-                    .flatMap(PrefixStore::inside)
-                    .toList();
-        }
         List<Found> found = new ArrayList<>();
-        for (Path file : files) {
-            String name = file.getFileName().toString();
+        for (Path file : files()) {
             try {
                 Instant used = StoredPage.attributes(file).lastModifiedTime().toInstant();
                 Optional<StoredPage> page = StoredPage.parse(folder, file);
                 page.ifPresent(each -> found.add(new Found(file, each, used)));
-                boolean isOurs = name.matches("[0-9a-f]{64}\\.(page|state)")
-                        || (name.matches("\\.\\d+\\.tmp")
-                                && used.isBefore(Instant.now().minus(ABANDONED)));
-                if (page.isEmpty() && isOurs) {
+                boolean isBeingWritten = file.toString().endsWith(".tmp")
+                        && !used.isBefore(Instant.now().minus(ABANDONED));
+                if (page.isEmpty() && !isBeingWritten) {
                     StoredPage.delete(file);
                 }
             } catch (IOException e) {
@@ -182,6 +184,16 @@ public final class PrefixStore {
         }
         found.sort(Comparator.comparing(Found::used).reversed());
         return found;
+    }
+
+    /** What has names as files of ours. */
+    private List<Path> files() throws IOException {
+        try (Stream<Path> all = Files.list(folder)) {
+            return all.filter(each -> each.getFileName().toString().matches("[0-9a-f]{2}"))
+                    .flatMap(PrefixStore::inside)
+                    .filter(each -> OURS.matcher(each.getFileName().toString()).matches())
+                    .toList();
+        }
     }
 
     /** The files of a folder, if it is one of ours. */
@@ -206,7 +218,7 @@ public final class PrefixStore {
      */
     public synchronized int prune(long most) throws IOException {
         List<Found> all = found();
-        Map<ByteBuffer, Found> named = named(all);
+        Map<String, Found> named = named(all);
         SequencedSet<Found> ordered = new LinkedHashSet<>(); // each after the one that it follows
         all.forEach(each -> ordered.addAll(chain(each, named, ordered)));
         List<Found> dropped = new ArrayList<>();
@@ -222,14 +234,14 @@ public final class PrefixStore {
         return dropped.size();
     }
 
-    static Map<ByteBuffer, Found> named(List<Found> all) {
-        return all.stream().collect(Collectors.toMap(each -> ByteBuffer.wrap(each.page.name), each -> each));
+    static Map<String, Found> named(List<Found> all) {
+        return all.stream().collect(Collectors.toMap(each -> each.page.name(), each -> each));
     }
 
     /** The files from the beginning to this one, as far as they are there; only those after the last known one. */
-    static List<Found> chain(Found last, Map<ByteBuffer, Found> named, Set<Found> known) {
+    static List<Found> chain(Found last, Map<String, Found> named, Set<Found> known) {
         List<Found> chain = new ArrayList<>();
-        for (Found at = last; at != null && !known.contains(at); at = named.get(ByteBuffer.wrap(at.page.before))) {
+        for (Found at = last; at != null && !known.contains(at); at = named.get(at.page.before())) {
             chain.addFirst(at);
         }
         return chain;

@@ -2,14 +2,15 @@ package dev.causal4j.generation;
 
 import dev.causal4j.json.Sha256;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.IntBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -18,6 +19,7 @@ import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.LongStream;
 import java.util.zip.CRC32C;
 
 /**
@@ -40,8 +42,14 @@ import java.util.zip.CRC32C;
  *
  * <p>A reader knows all of it but the checksums, so it compares whole headers and trusts no number of a file. Immutable
  * and thread-safe.
+ *
+ * @param name its own, like the others 64 digits
+ * @param model digest of the model and its rotary positions
+ * @param before name of the page before, or of the beginning; of a state, of its page
+ * @param index pages before it
+ * @param bytes of its numbers
  */
-final class StoredPage {
+record StoredPage(String name, String model, String before, int index, IntBuffer tokens, boolean isState, long bytes) {
     private static final long MAGIC = 0x43344A5041474531L;
     private static final int KIND = 8; // where its number lies
     private static final int COUNT = 16; // where the number of tokens lies
@@ -49,31 +57,17 @@ final class StoredPage {
     private static final int HASH = 32;
     private static final int TOKENS = NAMES + 2 * HASH;
     private static final int CHUNK = 1 << 16; // ext4 takes ten times as long for writes of 7 MB
-    private static final int LONGEST = length(PrefixCache.POSITIONS);
+    private static final HexFormat HEX = HexFormat.of();
 
-    final byte[] model;
-    final byte[] name;
-    final byte[] before;
-    final int index; // pages before it
-    final IntBuffer tokens;
-    final boolean isState;
-    final long bytes; // of its numbers
-
-    private StoredPage(byte[] model, byte[] before, int index, IntBuffer tokens, boolean isState, long bytes) {
-        this.model = model;
-        this.before = before;
-        this.index = index;
-        this.tokens = tokens;
-        this.isState = isState;
-        this.bytes = bytes;
-        ByteBuffer ids = ByteBuffer.allocate(4 * tokens.limit());
-        ids.asIntBuffer().put(tokens.duplicate());
-        this.name = isState ? hash(bytes("state"), before) : hash(before, ids.array());
+    StoredPage(String model, String before, int index, IntBuffer tokens, boolean isState, long bytes) {
+        this(name(before, tokens, isState), model, before, index, tokens, isState, bytes);
     }
 
-    /** The first page of a sequence, after the name of its beginning. */
-    static StoredPage first(byte[] model, byte[] beginning, IntBuffer tokens, long bytes) {
-        return new StoredPage(model, beginning, 0, tokens, false, bytes);
+    private static String name(String before, IntBuffer tokens, boolean isState) {
+        ByteBuffer ids = ByteBuffer.allocate(4 * tokens.limit());
+        ids.asIntBuffer().put(tokens.duplicate());
+        byte[] last = HEX.parseHex(before);
+        return isState ? hash(bytes("state"), last) : hash(last, ids.array());
     }
 
     /** The page after this one. */
@@ -90,12 +84,10 @@ final class StoredPage {
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    static byte[] hash(byte[]... parts) {
+    static String hash(byte[]... parts) {
         MessageDigest sha = Sha256.begin();
-        for (byte[] part : parts) {
-            sha.update(part);
-        }
-        return sha.digest();
+        List.of(parts).forEach(sha::update);
+        return HEX.formatHex(sha.digest());
     }
 
     private static int length(int tokens) {
@@ -108,14 +100,14 @@ final class StoredPage {
     }
 
     Path file(Path folder) {
-        String hex = HexFormat.of().formatHex(name);
-        return folder.resolve(hex.substring(0, 2), hex + (isState ? ".state" : ".page"));
+        return folder.resolve(name.substring(0, 2), name + (isState ? ".state" : ".page"));
     }
 
     private ByteBuffer header(int checksum) {
         ByteBuffer header = ByteBuffer.allocate(length(tokens.limit()));
         header.putLong(MAGIC).putInt(isState ? 1 : 0).putInt(index).putInt(tokens.limit());
-        header.putInt(checksum).putLong(bytes).put(model).put(name).put(before);
+        header.putInt(checksum).putLong(bytes);
+        List.of(model, name, before).forEach(each -> header.put(HEX.parseHex(each)));
         header.asIntBuffer().put(tokens.duplicate());
         CRC32C crc = new CRC32C();
         crc.update(header.array(), 0, header.limit() - 4);
@@ -140,7 +132,7 @@ final class StoredPage {
     }
 
     /**
-     * Reads the numbers.
+     * Reads the numbers, through a buffer: the memory of a read that does not return can be closed.
      *
      * @return whether they and all else are as they should be; a file that is not is deleted
      * @throws IOException if there is no file, or it cannot be read
@@ -150,12 +142,14 @@ final class StoredPage {
         BasicFileAttributes known = attributes(file);
         boolean isRight = isFolder(parent(file)) && known.isRegularFile() && known.size() == size();
         if (isRight) {
-            try (FileChannel channel = open(file)) {
-                ByteBuffer header = filled(channel, ByteBuffer.allocate(length(tokens.limit())));
-                for (MemorySegment each : into) {
-                    filled(channel, each.asByteBuffer());
+            try (InputStream in = open(file)) {
+                byte[] header = in.readNBytes(length(tokens.limit()));
+                byte[] chunk = new byte[CHUNK];
+                for (MemorySegment each : chunks(into)) {
+                    int count = in.readNBytes(chunk, 0, (int) each.byteSize());
+                    each.copyFrom(MemorySegment.ofArray(chunk).asSlice(0, count));
                 }
-                isRight = header.equals(header(checksum(into)));
+                isRight = ByteBuffer.wrap(header).equals(header(checksum(into)));
             }
         }
         if (!isRight) {
@@ -164,13 +158,15 @@ final class StoredPage {
         return isRight;
     }
 
-    private static FileChannel open(Path file) throws IOException {
-        return FileChannel.open(file, StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
+    private static InputStream open(Path file) throws IOException {
+        return Files.newInputStream(file, LinkOption.NOFOLLOW_LINKS);
     }
 
-    private static ByteBuffer filled(FileChannel channel, ByteBuffer buffer) throws IOException {
-        while (buffer.hasRemaining() && channel.read(buffer) >= 0) {}
-        return buffer.flip();
+    private static List<MemorySegment> chunks(List<MemorySegment> numbers) {
+        return numbers.stream()
+                .flatMap(all -> LongStream.iterate(0, at -> at < all.byteSize(), at -> at + CHUNK)
+                        .mapToObj(at -> all.asSlice(at, Math.min(CHUNK, all.byteSize() - at))))
+                .toList();
     }
 
     private static int checksum(List<MemorySegment> numbers) {
@@ -188,7 +184,7 @@ final class StoredPage {
         }
     }
 
-    /** Writes the file, under another name first, unless there is one. */
+    /** Writes the file, under another name first. */
     void write(Path folder, List<MemorySegment> numbers) throws IOException {
         Path file = file(folder);
         if (!isFolder(parent(file))) {
@@ -197,10 +193,10 @@ final class StoredPage {
         }
         Path beside = Files.createTempFile(parent(file), ".", ".tmp");
         try {
-            try (FileChannel channel = FileChannel.open(beside, StandardOpenOption.WRITE)) {
-                write(channel, header(checksum(numbers)));
-                for (MemorySegment each : numbers) {
-                    write(channel, each.asByteBuffer());
+            try (OutputStream out = Files.newOutputStream(beside, StandardOpenOption.WRITE)) {
+                out.write(header(checksum(numbers)).array());
+                for (MemorySegment each : chunks(numbers)) {
+                    out.write(each.toArray(ValueLayout.JAVA_BYTE));
                 }
             }
             Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE);
@@ -209,42 +205,31 @@ final class StoredPage {
         }
     }
 
-    private static void write(FileChannel channel, ByteBuffer bytes) throws IOException {
-        for (int end = bytes.limit(); bytes.position() < end; ) {
-            channel.write(bytes.limit(Math.min(end, bytes.position() + CHUNK)));
-        }
-    }
-
     /** The page or state that a file claims to be; empty if it contradicts itself. Its numbers are not read. */
     static Optional<StoredPage> parse(Path folder, Path file) throws IOException {
         BasicFileAttributes known = attributes(file);
-        if (!known.isRegularFile() || known.size() < length(1)) {
+        byte[] read = {};
+        if (known.isRegularFile()) {
+            try (InputStream in = open(file)) {
+                read = in.readNBytes(length(PrefixCache.POSITIONS));
+            }
+        }
+        ByteBuffer header = ByteBuffer.wrap(read);
+        int count = read.length < length(1) ? 0 : header.getInt(COUNT);
+        if (count < 1 || count > PrefixCache.POSITIONS || length(count) > read.length) {
             return Optional.empty();
         }
-        ByteBuffer read = ByteBuffer.allocate((int) Math.min(LONGEST, known.size()));
-        try (FileChannel channel = open(file)) {
-            filled(channel, read);
-        } catch (NoSuchFileException e) {
-            return Optional.empty();
-        }
-        int count = read.getInt(COUNT);
-        if (count < 1 || length(count) > read.limit()) {
-            return Optional.empty();
-        }
-        int[] tokens = new int[count];
-        read.position(TOKENS).asIntBuffer().get(tokens);
-        byte[] model = new byte[HASH];
-        byte[] before = new byte[HASH];
-        read.get(NAMES - HASH, model).get(NAMES + HASH, before);
+        int[] ids = new int[count];
+        header.position(TOKENS).asIntBuffer().get(ids);
         StoredPage page = new StoredPage(
-                model,
-                before,
-                read.getInt(KIND + 4),
-                IntBuffer.wrap(tokens),
-                read.getInt(KIND) == 1,
+                HEX.formatHex(read, NAMES - HASH, NAMES),
+                HEX.formatHex(read, NAMES + HASH, TOKENS),
+                header.getInt(KIND + 4),
+                IntBuffer.wrap(ids),
+                header.getInt(KIND) == 1,
                 known.size() - length(count));
         boolean isRight = page.file(folder).equals(file)
-                && read.slice(0, length(count)).equals(page.header(read.getInt(COUNT + 4)));
+                && header.slice(0, length(count)).equals(page.header(header.getInt(COUNT + 4)));
         return isRight ? Optional.of(page) : Optional.empty();
     }
 }

@@ -7,19 +7,21 @@ import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.PrefixCache.Root;
 import dev.causal4j.generation.PrefixStore.Found;
 import dev.causal4j.generation.PrefixStore.Verification;
+import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelDigests;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -32,7 +34,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -40,18 +43,16 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The pages of a {@link PrefixStore} for the prefix cache of an engine: a thread reads those of a sequence that waits to
- * begin, and another writes new ones. Both hold at most a page and a state. Nothing that fails here fails a sequence.
- * Thread-safe.
+ * begin, and another writes new ones. Both hold at most a page and a state. Nothing that fails here fails a sequence, and
+ * nothing that is slow holds sequences up for longer than once for the store's patience. Thread-safe, but for {@link
+ * #read}.
  */
 final class StoredPrefixes {
     /** The shortest prefix that is stored and read; a shorter one is computed. */
     static final int LEAST = 256;
 
-    private static final long SETTLE_NANOS = 1_000_000;
-    private static final int SETTLE_TIMES = 1000;
-
-    /** After which a sequence computes what a slow disk still has. */
-    private static final int READ_SECONDS = 10;
+    private static final long MILLI_NANOS = 1_000_000;
+    private static final CompletableFuture<?> NOTHING = CompletableFuture.completedFuture(null);
 
     /** A page to write, with its state if it has one. */
     record Held(StoredPage stored, KVCache.Page page, KVCache.@Nullable Snapshot state) {}
@@ -59,11 +60,13 @@ final class StoredPrefixes {
     private final PrefixStore store;
     private final PrefixCache prefixes;
     private final PagePool pool;
-    private final byte[] model;
+    private final String model;
     private final ExecutorService reader = thread("causal4j-prefix-reader");
     private final ExecutorService writer = thread("causal4j-prefix-writer");
-    private final AtomicInteger working = new AtomicInteger(); // threads that may hold memory of the pool
-    private final AtomicLong released = new AtomicLong(); // pages that they gave back
+    private final AtomicInteger working = new AtomicInteger(); // tasks of them, which may hold memory of the pool
+    private final AtomicLong released = new AtomicLong(); // pages and states that they gave back
+    private CompletableFuture<?> last = NOTHING; // to be read. Used by the engine's thread alone, like the next
+    private CompletableFuture<@Nullable Void> late = new CompletableFuture<>(); // done when a read takes too long
     private volatile boolean closed;
 
     /** @throws IllegalStateException if it is not known what the model was loaded from */
@@ -80,7 +83,7 @@ final class StoredPrefixes {
     }
 
     /** The digest of all that determines the bytes of pages, besides rotations and tokens. */
-    private static byte[] digest(CausalLM model) {
+    private static String digest(CausalLM model) {
         ModelDigests files = model.digests()
                 .orElseThrow(() -> new IllegalStateException(
                         "prefix store: expected a model with the digests of its files, got one without; load it with"
@@ -90,44 +93,36 @@ final class StoredPrefixes {
         files.adapter().forEach(each -> parts.add((files.merged() ? "merged " : "adapter ") + each.sha256()));
         parts.add(files.dtype() + " " + model.dtype() + " " + model.cachedDtype());
         parts.add(ByteOrder.nativeOrder() + " " + model.decoder().pool().sizes());
-        return StoredPage.hash(StoredPage.bytes(String.join("\n", parts)));
+        return Sha256.hex(String.join("\n", parts));
     }
 
-    private static byte[] rotated(byte[] model, List<List<Double>> rotations) {
-        return StoredPage.hash(model, StoredPage.bytes(rotations.toString()));
+    private static String rotated(String model, List<List<Double>> rotations) {
+        return StoredPage.hash(HexFormat.of().parseHex(model), StoredPage.bytes(rotations.toString()));
     }
 
     /** The file of a page after another, or after a beginning. */
     StoredPage page(Object before, IntBuffer tokens) {
         if (before instanceof CachedPage node) {
-            return node.stored().next(tokens);
+            return Objects.requireNonNull(node.stored).next(tokens);
         }
         Root root = (Root) before;
-        byte[] rotated = rotated(model, root.rotations());
+        String rotated = rotated(model, root.rotations());
         byte[] salt = StoredPage.bytes(root.salt().map(each -> "salt " + each).orElse(""));
-        byte[] beginning = StoredPage.hash(StoredPage.bytes("beginning"), rotated, salt);
-        return StoredPage.first(rotated, beginning, tokens, pool.pageBytes());
+        String beginning =
+                StoredPage.hash(StoredPage.bytes("beginning"), HexFormat.of().parseHex(rotated), salt);
+        return new StoredPage(rotated, beginning, 0, tokens, false, pool.pageBytes());
     }
 
-    /** Does work that holds memory of the pool. */
     private CompletableFuture<?> start(ExecutorService thread, Runnable work) {
-        return CompletableFuture.runAsync(
-                () -> {
-                    working.incrementAndGet();
-                    try {
-                        work.run();
-                    } finally {
-                        working.decrementAndGet();
-                    }
-                },
-                thread);
+        working.incrementAndGet();
+        return CompletableFuture.runAsync(work, thread).whenComplete((_, _) -> working.decrementAndGet());
     }
 
-    /** See {@link PrefixCache#settle}. */
-    boolean settle() {
+    /** Waits until a task gives back memory; false if that takes too long, or there is no task. */
+    boolean isReleasedWithin(Duration most) {
         long before = released.get();
-        for (int i = 0; i < SETTLE_TIMES && working.get() > 0 && released.get() == before; i++) {
-            LockSupport.parkNanos(SETTLE_NANOS);
+        for (long i = 0; i < most.toMillis() && working.get() > 0 && released.get() == before; i++) {
+            LockSupport.parkNanos(MILLI_NANOS);
         }
         return released.get() != before;
     }
@@ -136,47 +131,46 @@ final class StoredPrefixes {
     void write() {
         var _ = start(writer, () -> {
             for (Held each = prefixes.nextToStore(); each != null; each = prefixes.nextToStore()) {
-                Held held = each;
-                try {
-                    store.attempt(() -> write(held));
-                } finally {
-                    pool.release(held.page);
-                    release(held.state);
-                    released.incrementAndGet();
-                }
+                write(each);
             }
         });
     }
 
-    private boolean write(Held held) throws IOException {
-        StoredPage page = held.stored;
-        if (!page.isThere(store.folder)) {
-            pool.clear(held.page, page.tokens.limit());
-            store.write(page, held.page.ofKinds());
-        }
-        StoredPage state = page.state(pool.stateBytes());
-        if (held.state != null && !state.isThere(store.folder)) {
-            store.write(state, List.of(held.state.memory()));
-        }
-        return true;
-    }
-
-    private void release(KVCache.@Nullable Snapshot state) {
-        if (state != null) {
-            pool.release(state);
+    private void write(Held held) {
+        try {
+            pool.clear(held.page, held.stored.tokens().limit());
+            store.write(held.stored, held.page.ofKinds());
+            if (held.state != null) {
+                store.write(held.stored.state(pool.stateBytes()), List.of(held.state.memory()));
+            }
+        } finally {
+            pool.release(held.page);
+            if (held.state != null) {
+                pool.release(held.state);
+            }
+            released.incrementAndGet();
         }
     }
 
-    /** Reads the stored pages of a sequence's first tokens into the cache; then the engine wakes up. */
+    /**
+     * Reads the stored pages of a sequence's first tokens into the cache; then the engine wakes up. Once a read is late,
+     * no sequence waits until all reads have ended that were begun before. Called by the engine's thread alone.
+     */
     CompletableFuture<?> read(Sequence<?> sequence, Root root) {
         int usable = Math.min(sequence.known, sequence.first);
-        if (usable < LEAST) {
-            return CompletableFuture.completedFuture(null);
+        if (usable < LEAST || (late.isDone() && !last.isDone())) {
+            return NOTHING;
         }
+        late = late.isDone() ? new CompletableFuture<>() : late;
+        CompletableFuture<@Nullable Void> ofThese = late;
         int[] tokens = Arrays.copyOf(sequence.tokens, usable);
         int most = usable - sequence.wanted(usable - 1, usable);
-        CompletableFuture<?> done =
-                start(reader, () -> read(root, tokens, most)).completeOnTimeout(null, READ_SECONDS, TimeUnit.SECONDS);
+        CompletableFuture<?> read = start(reader, () -> read(root, tokens, most));
+        last = read;
+        var _ = read.copy()
+                .completeOnTimeout(null, store.patience.toMillis(), TimeUnit.MILLISECONDS)
+                .thenApply(_ -> read.isDone() || ofThese.complete(null));
+        CompletableFuture<?> done = CompletableFuture.anyOf(read, ofThese);
         var _ = done.whenComplete((_, _) -> sequence.engine.wake());
         return done;
     }
@@ -186,7 +180,7 @@ final class StoredPrefixes {
         List<StoredPage> pages = new ArrayList<>(); // full ones that are in memory or stored
         for (int from = 0; from + PagePool.POSITIONS <= tokens.length; from += PagePool.POSITIONS) {
             StoredPage page = page(root, pages, tokens, from + PagePool.POSITIONS);
-            if (prefixes.find(page) == null && !page.isThere(store.folder)) {
+            if (!prefixes.has(page) && !page.isThere(store.folder)) {
                 break;
             }
             pages.add(page);
@@ -208,12 +202,11 @@ final class StoredPrefixes {
     private List<StoredPage> toState(Root root, List<StoredPage> pages, int[] tokens, int most) {
         for (int end = Math.min(most, (pages.size() + 1) * PagePool.POSITIONS - 1); end >= LEAST; end--) {
             StoredPage last = page(root, pages, tokens, end);
-            CachedPage node = prefixes.find(last);
-            if (node != null && prefixes.hasSnapshot(node)) {
+            if (prefixes.hasSnapshot(last)) {
                 return List.of();
             }
             if (last.state(pool.stateBytes()).isThere(store.folder)) {
-                return Stream.concat(pages.stream().limit(last.index), Stream.of(last))
+                return Stream.concat(pages.stream().limit(last.index()), Stream.of(last))
                         .toList();
             }
         }
@@ -223,132 +216,128 @@ final class StoredPrefixes {
     /** Reads the pages that are not in memory, the first ones first; before them the state after the last one. */
     private void load(Root root, List<StoredPage> pages) {
         StoredPage last = pages.getLast();
-        pages.reversed().stream()
-                .map(prefixes::find)
-                .filter(Objects::nonNull)
-                .findFirst()
-                .ifPresent(prefixes::renew);
-        KVCache.Snapshot state = pool.stateBytes() > 0 ? free(pool::takeState) : null;
-        boolean begins =
-                state == null ? pool.stateBytes() == 0 : isRead(last.state(pool.stateBytes()), List.of(state.memory()));
-        boolean isThere = begins && pages.stream().allMatch(each -> prefixes.find(each) != null || isRead(root, each));
-        if (isThere && state != null) {
-            prefixes.insert(last, state);
-        }
-        release(state);
-        store.attempt(() -> store.renew(pool.stateBytes() > 0 ? last.state(pool.stateBytes()) : last));
+        pages.reversed().stream().filter(prefixes::has).findFirst().ifPresent(prefixes::renew);
+        StoredPage end = pool.stateBytes() > 0 ? last.state(pool.stateBytes()) : last;
+        Predicate<KVCache.Snapshot> use =
+                state -> isRead(end, List.of(state.memory())) && areThere(root, pages) && prefixes.insert(last, state);
+        boolean _ = end.isState() ? fill(pool::takeState, pool::release, use) : areThere(root, pages);
+        store.renew(end);
     }
 
-    /** Reads a page into the cache; false if it is not as it should be, or there is no memory. */
-    private boolean isRead(Root root, StoredPage page) {
-        KVCache.Page memory = closed ? null : free(pool::takePage);
+    /** Whether all pages are in memory, perhaps read now. */
+    private boolean areThere(Root root, List<StoredPage> pages) {
+        return pages.stream()
+                .allMatch(each -> prefixes.has(each)
+                        || fill(
+                                pool::takePage,
+                                pool::release,
+                                page -> isRead(each, page.ofKinds()) && prefixes.insert(root, each, page)));
+    }
+
+    /** Nothing is kept that comes after the end: nobody would return it. */
+    private boolean isRead(StoredPage page, List<MemorySegment> into) {
+        return store.read(page, into) && !closed;
+    }
+
+    /**
+     * Holds free memory, perhaps of the page that was not used for the longest time, for a moment; false if there is
+     * none, or it could not be used. No sequence is set back for it.
+     */
+    private <T> boolean fill(Supplier<@Nullable T> taking, Consumer<T> giving, Predicate<T> use) {
+        T free = closed ? null : taking.get();
+        T memory = free == null && !closed && prefixes.evictUnused() ? taking.get() : free;
         if (memory == null) {
             return false;
         }
         try {
-            return isRead(page, memory.ofKinds()) && prefixes.insert(root, page, memory);
+            return use.test(memory);
         } finally {
-            pool.release(memory);
+            giving.accept(memory);
             released.incrementAndGet();
         }
     }
 
-    private boolean isRead(StoredPage page, List<MemorySegment> into) {
-        return store.attempt(() -> page.read(store.folder, into));
-    }
-
-    /** Free memory, perhaps of the page that was not used for the longest time. No sequence is set back for it. */
-    private <T> @Nullable T free(Supplier<@Nullable T> taking) {
-        T taken = taking.get();
-        return taken == null && prefixes.evictUnused() ? taking.get() : taken;
-    }
-
-    /** Waits until new pages are written. */
+    /** Waits until new pages are written, but not for a disk that does not answer. */
     void close() {
         closed = true;
-        reader.close();
-        writer.close();
+        while (isReleasedWithin(store.patience)) {}
+        reader.shutdown();
+        writer.shutdown();
     }
 
     /** See {@link PrefixStore#verify}. */
     static Verification verify(PrefixStore store, CausalLM model, int sample) throws IOException {
-        byte[] own = digest(model);
+        String own = digest(model);
         List<Found> all = store.found();
-        Map<ByteBuffer, Found> named = PrefixStore.named(all);
-        Set<Found> verified = new HashSet<>();
-        List<Path> wrong = new ArrayList<>();
+        Map<String, Found> named = PrefixStore.named(all);
+        Map<Found, Boolean> right = new LinkedHashMap<>();
         int others = 0;
         List<Found> chosen = all.stream()
                 .sorted(Comparator.comparing(Found::file)) // names are hashes: the first ones are a sample
                 .limit(sample == 0 ? all.size() : sample)
-                .sorted(Comparator.comparingInt((Found each) -> -each.page().index)) // fewer beginnings
+                .sorted(Comparator.comparingInt((Found each) -> -each.page().index())) // fewer beginnings
                 .toList();
         for (Found last : chosen) {
             List<Found> chain = PrefixStore.chain(last, named, Set.of());
             OptionalInt positions = IntStream.of(chain.size() * PagePool.POSITIONS, model.contextLength())
-                    .filter(each -> Arrays.equals(
-                            last.page().model,
-                            rotated(own, model.decoder().config().rotations(each))))
+                    .filter(each -> last.page()
+                            .model()
+                            .equals(rotated(own, model.decoder().config().rotations(each))))
                     .findFirst();
-            if (positions.isEmpty() || chain.getFirst().page().index > 0) {
+            if (positions.isEmpty() || chain.getFirst().page().index() > 0) {
                 others++;
-            } else if (!isSound(chain, model)) {
-                wrong.add(last.file());
-            } else if (!verified.contains(last)) {
-                verify(store, model, positions.getAsInt(), chain, (file, isRight) -> {
-                    if (verified.add(file) && !isRight) {
-                        wrong.add(file.file());
-                    }
-                });
+            } else if (!right.containsKey(last)) {
+                verify(store, model, positions.getAsInt(), chain, right);
             }
         }
-        return new Verification(verified.size() - wrong.size(), wrong, others);
+        List<Path> wrong = right.keySet().stream()
+                .filter(each -> !right.getOrDefault(each, true))
+                .map(Found::file)
+                .toList();
+        return new Verification(right.size() - wrong.size(), wrong, others);
     }
 
-    /** Whether pages can follow each other in a sequence: a file may say anything. */
-    private static boolean isSound(List<Found> chain, CausalLM model) {
-        int size = model.head().vocabularySize();
-        int pages = 0;
-        for (Found each : chain) {
-            StoredPage page = each.page();
-            boolean isFull = page.tokens.limit() == PagePool.POSITIONS;
-            boolean isLast = each.equals(chain.getLast()) || chain.getLast().page().isState;
-            boolean isInside = IntStream.range(0, page.tokens.limit())
-                    .map(page.tokens::get)
-                    .allMatch(id -> id >= 0 && id < size);
-            if (!isInside || page.index != (page.isState ? pages - 1 : pages) || !(isFull || isLast)) {
-                return false;
-            }
-            pages += page.isState ? 0 : 1;
-        }
-        return pages * PagePool.POSITIONS < model.contextLength() + PagePool.POSITIONS;
-    }
-
+    /** Computes a chain, and notes which of its files have these bits; none after one that cannot be there. */
     private static void verify(
-            PrefixStore store, CausalLM model, int positions, List<Found> chain, BiConsumer<Found, Boolean> told)
+            PrefixStore store, CausalLM model, int positions, List<Found> chain, Map<Found, Boolean> right)
             throws IOException {
         PagePool pool = model.decoder().pool();
         Activations activations = new Activations();
+        boolean follows = true;
         try (KVCache cache = model.newCache()) {
             while (!cache.reserve(chain.size() * PagePool.POSITIONS) && pool.reclaim()) {}
             cache.declare(positions);
             for (Found each : chain) {
                 StoredPage page = each.page();
-                if (page.isState) {
+                follows = follows && follows(page, cache.length(), model);
+                if (!follows) {
+                    right.putIfAbsent(each, false);
+                } else if (page.isState()) {
                     KVCache.Snapshot state = Objects.requireNonNull(cache.snapshot());
-                    told.accept(each, isEqual(store, page, List.of(state.memory())));
+                    right.putIfAbsent(each, isEqual(store, page, List.of(state.memory())));
                     pool.release(state);
                 } else {
-                    int[] tokens = new int[page.tokens.limit()];
-                    page.tokens.duplicate().get(tokens);
+                    int[] tokens = page.tokens().array();
                     model.forward(new Batch(List.of(new Batch.Chunk(cache, tokens, 0))), activations);
-                    KVCache.Page computed = cache.share(page.index);
+                    KVCache.Page computed = cache.share(page.index());
                     pool.clear(computed, tokens.length);
-                    told.accept(each, isEqual(store, page, computed.ofKinds()));
+                    right.putIfAbsent(each, isEqual(store, page, computed.ofKinds()));
                     pool.release(computed);
                 }
             }
         }
+    }
+
+    /** Whether a page can follow so many positions of a sequence, or its state: a file may say anything. */
+    private static boolean follows(StoredPage page, int length, CausalLM model) {
+        int size = model.head().vocabularySize();
+        int pages = PagePool.needed(length);
+        return page.isState()
+                ? page.index() == pages - 1
+                : page.index() == pages
+                        && length % PagePool.POSITIONS == 0
+                        && length + page.tokens().limit() <= model.contextLength()
+                        && IntStream.of(page.tokens().array()).allMatch(id -> id >= 0 && id < size);
     }
 
     private static boolean isEqual(PrefixStore store, StoredPage page, List<MemorySegment> computed)
@@ -357,7 +346,7 @@ final class StoredPrefixes {
             List<MemorySegment> read = computed.stream()
                     .map(each -> arena.allocate(each.byteSize(), 64))
                     .toList();
-            return page.bytes
+            return page.bytes()
                             == read.stream().mapToLong(MemorySegment::byteSize).sum()
                     && page.read(store.folder, read)
                     && IntStream.range(0, read.size()).allMatch(i -> read.get(i).mismatch(computed.get(i)) == -1);

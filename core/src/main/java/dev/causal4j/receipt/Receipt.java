@@ -137,8 +137,7 @@ public final class Receipt {
     }
 
     /** Adds the digest of a statement. */
-    private static Receipt sealed(Map<String, ?> statement) {
-        Map<String, Object> json = new LinkedHashMap<>(statement);
+    private static Receipt sealed(Map<String, Object> json) {
         json.remove(SIGNATURE);
         json.put(DIGEST, digest(json));
         return new Receipt(json);
@@ -177,9 +176,13 @@ public final class Receipt {
 
     /** This receipt with a text that the other side chose, without its signature. */
     public Receipt withNonce(String nonce) {
-        Map<String, Object> stated = new LinkedHashMap<>(json);
-        stated.put("nonce", nonce);
-        return sealed(stated);
+        return sealed(with("nonce", nonce));
+    }
+
+    private Map<String, Object> with(String key, Object value) {
+        Map<String, Object> other = new LinkedHashMap<>(json);
+        other.put(key, value);
+        return other;
     }
 
     /**
@@ -189,9 +192,7 @@ public final class Receipt {
     public Receipt withPrivatePrompt() {
         byte[] salt = new byte[SALT_BYTES];
         new SecureRandom().nextBytes(salt);
-        Map<String, Object> stated = new LinkedHashMap<>(json);
-        stated.put("prompt", new Statement(json).privatePrompt(salt));
-        return sealed(stated);
+        return sealed(with("prompt", new Statement(json).privatePrompt(salt)));
     }
 
     /**
@@ -205,10 +206,8 @@ public final class Receipt {
             Signature signature = Signature.getInstance(ALGORITHM);
             signature.initSign(key);
             signature.update(signedBytes());
-            Map<String, Object> json = new LinkedHashMap<>(this.json);
             String value = Base64.getEncoder().encodeToString(signature.sign());
-            json.put(SIGNATURE, Json.object("algorithm", ALGORITHM, "value", value));
-            return new Receipt(json);
+            return new Receipt(with(SIGNATURE, Json.object("algorithm", ALGORITHM, "value", value)));
         } catch (GeneralSecurityException e) {
             throw new IllegalArgumentException("key: expected a private key of Ed25519, got " + key.getAlgorithm(), e);
         }

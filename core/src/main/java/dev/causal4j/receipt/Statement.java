@@ -15,6 +15,7 @@ import dev.causal4j.model.ModelDigests;
 import dev.causal4j.tensor.DType;
 import java.nio.ByteBuffer;
 import java.util.AbstractList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -26,7 +27,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,36 +36,53 @@ import org.jspecify.annotations.Nullable;
 record Statement(Json json) {
     static final int MOST_STOPS = 1000;
 
+    /** The numbers among the options; a seed is that of the generation. */
+    private static final Set<Setting> NUMBERS = EnumSet.complementOf(EnumSet.of(Setting.SEED));
+
+    // names, in the order in which they are written
+    private static final String PARTS =
+            "format arithmetic library model tokenizer options constraint rules mark seed nonce prompt output";
+    private static final String MODEL = "name dtype rounded kv_dtype files adapter";
+    private static final String FILE = "name size sha256";
+    private static final String ADAPTER = "files merged";
+    private static final String PRIVATE = "count salt sha256";
+    private static final String OUTPUT = "tokens finish_reason text_sha256";
+
     Statement(Map<String, ?> json) {
         this(new Json("receipt", json));
     }
 
     /** A statement without its digest. */
     static Map<String, Object> of(CausalLM model, GenerationRequest request, Generation made) {
-        Map<String, Object> output = Json.object("tokens", view(made.tokens()));
-        output.put("finish_reason", made.finishReason().label());
-        output.put("text_sha256", Sha256.hex(made.text()));
-        Map<String, Object> json = Json.object("format", Receipt.FORMAT, "arithmetic", CausalLM.ARITHMETIC);
-        json.put("library", library());
-        json.put("model", model(model));
-        json.put("tokenizer", tokenizer(model));
-        json.put("options", options(request.options(), model));
-        Optional<Constraint> constraint = request.options().constraint();
-        json.put(
-                "constraint",
-                constraint.<Object>flatMap(Constraint::description).orElse(Json.NULL));
-        json.put("rules", List.of());
-        json.put(
-                "mark",
-                request.options()
-                        .mark()
-                        .<Object>map(mark -> Json.object("key_id", mark.keyId()))
-                        .orElse(Json.NULL));
-        json.put("seed", Long.toString(made.seed()));
-        json.put("nonce", Json.NULL);
-        json.put("prompt", Json.object("tokens", view(made.promptTokens())));
-        json.put("output", output);
-        return json;
+        GenerationOptions options = request.options();
+        return section(
+                PARTS,
+                Receipt.FORMAT,
+                CausalLM.ARITHMETIC,
+                library(),
+                model(model),
+                tokenizer(model),
+                options(options, model),
+                orNull(options.constraint().flatMap(Constraint::description)),
+                List.of(),
+                orNull(options.mark().map(mark -> Json.object("key_id", mark.keyId()))),
+                Long.toString(made.seed()),
+                Json.NULL,
+                Json.object("tokens", view(made.promptTokens())),
+                section(OUTPUT, view(made.tokens()), made.finishReason().label(), Sha256.hex(made.text())));
+    }
+
+    /** An object with values for these names. */
+    private static Map<String, Object> section(String names, Object... values) {
+        Map<String, Object> section = new LinkedHashMap<>();
+        for (String name : names.split(" ", -1)) {
+            section.put(name, values[section.size()]);
+        }
+        return section;
+    }
+
+    private static Object orNull(Optional<?> value) {
+        return value.isPresent() ? value.get() : Json.NULL;
     }
 
     /** The library that makes a statement. */
@@ -89,37 +106,41 @@ record Statement(Json json) {
         };
     }
 
+    /** The parts of a statement that a model decides. */
+    static Json loaded(CausalLM model) {
+        return new Json("", section("model tokenizer", model(model), tokenizer(model)));
+    }
+
     static Map<String, Object> model(CausalLM model) {
         ModelDigests digests = model.digests().orElseThrow();
-        Map<String, Object> json =
-                Json.object("name", model.name(), "dtype", model.dtype().label());
-        json.put("rounded", digests.dtype().<Object>map(DType::label).orElse(Json.NULL));
-        json.put("kv_dtype", model.cachedDtype().label());
-        json.put("files", files(digests.files()));
-        Map<String, Object> adapter = Json.object("files", files(digests.adapter()), "merged", digests.merged());
-        json.put("adapter", digests.adapter().isEmpty() ? Json.NULL : adapter);
-        return json;
+        Map<String, Object> adapter = section(ADAPTER, files(digests.adapter()), digests.merged());
+        return section(
+                MODEL,
+                model.name(),
+                model.dtype().label(),
+                orNull(digests.dtype().map(DType::label)),
+                model.cachedDtype().label(),
+                files(digests.files()),
+                digests.adapter().isEmpty() ? Json.NULL : adapter);
     }
 
     private static List<Map<String, Object>> files(List<ModelDigests.File> files) {
         return files.stream()
-                .map(file -> Json.object("name", file.name(), "size", file.size(), "sha256", file.sha256()))
+                .map(file -> section(FILE, file.name(), file.size(), file.sha256()))
                 .toList();
     }
 
     static Object tokenizer(CausalLM model) {
-        Optional<String> sha256 = model.digests().orElseThrow().tokenizer();
-        return sha256.<Object>map(digits -> Json.object("sha256", digits)).orElse(Json.NULL);
+        return orNull(model.digests().orElseThrow().tokenizer().map(digits -> Json.object("sha256", digits)));
     }
 
     /** The options that decide tokens and end; a deadline shows in the reason of the end. */
     static Map<String, Object> options(GenerationOptions options, CausalLM model) {
         Map<String, Object> stated = new LinkedHashMap<>();
-        for (Setting setting : Setting.values()) {
+        for (Setting setting : NUMBERS) {
             Number number = options.number(setting);
             stated.put(setting.snake(), number instanceof Double ? number.toString() : number);
         }
-        stated.remove(Setting.SEED.snake()); // of the generation
         Map<String, Object> biases = new TreeMap<>();
         options.logitBias().forEach((token, bias) -> biases.put("" + token, "" + bias));
         stated.put("logit_bias", biases);
@@ -141,39 +162,30 @@ record Statement(Json json) {
     void checkFormat() throws FormatException {
         json.check("format", Receipt.FORMAT.equals(json.root().get("format")), Receipt.FORMAT);
         boolean isSigned = json.has("signature");
-        names(
-                json,
-                "format arithmetic library model tokenizer options constraint rules mark seed nonce prompt output digest"
-                        + (isSigned ? " signature" : ""));
+        names(json, PARTS + " digest" + (isSigned ? " signature" : ""));
         names(json.section("signature"), isSigned ? "algorithm value" : "");
         Json model = json.section("model");
-        names(model, "name dtype rounded kv_dtype files adapter");
-        names(model.section("adapter"), model.has("adapter") ? "files merged" : "");
-        for (Json file : Stream.concat(
-                        model.objects("files").stream(), model.section("adapter").objects("files").stream())
-                .toList()) {
-            names(file, "name size sha256");
+        names(model, MODEL);
+        Json adapter = model.section("adapter");
+        names(adapter, model.has("adapter") ? ADAPTER : "");
+        for (Json files : List.of(model, adapter)) {
+            for (Json file : files.objects("files")) {
+                names(file, FILE);
+            }
         }
         names(json.section("tokenizer"), json.has("tokenizer") ? "sha256" : "");
-        String settings = Stream.of(Setting.values())
-                .filter(each -> each != Setting.SEED)
-                .map(Setting::snake)
-                .collect(Collectors.joining(" "));
+        String settings = NUMBERS.stream().map(Setting::snake).collect(Collectors.joining(" "));
         names(json.section("options"), settings + " logit_bias stop eos");
-        names(json.section("prompt"), publicPrompt() == null ? "count salt sha256" : "tokens");
-        names(json.section("output"), "tokens finish_reason text_sha256");
+        names(json.section("prompt"), publicPrompt() == null ? PRIVATE : "tokens");
+        names(json.section("output"), OUTPUT);
         String _ = json.requireString("library") + model.requireString("name") + json.string("nonce", "");
         json.check("rules", List.of().equals(json.root().get("rules")), "no rules");
     }
 
     private static void names(Json section, String expected) throws FormatException {
-        Set<String> names = expected.isEmpty() ? Set.of() : Set.of(expected.split(" ", -1));
-        if (!section.root().keySet().equals(names)) {
-            throw new FormatException(
-                    section.subject(),
-                    "the names " + expected,
-                    section.root().keySet().toString(),
-                    "is it damaged?");
+        Set<?> got = section.root().keySet();
+        if (!got.equals(expected.isEmpty() ? Set.of() : Set.of(expected.split(" ", -1)))) {
+            throw new FormatException(section.subject(), "the names " + expected, got.toString(), "is it damaged?");
         }
     }
 
@@ -195,14 +207,13 @@ record Statement(Json json) {
     GenerationOptions options(@Nullable Mark mark) throws FormatException {
         Json stated = json.section("options");
         Map<Setting, Number> numbers = new HashMap<>();
-        for (Setting setting : Setting.values()) {
-            if (setting == Setting.SEED) {
-                numbers.put(setting, setting.parse(json.requireString("seed")));
-            } else if (setting.standard() instanceof Double) {
-                numbers.put(setting, setting.parse(stated.requireString(setting.snake())));
-            } else {
-                numbers.put(setting, stated.requireInt(setting.snake(), 0, Integer.MAX_VALUE));
-            }
+        numbers.put(Setting.SEED, Setting.SEED.parse(json.requireString("seed")));
+        for (Setting setting : NUMBERS) {
+            String name = setting.snake();
+            boolean isText = setting.standard() instanceof Double;
+            numbers.put(
+                    setting,
+                    isText ? setting.parse(stated.requireString(name)) : stated.requireInt(name, 0, Integer.MAX_VALUE));
         }
         Map<Integer, Double> biases = new HashMap<>();
         for (Map.Entry<?, ?> bias : stated.section("logit_bias").root().entrySet()) {
@@ -238,8 +249,7 @@ record Statement(Json json) {
     /** The digest of a public prompt. */
     Map<String, Object> privatePrompt(byte[] salt) {
         int[] tokens = Objects.requireNonNull(publicPrompt(), "a prompt that is private already");
-        String salted = HexFormat.of().formatHex(salt);
-        return Json.object("count", tokens.length, "salt", salted, "sha256", promptDigest(salt, tokens));
+        return section(PRIVATE, tokens.length, HexFormat.of().formatHex(salt), promptDigest(salt, tokens));
     }
 
     /** The digest of a salt and of token ids as big-endian 32-bit numbers. */

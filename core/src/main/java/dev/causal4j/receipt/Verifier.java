@@ -7,7 +7,6 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.generation.Draft;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.FinishReason;
-import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
@@ -38,29 +37,23 @@ final class Verifier {
     /** A statement is wrong. */
     private static final class Mismatch extends Exception {
         private static final long serialVersionUID = 1;
-        private final transient Object expected;
-        private final transient Object got;
+        private final transient Difference difference;
 
-        Mismatch(Object expected, Object got) {
+        Mismatch(Difference difference) {
             super("", null, false, false);
-            this.expected = expected;
-            this.got = got;
+            this.difference = difference;
         }
     }
 
     private final Receipt receipt;
     private final Statement statement;
-    private final Json json;
     private final VerificationOptions known;
     private String subject = "format"; // what is checked now
-    private int @Nullable [] prompt;
     private int checked;
-    private OptionalInt index = OptionalInt.empty(); // of the token that differs
 
     Verifier(Receipt receipt, VerificationOptions known) {
         this.receipt = receipt;
         this.statement = new Statement(receipt.json());
-        this.json = statement.json();
         this.known = known;
     }
 
@@ -71,7 +64,7 @@ final class Verifier {
             require("digest", receipt.hasItsDigest(), "the digest of the statement", "another");
             PublicKey signer = known.signer();
             require("signature", signer == null || receipt.isSignedBy(signer), "one of the given key", "another");
-            int arithmetic = json.requireInt("arithmetic", 0, Integer.MAX_VALUE);
+            int arithmetic = statement.json().requireInt("arithmetic", 0, Integer.MAX_VALUE);
             require("arithmetic", arithmetic == CausalLM.ARITHMETIC, arithmetic, CausalLM.ARITHMETIC);
             if (model != null && !known.recompute()) {
                 checkModel(model);
@@ -81,22 +74,21 @@ final class Verifier {
             }
             return new Verification(true, checked, Optional.empty());
         } catch (Mismatch e) {
-            return wrong(e.expected, e.got);
+            return new Verification(false, checked, Optional.of(e.difference));
         } catch (FormatException | IllegalArgumentException | NonFiniteException e) {
-            return wrong("a statement that holds", String.valueOf(e.getMessage()));
+            return new Verification(false, checked, Optional.of(difference("a statement that holds", e.getMessage())));
         }
     }
 
-    private Verification wrong(Object expected, Object got) {
-        int length = prompt == null ? 0 : prompt.length;
-        OptionalInt position = index.isEmpty() ? index : OptionalInt.of(length + index.getAsInt());
-        return new Verification(false, checked, Optional.of(new Difference(subject, position, index, expected, got)));
+    private Difference difference(@Nullable Object expected, @Nullable Object got) {
+        return new Difference(
+                subject, OptionalInt.empty(), OptionalInt.empty(), String.valueOf(expected), String.valueOf(got));
     }
 
     private void require(String part, boolean holds, @Nullable Object expected, @Nullable Object got) throws Mismatch {
         subject = part;
         if (!holds) {
-            throw new Mismatch(String.valueOf(expected), String.valueOf(got));
+            throw new Mismatch(difference(expected, got));
         }
     }
 
@@ -108,36 +100,34 @@ final class Verifier {
 
     private void checkModel(CausalLM model) throws FormatException, Mismatch {
         subject = "model";
-        Json stated = json.section("model");
-        Json is = new Json(subject, Statement.model(model));
+        Json loaded = Statement.loaded(model);
+        Json stated = statement.json().section("model");
+        Json is = loaded.section("model");
         sameFiles(stated, is);
         for (String key : List.of("dtype", "rounded", "kv_dtype")) {
             same("model", stated, is, key);
         }
         sameFiles(stated.section("adapter"), is.section("adapter"));
         same("model", stated.section("adapter"), is.section("adapter"), "merged");
-        same("tokenizer", json, new Json("", Json.object("tokenizer", Statement.tokenizer(model))), "tokenizer");
+        same("tokenizer", statement.json(), loaded, "tokenizer");
     }
 
+    /** Compares digests and sizes. Names are for people: a file may have another one. */
     private void sameFiles(Json stated, Json is) throws FormatException, Mismatch {
         List<Json> all = stated.objects("files");
         List<Json> own = is.objects("files");
         for (int i = 0; i < Math.max(all.size(), own.size()); i++) {
-            String expected = file(all, i);
-            String got = file(own, i);
-            boolean equal =
-                    i < Math.min(all.size(), own.size()) && sha256(all.get(i)).equals(sha256(own.get(i)));
-            require("model", equal, expected, got);
+            boolean equal = file(all, i, false).equals(file(own, i, false));
+            require("model", equal, file(all, i, true), file(own, i, true));
         }
     }
 
-    private static String file(List<Json> files, int i) throws FormatException {
-        return i < files.size() ? files.get(i).requireString("name") + ", " + sha256(files.get(i)) : "no file";
-    }
-
-    /** Digest and size. Names are for people: a file may have another one. */
-    private static String sha256(Json file) throws FormatException {
-        return "sha256 " + file.requireString("sha256") + ", size "
+    private static String file(List<Json> files, int i, boolean named) throws FormatException {
+        if (i >= files.size()) {
+            return "no file";
+        }
+        Json file = files.get(i);
+        return (named ? file.requireString("name") + ", " : "") + "sha256 " + file.requireString("sha256") + ", size "
                 + file.root().get("size");
     }
 
@@ -145,25 +135,35 @@ final class Verifier {
         subject = "options";
         GenerationOptions options = statement.options(known.mark());
         subject = "output";
-        Json output = json.section("output");
-        int[] tokens = output.integers("tokens").stream().mapToInt(each -> each).toArray();
+        Json output = statement.json().section("output");
+        int[] claimed =
+                output.integers("tokens").stream().mapToInt(each -> each).toArray();
         String reason = output.requireString("finish_reason");
         boolean isCut = List.of(FinishReason.CANCELLED.label(), FinishReason.DEADLINE.label())
-                .contains(reason);
-        Claim claim = new Claim(tokens, isCut);
+                .contains(reason); // from outside
+        int[] prompt = prompt();
         GenerationRequest request =
-                new GenerationRequest(prompt(), options.uncached().withDraft(Draft.claim(tokens)));
-        Generation generation = generation(engine, request, claim);
+                new GenerationRequest(prompt, options.uncached().withDraft(Draft.claim(claimed)));
+        int[] count = {0};
+        Generation generation = generation(engine, request, token -> {
+            int i = count[0]++;
+            return i < claimed.length && claimed[i] == token.token() && !(isCut && count[0] == claimed.length);
+        });
+        int[] made = generation.tokens();
+        int[] got = isCut ? Arrays.copyOf(made, Math.min(made.length, claimed.length)) : made;
         String end = generation.finishReason().label();
-        checked = claim.checked;
-        if (claim.got >= 0 || checked < tokens.length) {
-            index = OptionalInt.of(checked);
-            throw new Mismatch(
-                    checked < tokens.length ? tokens[checked] : "the end, " + reason,
-                    claim.got >= 0 ? claim.got : "the end, " + end);
+        int differs = Arrays.mismatch(claimed, got);
+        checked = differs < 0 ? claimed.length : differs;
+        if (differs >= 0) {
+            throw new Mismatch(new Difference(
+                    subject,
+                    OptionalInt.of(prompt.length + differs),
+                    OptionalInt.of(differs),
+                    differs < claimed.length ? claimed[differs] : "the end, " + reason,
+                    differs < got.length ? got[differs] : "the end, " + end));
         }
         require("finish_reason", isCut || end.equals(reason), reason, end);
-        String text = isCut && tokens.length == 0 ? "" : generation.text();
+        String text = isCut && claimed.length == 0 ? "" : generation.text();
         boolean equal = Sha256.hex(text).equals(output.string("text_sha256", ""));
         require("text", equal, "a text of the stated digest", "another");
     }
@@ -175,67 +175,36 @@ final class Verifier {
         if (stated != null) {
             boolean equal = brought == null || Arrays.equals(stated, brought);
             require("prompt", stated.length > 0 && equal, stated.length + " tokens", "others");
-            prompt = stated;
             return stated;
         }
         subject = "prompt";
-        Json secret = json.section("prompt");
-        require(
-                "prompt",
-                brought != null,
-                "a prompt of " + secret.requireInt("count", 1, Integer.MAX_VALUE) + " tokens",
-                "none");
-        prompt = Objects.requireNonNull(brought);
-        String digest = Statement.promptDigest(HexFormat.of().parseHex(secret.requireString("salt")), prompt);
+        Json secret = statement.json().section("prompt");
+        int length = secret.requireInt("count", 1, Integer.MAX_VALUE);
+        require("prompt", brought != null, "a prompt of " + length + " tokens", "none");
+        byte[] salt = HexFormat.of().parseHex(secret.requireString("salt"));
+        String digest = Statement.promptDigest(salt, Objects.requireNonNull(brought));
         require("prompt", digest.equals(secret.requireString("sha256")), "the prompt of the stated digest", "another");
-        return prompt;
+        return brought;
     }
 
-    private Generation generation(Engine engine, GenerationRequest request, Claim claim) throws Mismatch {
+    private Generation generation(Engine engine, GenerationRequest request, TokenListener listener) throws Mismatch {
         subject = "options"; // of constraints and ids
         CompletableFuture<Generation> result = new CompletableFuture<>();
         try {
-            result = engine.submit(request, claim);
+            result = engine.submit(request, listener);
             subject = "output";
             return EngineControl.await(result);
         } catch (InputException e) {
             subject = "prompt";
-            throw new Mismatch("a prompt for this model", String.valueOf(e.getMessage()));
+            throw new Mismatch(difference("a prompt for this model", e.getMessage()));
         } catch (MemoryLimitException e) {
             throw e;
         } catch (IllegalStateException e) { // rules ban all tokens
-            throw new Mismatch("a text", String.valueOf(e.getMessage()));
+            throw new Mismatch(difference("a text", e.getMessage()));
         } catch (InterruptedException e) {
             result.cancel(true);
             Thread.currentThread().interrupt();
             throw new CancellationException("receipt: cancelled while it was verified");
-        }
-    }
-
-    /** The claimed tokens, compared with the computed ones on the engine's thread. */
-    private static final class Claim implements TokenListener {
-        private final int[] tokens;
-        private final boolean isCut; // it ended from outside
-        private int checked;
-        private int got = -1; // the first token that differs
-
-        Claim(int[] tokens, boolean isCut) {
-            this.tokens = tokens;
-            this.isCut = isCut;
-        }
-
-        @Override
-        public boolean accept(GeneratedToken token) {
-            boolean isOver = checked == tokens.length;
-            if (isOver && isCut) {
-                return false; // of no token
-            }
-            if (isOver || tokens[checked] != token.token()) {
-                got = token.token();
-                return false;
-            }
-            checked++;
-            return !isCut || checked < tokens.length;
         }
     }
 }

@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
@@ -210,6 +211,37 @@ class HostilePrefixStoreTest extends PrefixStoreFixture {
                 .on(file);
         assertThat(PrefixStore.open(folder(), 0).verify(model, 0)).isEqualTo(new Verification(5, List.of(file), 0));
         assertThat(assertThatIsServed(prompt)).isEqualTo(384);
+    }
+
+    /** The number of tokens is looked at before memory is taken for them. */
+    @Test
+    void hugeCountsAreNotAllocated() throws Exception {
+        load("gpt2", DType.F32);
+        for (int count : new int[] {Integer.MAX_VALUE, 1 << 30, 65}) {
+            assertEqual(prompt(1, 400));
+            Path file = files().stream()
+                    .filter(each -> index(each) == 4)
+                    .findFirst()
+                    .orElseThrow();
+            forged(header -> header.putInt(16, count)).on(file);
+            assertThat(PrefixStore.open(folder(), 0).list()).hasSize(5);
+            assertThat(file).doesNotExist();
+        }
+    }
+
+    /** A page is wrong that says to be at another place, and so are those after it. */
+    @Test
+    void verifyingFindsPagesThatCannotFollowEachOther() throws Exception {
+        load("gpt2", DType.F32);
+        assertEqual(prompt(1, 400));
+        Map<Integer, Path> pages = new LinkedHashMap<>();
+        for (Path each : files()) {
+            pages.put(index(each), each);
+        }
+        Path fifth = Objects.requireNonNull(pages.get(4));
+        forged(header -> header.putInt(12, 0)).on(fifth);
+        List<Path> wrong = List.of(fifth, Objects.requireNonNull(pages.get(5)));
+        assertThat(PrefixStore.open(folder(), 0).verify(model, 0)).isEqualTo(new Verification(4, wrong, 0));
     }
 
     private int assertThatIsServed(int[] prompt) throws IOException {

@@ -30,6 +30,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -75,7 +76,7 @@ class LlamaPerplexityTest {
     }
 
     private static double figure(Result result, String name) {
-        return result.figures().get(name).doubleValue();
+        return Objects.requireNonNull(result.figures().get(name), name).doubleValue();
     }
 
     private static void agree(Result made, JsonNode all, double tolerance) {
@@ -117,7 +118,7 @@ class LlamaPerplexityTest {
                 logits[i] = each.get("logits").get(i).floatValue();
             }
             ByteBuffer row = new KlBaseFile(folder, 4, logits.length, 1).encode(Rows.of(logits, logits.length, 1));
-            String hex = HexFormat.of().formatHex(row.array());
+            String hex = HexFormat.of().formatHex(row.array(), row.arrayOffset(), row.arrayOffset() + row.capacity());
             assertThat(hex).as("%s", each).isEqualTo(each.get("hex").asString());
         }
     }
@@ -410,9 +411,9 @@ class LlamaPerplexityTest {
     void progressIsCountedOverAllChunks() throws IOException {
         List<Long> done = new ArrayList<>();
         String text = austen.repeat(12); // several calls
-        long chunks = (1 + model.requireTokenizer().encode(text).length) / 64;
+        long chunks = (1L + model.requireTokenizer().encode(text).length) / 64;
         Result made = figures().perplexity(text, 64, ALL, null, (part, all) -> {
-            assertThat(all).isEqualTo(31 * chunks);
+            assertThat(all).isEqualTo(31L * chunks);
             done.add(part);
             return true;
         });
