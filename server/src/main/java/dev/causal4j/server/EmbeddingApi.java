@@ -44,13 +44,20 @@ record EmbeddingApi(Engine engine, ServedModel served, ServerOptions options, Sh
         }
         try {
             call.promptTokens = ask.tokens();
-            call.whenGone(Thread.currentThread()::interrupt);
-            List<float[]> vectors = ask.embedder.embed(ask.texts, engine, Requester.of(call.caller));
-            call.whenGone(() -> {}); // a write notices it
-            call.json(told(ask, vectors));
+            call.json(told(ask, vectors(ask, call)));
             metrics.embedded(ask.tokens(), call.seconds());
         } finally {
             bytes.give(call.caller, ask.bytes());
+        }
+    }
+
+    private List<float[]> vectors(Ask ask, Call call) {
+        call.whenGone(Thread.currentThread()::interrupt);
+        try {
+            return ask.embedder.embed(ask.texts, engine, Requester.of(call.caller));
+        } finally {
+            call.whenGone(() -> {}); // a write notices it
+            boolean _ = Thread.interrupted(); // else those that are told of the request's end could not wait
         }
     }
 

@@ -23,7 +23,6 @@ final class ResponseWriter {
     private final Engine engine;
     private final ServedModel served;
     private final Turns turns;
-    private final UsedConstraints constraints;
     private final Shares bytes;
     private final Metrics metrics;
 
@@ -34,7 +33,6 @@ final class ResponseWriter {
         this.turns = turns;
         this.bytes = bytes;
         this.metrics = metrics;
-        constraints = new UsedConstraints(served.tokenizer());
     }
 
     /**
@@ -50,13 +48,13 @@ final class ResponseWriter {
             generate(ask, call);
             return;
         }
-        Constraint wanted = constraints.known(own.get());
+        Constraint wanted = turns.constraints.known(own.get(), served.tokenizer());
         turns.compile(call, wanted, ask.constrained(), served.tokenizer());
-        Constraint used = constraints.add(call.caller, wanted);
+        Constraint used = turns.constraints.add(call.caller, wanted, served.tokenizer());
         try {
             generate(ask.with(used), call);
         } finally {
-            constraints.remove(used);
+            turns.constraints.remove(used, served.tokenizer());
         }
     }
 

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Map.Entry;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
@@ -37,6 +38,7 @@ final class Responses implements Dialect {
     private final List<Map<String, Object>> messages = new ArrayList<>();
     private List<Object> more = List.of(); // calls, or parts of the system's text, of the last message
     private String owner = "";
+    private Object caller = "";
     private String previous = "";
     private byte[] input = {}; // empty if the response is not kept
     private long held; // bytes of kept items
@@ -47,8 +49,13 @@ final class Responses implements Dialect {
     }
 
     @Override
-    public long remembered(JsonIn in, String of) {
+    public long remembered(JsonIn in, Call call) {
+        return remembered(in, call.owner, call.caller);
+    }
+
+    long remembered(JsonIn in, String of, Object by) {
         owner = of;
+        caller = by;
         previous = in.string(PREVIOUS).orElse("");
         Stream<Long> earlier = store.history(owner, previous).stream().map(Kept::items);
         Stream<Long> referred =
@@ -88,12 +95,12 @@ final class Responses implements Dialect {
     @Override
     public TextRequest read(JsonIn in, ServedModel served, String of) {
         in.refuse(List.of("background", "conversation", "prompt"));
-        remembered(in, of);
-        SETTINGS.forEach((key, fallback) -> {
-            String setting = (String) key;
-            Tools.requireFew(in, setting);
-            settings.put(setting, Objects.requireNonNullElse(in.value(setting), fallback));
-        });
+        int values = 0; // of all
+        for (Entry<?, ?> each : SETTINGS.entrySet()) {
+            String setting = (String) each.getKey();
+            values = Tools.requireFew(in, setting, values);
+            settings.put(setting, Objects.requireNonNullElse(in.value(setting), each.getValue()));
+        }
         in.object("metadata");
         in.whole("max_output_tokens", 1, Long.MAX_VALUE);
         boolean stores = in.bool("store", true) && !store.isOff();
@@ -239,7 +246,7 @@ final class Responses implements Dialect {
         response.put("store", keeps);
         if (keeps) {
             List<byte[]> items = output.stream().map(Json::write).toList();
-            store.add("resp_" + name, new Kept(owner, previous, input, items, Json.write(response)));
+            store.add("resp_" + name, new Kept(owner, caller, previous, input, items, Json.write(response)));
         }
     }
 

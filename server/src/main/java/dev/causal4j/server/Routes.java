@@ -122,20 +122,30 @@ final class Routes implements HttpHandler {
     }
 
     /**
-     * Reads a body for a model. The tree of a large one would be too large to wait for its turn.
+     * Reads a body for a model. The tree of one that waits for its turn would be too large to wait with it.
      *
      * @param which finds the model
      */
     private <T> T read(Call call, Function<JsonIn, Model> which, BiFunction<Model, JsonIn, T> work)
             throws InterruptedException {
         if (call.size > Limits.READ_AT_ONCE_BYTES) {
-            return turns.read(call, call.size, () -> read(call, JsonIn.parse(call.body.get()), which, work));
+            return turns.read(call, () -> read(call, JsonIn.parse(call.body.get()), which, work));
         }
-        JsonIn in = JsonIn.parse(call.body.get());
-        return turns.read(call, call.size + call.dialect.remembered(in, call.owner), () -> read(call, in, which, work));
+        byte[] body = call.body.get();
+        Optional<T> read = readSmall(call, body, which, work); // in a frame of its own: a frame that waits keeps its trees
+        return read.isPresent() ? read.get() : turns.read(call, () -> read(call, JsonIn.parse(body), which, work));
+    }
+
+    /** Reads a body at once; empty if what it refers to is too large. */
+    private static <T> Optional<T> readSmall(
+            Call call, byte[] body, Function<JsonIn, Model> which, BiFunction<Model, JsonIn, T> work) {
+        JsonIn in = JsonIn.parse(body);
+        boolean waits = call.size + call.dialect.remembered(in, call) > Limits.READ_AT_ONCE_BYTES;
+        return waits ? Optional.empty() : Optional.of(read(call, in, which, work));
     }
 
     private static <T> T read(Call call, JsonIn in, Function<JsonIn, Model> which, BiFunction<Model, JsonIn, T> work) {
+        long _ = call.dialect.remembered(in, call); // as it is now
         Model model = which.apply(in);
         call.model = model.metrics().model;
         return work.apply(model, in);
