@@ -63,8 +63,7 @@ class KeptResponsesTest {
     void ofOneOwnerTheCallerWithMostMakesRoom() {
         byte[] none = {};
         kept.add("resp_0", new Kept("", "one", "", none, List.of(), none));
-        IntStream.range(1, 5000)
-                .forEach(i -> kept.add("resp_" + i, new Kept("", "other", "", none, List.of(), none)));
+        IntStream.range(1, 5000).forEach(i -> kept.add("resp_" + i, new Kept("", "other", "", none, List.of(), none)));
         assertThat(left("", 5000)).hasSize(1024).contains(0);
     }
 

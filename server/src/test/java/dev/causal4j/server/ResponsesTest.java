@@ -425,7 +425,8 @@ class ResponsesTest {
                 .isThrownBy(() -> dialect.remembered(Unserved.in(next.formatted(2)), "", ""))
                 .withMessage("previous_response_id: expected items of at most 8388608 bytes in all, got 9437184");
         String refers = "{'input': [%s{'type': 'item_reference', 'id': 'msg_2_0'}]}";
-        assertThat(dialect.remembered(Unserved.in(refers.formatted("")), "", "")).isEqualTo(3 << 20);
+        assertThat(dialect.remembered(Unserved.in(refers.formatted("")), "", ""))
+                .isEqualTo(3 << 20);
         String twice = "{'type': 'item_reference', 'id': 'msg_2_0'}, ".repeat(2);
         assertThatExceptionOfType(ApiError.class)
                 .isThrownBy(() -> dialect.remembered(Unserved.in(refers.formatted(twice)), "", ""));

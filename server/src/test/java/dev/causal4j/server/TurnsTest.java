@@ -161,8 +161,8 @@ class TurnsTest {
                         + ", {'': 0}".repeat(6500) + "]}")
                 .replace('\'', '"');
         long before = used();
-        List<CompletableFuture<HttpResponse<String>>> all = Stream.generate(() ->
-                        CLIENT.sendAsync(request(SERVER, "/v1/responses", next), BodyHandlers.ofString()))
+        List<CompletableFuture<HttpResponse<String>>> all = Stream.generate(
+                        () -> CLIENT.sendAsync(request(SERVER, "/v1/responses", next), BodyHandlers.ofString()))
                 .limit(100)
                 .toList();
         await(() -> SERVER.routes.turns.waiting() == 100);
