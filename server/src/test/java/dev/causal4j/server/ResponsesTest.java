@@ -366,6 +366,7 @@ class ResponsesTest {
                 "'input': [{'type': 'function_call', 'call_id': 'a', 'arguments': '{}'}] | 400 | input.[0].name",
                 "'input': [{'type': 'function_call_output', 'output': 'x'}] | 400 | input.[0].call_id",
                 "'input': 'x', 'tools': [{'type': 'function'}] | 400 | tools.[0].name",
+                "'input': 'x', 'tools': [{'type': 'web_search'}, {'type': 'function'}] | 400 | tools.[1].name",
                 "'input': 'x', 'tool_choice': {'type': 'function', 'name': 'a'} | 400 | tool_choice.name",
                 "'input': 'x', 'text': {'format': {'type': 'json_schema', 'name': 'a'}} | 400 | text.format.schema",
                 "'input': 'x', 'text': {'format': 'json'} | 400 | text.format"
