@@ -5,7 +5,7 @@ import dev.causal4j.server.ServerOptions.Answered;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.Headers;
 import io.undertow.util.HttpString;
-import java.io.ByteArrayOutputStream;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -117,33 +117,26 @@ final class Call {
     /** Answers with JSON, which is made while it is sent. */
     void json(Object value) throws IOException {
         head(200, "application/json");
-        Pieces pieces = new Pieces();
+        OutputStream pieces = pieces();
         Json.write(value, pieces);
-        pieces.send();
+        pieces.flush();
         end();
     }
 
-    /** Sends what is written to it, a piece at a time. */
-    private final class Pieces extends OutputStream {
-        private final ByteArrayOutputStream piece = new ByteArrayOutputStream();
-
-        @Override
-        public void write(byte[] from, int start, int count) throws IOException {
-            piece.write(from, start, count);
-            if (piece.size() >= PIECE) {
-                send();
+    /** Sends what is written to it, a piece at a time, after {@code flush} all of it. */
+    private OutputStream pieces() {
+        OutputStream sent = new OutputStream() {
+            @Override
+            public void write(byte[] from, int start, int count) throws IOException {
+                Call.this.write(begun(), ByteBuffer.wrap(from, start, count));
             }
-        }
 
-        @Override
-        public void write(int each) {
-            piece.write(each);
-        }
-
-        void send() throws IOException {
-            Call.this.write(begun(), ByteBuffer.wrap(piece.toByteArray()));
-            piece.reset();
-        }
+            @Override
+            public void write(int each) throws IOException {
+                write(new byte[] {(byte) each});
+            }
+        };
+        return new BufferedOutputStream(sent, PIECE);
     }
 
     /** Answers. */
@@ -186,12 +179,12 @@ final class Call {
 
     /** Sends a part of a stream. The first begins it, so that an error before has a status of its own. */
     void part(Map<String, Object> part) throws IOException {
-        Pieces pieces = new Pieces();
+        OutputStream pieces = pieces();
         pieces.write(utf8(dialect.head(part)));
         beginStream();
         Json.write(part, pieces);
         pieces.write(utf8(dialect.tail()));
-        pieces.send();
+        pieces.flush();
     }
 
     /** Keeps a silent stream open. */

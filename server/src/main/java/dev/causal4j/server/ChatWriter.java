@@ -5,7 +5,6 @@ import dev.causal4j.chat.AnswerParser;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.json.Json;
 import dev.causal4j.server.Choice.Fragment;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -65,18 +64,16 @@ final class ChatWriter extends AnswerWriter {
     }
 
     @Override
-    public List<Map<String, Object>> last(Fragment fragment, Generation made) {
-        List<Map<String, Object>> last = new ArrayList<>(part(fragment));
+    void last(Fragment fragment, Generation made) {
+        part(fragment);
         String finish = end(made).finishReason();
         begin();
         add(new LinkedHashMap<>());
-        last.addAll(told());
-        Choices.ended(ask, last.getLast(), finish, made);
-        return last;
+        Choices.ended(ask, parts.getLast(), finish, made);
     }
 
     @Override
-    public Map<String, Object> whole(List<Fragment> fragments, Generation made) {
+    Map<String, Object> whole(List<Fragment> fragments, Generation made) {
         fragments.forEach(this::read);
         Answer answer = end(made);
         Map<String, Object> message = new LinkedHashMap<>(answer.message().fields());

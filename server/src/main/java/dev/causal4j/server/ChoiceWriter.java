@@ -2,22 +2,32 @@ package dev.causal4j.server;
 
 import dev.causal4j.generation.Generation;
 import dev.causal4j.server.Choice.Fragment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
 /** Writes one choice: as the parts of a stream, or as a whole. Not thread-safe. */
-interface ChoiceWriter {
-    /** The parts that a fragment completes; none if what it says depends on what comes. */
-    List<Map<String, Object>> part(Fragment fragment);
+abstract class ChoiceWriter {
+    final TextRequest ask;
 
-    /** The last parts, at least one. */
-    List<Map<String, Object>> last(Fragment fragment, Generation made);
+    /** Parts that are written and not sent. */
+    final List<Map<String, Object>> parts = new ArrayList<>();
+
+    ChoiceWriter(TextRequest ask) {
+        this.ask = ask;
+    }
+
+    /** Writes the parts that a fragment completes; none if what it says depends on what comes. */
+    abstract void part(Fragment fragment);
+
+    /** Writes the last parts, at least one. */
+    abstract void last(Fragment fragment, Generation made);
 
     /** The whole choice, from all its fragments, where no parts were written. */
-    Map<String, Object> whole(List<Fragment> fragments, Generation made);
+    abstract Map<String, Object> whole(List<Fragment> fragments, Generation made);
 
     /** How many tokens of thought so far stand before the answer. */
-    default int thoughts() {
+    int thoughts() {
         return 0;
     }
 

@@ -56,7 +56,7 @@ final class CompletionApi extends Choices {
         String text;
         if (given instanceof List<?> list) {
             served.checkLength(path, list.size());
-            tokens = JsonIn.integers(path, list, 0, served.vocabulary() - 1);
+            tokens = served.ids(path, list);
             text = echo ? served.tokenizer().decode(tokens) : ""; // nobody else asks
         } else {
             text = JsonIn.text(path, given);
@@ -95,36 +95,35 @@ final class CompletionApi extends Choices {
     }
 
     /** Writes a text, after its opening. */
-    static final class Continuation implements ChoiceWriter {
-        private final TextRequest ask;
+    static final class Continuation extends ChoiceWriter {
         private final Fragment opening;
         private boolean begun;
 
         Continuation(TextRequest ask, int sequence, Fragment opening) {
-            this.ask = ask;
+            super(ask);
             this.opening = opening;
             begun = opening.isEmpty();
         }
 
         @Override
-        public List<Map<String, Object>> part(Fragment fragment) {
-            List<Map<String, Object>> parts = new ArrayList<>(begun ? List.of() : List.of(choice(opening)));
+        void part(Fragment fragment) {
+            if (!begun) {
+                parts.add(choice(opening));
+            }
             begun = true;
             if (!fragment.isEmpty()) {
                 parts.add(choice(fragment));
             }
-            return parts;
         }
 
         @Override
-        public List<Map<String, Object>> last(Fragment fragment, Generation made) {
-            List<Map<String, Object>> parts = part(new Fragment("", List.of(), List.of()));
+        void last(Fragment fragment, Generation made) {
+            part(new Fragment("", List.of(), List.of()));
             parts.add(ended(choice(fragment), made));
-            return parts;
         }
 
         @Override
-        public Map<String, Object> whole(List<Fragment> fragments, Generation made) {
+        Map<String, Object> whole(List<Fragment> fragments, Generation made) {
             Fragment all = Fragment.of(
                     Stream.concat(Stream.of(opening), fragments.stream()).toList());
             return ended(choice(all), made);

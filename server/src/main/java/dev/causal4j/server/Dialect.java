@@ -17,7 +17,7 @@ interface Dialect {
      *
      * @throws ApiError if they are not there
      */
-    default long remembered(JsonIn in, String owner) {
+    default long remembered(JsonIn in, Call call) {
         return 0;
     }
 

@@ -21,22 +21,13 @@ import java.util.Optional;
 /**
  * A model as programs find it before they ask: one answer has the fields that clients of llama.cpp, vLLM, OpenAI and
  * Anthropic look for. Immutable and thread-safe.
+ *
+ * @param parallel most sequences at once
+ * @param several whether the server has other models
  */
-final class Discovery {
-    private final ServedModel served;
-    private final int parallel;
-    private final boolean several;
-    private final Map<String, Object> capabilities;
-
-    /**
-     * @param parallel most sequences at once
-     * @param several whether the server has other models
-     */
+record Discovery(ServedModel served, int parallel, boolean several, Map<String, Object> capabilities) {
     Discovery(ServedModel served, int parallel, boolean several) {
-        this.served = served;
-        this.parallel = parallel;
-        this.several = several;
-        capabilities = capabilities(served.format());
+        this(served, parallel, several, capabilities(served.format()));
     }
 
     /** Found once, by rendering: a template that fails at a part or leaves it out keeps it from the model. */

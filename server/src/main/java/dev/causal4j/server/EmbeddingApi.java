@@ -1,11 +1,11 @@
 package dev.causal4j.server;
 
 import dev.causal4j.generation.Embedder;
-import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.json.Json;
 import dev.causal4j.model.EmbeddingConfig;
 import dev.causal4j.model.EmbeddingConfig.Pooling;
+import dev.causal4j.server.Models.Model;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -15,7 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /** {@code /v1/embeddings}: vectors of texts. Thread-safe. */
-record EmbeddingApi(Engine engine, ServedModel served, ServerOptions options, Shares bytes, Metrics metrics) {
+record EmbeddingApi(Model model, Shares bytes) {
     record Ask(Embedder embedder, List<int[]> texts, boolean base64) {
         int tokens() {
             return texts.stream().mapToInt(text -> text.length).sum();
@@ -44,18 +44,25 @@ record EmbeddingApi(Engine engine, ServedModel served, ServerOptions options, Sh
         }
         try {
             call.promptTokens = ask.tokens();
-            call.whenGone(Thread.currentThread()::interrupt);
-            List<float[]> vectors = ask.embedder.embed(ask.texts, engine, Requester.of(call.caller));
-            call.whenGone(() -> {}); // a write notices it
-            call.json(told(ask, vectors));
-            metrics.embedded(ask.tokens(), call.seconds());
+            call.json(told(ask, vectors(ask, call)));
+            model.metrics().embedded(ask.tokens(), call.seconds());
         } finally {
             bytes.give(call.caller, ask.bytes());
         }
     }
 
+    private List<float[]> vectors(Ask ask, Call call) {
+        call.whenGone(Thread.currentThread()::interrupt);
+        try {
+            return ask.embedder.embed(ask.texts, model.engine(), Requester.of(call.caller));
+        } finally {
+            call.whenGone(() -> {}); // a write notices it
+            boolean _ = Thread.interrupted(); // else those that are told of the request's end could not wait
+        }
+    }
+
     /** @throws ApiError if the request cannot be answered */
-    Ask read(JsonIn in) {
+    static Ask read(JsonIn in, ServedModel served, ServerOptions options) {
         Optional<EmbeddingConfig> own = served.model().embedding();
         Pooling pooling = options.pooling()
                 .or(() -> own.map(EmbeddingConfig::pooling))
@@ -78,8 +85,8 @@ record EmbeddingApi(Engine engine, ServedModel served, ServerOptions options, Sh
                     "dimensions", whole.size() + ", since the model does not say that fewer are enough (--mrl)", first);
         }
         boolean cuts = in.bool("truncate", false);
-        List<int[]> texts =
-                in.textsOrIds("input", Limits.EMBEDDED_TEXTS, (path, given) -> tokens(path, given, type, whole, cuts));
+        List<int[]> texts = in.textsOrIds(
+                "input", Limits.EMBEDDED_TEXTS, (path, given) -> tokens(path, given, served, type, whole, cuts));
         return new Ask(whole.withDimensions(first), texts, format.equals("base64"));
     }
 
@@ -90,13 +97,14 @@ record EmbeddingApi(Engine engine, ServedModel served, ServerOptions options, Sh
     }
 
     /** The tokens of a text; ids as they are. */
-    private int[] tokens(String path, Object given, String type, Embedder embedder, boolean cuts) {
+    private static int[] tokens(
+            String path, Object given, ServedModel served, String type, Embedder embedder, boolean cuts) {
         int[] tokens;
         if (given instanceof List<?> ids) {
             if (!cuts) {
                 served.checkLength(path, ids.size());
             }
-            tokens = JsonIn.integers(path, ids, 0, served.vocabulary() - 1);
+            tokens = served.ids(path, ids);
         } else {
             String text = embedder.prompted(type, JsonIn.text(path, given));
             if (!cuts) {
@@ -118,7 +126,8 @@ record EmbeddingApi(Engine engine, ServedModel served, ServerOptions options, Sh
             return Json.object("object", "embedding", "index", i, "embedding", numbers);
         });
         Map<String, Object> usage = Json.object("prompt_tokens", ask.tokens(), "total_tokens", ask.tokens());
-        return Json.object("object", "list", "data", data, "model", served.name(), "usage", usage);
+        return Json.object(
+                "object", "list", "data", data, "model", model.served().name(), "usage", usage);
     }
 
     /** A vector as little-endian bytes, or as numbers that are equal to the floats for clients that read doubles. */

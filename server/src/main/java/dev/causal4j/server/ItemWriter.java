@@ -131,8 +131,8 @@ final class ItemWriter extends AnswerWriter {
     }
 
     @Override
-    public List<Map<String, Object>> last(Fragment fragment, Generation made) {
-        List<Map<String, Object>> last = new ArrayList<>(part(fragment));
+    void last(Fragment fragment, Generation made) {
+        part(fragment);
         String status = end(made).finishReason().equals("length") ? "incomplete" : "completed";
         boolean waits = ask.logprobs()
                 && kind.equals(TEXT)
@@ -144,13 +144,14 @@ final class ItemWriter extends AnswerWriter {
         whole = dialect.response(status, output, usage(made));
         dialect.keep(whole, output, logprobs);
         tell(status, "response", whole);
-        last.addAll(told());
-        return last;
     }
 
     @Override
-    public Map<String, Object> whole(List<Fragment> fragments, Generation made) {
-        fragments.forEach(this::part);
+    Map<String, Object> whole(List<Fragment> fragments, Generation made) {
+        for (Fragment each : fragments) {
+            part(each);
+            parts.clear(); // as if they were sent
+        }
         last(new Fragment("", List.of(), List.of()), made);
         return whole;
     }

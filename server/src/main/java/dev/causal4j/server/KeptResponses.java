@@ -14,19 +14,20 @@ import java.util.Optional;
 import java.util.SequencedMap;
 
 /**
- * Responses that their owners read again and continue, in memory. Where there is no room for one more, the owner of most
- * loses the one that was not used for longest. Thread-safe.
+ * Responses that their owners read again and continue, in memory. Where there is no room for one more, the caller
+ * with most loses the one that was not used for longest. Thread-safe.
  */
 final class KeptResponses {
     /**
      * A response. As JSON, since trees of Java would be many times as large.
      *
+     * @param caller who takes its room
      * @param previous the id of the one that it continues; empty for none
      * @param input the list of its input
      * @param output its items
      * @param whole all of it
      */
-    record Kept(String owner, String previous, byte[] input, List<byte[]> output, byte[] whole) {
+    record Kept(String owner, Object caller, String previous, byte[] input, List<byte[]> output, byte[] whole) {
         /** Bytes of its items. */
         long items() {
             return input.length + output.stream().mapToLong(each -> each.length).sum();
@@ -53,13 +54,13 @@ final class KeptResponses {
     synchronized void add(String id, Kept kept) {
         all.put(id, kept);
         while (all.values().stream().mapToLong(this::weight).sum() > Limits.KEPT_BYTES) {
-            Map<String, Long> held = all.values().stream().collect(groupingBy(Kept::owner, summingLong(this::weight)));
-            String largest = held.entrySet().stream()
+            Map<Object, Long> held = all.values().stream().collect(groupingBy(Kept::caller, summingLong(this::weight)));
+            Object largest = held.entrySet().stream()
                     .max(Entry.comparingByValue())
                     .orElseThrow()
                     .getKey();
             all.remove(all.entrySet().stream()
-                    .filter(each -> each.getValue().owner.equals(largest))
+                    .filter(each -> each.getValue().caller.equals(largest))
                     .findFirst()
                     .orElseThrow()
                     .getKey());

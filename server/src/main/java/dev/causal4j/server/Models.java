@@ -14,13 +14,7 @@ import java.util.SequencedMap;
 /** The models of a server by their names. The first answers requests that name none. Thread-safe. */
 final class Models implements AutoCloseable {
     /** A model and what answers for it. */
-    record Model(
-            Engine engine,
-            ServedModel served,
-            Metrics metrics,
-            ResponseWriter writer,
-            EmbeddingApi embeddings,
-            Discovery discovery) {}
+    record Model(Engine engine, ServedModel served, Metrics metrics, Discovery discovery) {}
 
     private final SequencedMap<String, Model> byName = new LinkedHashMap<>();
 
@@ -33,7 +27,7 @@ final class Models implements AutoCloseable {
      * @param formats by name; equal ones are names of one model
      * @throws dev.causal4j.MemoryLimitException unless all keys and values of several models fit
      */
-    Models(SequencedMap<String, Chat.Format> formats, ServerOptions options, Turns turns, Shares bytes) {
+    Models(SequencedMap<String, Chat.Format> formats, ServerOptions options) {
         SequencedMap<Chat.Format, List<String>> names = new LinkedHashMap<>();
         formats.forEach((name, format) ->
                 names.computeIfAbsent(format, _ -> new ArrayList<>()).add(name));
@@ -45,15 +39,14 @@ final class Models implements AutoCloseable {
                     .toList());
         }
         try {
-            names.forEach((format, own) -> open(format, own, names.size() > 1, options, turns, bytes));
+            names.forEach((format, own) -> open(format, own, names.size() > 1, options));
         } catch (Throwable e) {
             close();
             throw e;
         }
     }
 
-    private void open(
-            Chat.Format format, List<String> names, boolean several, ServerOptions options, Turns turns, Shares bytes) {
+    private void open(Chat.Format format, List<String> names, boolean several, ServerOptions options) {
         Engine engine = new Engine(
                 format.model(),
                 EngineOptions.DEFAULT
@@ -65,10 +58,8 @@ final class Models implements AutoCloseable {
         try {
             ServedModel served = ServedModel.of(engine, format, names.getFirst(), options);
             Metrics metrics = new Metrics(engine, several ? served.name() : "");
-            ResponseWriter writer = new ResponseWriter(engine, served, turns, bytes, metrics);
             Discovery discovery = new Discovery(served, options.parallel(), several);
-            EmbeddingApi embeddings = new EmbeddingApi(engine, served, options, bytes, metrics);
-            all.add(new Model(engine, served, metrics, writer, embeddings, discovery));
+            all.add(new Model(engine, served, metrics, discovery));
         } catch (Throwable e) {
             engine.close();
             throw e;

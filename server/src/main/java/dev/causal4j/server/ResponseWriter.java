@@ -1,11 +1,12 @@
 package dev.causal4j.server;
 
 import dev.causal4j.constraint.Constraint;
-import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.server.Choice.Fragment;
+import dev.causal4j.server.Models.Model;
 import dev.causal4j.tokenizer.StreamingDecoder;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -18,25 +19,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** Answers requests for text, in whole responses or in streams. Thread-safe. */
-final class ResponseWriter {
-    private final Engine engine;
-    private final ServedModel served;
-    private final Turns turns;
-    private final UsedConstraints constraints;
-    private final Shares bytes;
-    private final Metrics metrics;
-
-    /** @param bytes of bodies, echoes and log-probabilities */
-    ResponseWriter(Engine engine, ServedModel served, Turns turns, Shares bytes, Metrics metrics) {
-        this.engine = engine;
-        this.served = served;
-        this.turns = turns;
-        this.bytes = bytes;
-        this.metrics = metrics;
-        constraints = new UsedConstraints(served.tokenizer());
-    }
-
+/**
+ * Answers requests for text, in whole responses or in streams. Thread-safe.
+ *
+ * @param bytes of bodies, echoes and log-probabilities
+ */
+record ResponseWriter(Model model, Turns turns, Shares bytes) {
     /**
      * Answers a request.
      *
@@ -50,13 +38,13 @@ final class ResponseWriter {
             generate(ask, call);
             return;
         }
-        Constraint wanted = constraints.known(own.get());
-        turns.compile(call, wanted, ask.constrained(), served.tokenizer());
-        Constraint used = constraints.add(call.caller, wanted);
+        Constraint wanted = turns.constraints.known(own.get(), tokenizer());
+        turns.compile(call, wanted, ask.constrained(), tokenizer());
+        Constraint used = turns.constraints.add(call.caller, wanted, tokenizer());
         try {
             generate(ask.with(used), call);
         } finally {
-            constraints.remove(used);
+            turns.constraints.remove(used, tokenizer());
         }
     }
 
@@ -68,10 +56,10 @@ final class ResponseWriter {
         call.promptTokens = ask.prompts().stream()
                 .mapToInt(prompt -> prompt.tokens().length)
                 .sum();
-        try (Sequences sequences = new Sequences(engine, ask, metrics, call, bytes)) {
+        try (Sequences sequences = new Sequences(model.engine(), ask, model.metrics(), call, bytes)) {
             call.whenGone(sequences::cancel);
             List<Generation> made = ask.format().stream() ? stream(ask, call, sequences) : whole(ask, call, sequences);
-            metrics.answered(ask, made, call.seconds());
+            model.metrics().answered(ask, made, call.seconds());
         } finally {
             bytes.give(call.caller, kept);
         }
@@ -131,12 +119,12 @@ final class ResponseWriter {
                 choices[index] = choice(ask, ask.prompt(index), opening);
                 writers[index] = ask.writers().begin(ask, index, opening);
             }
-            List<Map<String, Object>> told;
+            List<Map<String, Object>> told = writers[index].parts;
             if (event.token().isPresent()) {
-                told = writers[index].part(choices[index].accept(event.token().get()));
+                writers[index].part(choices[index].accept(event.token().get()));
             } else {
                 made[index] = sequences.generation(index); // throws what ended it
-                told = writers[index].last(choices[index].finish(made[index].finishReason()), made[index]);
+                writers[index].last(choices[index].finish(made[index].finishReason()), made[index]);
                 withReceipt(ask, index, made[index], told.getLast());
                 ended++;
             }
@@ -144,6 +132,7 @@ final class ResponseWriter {
                 boolean last = ended == choices.length && i == told.size() - 1;
                 call.part(call.dialect.part(ask, index, told.get(i), last ? List.of(made) : List.of()));
             }
+            told.clear();
             sequences.sent(index);
         }
         int thoughts = Stream.of(writers).mapToInt(ChoiceWriter::thoughts).sum();
@@ -154,11 +143,14 @@ final class ResponseWriter {
         return List.of(made);
     }
 
+    private Tokenizer tokenizer() {
+        return model.served().tokenizer();
+    }
+
     /** @param opening the part of the choice before its generated text */
     private Choice choice(TextRequest ask, TextRequest.Prompt prompt, Fragment opening) {
         boolean own = ask.options().constraint().isPresent(); // a text of its own, which nothing comes before
-        StreamingDecoder decoder =
-                own ? served.tokenizer().decoder() : served.tokenizer().decoderBehind(prompt.tokens());
+        StreamingDecoder decoder = own ? tokenizer().decoder() : tokenizer().decoderBehind(prompt.tokens());
         return new Choice(decoder, ask.options().eos().orElseThrow(), Choice.length(opening.text()));
     }
 

@@ -7,9 +7,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Map.Entry;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** {@code /v1/responses}: a chat whose messages are items, and which may continue a response that was kept. */
@@ -31,12 +34,16 @@ final class Responses implements Dialect {
     private static final List<String> OTHERS =
             List.of("n", "max_tokens", "max_completion_tokens", "logprobs", "top_logprobs", "response_format", "tools");
 
+    private static final Pattern TOOL = Pattern.compile("^tools\\.\\[(\\d{1,9})]");
+
     private final KeptResponses store;
     private final String name = UUID.randomUUID().toString().replace("-", "");
     private final Map<String, Object> settings = Json.object("created_at", System.currentTimeMillis() / 1000);
     private final List<Map<String, Object>> messages = new ArrayList<>();
     private List<Object> more = List.of(); // calls, or parts of the system's text, of the last message
+    private List<Integer> functions = List.of(); // their places among the tools
     private String owner = "";
+    private Object caller = "";
     private String previous = "";
     private byte[] input = {}; // empty if the response is not kept
     private long held; // bytes of kept items
@@ -47,8 +54,13 @@ final class Responses implements Dialect {
     }
 
     @Override
-    public long remembered(JsonIn in, String of) {
+    public long remembered(JsonIn in, Call call) {
+        return remembered(in, call.owner, call.caller);
+    }
+
+    long remembered(JsonIn in, String of, Object by) {
         owner = of;
+        caller = by;
         previous = in.string(PREVIOUS).orElse("");
         Stream<Long> earlier = store.history(owner, previous).stream().map(Kept::items);
         Stream<Long> referred =
@@ -88,12 +100,12 @@ final class Responses implements Dialect {
     @Override
     public TextRequest read(JsonIn in, ServedModel served, String of) {
         in.refuse(List.of("background", "conversation", "prompt"));
-        remembered(in, of);
-        SETTINGS.forEach((key, fallback) -> {
-            String setting = (String) key;
-            Tools.requireFew(in, setting);
-            settings.put(setting, Objects.requireNonNullElse(in.value(setting), fallback));
-        });
+        int values = 0; // of all
+        for (Entry<?, ?> each : SETTINGS.entrySet()) {
+            String setting = (String) each.getKey();
+            values = Tools.requireFew(in, setting, values);
+            settings.put(setting, Objects.requireNonNullElse(in.value(setting), each.getValue()));
+        }
         in.object("metadata");
         in.whole("max_output_tokens", 1, Long.MAX_VALUE);
         boolean stores = in.bool("store", true) && !store.isOff();
@@ -127,8 +139,14 @@ final class Responses implements Dialect {
         }
         Optional<JsonIn> format = in.object("text").flatMap(text -> text.object("format"));
         format.ifPresent(each -> chat.put("response_format", nested(each, "json_schema")));
-        Stream<JsonIn> tools = in.objects("tools", Limits.TOOLS).filter(tool -> "function".equals(tool.value("type")));
-        chat.put("tools", tools.map(tool -> nested(tool, "function")).toList());
+        List<JsonIn> tools = in.objects("tools", Limits.TOOLS).toList();
+        functions = IntStream.range(0, tools.size())
+                .filter(i -> "function".equals(tools.get(i).value("type")))
+                .boxed()
+                .toList();
+        chat.put(
+                "tools",
+                functions.stream().map(i -> nested(tools.get(i), "function")).toList());
         if (in.value("tool_choice") instanceof Map) {
             chat.put("tool_choice", nested(in.requiredObject("tool_choice"), "function"));
         }
@@ -239,7 +257,7 @@ final class Responses implements Dialect {
         response.put("store", keeps);
         if (keeps) {
             List<byte[]> items = output.stream().map(Json::write).toList();
-            store.add("resp_" + name, new Kept(owner, previous, input, items, Json.write(response)));
+            store.add("resp_" + name, new Kept(owner, caller, previous, input, items, Json.write(response)));
         }
     }
 
@@ -259,15 +277,22 @@ final class Responses implements Dialect {
     }
 
     /** An error of a chat, with the names that fields have here. */
-    private static Map<String, Object> told(ApiError error) {
+    private Map<String, Object> told(ApiError error) {
         Map<String, Object> told = new LinkedHashMap<>(error.fields);
         told.replaceAll((_, value) -> value instanceof String text
-                ? text.replaceFirst("^messages", "input")
+                ? TOOL.matcher(text)
+                        .replaceFirst(found -> "tools.[" + place(Integer.parseInt(found.group(1))) + "]")
+                        .replaceFirst("^messages", "input")
                         .replaceFirst("^max_tokens", "max_output_tokens")
                         .replaceFirst("^response_format(\\.json_schema)?", "text.format")
                         .replaceFirst("^(tools\\.\\[\\d+]|tool_choice)\\.function", "$1")
                 : value);
         return told;
+    }
+
+    /** The place of a function among the tools of the request, if it was read; the others are left out before. */
+    private int place(int function) {
+        return function < functions.size() ? functions.get(function) : function;
     }
 
     @Override

@@ -68,6 +68,9 @@ final class Routes implements HttpHandler {
     /** @param open whether it needs no key */
     private record Route(List<String> methods, boolean open, Supplier<Dialect> dialect, Action action) {}
 
+    /** What a body asks of a model. */
+    private record Read<T>(Model model, T asked) {}
+
     /** Answered on the connection's thread, which is free also when all others are at work. */
     private final Route health = new Route(GET, true, ChatApi::new, call -> health(call.exchange));
 
@@ -91,7 +94,7 @@ final class Routes implements HttpHandler {
         this.options = options;
         turns = new Turns(formats.firstEntry().getValue().model().head().compute());
         requests = new Shares(options.parallel() + options.queue(), 1);
-        models = new Models(formats, options, turns, bytes);
+        models = new Models(formats, options);
         figures = new Figures(models.all.stream().map(Model::metrics).toList());
         routes.put("/health", health);
         add(GET, "/metrics", this::metrics);
@@ -122,45 +125,56 @@ final class Routes implements HttpHandler {
     }
 
     /**
-     * Reads a body for a model. The tree of a large one would be too large to wait for its turn.
+     * Reads a body for a model. The tree of one that waits for its turn would be too large to wait with it.
      *
      * @param which finds the model
      */
-    private <T> T read(Call call, Function<JsonIn, Model> which, BiFunction<Model, JsonIn, T> work)
+    private <T> Read<T> read(Call call, Function<JsonIn, Model> which, BiFunction<Model, JsonIn, T> work)
             throws InterruptedException {
         if (call.size > Limits.READ_AT_ONCE_BYTES) {
-            return turns.read(call, call.size, () -> read(call, JsonIn.parse(call.body.get()), which, work));
+            return turns.read(call, () -> read(call, JsonIn.parse(call.body.get()), which, work));
         }
-        JsonIn in = JsonIn.parse(call.body.get());
-        return turns.read(call, call.size + call.dialect.remembered(in, call.owner), () -> read(call, in, which, work));
+        byte[] body = call.body.get();
+        Optional<Read<T>> read =
+                readSmall(call, body, which, work); // in a frame of its own: a frame that waits keeps its trees
+        return read.isPresent() ? read.get() : turns.read(call, () -> read(call, JsonIn.parse(body), which, work));
     }
 
-    private static <T> T read(Call call, JsonIn in, Function<JsonIn, Model> which, BiFunction<Model, JsonIn, T> work) {
+    /** Reads a body at once; empty if what it refers to is too large. */
+    private static <T> Optional<Read<T>> readSmall(
+            Call call, byte[] body, Function<JsonIn, Model> which, BiFunction<Model, JsonIn, T> work) {
+        JsonIn in = JsonIn.parse(body);
+        boolean waits = call.size + call.dialect.remembered(in, call) > Limits.READ_AT_ONCE_BYTES;
+        return waits ? Optional.empty() : Optional.of(read(call, in, which, work));
+    }
+
+    private static <T> Read<T> read(
+            Call call, JsonIn in, Function<JsonIn, Model> which, BiFunction<Model, JsonIn, T> work) {
+        long _ = call.dialect.remembered(in, call); // as it is now
         Model model = which.apply(in);
         call.model = model.metrics().model;
-        return work.apply(model, in);
+        return new Read<>(model, work.apply(model, in));
     }
 
     private void generate(Call call) throws IOException, InterruptedException {
-        record Read(ResponseWriter writer, TextRequest ask) {}
-        Read read = read(
-                call,
-                models::of,
-                (model, in) -> new Read(model.writer(), call.dialect.read(in, model.served(), call.owner)));
-        read.writer.answer(read.ask, call);
+        Read<TextRequest> read =
+                read(call, models::of, (model, in) -> call.dialect.read(in, model.served(), call.owner));
+        new ResponseWriter(read.model, turns, bytes).answer(read.asked, call);
     }
 
     private void embed(Call call) throws IOException, InterruptedException {
-        record Read(EmbeddingApi api, EmbeddingApi.Ask ask) {}
-        Read read = read(
-                call, models::of, (model, in) -> new Read(model.embeddings(), model.embeddings().read(in)));
-        read.api.answer(read.ask, call);
+        Read<EmbeddingApi.Ask> read =
+                read(call, models::of, (model, in) -> EmbeddingApi.read(in, model.served(), options));
+        new EmbeddingApi(read.model, bytes).answer(read.asked, call);
     }
 
     private void tokens(Call call, BiFunction<TokenRoutes, JsonIn, Answer> work)
             throws IOException, InterruptedException {
         Answer made = read(
-                call, each -> any(models::of, each), (model, in) -> work.apply(new TokenRoutes(model.served()), in));
+                        call,
+                        each -> any(models::of, each),
+                        (model, in) -> work.apply(new TokenRoutes(model.served()), in))
+                .asked;
         send(call, made.bytes(), each -> each.json(made.told()));
     }
 

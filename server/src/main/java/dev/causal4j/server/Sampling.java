@@ -93,8 +93,7 @@ final class Sampling {
     }
 
     private static Set<Integer> eos(JsonIn in, ServedModel served, Set<Integer> ends) {
-        int[] ids = JsonIn.integers(
-                in.path("stop_token_ids"), in.list("stop_token_ids", Limits.STOPS), 0, served.vocabulary() - 1);
+        int[] ids = served.ids(in.path("stop_token_ids"), in.list("stop_token_ids", Limits.STOPS));
         Set<Integer> eos = IntStream.of(ids).boxed().collect(Collectors.toCollection(HashSet::new));
         if (!in.bool("ignore_eos", false)) {
             eos.addAll(served.model().eos());

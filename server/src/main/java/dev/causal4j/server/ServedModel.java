@@ -116,6 +116,11 @@ record ServedModel(
         }
     }
 
+    /** Ids of tokens. */
+    int[] ids(String path, List<?> given) {
+        return JsonIn.integers(path, given, 0, vocabulary - 1);
+    }
+
     /** A number of tokens, held to the context. */
     int tokens(JsonIn in, String key, int fallback) {
         return (int) Math.min(in.whole(key, 0, Long.MAX_VALUE).orElse((long) fallback), contextLength);

@@ -93,23 +93,23 @@ record TextRequest(
 
     /** @throws ApiError if these are too many sequences */
     TextRequest {
-        requireFew(prompts.size(), candidates);
+        long sequences = (long) prompts.size() * candidates;
+        if (sequences > Limits.SEQUENCES) {
+            throw ApiError.value("n", "at most " + Limits.SEQUENCES + " choices of all prompts together", sequences);
+        }
         long keeps = tokens(prompts, candidates, options.maxNewTokens(), echo) * (1 + alternatives); // 0 without any
         if (keeps > Limits.LOGPROBS) {
             throw ApiError.value(
                     "logprobs", "at most " + Limits.LOGPROBS + " of all choices, tokens and alternatives", keeps);
         }
-        if (stated(prompts, candidates, options, format) > Limits.ANSWERED_BYTES) {
-            throw ApiError.value(
-                    "receipt",
-                    "receipts of at most " + Limits.ANSWERED_BYTES + " bytes in all choices",
-                    stated(prompts, candidates, options, format));
-        }
-        if (echoed(prompts, candidates, echo) > Limits.ANSWERED_BYTES) {
-            throw ApiError.value(
-                    "echo",
-                    "prompts of at most " + Limits.ANSWERED_BYTES + " bytes in all choices",
-                    echoed(prompts, candidates, true));
+        requireFew("receipt", "receipts", stated(prompts, candidates, options, format));
+        requireFew("echo", "prompts", echoed(prompts, candidates, echo));
+    }
+
+    private static void requireFew(String param, String what, long bytes) {
+        if (bytes > Limits.ANSWERED_BYTES) {
+            String most = " of at most " + Limits.ANSWERED_BYTES + " bytes in all choices";
+            throw ApiError.value(param, what + most, bytes);
         }
     }
 
@@ -153,15 +153,6 @@ record TextRequest(
             tokens += prompts.size() * candidates > 1 ? Math.min(newTokens, prompt.room) : 0;
         }
         return tokens * candidates;
-    }
-
-    static void requireFew(int prompts, int candidates) {
-        if ((long) prompts * candidates > Limits.SEQUENCES) {
-            throw ApiError.value(
-                    "n",
-                    "at most " + Limits.SEQUENCES + " choices of all prompts together",
-                    (long) prompts * candidates);
-        }
     }
 
     boolean logprobs() {

@@ -35,7 +35,7 @@ record TokenRoutes(ServedModel served) {
     }
 
     Answer detokenize(JsonIn in) {
-        int[] tokens = JsonIn.integers("tokens", in.list("tokens", Limits.TOKENIZED), 0, served.vocabulary() - 1);
+        int[] tokens = served.ids("tokens", in.list("tokens", Limits.TOKENIZED));
         long bytes = IntStream.of(tokens)
                 .mapToLong(token -> served.tokenizer().bytes(token).length)
                 .sum();

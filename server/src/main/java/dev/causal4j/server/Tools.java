@@ -34,17 +34,22 @@ record Tools(List<ToolDefinition> offered, ToolChoice choice) {
                 throw ApiError.value(function.path("name"), "another name than the tools before have", name);
             }
         });
-        requireFew(in, "tools");
+        int _ = requireFew(in, "tools", 0);
         boolean parallel = in.bool("parallel_tool_calls", true);
         return new Tools(List.copyOf(offered.values()), choice(in, offered).withParallel(parallel));
     }
 
-    /** @throws ApiError if a field has too many values for a request that waits */
-    static void requireFew(JsonIn in, String key) {
-        int values = values(in.value(key));
+    /**
+     * Counts the values of a field after others.
+     *
+     * @throws ApiError if they are too many for a request that waits
+     */
+    static int requireFew(JsonIn in, String key, int before) {
+        int values = before + values(in.value(key));
         if (values > Limits.TOOL_VALUES) {
             throw ApiError.value(in.path(key), "at most " + Limits.TOOL_VALUES + " JSON values in all", values);
         }
+        return values;
     }
 
     private static int values(@Nullable Object value) {

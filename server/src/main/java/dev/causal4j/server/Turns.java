@@ -20,19 +20,11 @@ final class Turns {
     private final Compute compute;
     private final Set<Runnable> waiting = ConcurrentHashMap.newKeySet(); // to cancel each
     private final Shares compilations = new Shares(Limits.COMPILATIONS, 1);
+    final UsedConstraints constraints = new UsedConstraints();
     private volatile boolean draining;
 
     Turns(Compute compute) {
         this.compute = compute;
-    }
-
-    /**
-     * Reads a request: a small one at once. Errors as of the work, and as of {@link #compile}.
-     *
-     * @param size bytes of what is read
-     */
-    <T> T read(Call call, long size, Supplier<T> work) throws InterruptedException {
-        return size <= Limits.READ_AT_ONCE_BYTES ? work.get() : await(call, work);
     }
 
     /**
@@ -50,7 +42,7 @@ final class Turns {
             throw ApiError.full("compilations", "at most " + Limits.COMPILATIONS + " that wait");
         }
         try {
-            await(call, () -> constraint.start(tokenizer));
+            read(call, () -> constraint.start(tokenizer));
         } catch (ConstraintException e) {
             throw new ApiError(400, "invalid_value", param, String.valueOf(e.getMessage()));
         } finally {
@@ -58,7 +50,8 @@ final class Turns {
         }
     }
 
-    private <T> T await(Call call, Supplier<T> work) throws InterruptedException {
+    /** Reads a request. Errors as of the work, and as of {@link #compile}. */
+    <T> T read(Call call, Supplier<T> work) throws InterruptedException {
         AtomicReference<T> made = new AtomicReference<>();
         CompletableFuture<@Nullable Void> turn = compute.background(call.caller, () -> made.set(work.get()));
         Runnable cancel = () -> turn.cancel(false);

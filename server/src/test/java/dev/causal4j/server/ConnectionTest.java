@@ -414,8 +414,8 @@ class ConnectionTest {
             await(() -> told.size() == 3);
             send(logging, "/v1/completions", "{'prompt': 'Emma was', 'model': 'gpt-4o'}");
             await(() -> told.size() == 4);
-            HttpResponse<String> none = send(logging, "/v1/embeddings", "{'input': 'Emma'}");
-            assertThat(none.body()).contains("got \\\"/v1/embeddings\\\", which is not");
+            HttpResponse<String> none = send(logging, "/v1/rerank", "{'input': 'Emma'}");
+            assertThat(none.body()).contains("got \\\"/v1/rerank\\\", which is not");
             await(() -> told.size() == 5);
         }
         assertThat(told.subList(0, 2)).allSatisfy(answered -> {

@@ -28,6 +28,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
@@ -237,6 +238,26 @@ class EmbeddingsTest {
             }
             await(() -> server.routes.open() == 0);
             assertThat(answer(server, "{'input': 'Emma'}").get("data")).hasSize(1);
+        }
+    }
+
+    /** The log is told on the request's thread. */
+    @Test
+    void aClientThatLeavesDoesNotInterruptTheLog() throws Exception {
+        CompletableFuture<Boolean> told = new CompletableFuture<>();
+        ServerOptions options = OPTIONS.withPooling(Optional.of(Pooling.MEAN), false)
+                .withLog(answered -> {
+                    if (answered.path().equals(PATH)) {
+                        told.complete(Thread.currentThread().isInterrupted());
+                    }
+                });
+        String body = "{\"input\": [" + String.join(", ", Collections.nCopies(2048, "\"Emma\"")) + "]}";
+        try (Server server = start(options);
+                HttpClient client = HttpClient.newHttpClient()) {
+            var _ = client.sendAsync(request(server, PATH, body), BodyHandlers.ofString());
+            await(() -> metric(server, "num_requests_waiting") > 1); // more than the fingerprint
+            client.shutdownNow();
+            assertThat(told.get(60, TimeUnit.SECONDS)).isFalse();
         }
     }
 

@@ -12,7 +12,7 @@ class KeptResponsesTest {
     private final KeptResponses kept = new KeptResponses(1024);
 
     private static Kept of(String owner, String previous, int bytes) {
-        return new Kept(owner, previous, new byte[0], List.of(new byte[0]), new byte[bytes]);
+        return new Kept(owner, owner, previous, new byte[0], List.of(new byte[0]), new byte[bytes]);
     }
 
     private List<Integer> left(String owner, int of) {
@@ -56,6 +56,15 @@ class KeptResponsesTest {
         IntStream.range(1, 5000).forEach(i -> kept.add("resp_" + i, of("b", "", 100)));
         assertThat(left("a", 5000)).containsExactly(0);
         assertThat(left("b", 5000)).hasSize(1023);
+    }
+
+    /** Without keys all are one owner, and still no caller takes the room of another. */
+    @Test
+    void ofOneOwnerTheCallerWithMostMakesRoom() {
+        byte[] none = {};
+        kept.add("resp_0", new Kept("", "one", "", none, List.of(), none));
+        IntStream.range(1, 5000).forEach(i -> kept.add("resp_" + i, new Kept("", "other", "", none, List.of(), none)));
+        assertThat(left("", 5000)).hasSize(1024).contains(0);
     }
 
     @Test

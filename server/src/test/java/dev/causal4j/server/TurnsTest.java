@@ -6,6 +6,7 @@ import static dev.causal4j.server.Served.OPTIONS;
 import static dev.causal4j.server.Served.SERVER;
 import static dev.causal4j.server.Served.await;
 import static dev.causal4j.server.Served.metric;
+import static dev.causal4j.server.Served.post;
 import static dev.causal4j.server.Served.request;
 import static dev.causal4j.server.Served.send;
 import static dev.causal4j.server.Served.start;
@@ -26,6 +27,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -140,6 +142,38 @@ class TurnsTest {
         assertThat(slow).isNotDone();
         free.countDown();
         assertThat(slow.join().statusCode()).isEqualTo(200);
+    }
+
+    /** A small request after a large history waits as it came. */
+    @Test
+    void whatWaitsForItsTurnIsNoTree() throws Exception {
+        String item = "{'type': 'reasoning', 'junk': '" + "x".repeat(31_000) + "'}, {'role': 'user', 'content': 'x'}";
+        String id = "";
+        for (int i = 0; i < 2; i++) {
+            id = post(
+                            "/v1/responses",
+                            "{'max_output_tokens': 1, 'input': [" + item + "]"
+                                    + (id.isEmpty() ? "" : ", 'previous_response_id': '" + id + "'") + "}")
+                    .get("id")
+                    .stringValue();
+        }
+        String next = ("{'input': 'x', 'max_output_tokens': 1, 'previous_response_id': '" + id + "', 'junk': [0"
+                        + ", {'': 0}".repeat(6500) + "]}")
+                .replace('\'', '"');
+        long before = used();
+        List<CompletableFuture<HttpResponse<String>>> all = Stream.generate(
+                        () -> CLIENT.sendAsync(request(SERVER, "/v1/responses", next), BodyHandlers.ofString()))
+                .limit(100)
+                .toList();
+        await(() -> SERVER.routes.turns.waiting() == 100);
+        assertThat((used() - before) >> 20).as("MB").isLessThan(30);
+        free.countDown();
+        assertThat(all).allMatch(each -> each.join().statusCode() == 200);
+    }
+
+    private static long used() {
+        System.gc();
+        return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
     }
 
     @Test
