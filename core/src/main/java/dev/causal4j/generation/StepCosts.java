@@ -63,9 +63,11 @@ final class StepCosts {
             TreeMap<Integer, Double> seconds = hasDraft ? drafted : plain;
             double least = seconds.merge(rows, spent, (before, now) -> Math.min(now, 1.1 * before));
             seconds.tailMap(rows, false).replaceAll((_, known) -> Math.max(least, KEPT * known));
-        } else if (prompts >= LEAST_ROWS) {
+        } else {
             saved -= spent - of(Math.max(1, rows), hasDraft);
-            secondsPerRow = (spent - (rows > 0 ? Math.min(of(rows, hasDraft), spent / 2) : 0)) / prompts;
+            double each = (spent - (rows > 0 ? Math.min(of(rows, hasDraft), spent / 2) : 0)) / prompts;
+            boolean proves = prompts >= LEAST_ROWS || each < secondsPerRow; // few rows: one costs no more than that
+            secondsPerRow = proves ? each : secondsPerRow;
         }
     }
 

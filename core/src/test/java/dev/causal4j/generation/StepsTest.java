@@ -72,6 +72,35 @@ class StepsTest extends EngineFixture {
         assertThat(scoring.rows(0, true, true, false, 512)).isEqualTo(150);
     }
 
+    /** Beside other engines steps may have few rows: a slow beginning would hold prompts up for ever. */
+    @Test
+    void fewRowsCanProveThatOneCostsLess() {
+        StepCosts fresh = new StepCosts(false, steps);
+        costs().rows(1, false, false, false, 512);
+        fresh.took(0, 100, false, 0.5);
+        assertThat(prompts(fresh)).isEqualTo(8);
+        fresh.took(0, 8, false, 0.0008);
+        assertThat(prompts(fresh)).isEqualTo(150);
+        fresh.took(0, 8, false, 0.08);
+        assertThat(prompts(fresh)).as("their step costs something, too").isEqualTo(150);
+    }
+
+    @Test
+    void shortTextsBesideASequencePayForTheirTime() {
+        StepCosts costs = new StepCosts(false, steps);
+        costs.took(1, 0, false, 0.010);
+        costs.took(0, 100, false, 0.1);
+        int _ = costs.rows(1, false, false, false, 512);
+        List<Integer> rows = new ArrayList<>();
+        for (int step = 0; step < 6; step++) {
+            rows.add(costs.rows(1, true, false, true, 512));
+            if (rows.getLast() > 0) {
+                costs.took(1, 20, false, 0.030);
+            }
+        }
+        assertThat(rows).containsExactly(0, 0, 32, 0, 32, 0);
+    }
+
     @Test
     void enginesGetTheirTurnsInTheOrderInWhichTheyAsk() throws InterruptedException {
         List<Integer> order = Collections.synchronizedList(new ArrayList<>());
