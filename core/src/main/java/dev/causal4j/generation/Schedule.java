@@ -281,12 +281,10 @@ final class Schedule {
             Sequence<?> prompt = prompts.get(i);
             int part = embeds ? prompt.left() : room / (prompts.size() - i);
             int share = Math.min(room, Math.clamp(part, StepCosts.LEAST_ROWS, KVCache.STEP));
-            if (prompt.isWhole()) { // the first in any case: else it would wait for a step without others
-                share = i == 0 || prompt.left() <= room ? prompt.left() : 0;
-                if (share == 0) {
-                    continue;
-                }
+            if (prompt.isWhole() && i > 0 && prompt.left() > room) { // the first in any case: it would wait for ever
+                continue;
             }
+            share = prompt.isWhole() ? prompt.left() : share;
             prompt.promptRows = prompt.decodes() ? 0 : prompt.rows(share);
             boolean feedsAll = prompt.decodes() || prompt.promptRows == prompt.left();
             prompt.claimedRows = feedsAll && prompt.claims() ? share - prompt.promptRows : 0;

@@ -2,6 +2,7 @@ package dev.causal4j.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.head.Prediction;
@@ -101,15 +102,31 @@ class StepsTest extends EngineFixture {
         assertThat(rows).containsExactly(0, 0, 32, 0, 32, 0);
     }
 
+    /** Trap 58 on two models: such a text may take longer than a step of the other one allows. */
+    @Test
+    void aTextThatCannotBeCutLeavesTimeToOthersThatDecode() {
+        StepCosts embedding = costs();
+        StepCosts streaming = costs();
+        int _ = streaming.rows(1, false, false, false, 512);
+        assertThat(prompts(embedding)).isEqualTo(150);
+        embedding.took(0, 1000, false, 0.105);
+        assertThat(embedding.owed()).isCloseTo(0.060, within(1e-9));
+        assertThat(embedding.owed()).isZero();
+        steps.rest(streaming);
+        assertThat(prompts(embedding)).isPositive();
+        embedding.took(0, 1000, false, 0.105);
+        assertThat(embedding.owed()).as("alone").isZero();
+    }
+
     @Test
     void enginesGetTheirTurnsInTheOrderInWhichTheyAsk() throws InterruptedException {
         List<Integer> order = Collections.synchronizedList(new ArrayList<>());
         List<Thread> asking = new ArrayList<>();
-        steps.begin();
+        steps.begin(0);
         for (int i = 0; i < 4; i++) {
             int number = i;
             asking.add(Thread.ofPlatform().start(() -> {
-                steps.begin();
+                steps.begin(0);
                 order.add(number);
                 steps.end();
                 steps.end(); // a second time does nothing
