@@ -69,16 +69,6 @@ final class EmbeddedSequence extends Sequence<double[]> {
     }
 
     @Override
-    boolean isWhole() {
-        return engine.model().decoder().config().bidirectional();
-    }
-
-    @Override
-    int mostRows() {
-        return isWhole() ? known : super.mostRows();
-    }
-
-    @Override
     boolean finished() {
         return left() == 0;
     }

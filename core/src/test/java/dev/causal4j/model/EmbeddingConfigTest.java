@@ -148,7 +148,11 @@ class EmbeddingConfigTest {
         Path folder = copy("embedding-mean");
         for (String each : new String[] {"2_Dense", "3_Dense"}) {
             Path config = folder.resolve(each).resolve("config.json");
-            write(config, Files.readString(config).replace("80", "60000").replace("_features\": 32,\n \"b", "_features\": 60000,\n \"b"));
+            write(
+                    config,
+                    Files.readString(config)
+                            .replace("80", "60000")
+                            .replace("_features\": 32,\n \"b", "_features\": 60000,\n \"b"));
         }
         String header = "{\"linear.weight\":{\"dtype\":\"F32\",\"shape\":[60000,32],\"data_offsets\":[0,7680000]}}";
         ByteBuffer bytes = ByteBuffer.allocate(8 + header.length() + 7_680_000).order(ByteOrder.LITTLE_ENDIAN);
