@@ -6,7 +6,6 @@ import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.EmbeddingConfig;
 import dev.causal4j.model.EmbeddingConfig.Pooling;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -14,6 +13,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -25,7 +25,6 @@ import picocli.CommandLine.Parameters;
         name = "embed",
         description = "Makes a vector of each text, with a model that was trained to, or any with --pooling.")
 final class EmbedCommand extends Subcommand {
-    private static final int GROUP = 64; // texts between two moves of the bar
     private static final String VECTOR = "embedding";
 
     @Parameters(arity = "0..*", paramLabel = "TEXT", description = "The texts.")
@@ -63,10 +62,10 @@ final class EmbedCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
-        boolean[] ways = {!texts.isEmpty(), file != null, lines.in != null};
-        refuse(
-                IntStream.range(0, 3).filter(i -> ways[i]).count() != 1,
-                "text: expected one of TEXT, --file and --jsonl, got none or several");
+        long ways = Stream.of(!texts.isEmpty(), file != null, lines.in != null)
+                .filter(is -> is)
+                .count();
+        refuse(ways != 1, "text: expected one of TEXT, --file and --jsonl, got none or several");
         lines.check(json);
         List<String> given =
                 file == null ? texts : TextInput.fileOrInput(file).lines().toList();
@@ -91,17 +90,10 @@ final class EmbedCommand extends Subcommand {
     }
 
     private void print(Embedder embedder, List<String> given) {
-        List<float[]> vectors = new ArrayList<>();
-        try (Progress progress = Progress.late("embedding", "texts")) {
-            for (int from = 0; from < given.size(); from += GROUP) {
-                List<String> group = given.subList(from, Math.min(from + GROUP, given.size()));
-                vectors.addAll(embedder.embedAll(group.stream()
-                        .map(text -> embedder.prompted(prompt, text))
-                        .toList()));
-                progress.at(vectors.size(), given.size());
-            }
-        }
-        List<List<Float>> all = vectors.stream().map(EmbedCommand::numbers).toList();
+        List<String> prompted =
+                given.stream().map(text -> embedder.prompted(prompt, text)).toList();
+        List<List<Float>> all =
+                embedder.embedAll(prompted).stream().map(EmbedCommand::numbers).toList();
         if (json) {
             stdout().println(new Document()
                     .put("model", embedder.model().name())

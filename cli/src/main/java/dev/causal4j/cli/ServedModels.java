@@ -184,14 +184,10 @@ final class ServedModels extends SharedOptions implements AutoCloseable {
         long part = ((all > 0 ? all : free) - named) / Math.max(1, contexts.size() - divided.size());
         contexts.forEach((name, least) -> {
             long bytes = divided.computeIfAbsent(name, _ -> all > 0 ? part : Math.max(part, least));
-            String expected = "cache-memory: expected at least " + megabytes(least) + " MB for ";
+            String expected = "cache-memory: expected at least " + Math.ceilDiv(least, 1 << 20) + " MB for ";
             refuse(bytes < least, expected + name + ", a full context, got " + Math.max(0, bytes >> 20));
         });
         return divided;
-    }
-
-    private static long megabytes(long bytes) {
-        return Math.ceilDiv(bytes, 1 << 20);
     }
 
     /** Closes the models in the reverse order: an adapter before its model. */

@@ -44,6 +44,13 @@ class EmbedCommandTest {
     }
 
     @Test
+    void aTextThatIsTooLongIsNamedAmongAll() throws Exception {
+        Path lines = folder.resolve("texts");
+        Files.writeString(lines, "Emma\n".repeat(99) + "Emma ".repeat(5000) + "\n");
+        assertThat(embed("--file", lines.toString()).err()).contains("input 100: text: expected 1 to");
+    }
+
+    @Test
     void eachTextHasTheVectorOfTheEmbedder() throws Exception {
         JsonNode document = embed("Emma", "The carriage came at ten.", "--json").json();
         assertThat(document.get("pooling").asString()).isEqualTo("last");

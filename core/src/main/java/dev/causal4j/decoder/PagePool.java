@@ -96,7 +96,7 @@ public final class PagePool {
             }
         }
         kept.bytes += state.bytes;
-        this.capacity = Math.max(bytes, needed(decoder.config().contextLength()) * pageBytes() + state.bytes);
+        this.capacity = Math.max(bytes, contextBytes(decoder.config(), dtype));
     }
 
     private static PanelFormat format(DType dtype) {

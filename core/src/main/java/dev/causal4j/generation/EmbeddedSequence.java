@@ -47,9 +47,11 @@ final class EmbeddedSequence extends Sequence<double[]> {
 
     private void add(Rows hidden) {
         requireFinite(hidden, cache.length() - wanted);
+        float[] data = hidden.data();
         for (int row = 0; row < wanted; row++) {
+            int from = hidden.start(row);
             for (int d = 0; d < sum.length; d++) {
-                sum[d] += hidden.data()[hidden.start(row) + d];
+                sum[d] += data[from + d];
             }
         }
     }
@@ -64,16 +66,6 @@ final class EmbeddedSequence extends Sequence<double[]> {
     static InputException alone() {
         return new InputException("model: expected one that predicts the next token, got one whose tokens see those"
                 + " after them; it embeds texts alone");
-    }
-
-    @Override
-    boolean isWhole() {
-        return engine.model().decoder().config().bidirectional();
-    }
-
-    @Override
-    int mostRows() {
-        return isWhole() ? known : super.mostRows();
     }
 
     @Override

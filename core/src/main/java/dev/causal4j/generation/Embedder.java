@@ -127,7 +127,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized, int 
      * Embeds a sequence of tokens.
      *
      * @throws InputException if there is no token, one is not in the vocabulary, or they do not fit the context
-     * @throws NonFiniteException if a hidden vector is not a number
+     * @throws NonFiniteException if a hidden vector or the text's has a number that is not finite
      */
     public float[] embed(int[] tokens) {
         return embedTokens(List.of(tokens)).getFirst();
@@ -138,13 +138,17 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized, int 
      *
      * @param requester takes turns with the other requests of the engine
      * @return the vectors, in the order of the texts
+     * @throws IllegalArgumentException if the engine is of another model
      * @throws InputException as {@link #embed(int[])}, before anything is computed; its index is the text's
-     * @throws NonFiniteException if a hidden vector is not a number
+     * @throws NonFiniteException as there
      * @throws RejectedExecutionException if the queue is full
      * @throws CancellationException if this thread is interrupted (the flag stays set), or the engine is closed
      */
     public List<float[]> embed(List<int[]> texts, Engine engine, Requester requester) {
         engine.checkCaller();
+        if (!engine.model().equals(model)) {
+            throw new IllegalArgumentException("engine: expected one of the embedder's model, got another's");
+        }
         for (int i = 0; i < texts.size(); i++) {
             try {
                 int[] _ = checked(texts.get(i)); // all, before anything is computed
@@ -211,6 +215,10 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized, int 
         double divisor = !normalized ? pooling == Pooling.MEAN ? tokens : 1 : length == 0 ? 1 : length;
         for (int d = 0; d < vector.length; d++) {
             vector[d] = (float) (pooled[d] / divisor);
+            if (!Float.isFinite(vector[d])) {
+                throw new NonFiniteException("vector: expected finite numbers, got " + vector[d] + " at " + d
+                        + "; the layers after the pooling are damaged or overflow");
+            }
         }
         return vector;
     }

@@ -273,17 +273,18 @@ final class Schedule {
                         .thenComparingLong(sequence -> sequence.fed))
                 .toList();
         int room = costs.rows(ready, options.promptRows());
+        // Whole texts are faster than parts of many, and nobody waits for their first token.
+        boolean embeds = prompts.stream().allMatch(EmbeddedSequence.class::isInstance);
         ready.forEach(sequence -> sequence.promptRows = 0);
         ready.forEach(sequence -> sequence.claimedRows = 0);
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
-            int share = Math.min(room, Math.clamp(room / (prompts.size() - i), StepCosts.LEAST_ROWS, KVCache.STEP));
-            if (prompt.isWhole()) { // the first in any case: else it would wait for a step without others
-                share = i == 0 || prompt.left() <= room ? prompt.left() : 0;
-                if (share == 0) {
-                    continue;
-                }
+            int part = embeds ? prompt.left() : room / (prompts.size() - i);
+            int share = Math.min(room, Math.clamp(part, StepCosts.LEAST_ROWS, KVCache.STEP));
+            if (prompt.isWhole() && i > 0 && prompt.left() > room) { // the first in any case: it would wait for ever
+                continue;
             }
+            share = prompt.isWhole() ? prompt.left() : share;
             prompt.promptRows = prompt.decodes() ? 0 : prompt.rows(share);
             boolean feedsAll = prompt.decodes() || prompt.promptRows == prompt.left();
             prompt.claimedRows = feedsAll && prompt.claims() ? share - prompt.promptRows : 0;

@@ -229,13 +229,16 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence, Emb
     }
 
     /** Whether one step must feed it whole. */
-    boolean isWhole() {
-        return false;
+    final boolean isWhole() {
+        return this instanceof EmbeddedSequence
+                && engine.model().decoder().config().bidirectional();
     }
 
     /** The most rows of a step. */
     int mostRows() {
-        return shares && isRecurrent() ? snapshotBehind(cache.length()) - cache.length() : KVCache.STEP;
+        return isWhole()
+                ? known
+                : shares && isRecurrent() ? snapshotBehind(cache.length()) - cache.length() : KVCache.STEP;
     }
 
     void fail(Throwable thrown) {

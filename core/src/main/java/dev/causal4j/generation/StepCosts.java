@@ -32,6 +32,8 @@ final class StepCosts {
     private final TreeMap<Integer, Double> drafted;
     private final Steps steps;
     private double secondsPerRow; // of prompts
+    private double besides; // seconds of prompts that steps of other engines allow; 0 if only this one decodes
+    private double owed; // seconds in which others decode before the next text that cannot be cut
     private double saved; // seconds of prompt tokens that steps had room for, if only texts to embed wait; may be owed
 
     /**
@@ -63,10 +65,20 @@ final class StepCosts {
             TreeMap<Integer, Double> seconds = hasDraft ? drafted : plain;
             double least = seconds.merge(rows, spent, (before, now) -> Math.min(now, 1.1 * before));
             seconds.tailMap(rows, false).replaceAll((_, known) -> Math.max(least, KEPT * known));
-        } else if (prompts >= LEAST_ROWS) {
+        } else {
+            owed = besides > 0 ? Math.max(0, spent - besides) / HOLD_UP : 0;
             saved -= spent - of(Math.max(1, rows), hasDraft);
-            secondsPerRow = (spent - (rows > 0 ? Math.min(of(rows, hasDraft), spent / 2) : 0)) / prompts;
+            double each = (spent - (rows > 0 ? Math.min(of(rows, hasDraft), spent / 2) : 0)) / prompts;
+            boolean proves = prompts >= LEAST_ROWS || each < secondsPerRow; // few rows: one costs no more than that
+            secondsPerRow = proves ? each : secondsPerRow;
         }
+    }
+
+    /** Seconds to leave to other engines before a text that cannot be cut; the last one took more than its part. */
+    double owed() {
+        double pause = owed;
+        owed = 0;
+        return pause;
     }
 
     /**
@@ -98,10 +110,10 @@ final class StepCosts {
             steps.rest(this);
             return most;
         }
+        boolean prompts = ready.size() > decoding;
         long embedded =
                 ready.stream().filter(EmbeddedSequence.class::isInstance).count();
-        boolean saves = decoding > 0 && embedded > 0 && decoding + embedded == ready.size();
-        return rows(decoding, ready.size() > decoding, scores, saves, most);
+        return rows(decoding, prompts, scores, decoding > 0 && prompts && decoding + embedded == ready.size(), most);
     }
 
     /**
@@ -117,14 +129,13 @@ final class StepCosts {
         boolean alone = all.engines() == 1;
         double room = all.decoding() > 0 ? Math.min(STEP_SECONDS, HOLD_UP * all.decoding()) : STEP_SECONDS;
         room /= Math.max(1, all.prompting());
+        besides = decoding == 0 && all.decoding() > 0 ? room : 0;
         double longest = LEAST_ROWS * secondsPerRow;
         saved = saves ? Math.min(saved + room, Math.max(room, longest)) : 0;
-        if (saves) {
-            room = saved;
-            if (room < longest) {
-                return 0;
-            }
+        if (saves && saved < longest) {
+            return 0;
         }
+        room = saves ? saved : room;
         if (alone && (scores || secondsPerRow == 0)) {
             return most;
         }

@@ -4,6 +4,7 @@ import dev.causal4j.compute.Compute;
 import java.util.Collection;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -33,8 +34,13 @@ final class Steps {
         return compute.shared(Steps.class, Steps::new);
     }
 
-    /** Waits for an engine's turn. */
-    void begin() {
+    /**
+     * Waits for an engine's turn.
+     *
+     * @param pause seconds in which others have it before
+     */
+    void begin(double pause) {
+        LockSupport.parkNanos((long) (1e9 * pause)); // perhaps for less, which only holds others up
         turn.lock();
     }
 

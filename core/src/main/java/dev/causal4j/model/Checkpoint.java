@@ -127,17 +127,9 @@ public final class Checkpoint implements AutoCloseable {
         String name = given.orElse(file.getFileName().toString().replaceFirst("\\.gguf$", ""));
         ChatTemplate.Source templates = vocabulary.templateSource();
         Optional<EmbeddingConfig> embedding = EmbeddingConfig.ofGguf(model.pooling());
+        String said = file.toString();
         return new Checkpoint(
-                name,
-                file.toString(),
-                null,
-                config,
-                model.family(),
-                model.tensors(),
-                tokenizer,
-                templates,
-                embedding,
-                files);
+                name, said, null, config, model.family(), model.tensors(), tokenizer, templates, embedding, files);
     }
 
     /**

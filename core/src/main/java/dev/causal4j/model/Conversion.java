@@ -183,6 +183,11 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
                     GgufType.ofLabel(checkpoint.dtype(options).label()); // empty for a dtype of codes
             GgufType type = wanted.or(() -> stored).orElseThrow(this::undecided);
             ModelConfig config = checkpoint.config();
+            Optional<EmbeddingConfig> embedding = checkpoint.embedding();
+            int layers = embedding.map(each -> each.layers().size()).orElse(0);
+            if (layers > 0) {
+                throw refused(out, "no layers after the pooling for a GGUF file", "" + layers, "write a folder");
+            }
             new GgufFiles(
                             model.toString(),
                             config.architecture(),
@@ -190,10 +195,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
                             config.eos(),
                             checkpoint.tokenizer(),
                             checkpoint.templates(),
-                            checkpoint
-                                    .embedding()
-                                    .map(EmbeddingConfig::ggufType)
-                                    .orElse(0),
+                            embedding.map(EmbeddingConfig::ggufType).orElse(0),
                             spec -> checkpoint.rows(spec, Map.of()))
                     .write(type.blocks(), out, options.progress()::accept);
             return type;

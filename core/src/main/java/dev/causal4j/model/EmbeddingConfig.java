@@ -35,6 +35,7 @@ public record EmbeddingConfig(Pooling pooling, List<Dense> layers, Map<String, S
     private static final String MODE = "pooling_mode";
     private static final int MOST = 1 << 16; // numbers of a vector, characters of a prompt
     private static final int MOST_LAYERS = 4;
+    private static final int MOST_WEIGHTS = 1 << 25; // of a layer, which are copied
 
     /** Copied with a model. Deeper folders have the layers that files in use have. */
     static final List<String> FILES = List.of(
@@ -179,7 +180,7 @@ public record EmbeddingConfig(Pooling pooling, List<Dense> layers, Map<String, S
     private static Dense dense(Path folder, int width) throws IOException {
         Json json = Json.read(folder.resolve(Checkpoint.CONFIG));
         int inputs = json.requireInt("in_features", width, width);
-        int outputs = json.requireInt("out_features", 1, MOST);
+        int outputs = json.requireInt("out_features", 1, Math.min(MOST, MOST_WEIGHTS / inputs));
         json.support("bias", !json.bool("bias", true), "false");
         boolean linear = json.string("activation_function", "Tanh").matches("(.*\\.)?Identity");
         json.support("activation_function", linear, "Identity");

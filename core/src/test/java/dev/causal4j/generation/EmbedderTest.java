@@ -131,6 +131,17 @@ class EmbedderTest extends EngineFixture {
         assertThatThrownBy(() -> raw.embed("Emma")).isInstanceOf(IllegalStateException.class);
     }
 
+    /** Its hidden vectors would be pooled without a word. */
+    @Test
+    void anEngineOfAnotherModelIsRefused() {
+        try (CausalLM other = CausalLM.create(SmallModels.gpt2(VOCABULARY, CONTEXT, 40, 1, 2), 6, DType.F32);
+                Engine engine = new Engine(other)) {
+            assertThatThrownBy(() -> raw.embed(List.of(prompt(1, 3)), engine, Engine.Requester.of("")))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("engine: expected one of the embedder's model, got another's");
+        }
+    }
+
     private static final Path GOLDEN = Path.of("src/test/resources/dev/causal4j/golden");
 
     private record Text(String text, String prompt, int[] tokens, double[] vector) {}

@@ -7,6 +7,7 @@ import dev.causal4j.decoder.KVCache;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.EmbeddingConfig.Pooling;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
@@ -79,6 +80,29 @@ class ScheduleTest extends EngineFixture {
             }
         }
         others.forEach(KVCache::close);
+    }
+
+    /** Parts of many texts in a step are slower than whole ones. Beside others all have equal parts. */
+    @Test
+    void textsToEmbedAreFedWholeAsFarAsThereIsRoom() {
+        StepCosts costs = new StepCosts(false, new Steps());
+        EngineOptions options = EngineOptions.DEFAULT.withPromptRows(300);
+        PrefixCache prefixes = new PrefixCache(model, 0, null);
+        Schedule schedule = new Schedule(model, options, prefixes, costs, new DraftLengths(costs, false));
+        try (Engine engine = engine(0)) {
+            List<Sequence<?>> all = new ArrayList<>(IntStream.range(0, 5)
+                    .mapToObj(i -> new EmbeddedSequence(engine, Requester.of(i), prompt(i, 128), Pooling.MEAN))
+                    .toList());
+            schedule.add(all);
+            schedule.begin();
+            assertThat(schedule.plan()).extracting(each -> each.promptRows).containsExactly(128, 128, 44);
+            all.add(engine.generating(request(1, 128, 9), Requester.of(9), 0, TokenListener.NONE));
+            schedule.add(all.subList(5, 6));
+            schedule.begin();
+            assertThat(schedule.plan()).extracting(each -> each.promptRows).containsOnly(50);
+            all.forEach(Sequence::close);
+        }
+        prefixes.close();
     }
 
     /** All use the rotary frequencies of the longest continuation. */

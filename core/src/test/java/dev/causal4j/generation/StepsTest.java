@@ -2,6 +2,7 @@ package dev.causal4j.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.head.Prediction;
@@ -72,15 +73,60 @@ class StepsTest extends EngineFixture {
         assertThat(scoring.rows(0, true, true, false, 512)).isEqualTo(150);
     }
 
+    /** Beside other engines steps may have few rows: a slow beginning would hold prompts up for ever. */
+    @Test
+    void fewRowsCanProveThatOneCostsLess() {
+        StepCosts fresh = new StepCosts(false, steps);
+        costs().rows(1, false, false, false, 512);
+        fresh.took(0, 100, false, 0.5);
+        assertThat(prompts(fresh)).isEqualTo(8);
+        fresh.took(0, 8, false, 0.0008);
+        assertThat(prompts(fresh)).isEqualTo(150);
+        fresh.took(0, 8, false, 0.08);
+        assertThat(prompts(fresh)).as("their step costs something, too").isEqualTo(150);
+    }
+
+    @Test
+    void shortTextsBesideASequencePayForTheirTime() {
+        StepCosts costs = new StepCosts(false, steps);
+        costs.took(1, 0, false, 0.010);
+        costs.took(0, 100, false, 0.1);
+        int _ = costs.rows(1, false, false, false, 512);
+        List<Integer> rows = new ArrayList<>();
+        for (int step = 0; step < 6; step++) {
+            rows.add(costs.rows(1, true, false, true, 512));
+            if (rows.getLast() > 0) {
+                costs.took(1, 20, false, 0.030);
+            }
+        }
+        assertThat(rows).containsExactly(0, 0, 32, 0, 32, 0);
+    }
+
+    /** Trap 58 on two models: such a text may take longer than a step of the other one allows. */
+    @Test
+    void aTextThatCannotBeCutLeavesTimeToOthersThatDecode() {
+        StepCosts embedding = costs();
+        StepCosts streaming = costs();
+        int _ = streaming.rows(1, false, false, false, 512);
+        assertThat(prompts(embedding)).isEqualTo(150);
+        embedding.took(0, 1000, false, 0.105);
+        assertThat(embedding.owed()).isCloseTo(0.060, within(1e-9));
+        assertThat(embedding.owed()).isZero();
+        steps.rest(streaming);
+        assertThat(prompts(embedding)).isPositive();
+        embedding.took(0, 1000, false, 0.105);
+        assertThat(embedding.owed()).as("alone").isZero();
+    }
+
     @Test
     void enginesGetTheirTurnsInTheOrderInWhichTheyAsk() throws InterruptedException {
         List<Integer> order = Collections.synchronizedList(new ArrayList<>());
         List<Thread> asking = new ArrayList<>();
-        steps.begin();
+        steps.begin(0);
         for (int i = 0; i < 4; i++) {
             int number = i;
             asking.add(Thread.ofPlatform().start(() -> {
-                steps.begin();
+                steps.begin(0);
                 order.add(number);
                 steps.end();
                 steps.end(); // a second time does nothing

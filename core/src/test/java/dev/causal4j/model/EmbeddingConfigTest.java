@@ -4,12 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.generation.Embedder;
 import dev.causal4j.model.EmbeddingConfig.Pooling;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -23,7 +27,11 @@ class EmbeddingConfigTest {
     Path temporary;
 
     private Path copy() throws IOException {
-        Path from = Golden.folder("embedding-last");
+        return copy("embedding-last");
+    }
+
+    private Path copy(String name) throws IOException {
+        Path from = Golden.folder(name);
         Path to = temporary.resolve("model");
         try (Stream<Path> all = Files.walk(from)) {
             for (Path each : all.toList()) {
@@ -41,6 +49,15 @@ class EmbeddingConfigTest {
     private static void write(Path file, String text) throws IOException {
         Files.createDirectories(file.resolveSibling(""));
         Files.writeString(file, text);
+    }
+
+    private static void addLayer(Path folder, String config) throws IOException {
+        Path dense = Golden.folder("embedding-mean").resolve("2_Dense");
+        Files.createDirectories(folder.resolve("2_Dense"));
+        Files.copy(dense.resolve("model.safetensors"), folder.resolve("2_Dense/model.safetensors"));
+        write(folder.resolve("2_Dense/config.json"), config.replace('\'', '"'));
+        String modules = "[{'type': 'a.Pooling', 'path': '1_Pooling'}, {'type': 'a.Dense', 'path': '2_Dense'}]";
+        write(folder.resolve("modules.json"), modules.replace('\'', '"'));
     }
 
     @Test
@@ -119,15 +136,46 @@ class EmbeddingConfigTest {
             })
     void aLayerThatCannotBeComputedIsRefused(String config, String named) throws IOException {
         Path folder = copy();
-        Path dense = Golden.folder("embedding-mean").resolve("2_Dense");
-        Files.createDirectories(folder.resolve("2_Dense"));
-        Files.copy(dense.resolve("model.safetensors"), folder.resolve("2_Dense/model.safetensors"));
-        write(folder.resolve("2_Dense/config.json"), config.replace('\'', '"'));
-        String modules = "[{'type': 'a.Pooling', 'path': '1_Pooling'}, {'type': 'a.Dense', 'path': '2_Dense'}]";
-        write(folder.resolve("modules.json"), modules.replace('\'', '"'));
+        addLayer(folder, config);
         assertThatThrownBy(() -> CausalLM.load(folder))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContaining(named);
+    }
+
+    /** A file with a hole has as many numbers as it says. */
+    @Test
+    void aLayerOfTooManyNumbersIsRefusedBeforeItIsRead() throws IOException {
+        Path folder = copy("embedding-mean");
+        for (String each : new String[] {"2_Dense", "3_Dense"}) {
+            Path config = folder.resolve(each).resolve("config.json");
+            write(
+                    config,
+                    Files.readString(config)
+                            .replace("80", "60000")
+                            .replace("_features\": 32,\n \"b", "_features\": 60000,\n \"b"));
+        }
+        String header = "{\"linear.weight\":{\"dtype\":\"F32\",\"shape\":[60000,32],\"data_offsets\":[0,7680000]}}";
+        ByteBuffer bytes = ByteBuffer.allocate(8 + header.length() + 7_680_000).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.putLong(header.length()).put(header.getBytes(StandardCharsets.US_ASCII));
+        Files.write(folder.resolve("2_Dense/model.safetensors"), bytes.array());
+        assertThatThrownBy(() -> CausalLM.load(folder))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("3_Dense")
+                .hasMessageContaining("\"out_features\": expected an integer from 1 to 559, got 60000");
+    }
+
+    @Test
+    void aLayerWithANumberThatIsNotFiniteIsNamed() throws IOException {
+        Path folder = copy("embedding-mean");
+        Path file = folder.resolve("3_Dense/model.safetensors");
+        byte[] bytes = Files.readAllBytes(file);
+        Arrays.fill(bytes, bytes.length - 4, bytes.length, (byte) -1);
+        Files.write(file, bytes);
+        try (CausalLM model = CausalLM.load(folder)) {
+            assertThatThrownBy(() -> Embedder.of(model).embed("Emma"))
+                    .isInstanceOf(NonFiniteException.class)
+                    .hasMessageContaining("vector: expected finite numbers, got NaN");
+        }
     }
 
     /** A folder of converted weights embeds as the original. */
@@ -162,6 +210,18 @@ class EmbeddingConfigTest {
             assertThat(Embedder.of(read).embed("Emma"))
                     .isEqualTo(Embedder.of(model).embed("Emma"));
         }
+    }
+
+    /** It would embed other vectors without a word. */
+    @Test
+    void layersAfterThePoolingAreNotLeftOutOfAGgufFile() throws IOException {
+        Path folder = copy();
+        Path config = folder.resolve("config.json");
+        write(config, Files.readString(config).replace("\"eos_token_id\": 272", "\"eos_token_id\": 270"));
+        addLayer(folder, "{'in_features': 32, 'out_features': 80, 'bias': false, 'activation_function': 'Identity'}");
+        assertThatThrownBy(() -> Conversion.of(folder).toGguf(temporary.resolve("model.gguf")))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("expected no layers after the pooling for a GGUF file, got 1");
     }
 
     /** llama.cpp's numbers: 2 cls, 4 rank. */
