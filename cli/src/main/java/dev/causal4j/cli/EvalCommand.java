@@ -13,6 +13,7 @@ import dev.causal4j.scoring.Responder;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -243,9 +244,10 @@ final class EvalCommand extends Subcommand {
         Checkpoint opened = model.open();
         EvaluationOptions options = EvalPlan.options(stated, opened.templates().specialTokens());
         CausalLM loaded = model.load(opened, model.options().withDigests(true));
-        String wrong = Statements.difference(all, Statements.of(FORMAT, loaded, Map.of()))
-                .map(EvalCommand::told)
-                .orElse("");
+        Map<String, Object> is = Statements.of(FORMAT, loaded, Map.of());
+        Map<String, Object> head = new LinkedHashMap<>(all);
+        head.keySet().retainAll(is.keySet());
+        String wrong = Statements.difference(head, is).map(EvalCommand::told).orElse("");
         wrong = wrong.isEmpty() ? computed(stated, plan, loaded, options) : file + ": " + wrong;
         Document document =
                 new Document().put("verified", wrong.isEmpty()).put("difference", wrong.isEmpty() ? null : wrong);
@@ -278,7 +280,7 @@ final class EvalCommand extends Subcommand {
                             .collect(Collectors.toSet());
             lines.recompute(i -> spot == null || drawn.contains(i));
             EvaluationResult result = plan.evaluation().run(loaded, options, lines);
-            String wrong = difference(stated, plan, options, result);
+            String wrong = difference(stated, Statements.of(FORMAT, loaded, plan.facts(options, result)), result);
             if (!wrong.isEmpty() && spot != null) { // one that was not drawn
                 lines.recompute(_ -> true);
                 EvaluationResult _ = plan.evaluation().run(loaded, options, lines);
@@ -289,8 +291,7 @@ final class EvalCommand extends Subcommand {
         }
     }
 
-    private static String difference(Json stated, EvalPlan plan, EvaluationOptions options, EvaluationResult result)
-            throws IOException {
+    private static String difference(Json stated, Map<String, Object> is, EvaluationResult result) throws IOException {
         for (Map.Entry<String, String> each : result.taskBits().entrySet()) {
             Object bits = stated.section("tasks").section(each.getKey()).root().get("bits");
             if (!each.getValue().equals(bits)) {
@@ -298,7 +299,7 @@ final class EvalCommand extends Subcommand {
                         + each.getValue();
             }
         }
-        return Statements.difference(Document.object("", stated.root()), plan.facts(options, result))
+        return Statements.difference(Document.object("", stated.root()), is)
                 .map(each -> stated.subject() + ": " + told(each))
                 .orElse("");
     }

@@ -47,6 +47,7 @@ final class TaskFiles {
     private final Map<String, Set<String>> tags = new TreeMap<>();
     private final Map<String, String> owners = new HashMap<>(); // what was asked for, by the tasks that it has
     private @Nullable Map<String, TaskFile> index;
+    private int added;
 
     /** The tasks that were asked for, by their names. */
     final Map<String, TaskFile> tasks = new LinkedHashMap<>();
@@ -195,6 +196,9 @@ final class TaskFiles {
 
     private List<String> add(String name, Map<String, Object> settings, String asked, int depth) throws IOException {
         TaskFile found = index().get(name);
+        if (++added > MOST_FILES) {
+            throw new IOException(asked + ": expected at most " + MOST_FILES + " tasks and groups in it, got more");
+        }
         if ((found == null && !tags.containsKey(name)) || depth > MOST_DEPTH) {
             throw new IOException(name + ": expected a task file, or the name of a task, group or tag in or below "
                     + folders + ", got none; check the name or give --tasks");

@@ -3,13 +3,20 @@ package dev.causal4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.json.Json;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.LoadOptions;
+import dev.causal4j.receipt.Statements;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -199,6 +206,51 @@ class EvalCommandTest {
         assertThat(run(all).out()).contains("document 3, request 2: expected resps");
         Files.writeString(result, flipped(Files.readString(result), "\"limit\":\""));
         run(check).refused(1, "digest");
+    }
+
+    @Test
+    void aSpotFindsChangedLinesOfEachFilterAndPartsThatAreNotComputed() throws IOException {
+        Path out = folder.resolve("samples.jsonl");
+        Path result = folder.resolve("result.json");
+        String stated = run("gsm8k", "--json", "--out", out.toString()).done().out();
+        Files.writeString(result, stated);
+        List<String> lines = Files.readAllLines(out);
+        for (String changed : List.of("\"bits\":\"sha256:", "\"filtered_resps\":[\"", "\"exact_match\":")) {
+            List<String> all = new ArrayList<>(lines);
+            all.replaceAll(line -> line.equals(lines.getLast()) ? flipped(line, changed) : line);
+            Files.write(out, all);
+            Program.Run spot = run(List.of(
+                    "eval",
+                    "--check",
+                    result.toString(),
+                    "--samples",
+                    out.toString(),
+                    "--spot",
+                    "1",
+                    "--model",
+                    MODEL));
+            assertThat(spot.out()).contains("samples.jsonl line " + lines.size() + ": task ");
+        }
+        Map<String, Object> more = new LinkedHashMap<>(Json.tree("result", stated.getBytes(StandardCharsets.UTF_8)));
+        more.put("groups", Map.of("all", Map.of("acc,none", 1.0)));
+        try (CausalLM model = CausalLM.load(Path.of(MODEL), LoadOptions.DEFAULT.withDigests(true))) {
+            Files.write(result, Json.write(Statements.of("causal4j.evaluation/1", model, more)));
+        }
+        assertThat(run(List.of("eval", "--check", result.toString(), "--model", MODEL))
+                        .out())
+                .contains("groups: expected {");
+    }
+
+    @Test
+    void groupsThatGrowWithoutBoundAreRefused() throws IOException {
+        for (int i = 0; i < 40; i++) {
+            String next = "g" + (i + 1);
+            Files.writeString(
+                    folder.resolve("g" + i + ".yaml"), "group: g" + i + "\ntask: [" + next + ", " + next + "]\n");
+        }
+        Files.writeString(folder.resolve("g40.yaml"), TASK.replace("task: t", "task: g40"));
+        run(List.of("eval", folder.resolve("g0.yaml").toString(), "--model", MODEL))
+                .refused(1, "tasks and groups in it, got more");
     }
 
     private static String flipped(String text, String before) {

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,16 +44,16 @@ public final class Statements {
         return digest(stated).equals(stated.get(DIGEST));
     }
 
-    /** The first part of what is that a statement says otherwise; library and digest may differ. */
+    /** The first part of a statement that is otherwise; library and digest may differ. */
     public static Optional<Difference> difference(Map<String, ?> stated, Map<String, ?> is) {
-        return is.entrySet().stream()
-                .filter(each -> !List.of("library", DIGEST).contains(each.getKey()))
+        return Stream.concat(is.keySet().stream(), stated.keySet().stream())
+                .filter(each -> !List.of("library", DIGEST).contains(each))
                 .map(each -> new Difference(
-                        each.getKey(),
+                        each,
                         OptionalInt.empty(),
                         OptionalInt.empty(),
-                        canonical(stated.get(each.getKey())),
-                        canonical(each.getValue())))
+                        canonical(stated.get(each)),
+                        canonical(is.get(each))))
                 .filter(each -> !each.expected().equals(each.got()))
                 .findFirst();
     }

@@ -6,6 +6,7 @@ import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -27,6 +28,9 @@ public final class Evaluation {
     /** Characters of the prompts of a window; the last one may have more. */
     private static final long MOST_CHARACTERS = 1 << 22;
 
+    /** Tasks and groups in a group; the harness's largest has hundreds. */
+    private static final long MOST_MEMBERS = 100_000;
+
     private final List<EvaluationTask> tasks;
     private final List<EvaluationGroup> groups;
 
@@ -42,6 +46,22 @@ public final class Evaluation {
 
     /** An evaluation of several tasks, and of groups of them, each before the groups that it has. */
     public static Evaluation of(List<EvaluationTask> tasks, List<EvaluationGroup> groups) {
+        Map<String, Long> sizes = new HashMap<>();
+        tasks.forEach(each -> sizes.put(each.name(), 1L));
+        Map<String, EvaluationGroup> named = new HashMap<>();
+        for (EvaluationGroup each : groups.reversed()) { // one within itself has no size yet
+            long size = 1;
+            for (String member : each.members()) {
+                size += sizes.getOrDefault(member, MOST_MEMBERS + 1);
+            }
+            EvaluationGroup same = named.put(each.name(), each);
+            boolean taken = same == null ? sizes.containsKey(each.name()) : !same.equals(each);
+            if (taken || size > MOST_MEMBERS) {
+                throw new InputException(each.name() + ": expected a group by a name of its own, of at most "
+                        + MOST_MEMBERS + " tasks and groups that come after it, got another; correct the group");
+            }
+            sizes.put(each.name(), size);
+        }
         return new Evaluation(tasks, groups);
     }
 
@@ -76,6 +96,9 @@ public final class Evaluation {
 
     /** Evaluates what responds. */
     public EvaluationResult run(Responder responder, EvaluationOptions options, EvaluationListener listener) {
+        tasks.forEach(task -> {
+            Prompts _ = new Prompts(task, options); // refuses before another task is computed
+        });
         List<EvaluationResult.OfTask> results = new ArrayList<>();
         for (EvaluationTask task : tasks) {
             Map<String, List<Object>> values = new LinkedHashMap<>();

@@ -53,6 +53,7 @@ public final class EvaluationTask {
     private static final Set<String> NEEDS_PYTHON = names(
             "process_docs process_results class use_prompt doc_to_image" + " doc_to_audio custom_dataset unsafe_code");
 
+    private static final Set<String> TEXTS = names("fewshot_delimiter target_delimiter description gen_prefix");
     private static final Set<String> FIELDS = names("doc_to_text doc_to_target doc_to_choice gen_prefix description");
     private static final Set<String> OF_EXAMPLES =
             names("doc_to_text doc_to_target doc_to_choice gen_prefix fewshot_delimiter target_delimiter");
@@ -104,6 +105,7 @@ public final class EvaluationTask {
             boolean own = OF_EXAMPLES.contains(key)
                     || List.of("sampler", "split", "samples").contains(key);
             check(key, own || value.equals(Json.NULL), "a setting of examples", value);
+            check(key, !TEXTS.contains(key) || value instanceof String || value.equals(Json.NULL), "a text", value);
             examples.put(key, value);
         });
         examples.values().removeIf(Json.NULL::equals);
@@ -159,7 +161,8 @@ public final class EvaluationTask {
         }
         check(key, KEYS.contains(key) || UNUSED.contains(key) || NEEDS_PYTHON.contains(key), "a known key", value);
         check(key, !key.equals("repeats") || value.equals(1), "1", value);
-        check(key, !key.endsWith("_delimiter") || value instanceof String, "a text", value);
+        check(key, !TEXTS.contains(key) || value instanceof String, "a text", value);
+        check(key, !key.equals("num_fewshot") || whole(key, value) >= 0, "at least 0", value);
         Object choices = value instanceof Map<?, ?> map ? List.copyOf(map.values()) : value;
         if (key.equals("doc_to_choice") && choices instanceof List<?> list) {
             list.forEach(each -> check(key, each instanceof String, "texts (quote yes, no and numbers)", each));
@@ -223,7 +226,7 @@ public final class EvaluationTask {
         return map(key, config.getOrDefault(key, Map.of()));
     }
 
-    private Map<String, Object> map(String key, Object value) {
+    Map<String, Object> map(String key, Object value) {
         check(key, value instanceof Map, "settings", value);
         Map<String, Object> map = new LinkedHashMap<>();
         ((Map<?, ?>) value).forEach((inner, each) -> map.put("" + inner, each == null ? Json.NULL : each));
@@ -326,12 +329,19 @@ public final class EvaluationTask {
         Object value = rule instanceof Map<?, ?> map ? new ArrayList<>(map.values()) : rule;
         value = value instanceof String text ? value(document, text) : value;
         value = value instanceof String text && !columns.contains(rule) ? TextTemplate.literal(name, text) : value;
+        int most = Responder.MOST_REQUESTS;
+        check("doc_to_choice", !(value instanceof List<?> all) || all.size() <= most, "at most " + most, "more");
         List<String> choices = new ArrayList<>();
         for (Object each : value instanceof List<?> list ? list : List.of(value)) {
             check("doc_to_choice", value instanceof List && each instanceof String, "a list of texts", value);
             choices.add((String) each);
         }
         return choices;
+    }
+
+    int whole(String key, Object value) {
+        check(key, isWhole(value), "a whole number", value);
+        return index(value);
     }
 
     static boolean isWhole(@Nullable Object value) {

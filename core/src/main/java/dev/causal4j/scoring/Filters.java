@@ -27,6 +27,8 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
             }
             all.add(new Filters(String.valueOf(each.get("name")), steps));
         }
+        boolean once = all.stream().map(Filters::name).distinct().count() == all.size();
+        task.check("filter_list", once, "each name once", task.maps("filter_list"));
         return all.isEmpty() ? List.of(new Filters("none", List.of())) : all;
     }
 
@@ -36,9 +38,10 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
         return switch (texts || function.equals("take_first") ? function : "") {
             case "take_first" -> value -> value;
             case "regex" -> {
-                PythonRegex regex =
-                        PythonRegex.of((String) settings.getOrDefault("regex_pattern", "#### (\\-?[0-9\\.\\,]+)"));
-                int select = EvaluationTask.index(settings.getOrDefault("group_select", 0));
+                Object pattern = settings.getOrDefault("regex_pattern", "#### (\\-?[0-9\\.\\,]+)");
+                task.check("regex_pattern", pattern instanceof String, "a text", pattern);
+                PythonRegex regex = PythonRegex.of((String) pattern);
+                int select = task.whole("group_select", settings.getOrDefault("group_select", 0));
                 Object fallback = settings.getOrDefault("fallback", "[invalid]");
                 yield value -> selected(regex.findAll(value instanceof String text ? text : ""), select, fallback);
             }
@@ -46,7 +49,7 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
             case "lowercase" -> value -> text(value).toLowerCase(Locale.ROOT);
             case "uppercase" -> value -> text(value).toUpperCase(Locale.ROOT);
             case "map" -> {
-                Map<?, ?> mapping = (Map<?, ?>) settings.getOrDefault("mapping_dict", Map.of());
+                Map<String, Object> mapping = task.map("mapping_dict", settings.getOrDefault("mapping_dict", Map.of()));
                 Object otherwise = settings.getOrDefault("default_value", Json.NULL);
                 yield value -> Objects.requireNonNullElse(mapping.get(value), otherwise);
             }

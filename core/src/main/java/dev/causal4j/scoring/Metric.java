@@ -1,6 +1,7 @@
 package dev.causal4j.scoring;
 
 import dev.causal4j.chat.TextTemplate;
+import dev.causal4j.json.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -45,7 +46,9 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
                     "known settings",
                     each.keySet());
             List<PythonRegex> ignored = new ArrayList<>();
-            if (each.get("regexes_to_ignore") instanceof List<?> list) {
+            Object regexes = each.getOrDefault("regexes_to_ignore", List.of());
+            task.check("regexes_to_ignore", regexes instanceof List || regexes.equals(Json.NULL), "a list", regexes);
+            if (regexes instanceof List<?> list) {
                 list.forEach(regex -> ignored.add(PythonRegex.of(String.valueOf(regex))));
             }
             Set<String> flags = new HashSet<>(FLAGS);
@@ -61,6 +64,7 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
         task.type.usual.stream()
                 .filter(_ -> !task.config().containsKey("metric_list"))
                 .forEach(name -> metrics.put(name, new Metric(name, better(name), List.of(), Set.of())));
+        task.check("metric_list", !metrics.isEmpty(), "at least one", metrics.keySet());
         return List.copyOf(metrics.values());
     }
 

@@ -40,6 +40,7 @@ final class Prompts {
         Object split = task.examples.getOrDefault("split", config.get("fewshot_split"));
         dropsDocument = Objects.equals(split, config.get("test_split"));
         pool = shots == 0 ? List.of() : pool(split);
+        requireShots(pool.size());
         task.check(
                 "gen_prefix",
                 options.template().isEmpty() || !config.containsKey("gen_prefix"),
@@ -82,11 +83,15 @@ final class Prompts {
         List<Map<String, Object>> examples = all.filter(each -> !drops || !each.equals(document))
                 .limit(shots)
                 .toList();
-        if (examples.size() < shots) {
+        requireShots(examples.size());
+        return examples;
+    }
+
+    private void requireShots(int most) {
+        if (most < shots) {
             throw new InputException("num-fewshot: expected at most as many examples as can be drawn of " + pool.size()
                     + " documents of " + task.name() + ", got " + shots + "; ask for fewer");
         }
-        return examples;
     }
 
     /** The requests of the next document. */

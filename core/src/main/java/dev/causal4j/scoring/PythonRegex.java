@@ -59,6 +59,9 @@ record PythonRegex(Pattern pattern) {
         } catch (PatternSyntaxException e) {
             throw new InputException("regex: expected one that Java has too, got " + FormatException.quote(source)
                     + " (" + e.getDescription() + "); write it in another way");
+        } catch (StackOverflowError e) {
+            throw new InputException("regex: expected one that is less deep, got " + FormatException.quote(source)
+                    + "; write it in another way");
         }
     }
 

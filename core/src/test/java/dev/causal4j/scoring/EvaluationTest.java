@@ -24,9 +24,9 @@ import java.util.stream.Stream;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
-import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -298,5 +298,73 @@ class EvaluationTest {
         }
         settings.put("generation_kwargs", Map.of("do_sample", false, "temperature", 0.7)); // greedy in the harness
         EvaluationTask.of(settings, documents(Map.of("q", "x", "y", "z")));
+    }
+
+    @Test
+    void groupsWithinThemselvesAndLargeOnesAreRefused() {
+        EvaluationTask task = EvaluationTask.of(config(), documents(Map.of("q", "x", "y", 0)));
+        List<EvaluationGroup> deep = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            List<String> members = i == 39 ? List.of("t") : List.of("g" + (i + 1), "g" + (i + 1));
+            deep.add(EvaluationGroup.of("g" + i, Map.of(), members));
+        }
+        for (List<EvaluationGroup> each : List.of(
+                List.of(EvaluationGroup.of("t", Map.of(), List.of("t"))),
+                List.of(EvaluationGroup.of("g", Map.of(), List.of("g"))),
+                List.of(
+                        EvaluationGroup.of("g", Map.of(), List.of("h")),
+                        EvaluationGroup.of("h", Map.of(), List.of("g")),
+                        EvaluationGroup.of("g", Map.of(), List.of())),
+                deep)) {
+            assertThatThrownBy(() -> Evaluation.of(List.of(task), each))
+                    .isInstanceOf(InputException.class)
+                    .hasMessageContaining("expected a group by a name of its own");
+        }
+    }
+
+    @Test
+    void settingsOfOtherKindsAreRefused() {
+        Map<String, Object> generate = config("output_type", "generate_until");
+        generate.remove("doc_to_choice");
+        Map<String, Object> filter = Json.object("name", "f", "filter", List.of(Map.of("function", "take_first")));
+        for (Map<String, Object> each : List.<Map<String, Object>>of(
+                Map.of("num_fewshot", "two"),
+                Map.of("num_fewshot", -1),
+                Map.of("description", 1),
+                Map.of("gen_prefix", true),
+                Map.of("fewshot_config", Map.of("target_delimiter", 1)),
+                Map.of("metric_list", List.of()),
+                Map.of("metric_list", List.of(Map.of("metric", "exact_match", "regexes_to_ignore", "ab"))),
+                Map.of("filter_list", List.of(filter, filter)),
+                filter("regex_pattern", 1),
+                filter("group_select", "a"),
+                filter("mapping_dict", 1),
+                filter("regex_pattern", "(".repeat(5000) + ")".repeat(5000)))) {
+            Map<String, Object> wrong = new LinkedHashMap<>(generate);
+            wrong.putAll(each);
+            assertThatThrownBy(() -> EvaluationTask.of(wrong, documents(Map.of("q", "x", "y", "z"))))
+                    .as(each.toString())
+                    .isInstanceOf(InputException.class);
+        }
+    }
+
+    private static Map<String, Object> filter(String key, Object value) {
+        String function = key.equals("mapping_dict") ? "map" : "regex";
+        return Map.of(
+                "filter_list",
+                List.of(Json.object("name", "f", "filter", List.of(Map.of("function", function, key, value)))));
+    }
+
+    @Test
+    void nothingIsComputedIfExamplesOfALaterTaskAreMissing() {
+        EvaluationTask task = EvaluationTask.of(config(), documents(Map.of("q", "x", "y", 0)));
+        Map<String, Object> settings = config("task", "u", "fewshot_split", "test", "num_fewshot", 3);
+        EvaluationTask other = EvaluationTask.of(settings, documents(Map.of("q", "x", "y", 0)));
+        List<Sample> samples = new ArrayList<>();
+        assertThatThrownBy(() -> Evaluation.of(List.of(task, other), List.of())
+                        .run(responder(List.of(-1.0, -2.0)), EvaluationOptions.DEFAULT, samples::add))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("num-fewshot: expected at most");
+        assertThat(samples).isEmpty();
     }
 }
