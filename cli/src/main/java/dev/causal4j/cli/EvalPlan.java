@@ -94,7 +94,7 @@ record EvalPlan(List<EvaluationTask> tasks, List<DataFiles> data, List<TaskFiles
                 options.requireInt("max_length", 0, Integer.MAX_VALUE));
     }
 
-    /** What its statement says. */
+    /** The facts of its statement. */
     Map<String, Object> facts(EvaluationOptions options, EvaluationResult result) throws IOException {
         Map<String, Object> all = new LinkedHashMap<>();
         for (int i = 0; i < tasks.size(); i++) {

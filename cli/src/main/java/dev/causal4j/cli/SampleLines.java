@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 final class SampleLines implements EvaluationListener, AutoCloseable {
     private static final int BUFFERED = 1 << 16;
 
-    /** What hashes stand for. */
+    /** The texts that hashes stand for. */
     private static final List<String> LARGE = List.of("doc", "arguments", "target");
 
     /** A line of an earlier run differs from what was computed. */

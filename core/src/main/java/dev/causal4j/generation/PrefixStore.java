@@ -186,7 +186,7 @@ public final class PrefixStore {
         return found;
     }
 
-    /** What has names as files of ours. */
+    /** The files with names as ours. */
     private List<Path> files() throws IOException {
         try (Stream<Path> all = Files.list(folder)) {
             return all.filter(each -> each.getFileName().toString().matches("[0-9a-f]{2}"))

@@ -281,7 +281,7 @@ final class Schedule {
             Sequence<?> prompt = prompts.get(i);
             int part = embeds ? prompt.left() : room / (prompts.size() - i);
             int share = Math.min(room, Math.clamp(part, StepCosts.LEAST_ROWS, KVCache.STEP));
-            if (prompt.isWhole() && i > 0 && prompt.left() > room) { // the first in any case: it would wait for ever
+            if (prompt.isWhole() && i > 0 && prompt.left() > room) { // the first in any case: it would never begin
                 continue;
             }
             share = prompt.isWhole() ? prompt.left() : share;

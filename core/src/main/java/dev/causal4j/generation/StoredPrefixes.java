@@ -44,7 +44,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The pages of a {@link PrefixStore} for the prefix cache of an engine: a thread reads those of a sequence that waits to
  * begin, and another writes new ones. Both hold at most a page and a state. Nothing that fails here fails a sequence, and
- * nothing that is slow holds sequences up for longer than once for the store's patience. Thread-safe, but for {@link
+ * nothing that is slow holds sequences up for longer than once for the store's patience. Thread-safe, except {@link
  * #read}.
  */
 final class StoredPrefixes {
@@ -328,7 +328,7 @@ final class StoredPrefixes {
         }
     }
 
-    /** Whether a page can follow so many positions of a sequence, or its state: a file may say anything. */
+    /** Whether a page can follow a number of positions of a sequence, or its state; a file may say anything. */
     private static boolean follows(StoredPage page, int length, CausalLM model) {
         int size = model.head().vocabularySize();
         int pages = PagePool.needed(length);

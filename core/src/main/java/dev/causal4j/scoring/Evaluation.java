@@ -66,7 +66,7 @@ public final class Evaluation {
     }
 
     /**
-     * What a model responds to the requests of a document.
+     * The responses of a model to the requests of a document.
      *
      * @param values as the harness logs them: the sum of a continuation's log-probabilities and whether it is greedy, the
      *     sum of a text's, or a text

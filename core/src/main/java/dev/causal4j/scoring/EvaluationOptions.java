@@ -52,7 +52,7 @@ public record EvaluationOptions(
                 OptionalInt.of(examples), fewshotSeed, limit, systemInstruction, template, multiturn, maxLength);
     }
 
-    /** How many of so many documents. */
+    /** The number of documents that are computed, of a task with this many. */
     long documents(long all) {
         return limit == 0 ? all : Math.min(all, (long) (limit < 1 ? Math.ceil(all * limit) : limit));
     }

@@ -20,11 +20,11 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A task of lm-evaluation-harness: the settings of its file, resolved, and its documents. What would need Python is
+ * A task of lm-evaluation-harness: the settings of its file, resolved, and its documents. A setting that needs Python is
  * refused by name. Immutable; thread-safe if its source is.
  */
 public final class EvaluationTask {
-    /** What a model is asked, and the metrics that this has, the usual ones first. */
+    /** The kinds of requests, each with its metrics, the usual ones first. */
     @SuppressWarnings("ImmutableEnumChecker") // the lists are
     enum OutputType {
         LOGLIKELIHOOD(2, "perplexity", "acc"),

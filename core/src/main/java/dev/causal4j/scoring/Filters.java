@@ -98,7 +98,7 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
         return text.substring(from, to);
     }
 
-    /** What the filters make of a response. */
+    /** The response after the filters. */
     Object apply(Object response) {
         Object value = response;
         for (UnaryOperator<Object> step : steps) {

@@ -11,7 +11,7 @@ import java.util.stream.IntStream;
 
 /** A regular expression of Python's {@code re}. A text costs a bounded number of steps. Immutable and thread-safe. */
 record PythonRegex(Pattern pattern) {
-    /** What Java reads in another way: an end, classes, and braces that repeat nothing or from none. */
+    /** Patterns that Java reads in another way: an end, classes, and braces that repeat nothing or from none. */
     private static final Pattern PARTS = Pattern.compile(
             "(?s)\\\\.|\\[\\^?+\\]?+(?:\\\\.|[^\\]\\\\])*+\\]|\\{,(?=[0-9]++\\})|\\{(?![0-9]++(?:,[0-9]*+)?+\\})");
 

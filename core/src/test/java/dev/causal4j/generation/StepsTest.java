@@ -73,7 +73,7 @@ class StepsTest extends EngineFixture {
         assertThat(scoring.rows(0, true, true, false, 512)).isEqualTo(150);
     }
 
-    /** Beside other engines steps may have few rows: a slow beginning would hold prompts up for ever. */
+    /** Beside other engines steps may have few rows: a slow beginning would hold prompts up without end. */
     @Test
     void fewRowsCanProveThatOneCostsLess() {
         StepCosts fresh = new StepCosts(false, steps);

@@ -68,7 +68,7 @@ final class Routes implements HttpHandler {
     /** @param open whether it needs no key */
     private record Route(List<String> methods, boolean open, Supplier<Dialect> dialect, Action action) {}
 
-    /** What a body asks of a model. */
+    /** The request of a body, and its model. */
     private record Read<T>(Model model, T asked) {}
 
     /** Answered on the connection's thread, which is free also when all others are at work. */

@@ -17,7 +17,7 @@ sealed interface Value {
             this(name, null);
         }
 
-        /** What it stands for; a strict rendering refuses its use. */
+        /** The value that takes its place; a strict rendering refuses it. */
         <T> T as(T nothing) {
             if (strict != null) {
                 throw strict.wrong("a value", this);
