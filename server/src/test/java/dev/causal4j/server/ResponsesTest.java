@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -497,8 +498,9 @@ class ResponsesTest {
                     .readTree(send(server, PATH, "{" + HI + "}", own).body());
             String id = kept.get("id").stringValue();
             for (String[] key : List.of(other, own)) {
-                int status = key == own ? 200 : 404;
-                int used = key == own ? 200 : 400;
+                boolean owns = Arrays.equals(key, own);
+                int status = owns ? 200 : 404;
+                int used = owns ? 200 : 400;
                 assertThat(send(server, PATH + "/" + id, "", key).statusCode()).isEqualTo(status);
                 String next = "{'previous_response_id': '" + id + "', " + HI + "}";
                 assertThat(send(server, PATH, next, key).statusCode()).isEqualTo(used);
