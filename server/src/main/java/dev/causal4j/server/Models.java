@@ -4,11 +4,15 @@ import dev.causal4j.FormatException;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.json.Json;
 import dev.causal4j.tensor.Device;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SequencedMap;
 
 /** The models of a server by their names. The first answers requests that name none. Thread-safe. */
@@ -106,6 +110,23 @@ final class Models implements AutoCloseable {
                 .map(this::named)
                 .toList();
         return named.isEmpty() ? first() : named.getFirst();
+    }
+
+    /** The model that a path names. */
+    Model ofPath(Call call) {
+        String raw = call.exchange.getRequestURI(); // the path has %2F as it is, and others decoded
+        String name = raw.substring(raw.indexOf(Routes.MODELS) + Routes.MODELS.length())
+                .replace("+", "%2B");
+        return named(URLDecoder.decode(name, StandardCharsets.UTF_8));
+    }
+
+    /** The entries of all, as a list. */
+    Map<String, Object> list() {
+        Object data = Choices.each(all, each -> each.discovery().entry());
+        Map<String, Object> list = Json.object("object", "list", "data", data, "has_more", false);
+        String last = all.getLast().served().name();
+        list.putAll(Json.object("first_id", first().served().name(), "last_id", last));
+        return list;
     }
 
     @Override

@@ -15,7 +15,6 @@ import io.undertow.util.Methods;
 import io.undertow.util.Protocols;
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.URLDecoder;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Comparator;
@@ -44,7 +43,7 @@ import org.xnio.XnioExecutor;
 
 /** Routes requests: checks access, reads the body without a thread, and answers on a virtual thread. Thread-safe. */
 final class Routes implements HttpHandler {
-    private static final String MODELS = "/models/";
+    static final String MODELS = "/models/";
     private static final String CHANGES = "/models/sse"; // of llama.cpp's server of several models
     static final String RESPONSES = "/responses/";
     static final HttpString REQUEST_ID = HttpString.tryFromString("x-request-id");
@@ -98,8 +97,8 @@ final class Routes implements HttpHandler {
         figures = new Figures(models.all.stream().map(Model::metrics).toList());
         routes.put("/health", health);
         add(GET, "/metrics", this::metrics);
-        add(GET, "/models", this::models);
-        add(GET, MODELS, this::model);
+        add(GET, "/models", call -> call.json(models.list()));
+        add(GET, MODELS, call -> call.json(models.ofPath(call).discovery().entry()));
         add(GET, "/tokenizer_info", call -> any(models::of, call).discovery().tokenizer(call));
         add(GET, "/props", call -> models.of(call).discovery().props(call));
         add(POST, "/tokenize", call -> tokens(call, TokenRoutes::tokenize));
@@ -473,22 +472,6 @@ final class Routes implements HttpHandler {
         exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, "application/json");
         exchange.getResponseSender().send(ByteBuffer.wrap(Json.write(Json.object("status", "ok"))));
         options.log().accept(call(exchange, health, "").answered());
-    }
-
-    private void models(Call call) throws IOException {
-        Object data = Choices.each(models.all, each -> each.discovery().entry());
-        Map<String, Object> list = Json.object("object", "list", "data", data, "has_more", false);
-        String last = models.all.getLast().served().name();
-        list.putAll(Json.object("first_id", models.first().served().name(), "last_id", last));
-        call.json(list);
-    }
-
-    private void model(Call call) throws IOException {
-        String raw = call.exchange.getRequestURI(); // the path has %2F as it is, and others decoded
-        String name = raw.substring(raw.indexOf(MODELS) + MODELS.length()).replace("+", "%2B");
-        call.json(models.named(URLDecoder.decode(name, StandardCharsets.UTF_8))
-                .discovery()
-                .entry());
     }
 
     /** A stream for editors that wait for models to come or go, which none does: without it they ask every few seconds. */

@@ -9,9 +9,7 @@ import static dev.causal4j.server.Served.request;
 import static dev.causal4j.server.Served.send;
 import static dev.causal4j.server.Served.start;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import dev.causal4j.server.KeptResponses.Kept;
 import java.io.IOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -400,39 +398,7 @@ class ResponsesTest {
         assertThat(dialect.done()).isEmpty();
     }
 
-    /** A request that waits keeps them all. */
-    @Test
-    void settingsTogetherHaveABound() {
-        String many = "[" + "0,".repeat(9_000) + "0]";
-        String fields = "{'input': 'x', 'user': %s, 'service_tier': %s}";
-        assertThatExceptionOfType(ApiError.class)
-                .isThrownBy(() -> new Responses(new KeptResponses(1))
-                        .read(Unserved.in(fields.formatted(many, many)), Unserved.SERVED, ""))
-                .withMessage("user: expected at most 16384 JSON values in all, got 18021");
-    }
-
     // The store
-
-    @Test
-    void aHistoryIsCountedAndBoundedBeforeItIsRead() {
-        KeptResponses store = new KeptResponses(8);
-        byte[] large = new byte[3 << 20];
-        store.add("resp_1", new Kept("", "", "", large, List.of(), new byte[0]));
-        store.add("resp_2", new Kept("", "", "resp_1", large, List.of(large), new byte[0]));
-        Responses dialect = new Responses(store);
-        String next = "{'input': 'x', 'previous_response_id': 'resp_%d'}";
-        assertThat(dialect.remembered(Unserved.in(next.formatted(1)), "", "")).isEqualTo(3 << 20);
-        assertThat(dialect.held()).isEqualTo(3 << 20);
-        assertThatExceptionOfType(ApiError.class)
-                .isThrownBy(() -> dialect.remembered(Unserved.in(next.formatted(2)), "", ""))
-                .withMessage("previous_response_id: expected items of at most 8388608 bytes in all, got 9437184");
-        String refers = "{'input': [%s{'type': 'item_reference', 'id': 'msg_2_0'}]}";
-        assertThat(dialect.remembered(Unserved.in(refers.formatted("")), "", ""))
-                .isEqualTo(3 << 20);
-        String twice = "{'type': 'item_reference', 'id': 'msg_2_0'}, ".repeat(2);
-        assertThatExceptionOfType(ApiError.class)
-                .isThrownBy(() -> dialect.remembered(Unserved.in(refers.formatted(twice)), "", ""));
-    }
 
     @Test
     void aResponseIsKeptAsItWasAndDeleted() throws Exception {
