@@ -95,7 +95,8 @@ final class LlamaPerplexityOptions extends SharedOptions {
         StringBuilder lines = new StringBuilder();
         made.figures().forEach((name, value) -> {
             document.put(name, value);
-            lines.append(String.format(value instanceof Double ? "%-22s%.6f%n" : "%-22s%d%n", name, value));
+            String number = value instanceof Double figure ? String.format("%.6f", figure) : value.toString();
+            lines.append(String.format("%-22s%s%n", name, number));
         });
         List<Document> samples = new ArrayList<>();
         for (Task each : made.tasks()) {
