@@ -438,11 +438,31 @@ class EvalCommandTest {
                         .readTree(Files.readString(out))
                         .at("/arguments/gen_args_0/arg_0")
                         .asString())
-                .isEqualTo(
-                        "<s>[Be brief.\n\nThe following are multiple choice questions (with answers) about anatomy.]\n"
-                                + "user: What do you eat?\nA. a ball\nB. an apple\nC. a car\nD. a hat\nAnswer: B\n\n"
-                                + "What can fly?\nA. a bird\nB. a dog\nC. a tree\nD. a box\nAnswer: A\n\n"
-                                + "You see with your\nA. eyes\nB. nose\nC. hands\nD. feet\nAnswer:\nassistant:");
+                .isEqualTo("""
+                        <s>[Be brief.
+
+                        The following are multiple choice questions (with answers) about anatomy.]
+                        user: What do you eat?
+                        A. a ball
+                        B. an apple
+                        C. a car
+                        D. a hat
+                        Answer: B
+
+                        What can fly?
+                        A. a bird
+                        B. a dog
+                        C. a tree
+                        D. a box
+                        Answer: A
+
+                        You see with your
+                        A. eyes
+                        B. nose
+                        C. hands
+                        D. feet
+                        Answer:
+                        assistant:""");
     }
 
     @Test
