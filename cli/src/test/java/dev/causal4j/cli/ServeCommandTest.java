@@ -198,7 +198,9 @@ class ServeCommandTest {
             Map<String, Long> contexts = new LinkedHashMap<>();
             order.forEach(name -> contexts.put(name, (name.equals("c") ? 40 : 10) * MB));
             Map<String, Long> parts = divided(contexts, named, free * MB);
-            assertThat(names.stream().map(name -> "" + parts.getOrDefault(name, 0L) / MB).collect(Collectors.joining(", ")))
+            assertThat(names.stream()
+                            .map(name -> "" + parts.getOrDefault(name, 0L) / MB)
+                            .collect(Collectors.joining(", ")))
                     .isEqualTo(told);
         }
     }
