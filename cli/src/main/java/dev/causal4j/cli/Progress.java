@@ -78,7 +78,7 @@ final class Progress implements AutoCloseable {
         at(done, last.total, "");
     }
 
-    /** @return true, for a listener of work that continues */
+    /** Returns true, for a listener of work that continues. */
     boolean at(long done, long total) {
         at(done, total, "");
         return true;
