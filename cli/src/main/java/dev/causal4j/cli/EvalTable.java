@@ -4,11 +4,13 @@ import dev.causal4j.chat.TextTemplate;
 import dev.causal4j.scoring.EvaluationGroup;
 import dev.causal4j.scoring.EvaluationResult;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The tables of lm-evaluation-harness. */
@@ -22,16 +24,12 @@ record EvalTable(EvaluationResult result, List<EvaluationGroup> groups) {
     private String table(String name, Map<String, Map<String, Object>> figures) {
         List<List<String>> rows = new ArrayList<>(
                 List.of(List.of(name, "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr")));
-        TreeSet<String> inside = new TreeSet<>();
+        Set<String> inside = new HashSet<>();
         groups.forEach(each -> inside.addAll(each.members()));
-        TreeSet<String> first = new TreeSet<>();
-        groups.forEach(each -> first.add(each.name()));
-        first.removeAll(inside);
-        first.forEach(each -> add(each, 0, figures, rows));
-        new TreeSet<>(figures.keySet())
-                .stream()
-                        .filter(each -> !inside.contains(each) && !first.contains(each))
-                        .forEach(each -> add(each, 0, figures, rows));
+        Stream.concat(groups.stream().map(EvaluationGroup::name).sorted(), figures.keySet().stream().sorted())
+                .distinct()
+                .filter(each -> !inside.contains(each))
+                .forEach(each -> add(each, 0, figures, rows));
         return written(rows);
     }
 
