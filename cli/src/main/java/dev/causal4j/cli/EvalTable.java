@@ -26,7 +26,9 @@ record EvalTable(EvaluationResult result, List<EvaluationGroup> groups) {
                 List.of(List.of(name, "Version", "Filter", "n-shot", "Metric", "", "Value", "", "Stderr")));
         Set<String> inside = new HashSet<>();
         groups.forEach(each -> inside.addAll(each.members()));
-        Stream.concat(groups.stream().map(EvaluationGroup::name).sorted(), figures.keySet().stream().sorted())
+        Stream.concat(
+                        groups.stream().map(EvaluationGroup::name).sorted(),
+                        figures.keySet().stream().sorted())
                 .distinct()
                 .filter(each -> !inside.contains(each))
                 .forEach(each -> add(each, 0, figures, rows));
