@@ -12,6 +12,7 @@ import static dev.causal4j.server.Served.send;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
@@ -321,11 +322,13 @@ class ModelsTest {
         }
     }
 
-    private static Server serving(CausalLM model) throws IOException {
+    private static Server serving() throws IOException {
         // example: begin
+        CausalLM austen = AustenModel.load();
+        CausalLM other = AustenModel.load(); // or austen.withAdapter(folder), or any other
         SequencedMap<String, Chat.Format> models = new LinkedHashMap<>();
-        models.put("austen", Chat.Format.of(model));
-        models.put("support", Chat.Format.of(model.withAdapter(folder))); // shares the weights
+        models.put("austen", Chat.Format.of(austen));
+        models.put("other", Chat.Format.of(other));
         Server server = Server.start(models, ServerOptions.DEFAULT.withAddress("127.0.0.1", 0));
         // example: end
         return server;
@@ -333,10 +336,10 @@ class ModelsTest {
 
     @Test
     void theExampleServesTwo() throws IOException {
-        Server example = serving(MODEL);
+        Server example = serving();
         example.close();
         assertThat(example.routes.models.all).hasSize(2);
-        example.routes.models.all.getLast().served().model().close();
+        example.routes.models.all.forEach(each -> each.served().model().close());
     }
 
     @Test
