@@ -366,7 +366,7 @@ public final class Engine implements AutoCloseable {
     /** Runs one forward, chooses the next tokens and scores the tokens that are to be scored. */
     private void step(List<Sequence<?>> fed) {
         long asked = System.nanoTime();
-        steps.begin(fed.getFirst().isWhole() ? costs.owed() : 0);
+        steps.begin(costs.owed());
         long start = System.nanoTime();
         Rows hidden; // the hidden vectors of the wanted rows
         try {

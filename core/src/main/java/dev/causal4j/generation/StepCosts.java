@@ -33,7 +33,7 @@ final class StepCosts {
     private final Steps steps;
     private double secondsPerRow; // of prompts
     private double besides; // seconds of prompts that steps of other engines allow; 0 if only this one decodes
-    private double owed; // seconds in which others decode before the next text that cannot be cut
+    private double owed; // seconds in which others decode before the next step: the last one took more than its part
     private double saved; // seconds of prompt tokens that steps had room for, if only texts to embed wait; may be owed
 
     /**
@@ -66,7 +66,7 @@ final class StepCosts {
             double least = seconds.merge(rows, spent, (before, now) -> Math.min(now, 1.1 * before));
             seconds.tailMap(rows, false).replaceAll((_, known) -> Math.max(least, KEPT * known));
         } else {
-            owed = besides > 0 ? Math.max(0, spent - besides) / HOLD_UP : 0;
+            owed = besides > 0 && spent > besides ? spent / HOLD_UP : 0;
             saved -= spent - of(Math.max(1, rows), hasDraft);
             double each = (spent - (rows > 0 ? Math.min(of(rows, hasDraft), spent / 2) : 0)) / prompts;
             boolean proves = prompts >= LEAST_ROWS || each < secondsPerRow; // few rows: one costs no more than that
@@ -74,7 +74,7 @@ final class StepCosts {
         }
     }
 
-    /** Seconds to leave to other engines before a text that cannot be cut; the last one took more than its part. */
+    /** Seconds to leave to other engines before a step: the fewest rows of the last one took more than their part. */
     double owed() {
         double pause = owed;
         owed = 0;
