@@ -90,11 +90,23 @@ final class Responses implements Dialect {
         if (!"item_reference".equals(item.value("type"))) {
             return Optional.empty();
         }
-        String id = item.requiredString("id");
-        return Optional.of(store.item(owner, id).orElseThrow(() -> {
-            String line = ApiError.line(item.path("id"), "the id of an item that is kept", id);
-            return new ApiError(400, "item_not_found", item.path("id"), line);
-        }));
+        return Optional.of(store.item(owner, item.requiredString("id")).orElseThrow(() -> notKept(item)));
+    }
+
+    /** An item as it was given, or as it is kept: the place of an item in its response does not tell its kind. */
+    private JsonIn resolved(JsonIn item) {
+        Optional<JsonIn> kept = referred(item).map(JsonIn::parse);
+        if (kept.filter(found -> !item.requiredString("id").equals(found.value("id")))
+                .isPresent()) {
+            throw notKept(item);
+        }
+        return kept.orElse(item);
+    }
+
+    private static ApiError notKept(JsonIn reference) {
+        String at = reference.path("id");
+        String line = ApiError.line(at, "the id of an output item that is kept", reference.value("id"));
+        return new ApiError(400, "item_not_found", at, line);
     }
 
     @Override
@@ -166,7 +178,7 @@ final class Responses implements Dialect {
             each.output().forEach(item -> add(JsonIn.parse(item)));
         }
         List<Map<String, Object>> given = new ArrayList<>();
-        items(in).map(item -> referred(item).map(JsonIn::parse).orElse(item)).forEach(item -> {
+        items(in).map(this::resolved).forEach(item -> {
             add(item);
             Map<String, Object> fields = item.given();
             fields.putIfAbsent("id", "in_" + name + "_" + given.size());

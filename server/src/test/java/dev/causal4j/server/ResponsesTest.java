@@ -456,6 +456,18 @@ class ResponsesTest {
     }
 
     @Test
+    void aReferenceToAnItemNamesItsKindToo() throws Exception {
+        String id = ask(HI).at("/output/0/id").stringValue();
+        for (String kind : List.of("in", "rs", "fc")) {
+            String other = kind + id.substring(id.indexOf('_'));
+            String refers =
+                    "'input': [{'type': 'item_reference', 'id': '" + other + "'}, {'role': 'user', 'content': 'x'}]";
+            assertThat(error(400, refers).get("message").stringValue())
+                    .isEqualTo("input.[0].id: expected the id of an output item that is kept, got \"" + other + "\"");
+        }
+    }
+
+    @Test
     void anotherKeyFindsNothing() throws Exception {
         String[] own = {"Authorization", "Bearer own"};
         String[] other = {"Authorization", "Bearer other"};
