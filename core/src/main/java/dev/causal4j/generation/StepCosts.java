@@ -101,9 +101,9 @@ final class StepCosts {
         return 1 + SHARE * (rows - 1);
     }
 
-    /** Prompt tokens for the next step of these sequences, at most {@code most}: all of them for scores and claims alone. */
+    /** Prompt tokens for the next step of these sequences, at most {@code most}: all of them where nobody waits for a token. */
     int rows(List<Sequence<?>> ready, int most) {
-        boolean scores = ready.stream().allMatch(each -> each instanceof ScoredSequence || each.claims());
+        boolean scores = ready.stream().noneMatch(each -> each instanceof GeneratedSequence && !each.claims());
         int decoding = (int)
                 ready.stream().filter(each -> each.decodes() && !each.claims()).count();
         if (ready.isEmpty()) {
