@@ -183,14 +183,14 @@ final class Call {
         pieces.write(utf8(dialect.head(part)));
         beginStream();
         Json.write(part, pieces);
-        pieces.write(utf8(dialect.tail()));
+        pieces.write(utf8("\n\n"));
         pieces.flush();
     }
 
     /** Keeps a silent stream open. */
     void ping() throws IOException {
         beginStream();
-        write(begun(), ByteBuffer.wrap(utf8(dialect.ping())));
+        write(begun(), ByteBuffer.wrap(utf8(": ping\n\n")));
     }
 
     /** Ends a stream. */
@@ -211,7 +211,7 @@ final class Call {
     private void beginStream() {
         if (sink == null) {
             exchange.getResponseHeaders()
-                    .put(Headers.CONTENT_TYPE, dialect.streamType())
+                    .put(Headers.CONTENT_TYPE, "text/event-stream; charset=utf-8")
                     .put(Headers.CACHE_CONTROL, "no-store")
                     .put(BUFFERING, "no");
         }

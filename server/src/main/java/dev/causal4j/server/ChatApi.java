@@ -148,13 +148,19 @@ final class ChatApi extends Choices {
         return messages;
     }
 
-    private static Message message(JsonIn in) {
+    /** Whose message it is: templates know no developer. */
+    static String role(JsonIn in, List<String> roles) {
         String role = in.requiredString("role");
-        if (!ROLES.contains(role)) {
-            throw ApiError.value(in.path("role"), "one of " + String.join(", ", ROLES), role);
+        if (!roles.contains(role)) {
+            throw ApiError.value(in.path("role"), "one of " + String.join(", ", roles), role);
         }
+        return role.equals("developer") ? "system" : role;
+    }
+
+    private static Message message(JsonIn in) {
+        String role = role(in, ROLES);
         Map<String, Object> fields = in.given();
-        fields.put("role", role.equals("developer") ? "system" : role);
+        fields.put("role", role);
         boolean said = in.has("content") || !role.equals("assistant");
         fields.put("content", said ? content(in, "content", TEXT) : Json.NULL);
         in.string("reasoning_content")

@@ -46,6 +46,8 @@ final class Choice {
      * @param ids the ids of all tokens since the last fragment that is not empty; of an empty one none
      */
     record Fragment(String text, List<Entry> tokens, List<Integer> ids) {
+        static final Fragment EMPTY = new Fragment("", List.of(), List.of());
+
         boolean isEmpty() {
             return text.isEmpty() && tokens.isEmpty();
         }

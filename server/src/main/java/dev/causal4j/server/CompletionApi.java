@@ -118,7 +118,7 @@ final class CompletionApi extends Choices {
 
         @Override
         void last(Fragment fragment, Generation made) {
-            part(new Fragment("", List.of(), List.of()));
+            part(Fragment.EMPTY);
             parts.add(ended(choice(fragment), made));
         }
 

@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 
 /**
- * The API that a route speaks: how a request is read, and how the parts, the end, pings and errors of its answer are written.
+ * The API that a route speaks: how a request is read, and how the parts, the end and errors of its answer are written.
  * The defaults are those of OpenAI's chat. Each call has one of its own. Not thread-safe.
  */
 interface Dialect {
@@ -40,7 +40,7 @@ interface Dialect {
      * @param scores of the prompt's tokens but the first; empty unless {@link TextRequest#scores}
      */
     default Fragment opening(TextRequest ask, TextRequest.Prompt prompt, List<Prediction> scores) {
-        return new Fragment("", List.of(), List.of());
+        return Fragment.EMPTY;
     }
 
     /**
@@ -70,24 +70,9 @@ interface Dialect {
         return List.of();
     }
 
-    /** The content type of a stream. */
-    default String streamType() {
-        return "text/event-stream; charset=utf-8";
-    }
-
     /** The bytes before the JSON of a part. */
     default String head(Map<String, Object> part) {
         return "data: ";
-    }
-
-    /** The bytes after the JSON of a part. */
-    default String tail() {
-        return "\n\n";
-    }
-
-    /** Keeps a silent stream open. */
-    default String ping() {
-        return ": ping\n\n";
     }
 
     /** The end of a stream without an error. */

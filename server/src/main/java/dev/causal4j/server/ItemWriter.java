@@ -152,7 +152,7 @@ final class ItemWriter extends AnswerWriter {
             part(each);
             parts.clear(); // as if they were sent
         }
-        last(new Fragment("", List.of(), List.of()), made);
+        last(Fragment.EMPTY, made);
         return whole;
     }
 

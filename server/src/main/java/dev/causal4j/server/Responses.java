@@ -194,13 +194,7 @@ final class Responses implements Dialect {
     private void add(JsonIn item) {
         String type = item.string("type").orElse("message");
         switch (type) {
-            case "message" -> {
-                String role = item.requiredString("role");
-                if (!ROLES.contains(role)) {
-                    throw ApiError.value(item.path("role"), "one of " + String.join(", ", ROLES), role);
-                }
-                add(role.equals("developer") ? "system" : role, ChatApi.content(item, "content", TEXTS));
-            }
+            case "message" -> add(ChatApi.role(item, ROLES), ChatApi.content(item, "content", TEXTS));
             case "function_call" -> {
                 if (!isLast("assistant")) {
                     add("assistant", Json.NULL);
