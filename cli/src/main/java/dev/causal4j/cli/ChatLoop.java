@@ -282,7 +282,7 @@ final class ChatLoop {
 
     private static Path file(String name) {
         if (name.isEmpty()) {
-            throw new IllegalArgumentException("file: expected a name behind the command, got none");
+            throw new IllegalArgumentException("file: expected a name after the command, got none");
         }
         return Path.of(name);
     }

@@ -76,7 +76,7 @@ class ChatToolsTest {
         Program.Run run = chat("Where to?\nIt rained.\n");
         assertThat(run.out()).matches("(walk " + ARGUMENTS + "\n){2}");
         assertThat(run.err().lines().skip(1))
-                .as("behind the note on the template")
+                .as("after the note on the template")
                 .containsExactly("(the next line is the result of walk)", "(the next line is the result of walk)");
     }
 

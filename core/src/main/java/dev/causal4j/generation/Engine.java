@@ -4,7 +4,6 @@ import dev.causal4j.InputException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.choice.Kernels;
@@ -38,9 +37,6 @@ public final class Engine implements AutoCloseable {
 
     private static final long IDLE_MILLIS = 1000;
     private static final long REST_MILLIS = 100; // after which slow readers are asked again
-
-    /** States of recurrent layers that a shared engine keeps: after the last turns, and where one may be changed. */
-    private static final int STATES = 4;
 
     /**
      * The caller and the request of sequences.
@@ -109,7 +105,7 @@ public final class Engine implements AutoCloseable {
         this.draft = options.draft();
         this.mostDrafted = mostDrafted;
         this.isShared = isShared;
-        long least = options.store() == null ? 0 : contextBytes(model);
+        long least = options.store() == null ? 0 : PrefixCache.contextBytes(model);
         this.prefixes = new PrefixCache(model, Math.max(least, options.prefixBytes()), options.store());
         this.steps = Steps.of(model.head().compute());
         this.costs = new StepCosts(model.decoder().pool().stateBytes() > 0, steps);
@@ -136,16 +132,10 @@ public final class Engine implements AutoCloseable {
      * whether it has one.
      */
     public static Engine shared(CausalLM model, @Nullable PrefixStore store) {
-        EngineOptions options =
-                EngineOptions.DEFAULT.withPrefixBytes(contextBytes(model)).withPrefixStore(store);
+        EngineOptions options = EngineOptions.DEFAULT
+                .withPrefixBytes(PrefixCache.contextBytes(model))
+                .withPrefixStore(store);
         return model.owned(Engine.class, each -> new Engine(each, options, Draft.MOST, true, true), Engine::end);
-    }
-
-    /** Bytes of the kept pages of one context. */
-    private static long contextBytes(CausalLM model) {
-        PagePool pool = model.decoder().pool();
-        int pages = PagePool.needed(model.contextLength());
-        return pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES) + STATES * pool.stateBytes();
     }
 
     /** The control for packages and modules of Causal4j. */

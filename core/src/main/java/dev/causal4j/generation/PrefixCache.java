@@ -61,6 +61,9 @@ final class PrefixCache {
      */
     static final int PREDICTION_BYTES = POSITIONS * (32 * MOST_ALTERNATIVES + 32 + 120);
 
+    /** States of recurrent layers beside the pages of a context: after the last turns, and where one may be changed. */
+    private static final int STATES = 4;
+
     /** The beginning of a chain: with the tokens it determines keys and values, and which sequences share them. */
     record Root(Optional<String> salt, List<List<Double>> rotations) {}
 
@@ -86,6 +89,13 @@ final class PrefixCache {
         this.store = store == null ? null : new StoredPrefixes(store, model, this);
         this.pageBytes = pool.pageBytes() + PREDICTION_BYTES;
         this.most = bytes;
+    }
+
+    /** Bytes of the kept pages of one context. */
+    static long contextBytes(CausalLM model) {
+        PagePool pool = model.decoder().pool();
+        int pages = PagePool.needed(model.contextLength());
+        return pages * (pool.pageBytes() + PREDICTION_BYTES) + STATES * pool.stateBytes();
     }
 
     /** Whether it keeps the pages of a sequence that begins now. */
@@ -144,10 +154,10 @@ final class PrefixCache {
     private List<CachedPage> withSnapshot(Sequence<?> sequence, List<CachedPage> found, int most) {
         for (int page = most / POSITIONS; page >= 0; page--) {
             Object before = page == 0 ? sequence.root : found.get(page - 1);
-            Map<IntBuffer, CachedPage> behind = pages.getOrDefault(before, new TreeMap<>());
+            Map<IntBuffer, CachedPage> after = pages.getOrDefault(before, new TreeMap<>());
             int from = page * POSITIONS;
             for (int count = Math.min(POSITIONS, most - from); count > 0; count--) {
-                CachedPage node = behind.get(tokens(sequence, from, count));
+                CachedPage node = after.get(tokens(sequence, from, count));
                 if (node != null && node.snapshot != null) {
                     List<CachedPage> adopted = new ArrayList<>(found.subList(0, page));
                     adopted.add(node);
@@ -163,13 +173,13 @@ final class PrefixCache {
      */
     private Optional<CachedPage> next(Sequence<?> sequence, Object before, int from) {
         IntBuffer tokens = tokens(sequence, from, Math.min(POSITIONS, sequence.known - from));
-        NavigableMap<IntBuffer, CachedPage> behind = pages.getOrDefault(before, new TreeMap<>());
+        NavigableMap<IntBuffer, CachedPage> after = pages.getOrDefault(before, new TreeMap<>());
         // recurrent: only pages with a snapshot are copied
         int least = sequence.continued == null && !isRecurrent() ? LEAST : 1;
         return Stream.concat(
-                        behind.headMap(tokens, true).descendingMap().values().stream()
+                        after.headMap(tokens, true).descendingMap().values().stream()
                                 .limit(1),
-                        behind.tailMap(tokens).values().stream().limit(1))
+                        after.tailMap(tokens).values().stream().limit(1))
                 .max(Comparator.comparingInt(node -> node.common(sequence, from)))
                 .filter(node -> node.common(sequence, from) >= least);
     }
@@ -191,7 +201,7 @@ final class PrefixCache {
         boolean isThere = sequence.shares && sequence.failure == null && !sequence.chain.isEmpty();
         if (isRecurrent()
                 && isThere
-                && sequence.cache.length() == sequence.snapshotBehind(sequence.cache.length() - 1)) {
+                && sequence.cache.length() == sequence.snapshotAfter(sequence.cache.length() - 1)) {
             addSnapshot(sequence, false);
         }
     }
@@ -367,9 +377,9 @@ final class PrefixCache {
         if (node.stored != null) {
             named.remove(node.stored.name(), node);
         }
-        pages.computeIfPresent(node.before, (_, behind) -> {
-            behind.remove(node.tokens, node);
-            return behind.isEmpty() ? null : behind;
+        pages.computeIfPresent(node.before, (_, after) -> {
+            after.remove(node.tokens, node);
+            return after.isEmpty() ? null : after;
         });
         pool.release(node.page);
     }

@@ -208,8 +208,8 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence, Emb
 
     /** Whether this one has still to compute pages with which another begins. */
     boolean computesFor(Sequence<?> next) {
-        int behind = chain.size() * PagePool.POSITIONS;
-        return common(next) >= (isRecurrent() ? snapshotBehind(behind) : behind + PagePool.POSITIONS);
+        int after = chain.size() * PagePool.POSITIONS;
+        return common(next) >= (isRecurrent() ? snapshotAfter(after) : after + PagePool.POSITIONS);
     }
 
     boolean isRecurrent() {
@@ -217,7 +217,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence, Emb
     }
 
     /** The next position after this one where the states of recurrent layers are kept; steps are cut there. */
-    int snapshotBehind(int position) {
+    int snapshotAfter(int position) {
         int next = (position / PrefixCache.DISTANCE + 1) * PrefixCache.DISTANCE;
         int last = (known - 1) / PagePool.POSITIONS * PagePool.POSITIONS; // the last token's row is computed again
         return position < last && !decodes() ? Math.min(next, last) : next;
@@ -238,7 +238,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence, Emb
     int mostRows() {
         return isWhole()
                 ? known
-                : shares && isRecurrent() ? snapshotBehind(cache.length()) - cache.length() : KVCache.STEP;
+                : shares && isRecurrent() ? snapshotAfter(cache.length()) - cache.length() : KVCache.STEP;
     }
 
     void fail(Throwable thrown) {

@@ -86,8 +86,8 @@ final class Sequences implements AutoCloseable {
 
     private void addGenerated(TextRequest ask, int index, Metrics metrics) {
         Metrics.Sequence times = metrics.new Sequence(System.nanoTime());
-        AtomicInteger behind = new AtomicInteger();
-        waiting.add(behind);
+        AtomicInteger unsent = new AtomicInteger();
+        waiting.add(unsent);
         TokenListener listener = new TokenListener() {
             private long constraintBytes; // the most so far
 
@@ -99,7 +99,7 @@ final class Sequences implements AutoCloseable {
                 constraintBytes += more;
                 keep(ask.tokenBytes() + more);
                 if (ask.format().stream()) {
-                    behind.incrementAndGet();
+                    unsent.incrementAndGet();
                     events.add(new Event(index, Optional.of(token)));
                 }
                 return true;
@@ -107,7 +107,7 @@ final class Sequences implements AutoCloseable {
 
             @Override
             public boolean ready() {
-                return behind.get() < Limits.UNSENT_TOKENS;
+                return unsent.get() < Limits.UNSENT_TOKENS;
             }
         };
         CompletableFuture<Generation> result = kept(engine.submit(ask.request(index), requester, listener));

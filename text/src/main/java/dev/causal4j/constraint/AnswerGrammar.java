@@ -50,7 +50,7 @@ record AnswerGrammar(
         if (format == ToolFormat.HARMONY) {
             return messages();
         }
-        Expression answer = behindThought();
+        Expression answer = pastThought();
         List<String> end = List.of(format.thoughtEnd());
         Term lines = free.terms.repeat(free.terms.raw("\n"), 0, 2);
         Expression thought = new Sequence(free.upTo(end.getFirst(), end), new Text(lines), answer);
@@ -62,7 +62,7 @@ record AnswerGrammar(
         return mayThink ? new Choice(answer, begun) : answer;
     }
 
-    private Expression behindThought() {
+    private Expression pastThought() {
         List<Form> forms = tools.isEmpty() ? List.of() : format.forms();
         if (isForced()) {
             return any(forms.stream().map(form -> called(form, true)));

@@ -63,7 +63,7 @@ record Gbnf(String grammar) implements GrammarSource {
                 Rule rule = rule(match(NAME, "the name of a rule").group());
                 skip();
                 if (!in.startsWith("::=", at)) {
-                    throw wrong("::= behind the name of a rule", here());
+                    throw wrong("::= after the name of a rule", here());
                 }
                 at += 3;
                 Expression option = alternatives();

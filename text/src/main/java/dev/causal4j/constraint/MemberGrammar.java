@@ -115,9 +115,9 @@ final class MemberGrammar {
             Limits.check("schema", following, Limits.PROPERTIES, "properties that can follow at one place");
             Expression member = member(each.getKey(), each.getValue());
             Expression with = rules.add("", new Sequence(member, rest));
-            Expression behind = new Sequence(free.literal(form.comma()), with);
+            Expression after = new Sequence(free.literal(form.comma()), with);
             first = rules.add("", isRequired ? with : new Choice(with, first));
-            rest = rules.add("", isRequired ? behind : new Choice(behind, rest));
+            rest = rules.add("", isRequired ? after : new Choice(after, rest));
         }
         return first;
     }

@@ -270,7 +270,7 @@ final class Regex {
 
     private CodePoints escape(boolean inClass) {
         if (at == in.length) {
-            throw refuse("a character behind the backslash", "the end");
+            throw refuse("a character after the backslash", "the end");
         }
         int c = in[at++];
         return switch (c) {

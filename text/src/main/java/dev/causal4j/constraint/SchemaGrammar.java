@@ -107,14 +107,14 @@ final class SchemaGrammar {
         }
         int named = items.first().size();
         int max = items.max();
-        int behind = Math.max(named, 1); // the first item has no comma
+        int after = Math.max(named, 1); // the first item has no comma
         Expression inside = EMPTY;
-        if (max > behind) {
-            int most = max == Terms.UNBOUNDED ? max : max - behind;
+        if (max > after) {
+            int most = max == Terms.UNBOUNDED ? max : max - after;
             Expression more = new Sequence(new Text(json.comma), values.of(items.rest()));
-            inside = new Repeat(more, Math.max(items.min() - behind, 0), most);
+            inside = new Repeat(more, Math.max(items.min() - after, 0), most);
         }
-        for (int i = behind - 1; i >= 0; i--) {
+        for (int i = after - 1; i >= 0; i--) {
             Expression item = values.of(items.at(i));
             Expression all = new Sequence(i == 0 ? List.of(item, inside) : List.of(new Text(json.comma), item, inside));
             inside = i >= max ? EMPTY : i == 0 ? all : rule(i < items.min() ? all : new Choice(EMPTY, all));
@@ -168,18 +168,18 @@ final class SchemaGrammar {
     }
 
     /** Places before a property, made of the places after it. */
-    private Expression[] before(String name, Expression value, boolean required, Expression[] behind, boolean open) {
-        Expression[] places = new Expression[behind.length];
+    private Expression[] before(String name, Expression value, boolean required, Expression[] after, boolean open) {
+        Expression[] places = new Expression[after.length];
         Term key = json.terms.concat(json.quoted(json.plain(List.of(name))), json.colon);
-        int last = behind.length - 1;
+        int last = after.length - 1;
         for (int count = 0; count <= last; count++) {
             List<Expression> options = new ArrayList<>();
             if (count < last || open) {
                 Text begin = count == 0 ? new Text(key) : text(json.comma, key);
-                options.add(new Sequence(begin, value, behind[Math.min(count + 1, last)]));
+                options.add(new Sequence(begin, value, after[Math.min(count + 1, last)]));
             }
             if (!required) {
-                options.add(behind[count]);
+                options.add(after[count]);
             }
             places[count] = rule(choice(options));
         }

@@ -361,7 +361,7 @@ final class TokenizerReader {
             switch (json.requireString("type")) {
                 case "ByteLevel" -> {
                     if (json.bool("add_prefix_space", false)) {
-                        json.check("add_prefix_space", splitters.isEmpty(), "false behind other steps");
+                        json.check("add_prefix_space", splitters.isEmpty(), "false after other steps");
                         splitters.add(new Marks(' ', "always"));
                     }
                     if (json.bool("use_regex", true)) {

@@ -184,7 +184,7 @@ class AnswerParserTest {
     }
 
     @Test
-    void behindEachPieceAsMuchIsKnownAsTheTextSays() throws IOException {
+    void afterEachPieceAsMuchIsKnownAsTheTextSays() throws IOException {
         List<Case> cases = cases();
         int seen = 0;
         int exceptions = 0;

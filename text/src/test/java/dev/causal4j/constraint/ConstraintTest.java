@@ -160,7 +160,7 @@ class ConstraintTest {
     }
 
     @Test
-    void behindEachMarkTheConstraintHolds() {
+    void afterEachMarkTheConstraintHolds() {
         Constraint calls = Constraint.after("<c>", Constraint.regex("\\d+;"));
         for (String text : List.of("", "free <c text", "a<c>12;", "a<c>12; <c>3;b", "<<c>1;")) {
             assertThat(matches(calls, text)).as(text).isTrue();

@@ -184,7 +184,7 @@ class GbnfTest {
             root ::= [a-             § a closing ] at line 1, column 13 § the end
             root ::= ("x"            § a closed group at line 1, column 14 § the end
             root ::= "x" )           § the name of a rule at line 1, column 14 § ")"
-            root "x"                 § ::= behind the name of a rule at line 1, column 6 § ""x""
+            root "x"                 § ::= after the name of a rule at line 1, column 6 § ""x""
             root ::= "x"{3,2}        § counts in order at line 1, column 13 § 3 and 2
             root ::= "x"{a}          § counts as {2}, {2,} or {2,5} at line 1, column 13 § "{a}"
             root ::= "\\xZZ"         § 2 hexadecimal digits of a character at line 1, column 13 § "ZZ"

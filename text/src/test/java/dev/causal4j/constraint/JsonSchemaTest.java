@@ -223,7 +223,7 @@ class JsonSchemaTest {
     }
 
     @Test
-    void behindAPropertyNameOnlyNamesThatAreLeftCanFollow() {
+    void afterAPropertyNameOnlyNamesThatAreLeftCanFollow() {
         Matcher matcher = schema("{'type': 'object', 'properties': {'orderId': {'type': 'null'}, 'orderName': {'type':"
                         + " 'null'}}, 'additionalProperties': false}")
                 .start(TOKENIZER);

@@ -127,7 +127,7 @@ final class MaskBench {
                     wrong.add(file + "\tslow\t" + nanos / 1000 + "\t" + so);
                 }
                 if ((mask[token >> 6] >>> token & 1) == 0) {
-                    return "behind " + (so.length() > 60 ? so.substring(so.length() - 60) : so) + " no "
+                    return "after " + (so.length() > 60 ? so.substring(so.length() - 60) : so) + " no "
                             + tokenizer.decode(token);
                 }
                 so.append(tokenizer.decode(token));

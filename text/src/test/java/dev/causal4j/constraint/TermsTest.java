@@ -193,7 +193,7 @@ class TermsTest {
                 "*a; something to repeat",
                 "^*; repeated anchor",
                 "\\p{Nothing}; property of Unicode",
-                "a\\; behind the backslash",
+                "a\\; after the backslash",
                 "a\\u12; a character in hexadecimal digits",
                 "\\x4; a character in hexadecimal digits",
                 "[\\u{}]; a character in hexadecimal digits",

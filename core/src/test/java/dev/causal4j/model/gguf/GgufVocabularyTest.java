@@ -170,9 +170,9 @@ class GgufVocabularyTest {
     void marksJoinWordsInQwen35Only() throws FormatException {
         bytes();
         String before = TokenizerGoldenTest.pieceOf((byte) 0x99);
-        String behind = TokenizerGoldenTest.pieceOf((byte) 0xe0);
-        add(before + behind, NORMAL, 0);
-        merges.add(before + " " + behind);
+        String after = TokenizerGoldenTest.pieceOf((byte) 0xe0);
+        add(before + after, NORMAL, 0);
+        merges.add(before + " " + after);
         splitting("qwen35");
         assertThat(tokenizer("gpt2").encode("\u0e19\u0e35")).hasSize(5);
         splitting("qwen2");
