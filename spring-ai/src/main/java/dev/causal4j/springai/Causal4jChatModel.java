@@ -50,7 +50,7 @@ public final class Causal4jChatModel implements ChatModel {
 
     @Override
     public ChatResponse call(Prompt prompt) {
-        throw new UnsupportedOperationException(generator + "" + format + observations + convention);
+        throw new UnsupportedOperationException(generator.hashCode() + "" + format + observations + convention);
     }
 
     @Override

@@ -32,7 +32,7 @@ public final class Causal4jDocumentRanker implements DocumentPostProcessor {
 
     @Override
     public List<Document> process(Query query, List<Document> documents) {
-        throw new UnsupportedOperationException(engine + "" + topN);
+        throw new UnsupportedOperationException("top " + topN + engine.running());
     }
 
     /** Collects the settings; not thread-safe. */
