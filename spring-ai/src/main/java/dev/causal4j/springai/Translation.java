@@ -15,8 +15,8 @@ final class Translation {
     /** Checks that an option is ours, if it is set. */
     static void require(String subject, @Nullable Object own, @Nullable Object asked) {
         if (asked != null && !asked.equals(own)) {
-            throw new IllegalArgumentException(
-                    subject + ": expected " + own + ", since others are not supported here, got " + asked + "; leave it out");
+            throw new IllegalArgumentException(subject + ": expected " + own
+                    + ", since others are not supported here, got " + asked + "; leave it out");
         }
     }
 

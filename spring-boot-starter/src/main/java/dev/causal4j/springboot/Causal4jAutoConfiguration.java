@@ -1,0 +1,221 @@
+package dev.causal4j.springboot;
+
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Embedder;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.hub.Hub;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.springai.Causal4jChatModel;
+import dev.causal4j.springai.Causal4jEmbeddingModel;
+import dev.causal4j.springboot.Causal4jModels.Loaded;
+import dev.causal4j.springboot.Causal4jProperties.ChatSettings;
+import dev.causal4j.springboot.Causal4jProperties.EmbeddingSettings;
+import io.micrometer.observation.ObservationRegistry;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Supplier;
+import org.springframework.ai.chat.client.AdvisorParams;
+import org.springframework.ai.chat.client.ChatClientBuilderCustomizer;
+import org.springframework.ai.chat.model.ChatModel;
+import org.springframework.ai.chat.observation.ChatModelObservationConvention;
+import org.springframework.ai.embedding.EmbeddingModel;
+import org.springframework.ai.embedding.observation.EmbeddingModelObservationConvention;
+import org.springframework.ai.model.SpringAIModelProperties;
+import org.springframework.aop.framework.ProxyFactory;
+import org.springframework.aop.target.AbstractLazyCreationTargetSource;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.beans.factory.annotation.Qualifier;
+import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.boot.health.autoconfigure.contributor.ConditionalOnEnabledHealthIndicator;
+import org.springframework.boot.health.contributor.Health;
+import org.springframework.boot.health.contributor.HealthIndicator;
+import org.springframework.boot.io.ApplicationResourceLoader;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Lazy;
+import org.springframework.core.io.Resource;
+import org.springframework.core.io.ResourceLoader;
+
+/**
+ * Beans of a causal language model in this process: a {@link ChatModel} with its {@link CausalLM} and {@link Engine},
+ * if {@code spring.ai.model.chat} is {@code causal4j} or not set; an {@link EmbeddingModel}, if {@code
+ * spring.ai.causal4j.embedding.model} is set; health and meters. The model and engine that embed are injected by name
+ * alone.
+ */
+@AutoConfiguration(beforeName = "org.springframework.ai.model.chat.client.autoconfigure.ChatClientAutoConfiguration")
+@EnableConfigurationProperties(Causal4jProperties.class)
+public class Causal4jAutoConfiguration {
+    private static final String PROVIDER = "causal4j";
+    private static final String PLAIN = "plain";
+
+    @Bean
+    Causal4jModels causal4jModels(Causal4jProperties properties, ObjectProvider<Hub> hub) {
+        return new Causal4jModels(properties, hub.stream().findFirst());
+    }
+
+    @Bean
+    Causal4jMeters causal4jMeters(Causal4jModels models) {
+        return new Causal4jMeters(models, new CopyOnWriteArrayList<>());
+    }
+
+    /** A model, or a proxy of one that is made at its first call. */
+    private static <T> T model(Class<T> type, boolean lazy, Supplier<T> made) {
+        if (!lazy) {
+            return made.get();
+        }
+        return ProxyFactory.getProxy(type, new AbstractLazyCreationTargetSource() {
+            @Override
+            protected Object createObject() {
+                return made.get();
+            }
+        });
+    }
+
+    /** The model that answers. Its {@link CausalLM} and engine are beans once somebody asks for them. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnProperty(name = SpringAIModelProperties.CHAT_MODEL, havingValue = PROVIDER, matchIfMissing = true)
+    @ConditionalOnMissingBean(Causal4jChatModel.class)
+    static class ChatBeans {
+        @Lazy
+        @Bean(destroyMethod = "")
+        CausalLM causal4jCausalLM(Causal4jModels models) {
+            return models.chat().model();
+        }
+
+        @Lazy
+        @Bean(destroyMethod = "")
+        Engine causal4jEngine(Causal4jModels models) {
+            return models.chat().engine();
+        }
+
+        @Bean
+        ChatModel causal4jChatModel(
+                Causal4jModels models,
+                Causal4jProperties properties,
+                ResourceLoader resources,
+                ObjectProvider<ChatTemplate> template,
+                ObjectProvider<ObservationRegistry> observations,
+                ObjectProvider<ChatModelObservationConvention> convention) {
+            ChatSettings chat = properties.chat();
+            return model(ChatModel.class, properties.lazy(), () -> {
+                Loaded own = models.chat();
+                Causal4jChatModel.Builder builder = Causal4jChatModel.builder()
+                        .engine(own.engine())
+                        .chatTemplate(template.getIfUnique(() -> template(chat, own, resources)))
+                        .options(chat.options())
+                        .observationRegistry(observations.getIfUnique(() -> ObservationRegistry.NOOP))
+                        .observationConvention(convention.getIfUnique());
+                return PropertyException.naming(Causal4jProperties.CHAT, "", builder::build);
+            });
+        }
+
+        private static ChatTemplate template(ChatSettings chat, Loaded own, ResourceLoader resources) {
+            String given = chat.template();
+            if (PLAIN.equals(given) || (given == null && Causal4jModels.EMBEDDED.equals(chat.model()))) {
+                return ChatTemplate.plain();
+            }
+            String property = Causal4jProperties.CHAT + ".template";
+            if (given == null) {
+                return PropertyException.naming(
+                        property,
+                        "",
+                        () -> own.model()
+                                .chatTemplate()
+                                .orElseThrow(
+                                        () -> new IllegalArgumentException("expected one, since the model's files have"
+                                                + " none, got none; set it to a file, or to " + PLAIN)));
+            }
+            Resource file = ApplicationResourceLoader.get(resources, true).getResource(given);
+            return PropertyException.naming(property, given, () -> {
+                String text = file.getContentAsString(StandardCharsets.UTF_8);
+                return ChatTemplate.parse(given, text, own.templates().specialTokens());
+            });
+        }
+
+        /** For clients of this model alone: those of others describe schemas in the prompt. */
+        @Bean
+        ChatClientBuilderCustomizer causal4jChatClientBuilderCustomizer(
+                Causal4jProperties properties,
+                @Qualifier("causal4jChatModel") ChatModel own,
+                ObjectProvider<ChatModel> all) {
+            return client -> {
+                if (properties.chat().nativeStructuredOutput() && all.getIfUnique() == own) {
+                    client.defaultAdvisors(AdvisorParams.ENABLE_NATIVE_STRUCTURED_OUTPUT);
+                }
+            };
+        }
+    }
+
+    /** The model that embeds. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnProperty(Causal4jProperties.EMBEDDING + ".model")
+    @ConditionalOnProperty(
+            name = SpringAIModelProperties.EMBEDDING_MODEL,
+            havingValue = PROVIDER,
+            matchIfMissing = true)
+    @ConditionalOnMissingBean(Causal4jEmbeddingModel.class)
+    static class EmbeddingBeans {
+        @Lazy
+        @Bean(defaultCandidate = false, destroyMethod = "")
+        CausalLM causal4jEmbeddingCausalLM(Causal4jModels models) {
+            return models.embedding().model();
+        }
+
+        @Lazy
+        @Bean(defaultCandidate = false, destroyMethod = "")
+        Engine causal4jEmbeddingEngine(Causal4jModels models) {
+            return models.embedding().engine();
+        }
+
+        @Bean
+        EmbeddingModel causal4jEmbeddingModel(
+                Causal4jModels models,
+                Causal4jProperties properties,
+                ObjectProvider<ObservationRegistry> observations,
+                ObjectProvider<EmbeddingModelObservationConvention> convention) {
+            EmbeddingSettings embedding = properties.embedding();
+            return model(EmbeddingModel.class, properties.lazy(), () -> {
+                Loaded own = models.embedding();
+                return Causal4jEmbeddingModel.builder()
+                        .embedder(
+                                embedding.pooling() == null
+                                        ? Embedder.of(own.model())
+                                        : new Embedder(own.model(), embedding.pooling(), true))
+                        .engine(own.engine())
+                        .metadataMode(embedding.metadataMode())
+                        .observationRegistry(observations.getIfUnique(() -> ObservationRegistry.NOOP))
+                        .observationConvention(convention.getIfUnique())
+                        .build();
+            });
+        }
+    }
+
+    /** Health, with a detail for each model that is loaded. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnClass(HealthIndicator.class)
+    @ConditionalOnEnabledHealthIndicator(PROVIDER)
+    static class HealthBeans {
+        /** A model, as the endpoint shows it. */
+        record Detail(String dtype, int context, String kernels, int running, int waiting) {}
+
+        @Bean
+        HealthIndicator causal4jHealthIndicator(Causal4jModels models) {
+            return () -> {
+                Health.Builder health = models.loaded().isEmpty() ? Health.unknown() : Health.up();
+                models.loaded().forEach(each -> {
+                    CausalLM model = each.model();
+                    String dtype = model.dtype().label();
+                    int running = each.engine().running();
+                    int waiting = each.engine().waiting();
+                    Detail detail = new Detail(dtype, model.contextLength(), each.kernels(), running, waiting);
+                    health.withDetail(each.name(), detail);
+                });
+                return health.build();
+            };
+        }
+    }
+}
