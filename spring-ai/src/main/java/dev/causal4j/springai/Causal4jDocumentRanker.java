@@ -2,9 +2,17 @@ package dev.causal4j.springai;
 
 import dev.causal4j.generation.Engine;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.scoring.Score;
+import dev.causal4j.scoring.Scorer;
+import dev.causal4j.scoring.ScoringListener;
+import dev.causal4j.scoring.ScoringOptions;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.springframework.ai.document.Document;
+import org.springframework.ai.document.MetadataMode;
 import org.springframework.ai.rag.Query;
 import org.springframework.ai.rag.postretrieval.document.DocumentPostProcessor;
 
@@ -13,15 +21,15 @@ import org.springframework.ai.rag.postretrieval.document.DocumentPostProcessor;
  * 1998, the query likelihood). Immutable and thread-safe. Owns nothing: its engine's owner closes that.
  */
 public final class Causal4jDocumentRanker implements DocumentPostProcessor {
-    private final Engine engine;
+    private final Scorer scorer;
     private final int topN;
 
     private Causal4jDocumentRanker(Builder builder) {
         if (builder.engine == null) {
             throw new IllegalArgumentException("engine: expected one, got none; call engine(...) or model(...)");
         }
-        engine = builder.engine;
-        engine.model().requireTokenizer();
+        builder.engine.model().requireTokenizer();
+        scorer = new Scorer(builder.engine);
         topN = builder.topN;
     }
 
@@ -30,9 +38,31 @@ public final class Causal4jDocumentRanker implements DocumentPostProcessor {
         return new Builder();
     }
 
+    /**
+     * Scores documents, several at once.
+     *
+     * @return the documents from the best, each with its score below 0; a document has the same score alone and in company
+     * @throws dev.causal4j.InputException if the query is empty, or a document does not fit the context with it, naming the
+     *     document as a text, from 1
+     * @throws IllegalArgumentException if a document has no text
+     */
     @Override
     public List<Document> process(Query query, List<Document> documents) {
-        throw new UnsupportedOperationException("top " + topN + engine.running());
+        List<String> texts = documents.stream()
+                .map(document -> Translation.text(document, MetadataMode.NONE))
+                .toList();
+        List<Score> scores =
+                scorer.score(scorer.queries(texts, query.text()), ScoringOptions.DEFAULT, ScoringListener.NONE);
+        return IntStream.range(0, scores.size())
+                .mapToObj(i -> documents
+                        .get(i)
+                        .mutate()
+                        .score(scores.get(i).totals().meanLogProbability())
+                        .build())
+                .sorted(Comparator.comparing((Document document) -> Objects.requireNonNull(document.getScore()))
+                        .reversed())
+                .limit(topN)
+                .toList();
     }
 
     /** Collects the settings; not thread-safe. */
