@@ -5,13 +5,17 @@ import dev.causal4j.generation.Embedder;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.hub.Hub;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.EmbeddingConfig.Pooling;
 import dev.causal4j.springai.Causal4jChatModel;
 import dev.causal4j.springai.Causal4jEmbeddingModel;
 import dev.causal4j.springboot.Causal4jModels.Loaded;
 import dev.causal4j.springboot.Causal4jProperties.ChatSettings;
 import dev.causal4j.springboot.Causal4jProperties.EmbeddingSettings;
 import io.micrometer.observation.ObservationRegistry;
-import java.nio.charset.StandardCharsets;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Supplier;
 import org.springframework.ai.chat.client.AdvisorParams;
@@ -33,12 +37,9 @@ import org.springframework.boot.context.properties.EnableConfigurationProperties
 import org.springframework.boot.health.autoconfigure.contributor.ConditionalOnEnabledHealthIndicator;
 import org.springframework.boot.health.contributor.Health;
 import org.springframework.boot.health.contributor.HealthIndicator;
-import org.springframework.boot.io.ApplicationResourceLoader;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Lazy;
-import org.springframework.core.io.Resource;
-import org.springframework.core.io.ResourceLoader;
 
 /**
  * Beans of a causal language model in this process: a {@link ChatModel} with its {@link CausalLM} and {@link Engine},
@@ -49,8 +50,10 @@ import org.springframework.core.io.ResourceLoader;
 @AutoConfiguration(beforeName = "org.springframework.ai.model.chat.client.autoconfigure.ChatClientAutoConfiguration")
 @EnableConfigurationProperties(Causal4jProperties.class)
 public class Causal4jAutoConfiguration {
-    private static final String PROVIDER = "causal4j";
+    private static final String OURS = "causal4j";
     private static final String PLAIN = "plain";
+    private static final String NO_TEMPLATE =
+            "expected one, since the model's files have none, got none; set it to a file, or to " + PLAIN;
 
     @Bean
     Causal4jModels causal4jModels(Causal4jProperties properties, ObjectProvider<Hub> hub) {
@@ -77,7 +80,7 @@ public class Causal4jAutoConfiguration {
 
     /** The model that answers. Its {@link CausalLM} and engine are beans once somebody asks for them. */
     @Configuration(proxyBeanMethods = false)
-    @ConditionalOnProperty(name = SpringAIModelProperties.CHAT_MODEL, havingValue = PROVIDER, matchIfMissing = true)
+    @ConditionalOnProperty(name = SpringAIModelProperties.CHAT_MODEL, havingValue = OURS, matchIfMissing = true)
     @ConditionalOnMissingBean(Causal4jChatModel.class)
     static class ChatBeans {
         @Lazy
@@ -96,7 +99,6 @@ public class Causal4jAutoConfiguration {
         ChatModel causal4jChatModel(
                 Causal4jModels models,
                 Causal4jProperties properties,
-                ResourceLoader resources,
                 ObjectProvider<ChatTemplate> template,
                 ObjectProvider<ObservationRegistry> observations,
                 ObjectProvider<ChatModelObservationConvention> convention) {
@@ -105,35 +107,24 @@ public class Causal4jAutoConfiguration {
                 Loaded own = models.chat();
                 Causal4jChatModel.Builder builder = Causal4jChatModel.builder()
                         .engine(own.engine())
-                        .chatTemplate(template.getIfUnique(() -> template(chat, own, resources)))
+                        .chatTemplate(template.getIfUnique(() -> PropertyException.naming(
+                                Causal4jProperties.CHAT + ".template", chat.template(), () -> template(chat, own))))
                         .options(chat.options())
                         .observationRegistry(observations.getIfUnique(() -> ObservationRegistry.NOOP))
                         .observationConvention(convention.getIfUnique());
-                return PropertyException.naming(Causal4jProperties.CHAT, "", builder::build);
+                return PropertyException.naming(Causal4jProperties.CHAT, null, builder::build);
             });
         }
 
-        private static ChatTemplate template(ChatSettings chat, Loaded own, ResourceLoader resources) {
-            String given = chat.template();
-            if (PLAIN.equals(given) || (given == null && Causal4jModels.EMBEDDED.equals(chat.model()))) {
-                return ChatTemplate.plain();
+        private static ChatTemplate template(ChatSettings chat, Loaded own) throws IOException {
+            String file = chat.template();
+            if (file != null && !file.equals(PLAIN)) {
+                Map<String, String> tokens = own.templates().specialTokens();
+                return ChatTemplate.parse(file, Files.readString(Path.of(file)), tokens);
             }
-            String property = Causal4jProperties.CHAT + ".template";
-            if (given == null) {
-                return PropertyException.naming(
-                        property,
-                        "",
-                        () -> own.model()
-                                .chatTemplate()
-                                .orElseThrow(
-                                        () -> new IllegalArgumentException("expected one, since the model's files have"
-                                                + " none, got none; set it to a file, or to " + PLAIN)));
-            }
-            Resource file = ApplicationResourceLoader.get(resources, true).getResource(given);
-            return PropertyException.naming(property, given, () -> {
-                String text = file.getContentAsString(StandardCharsets.UTF_8);
-                return ChatTemplate.parse(given, text, own.templates().specialTokens());
-            });
+            return file != null || Causal4jModels.EMBEDDED.equals(chat.model())
+                    ? ChatTemplate.plain()
+                    : own.model().chatTemplate().orElseThrow(() -> new IllegalArgumentException(NO_TEMPLATE));
         }
 
         /** For clients of this model alone: those of others describe schemas in the prompt. */
@@ -143,7 +134,7 @@ public class Causal4jAutoConfiguration {
                 @Qualifier("causal4jChatModel") ChatModel own,
                 ObjectProvider<ChatModel> all) {
             return client -> {
-                if (properties.chat().nativeStructuredOutput() && all.getIfUnique() == own) {
+                if (properties.chat().nativeStructuredOutput() && own.equals(all.getIfUnique())) {
                     client.defaultAdvisors(AdvisorParams.ENABLE_NATIVE_STRUCTURED_OUTPUT);
                 }
             };
@@ -153,10 +144,7 @@ public class Causal4jAutoConfiguration {
     /** The model that embeds. */
     @Configuration(proxyBeanMethods = false)
     @ConditionalOnProperty(Causal4jProperties.EMBEDDING + ".model")
-    @ConditionalOnProperty(
-            name = SpringAIModelProperties.EMBEDDING_MODEL,
-            havingValue = PROVIDER,
-            matchIfMissing = true)
+    @ConditionalOnProperty(name = SpringAIModelProperties.EMBEDDING_MODEL, havingValue = OURS, matchIfMissing = true)
     @ConditionalOnMissingBean(Causal4jEmbeddingModel.class)
     static class EmbeddingBeans {
         @Lazy
@@ -180,11 +168,10 @@ public class Causal4jAutoConfiguration {
             EmbeddingSettings embedding = properties.embedding();
             return model(EmbeddingModel.class, properties.lazy(), () -> {
                 Loaded own = models.embedding();
+                Pooling pooling = embedding.pooling();
+                Embedder plain = Embedder.of(own.model());
                 return Causal4jEmbeddingModel.builder()
-                        .embedder(
-                                embedding.pooling() == null
-                                        ? Embedder.of(own.model())
-                                        : new Embedder(own.model(), embedding.pooling(), true))
+                        .embedder(pooling == null ? plain : new Embedder(own.model(), pooling, true))
                         .engine(own.engine())
                         .metadataMode(embedding.metadataMode())
                         .observationRegistry(observations.getIfUnique(() -> ObservationRegistry.NOOP))
@@ -197,7 +184,7 @@ public class Causal4jAutoConfiguration {
     /** Health, with a detail for each model that is loaded. */
     @Configuration(proxyBeanMethods = false)
     @ConditionalOnClass(HealthIndicator.class)
-    @ConditionalOnEnabledHealthIndicator(PROVIDER)
+    @ConditionalOnEnabledHealthIndicator(OURS)
     static class HealthBeans {
         /** A model, as the endpoint shows it. */
         record Detail(String dtype, int context, String kernels, int running, int waiting) {}
@@ -205,17 +192,17 @@ public class Causal4jAutoConfiguration {
         @Bean
         HealthIndicator causal4jHealthIndicator(Causal4jModels models) {
             return () -> {
-                Health.Builder health = models.loaded().isEmpty() ? Health.unknown() : Health.up();
-                models.loaded().forEach(each -> {
-                    CausalLM model = each.model();
-                    String dtype = model.dtype().label();
-                    int running = each.engine().running();
-                    int waiting = each.engine().waiting();
-                    Detail detail = new Detail(dtype, model.contextLength(), each.kernels(), running, waiting);
-                    health.withDetail(each.name(), detail);
-                });
+                Health.Builder health = models.loaded.isEmpty() ? Health.unknown() : Health.up();
+                models.loaded.forEach(each -> health.withDetail(each.name(), detail(each)));
                 return health.build();
             };
+        }
+
+        private static Detail detail(Loaded each) {
+            String dtype = each.model().dtype().label();
+            int running = each.engine().running();
+            int waiting = each.engine().waiting();
+            return new Detail(dtype, each.model().contextLength(), each.kernels(), running, waiting);
         }
     }
 }

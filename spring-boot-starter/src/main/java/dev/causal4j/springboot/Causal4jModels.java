@@ -4,7 +4,6 @@ import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.generation.Engine;
-import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.hub.Hub;
 import dev.causal4j.hub.ModelName;
 import dev.causal4j.hub.ModelPath;
@@ -14,7 +13,6 @@ import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.springboot.Causal4jProperties.ChatSettings;
 import dev.causal4j.springboot.Causal4jProperties.EmbeddingSettings;
-import dev.causal4j.springboot.Causal4jProperties.EngineSettings;
 import dev.causal4j.springboot.Causal4jProperties.Pull;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
@@ -42,7 +40,9 @@ final class Causal4jModels implements AutoCloseable {
 
     /** What is loaded once. */
     private record Key(
-            String model, @Nullable DType dtype, @Nullable String adapter) {}
+            @Nullable String model,
+            @Nullable DType dtype,
+            @Nullable String adapter) {}
 
     /**
      * A model that is open.
@@ -56,11 +56,12 @@ final class Causal4jModels implements AutoCloseable {
         }
     }
 
+    /** The models that are open. */
+    final List<Loaded> loaded = new CopyOnWriteArrayList<>();
+
     private final Causal4jProperties properties;
     private final Optional<Hub> hub;
-    private final EngineOptions options;
     private final LoadOptions loading;
-    private final List<Loaded> loaded = new CopyOnWriteArrayList<>();
     private final List<Consumer<Loaded>> watchers = new CopyOnWriteArrayList<>();
     private final Deque<Runnable> closing = new ArrayDeque<>(); // the last first; guarded by this, like closed
     private boolean closed;
@@ -69,35 +70,23 @@ final class Causal4jModels implements AutoCloseable {
     Causal4jModels(Causal4jProperties properties, Optional<Hub> hub) {
         this.properties = properties;
         this.hub = hub;
-        EngineSettings engine = properties.engine();
-        options = PropertyException.naming(Causal4jProperties.PREFIX, "", engine::options);
-        Integer threads = engine.threads();
-        Compute compute = threads == null
-                ? Compute.shared()
-                : PropertyException.naming(Causal4jProperties.PREFIX + ".engine", "", () -> Compute.of(threads));
-        if (threads != null) {
+        Compute compute = PropertyException.naming(Causal4jProperties.ENGINE, null, properties.engine()::compute);
+        if (compute != Compute.shared()) {
             closing.push(compute::close);
         }
-        long bytes = engine.cacheMemory() == null ? 0 : engine.cacheMemory().toBytes();
-        loading = LoadOptions.DEFAULT.withCompute(compute).withCacheBytes(bytes);
+        loading = properties.engine().loading(compute);
     }
 
     /** The model that answers, loaded by the first call. Errors as of {@link #load}. */
     Loaded chat() {
         ChatSettings chat = properties.chat();
-        String model = PropertyException.naming(Causal4jProperties.CHAT + ".model", "", chat::requiredModel);
-        return load(Causal4jProperties.CHAT, new Key(model, chat.dtype(), chat.adapter()));
+        return load(Causal4jProperties.CHAT, new Key(chat.model(), chat.dtype(), chat.adapter()));
     }
 
     /** The model that embeds, loaded by the first call. Errors as of {@link #load}. */
     Loaded embedding() {
         EmbeddingSettings embedding = properties.embedding();
-        return load(Causal4jProperties.EMBEDDING, new Key("" + embedding.model(), embedding.dtype(), null));
-    }
-
-    /** The models that are open. */
-    List<Loaded> loaded() {
-        return loaded;
+        return load(Causal4jProperties.EMBEDDING, new Key(embedding.model(), embedding.dtype(), null));
     }
 
     /** Calls the watcher for each model, now or when it is loaded. */
@@ -121,7 +110,7 @@ final class Causal4jModels implements AutoCloseable {
         }
         int others = closing.size();
         try {
-            Loaded made = open(prefix, key);
+            Loaded made = PropertyException.naming(prefix + ".model", key.model, () -> open(key));
             loaded.add(made);
             watchers.forEach(each -> each.accept(made));
             return made;
@@ -131,31 +120,38 @@ final class Causal4jModels implements AutoCloseable {
         }
     }
 
-    private Loaded open(String prefix, Key key) {
-        try (Checkpoint files = PropertyException.naming(prefix + ".model", key.model, () -> files(key.model))) {
-            LoadOptions own = loading.withDtype(key.dtype);
-            CausalLM base = PropertyException.naming(prefix + ".model", key.model, () -> files.load(own));
+    private Loaded open(Key key) throws IOException, InterruptedException {
+        try (Checkpoint files = files(key.model)) {
+            CausalLM base = files.load(loading.withDtype(key.dtype));
             closing.push(base::close);
-            String adapter = key.adapter;
             CausalLM model = base;
-            if (adapter != null) {
-                Path folder = Path.of(adapter);
-                model = PropertyException.naming(prefix + ".adapter", adapter, () -> base.withAdapter(folder));
+            if (key.adapter != null) {
+                Path adapter = Path.of(key.adapter);
+                model = PropertyException.naming(
+                        Causal4jProperties.CHAT + ".adapter", key.adapter, () -> base.withAdapter(adapter));
                 closing.push(model::close);
             }
-            Engine engine = new Engine(model, options);
+            Engine engine = new Engine(model, properties.engine().options());
             closing.push(engine::close);
-            boolean taken = loaded.stream().anyMatch(each -> each.name.equals(base.name()));
-            String name = taken ? base.name() + " " + (loaded.size() + 1) : base.name();
+            boolean isTaken = loaded.stream().anyMatch(each -> each.name.equals(base.name()));
+            String name = base.name() + (isTaken ? " " + (loaded.size() + 1) : "");
             Loaded made = new Loaded(key, name, model, engine, files.templates());
-            LOG.info(
-                    model + "; kernels " + made.kernels() + ", " + own.compute().threads() + " threads");
+            LOG.info(model + "; kernels " + made.kernels() + ", "
+                    + loading.compute().threads() + " threads");
             return made;
         }
     }
 
-    private Checkpoint files(String model) throws IOException, InterruptedException {
-        if (model.equals(EMBEDDED) && ClassUtils.isPresent("dev.causal4j.austen.AustenModel", null)) {
+    private Checkpoint files(@Nullable String model) throws IOException, InterruptedException {
+        if (model == null) {
+            throw new IllegalArgumentException("expected a folder, a GGUF file, a name in the hub's cache or "
+                    + EMBEDDED + ", got none; set it, or spring.ai.model.chat to another provider or none");
+        }
+        if (model.equals(EMBEDDED)) {
+            if (!ClassUtils.isPresent("dev.causal4j.austen.AustenModel", null)) {
+                throw new IllegalArgumentException(
+                        "expected its jar, got none; add the dependency dev.causal4j:causal4j-model-austen");
+            }
             return AustenModel.open();
         }
         Path given = Path.of(model);
@@ -171,11 +167,8 @@ final class Causal4jModels implements AutoCloseable {
             LOG.info("Fetching " + model + " into " + from.cache());
             from.pull(name.get(), (file, done, total) -> LOG.debug(file + ": " + done + " of " + total + " bytes"));
         }
-        String remedy = model.equals(EMBEDDED)
-                ? "add the dependency dev.causal4j:causal4j-model-austen"
-                : "set " + Causal4jProperties.PREFIX + ".pull=missing, or run causal4j pull ";
-        return ModelPath.cached(given, from, known -> model.equals(EMBEDDED) ? remedy : remedy + known)
-                .open();
+        String remedy = "set " + Causal4jProperties.PREFIX + ".pull=missing, or run causal4j pull ";
+        return ModelPath.cached(given, from, remedy::concat).open();
     }
 
     private void close(int others) {

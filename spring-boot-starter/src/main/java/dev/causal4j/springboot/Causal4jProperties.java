@@ -1,7 +1,9 @@
 package dev.causal4j.springboot;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.model.EmbeddingConfig.Pooling;
+import dev.causal4j.model.LoadOptions;
 import dev.causal4j.springai.Causal4jChatOptions;
 import dev.causal4j.tensor.DType;
 import java.util.HashMap;
@@ -30,6 +32,7 @@ record Causal4jProperties(
         @DefaultValue ChatSettings chat,
         @DefaultValue EmbeddingSettings embedding) {
     static final String PREFIX = "spring.ai.causal4j";
+    static final String ENGINE = PREFIX + ".engine";
     static final String CHAT = PREFIX + ".chat";
     static final String EMBEDDING = PREFIX + ".embedding";
 
@@ -57,10 +60,20 @@ record Causal4jProperties(
             @Nullable Integer parallel,
             @Nullable Integer queue) {
         EngineOptions options() {
-            EngineOptions all = EngineOptions.DEFAULT;
-            return all.withPrefixBytes(prefixMemory.toBytes())
-                    .withParallel(parallel == null ? all.parallel() : parallel)
-                    .withQueue(queue == null ? all.queue() : queue);
+            EngineOptions all = EngineOptions.DEFAULT.withPrefixBytes(prefixMemory.toBytes());
+            EngineOptions some = parallel == null ? all : all.withParallel(parallel);
+            return queue == null ? some : some.withQueue(queue);
+        }
+
+        /** The threads, which the caller closes unless they are shared. Checks the other settings, too. */
+        Compute compute() {
+            EngineOptions _ = options();
+            return threads == null ? Compute.shared() : Compute.of(threads);
+        }
+
+        LoadOptions loading(Compute compute) {
+            long bytes = cacheMemory == null ? 0 : cacheMemory.toBytes();
+            return LoadOptions.DEFAULT.withCompute(compute).withCacheBytes(bytes);
         }
     }
 
@@ -71,7 +84,7 @@ record Causal4jProperties(
      *     austen, the small model of causal4j-model-austen.
      * @param dtype The weights in memory; as they are stored by default.
      * @param adapter The folder of a LoRA adapter in PEFT's layout.
-     * @param template The file of a chat template, also as classpath:FILE, or plain for a plain transcript; that of the
+     * @param template The file of a chat template, or plain for a plain transcript; that of the
      *     model's files by default.
      * @param nativeStructuredOutput Whether a ChatClient holds each entity(...) to its schema while it is written,
      *     instead of describing the schema in the prompt.
@@ -130,15 +143,6 @@ record Causal4jProperties(
             Map<String, Object> typed = new HashMap<>(templateVariables);
             typed.replaceAll((_, value) -> TRUTHS.getOrDefault(value, value));
             return typed;
-        }
-
-        String requiredModel() {
-            if (model == null) {
-                throw new IllegalArgumentException(
-                        "expected a folder, a GGUF file, a name in the hub's cache or austen,"
-                                + " got none; set it, or spring.ai.model.chat to another provider or none");
-            }
-            return model;
         }
     }
 
