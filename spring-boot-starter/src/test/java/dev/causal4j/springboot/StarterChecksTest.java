@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.NullUnmarked;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.springframework.ai.chat.client.ChatClient;
@@ -40,6 +41,7 @@ import org.springframework.context.annotation.Configuration;
 
 /** The starter, by its properties and Spring's interfaces alone. */
 @Timeout(60)
+@NullUnmarked // a missing answer fails the check
 class StarterChecksTest {
     private static final String EMBEDDING = "spring.ai.causal4j.embedding.model=" + TOOLS;
     private static final String SHORT = "spring.ai.causal4j.chat.max-tokens=9";
