@@ -171,9 +171,13 @@ class SpringChecksTest {
 
     @Test
     void wholeTakesPlainOptions() { // of no provider; a cast to the own class fails
-        ChatResponse three = CHAT.call(new Prompt("a", ChatOptions.builder().maxTokens(3).temperature(0.0).build()));
+        ChatResponse three = CHAT.call(new Prompt(
+                "a", ChatOptions.builder().maxTokens(3).temperature(0.0).build()));
         assertEquals(3, out(three));
-        assertEquals(3, out(CHAT.call(new Prompt("a", ToolCallingChatOptions.builder().maxTokens(3).build()))));
+        assertEquals(
+                3,
+                out(CHAT.call(new Prompt(
+                        "a", ToolCallingChatOptions.builder().maxTokens(3).build()))));
     }
 
     @Test
@@ -181,9 +185,16 @@ class SpringChecksTest {
         ChatModel model = S.chatWithDefaults();
         assertEquals(7, model.getOptions().getMaxTokens());
         assertEquals(7, out(model.call(new Prompt("a"))));
-        assertEquals(7, out(model.call(new Prompt("a", ChatOptions.builder().topK(3).build()))));
+        assertEquals(
+                7, out(model.call(new Prompt("a", ChatOptions.builder().topK(3).build()))));
         assertEquals(4, out(model.call(new Prompt("a", S.options().maxTokens(4).build()))));
-        assertEquals(4, out(ChatClient.create(model).prompt("a").options(ChatOptions.builder().maxTokens(4)).call().chatResponse()));
+        assertEquals(
+                4,
+                out(ChatClient.create(model)
+                        .prompt("a")
+                        .options(ChatOptions.builder().maxTokens(4))
+                        .call()
+                        .chatResponse()));
         assertEquals(7, model.getOptions().getMaxTokens(), "the model's own options must not change");
         assertEquals(model.getOptions(), model.getOptions().mutate().build());
     }
@@ -205,10 +216,14 @@ class SpringChecksTest {
 
     @Test
     void stopSequencesEndTheTextAndAreNotInIt() {
-        long seed = LongStream.range(0, 100).filter(i -> text(CHAT.call(prompt("b", i, 60))).length() > 30).findFirst().orElseThrow();
+        long seed = LongStream.range(0, 100)
+                .filter(i -> text(CHAT.call(prompt("b", i, 60))).length() > 30)
+                .findFirst()
+                .orElseThrow();
         String all = text(CHAT.call(prompt("b", seed, 60)));
         String stop = all.substring(20, 21);
-        ChatResponse cut = CHAT.call(new Prompt("b", options(seed, 60).stopSequences(List.of(stop)).build()));
+        ChatResponse cut = CHAT.call(
+                new Prompt("b", options(seed, 60).stopSequences(List.of(stop)).build()));
         assertEquals(all.substring(0, all.indexOf(stop)), text(cut));
         assertEquals("STOP", reason(cut));
     }
@@ -220,27 +235,38 @@ class SpringChecksTest {
                 S.options().temperature(-1.0).build(),
                 S.options().maxTokens(-1).build(),
                 S.options().model("gpt-4o").maxTokens(2).build())) {
-            String said = assertThrows(IllegalArgumentException.class, () -> CHAT.call(new Prompt("a", bad))).getMessage();
+            String said = assertThrows(IllegalArgumentException.class, () -> CHAT.call(new Prompt("a", bad)))
+                    .getMessage();
             assertTrue(said.contains("expected") && said.contains("got"), said);
-            assertThrows(IllegalArgumentException.class, () -> CHAT.stream(new Prompt("a", bad)).blockLast());
+            assertThrows(
+                    IllegalArgumentException.class,
+                    () -> CHAT.stream(new Prompt("a", bad)).blockLast());
         }
     }
 
     @Test
     void mediaAreRefused() {
-        UserMessage image = UserMessage.builder().text("what is it?").media(new Media(MimeTypeUtils.IMAGE_PNG, new ByteArrayResource(new byte[8]))).build();
-        assertThrows(IllegalArgumentException.class, () -> CHAT.call(new Prompt(List.of(image), options(1, 2).build())));
+        UserMessage image = UserMessage.builder()
+                .text("what is it?")
+                .media(new Media(MimeTypeUtils.IMAGE_PNG, new ByteArrayResource(new byte[8])))
+                .build();
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> CHAT.call(new Prompt(List.of(image), options(1, 2).build())));
     }
 
     @Test
     void tooLongAPromptIsRefused() {
-        String said = assertThrows(IllegalArgumentException.class, () -> CHAT.call(prompt("word ".repeat(20_000), 1, 2))).getMessage();
+        String said = assertThrows(
+                        IllegalArgumentException.class, () -> CHAT.call(prompt("word ".repeat(20_000), 1, 2)))
+                .getMessage();
         assertTrue(said.contains("16384"), said);
     }
 
     @Test
     void severalSystemMessages() {
-        List<Message> both = List.of(new SystemMessage("Be brief."), new SystemMessage("Be kind."), new UserMessage("a"));
+        List<Message> both =
+                List.of(new SystemMessage("Be brief."), new SystemMessage("Be kind."), new UserMessage("a"));
         int two = in(CHAT.call(new Prompt(both, options(1, 2).build())));
         int one = in(CHAT.call(new Prompt(both.subList(1, 3), options(1, 2).build())));
         int none = in(CHAT.call(new Prompt(both.subList(2, 3), options(1, 2).build())));
@@ -264,11 +290,18 @@ class SpringChecksTest {
 
     @Test
     void callersAtOnceGetWhatTheyGetAlone() throws Exception {
-        List<String> alone = IntStream.range(0, 8).mapToObj(i -> text(CHAT.call(prompt("a" + i, i, 40)))).toList();
+        List<String> alone = IntStream.range(0, 8)
+                .mapToObj(i -> text(CHAT.call(prompt("a" + i, i, 40))))
+                .toList();
         try (var pool = Executors.newVirtualThreadPerTaskExecutor()) {
-            List<Future<String>> all = IntStream.range(0, 8).mapToObj(i -> pool.submit(() -> i % 2 == 0
-                    ? text(CHAT.call(prompt("a" + i, i, 40)))
-                    : CHAT.stream(prompt("a" + i, i, 40)).map(SpringChecksTest::text).collect(Collectors.joining()).block())).toList();
+            List<Future<String>> all = IntStream.range(0, 8)
+                    .mapToObj(i -> pool.submit(() -> i % 2 == 0
+                            ? text(CHAT.call(prompt("a" + i, i, 40)))
+                            : CHAT.stream(prompt("a" + i, i, 40))
+                                    .map(SpringChecksTest::text)
+                                    .collect(Collectors.joining())
+                                    .block()))
+                    .toList();
             for (int i = 0; i < 8; i++) {
                 assertEquals(alone.get(i), all.get(i).get(), "caller " + i);
             }
@@ -299,7 +332,8 @@ class SpringChecksTest {
         List<ChatResponse> parts = CHAT.stream(prompt("a", 5, 80)).collectList().block();
         assertEquals(text(whole), parts.stream().map(SpringChecksTest::text).collect(Collectors.joining()));
         assertTrue(parts.size() > 20, "parts: " + parts.size());
-        parts.subList(0, parts.size() - 1).forEach(each -> assertFalse(text(each).isEmpty(), "an empty part"));
+        parts.subList(0, parts.size() - 1)
+                .forEach(each -> assertFalse(text(each).isEmpty(), "an empty part"));
     }
 
     @Test
@@ -324,38 +358,50 @@ class SpringChecksTest {
         Thread.sleep(100);
         assertEquals(0, S.running());
         Flux<ChatResponse> stream = CHAT.stream(prompt("a", 5, 20));
-        String once = stream.map(SpringChecksTest::text).collect(Collectors.joining()).block();
-        assertEquals(once, stream.map(SpringChecksTest::text).collect(Collectors.joining()).block());
+        String once =
+                stream.map(SpringChecksTest::text).collect(Collectors.joining()).block();
+        assertEquals(
+                once,
+                stream.map(SpringChecksTest::text).collect(Collectors.joining()).block());
     }
 
     @Test
     void whoTakesNoMoreEndsTheSequence() throws Exception {
-        assertEquals(3, CHAT.stream(endless(15_000)).take(3).collectList().block().size());
+        assertEquals(
+                3, CHAT.stream(endless(15_000)).take(3).collectList().block().size());
         idle();
         CHAT.stream(endless(15_000)).subscribe().dispose(); // before its first token
         idle();
-        assertThrows(RuntimeException.class, () -> CHAT.stream(endless(15_000)).timeout(Duration.ofMillis(1)).blockLast());
+        assertThrows(
+                RuntimeException.class,
+                () -> CHAT.stream(endless(15_000)).timeout(Duration.ofMillis(1)).blockLast());
         idle();
     }
 
     @Test
     void aSlowSubscriberHoldsUpItselfAlone() throws Exception {
         Prompt long1 = endless(2_000);
-        String whole = CHAT.stream(long1).map(SpringChecksTest::text).collect(Collectors.joining()).block();
+        String whole = CHAT.stream(long1)
+                .map(SpringChecksTest::text)
+                .collect(Collectors.joining())
+                .block();
         StringBuilder told = new StringBuilder();
         CountDownLatch first = new CountDownLatch(1);
         CountDownLatch end = new CountDownLatch(1);
         BaseSubscriber<ChatResponse> slow = new BaseSubscriber<>() {
-            @Override protected void hookOnSubscribe(Subscription subscription) {
+            @Override
+            protected void hookOnSubscribe(Subscription subscription) {
                 request(1);
             }
 
-            @Override protected void hookOnNext(ChatResponse part) {
+            @Override
+            protected void hookOnNext(ChatResponse part) {
                 told.append(text(part));
                 first.countDown();
             }
 
-            @Override protected void hookFinally(reactor.core.publisher.SignalType type) {
+            @Override
+            protected void hookFinally(reactor.core.publisher.SignalType type) {
                 end.countDown();
             }
         };
@@ -376,27 +422,44 @@ class SpringChecksTest {
     void errorsOfAStreamAreSignals() {
         Flux<ChatResponse> stream = CHAT.stream(prompt("word ".repeat(20_000), 1, 2)); // not thrown here
         assertThrows(IllegalArgumentException.class, stream::blockLast);
-        assertThrows(IllegalStateException.class, () -> CHAT.stream(prompt("a", 1, 50)).doOnNext(_ -> {
-            throw new IllegalStateException("mine");
-        }).blockLast());
+        assertThrows(
+                IllegalStateException.class,
+                () -> CHAT.stream(prompt("a", 1, 50))
+                        .doOnNext(_ -> {
+                            throw new IllegalStateException("mine");
+                        })
+                        .blockLast());
     }
 
     @Test
     void aSubscriberMayAskTheModel() {
-        assertTimeoutPreemptively(Duration.ofSeconds(20), () -> CHAT.stream(prompt("a", 1, 10)).take(2)
-                .doOnNext(_ -> assertEquals(2, out(CHAT.call(prompt("b", 1, 2))))).blockLast());
+        assertTimeoutPreemptively(
+                Duration.ofSeconds(20),
+                () -> CHAT.stream(prompt("a", 1, 10))
+                        .take(2)
+                        .doOnNext(_ -> assertEquals(2, out(CHAT.call(prompt("b", 1, 2)))))
+                        .blockLast());
     }
 
     // ---- values
 
     @Test
     void aSchemaIsHeldAndNotPrompted() {
-        String schema = "{\"type\":\"object\",\"properties\":{\"kind\":{\"enum\":[\"SPAM\",\"HAM\"]},\"sure\":{\"type\":\"boolean\"}},\"required\":[\"kind\",\"sure\"],\"additionalProperties\":false}";
-        ChatOptions held = ((StructuredOutputChatOptions.Builder<?>) options(1, 500)).outputSchema(schema).build();
+        String schema =
+                "{\"type\":\"object\",\"properties\":{\"kind\":{\"enum\":[\"SPAM\",\"HAM\"]},\"sure\":{\"type\":\"boolean\"}},\"required\":[\"kind\",\"sure\"],\"additionalProperties\":false}";
+        ChatOptions held = ((StructuredOutputChatOptions.Builder<?>) options(1, 500))
+                .outputSchema(schema)
+                .build();
         for (int seed = 0; seed < 5; seed++) {
-            ChatResponse answer = CHAT.call(new Prompt("a", ((StructuredOutputChatOptions.Builder<?>) options(seed, 500)).outputSchema(schema).build()));
+            ChatResponse answer = CHAT.call(new Prompt(
+                    "a",
+                    ((StructuredOutputChatOptions.Builder<?>) options(seed, 500))
+                            .outputSchema(schema)
+                            .build()));
             Map<String, Object> map = JSON.fromJsonToMap(text(answer));
-            assertTrue(List.of("SPAM", "HAM").contains(map.get("kind")) && map.get("sure") instanceof Boolean, text(answer));
+            assertTrue(
+                    List.of("SPAM", "HAM").contains(map.get("kind")) && map.get("sure") instanceof Boolean,
+                    text(answer));
             assertEquals("STOP", reason(answer));
         }
         assertEquals(in(CHAT.call(prompt("a", 1, 2))), in(CHAT.call(new Prompt("a", held))));
@@ -405,29 +468,49 @@ class SpringChecksTest {
     @Test
     void aClientMakesRecords() {
         for (int seed = 0; seed < 5; seed++) {
-            Verdict verdict = ChatClient.create(CHAT).prompt("spam?").options(options(seed, 500)).call()
-                    .entity(Verdict.class, spec -> spec.useProviderStructuredOutput().validateSchema());
+            Verdict verdict = ChatClient.create(CHAT)
+                    .prompt("spam?")
+                    .options(options(seed, 500))
+                    .call()
+                    .entity(
+                            Verdict.class,
+                            spec -> spec.useProviderStructuredOutput().validateSchema());
             assertNotNull(verdict.kind());
         }
-        List<String> one = ChatClient.create(CHAT).prompt("spam?").options(((StructuredOutputChatOptions.Builder<?>) options(1, 500))
-                .outputSchema("{\"type\":\"array\",\"minItems\":2,\"maxItems\":2,\"items\":{\"enum\":[\"a\",\"b\"]}}")).call()
+        List<String> one = ChatClient.create(CHAT)
+                .prompt("spam?")
+                .options(
+                        ((StructuredOutputChatOptions.Builder<?>) options(1, 500))
+                                .outputSchema(
+                                        "{\"type\":\"array\",\"minItems\":2,\"maxItems\":2,\"items\":{\"enum\":[\"a\",\"b\"]}}"))
+                .call()
                 .entity(new ParameterizedTypeReference<List<String>>() {});
         assertEquals(2, one.size());
     }
 
     @Test
     void aStreamHoldsASchema() {
-        ChatOptions held = ((StructuredOutputChatOptions.Builder<?>) options(3, 500)).outputSchema("{\"enum\":[\"one\",\"two\"]}").build();
-        String told = CHAT.stream(new Prompt("a", held)).map(SpringChecksTest::text).collect(Collectors.joining()).block();
+        ChatOptions held = ((StructuredOutputChatOptions.Builder<?>) options(3, 500))
+                .outputSchema("{\"enum\":[\"one\",\"two\"]}")
+                .build();
+        String told = CHAT.stream(new Prompt("a", held))
+                .map(SpringChecksTest::text)
+                .collect(Collectors.joining())
+                .block();
         assertTrue(told.strip().matches("\"(one|two)\""), told);
     }
 
     @Test
     void badSchemasAreRefused() {
         for (String bad : List.of("{", "{\"type\":\"what\"}", "{\"$ref\":\"https://example.org/x\"}")) {
-            ChatOptions asked = ((StructuredOutputChatOptions.Builder<?>) options(1, 20)).outputSchema(bad).build();
+            ChatOptions asked = ((StructuredOutputChatOptions.Builder<?>) options(1, 20))
+                    .outputSchema(bad)
+                    .build();
             assertThrows(IllegalArgumentException.class, () -> CHAT.call(new Prompt("a", asked)), bad);
-            assertThrows(IllegalArgumentException.class, () -> CHAT.stream(new Prompt("a", asked)).blockLast(), bad);
+            assertThrows(
+                    IllegalArgumentException.class,
+                    () -> CHAT.stream(new Prompt("a", asked)).blockLast(),
+                    bad);
         }
     }
 
@@ -438,9 +521,11 @@ class SpringChecksTest {
         ChatModel model = S.thinking();
         ChatResponse whole = model.call(prompt("a", 1, 40));
         assertEquals("", text(whole));
-        String thought = String.valueOf(whole.getResult().getOutput().getMetadata().get("thinking"));
+        String thought =
+                String.valueOf(whole.getResult().getOutput().getMetadata().get("thinking"));
         assertTrue(thought.length() > 10, thought);
-        List<ChatResponse> parts = model.stream(prompt("a", 1, 40)).collectList().block();
+        List<ChatResponse> parts =
+                model.stream(prompt("a", 1, 40)).collectList().block();
         assertEquals("", parts.stream().map(SpringChecksTest::text).collect(Collectors.joining()));
         StringBuilder told = new StringBuilder();
         parts.forEach(each -> told.append(each.getResult().getMetadata().<String>getOrDefault("thinking", "")));
@@ -451,7 +536,8 @@ class SpringChecksTest {
     // ---- tools
 
     private static ChatOptions calling(Tools tools, long seed, int tokens) {
-        ToolCallingChatOptions.Builder<?> builder = (ToolCallingChatOptions.Builder<?>) S.mustCall(options(seed, tokens));
+        ToolCallingChatOptions.Builder<?> builder =
+                (ToolCallingChatOptions.Builder<?>) S.mustCall(options(seed, tokens));
         return builder.toolCallbacks(ToolCallbacks.from(tools)).build();
     }
 
@@ -461,12 +547,16 @@ class SpringChecksTest {
         for (int seed = 0; seed < 5; seed++) {
             ChatResponse answer = CHAT.call(new Prompt("file it", calling(tools, seed, 500)));
             assertTrue(answer.hasToolCalls());
-            AssistantMessage.ToolCall call = answer.getResult().getOutput().getToolCalls().getFirst();
+            AssistantMessage.ToolCall call =
+                    answer.getResult().getOutput().getToolCalls().getFirst();
             assertEquals("file", call.name());
             assertEquals("function", call.type());
             assertFalse(call.id().isEmpty());
             Map<String, Object> arguments = JSON.fromJsonToMap(call.arguments());
-            assertTrue(List.of("SPAM", "HAM", "UNKNOWN").contains(arguments.get("kind")) && arguments.get("urgent") instanceof Boolean, call.arguments());
+            assertTrue(
+                    List.of("SPAM", "HAM", "UNKNOWN").contains(arguments.get("kind"))
+                            && arguments.get("urgent") instanceof Boolean,
+                    call.arguments());
             assertEquals("TOOL_CALLS", reason(answer));
         }
         assertEquals(0, tools.calls.get(), "since 2.0 an advisor executes tools, never a model");
@@ -475,8 +565,15 @@ class SpringChecksTest {
     @Test
     void aStreamHasACallInOnePart() { // aggregators add the calls of all parts up
         ChatOptions asked = calling(new Tools(), 2, 500);
-        AssistantMessage.ToolCall whole = CHAT.call(new Prompt("file it", asked)).getResult().getOutput().getToolCalls().getFirst();
-        List<ChatResponse> with = CHAT.stream(new Prompt("file it", asked)).filter(ChatResponse::hasToolCalls).collectList().block();
+        AssistantMessage.ToolCall whole = CHAT.call(new Prompt("file it", asked))
+                .getResult()
+                .getOutput()
+                .getToolCalls()
+                .getFirst();
+        List<ChatResponse> with = CHAT.stream(new Prompt("file it", asked))
+                .filter(ChatResponse::hasToolCalls)
+                .collectList()
+                .block();
         assertEquals(1, with.size());
         assertEquals(List.of(whole), with.getFirst().getResult().getOutput().getToolCalls());
         assertEquals("TOOL_CALLS", reason(with.getFirst()));
@@ -488,13 +585,20 @@ class SpringChecksTest {
         ChatResponse cut = CHAT.call(new Prompt("file it", calling(tools, 1, 3)));
         assertFalse(cut.hasToolCalls(), "it would be executed");
         assertEquals("LENGTH", reason(cut));
-        assertFalse(CHAT.stream(new Prompt("file it", calling(tools, 1, 3))).any(ChatResponse::hasToolCalls).block());
+        assertFalse(CHAT.stream(new Prompt("file it", calling(tools, 1, 3)))
+                .any(ChatResponse::hasToolCalls)
+                .block());
     }
 
     @Test
     void aClientExecutesTools() {
         Tools tools = new Tools();
-        ChatResponse end = ChatClient.create(CHAT).prompt("file it").options(S.mustCall(options(1, 200).temperature(0.0))).tools(tools).call().chatResponse();
+        ChatResponse end = ChatClient.create(CHAT)
+                .prompt("file it")
+                .options(S.mustCall(options(1, 200).temperature(0.0)))
+                .tools(tools)
+                .call()
+                .chatResponse();
         assertEquals(1, tools.calls.get());
         assertNotNull(tools.last.get());
         assertFalse(end.hasToolCalls());
@@ -504,22 +608,36 @@ class SpringChecksTest {
     @Test
     void aClientExecutesToolsOfAStream() {
         Tools tools = new Tools();
-        String told = ChatClient.create(CHAT).prompt("file it").options(S.mustCall(options(1, 200).temperature(0.0))).tools(tools).stream().content()
-                .collect(Collectors.joining()).block();
+        String told = ChatClient.create(CHAT)
+                .prompt("file it")
+                .options(S.mustCall(options(1, 200).temperature(0.0)))
+                .tools(tools)
+                .stream()
+                .content()
+                .collect(Collectors.joining())
+                .block();
         assertEquals(1, tools.calls.get());
         assertFalse(told.contains("\"name\""), told);
     }
 
     @Test
     void aHistoryOfCallsIsRead() {
-        AssistantMessage calls = AssistantMessage.builder().content("").toolCalls(List.of(
-                new AssistantMessage.ToolCall("c1", "function", "file", "{\"kind\":\"HAM\",\"urgent\":true}"),
-                new AssistantMessage.ToolCall("c2", "function", "file", "{\"kind\":\"SPAM\",\"urgent\":false}"))).build();
-        ToolResponseMessage results = ToolResponseMessage.builder().responses(List.of(
-                new ToolResponseMessage.ToolResponse("c1", "file", "\"filed\""), new ToolResponseMessage.ToolResponse("c2", "file", "\"refused\""))).build();
+        AssistantMessage calls = AssistantMessage.builder()
+                .content("")
+                .toolCalls(List.of(
+                        new AssistantMessage.ToolCall("c1", "function", "file", "{\"kind\":\"HAM\",\"urgent\":true}"),
+                        new AssistantMessage.ToolCall(
+                                "c2", "function", "file", "{\"kind\":\"SPAM\",\"urgent\":false}")))
+                .build();
+        ToolResponseMessage results = ToolResponseMessage.builder()
+                .responses(List.of(
+                        new ToolResponseMessage.ToolResponse("c1", "file", "\"filed\""),
+                        new ToolResponseMessage.ToolResponse("c2", "file", "\"refused\"")))
+                .build();
         List<Message> history = List.of(new UserMessage("file both"), calls, results);
         int with = in(CHAT.call(new Prompt(history, options(1, 2).build())));
-        int without = in(CHAT.call(new Prompt(history.subList(0, 2), options(1, 2).build())));
+        int without =
+                in(CHAT.call(new Prompt(history.subList(0, 2), options(1, 2).build())));
         assertTrue(with - without >= "filed".length() + "refused".length(), with + " " + without);
     }
 
@@ -527,10 +645,26 @@ class SpringChecksTest {
 
     @Test
     void memoryKeepsWhatWasSaid() {
-        ChatClient client = ChatClient.builder(CHAT).defaultAdvisors(MessageChatMemoryAdvisor.builder(MessageWindowChatMemory.builder().build()).build()).build();
-        int first = in(client.prompt("I am Emma.").advisors(a -> a.param(ChatMemory.CONVERSATION_ID, "1")).options(options(1, 10)).call().chatResponse());
-        int second = in(client.prompt("I am Emma.").advisors(a -> a.param(ChatMemory.CONVERSATION_ID, "1")).options(options(1, 10)).call().chatResponse());
-        int other = in(client.prompt("I am Emma.").advisors(a -> a.param(ChatMemory.CONVERSATION_ID, "2")).options(options(1, 10)).call().chatResponse());
+        ChatClient client = ChatClient.builder(CHAT)
+                .defaultAdvisors(MessageChatMemoryAdvisor.builder(
+                                MessageWindowChatMemory.builder().build())
+                        .build())
+                .build();
+        int first = in(client.prompt("I am Emma.")
+                .advisors(a -> a.param(ChatMemory.CONVERSATION_ID, "1"))
+                .options(options(1, 10))
+                .call()
+                .chatResponse());
+        int second = in(client.prompt("I am Emma.")
+                .advisors(a -> a.param(ChatMemory.CONVERSATION_ID, "1"))
+                .options(options(1, 10))
+                .call()
+                .chatResponse());
+        int other = in(client.prompt("I am Emma.")
+                .advisors(a -> a.param(ChatMemory.CONVERSATION_ID, "2"))
+                .options(options(1, 10))
+                .call()
+                .chatResponse());
         assertTrue(second > first + 10, first + " " + second);
         assertEquals(first, other);
     }
@@ -540,11 +674,13 @@ class SpringChecksTest {
     private static final class Seen implements ObservationHandler<Observation.Context> {
         final List<Observation.Context> stopped = new ArrayList<>();
 
-        @Override public synchronized void onStop(Observation.Context context) {
+        @Override
+        public synchronized void onStop(Observation.Context context) {
             stopped.add(context);
         }
 
-        @Override public boolean supportsContext(Observation.Context context) {
+        @Override
+        public boolean supportsContext(Observation.Context context) {
             return true;
         }
 
@@ -575,7 +711,8 @@ class SpringChecksTest {
             }
             ChatModelObservationContext context = (ChatModelObservationContext) seen.only();
             assertEquals("gen_ai.client.operation", context.getName());
-            Map<String, String> all = context.getAllKeyValues().stream().collect(Collectors.toMap(k -> k.getKey(), v -> v.getValue()));
+            Map<String, String> all =
+                    context.getAllKeyValues().stream().collect(Collectors.toMap(k -> k.getKey(), v -> v.getValue()));
             assertTrue(all.containsValue("causal4j"), all::toString);
             assertEquals("tools", all.get("gen_ai.response.model"));
             assertEquals("5", all.get("gen_ai.usage.output_tokens"));
@@ -590,14 +727,17 @@ class SpringChecksTest {
         S.chat(Seen.registry(seen)).stream(endless(15_000)).take(3).blockLast();
         seen.only();
         seen.stopped.clear();
-        assertThrows(IllegalArgumentException.class, () -> S.chat(Seen.registry(seen)).call(new Prompt("word ".repeat(20_000))));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> S.chat(Seen.registry(seen)).call(new Prompt("word ".repeat(20_000))));
     }
 
     // ---- embeddings
 
     @Test
     void vectorsHaveLengthOneAndTheSameBitsInAnyCompany() {
-        List<String> texts = IntStream.range(0, 20).mapToObj(i -> "text " + "ab".repeat(i)).toList();
+        List<String> texts =
+                IntStream.range(0, 20).mapToObj(i -> "text " + "ab".repeat(i)).toList();
         List<float[]> all = EMBED.embed(texts);
         for (int i = 0; i < 20; i++) {
             assertArrayEquals(EMBED.embed(texts.get(i)), all.get(i), 0, texts.get(i));
@@ -613,18 +753,39 @@ class SpringChecksTest {
     @Test
     void embeddingsHaveIndexesModelAndUsage() {
         EmbeddingResponse two = EMBED.embedForResponse(List.of("a", "bc"));
-        assertEquals(List.of(0, 1), two.getResults().stream().map(Embedding::getIndex).toList());
+        assertEquals(
+                List.of(0, 1),
+                two.getResults().stream().map(Embedding::getIndex).toList());
         assertEquals("tools", two.getMetadata().getModel());
-        assertEquals("abc".getBytes(StandardCharsets.UTF_8).length, two.getMetadata().getUsage().getPromptTokens());
-        assertEquals(0, EMBED.call(new EmbeddingRequest(List.of(), null)).getResults().size());
+        assertEquals(
+                "abc".getBytes(StandardCharsets.UTF_8).length,
+                two.getMetadata().getUsage().getPromptTokens());
+        assertEquals(
+                0,
+                EMBED.call(new EmbeddingRequest(List.of(), null)).getResults().size());
     }
 
     @Test
     void embeddingsRefuseWhatTheyCannotDo() {
-        assertThrows(IllegalArgumentException.class, () -> EMBED.call(new EmbeddingRequest(List.of("a"), EmbeddingOptions.builder().dimensions(7).build())));
-        assertThrows(IllegalArgumentException.class, () -> EMBED.call(new EmbeddingRequest(List.of("a"), EmbeddingOptions.builder().model("other").build())));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> EMBED.call(new EmbeddingRequest(
+                        List.of("a"), EmbeddingOptions.builder().dimensions(7).build())));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> EMBED.call(new EmbeddingRequest(
+                        List.of("a"), EmbeddingOptions.builder().model("other").build())));
         assertThrows(IllegalArgumentException.class, () -> EMBED.embed("word ".repeat(20_000)));
-        assertEquals(EMBED.dimensions(), EMBED.call(new EmbeddingRequest(List.of("a"), EmbeddingOptions.builder().dimensions(EMBED.dimensions()).build())).getResult().getOutput().length);
+        assertEquals(
+                EMBED.dimensions(),
+                EMBED.call(new EmbeddingRequest(
+                                List.of("a"),
+                                EmbeddingOptions.builder()
+                                        .dimensions(EMBED.dimensions())
+                                        .build()))
+                        .getResult()
+                        .getOutput()
+                        .length);
     }
 
     @Test
@@ -633,7 +794,8 @@ class SpringChecksTest {
         List<String> texts = List.of("the cat sat on the mat", "rain in May", "an engine of steam", "letters to Emma");
         store.add(texts.stream().map(Document::new).toList());
         for (String each : texts) {
-            List<Document> found = store.similaritySearch(SearchRequest.builder().query(each).topK(1).build());
+            List<Document> found = store.similaritySearch(
+                    SearchRequest.builder().query(each).topK(1).build());
             assertEquals(each, found.getFirst().getText());
             assertEquals(1.0, found.getFirst().getScore(), 1e-5);
         }
@@ -645,7 +807,8 @@ class SpringChecksTest {
         S.embedding(Seen.registry(seen)).embed(List.of("a", "b"));
         EmbeddingModelObservationContext context = (EmbeddingModelObservationContext) seen.only();
         assertEquals("gen_ai.client.operation", context.getName());
-        Map<String, String> all = context.getAllKeyValues().stream().collect(Collectors.toMap(k -> k.getKey(), v -> v.getValue()));
+        Map<String, String> all =
+                context.getAllKeyValues().stream().collect(Collectors.toMap(k -> k.getKey(), v -> v.getValue()));
         assertEquals("tools", all.get("gen_ai.request.model"));
         assertEquals("2", all.get("gen_ai.usage.input_tokens"));
     }
