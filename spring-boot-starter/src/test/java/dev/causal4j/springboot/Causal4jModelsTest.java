@@ -41,7 +41,7 @@ import org.springframework.ai.chat.model.ChatModel;
 import org.springframework.ai.chat.prompt.Prompt;
 import org.springframework.ai.embedding.EmbeddingModel;
 import org.springframework.beans.factory.annotation.Qualifier;
-import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
 import org.springframework.boot.test.system.CapturedOutput;
@@ -67,7 +67,8 @@ class Causal4jModelsTest {
         return new Causal4jModels(
                 new Binder(new MapConfigurationPropertySource(all))
                         .bindOrCreate(Causal4jProperties.PREFIX, Causal4jProperties.class),
-                Optional.of(hub));
+                Optional.of(hub),
+                _ -> {});
     }
 
     private Hub hub(String address) throws IOException {
@@ -83,7 +84,7 @@ class Causal4jModelsTest {
 
     /** What an application injects without and with a name. */
     @Configuration(proxyBeanMethods = false)
-    @EnableAutoConfiguration
+    @ImportAutoConfiguration(Causal4jAutoConfiguration.class)
     static class Injected {
         @Bean
         List<Object> injected(
