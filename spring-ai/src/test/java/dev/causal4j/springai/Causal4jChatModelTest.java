@@ -1,12 +1,9 @@
 package dev.causal4j.springai;
 
-import static dev.causal4j.springai.Requests.endless;
 import static dev.causal4j.springai.Requests.generation;
-import static dev.causal4j.springai.Requests.options;
-import static dev.causal4j.springai.Requests.prompt;
-import static dev.causal4j.springai.Requests.reason;
-import static dev.causal4j.springai.Requests.text;
+import static dev.causal4j.springai.Requests.greedy;
 import static dev.causal4j.springai.Requests.tool;
+import static dev.causal4j.springai.Requests.warm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -22,7 +19,6 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
-import io.micrometer.observation.ObservationRegistry;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -30,7 +26,6 @@ import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.springframework.ai.chat.messages.AssistantMessage;
 import org.springframework.ai.chat.messages.Message;
@@ -45,16 +40,10 @@ import org.springframework.ai.chat.prompt.ChatOptions;
 import org.springframework.ai.chat.prompt.Prompt;
 import org.springframework.ai.tool.ToolCallback;
 
-class Causal4jChatModelTest {
-    private static final ChatModel MODEL = Subject.IT.chat(ObservationRegistry.NOOP);
+class Causal4jChatModelTest extends SpringChecks {
     private static final CausalLM TOOLS = SmallModels.ENGINE.model();
     private static final ToolCallback FILE = tool("file", """
             {"type": "object", "properties": {"kind": {"enum": ["SPAM", "HAM"]}}, "required": ["kind"]}""");
-
-    @AfterEach
-    void nothingIsLeft() throws InterruptedException {
-        Requests.awaitIdle();
-    }
 
     private static ChatModel plain() {
         return Causal4jChatModel.builder()
@@ -65,8 +54,8 @@ class Causal4jChatModelTest {
 
     /** The prompt that messages become. */
     private static String rendered(ChatModel model, Message... messages) {
-        Generation made = generation(
-                model.call(new Prompt(List.of(messages), options(1, 1).build())));
+        Generation made =
+                generation(model.call(new Prompt(List.of(messages), warm(1, 1).build())));
         return TOOLS.requireTokenizer().decode(made.promptTokens());
     }
 
@@ -81,8 +70,8 @@ class Causal4jChatModelTest {
     @Test
     void callStreamAndGenerationOfThePromptAreTheSame() {
         for (long seed = 0; seed < 5; seed++) {
-            Generation called = generation(MODEL.call(prompt("Who is Emma?", seed, 40)));
-            ChatResponse streamed = aggregated(MODEL, prompt("Who is Emma?", seed, 40));
+            Generation called = generation(CHAT.call(prompt("Who is Emma?", seed, 40)));
+            ChatResponse streamed = aggregated(CHAT, prompt("Who is Emma?", seed, 40));
             Generation made = new Generator(SmallModels.ENGINE)
                     .relay(
                             Chat.Format.of(TOOLS)
@@ -102,21 +91,19 @@ class Causal4jChatModelTest {
 
     @Test
     void anAnswerHasTheSeedThatMakesItAgain() {
-        ChatResponse answer = MODEL.call(new Prompt(
+        ChatResponse answer = CHAT.call(new Prompt(
                 "a", ChatOptions.builder().temperature(3.0).maxTokens(30).build()));
-        assertThat(text(MODEL.call(prompt("a", generation(answer).seed(), 30)))).isEqualTo(text(answer));
+        assertThat(text(CHAT.call(prompt("a", generation(answer).seed(), 30)))).isEqualTo(text(answer));
     }
 
     /** What the aggregator of clients makes of the parts is what a call answers: text, thought, calls, reason. */
     @Test
     void aggregatedPartsAreTheWholeAnswer() {
-        ChatOptions calls = options(2, 300)
-                .toolCallbacks(FILE)
-                .toolChoice(ToolChoice.REQUIRED)
-                .build();
+        ChatOptions calls =
+                warm(2, 300).toolCallbacks(FILE).toolChoice(ToolChoice.REQUIRED).build();
         for (Prompt each : List.of(prompt("a", 5, 40), new Prompt("file it", calls))) {
-            ChatResponse whole = MODEL.call(each);
-            ChatResponse parts = aggregated(MODEL, each);
+            ChatResponse whole = CHAT.call(each);
+            ChatResponse parts = aggregated(CHAT, each);
             assertThat(Objects.requireNonNull(parts.getResult()).getOutput())
                     .isEqualTo(Objects.requireNonNull(whole.getResult()).getOutput());
             assertThat(reason(parts)).isEqualTo(reason(whole));
@@ -125,12 +112,11 @@ class Causal4jChatModelTest {
         }
         Prompt thinks = prompt("a", 1, 40);
         AssistantMessage thought = Objects.requireNonNull(
-                        aggregated(Subject.IT.thinking(), thinks).getResult())
+                        aggregated(S.thinking(), thinks).getResult())
                 .getOutput();
         assertThat(thought.getMetadata()).containsKey("thinking");
         assertThat(thought)
-                .isEqualTo(Objects.requireNonNull(
-                                Subject.IT.thinking().call(thinks).getResult())
+                .isEqualTo(Objects.requireNonNull(S.thinking().call(thinks).getResult())
                         .getOutput());
     }
 
@@ -138,7 +124,7 @@ class Causal4jChatModelTest {
     void plainTranscriptsHaveNoSpaceAroundContent() {
         Prompt asked = new Prompt(
                 "a",
-                options(1, 60)
+                warm(1, 60)
                         .generation(all -> all.withConstraint(Constraint.regex("  b c\\n\\n")))
                         .build());
         ChatModel model = plain();
@@ -193,7 +179,7 @@ class Causal4jChatModelTest {
         ToolResponseMessage result = ToolResponseMessage.builder()
                 .responses(List.of(new ToolResponse("c1", "file", "\"filed\"")))
                 .build();
-        ChatModel model = Subject.IT.thinking();
+        ChatModel model = S.thinking();
         UserMessage user = new UserMessage("file it");
         assertThat(rendered(
                         model,
@@ -212,7 +198,7 @@ class Causal4jChatModelTest {
     void toolsOfTheModelAreListedOnce() {
         ChatModel model = Causal4jChatModel.builder()
                 .model(TOOLS)
-                .options(options(1, 200).toolCallbacks(FILE).build())
+                .options(warm(1, 200).toolCallbacks(FILE).build())
                 .build();
         Generation without = generation(model.call(new Prompt("a")));
         Generation with = generation(model.call(new Prompt("a", model.getOptions())));
@@ -222,11 +208,11 @@ class Causal4jChatModelTest {
 
     @Test
     void aNamedToolIsCalledUntilThereIsAResult() {
-        ChatOptions named = options(1, 200)
+        ChatOptions named = warm(1, 200)
                 .toolCallbacks(FILE, tool("other", "{\"type\": \"object\"}"))
                 .toolChoice(ToolChoice.named("file"))
                 .build();
-        ChatResponse called = MODEL.call(new Prompt("file it", named));
+        ChatResponse called = CHAT.call(new Prompt("file it", named));
         AssistantMessage answer = Objects.requireNonNull(called.getResult()).getOutput();
         assertThat(answer.getToolCalls())
                 .singleElement()
@@ -235,7 +221,7 @@ class Causal4jChatModelTest {
                 .responses(List.of(
                         new ToolResponse(answer.getToolCalls().getFirst().id(), "file", "\"filed\"")))
                 .build();
-        ChatResponse then = MODEL.call(new Prompt(List.of(new UserMessage("file it"), answer, result), named));
+        ChatResponse then = CHAT.call(new Prompt(List.of(new UserMessage("file it"), answer, result), named));
         assertThat(then.hasToolCalls()).isFalse();
     }
 
@@ -243,12 +229,12 @@ class Causal4jChatModelTest {
     void aSchemaThatCannotBeHeldNeedsToolsThatAreNotStrict() {
         ToolCallback odd = tool("odd", """
                 {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(?=a)b"}}}""");
-        ChatOptions.Builder<?> asked = options(1, 5).toolCallbacks(odd);
-        assertThatThrownBy(() -> MODEL.call(new Prompt("a", asked.build())))
+        ChatOptions.Builder<?> asked = warm(1, 5).toolCallbacks(odd);
+        assertThatThrownBy(() -> CHAT.call(new Prompt("a", asked.build())))
                 .isInstanceOf(ConstraintException.class)
                 .hasMessageContaining("odd");
-        ChatOptions loose = options(1, 5).toolCallbacks(odd).strictTools(false).build();
-        assertThat(MODEL.call(new Prompt("a", loose)).getMetadata().getUsage().getCompletionTokens())
+        ChatOptions loose = warm(1, 5).toolCallbacks(odd).strictTools(false).build();
+        assertThat(CHAT.call(new Prompt("a", loose)).getMetadata().getUsage().getCompletionTokens())
                 .isEqualTo(5);
     }
 
@@ -257,24 +243,22 @@ class Causal4jChatModelTest {
     @Test
     void allOtherOptionsOfTheEngineCanBeSet() {
         ChatOptions predicted =
-                options(1, 4).generation(all -> all.withLogProbabilities(2)).build();
-        assertThat(generation(MODEL.call(new Prompt("a", predicted))).predictions())
+                warm(1, 4).generation(all -> all.withLogProbabilities(2)).build();
+        assertThat(generation(CHAT.call(new Prompt("a", predicted))).predictions())
                 .hasSize(4);
-        ChatOptions hurried = endless()
-                .generation(all -> all.withDeadline(Duration.ofMillis(50)))
+        ChatOptions hurried = greedy().generation(all -> all.withDeadline(Duration.ofMillis(50)))
                 .build();
-        assertThat(reason(MODEL.call(new Prompt("a", hurried)))).isEqualTo("LENGTH");
-        assertThat(rendered(Subject.IT.thinking(), new UserMessage("a"))).endsWith("<think>\n");
-        ChatOptions soon = options(1, 1)
-                .templateVariables(Map.of("enable_thinking", false))
-                .build();
-        Generation at = generation(Subject.IT.thinking().call(new Prompt("a", soon)));
+        assertThat(reason(CHAT.call(new Prompt("a", hurried)))).isEqualTo("LENGTH");
+        assertThat(rendered(S.thinking(), new UserMessage("a"))).endsWith("<think>\n");
+        ChatOptions soon =
+                warm(1, 1).templateVariables(Map.of("enable_thinking", false)).build();
+        Generation at = generation(S.thinking().call(new Prompt("a", soon)));
         assertThat(TOOLS.requireTokenizer().decode(at.promptTokens())).endsWith("</think>\n\n");
     }
 
     @Test
     void numbersAreThoseOfTheEngine() {
-        ChatOptions penalised = options(1, 30)
+        ChatOptions penalised = warm(1, 30)
                 .minP(0.5)
                 .typicalP(0.5)
                 .repetitionPenalty(1.5)
@@ -302,7 +286,7 @@ class Causal4jChatModelTest {
                                                 .withTopK(20)
                                                 .withTopP(0.9)),
                         TokenListener.NONE);
-        assertThat(generation(MODEL.call(new Prompt("a", penalised))).tokens()).isEqualTo(made.tokens());
+        assertThat(generation(CHAT.call(new Prompt("a", penalised))).tokens()).isEqualTo(made.tokens());
     }
 
     @Test
@@ -316,7 +300,7 @@ class Causal4jChatModelTest {
                         .build())
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageStartingWith("top-p: expected a number in (0, 1], got 2.0");
-        assertThatThrownBy(() -> MODEL.call(
+        assertThatThrownBy(() -> CHAT.call(
                         new Prompt("a", ChatOptions.builder().model("other").build())))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("model: expected tools, since others are not supported here, got other; leave it out");
@@ -329,7 +313,7 @@ class Causal4jChatModelTest {
         CompletableFuture<Boolean> flagged = new CompletableFuture<>();
         Thread caller = Thread.ofPlatform().start(() -> {
             try {
-                MODEL.call(new Prompt("a", endless().build()));
+                CHAT.call(new Prompt("a", greedy().build()));
                 flagged.complete(false);
             } catch (CancellationException e) {
                 flagged.complete(Thread.currentThread().isInterrupted());
@@ -347,7 +331,7 @@ class Causal4jChatModelTest {
     void aClosedEngineIsAnError() {
         Engine engine = new Engine(TOOLS, EngineOptions.DEFAULT);
         ChatModel model = Causal4jChatModel.builder().engine(engine).build();
-        assertThat(text(model.call(prompt("a", 1, 5)))).isEqualTo(text(MODEL.call(prompt("a", 1, 5))));
+        assertThat(text(model.call(prompt("a", 1, 5)))).isEqualTo(text(CHAT.call(prompt("a", 1, 5))));
         engine.close();
         assertThatThrownBy(() -> model.call(prompt("a", 1, 5))).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> model.stream(prompt("a", 1, 5)).blockLast()).isInstanceOf(IllegalStateException.class);
