@@ -148,7 +148,8 @@ public final class Causal4jChatModel implements ChatModel {
     private record Question(Chat.Format format, GenerationRequest request) {}
 
     private Question question(Prompt prompt) {
-        Causal4jChatOptions asked = (Causal4jChatOptions) Objects.requireNonNull(prompt.getOptions()); // those of context
+        Causal4jChatOptions asked =
+                (Causal4jChatOptions) Objects.requireNonNull(prompt.getOptions()); // those of context
         List<Message> messages = Translation.messages(prompt.getInstructions());
         Chat.Format offering = Translation.format(format, asked, messages);
         return new Question(offering, offering.request(messages, Translation.generation(offering, asked)));

@@ -37,7 +37,8 @@ final class Parts implements Answer.Listener {
         Thread thread = Thread.ofVirtual().name("causal4j-chat").unstarted(work);
         sink.onRequest(_ -> LockSupport.unpark(thread));
         sink.onCancel(() -> {
-            if (Thread.currentThread() != thread) { // a subscriber that cancels while it takes a part may call the model
+            if (Thread.currentThread()
+                    != thread) { // a subscriber that cancels while it takes a part may call the model
                 thread.interrupt();
             }
         });

@@ -102,12 +102,12 @@ final class Translation {
      */
     static Chat.Format format(Chat.Format format, Causal4jChatOptions options, List<Message> messages) {
         boolean strict = !Boolean.FALSE.equals(options.getStrictTools());
-        List<ToolDefinition> tools = Objects.requireNonNullElse(options.getToolCallbacks(), List.<ToolCallback>of())
-                .stream()
-                .map(ToolCallback::getToolDefinition)
-                .map(tool -> ToolDefinition.of(tool.name(), tool.description(), tool.inputSchema())
-                        .withStrict(strict))
-                .toList();
+        List<ToolDefinition> tools =
+                Objects.requireNonNullElse(options.getToolCallbacks(), List.<ToolCallback>of()).stream()
+                        .map(ToolCallback::getToolDefinition)
+                        .map(tool -> ToolDefinition.of(tool.name(), tool.description(), tool.inputSchema())
+                                .withStrict(strict))
+                        .toList();
         ToolChoice asked = Objects.requireNonNullElse(options.getToolChoice(), ToolChoice.AUTO);
         boolean called =
                 !messages.isEmpty() && "tool".equals(messages.getLast().fields().get("role"));
@@ -167,7 +167,12 @@ final class Translation {
         int prompt = made.promptTokens().length;
         int tokens = made.tokens().length;
         Usage usage = new DefaultUsage(
-                prompt, tokens, prompt + tokens, made.timing(), (long) made.timing().cachedTokens(), null);
+                prompt,
+                tokens,
+                prompt + tokens,
+                made.timing(),
+                (long) made.timing().cachedTokens(),
+                null);
         return new ChatResponse(
                 List.of(new org.springframework.ai.chat.model.Generation(message, metadata)),
                 ChatResponseMetadata.builder().id(id).model(model).usage(usage).build());

@@ -41,7 +41,7 @@ class Causal4jToolCallingAdvisorIT extends AbstractToolCallingAdvisorIT {
             List.of(new ToolDefinition(Map.of("function", Map.of("name", "getCurrentWeather"))));
 
     private static final ChatModel MODEL = Causal4jChatModel.builder()
-            .model(new Lessons(40, 5, 1.2e-3).taught(Path.of("target/taught"), Causal4jToolCallingAdvisorIT::lessons))
+            .model(new Lessons(60, 2, 2e-3).taught(Path.of("target/taught"), Causal4jToolCallingAdvisorIT::lessons))
             .chatTemplate(TEMPLATE)
             .options(Causal4jChatOptions.builder().temperature(0.0).build())
             .build();

@@ -42,7 +42,8 @@ public final class SmallModel {
     }
 
     private static void write(Path folder, Path template, long seed) throws IOException {
-        ChatTemplate.parse(template.toString(), Files.readString(template), Map.of()).save(folder);
+        ChatTemplate.parse(template.toString(), Files.readString(template), Map.of())
+                .save(folder);
         Tokenizer tokenizer = tokenizer();
         int end = tokenizer.id("<|im_end|>").orElseThrow();
         ModelConfig config = ModelConfig.parse(CONFIG.formatted(tokenizer.vocabularySize(), end));
@@ -53,7 +54,8 @@ public final class SmallModel {
 
     private static Tokenizer tokenizer() throws IOException {
         try (InputStream in = SmallModel.class.getResourceAsStream("/tokenizer.json")) {
-            return Tokenizer.fromJson("tokenizer.json", Objects.requireNonNull(in).readAllBytes());
+            return Tokenizer.fromJson(
+                    "tokenizer.json", Objects.requireNonNull(in).readAllBytes());
         }
     }
 }

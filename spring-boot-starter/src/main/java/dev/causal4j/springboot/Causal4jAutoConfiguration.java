@@ -11,12 +11,12 @@ import dev.causal4j.springai.Causal4jEmbeddingModel;
 import dev.causal4j.springboot.Causal4jModels.Loaded;
 import dev.causal4j.springboot.Causal4jProperties.ChatSettings;
 import dev.causal4j.springboot.Causal4jProperties.EmbeddingSettings;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.observation.ObservationRegistry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Supplier;
 import org.springframework.ai.chat.client.AdvisorParams;
 import org.springframework.ai.chat.client.ChatClientBuilderCustomizer;
@@ -56,13 +56,13 @@ public class Causal4jAutoConfiguration {
             "expected one, since the model's files have none, got none; set it to a file, or to " + PLAIN;
 
     @Bean
-    Causal4jModels causal4jModels(Causal4jProperties properties, ObjectProvider<Hub> hub) {
-        return new Causal4jModels(properties, hub.stream().findFirst());
+    Causal4jMeters causal4jMeters(ObjectProvider<MeterRegistry> registry) {
+        return new Causal4jMeters(registry);
     }
 
     @Bean
-    Causal4jMeters causal4jMeters(Causal4jModels models) {
-        return new Causal4jMeters(models, new CopyOnWriteArrayList<>());
+    Causal4jModels causal4jModels(Causal4jProperties properties, ObjectProvider<Hub> hub, Causal4jMeters meters) {
+        return new Causal4jModels(properties, hub.stream().findFirst(), meters::add);
     }
 
     /** A model, or a proxy of one that is made at its first call. */

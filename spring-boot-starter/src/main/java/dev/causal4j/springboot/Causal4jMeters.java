@@ -3,34 +3,33 @@ package dev.causal4j.springboot;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
+import dev.causal4j.springboot.Causal4jModels.Loaded;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
-import io.micrometer.core.instrument.binder.MeterBinder;
 import io.micrometer.observation.Observation;
 import io.micrometer.observation.ObservationHandler;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.springframework.ai.chat.model.ChatResponse;
 import org.springframework.ai.chat.observation.ChatModelObservationContext;
+import org.springframework.beans.factory.ObjectProvider;
 
 /**
  * Figures of models as meters: gauges of each that is loaded, and times of answers by the names of OpenTelemetry's
  * conventions. Spring AI itself counts calls and tokens. Thread-safe.
  *
- * @param registries that have the meters; thread-safe
+ * @param registry asked when there is something to register
  */
-record Causal4jMeters(Causal4jModels models, List<MeterRegistry> registries)
-        implements MeterBinder, ObservationHandler<ChatModelObservationContext> {
-    @Override
-    public void bindTo(MeterRegistry registry) {
-        registries.add(registry);
-        models.watch(each -> {
-            Tags tags = Tags.of("model", each.name());
-            PagePool pool = each.model().decoder().pool();
-            int pages = pool.freePages(); // no sequence has any yet
-            registry.gauge("causal4j.sequences.running", tags, each.engine(), Engine::running);
-            registry.gauge("causal4j.sequences.waiting", tags, each.engine(), Engine::waiting);
-            registry.gauge("causal4j.cache.pages", tags, pool, now -> pages - now.freePages());
+record Causal4jMeters(ObjectProvider<MeterRegistry> registry)
+        implements ObservationHandler<ChatModelObservationContext> {
+    /** Adds the gauges of a model that was just loaded. */
+    void add(Loaded model) {
+        Tags tags = Tags.of("model", model.name());
+        PagePool pool = model.model().decoder().pool();
+        int pages = pool.freePages(); // no sequence has any yet
+        registry.ifUnique(meters -> {
+            meters.gauge("causal4j.sequences.running", tags, model.engine(), Engine::running);
+            meters.gauge("causal4j.sequences.waiting", tags, model.engine(), Engine::waiting);
+            meters.gauge("causal4j.cache.pages", tags, pool, now -> pages - now.freePages());
         });
     }
 
@@ -58,6 +57,7 @@ record Causal4jMeters(Causal4jModels models, List<MeterRegistry> registries)
 
     private void record(String name, String model, double seconds) {
         Tags tags = Tags.of("gen_ai.operation.name", "chat", "gen_ai.response.model", model);
-        registries.forEach(each -> each.timer(name, tags).record((long) (seconds * 1e9), TimeUnit.NANOSECONDS));
+        long nanos = (long) (seconds * 1e9);
+        registry.ifUnique(meters -> meters.timer(name, tags).record(nanos, TimeUnit.NANOSECONDS));
     }
 }

@@ -61,20 +61,23 @@ final class Causal4jModels implements AutoCloseable {
 
     private final Causal4jProperties properties;
     private final Optional<Hub> hub;
+    private final Consumer<Loaded> watcher;
     private final LoadOptions loading;
-    private final List<Consumer<Loaded>> watchers = new CopyOnWriteArrayList<>();
     private final Deque<Runnable> closing = new ArrayDeque<>(); // the last first; guarded by this, like closed
     private boolean closed;
 
-    /** @param hub where models are by name; empty for that of the environment */
-    Causal4jModels(Causal4jProperties properties, Optional<Hub> hub) {
+    /**
+     * @param hub where models are by name; empty for that of the environment
+     * @param watcher called with each model that was loaded
+     */
+    Causal4jModels(Causal4jProperties properties, Optional<Hub> hub, Consumer<Loaded> watcher) {
         this.properties = properties;
         this.hub = hub;
-        Compute compute = PropertyException.naming(Causal4jProperties.ENGINE, null, properties.engine()::compute);
-        if (compute != Compute.shared()) {
-            closing.push(compute::close);
+        this.watcher = watcher;
+        loading = PropertyException.naming(Causal4jProperties.ENGINE, null, properties.engine()::loading);
+        if (loading.compute() != Compute.shared()) {
+            closing.push(loading.compute()::close);
         }
-        loading = properties.engine().loading(compute);
     }
 
     /** The model that answers, loaded by the first call. Errors as of {@link #load}. */
@@ -87,12 +90,6 @@ final class Causal4jModels implements AutoCloseable {
     Loaded embedding() {
         EmbeddingSettings embedding = properties.embedding();
         return load(Causal4jProperties.EMBEDDING, new Key(embedding.model(), embedding.dtype(), null));
-    }
-
-    /** Calls the watcher for each model, now or when it is loaded. */
-    synchronized void watch(Consumer<Loaded> watcher) {
-        watchers.add(watcher);
-        loaded.forEach(watcher);
     }
 
     /**
@@ -112,7 +109,7 @@ final class Causal4jModels implements AutoCloseable {
         try {
             Loaded made = PropertyException.naming(prefix + ".model", key.model, () -> open(key));
             loaded.add(made);
-            watchers.forEach(each -> each.accept(made));
+            watcher.accept(made);
             return made;
         } catch (RuntimeException | Error e) {
             close(others);

@@ -65,13 +65,10 @@ record Causal4jProperties(
             return queue == null ? some : some.withQueue(queue);
         }
 
-        /** The threads, which the caller closes unless they are shared. Checks the other settings, too. */
-        Compute compute() {
+        /** With threads that the caller closes unless they are shared. Checks the other settings, too. */
+        LoadOptions loading() {
             EngineOptions _ = options();
-            return threads == null ? Compute.shared() : Compute.of(threads);
-        }
-
-        LoadOptions loading(Compute compute) {
+            Compute compute = threads == null ? Compute.shared() : Compute.of(threads);
             long bytes = cacheMemory == null ? 0 : cacheMemory.toBytes();
             return LoadOptions.DEFAULT.withCompute(compute).withCacheBytes(bytes);
         }

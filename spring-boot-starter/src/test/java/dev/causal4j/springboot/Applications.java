@@ -3,8 +3,11 @@ package dev.causal4j.springboot;
 import dev.causal4j.springai.SmallModel;
 import java.nio.file.Path;
 import java.util.stream.Stream;
+import org.springframework.ai.model.chat.client.autoconfigure.ChatClientAutoConfiguration;
+import org.springframework.ai.model.tool.autoconfigure.ToolCallingAutoConfiguration;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Configuration;
@@ -20,15 +23,24 @@ final class Applications {
     static final String CHAT = "spring.ai.causal4j.chat.model=" + TOOLS;
     static final String GREEDY = "spring.ai.causal4j.chat.temperature=0";
 
-    /** Without a bean of its own. */
+    /** All that Spring Boot finds. */
     @Configuration(proxyBeanMethods = false)
     @EnableAutoConfiguration
-    static class Empty {}
+    static class Whole {}
+
+    /** What clients need, which starts faster. */
+    @Configuration(proxyBeanMethods = false)
+    @ImportAutoConfiguration({
+        Causal4jAutoConfiguration.class,
+        ChatClientAutoConfiguration.class,
+        ToolCallingAutoConfiguration.class
+    })
+    static class Small {}
 
     private Applications() {}
 
     static ConfigurableApplicationContext run(String... properties) {
-        return run(Empty.class, properties);
+        return run(Small.class, properties);
     }
 
     /** @param properties as {@code name=value} */

@@ -33,7 +33,6 @@ import org.springframework.ai.chat.prompt.Prompt;
 import org.springframework.ai.document.Document;
 import org.springframework.ai.embedding.EmbeddingModel;
 import org.springframework.boot.SpringApplication;
-import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.boot.diagnostics.FailureAnalysis;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -65,8 +64,7 @@ class Causal4jAutoConfigurationTest {
     }
 
     @Configuration(proxyBeanMethods = false)
-    @EnableAutoConfiguration
-    static class Plain {
+    static class Plain extends Applications.Small {
         @Bean
         ChatTemplate template() {
             return ChatTemplate.plain();
@@ -128,8 +126,7 @@ class Causal4jAutoConfigurationTest {
 
     /** Another provider's, which every client takes. */
     @Configuration(proxyBeanMethods = false)
-    @EnableAutoConfiguration
-    static class Another {
+    static class Another extends Applications.Small {
         @Bean
         @Primary
         ChatModel another() {
@@ -177,7 +174,7 @@ class Causal4jAutoConfigurationTest {
 
     @Test
     void timesOfAnswersAreMeters() {
-        try (var context = run(CHAT, SHORT, GREEDY)) {
+        try (var context = run(Applications.Whole.class, CHAT, SHORT, GREEDY)) {
             context.getBean(ChatModel.class).call("a");
             MeterRegistry meters = context.getBean(MeterRegistry.class);
             for (String name : List.of("gen_ai.server.time_to_first_token", "gen_ai.server.time_per_output_token")) {
@@ -223,7 +220,7 @@ class Causal4jAutoConfigurationTest {
     /** An application in a JVM of its own. */
     static final class Main {
         public static void main(String[] args) {
-            SpringApplication.run(Applications.Empty.class, args).close();
+            SpringApplication.run(Applications.Small.class, args).close();
         }
     }
 

@@ -16,6 +16,7 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.hub.Hub;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
@@ -29,7 +30,6 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -41,7 +41,7 @@ import org.springframework.ai.chat.model.ChatModel;
 import org.springframework.ai.chat.prompt.Prompt;
 import org.springframework.ai.embedding.EmbeddingModel;
 import org.springframework.beans.factory.annotation.Qualifier;
-import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
 import org.springframework.boot.test.system.CapturedOutput;
@@ -67,15 +67,12 @@ class Causal4jModelsTest {
         return new Causal4jModels(
                 new Binder(new MapConfigurationPropertySource(all))
                         .bindOrCreate(Causal4jProperties.PREFIX, Causal4jProperties.class),
-                Optional.of(hub));
+                Optional.of(hub),
+                _ -> {});
     }
 
-    private Hub hub(String... more) throws Exception {
-        Map<String, String> variables = new HashMap<>(Map.of("HF_HUB_CACHE", folder.toString()));
-        for (int i = 0; i < more.length; i += 2) {
-            variables.put(more[i], more[i + 1]);
-        }
-        return Hub.of(variables);
+    private Hub hub(String address) throws IOException {
+        return Hub.of(Map.of("HF_HUB_CACHE", folder.toString(), "HF_ENDPOINT", address));
     }
 
     private static long loads(CapturedOutput output) {
@@ -87,7 +84,7 @@ class Causal4jModelsTest {
 
     /** What an application injects without and with a name. */
     @Configuration(proxyBeanMethods = false)
-    @EnableAutoConfiguration
+    @ImportAutoConfiguration(Causal4jAutoConfiguration.class)
     static class Injected {
         @Bean
         List<Object> injected(
@@ -171,25 +168,22 @@ class Causal4jModelsTest {
 
     @Test
     void aNameIsInTheCacheOrFetchedIfThatIsAskedFor(CapturedOutput output) throws Exception {
-        Map<String, byte[]> files = new TreeMap<>();
         Path written = Files.createDirectory(folder.resolve("written"));
         AustenModel.export(written);
-        for (String name : List.of("config.json", "model.safetensors", "tokenizer.json")) {
-            files.put(name, Files.readAllBytes(written.resolve(name)));
-        }
         HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.createContext("/", exchange -> {
             String path = exchange.getRequestURI().getPath();
+            String listing = path.contains("/tree/") ? listing(written) : "{\"sha\": \"" + COMMIT + "\"}";
             byte[] body = path.startsWith("/api/")
-                    ? (path.contains("/tree/") ? tree(files) : "{\"sha\": \"" + COMMIT + "\"}").getBytes()
-                    : files.get(path.substring(path.lastIndexOf('/') + 1));
+                    ? listing.getBytes(StandardCharsets.UTF_8)
+                    : Files.readAllBytes(written.resolve(path.substring(path.lastIndexOf('/') + 1)));
             exchange.sendResponseHeaders(200, body.length);
             try (exchange) {
                 exchange.getResponseBody().write(body);
             }
         });
         server.start();
-        Hub hub = hub("HF_ENDPOINT", "http://127.0.0.1:" + server.getAddress().getPort());
+        Hub hub = hub("http://127.0.0.1:" + server.getAddress().getPort());
         try (Causal4jModels never = models(hub, "chat.model", "jane/austen")) {
             assertThatThrownBy(never::chat)
                     .hasMessage(
@@ -208,25 +202,20 @@ class Causal4jModelsTest {
         }
     }
 
-    private static String tree(Map<String, byte[]> files) {
+    /** The files as the hub lists them. */
+    private static String listing(Path folder) throws IOException {
         List<String> entries = new ArrayList<>();
-        files.forEach((path, content) -> entries.add("{\"type\":\"file\",\"oid\":\"" + hash("SHA-1", path, content)
-                + "\",\"size\":" + content.length + ",\"path\":\"" + path + "\""
-                + (path.endsWith(".safetensors")
-                        ? ",\"lfs\":{\"oid\":\"" + hash("SHA-256", path, content) + "\",\"size\":" + content.length
-                                + "}"
-                        : "")
-                + "}"));
+        for (String name : List.of("config.json", "model.safetensors", "tokenizer.json")) {
+            byte[] content = Files.readAllBytes(folder.resolve(name));
+            entries.add("""
+                    {"type": "file", "path": "%s", "size": %d, "oid": "%s", "lfs": {"oid": "%s", "size": %2$d}}""".formatted(name, content.length, COMMIT, sha256(content)));
+        }
         return entries.toString();
     }
 
-    private static String hash(String algorithm, String path, byte[] content) {
+    private static String sha256(byte[] content) {
         try {
-            MessageDigest digest = MessageDigest.getInstance(algorithm);
-            if (algorithm.equals("SHA-1")) {
-                digest.update(("blob " + content.length + "\0").getBytes(StandardCharsets.UTF_8));
-            }
-            return HexFormat.of().formatHex(digest.digest(content));
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError(e);
         }
@@ -235,14 +224,15 @@ class Causal4jModelsTest {
     @Test
     void whatCannotBeLoadedLeavesNothingOpen() throws Exception {
         Path none = folder.resolve("none");
-        try (Causal4jModels models = models(hub(), "chat.model", TOOLS.toString(), "chat.adapter", none.toString())) {
+        try (Causal4jModels models =
+                models(hub("http://127.0.0.1:1"), "chat.model", TOOLS.toString(), "chat.adapter", none.toString())) {
             String said = messages(catchThrowable(models::chat));
             assertThat(said).startsWith("spring.ai.causal4j.chat.adapter=" + none + ": ");
             assertThat(models.loaded).isEmpty();
         }
-        assertThatThrownBy(() -> models(hub(), "engine.queue", "0"))
+        assertThatThrownBy(() -> models(hub("http://127.0.0.1:1"), "engine.queue", "0"))
                 .hasMessageStartingWith("spring.ai.causal4j.engine: engine: expected at least 1 sequence at once");
-        assertThatThrownBy(() -> models(hub(), "engine.threads", "0"))
+        assertThatThrownBy(() -> models(hub("http://127.0.0.1:1"), "engine.threads", "0"))
                 .hasMessage("spring.ai.causal4j.engine: threads: expected 1 to 1024, got 0");
     }
 }

@@ -5,7 +5,6 @@ import static dev.causal4j.springboot.Applications.GREEDY;
 import static dev.causal4j.springboot.Applications.THINKING;
 import static dev.causal4j.springboot.Applications.TOOLS;
 import static dev.causal4j.springboot.Applications.messages;
-import static dev.causal4j.springboot.Applications.run;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
@@ -22,6 +21,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.NullUnmarked;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.springframework.ai.chat.client.ChatClient;
@@ -35,14 +35,20 @@ import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.boot.health.contributor.Health;
 import org.springframework.boot.health.contributor.HealthIndicator;
 import org.springframework.boot.health.contributor.Status;
+import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
 /** The starter, by its properties and Spring's interfaces alone. */
 @Timeout(60)
+@NullUnmarked // a missing answer fails the check
 class StarterChecksTest {
     private static final String EMBEDDING = "spring.ai.causal4j.embedding.model=" + TOOLS;
     private static final String SHORT = "spring.ai.causal4j.chat.max-tokens=9";
+
+    private static ConfigurableApplicationContext run(String... properties) {
+        return Applications.run(Applications.Whole.class, properties);
+    }
 
     @Configuration(proxyBeanMethods = false)
     @EnableAutoConfiguration
@@ -100,7 +106,7 @@ class StarterChecksTest {
 
     @Test
     void anotherModelStandsBesideIt() { // as with Spring AI's own starters; a client's builder wants one, so it is off
-        try (var context = run(AppWithModel.class, CHAT, "spring.ai.chat.client.enabled=false")) {
+        try (var context = Applications.run(AppWithModel.class, CHAT, "spring.ai.chat.client.enabled=false")) {
             assertEquals(2, context.getBeansOfType(ChatModel.class).size());
         }
     }
