@@ -43,8 +43,9 @@ size core kernel,choice,tensor,compute,loops 4811 format 1091 model,families,ggu
   head 628 training 1530 flight 88 || failed=1
 size machine machine 283 || failed=1
 size server server 4075 || failed=1
-size cli cli 6844 || failed=1
-size hub hub 937 || failed=1
+size cli cli 6812 || failed=1
+size hub hub 984 || failed=1
 size langchain4j langchain4j 731 || failed=1
+size spring-boot-starter springboot 400 || failed=1
 size spark spark 841 || failed=1
 exit $failed

@@ -19,7 +19,8 @@ module dev.causal4j {
     exports dev.causal4j.training;
     exports dev.causal4j.decoder to
             dev.causal4j.cli,
-            dev.causal4j.server;
+            dev.causal4j.server,
+            dev.causal4j.springboot;
     exports dev.causal4j.format to
             dev.causal4j.austen,
             dev.causal4j.cli,
@@ -34,7 +35,8 @@ module dev.causal4j {
             dev.causal4j.machine;
     exports dev.causal4j.kernel.choice to
             dev.causal4j.cli,
-            dev.causal4j.machine;
+            dev.causal4j.machine,
+            dev.causal4j.springboot;
 
     uses dev.causal4j.kernel.choice.KernelProvider;
 }

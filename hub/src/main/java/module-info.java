@@ -1,6 +1,6 @@
 /** Models by name from the Hugging Face hub and its cache. */
 module dev.causal4j.hub {
-    requires dev.causal4j;
+    requires transitive dev.causal4j;
     requires java.net.http;
     requires static transitive org.jspecify;
 

@@ -2,12 +2,13 @@ package dev.causal4j.cli;
 
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.compute.Compute;
+import dev.causal4j.hub.ModelPath;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
-import java.nio.file.Files;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -51,7 +52,20 @@ class ModelOptions extends SharedOptions {
 
     /** The folder or file of {@code --model}, if given. */
     Optional<Path> folder() {
-        return one().map(ModelPath::of);
+        return one().map(ModelOptions::path);
+    }
+
+    /** The folder or file of a model. */
+    static Path path(Path model) {
+        try {
+            return found(model).path();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static ModelPath found(Path model) throws IOException {
+        return ModelPath.of(model, name -> "fetch it with " + Main.NAME + " pull " + name);
     }
 
     /** Sets the model where the command line names none. */
@@ -80,10 +94,7 @@ class ModelOptions extends SharedOptions {
 
     /** Opens the files of a model. */
     static Checkpoint open(Path model) throws IOException {
-        Path path = ModelPath.of(model);
-        return Files.exists(model) || path.equals(model)
-                ? Checkpoint.open(path)
-                : Checkpoint.open(path, model.toString());
+        return found(model).open();
     }
 
     LoadOptions options() {

@@ -60,7 +60,7 @@ final class PullCommand extends Subcommand {
     }
 
     private boolean convert(Path pulled, Path folder) throws IOException {
-        Path model = ModelPath.of(pulled); // of several GGUF files one must be meant
+        Path model = ModelOptions.path(pulled); // of several GGUF files one must be meant
         return ConvertCommand.ends(progress -> Conversion.of(model)
                 .withOverwrite(overwrite)
                 .withOptions(LoadOptions.DEFAULT.withProgress(progress))

@@ -20,7 +20,7 @@ final class TemplateOption {
     /** The template as in {@link #read}, of a model's files. */
     ChatTemplate require(@Nullable Path model) throws IOException {
         ChatTemplate.Source ofModel =
-                model == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(ModelPath.of(model));
+                model == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(ModelOptions.path(model));
         return read(ofModel)
                 .orElseThrow(() -> new IOException(
                         model + ": expected a model with a chat template, got none; give one with --template"));

@@ -21,7 +21,7 @@ final class TokenizerOptions {
     private @Nullable Path model;
 
     Tokenizer load() throws IOException {
-        Path from = file != null || model == null ? file : ModelPath.of(model);
+        Path from = file != null || model == null ? file : ModelOptions.path(model);
         if (from == null) {
             try (Checkpoint embedded = AustenModel.open()) {
                 return embedded.requireTokenizer();

@@ -134,6 +134,7 @@ class ReadmeTest {
                 "server/src/test/java/dev/causal4j/server/ModelsTest.java",
                 "text/src/test/java/dev/causal4j/GuideTest.java",
                 "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java",
+                "examples/spring-ai/src/test/java/example/GuideTest.java",
                 "spark/src/test/java/dev/causal4j/spark/GuideTest.java")) {
             Pattern.compile("// example: begin(?:: (.*?))?\n(.*?)\n +// example: end", Pattern.DOTALL)
                     .matcher(read(ROOT.resolve(file)))

@@ -70,6 +70,11 @@ public record Score(int[] tokens, List<String> pieces, List<Prediction> predicti
             return new Totals(nll + other.nll, scoredTokens + other.scoredTokens, scoredBytes + other.scoredBytes);
         }
 
+        /** -nll / scoredTokens; not a number for no tokens. */
+        public double meanLogProbability() {
+            return -nll / scoredTokens;
+        }
+
         /** exp(nll / scoredTokens); empty for no tokens, infinite where a double cannot hold it. */
         public OptionalDouble perplexity() {
             return scoredTokens == 0 ? OptionalDouble.empty() : OptionalDouble.of(StrictMath.exp(nll / scoredTokens));

@@ -114,6 +114,27 @@ public final class Scorer {
                 tokenizer.encodeContinuation(text, options.specialTokens()));
     }
 
+    /**
+     * Encodes a query after each of some texts. The better a text fits it, the higher is the {@linkplain
+     * Totals#meanLogProbability mean} of its score (Ponte and Croft 1998, the query likelihood).
+     *
+     * @throws InputException if the query is empty, or a text does not fit the context with it, naming the text, from 1
+     */
+    public List<ScoringRequest> queries(List<String> texts, String query) {
+        List<ScoringRequest> requests = texts.stream()
+                .map(text -> request(text + "\n", query, ScoringOptions.DEFAULT))
+                .toList();
+        int most = model.contextLength() + 1; // a full context predicts one more
+        for (int i = 0; i < requests.size(); i++) {
+            int length = requests.get(i).length();
+            if (length > most) {
+                throw new InputException("text " + (i + 1) + ": expected at most " + most
+                        + " tokens with the query, got " + length + "; shorten one of them");
+            }
+        }
+        return requests;
+    }
+
     private static void named(int inputs, int index, Runnable work) {
         try {
             work.run();

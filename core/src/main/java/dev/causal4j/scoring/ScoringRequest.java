@@ -32,6 +32,11 @@ public record ScoringRequest(int[] prefix, int[] tokens) {
         return prefix.length == 0 ? 1 : 0;
     }
 
+    /** How many tokens the prefix and the text have. */
+    public int length() {
+        return prefix.length + tokens.length;
+    }
+
     /** The prefix and the text. */
     int[] sequence() {
         return IntStream.concat(Arrays.stream(prefix), Arrays.stream(tokens)).toArray();

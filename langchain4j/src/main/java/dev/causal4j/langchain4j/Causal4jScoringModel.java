@@ -19,7 +19,6 @@ import java.util.List;
  */
 public final class Causal4jScoringModel implements ScoringModel {
     private final Scorer scorer;
-    private final int most; // tokens of a text and a query: a full context predicts one more
 
     /**
      * A model that an engine computes; {@link Engine#shared} for one that all callers share.
@@ -29,7 +28,6 @@ public final class Causal4jScoringModel implements ScoringModel {
     public Causal4jScoringModel(Engine engine) {
         engine.model().requireTokenizer();
         scorer = new Scorer(engine);
-        most = engine.model().contextLength() + 1;
     }
 
     /**
@@ -42,26 +40,16 @@ public final class Causal4jScoringModel implements ScoringModel {
     @Override
     public Response<List<Double>> scoreAll(List<TextSegment> segments, String query) {
         return Sampling.translating(() -> {
-            ScoringOptions options = ScoringOptions.DEFAULT;
             String question = Sampling.required("query", query);
-            List<ScoringRequest> requests = Sampling.required("texts", segments).stream()
-                    .map(segment ->
-                            scorer.request(Sampling.required("text", segment).text() + "\n", question, options))
+            List<String> texts = Sampling.required("texts", segments).stream()
+                    .map(segment -> Sampling.required("text", segment).text())
                     .toList();
-            for (int i = 0; i < requests.size(); i++) {
-                int length = requests.get(i).prefix().length + requests.get(i).tokens().length;
-                if (length > most) {
-                    throw new InvalidRequestException("text " + (i + 1) + ": expected at most " + most
-                            + " tokens with the query, got " + length + "; shorten one of them");
-                }
-            }
-            List<Score> scores = scorer.score(requests, options, ScoringListener.NONE);
-            int tokens = requests.stream()
-                    .mapToInt(request -> request.prefix().length + request.tokens().length)
-                    .sum();
+            List<ScoringRequest> requests = scorer.queries(texts, question);
+            List<Score> scores = scorer.score(requests, ScoringOptions.DEFAULT, ScoringListener.NONE);
+            int tokens = requests.stream().mapToInt(ScoringRequest::length).sum();
             return Response.from(
                     scores.stream()
-                            .map(score -> -score.totals().nll() / score.totals().scoredTokens())
+                            .map(score -> score.totals().meanLogProbability())
                             .toList(),
                     new TokenUsage(tokens, 0));
         });

@@ -57,7 +57,7 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
     private void answer(ChatRequest request, StreamingChatResponseHandler handler) {
         Handle handle = new Handle();
         try {
-            ChatResponse response = conversations.answer(request, new Parts(handler, handle, conversations.isPlain()));
+            ChatResponse response = conversations.answer(request, new Parts(handler, handle));
             if (!handle.isCancelled()) {
                 List<ToolExecutionRequest> calls = response.aiMessage().toolExecutionRequests();
                 if (!calls.isEmpty()) {
@@ -93,14 +93,10 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
         private final Handle handle;
         private final ToolCallBuilder call = new ToolCallBuilder();
         private String held = ""; // handlers expect more than white space or a first brace
-        private final boolean trims; // white space at the edges of the content
-        private boolean begun;
-        private String space = ""; // which may be the last
 
-        Parts(StreamingChatResponseHandler handler, Handle handle, boolean trims) {
+        Parts(StreamingChatResponseHandler handler, Handle handle) {
             this.handler = handler;
             this.handle = handle;
-            this.trims = trims;
         }
 
         @Override
@@ -110,12 +106,8 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
 
         @Override
         public void content(String piece) {
-            String all = begun || !trims ? space + piece : piece.stripLeading();
-            String told = trims ? all.stripTrailing() : all;
-            begun |= !all.isEmpty();
-            space = all.substring(told.length());
-            if (!told.isEmpty() && !handle.isCancelled()) {
-                onPartialResponse(handler, told, handle);
+            if (!piece.isEmpty() && !handle.isCancelled()) {
+                onPartialResponse(handler, piece, handle);
             }
         }
 

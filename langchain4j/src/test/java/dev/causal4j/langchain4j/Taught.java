@@ -1,26 +1,18 @@
 package dev.causal4j.langchain4j;
 
-import dev.causal4j.austen.AustenModel;
+import dev.causal4j.austen.Lessons;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.generation.Engine;
-import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.json.Json;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.training.Example;
-import dev.causal4j.training.Examples;
-import dev.causal4j.training.LearningRate;
-import dev.causal4j.training.Trainer;
-import dev.causal4j.training.TrainingOptions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -82,7 +74,7 @@ final class Taught {
     private static final double RATE = WHOLE ? 2e-3 : 1.2e-3;
 
     static final Path FOLDER = Path.of(WHOLE ? "target/whole/taught" : "target/taught");
-    static final CausalLM MODEL = load();
+    static final CausalLM MODEL = new Lessons(STEPS, BATCH, RATE).taught(FOLDER, Taught::examples);
     static final Engine ENGINE = Engine.shared(MODEL);
 
     private Taught() {}
@@ -100,51 +92,16 @@ final class Taught {
                 .temperature(0.0);
     }
 
-    private static CausalLM load() {
-        try {
-            if (!Files.exists(FOLDER.resolve("model.safetensors"))) { // it is written last
-                teach(Files.createDirectories(FOLDER));
-            }
-            return CausalLM.load(FOLDER);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private static void teach(Path folder) throws IOException {
-        TrainingOptions options = TrainingOptions.DEFAULT
-                .withSteps(STEPS)
-                .withBatchSize(BATCH)
-                .withMicroBatchSize(BATCH)
-                .withLearningRate(new LearningRate(RATE, 1e-4, 5, STEPS));
-        try (CausalLM austen = AustenModel.load();
-                Trainer trainer = Trainer.start(austen, examples(austen), options)) {
-            trainer.run(_ -> true);
-            trainer.model().save(folder, DType.F32);
-        }
-    }
-
-    private static Examples examples(CausalLM model) {
+    private static List<Example> examples(CausalLM model) {
         Tokenizer tokenizer = model.requireTokenizer();
         int end = model.eos().iterator().next();
-        List<Example> all = Stream.concat(
+        return Stream.concat(
                         DIALOGUES.stream().map(each -> example(tokenizer, end, each)),
                         Stream.of("dialogues", "services")
                                 .flatMap(name -> recorded(name).stream())
                                 .filter(each -> WHOLE || each.containsKey("guide"))
                                 .map(each -> example(tokenizer, end, each)))
                 .toList();
-        return new Examples() {
-            @Override
-            public long perEpoch() {
-                return all.size();
-            }
-
-            @Override
-            public Example example(long index) {
-                return all.get((int) (index % all.size()));
-            }
-        };
     }
 
     private static List<Map<?, ?>> recorded(String name) {
@@ -169,25 +126,15 @@ final class Taught {
                 .map(name -> new ToolDefinition(Map.of("type", "function", "function", Map.of("name", name))))
                 .toList();
         int[] prompt = TOOLS.encode(tokenizer, TOOLS.adapted(messages), tools.isEmpty() ? null : tools, true, Map.of());
-        return example(prompt, tokenizer.encode(String.valueOf(recorded.get("answer"))), end);
+        return Lessons.lesson(prompt, tokenizer.encode(String.valueOf(recorded.get("answer"))), end);
     }
 
     /** A dialogue, of which the answer counts. */
     private static Example example(Tokenizer tokenizer, int end, List<Message> dialogue) {
         List<Message> before = dialogue.subList(0, dialogue.size() - 1);
         int[] prompt = TEMPLATE.encode(tokenizer, before, null, true, Map.of());
-        return example(
+        return Lessons.lesson(
                 prompt, tokenizer.encode(" " + dialogue.getLast().fields().get("content")), end);
-    }
-
-    private static Example example(int[] prompt, int[] answer, int end) {
-        int[] tokens = Arrays.copyOf(prompt, prompt.length + answer.length);
-        System.arraycopy(answer, 0, tokens, prompt.length, answer.length);
-        int[] targets = new int[tokens.length];
-        Arrays.fill(targets, CausalLMHead.IGNORED);
-        System.arraycopy(answer, 0, targets, prompt.length - 1, answer.length);
-        targets[tokens.length - 1] = end;
-        return new Example(tokens, targets);
     }
 
     /** @param said by the user and the assistant in turn, the answer last */

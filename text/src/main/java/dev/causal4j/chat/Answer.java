@@ -54,5 +54,48 @@ public record Answer(String content, String reasoning, List<ToolCall> calls, Str
         default boolean goesOn() {
             return true;
         }
+
+        /**
+         * This listener without white space at the edges of the content, which answers in plain transcripts begin with. It
+         * gets no empty piece. Not thread-safe.
+         */
+        default Listener stripped() {
+            Listener all = this;
+            return new Listener() {
+                private boolean begun;
+                private String space = ""; // which may be the last
+
+                @Override
+                public void content(String piece) {
+                    String more = begun ? space + piece : piece.stripLeading();
+                    String told = more.stripTrailing();
+                    begun |= !more.isEmpty();
+                    space = more.substring(told.length());
+                    if (!told.isEmpty()) {
+                        all.content(told);
+                    }
+                }
+
+                @Override
+                public void reasoning(String piece) {
+                    all.reasoning(piece);
+                }
+
+                @Override
+                public void call(int index, String id, String name) {
+                    all.call(index, id, name);
+                }
+
+                @Override
+                public void arguments(int index, String piece) {
+                    all.arguments(index, piece);
+                }
+
+                @Override
+                public boolean goesOn() {
+                    return all.goesOn();
+                }
+            };
+        }
     }
 }

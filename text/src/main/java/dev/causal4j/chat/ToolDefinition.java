@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A tool that a model may call, as in JSON. Immutable and thread-safe if its values are.
@@ -19,6 +20,7 @@ import java.util.regex.Pattern;
  *     in {@link Message}
  */
 public record ToolDefinition(Map<String, ?> fields) {
+    private static final String FUNCTION = "function";
     static final Pattern NAME = Pattern.compile("[\\p{L}\\p{N}_.-]{1,256}");
 
     public ToolDefinition {
@@ -36,8 +38,8 @@ public record ToolDefinition(Map<String, ?> fields) {
                     Json.exactTree("schema of " + name, schema.getBytes(StandardCharsets.UTF_8));
             return new ToolDefinition(Json.object(
                     "type",
-                    "function",
-                    "function",
+                    FUNCTION,
+                    FUNCTION,
                     Json.object("name", name, "description", text, "parameters", parameters, "strict", true)));
         } catch (FormatException e) {
             throw new IllegalArgumentException(e.getMessage(), e);
@@ -59,8 +61,15 @@ public record ToolDefinition(Map<String, ?> fields) {
         return Boolean.TRUE.equals(function().get("strict"));
     }
 
+    /** This tool, whose arguments must obey the whole schema or not. */
+    public ToolDefinition withStrict(boolean strict) {
+        Map<Object, @Nullable Object> function = new LinkedHashMap<>(function());
+        function.put("strict", strict);
+        return new ToolDefinition(Json.object("type", FUNCTION, FUNCTION, function));
+    }
+
     private Map<?, ?> function() {
-        return fields.get("function") instanceof Map<?, ?> function ? function : fields;
+        return fields.get(FUNCTION) instanceof Map<?, ?> function ? function : fields;
     }
 
     /**

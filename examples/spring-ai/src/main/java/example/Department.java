@@ -1,0 +1,8 @@
+package example;
+
+/** Who can help. */
+enum Department {
+    READING_ROOM,
+    LENDING,
+    FEES
+}
