@@ -1,6 +1,6 @@
 /**
  * Models by name: {@link dev.causal4j.hub.Hub} fetches them from the Hugging Face hub into the cache that Python uses, too, and
- * finds them there.
+ * finds them there; {@link dev.causal4j.hub.ModelPath} is a model that is named so, or by its folder or file.
  *
  * <p>{@code Environment} is what the variables say; {@code Client} asks the hub; {@code RemoteFile} is a file of its listing,
  * {@code Needed} chooses those of a model; {@code Download} fetches one and verifies it; {@code Cache} knows the layout:

@@ -38,7 +38,7 @@ final class Causal4jModels implements AutoCloseable {
 
     private static final Log LOG = LogFactory.getLog(Causal4jModels.class);
 
-    /** What is loaded once. */
+    /** Settings of which each is loaded once. */
     private record Key(
             @Nullable String model,
             @Nullable DType dtype,

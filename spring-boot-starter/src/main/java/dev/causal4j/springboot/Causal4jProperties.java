@@ -88,7 +88,7 @@ record Causal4jProperties(
      * @param maxTokens Most new tokens; the room that is left in the context by default.
      * @param temperature How evenly tokens are drawn; 0 takes the likeliest.
      * @param topP The likeliest tokens that together have this probability are kept; 1 keeps all.
-     * @param topK So many of the likeliest tokens are kept; 0 keeps all.
+     * @param topK This many of the likeliest tokens are kept; 0 keeps all.
      * @param minP Tokens at least this share as likely as the likeliest are kept; 0 keeps all.
      * @param repetitionPenalty Above 1, tokens that occurred, also in the prompt, become less likely.
      * @param frequencyPenalty Subtracted from a token's logit for each time it was written.

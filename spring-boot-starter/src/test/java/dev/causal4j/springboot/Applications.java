@@ -28,7 +28,7 @@ final class Applications {
     @EnableAutoConfiguration
     static class Whole {}
 
-    /** What clients need, which starts faster. */
+    /** A model and its clients alone, which starts faster. */
     @Configuration(proxyBeanMethods = false)
     @ImportAutoConfiguration({
         Causal4jAutoConfiguration.class,

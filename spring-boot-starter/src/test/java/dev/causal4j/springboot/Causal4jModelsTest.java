@@ -49,7 +49,7 @@ import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
-/** What is loaded, how often, from where, and how it ends. */
+/** Loads: how often, from where, and how a model ends. */
 @Timeout(60)
 @ExtendWith(OutputCaptureExtension.class)
 class Causal4jModelsTest {
@@ -82,7 +82,7 @@ class Causal4jModelsTest {
                 .count();
     }
 
-    /** What an application injects without and with a name. */
+    /** Beans that an application injects without and with a name. */
     @Configuration(proxyBeanMethods = false)
     @ImportAutoConfiguration(Causal4jAutoConfiguration.class)
     static class Injected {
