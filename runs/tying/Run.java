@@ -23,7 +23,7 @@ import java.util.TreeMap;
 record Run(Arm arm, String rate, int seed, boolean tunes) {
     static final Path WORK = Path.of(System.getenv().getOrDefault("TYING_WORK", "target/tying"));
     static final Path RECORDS = Path.of("runs/tying/records");
-    private static final String LAUNCHER = System.getenv().getOrDefault("TYING_LAUNCHER", "./causal4j");
+    static final String LAUNCHER = System.getenv().getOrDefault("TYING_LAUNCHER", "./causal4j");
     private static final int TUNING_STEPS = 400;
     private static final int KEPT_STEPS = 10;
 
@@ -73,7 +73,7 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
     }
 
     double lastLoss() {
-        return loss(steps());
+        return ((Number) summary().get("held_out_loss")).doubleValue();
     }
 
     /** A column of the record's steps, where it has one. */

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -24,7 +25,19 @@ final class Tying {
                     Run.of(name).train();
                 }
             });
-            case "train" -> alone(() -> train(new TreeSet<>(names)));
+            case "train" -> alone(() -> {
+                if (names.contains("E7")) {
+                    Bits.run();
+                }
+                if (names.contains("E5")) {
+                    Spam.run();
+                }
+                if (!Collections.disjoint(names, List.of("E1", "E2", "E3"))) {
+                    train(new TreeSet<>(names));
+                }
+            });
+            case "report" -> Report.write();
+            case "quick" -> Quick.run();
             default -> throw new IllegalArgumentException("expected train, list, again or report, got " + args[0]);
         }
     }

@@ -2,129 +2,84 @@ package dev.causal4j.head;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.Matrix;
-import java.util.stream.IntStream;
 
 /**
- * What a head does to the gradient of a batch. With g = p - onehot the gradient by a row's logits, the decoder receives
- * E'g alone: the part of g in the D dimensions that the columns of E span (Godey and Artzi 2026, arXiv 2603.10145).
+ * How much of a batch's gradient a head passes on. With g = p - onehot, the gradient by a row's logits, the decoder
+ * receives E'g: it sees g's part in the space that the D columns of E span, and nothing of the rest (Godey and Artzi
+ * 2026, arXiv 2603.10145).
  *
- * @param keptShare g'E (E'E)⁻¹ E'g / |g|², the share of the squares in that part, the mean over rows
- * @param keptNorm the share of the norm, the mean over rows of the roots
- * @param logNormalizer the mean of ln sum exp(logit), which z-loss keeps small
- * @param inputShare the share of the embedded tokens in the squares of both parts of the vocabulary's gradient; not a
- *     number without a training step
+ * @param keptShare the share of that part in |g|², the mean over rows
+ * @param keptNorm the share in |g|, the mean over rows
+ * @param logNormalizer the mean of ln sum exp(logit), whose square z-loss keeps small
+ * @param inputShare the share of the embedded tokens in the squares of both parts of the vocabulary's gradient
  */
 public record HeadReport(double keptShare, double keptNorm, double logNormalizer, double inputShare) {
-    /** Most rows to measure. */
-    private static final int ROWS = 256;
+    private static final double DEPENDENT = 1e-6; // of a column's norm: single precision has no more
 
     /**
-     * Measures rows that have a target, at most {@value #ROWS}, spread evenly. Takes V · D doubles; equal bits on every
-     * machine.
+     * Measures the rows that have a target. Takes V · D doubles, and that many products a row; equal bits on every machine.
      *
      * @param hidden [N, D]
      * @param targets [N], or {@link CausalLMHead#IGNORED}
-     * @throws IllegalArgumentException if the projection's columns are linearly dependent
      */
     public static HeadReport of(CausalLMHead head, Rows hidden, int[] targets, double inputShare) {
-        double[][] e = numbers(head.projection());
-        double[][] factor = cholesky(gram(e));
-        int[] counted = IntStream.range(0, targets.length)
-                .filter(r -> targets[r] != CausalLMHead.IGNORED)
-                .toArray();
-        int rows = Math.min(ROWS, counted.length);
-        double[] sums = new double[3];
-        for (int i = 0; i < rows; i++) {
-            int row = counted[(int) ((long) i * counted.length / rows)];
-            float[] logits = head.logits(hidden, row);
-            double normalizer = CausalLMHead.logNormalizer(logits, 0, logits.length);
-            double squares = 0;
-            double[] passed = new double[head.hiddenSize()];
-            for (int v = 0; v < logits.length; v++) {
-                double g = StrictMath.exp(logits[v] - normalizer) - (v == targets[row] ? 1 : 0);
-                double ratio = head.softCap > 0 ? logits[v] / head.softCap : 0;
-                g *= 1 - ratio * ratio;
-                squares += g * g;
-                for (int k = 0; k < passed.length; k++) {
-                    passed[k] += g * e[v][k];
+        double[][] base = orthonormal(head.projection());
+        double[] sums = new double[4];
+        for (int row = 0; row < targets.length; row++) {
+            if (targets[row] != CausalLMHead.IGNORED) {
+                float[] logits = head.logits(hidden, row);
+                double normalizer = CausalLMHead.logNormalizer(logits, 0, logits.length);
+                double[] g = new double[logits.length];
+                for (int v = 0; v < g.length; v++) {
+                    double ratio = head.softCap > 0 ? logits[v] / head.softCap : 0;
+                    g[v] = StrictMath.exp(logits[v] - normalizer) - (v == targets[row] ? 1 : 0);
+                    g[v] *= 1 - ratio * ratio;
                 }
+                double kept = 0;
+                for (double[] column : base) {
+                    kept += dot(column, g) * dot(column, g);
+                }
+                sums[0] += kept / dot(g, g);
+                sums[1] += Math.sqrt(kept / dot(g, g));
+                sums[2] += normalizer;
+                sums[3]++;
             }
-            double kept = squaredSolution(factor, passed) / squares;
-            sums[0] += kept;
-            sums[1] += Math.sqrt(kept);
-            sums[2] += normalizer;
         }
-        return new HeadReport(sums[0] / rows, sums[1] / rows, sums[2] / rows, inputShare);
+        return new HeadReport(sums[0] / sums[3], sums[1] / sums[3], sums[2] / sums[3], inputShare);
     }
 
-    /** The mean row of a matrix. */
-    public static double[] mean(Matrix matrix) {
-        double[] mean = new double[matrix.cols()];
-        float[] row = new float[matrix.cols()];
-        for (int n = 0; n < matrix.rows(); n++) {
-            matrix.row(n, row, 0);
+    /** Orthonormal columns of the same span, by Gram and Schmidt; zeros for a column that depends on those before it. */
+    private static double[][] orthonormal(Matrix e) {
+        double[][] columns = new double[e.cols()][e.rows()];
+        float[] row = new float[e.cols()];
+        for (int v = 0; v < e.rows(); v++) {
+            e.row(v, row, 0);
             for (int k = 0; k < row.length; k++) {
-                mean[k] += (double) row[k] / matrix.rows();
+                columns[k][v] = row[k];
             }
         }
-        return mean;
+        for (int k = 0; k < columns.length; k++) {
+            double norm = Math.sqrt(dot(columns[k], columns[k]));
+            for (int other = 0; other < k; other++) {
+                subtract(columns[k], dot(columns[k], columns[other]), columns[other]);
+            }
+            double left = Math.sqrt(dot(columns[k], columns[k]));
+            subtract(columns[k], left > DEPENDENT * norm ? 1 - 1 / left : 1, columns[k]);
+        }
+        return columns;
     }
 
-    /** All numbers of a matrix. */
-    static double[][] numbers(Matrix matrix) {
-        float[] row = new float[matrix.cols()];
-        double[][] numbers = new double[matrix.rows()][row.length];
-        for (int n = 0; n < numbers.length; n++) {
-            matrix.row(n, row, 0);
-            for (int k = 0; k < row.length; k++) {
-                numbers[n][k] = row[k];
-            }
+    private static void subtract(double[] from, double factor, double[] column) {
+        for (int v = 0; v < from.length; v++) {
+            from[v] -= factor * column[v];
         }
-        return numbers;
     }
 
-    /** E'E, its lower half. */
-    static double[][] gram(double[][] e) {
-        int d = e[0].length;
-        double[][] gram = new double[d][d];
-        for (double[] row : e) {
-            for (int i = 0; i < d; i++) {
-                for (int k = 0; k <= i; k++) {
-                    gram[i][k] += row[i] * row[k];
-                }
-            }
+    private static double dot(double[] a, double[] b) {
+        double sum = 0;
+        for (int v = 0; v < a.length; v++) {
+            sum += a[v] * b[v];
         }
-        return gram;
-    }
-
-    /** Replaces the lower half of a positive definite matrix by its factor L, with L L' the matrix. */
-    private static double[][] cholesky(double[][] a) {
-        for (int i = 0; i < a.length; i++) {
-            for (int j = 0; j <= i; j++) {
-                double rest = a[i][j];
-                for (int k = 0; k < j; k++) {
-                    rest -= a[i][k] * a[j][k];
-                }
-                if (i == j && !(rest > 0)) {
-                    throw new IllegalArgumentException("projection: expected linearly independent columns, got column "
-                            + i + " of those before it; a head report needs more tokens than dimensions");
-                }
-                a[i][j] = i == j ? Math.sqrt(rest) : rest / a[j][j];
-            }
-        }
-        return a;
-    }
-
-    /** |x|² of the solution of L x = b. */
-    private static double squaredSolution(double[][] factor, double[] b) {
-        double squares = 0;
-        for (int i = 0; i < b.length; i++) {
-            for (int k = 0; k < i; k++) {
-                b[i] -= factor[i][k] * b[k];
-            }
-            b[i] /= factor[i][i];
-            squares += b[i] * b[i];
-        }
-        return squares;
+        return sum;
     }
 }

@@ -95,9 +95,9 @@ final class LossComputation {
         return report;
     }
 
-    /** Reports on the first part of a batch, before the two halves of the gradient are added up. */
+    /** Reports on the first sequence of a batch, before the two halves of the gradient are added up. */
     private HeadReport measure(List<Example> batch) {
-        List<Example> part = batch.subList(0, Math.min(partSize, batch.size()));
+        List<Example> part = batch.subList(0, 1);
         Gradient dProjection = gradients.of(model.head().projection());
         double output = dProjection == null ? 0 : dProjection.squaredNorm();
         double input = 0;
@@ -121,12 +121,18 @@ final class LossComputation {
             return 0;
         }
         int v = model.head().vocabularySize();
-        double[] mean = HeadReport.mean(model.head().projection());
-        float[] row = new float[mean.length];
+        float[] row = new float[model.head().hiddenSize()];
+        double[] sums = new double[row.length];
+        for (int n = 0; n < v; n++) {
+            model.head().projection().row(n, row, 0);
+            for (int k = 0; k < row.length; k++) {
+                sums[k] += row[k];
+            }
+        }
         double squares = 0;
         for (int k = 0; k < row.length; k++) {
-            squares += mean[k] * mean[k];
-            row[k] = (float) (2 * head.muLoss() * mean[k] / v);
+            squares += sums[k] / v * (sums[k] / v);
+            row[k] = (float) (2 * head.muLoss() * sums[k] / v / v);
         }
         dProjection.addRows(IntStream.range(0, v).toArray(), Rows.of(row, 0, v));
         return head.muLoss() * squares;

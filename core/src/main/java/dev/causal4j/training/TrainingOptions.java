@@ -137,7 +137,7 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.keptInterval = value);
     }
 
-    /** What the run does with the head. A run resumes only with the same. */
+    /** Options of the head. A run resumes only with the same. */
     public TrainingOptions withHead(HeadOptions value) {
         return with(copy -> copy.head = value);
     }

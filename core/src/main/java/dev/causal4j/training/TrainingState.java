@@ -78,7 +78,7 @@ record TrainingState(long step, OptionalDouble validationLoss, long bestStep, in
         return new TrainingState(step, loss, best, json.requireInt("worse_evaluations", 0, Integer.MAX_VALUE));
     }
 
-    /** Reads the state of another run, to go on from its step with other options of the head. */
+    /** Reads the state of another run, whose step this one begins with, perhaps with other options of the head. */
     static TrainingState branch(Json json, String run, TrainingOptions options) throws FormatException {
         Json own = json.with(Map.of(HEAD, options.head.toString()));
         return new TrainingState(from(own, run, options).step, OptionalDouble.empty(), 0, 0);
