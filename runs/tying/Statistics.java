@@ -29,7 +29,7 @@ final class Statistics {
             return new Paired(differences, mean, quantile(n - 1) * error, p);
         }
 
-        /** What PLAN.md calls the first of a pair: better, worse, equal or undecided. A loss is better when it is lower. */
+        /** The word of PLAN.md for the first of a pair: better, worse, equal or undecided. A loss is better when it is lower. */
         String verdict() {
             boolean excludesZero = Math.abs(mean) > half;
             if (excludesZero && Math.abs(mean) > MARGIN) {

@@ -35,7 +35,9 @@ final class HeadFacts {
     /** Adds the facts of each table: of a tied head there is one. */
     static void add(Document facts, CausalLM model, int nearest) {
         HeadFacts embedding = new HeadFacts(model, model.head().embedding());
-        HeadFacts projection = model.head().tied() ? embedding : new HeadFacts(model, model.head().projection());
+        HeadFacts projection = model.head().tied()
+                ? embedding
+                : new HeadFacts(model, model.head().projection());
         if (projection != embedding) {
             embedding.add(facts, "embedding", nearest);
         }
@@ -83,12 +85,18 @@ final class HeadFacts {
         List<Map<String, Object>> listed = new ArrayList<>();
         IntStream.range(0, model.choosableTokens())
                 .mapToObj(n -> new Ranked(n, measure.applyAsDouble(n)))
-                .sorted(Comparator.comparingDouble((Ranked each) -> sign * each.measured).thenComparingInt(Ranked::id))
+                .sorted(Comparator.comparingDouble((Ranked each) -> sign * each.measured)
+                        .thenComparingInt(Ranked::id))
                 .limit(LISTED)
                 .forEach(each -> listed.add(Json.object(
-                        "token_id", each.id,
-                        "text", Visible.quoted(model.tokenizer().map(known -> known.decode(each.id)).orElse("")),
-                        name, each.measured)));
+                        "token_id",
+                        each.id,
+                        "text",
+                        Visible.quoted(model.tokenizer()
+                                .map(known -> known.decode(each.id))
+                                .orElse("")),
+                        name,
+                        each.measured)));
         return listed;
     }
 

@@ -39,8 +39,9 @@ final class InspectCommand extends Subcommand {
 
     @Option(
             names = "--head",
-            description = "Read the weights of the vocabulary: norms of its rows, how alike they are, and tokens that look"
-                    + " untrained.")
+            description =
+                    "Read the weights of the vocabulary: norms of its rows, how alike they are, and tokens that look"
+                            + " untrained.")
     private boolean head;
 
     @Option(

@@ -309,8 +309,8 @@ final class TrainCommand extends Subcommand {
             if (trainer.step() == 0 && settings.evaluationInterval > 0) { // the loss that training begins from
                 OptionalDouble loss = trainer.heldOutLoss(evaluating);
                 if (loss.isPresent()) {
-                    var _ = listener.test(
-                            new TrainingProgress(0, Double.NaN, loss, Double.NaN, Double.NaN, Double.NaN, Optional.empty()));
+                    var _ = listener.test(new TrainingProgress(
+                            0, Double.NaN, loss, Double.NaN, Double.NaN, Double.NaN, Optional.empty()));
                 }
             }
             TrainingResult result = trainer.run(listener, evaluating);

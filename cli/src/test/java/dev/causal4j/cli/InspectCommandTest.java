@@ -40,7 +40,8 @@ class InspectCommandTest {
 
     @Test
     void factsAboutTheHeadAreThoseOfItsRows() throws Exception {
-        JsonNode facts = Program.run("inspect", "--head", "--nearest", "304", "--json").json();
+        JsonNode facts =
+                Program.run("inspect", "--head", "--nearest", "304", "--json").json();
         try (CausalLM model = AustenModel.load()) {
             float[] row = new float[256];
             double squares = 0;
@@ -63,7 +64,8 @@ class InspectCommandTest {
             assertThat(rows.get("norm_min").doubleValue()).isCloseTo(Math.sqrt(least), within(1e-9));
             assertThat(rows.get("mean_share").doubleValue()).isCloseTo(mean / squares, within(1e-9));
             assertThat(rows.get("effective_dimensions").doubleValue()).isBetween(30.0, 256.0);
-            assertThat(facts.get("head_untrained").get(0).get("token_id").intValue()).isEqualTo(smallest);
+            assertThat(facts.get("head_untrained").get(0).get("token_id").intValue())
+                    .isEqualTo(smallest);
         }
         assertThat(facts.get("head_untrained")).hasSize(10);
         JsonNode nearest = facts.get("head_nearest");
@@ -71,7 +73,8 @@ class InspectCommandTest {
         assertThat(nearest.get(0).get("cosine").doubleValue()).isCloseTo(1, within(1e-9));
         assertThat(nearest.get(1).get("cosine").doubleValue()).isBetween(0.1, 0.999);
         String small = Repository.copyModel(folder).toString();
-        assertThat(Program.run("inspect", "--head", "--model", small).done().out()).contains("head untrained ");
+        assertThat(Program.run("inspect", "--head", "--model", small).done().out())
+                .contains("head untrained ");
         Program.run("inspect", "--nearest", "3").refused(2, "nearest: expected --head with it, got none");
         Program.run("inspect", "--head", "--nearest", "3072").refused(2, "nearest: expected a token id from 0 to 3071");
         Program.run("inspect", "--head", "--shape", "gpt2-5m").refused(2, "head: expected a model with weights");

@@ -100,7 +100,9 @@ class TrainCommandTest {
 
     @Test
     void aBranchHasTheBytesOfARunThatBeganWithItsOptions() throws Exception {
-        String[] same = {"--steps", "6", "--evaluation-interval", "0", "--checkpoint-interval", "2", "--head-report", "4"};
+        String[] same = {
+            "--steps", "6", "--evaluation-interval", "0", "--checkpoint-interval", "2", "--head-report", "4"
+        };
         String[] unties = Stream.concat(Stream.of(same), Stream.of("--untie-at", "4", "--input-gradient-scale", "2"))
                 .toArray(String[]::new);
         String[] scaled = Stream.concat(
@@ -111,7 +113,8 @@ class TrainCommandTest {
         scratch(whole, unties).done();
         Path branch = folder.resolve("branch");
         String[] from = Stream.concat(
-                        Stream.of(unties), Stream.of("--from", out.resolve("checkpoint-4").toString(), "--resume"))
+                        Stream.of(unties),
+                        Stream.of("--from", out.resolve("checkpoint-4").toString(), "--resume"))
                 .toArray(String[]::new);
         scratch(branch, from).done();
         scratch(branch, from).done(); // has nothing left
@@ -123,7 +126,9 @@ class TrainCommandTest {
         List<JsonNode> steps = lines(Files.readString(whole.resolve("loss.jsonl")));
         assertThat(lines(Files.readString(branch.resolve("loss.jsonl"))))
                 .extracting(step -> step.get("loss"))
-                .isEqualTo(steps.subList(4, 6).stream().map(step -> step.get("loss")).toList());
+                .isEqualTo(steps.subList(4, 6).stream()
+                        .map(step -> step.get("loss"))
+                        .toList());
         assertThat(steps).extracting(step -> step.has("head")).containsExactly(true, false, false, true, false, false);
         JsonNode report = steps.getFirst().get("head");
         assertThat(report.get("kept_share").doubleValue()).isBetween(0.0, 1.0);

@@ -5,8 +5,7 @@ import dev.causal4j.tensor.Matrix;
 
 /**
  * How much of a batch's gradient a head passes on. With g = p - onehot, the gradient by a row's logits, the decoder
- * receives E'g: it sees g's part in the space that the D columns of E span, and nothing of the rest (Godey and Artzi
- * 2026, arXiv 2603.10145).
+ * receives E'g: it sees g's part in the space that the D columns of E span, and nothing of the rest (arXiv 2603.10145).
  *
  * @param keptShare the share of that part in |g|², the mean over rows
  * @param keptNorm the share in |g|, the mean over rows

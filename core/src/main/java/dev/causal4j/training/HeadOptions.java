@@ -3,14 +3,13 @@ package dev.causal4j.training;
 import java.util.stream.LongStream;
 
 /**
- * What a run does with the head besides minimising the cross-entropy. Immutable. Checkpoints store its text, so the
+ * How a run treats the head besides minimising the cross-entropy. Immutable. Checkpoints store its text, so the
  * names and order of components must not change.
  *
  * @param inputGradientScale factor of the gradient by the embedded tokens, before it is added to the embedding's. In a
  *     tied head it is the smaller part (Lopardo et al. 2026, arXiv 2603.26663)
  * @param zLoss weight of the squared normaliser, see {@link dev.causal4j.head.LossOptions}
- * @param muLoss weight of the squared norm of the projection's mean row (Stollenwerk and Stollenwerk 2026, arXiv
- *     2601.02031)
+ * @param muLoss weight of the squared norm of the projection's mean row (Stollenwerk et al. 2026, arXiv 2601.02031)
  * @param untieAt the number of completed steps after which the projection becomes a copy of the tied embedding, moments
  *     included; {@link #NEVER}
  * @param retieAt the number of completed steps after which both become their mean, with the sums of the moments, since
@@ -37,11 +36,13 @@ public record HeadOptions(double inputGradientScale, double zLoss, double muLoss
 
     /** Throws unless the head of a run at this step, and what is trained, allow the changes that are to come. */
     void check(long step, boolean tied, TrainingScope scope) {
-        long next = LongStream.of(untieAt, retieAt).filter(at -> at >= step).min().orElse(NEVER);
+        long next =
+                LongStream.of(untieAt, retieAt).filter(at -> at >= step).min().orElse(NEVER);
         if (next != NEVER && tied != (next == untieAt)) {
-            throw new IllegalArgumentException((tied ? "step to retie at: expected an untied" : "step to untie at:"
-                    + " expected a tied") + " head after step " + step + ", got " + (tied ? "a tied" : "an untied")
-                    + " one");
+            throw new IllegalArgumentException(
+                    (tied ? "step to retie at: expected an untied" : "step to untie at:" + " expected a tied")
+                            + " head after step " + step + ", got " + (tied ? "a tied" : "an untied")
+                            + " one");
         }
         if (next != NEVER && !(scope instanceof TrainingScope.All)) {
             throw new IllegalArgumentException(

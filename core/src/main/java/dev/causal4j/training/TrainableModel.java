@@ -51,8 +51,7 @@ final class TrainableModel implements AutoCloseable {
     }
 
     /** @param config that of the source, tied or not; everything is trained if the source differs */
-    private TrainableModel(
-            CausalLM source, boolean ownsSource, TrainingScope scope, long seed, ModelConfig config) {
+    private TrainableModel(CausalLM source, boolean ownsSource, TrainingScope scope, long seed, ModelConfig config) {
         if (source.dtype().isQuantised()) {
             throw new IllegalArgumentException("training: expected a model in f32, f16 or bf16, got "
                     + source.dtype().label() + "; load it in f32");
@@ -158,7 +157,9 @@ final class TrainableModel implements AutoCloseable {
 
     /** Whether the parameter is one table here and two in the source. */
     private boolean averages(ParameterSpec spec) {
-        return spec.equals(config.embedding()) && config.tied() && !source.head().tied();
+        return spec.equals(config.embedding())
+                && config.tied()
+                && !source.head().tied();
     }
 
     private static Matrix.Source mean(CausalLMHead head) {
@@ -177,14 +178,16 @@ final class TrainableModel implements AutoCloseable {
      * the sums of both. This one must be closed and not be used any more.
      */
     TrainableModel withTied(boolean tied) {
-        TrainableModel other = new TrainableModel(model, false, scope, seed, model.config().withTied(tied));
+        TrainableModel other =
+                new TrainableModel(model, false, scope, seed, model.config().withTied(tied));
         Map<String, TensorView> known =
                 state().stream().collect(Collectors.toMap(TensorView::name, Function.identity()));
         String embedding = name(config.embedding());
         String projection = name(config.head());
         for (TensorView target : other.state()) {
             boolean ofHead = target.name().startsWith(projection);
-            TensorView own = known.get(ofHead ? embedding + target.name().substring(projection.length()) : target.name());
+            TensorView own =
+                    known.get(ofHead ? embedding + target.name().substring(projection.length()) : target.name());
             target.data().copyFrom(Objects.requireNonNull(own).data());
             if (tied && target.name().startsWith(embedding + ".")) {
                 TensorView more = known.get(projection + target.name().substring(embedding.length()));

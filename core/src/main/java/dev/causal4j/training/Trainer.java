@@ -81,7 +81,7 @@ public final class Trainer implements AutoCloseable {
 
     /**
      * Starts a run from a checkpoint of another, with its step, weights and moments. Until options differ, it has the
-     * bits of that run. Its best loss starts anew.
+     * bits of that run. It has no best loss at first.
      *
      * @param checkpoint a folder {@code checkpoint-STEP} of the other run, which stays as it is
      * @throws FormatException if there is a run in the folder of the options already, or the checkpoint is damaged, or
@@ -269,8 +269,7 @@ public final class Trainer implements AutoCloseable {
     /** Unties a tied head, or ties it again, if it is time. */
     private void changeHead(long step) {
         boolean ties = step == options.head.retieAt();
-        if ((!ties && step != options.head.untieAt())
-                || trainable.model.head().tied() == ties) {
+        if ((!ties && step != options.head.untieAt()) || trainable.model.head().tied() == ties) {
             return;
         }
         TrainableModel changed = trainable.withTied(ties);

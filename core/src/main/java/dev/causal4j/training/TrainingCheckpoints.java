@@ -20,8 +20,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
 import java.util.TreeSet;
-import java.util.regex.Matcher;
 import java.util.function.LongPredicate;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -90,7 +90,7 @@ final class TrainingCheckpoints {
                 || (options.keptInterval > 0 && step % options.keptInterval == 0));
     }
 
-    /** Begins with a checkpoint of another run, by links to its files. The best loss starts anew. */
+    /** Begins with a checkpoint of another run, by links to its files. It has no best loss at first. */
     void branch(Path checkpoint, TrainingOptions options) throws IOException {
         Path from = checkpoint.resolve(TRAINING);
         TrainingState state = TrainingState.branch(Json.read(from.resolve(STATE)), checkpoint.toString(), options);

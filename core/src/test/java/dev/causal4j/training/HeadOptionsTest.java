@@ -33,8 +33,8 @@ class HeadOptionsTest {
     private static final int V = 23;
     private static final int D = 12;
     private static final ModelConfig CONFIG = SmallModels.gpt2(V, 9, D, 2, 3);
-    private static final Examples EXAMPLES = Examples.windows(
-            Tokens.of(V, new Random(2).ints(300, 0, V).toArray()), 8, 5);
+    private static final Examples EXAMPLES =
+            Examples.windows(Tokens.of(V, new Random(2).ints(300, 0, V).toArray()), 8, 5);
     private static final TrainingOptions OPTIONS = TrainingOptions.DEFAULT
             .withSteps(12)
             .withBatchSize(3)
@@ -89,8 +89,8 @@ class HeadOptionsTest {
     private static Gradients gradients(CausalLM model, boolean tied, HeadOptions head) {
         try (TrainableModel trainable = trainable(model, tied)) {
             List<Example> batch = List.of(EXAMPLES.example(0), EXAMPLES.example(1), EXAMPLES.example(2));
-            double loss = new LossComputation(trainable, OPTIONS.withHead(head))
-                    .addGradients(batch, Dropout.NONE, 0, 0);
+            double loss =
+                    new LossComputation(trainable, OPTIONS.withHead(head)).addGradients(batch, Dropout.NONE, 0, 0);
             var both = trainable.model.head();
             return new Gradients(
                     loss,
@@ -197,8 +197,7 @@ class HeadOptionsTest {
             Gradients tied = gradients(model, true, losses(scale, 0, 0));
             assertThat(tied.loss).isEqualTo(parts.loss);
             for (int i = 0; i < V * D; i++) {
-                assertThat(tied.embedding[i])
-                        .isCloseTo(parts.projection[i] + scale * parts.embedding[i], within(1e-6));
+                assertThat(tied.embedding[i]).isCloseTo(parts.projection[i] + scale * parts.embedding[i], within(1e-6));
             }
         }
     }
@@ -215,9 +214,9 @@ class HeadOptionsTest {
         try (Trainer trainer = Trainer.start(model(true), EXAMPLES, OPTIONS.withSteps(4))) {
             List<TrainingProgress> plain = new ArrayList<>();
             trainer.run(plain::add);
-            assertThat(steps).extracting(TrainingProgress::loss).isEqualTo(plain.stream()
-                    .map(TrainingProgress::loss)
-                    .toList());
+            assertThat(steps)
+                    .extracting(TrainingProgress::loss)
+                    .isEqualTo(plain.stream().map(TrainingProgress::loss).toList());
         }
         assertThat(steps).extracting(step -> step.head().isPresent()).containsExactly(true, false, true, false);
         HeadReport first = steps.getFirst().head().orElseThrow();
@@ -272,7 +271,9 @@ class HeadOptionsTest {
             fill(tied, 3);
             TrainableModel untied = tied.withTied(false);
             Map<String, TensorView> state = byName(untied);
-            assertThat(state.get("lm_head.weight.exp_avg").data().mismatch(state.get("wte.weight.exp_avg").data()))
+            assertThat(state.get("lm_head.weight.exp_avg")
+                            .data()
+                            .mismatch(state.get("wte.weight.exp_avg").data()))
                     .isEqualTo(-1);
             TrainableModel again = untied.withTied(true);
             float[] twice = floats(byName(again).get("wte.weight.exp_avg_sq"));
@@ -280,7 +281,8 @@ class HeadOptionsTest {
             for (int i = 0; i < once.length; i++) {
                 assertThat(twice[i]).isEqualTo(2 * once[i]);
             }
-            assertThat(floats(byName(again).get("wpe.weight.exp_avg"))).isEqualTo(floats(state.get("wpe.weight.exp_avg")));
+            assertThat(floats(byName(again).get("wpe.weight.exp_avg")))
+                    .isEqualTo(floats(state.get("wpe.weight.exp_avg")));
             assertThat(SmallModels.numbers(again.model, CONFIG.embedding()))
                     .isEqualTo(SmallModels.numbers(tied.model, CONFIG.embedding()));
             untied.close();
@@ -311,8 +313,7 @@ class HeadOptionsTest {
         run(options, "whole", true);
         for (int stop : new int[] {3, 4, 5, 9, 10}) {
             String name = "parts" + stop;
-            try (Trainer trainer =
-                    Trainer.start(CausalLM.create(CONFIG, 3, DType.F32), EXAMPLES, in(options, name))) {
+            try (Trainer trainer = Trainer.start(CausalLM.create(CONFIG, 3, DType.F32), EXAMPLES, in(options, name))) {
                 trainer.run(step -> step.step() < stop);
             }
             assertThatThrownBy(() -> Trainer.resume(EXAMPLES, in(OPTIONS, name)))

@@ -30,8 +30,7 @@ class LossComputationTest {
                  "max_position_embeddings": 512, "layer_types": ["linear_attention"], "linear_conv_kernel_dim": 4,
                  "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_num_key_heads": 2,
                  "linear_num_value_heads": 2, "rms_norm_eps": 1e-6, "rope_theta": 10000.0}"""), 4, DType.F32), true, new TrainingScope.All(), 0);
-        LossComputation computation =
-                new LossComputation(trainable, TrainingOptions.DEFAULT.withMicroBatchSize(1));
+        LossComputation computation = new LossComputation(trainable, TrainingOptions.DEFAULT.withMicroBatchSize(1));
         try {
             long states = 128L * 2 * 128 * 128 * Float.BYTES; // the states of the positions by which the lengths differ
             long least = Long.MAX_VALUE; // vectors are objects until they are compiled
