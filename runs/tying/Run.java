@@ -122,6 +122,9 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
                 "--tokenizer", data.resolve("tokenizer").toString(), "--out", folder.toString(), "--resume",
                 "--checkpoint-interval", "100", "--keep-interval", tunes ? "0" : "300", "--threads", "1"));
         command.addAll(options());
+        if (!tunes) {
+            command.addAll(List.of("--head-report", "100")); // changes no bit of the run
+        }
         if (parent() != null) {
             command.addAll(List.of("--from", forkedFrom().toString()));
         }
@@ -158,7 +161,7 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
             }
         }
         lines.forEach((step, line) -> {
-            if (step % KEPT_STEPS == 0 || line.contains("validation_loss")) {
+            if (step % KEPT_STEPS == 0 || line.contains("validation_loss") || line.contains("head")) {
                 kept.append(line).append('\n');
             }
         });

@@ -39,10 +39,9 @@ public record HeadOptions(double inputGradientScale, double zLoss, double muLoss
         long next =
                 LongStream.of(untieAt, retieAt).filter(at -> at >= step).min().orElse(NEVER);
         if (next != NEVER && tied != (next == untieAt)) {
+            String untied = "an untied head, got a tied one";
             throw new IllegalArgumentException(
-                    (tied ? "step to retie at: expected an untied" : "step to untie at:" + " expected a tied")
-                            + " head after step " + step + ", got " + (tied ? "a tied" : "an untied")
-                            + " one");
+                    "step " + next + ": expected " + (tied ? untied : "a tied head, got an untied one"));
         }
         if (next != NEVER && !(scope instanceof TrainingScope.All)) {
             throw new IllegalArgumentException(

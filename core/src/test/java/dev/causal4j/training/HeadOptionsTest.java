@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.Dropout;
-import dev.causal4j.format.TensorView;
 import dev.causal4j.head.HeadReport;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelConfig;
@@ -16,14 +15,13 @@ import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
-import java.util.function.Function;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -94,8 +92,8 @@ class HeadOptionsTest {
             var both = trainable.model.head();
             return new Gradients(
                     loss,
-                    numbers(trainable.gradients.of(both.embedding())),
-                    numbers(trainable.gradients.of(both.projection())));
+                    numbers(Objects.requireNonNull(trainable.gradients.of(both.embedding()))),
+                    numbers(Objects.requireNonNull(trainable.gradients.of(both.projection()))));
         }
     }
 
@@ -263,26 +261,18 @@ class HeadOptionsTest {
     }
 
     @Test
-    void momentsAreCopiedAndAddedUp() throws IOException {
-        try (Trainer trainer = Trainer.start(CausalLM.create(CONFIG, 3, DType.F32), EXAMPLES, OPTIONS.withSteps(3))) {
-            trainer.run(_ -> true);
-        }
+    void momentsAreCopiedAndAddedUp() {
         try (TrainableModel tied = trainable(model(true), true)) {
             fill(tied, 3);
             TrainableModel untied = tied.withTied(false);
-            Map<String, TensorView> state = byName(untied);
-            assertThat(state.get("lm_head.weight.exp_avg")
-                            .data()
-                            .mismatch(state.get("wte.weight.exp_avg").data()))
-                    .isEqualTo(-1);
+            assertThat(moment(untied, "lm_head.weight.exp_avg")).isEqualTo(moment(untied, "wte.weight.exp_avg"));
             TrainableModel again = untied.withTied(true);
-            float[] twice = floats(byName(again).get("wte.weight.exp_avg_sq"));
-            float[] once = floats(state.get("wte.weight.exp_avg_sq"));
+            float[] twice = moment(again, "wte.weight.exp_avg_sq");
+            float[] once = moment(untied, "wte.weight.exp_avg_sq");
             for (int i = 0; i < once.length; i++) {
                 assertThat(twice[i]).isEqualTo(2 * once[i]);
             }
-            assertThat(floats(byName(again).get("wpe.weight.exp_avg")))
-                    .isEqualTo(floats(state.get("wpe.weight.exp_avg")));
+            assertThat(moment(again, "wpe.weight.exp_avg")).isEqualTo(moment(tied, "wpe.weight.exp_avg"));
             assertThat(SmallModels.numbers(again.model, CONFIG.embedding()))
                     .isEqualTo(SmallModels.numbers(tied.model, CONFIG.embedding()));
             untied.close();
@@ -298,12 +288,12 @@ class HeadOptionsTest {
         }
     }
 
-    private static Map<String, TensorView> byName(TrainableModel model) {
-        return model.state().stream().collect(Collectors.toMap(TensorView::name, Function.identity()));
-    }
-
-    private static float[] floats(TensorView view) {
-        return view.data().toArray(java.lang.foreign.ValueLayout.JAVA_FLOAT);
+    private static float[] moment(TrainableModel model, String name) {
+        return model.state().stream()
+                .filter(view -> view.name().equals(name))
+                .map(view -> view.data().toArray(ValueLayout.JAVA_FLOAT))
+                .findFirst()
+                .orElseThrow();
     }
 
     @Test
@@ -356,7 +346,7 @@ class HeadOptionsTest {
         assertThatThrownBy(() -> Trainer.branch(fork, EXAMPLES, in(OPTIONS, "unchanged")))
                 .hasMessageContaining("a folder without checkpoints");
         assertThatThrownBy(() -> Trainer.branch(fork, EXAMPLES, in(OPTIONS.withHead(retie(9)), "wrong")))
-                .hasMessage("step to retie at: expected an untied head after step 8, got a tied one");
+                .hasMessage("step 9: expected an untied head, got a tied one");
         assertThat(folder.resolve("wrong/checkpoint-8")).doesNotExist();
         assertThatThrownBy(() -> Trainer.branch(fork, EXAMPLES, in(OPTIONS.withSeed(5), "wrong")))
                 .hasMessageContaining("a seed of 4");
@@ -367,7 +357,7 @@ class HeadOptionsTest {
         try (CausalLM untied = CausalLM.create(CONFIG.withTied(false), 3, DType.F32);
                 CausalLM tied = CausalLM.create(CONFIG, 3, DType.F32)) {
             assertThatThrownBy(() -> Trainer.start(untied, EXAMPLES, OPTIONS.withHead(untie(3))))
-                    .hasMessage("step to untie at: expected a tied head after step 0, got an untied one");
+                    .hasMessage("step 3: expected a tied head, got an untied one");
             TrainingOptions part = OPTIONS.withScope(new TrainingScope.LastLayers(1));
             assertThatThrownBy(() -> Trainer.start(tied, EXAMPLES, part.withHead(untie(3))))
                     .hasMessageStartingWith("step 3: expected a run that trains everything");
