@@ -47,7 +47,7 @@ class ArchitectureTest {
             "scoring",
             "training");
 
-    private static final int MOST_PUBLIC_TYPES = 98;
+    private static final int MOST_PUBLIC_TYPES = 100;
     private static final int MOST_NESTED_PUBLIC_TYPES = 80;
 
     private static final JavaClasses CLASSES = imported();

@@ -15,6 +15,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -51,6 +52,12 @@ final class ConvertCommand extends Subcommand {
             paramLabel = "MB",
             description = "With --to hf, most weights in a file; more are several files; default: ${DEFAULT-VALUE}.")
     private int shardMegabytes = 5000;
+
+    @Option(
+            names = "--head-dtype",
+            paramLabel = "DTYPE",
+            description = "With --to panels, dtype of the head's projection; a tied table is then stored twice.")
+    private @Nullable String headDtype;
 
     @Option(names = "--overwrite", description = "Replace an earlier conversion.")
     private boolean overwrite;
@@ -110,14 +117,26 @@ final class ConvertCommand extends Subcommand {
         }
     }
 
+    private @Nullable DType headDtype() {
+        Optional<DType> dtype = Optional.ofNullable(headDtype).flatMap(DType::ofLabel);
+        refuse(
+                headDtype != null && dtype.isEmpty(),
+                "head-dtype: expected " + DType.labels() + ", got " + Visible.quoted(String.valueOf(headDtype)));
+        return dtype.orElse(null);
+    }
+
     /** Writes the model; the type of a GGUF file. */
     private Optional<GgufType> write(Path model, ProgressListener progress) throws IOException {
+        refuse(
+                headDtype != null && !format.equalsIgnoreCase("panels"),
+                "head-dtype: expected --to panels with it, got " + format);
         Conversion conversion =
                 Conversion.of(model).withOverwrite(overwrite).withOptions(LoadOptions.DEFAULT.withProgress(progress));
         switch (format.toLowerCase(Locale.ROOT)) {
             case "panels" ->
                 conversion
                         .withOptions(adapter.mergedBy(options.options()).withProgress(progress))
+                        .withHead(headDtype())
                         .toPanels(out);
             case "hf" -> {
                 refuse(shardMegabytes < 1, "shard-size: expected at least 1, got " + shardMegabytes);

@@ -7,6 +7,7 @@ import dev.causal4j.decoder.BlockConfig.MixerConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.json.Json;
+import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.model.ModelConfig;
@@ -25,8 +26,9 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
-/** Shows a model's sizes, parameters and memory, and what tying saves, without reading weights. */
+/** Shows a model's sizes, parameters and memory, and what tying saves; reads weights for facts about the head alone. */
 @Command(name = "inspect", description = "Shows a model's files, sizes, parameters and memory, and what tying saves.")
 final class InspectCommand extends Subcommand {
     @Mixin
@@ -35,10 +37,32 @@ final class InspectCommand extends Subcommand {
     @Mixin
     private ShapeOptions shape;
 
+    @Option(
+            names = "--head",
+            description =
+                    "Read the weights of the vocabulary: norms of its rows, how alike they are, and tokens that look"
+                            + " untrained.")
+    private boolean head;
+
+    @Option(
+            names = "--nearest",
+            paramLabel = "TOKEN",
+            description = "With --head: the tokens whose rows have the largest cosine with this id's.")
+    private int nearest = -1;
+
     @Override
     public Integer call() throws IOException {
+        refuse(nearest >= 0 && !head, "nearest: expected --head with it, got none");
         ShapeOptions.Model model = shape.open(options);
         Document facts = facts(model);
+        if (head) {
+            refuse(model.checkpoint().isEmpty(), "head: expected a model with weights, got a configuration");
+            try (CausalLM loaded = options.load(model.checkpoint().orElseThrow())) {
+                int size = loaded.head().vocabularySize();
+                refuse(nearest >= size, "nearest: expected a token id from 0 to " + (size - 1) + ", got " + nearest);
+                HeadFacts.add(facts, loaded, nearest);
+            }
+        }
         if (model.checkpoint().isPresent()) {
             addFiles(facts, model.checkpoint().get());
             addOthers(facts, model.checkpoint().get());

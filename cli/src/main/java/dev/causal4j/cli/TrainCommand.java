@@ -7,6 +7,7 @@ import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
+import dev.causal4j.head.HeadReport;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.LoadOptions;
@@ -71,6 +72,13 @@ final class TrainCommand extends Subcommand {
 
     @Option(names = "--resume", description = "Continue from the last checkpoint in DIR, or start if it has none yet.")
     private boolean resume;
+
+    @Option(
+            names = "--from",
+            paramLabel = "CHECKPOINT",
+            description = "Begin with a checkpoint of another run, a folder checkpoint-STEP: its step, weights and"
+                    + " moments. Data, seed and batch size are those of its run.")
+    private @Nullable Path from;
 
     @Option(names = "--overwrite", description = "Replace the run in DIR.")
     private boolean overwrite;
@@ -152,6 +160,9 @@ final class TrainCommand extends Subcommand {
     private Trainer started(OutputFolder folder, TrainingOptions options, TrainingLog log, Interruption interruption)
             throws IOException {
         try {
+            if (from != null) {
+                return branched(from, options, log, interruption);
+            }
             CausalLM source = source();
             prepare(source.requireTokenizer(), source.config(), interruption);
             if (overwrite) { // not earlier, since until here the run may be refused
@@ -173,6 +184,20 @@ final class TrainCommand extends Subcommand {
         }
     }
 
+    private Trainer branched(Path begun, TrainingOptions options, TrainingLog log, Interruption interruption)
+            throws IOException {
+        try (Checkpoint checkpoint = Checkpoint.open(begun)) {
+            requireSame(checkpoint.config());
+            prepare(checkpoint.requireTokenizer(), checkpoint.config(), interruption);
+        }
+        if (overwrite) {
+            Trainer.discard(out);
+        }
+        Trainer trainer = Trainer.branch(begun, parts.training(), parts.complete(options));
+        log.clear();
+        return trainer;
+    }
+
     private Trainer resumed(Checkpoint checkpoint, TrainingOptions options, Interruption interruption)
             throws IOException {
         CausalLM source = settings.scope() instanceof TrainingScope.LowRank ? source() : null;
@@ -188,6 +213,9 @@ final class TrainCommand extends Subcommand {
             return;
         }
         ModelConfig named = shape.open(model).config();
+        if (settings.changesHead()) {
+            named = named.withTied(resumed.tied());
+        }
         if (!named.sameArchitecture(resumed)) {
             throw new IOException(out + ": expected a run of the architecture that was named, " + describe(named)
                     + ", got " + describe(resumed) + "; resume with the options the run began with");
@@ -264,6 +292,7 @@ final class TrainCommand extends Subcommand {
                 Document line = document(progress)
                         .put("tokens", progress.step() * stepTokens)
                         .put("seconds", before + (System.nanoTime() - start) / 1e9);
+                progress.head().ifPresent(report -> line.put("head", head(report)));
                 boolean evaluated = progress.validationLoss().isPresent();
                 String sample = evaluated ? sample(trainer.model()) : "";
                 if (evaluated) {
@@ -280,8 +309,8 @@ final class TrainCommand extends Subcommand {
             if (trainer.step() == 0 && settings.evaluationInterval > 0) { // the loss that training begins from
                 OptionalDouble loss = trainer.heldOutLoss(evaluating);
                 if (loss.isPresent()) {
-                    var _ = listener.test(
-                            new TrainingProgress(0, Double.NaN, loss, Double.NaN, Double.NaN, Double.NaN));
+                    var _ = listener.test(new TrainingProgress(
+                            0, Double.NaN, loss, Double.NaN, Double.NaN, Double.NaN, Optional.empty()));
                 }
             }
             TrainingResult result = trainer.run(listener, evaluating);
@@ -314,6 +343,14 @@ final class TrainCommand extends Subcommand {
                 .put("learning_rate", progress.learningRate())
                 .put("gradient_norm", progress.gradientNorm())
                 .put("tokens_per_second", progress.tokensPerSecond());
+    }
+
+    private static Document head(HeadReport report) {
+        return new Document()
+                .put("kept_share", report.keptShare())
+                .put("kept_norm", report.keptNorm())
+                .put("log_normalizer", report.logNormalizer())
+                .put("input_share", report.inputShare());
     }
 
     private static String summary(TrainingProgress progress) {

@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.training.AdamW;
+import dev.causal4j.training.HeadOptions;
 import dev.causal4j.training.LearningRate;
 import dev.causal4j.training.TrainingOptions;
 import dev.causal4j.training.TrainingScope;
@@ -83,6 +84,12 @@ final class TrainOptions {
     long checkpointInterval = 100;
 
     @Option(
+            names = "--keep-interval",
+            paramLabel = "N",
+            description = "Steps between checkpoints that stay, to branch from; default: the best and the last stay.")
+    private long keepInterval;
+
+    @Option(
             names = "--patience",
             paramLabel = "N",
             description = "Evaluations without improvement before training stops; default: never.")
@@ -93,6 +100,37 @@ final class TrainOptions {
             paramLabel = "P",
             description = "Dropout of embeddings, attention and residuals; default: 0.")
     private double dropout;
+
+    @Option(
+            names = "--input-gradient-scale",
+            paramLabel = "S",
+            description = "Factor of the gradient by the embedded tokens, the smaller part of a tied head's;"
+                    + " default: 1.")
+    private double inputGradientScale = HeadOptions.DEFAULT.inputGradientScale();
+
+    @Option(names = "--z-loss", paramLabel = "W", description = "Weight of the squared log normaliser; default: 0.")
+    private double zLoss;
+
+    @Option(
+            names = "--mu-loss",
+            paramLabel = "W",
+            description = "Weight of the squared norm of the projection's mean row; default: 0.")
+    private double muLoss;
+
+    @Option(names = "--untie-at", paramLabel = "STEP", description = "Untie the tied head after this many steps.")
+    private long untieAt = HeadOptions.NEVER;
+
+    @Option(
+            names = "--retie-at",
+            paramLabel = "STEP",
+            description = "Tie the untied head after this many steps, to the mean of both tables.")
+    private long retieAt = HeadOptions.NEVER;
+
+    @Option(
+            names = "--head-report",
+            paramLabel = "N",
+            description = "Steps between reports on the head's gradient in loss.jsonl; default: none.")
+    private long headReport;
 
     @Option(names = "--recompute", description = "Compute activations twice to save memory.")
     private boolean recompute;
@@ -140,11 +178,19 @@ final class TrainOptions {
                 .withClipNorm(clipNorm)
                 .withEvaluationInterval(evaluationInterval)
                 .withCheckpointInterval(checkpointInterval)
+                .withKeptInterval(keepInterval)
                 .withPatience(patience)
+                .withHead(new HeadOptions(inputGradientScale, zLoss, muLoss, untieAt, retieAt))
+                .withHeadReportInterval(headReport)
                 .withScope(scope())
                 .withDropout(dropout, dropout, dropout)
                 .withRecomputation(recompute)
                 .withSeed(seed);
+    }
+
+    /** Whether the head is untied or tied on the way. */
+    boolean changesHead() {
+        return untieAt != HeadOptions.NEVER || retieAt != HeadOptions.NEVER;
     }
 
     TrainingScope scope() {

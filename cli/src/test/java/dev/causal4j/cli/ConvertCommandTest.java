@@ -2,6 +2,10 @@ package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -80,6 +84,42 @@ class ConvertCommandTest {
         JsonNode original = Program.run("inspect", "--model", model.toString(), "--dtype", dtype, "--json")
                 .json();
         assertThat(Repository.withoutFiles(facts)).isEqualTo(Repository.withoutFiles(original));
+    }
+
+    /** The embedded model: its rows are whole groups. */
+    @Test
+    void aTiedTableIsStoredTwiceInTwoDtypes() throws Exception {
+        String[] convert = {"convert", "--out", out.toString(), "--dtype", "int4", "--head-dtype", "int8", "--json"};
+        JsonNode document = Program.run(convert).json();
+        assertThat(document.get("tied").booleanValue()).isFalse();
+        assertThat(document.get("dtype").stringValue()).isEqualTo("int4");
+        try (CausalLM mixed = CausalLM.load(out);
+                CausalLM int4 = AustenModel.load(DType.INT4);
+                CausalLM int8 = AustenModel.load(DType.INT8)) {
+            assertThat(mixed.head().embedding().dtype()).isEqualTo(DType.INT4);
+            assertThat(mixed.head().projection().dtype()).isEqualTo(DType.INT8);
+            for (int n = 0; n < mixed.head().vocabularySize(); n++) {
+                assertThat(row(mixed.head().embedding(), n)).isEqualTo(row(int4.head().embedding(), n));
+                assertThat(row(mixed.head().projection(), n)).isEqualTo(row(int8.head().projection(), n));
+            }
+        }
+        String[] generate = {"--model", out.toString()};
+        Program.run(Stream.concat(Stream.of(GENERATE), Stream.of(generate)).toArray(String[]::new))
+                .done();
+        Path other = folder.resolve("other");
+        Program.run("convert", "--out", other.toString(), "--head-dtype", "int7")
+                .refused(2, "head-dtype: expected", "got \"int7\"");
+        Program.run("convert", "--to", "hf", "--out", other.toString(), "--dtype", "f32", "--head-dtype", "int8")
+                .refused(2, "head-dtype: expected --to panels with it, got hf");
+        Program.run("convert", "--model", out.toString(), "--out", other.toString(), "--head-dtype", "bf16")
+                .refused(1, "expected dtype int4, to which these weights were converted");
+        assertThat(other).doesNotExist();
+    }
+
+    private static float[] row(Matrix matrix, int n) {
+        float[] row = new float[matrix.cols()];
+        matrix.row(n, row, 0);
+        return row;
     }
 
     @Test

@@ -1,9 +1,13 @@
 package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.model.CausalLM;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,6 +36,48 @@ class InspectCommandTest {
                  "memory_bytes": 9636864, "mapped": false,
                  "types": [{"type": "BF16", "tensors": 64, "bytes": 9602560}], "tokenizer_kind": "byte-level BPE",
                  "chat_template": null, "adapters": []}"""));
+    }
+
+    @Test
+    void factsAboutTheHeadAreThoseOfItsRows() throws Exception {
+        JsonNode facts =
+                Program.run("inspect", "--head", "--nearest", "304", "--json").json();
+        try (CausalLM model = AustenModel.load()) {
+            float[] row = new float[256];
+            double squares = 0;
+            double least = Double.MAX_VALUE;
+            int smallest = 0;
+            double[] sums = new double[256];
+            for (int n = 0; n < 3072; n++) {
+                model.head().embedding().row(n, row, 0);
+                double norm = 0;
+                for (int k = 0; k < 256; k++) {
+                    norm += (double) row[k] * row[k];
+                    sums[k] += row[k] / 3072.0;
+                }
+                squares += norm / 3072;
+                smallest = norm < least ? n : smallest;
+                least = Math.min(least, norm);
+            }
+            double mean = Arrays.stream(sums).map(x -> x * x).sum();
+            JsonNode rows = facts.get("head_rows");
+            assertThat(rows.get("norm_min").doubleValue()).isCloseTo(Math.sqrt(least), within(1e-9));
+            assertThat(rows.get("mean_share").doubleValue()).isCloseTo(mean / squares, within(1e-9));
+            assertThat(rows.get("effective_dimensions").doubleValue()).isBetween(5.0, 256.0);
+            assertThat(facts.get("head_untrained").get(0).get("token_id").intValue())
+                    .isEqualTo(smallest);
+        }
+        assertThat(facts.get("head_untrained")).hasSize(10);
+        JsonNode nearest = facts.get("head_nearest");
+        assertThat(nearest.get(0).get("token_id").intValue()).isEqualTo(304);
+        assertThat(nearest.get(0).get("cosine").doubleValue()).isCloseTo(1, within(1e-9));
+        assertThat(nearest.get(1).get("cosine").doubleValue()).isBetween(0.1, 0.999);
+        String small = Repository.copyModel(folder).toString();
+        assertThat(Program.run("inspect", "--head", "--model", small).done().out())
+                .contains("head untrained ");
+        Program.run("inspect", "--nearest", "3").refused(2, "nearest: expected --head with it, got none");
+        Program.run("inspect", "--head", "--nearest", "3072").refused(2, "nearest: expected a token id from 0 to 3071");
+        Program.run("inspect", "--head", "--shape", "gpt2-5m").refused(2, "head: expected a model with weights");
     }
 
     @Test

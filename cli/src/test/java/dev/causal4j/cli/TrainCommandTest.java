@@ -99,6 +99,47 @@ class TrainCommandTest {
     }
 
     @Test
+    void aBranchHasTheBytesOfARunThatBeganWithItsOptions() throws Exception {
+        String[] same = {
+            "--steps", "6", "--evaluation-interval", "0", "--checkpoint-interval", "2", "--head-report", "4"
+        };
+        String[] unties = Stream.concat(Stream.of(same), Stream.of("--untie-at", "4", "--input-gradient-scale", "2"))
+                .toArray(String[]::new);
+        String[] scaled = Stream.concat(
+                        Stream.of(same), Stream.of("--keep-interval", "2", "--input-gradient-scale", "2"))
+                .toArray(String[]::new);
+        scratch(out, scaled).done();
+        Path whole = folder.resolve("whole");
+        scratch(whole, unties).done();
+        Path branch = folder.resolve("branch");
+        String[] from = Stream.concat(
+                        Stream.of(unties),
+                        Stream.of("--from", out.resolve("checkpoint-4").toString(), "--resume"))
+                .toArray(String[]::new);
+        scratch(branch, from).done();
+        scratch(branch, from).done(); // has nothing left
+        for (String file : List.of("model.safetensors", "training/optimizer.safetensors")) {
+            assertThat(branch.resolve("checkpoint-6").resolve(file))
+                    .hasSameBinaryContentAs(whole.resolve("checkpoint-6").resolve(file));
+        }
+        assertThat(branch.resolve("config.json")).content().contains("\"tie_word_embeddings\":false");
+        List<JsonNode> steps = lines(Files.readString(whole.resolve("loss.jsonl")));
+        assertThat(lines(Files.readString(branch.resolve("loss.jsonl"))))
+                .extracting(step -> step.get("loss"))
+                .isEqualTo(steps.subList(4, 6).stream()
+                        .map(step -> step.get("loss"))
+                        .toList());
+        assertThat(steps).extracting(step -> step.has("head")).containsExactly(true, false, false, true, false, false);
+        JsonNode report = steps.getFirst().get("head");
+        assertThat(report.get("kept_share").doubleValue()).isBetween(0.0, 1.0);
+        assertThat(report.get("input_share").doubleValue()).isBetween(0.0, 1.0);
+        assertThat(report.get("log_normalizer").doubleValue()).isCloseTo(StrictMath.log(300), within(0.2));
+        scratch(folder.resolve("other"), "--steps", "6", "--seed", "1", "--from", out + "/checkpoint-4")
+                .refused(1, "a seed of 0");
+        assertThat(folder.resolve("other")).doesNotExist();
+    }
+
+    @Test
     void aSummaryForPeopleNamesWhatWasTrained() throws Exception {
         Program.Run run =
                 scratch(out, "--steps", "2", "--evaluation-interval", "1").done();

@@ -184,7 +184,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /** This model with other parameters of the same shapes; see {@link #of}. */
     public CausalLM with(Parameters parameters) {
-        return new CausalLM(name, config, parameters, cached, text, ModelDigests.NONE, null);
+        return with(config, parameters);
+    }
+
+    /** The same with another configuration, whose parameters these are. */
+    public CausalLM with(ModelConfig other, Parameters parameters) {
+        return new CausalLM(name, other, parameters, cached, text, ModelDigests.NONE, null);
     }
 
     /**

@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Converts a model to a folder that is memory-mapped, to one in Hugging Face layout, or to a GGUF file. Immutable and
@@ -43,8 +44,10 @@ import java.util.stream.Stream;
  * @param shardBytes the most bytes of a file of weights in Hugging Face layout; larger models are several files with an
  *     index
  * @param overwrite whether the target may also be an earlier conversion
+ * @param head the dtype of the head's projection in panels; null for that of the other matrices
  */
-public record Conversion(Path model, LoadOptions options, long shardBytes, boolean overwrite) {
+public record Conversion(
+        Path model, LoadOptions options, long shardBytes, boolean overwrite, @Nullable DType head) {
     private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
 
     /** Files that are copied unchanged, if present. */
@@ -69,22 +72,30 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
 
     /** The conversion of a model in its stored dtype, to one file, which must not exist. */
     public static Conversion of(Path model) {
-        return new Conversion(model, LoadOptions.DEFAULT, Long.MAX_VALUE, false);
+        return new Conversion(model, LoadOptions.DEFAULT, Long.MAX_VALUE, false, null);
     }
 
     /** The conversion with other options. */
     public Conversion withOptions(LoadOptions others) {
-        return new Conversion(model, others, shardBytes, overwrite);
+        return new Conversion(model, others, shardBytes, overwrite, head);
     }
 
     /** The conversion to files of weights of at most {@code most} bytes in Hugging Face layout. */
     public Conversion withShardBytes(long most) {
-        return new Conversion(model, options, most, overwrite);
+        return new Conversion(model, options, most, overwrite, head);
     }
 
     /** The conversion to a target that may also be an earlier conversion. */
     public Conversion withOverwrite(boolean may) {
-        return new Conversion(model, options, shardBytes, may);
+        return new Conversion(model, options, shardBytes, may, head);
+    }
+
+    /**
+     * The conversion to panels with the head's projection in a dtype of its own. A tied table is then stored twice, and
+     * the head of the new folder is untied.
+     */
+    public Conversion withHead(@Nullable DType dtype) {
+        return new Conversion(model, options, shardBytes, overwrite, dtype);
     }
 
     /**
@@ -101,14 +112,17 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         checkTarget(out);
         try (Checkpoint checkpoint = Checkpoint.open(model);
                 Arena arena = Device.scratch()) {
-            Loading loading = Loading.of(checkpoint, options, new Device(arena, options.compute()));
+            Device device = new Device(arena, options.compute());
+            Loading loading = Loading.of(checkpoint, options, device);
+            Loading ofHead = head == null ? loading : Loading.of(checkpoint, options.withDtype(head), device);
+            ModelConfig config =
+                    head == null ? checkpoint.config() : checkpoint.config().withTied(false);
             writeFolder(out, folder -> {
                 writeText(checkpoint, folder);
-                if (checkpoint.isGguf()) {
-                    byte[] config = Json.write(checkpoint.config().toJson());
-                    WholeFile.write(folder.resolve(Checkpoint.CONFIG), config);
+                if (checkpoint.isGguf() || head != null) {
+                    WholeFile.write(folder.resolve(Checkpoint.CONFIG), Json.write(config.toJson()));
                 }
-                writePanels(checkpoint, loading, folder);
+                writePanels(checkpoint, config, loading, ofHead, folder);
             });
         }
     }
@@ -313,20 +327,25 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         return json;
     }
 
-    private void writePanels(Checkpoint checkpoint, Loading loading, Path folder) throws IOException {
-        String root = checkpoint.config().family().names().roots().getFirst();
+    private void writePanels(
+            Checkpoint checkpoint, ModelConfig config, Loading loading, Loading ofHead, Path folder)
+            throws IOException {
+        String root = config.family().names().roots().getFirst();
         PanelLayout layout = new PanelLayout(loading.dtype(), new TreeMap<>());
         List<SafeTensors.Source> tensors = new ArrayList<>();
-        for (ParameterSpec spec : checkpoint.config().specs()) {
-            StoredRows rows = checkpoint.stored(spec);
-            Origin origin = checkpoint.config().origin(spec, root);
+        for (ParameterSpec spec : config.specs()) {
+            boolean isHead = spec.equals(config.head());
+            Loading read = isHead ? ofHead : loading;
+            ParameterSpec source = isHead && checkpoint.config().tied() ? config.embedding() : spec;
+            StoredRows rows = checkpoint.stored(source);
+            Origin origin = config.origin(spec, root);
             String name = origin.label(spec);
             if (spec.role().isMatrix()) {
-                WeightFormat format = loading.format(spec);
+                WeightFormat format = read.format(source);
                 Origin.Part panels = layout.with(spec, origin, format).parts().getFirst();
                 DType stored = PanelLayout.stored(format);
                 tensors.add(new SafeTensors.Source(panels.name(), stored, panels.shape(), memory -> {
-                    Matrix matrix = loading.matrix(spec, new Device(memory, options.compute()));
+                    Matrix matrix = read.matrix(source, new Device(memory, options.compute()));
                     return new TensorView(panels.name(), stored, panels.shape(), matrix.panelData());
                 }));
             } else if (rows.isInBlocks() && rows.tensors().size() == 1) { // a table

@@ -8,6 +8,7 @@ import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.head.HeadReport;
 import dev.causal4j.head.Loss;
 import dev.causal4j.head.LossOptions;
 import dev.causal4j.kernel.choice.Kernels;
@@ -19,7 +20,9 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.DoubleConsumer;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
@@ -35,6 +38,9 @@ final class LossComputation {
     private final Activations kept;
     private final Activations forgotten = new Activations();
     private final Loss.Scratch lossScratch = new Loss.Scratch();
+    private final HeadOptions head;
+    private final long reportInterval;
+    private Optional<HeadReport> report = Optional.empty();
     private final List<KVCache> caches; // one for each sequence of a part
     private float[] dHidden = {}; // [N, D]
 
@@ -45,19 +51,20 @@ final class LossComputation {
      */
     private final Map<Integer, float[]> lookups = new LinkedHashMap<>();
 
-    /** @param partSize sequences computed at once */
-    LossComputation(CausalLM model, Gradients gradients, int partSize, Activations.Keep keep) {
-        this.model = model;
-        this.gradients = gradients;
-        this.partSize = partSize;
+    LossComputation(TrainableModel trainable, TrainingOptions options) {
+        this.model = trainable.model;
+        this.gradients = trainable.gradients;
+        this.partSize = Math.min(options.microBatchSize, options.batchSize);
+        this.head = options.head;
+        this.reportInterval = options.headReportInterval;
         this.trainsEmbedding = gradients.of(model.head().embedding()) != null;
-        this.kept = Activations.forTraining(model.decoder().lowestTrained(trainsEmbedding, gradients), keep);
+        this.kept = Activations.forTraining(model.decoder().lowestTrained(trainsEmbedding, gradients), options.keep);
         PagePool pool = model.decoder().newPool();
         this.caches = Stream.generate(pool::newCache).limit(partSize).toList();
     }
 
     /**
-     * Adds the gradients of the mean loss over all targets of a batch.
+     * Adds the gradients of the mean loss over all targets of a batch, and of the other losses of the head.
      *
      * @return that loss
      * @throws NonFiniteException if the logits of a row have no softmax
@@ -67,30 +74,80 @@ final class LossComputation {
                 .filter(target -> target != CausalLMHead.IGNORED)
                 .count();
         long targets = Math.max(1, counted);
-        LossOptions options = LossOptions.DEFAULT.withDenominator(targets);
+        LossOptions options = LossOptions.DEFAULT.withDenominator(targets).withZLoss(head.zLoss());
         double sum = 0;
         for (int from = 0; from < batch.size(); from += partSize) {
             kept.use(rates.at(seed, step, from));
             List<Example> part = batch.subList(from, Math.min(batch.size(), from + partSize));
             sum = addGradients(part, options.after(sum)).sum();
         }
+        boolean reports = reportInterval > 0 && (step == 0 || (step + 1) % reportInterval == 0);
+        report = reports ? Optional.of(measure(batch)) : Optional.empty();
         Gradient dEmbedding = gradients.of(model.head().embedding());
         if (dEmbedding != null) {
             addLookups(dEmbedding);
         }
-        return sum / targets;
+        return sum / targets + addMuLoss();
+    }
+
+    /** The report on the head of the last batch, if one was due. */
+    Optional<HeadReport> report() {
+        return report;
+    }
+
+    /** Reports on the first sequence of a batch, before the two halves of the gradient are added up. */
+    private HeadReport measure(List<Example> batch) {
+        List<Example> part = batch.subList(0, 1);
+        Gradient dProjection = gradients.of(model.head().projection());
+        double output = dProjection == null ? 0 : dProjection.squaredNorm();
+        double input = 0;
+        for (float[] row : lookups.values()) {
+            for (float number : row) {
+                input += head.inputGradientScale() * head.inputGradientScale() * number * number;
+            }
+        }
+        Rows hidden = model.forward(batch(part), forgotten);
+        return HeadReport.of(model.head(), hidden, targets(part), input / (input + output));
+    }
+
+    /**
+     * Adds the gradient of muLoss |mean|², with the mean row of the projection: the same 2 muLoss mean / V for each row.
+     *
+     * @return that loss
+     */
+    private double addMuLoss() {
+        Gradient dProjection = gradients.of(model.head().projection());
+        if (head.muLoss() == 0 || dProjection == null) {
+            return 0;
+        }
+        int v = model.head().vocabularySize();
+        float[] row = new float[model.head().hiddenSize()];
+        double[] sums = new double[row.length];
+        for (int n = 0; n < v; n++) {
+            model.head().projection().row(n, row, 0);
+            for (int k = 0; k < row.length; k++) {
+                sums[k] += row[k];
+            }
+        }
+        double squares = 0;
+        for (int k = 0; k < row.length; k++) {
+            squares += sums[k] / v * (sums[k] / v);
+            row[k] = (float) (2 * head.muLoss() * sums[k] / v / v);
+        }
+        dProjection.addRows(IntStream.range(0, v).toArray(), Rows.of(row, 0, v));
+        return head.muLoss() * squares;
     }
 
     private Loss addGradients(List<Example> part, LossOptions options) {
-        CausalLMHead head = model.head();
+        CausalLMHead both = model.head();
         Batch batch = batch(part);
         int rows = batch.rows();
-        int d = head.hiddenSize();
+        int d = both.hiddenSize();
         Rows hidden = model.forward(batch, kept);
         dHidden = dHidden.length >= rows * d ? dHidden : new float[rows * d];
         Rows gradient = Rows.of(dHidden, d, rows);
-        Loss loss = head.lossAndGradients(
-                hidden, targets(part), options, gradient, gradients.of(head.projection()), lossScratch);
+        Loss loss = both.lossAndGradients(
+                hidden, targets(part), options, gradient, gradients.of(both.projection()), lossScratch);
         model.decoder().backward(batch, kept, gradient, trainsEmbedding, gradients);
         if (trainsEmbedding) {
             int[] tokens = batch.tokens();
@@ -108,6 +165,10 @@ final class LossComputation {
         float[] sums = new float[Math.multiplyExact(tokens.length, d)];
         for (int i = 0; i < tokens.length; i++) {
             System.arraycopy(lookups.get(tokens[i]), 0, sums, i * d, d);
+        }
+        float scale = (float) head.inputGradientScale();
+        for (int i = 0; i < sums.length && scale != 1; i++) {
+            sums[i] *= scale;
         }
         model.head().embedBackward(tokens, Rows.of(sums, d, tokens.length), dEmbedding);
         lookups.clear();

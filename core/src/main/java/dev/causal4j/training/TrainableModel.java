@@ -5,17 +5,25 @@ import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.format.TensorView;
+import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.MutableMatrix;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +37,7 @@ final class TrainableModel implements AutoCloseable {
     final CausalLM model;
     long trainedParameters;
     private final CausalLM source;
+    private final ModelConfig config;
     private final boolean ownsSource;
     private final TrainingScope scope;
     private final long seed;
@@ -38,6 +47,11 @@ final class TrainableModel implements AutoCloseable {
 
     /** @param ownsSource whether to close the source: with this model, or at once if nothing of it is shared */
     TrainableModel(CausalLM source, boolean ownsSource, TrainingScope scope, long seed) {
+        this(source, ownsSource, scope, seed, source.config());
+    }
+
+    /** @param config that of the source, tied or not; everything is trained if the source differs */
+    private TrainableModel(CausalLM source, boolean ownsSource, TrainingScope scope, long seed, ModelConfig config) {
         if (source.dtype().isQuantised()) {
             throw new IllegalArgumentException("training: expected a model in f32, f16 or bf16, got "
                     + source.dtype().label() + "; load it in f32");
@@ -47,13 +61,14 @@ final class TrainableModel implements AutoCloseable {
                     "training: expected a model without an adapter, got one with it; merge it first");
         }
         this.source = source;
+        this.config = config;
         this.ownsSource = ownsSource;
         this.scope = scope;
         this.seed = seed;
         this.device = Device.open(source.head().compute());
         this.gradients = new Gradients(device);
         try {
-            this.model = source.with(new Copies());
+            this.model = source.with(config, new Copies());
         } catch (Throwable failure) {
             device.arena().close();
             if (ownsSource) {
@@ -75,7 +90,7 @@ final class TrainableModel implements AutoCloseable {
             if (!scope.includes(spec, source.config())) {
                 return source.matrix(spec);
             }
-            Matrix.Source rows = source.stored(spec);
+            Matrix.Source rows = averages(spec) ? mean(source.head()) : source.stored(spec);
             MutableMatrix copy = rows == null
                     ? MutableMatrix.copyOf(device, source.matrix(spec))
                     : MutableMatrix.of(device, spec.rows(), spec.cols(), rows);
@@ -137,7 +152,56 @@ final class TrainableModel implements AutoCloseable {
 
     /** A parameter's name in checkpoints. */
     private String name(ParameterSpec spec) {
-        return source.config().label(spec);
+        return config.label(spec);
+    }
+
+    /** Whether the parameter is one table here and two in the source. */
+    private boolean averages(ParameterSpec spec) {
+        return spec.equals(config.embedding())
+                && config.tied()
+                && !source.head().tied();
+    }
+
+    private static Matrix.Source mean(CausalLMHead head) {
+        return (n, row) -> {
+            head.embedding().row(n, row, 0);
+            float[] other = new float[row.length];
+            head.projection().row(n, other, 0);
+            for (int k = 0; k < row.length; k++) {
+                row[k] = (row[k] + other[k]) / 2;
+            }
+        };
+    }
+
+    /**
+     * This model with its head untied or tied, and its moments: of an untied table those of the tied one, of a tied one
+     * the sums of both. This one must be closed and not be used any more.
+     */
+    TrainableModel withTied(boolean tied) {
+        TrainableModel other =
+                new TrainableModel(model, false, scope, seed, model.config().withTied(tied));
+        Map<String, TensorView> known =
+                state().stream().collect(Collectors.toMap(TensorView::name, Function.identity()));
+        String embedding = name(config.embedding());
+        String projection = name(config.head());
+        for (TensorView target : other.state()) {
+            boolean ofHead = target.name().startsWith(projection);
+            TensorView own =
+                    known.get(ofHead ? embedding + target.name().substring(projection.length()) : target.name());
+            target.data().copyFrom(Objects.requireNonNull(own).data());
+            if (tied && target.name().startsWith(embedding + ".")) {
+                TensorView more = known.get(projection + target.name().substring(embedding.length()));
+                add(Objects.requireNonNull(more).data(), target.data());
+            }
+        }
+        return other;
+    }
+
+    private static void add(MemorySegment numbers, MemorySegment sums) {
+        for (long i = 0; i < sums.byteSize(); i += Float.BYTES) {
+            float sum = sums.get(ValueLayout.JAVA_FLOAT, i) + numbers.get(ValueLayout.JAVA_FLOAT, i);
+            sums.set(ValueLayout.JAVA_FLOAT, i, sum);
+        }
     }
 
     /** The trained parameters with their moments, allocated on first use, when the source may already be closed. */

@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
  * until it is closed.
  */
 public final class Trainer implements AutoCloseable {
-    private final TrainableModel trainable;
-    private final LossComputation computation;
+    private TrainableModel trainable; // another one after the head was untied or retied
+    private LossComputation computation;
     private final Examples training;
     private final Optional<Examples> heldOut;
     private final TrainingOptions options;
@@ -49,8 +49,7 @@ public final class Trainer implements AutoCloseable {
         this.heldOut = heldOut;
         this.options = options;
         this.checkpoints = checkpoints;
-        int partSize = Math.min(options.microBatchSize, options.batchSize);
-        this.computation = new LossComputation(trainable.model, trainable.gradients, partSize, options.keep);
+        this.computation = new LossComputation(trainable, options);
     }
 
     /**
@@ -61,17 +60,47 @@ public final class Trainer implements AutoCloseable {
      * @throws FormatException if there is a run in the folder of the options already
      */
     public static Trainer start(CausalLM model, Examples training, TrainingOptions options) throws IOException {
-        TrainingCheckpoints checkpoints = options.folder == null ? null : new TrainingCheckpoints(options.folder);
-        if (checkpoints != null && checkpoints.any()) {
+        TrainingCheckpoints checkpoints = options.folder == null ? null : empty(options.folder);
+        Optional<Examples> heldOut = options.heldOut.apply(training);
+        options.head.check(0, model.head().tied(), options.scope);
+        TrainableModel trainable = new TrainableModel(model, false, options.scope, options.seed);
+        return new Trainer(trainable, TrainingState.START, training, heldOut, options, checkpoints);
+    }
+
+    private static TrainingCheckpoints empty(Path folder) throws IOException {
+        TrainingCheckpoints checkpoints = new TrainingCheckpoints(folder);
+        if (checkpoints.any()) {
             throw new FormatException(
-                    String.valueOf(options.folder),
+                    folder.toString(),
                     "a folder without checkpoints",
                     "a run in it",
                     "resume it, or choose another folder");
         }
-        Optional<Examples> heldOut = options.heldOut.apply(training);
-        TrainableModel trainable = new TrainableModel(model, false, options.scope, options.seed);
-        return new Trainer(trainable, TrainingState.START, training, heldOut, options, checkpoints);
+        return checkpoints;
+    }
+
+    /**
+     * Starts a run from a checkpoint of another, with its step, weights and moments. Until options differ, it has the
+     * bits of that run. It has no best loss at first.
+     *
+     * @param checkpoint a folder {@code checkpoint-STEP} of the other run, which stays as it is
+     * @throws FormatException if there is a run in the folder of the options already, or the checkpoint is damaged, or
+     *     its seed, batch size, data or scope differ from the options'
+     * @throws IllegalArgumentException if the options have no folder, or train low-rank additions
+     */
+    public static Trainer branch(Path checkpoint, Examples training, TrainingOptions options) throws IOException {
+        if (options.folder == null || options.scope instanceof TrainingScope.LowRank) {
+            throw new IllegalArgumentException(
+                    "branch: expected a folder and a run without low-rank additions, got another");
+        }
+        TrainingCheckpoints checkpoints = empty(options.folder);
+        checkpoints.branch(checkpoint, options);
+        try {
+            return resume(training, options);
+        } catch (Throwable failure) {
+            checkpoints.deleteAll();
+            throw failure;
+        }
     }
 
     /**
@@ -111,6 +140,7 @@ public final class Trainer implements AutoCloseable {
         }
         TrainableModel trainable = new TrainableModel(source, !adapts, options.scope, options.seed);
         try {
+            options.head.check(state.step(), source.head().tied(), options.scope);
             checkpoints.restore(trainable);
             if (adapts) {
                 checkpoints.requireSum(trainable.model);
@@ -217,6 +247,7 @@ public final class Trainer implements AutoCloseable {
         work.begin();
         long begin = System.nanoTime();
         long number = state.step();
+        changeHead(number);
         long first = Math.multiplyExact(number, options.batchSize);
         List<Example> batch = LongStream.range(first, first + options.batchSize)
                 .mapToObj(training::example)
@@ -232,7 +263,19 @@ public final class Trainer implements AutoCloseable {
         double seconds = (System.nanoTime() - begin) * 1e-9;
         int tokens = batch.stream().mapToInt(example -> example.tokens().length).sum();
         work.end(trainable.model.name(), tokens, seconds);
-        return new TrainingProgress(state.step(), loss, evaluate(), rate, norm, tokens / seconds);
+        return new TrainingProgress(state.step(), loss, evaluate(), rate, norm, tokens / seconds, computation.report());
+    }
+
+    /** Unties a tied head, or ties it again, if it is time. */
+    private void changeHead(long step) {
+        boolean ties = step == options.head.retieAt();
+        if ((!ties && step != options.head.untieAt()) || trainable.model.head().tied() == ties) {
+            return;
+        }
+        TrainableModel changed = trainable.withTied(ties);
+        trainable.close();
+        trainable = changed;
+        computation = new LossComputation(trainable, options);
     }
 
     /** Returns the measured number; throws, naming the step, if it is not finite. */

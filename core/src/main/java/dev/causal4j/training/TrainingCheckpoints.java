@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
 import java.util.TreeSet;
+import java.util.function.LongPredicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -84,7 +85,22 @@ final class TrainingCheckpoints {
             publish(best.resolve(ADAPTER), Files.createDirectories(folder.resolve(ADAPTER)));
         }
         publish(best, folder);
-        deleteBut(List.of(state.step(), state.stepToPublish()));
+        deleteBut(step -> step == state.step()
+                || step == state.stepToPublish()
+                || (options.keptInterval > 0 && step % options.keptInterval == 0));
+    }
+
+    /** Begins with a checkpoint of another run, by links to its files. It has no best loss at first. */
+    void branch(Path checkpoint, TrainingOptions options) throws IOException {
+        Path from = checkpoint.resolve(TRAINING);
+        TrainingState state = TrainingState.branch(Json.read(from.resolve(STATE)), checkpoint.toString(), options);
+        Files.createDirectories(folder);
+        WholeFile.writeFolder(at(state.step()), unfinished -> {
+            publish(checkpoint, unfinished);
+            Path training = Files.createDirectory(unfinished.resolve(TRAINING));
+            WholeFile.link(from.resolve(OPTIMIZER), training.resolve(OPTIMIZER));
+            WholeFile.write(training.resolve(STATE), state.toJson(options));
+        });
     }
 
     private static void write(TrainableModel trainable, byte[] state, Path checkpoint) throws IOException {
@@ -188,12 +204,12 @@ final class TrainingCheckpoints {
     /** Deletes every checkpoint and the adapter, which the next run may not overwrite; other published files stay. */
     void deleteAll() throws IOException {
         WholeFile.delete(folder.resolve(ADAPTER));
-        deleteBut(List.of());
+        deleteBut(_ -> false);
     }
 
-    private void deleteBut(List<Long> kept) throws IOException {
+    private void deleteBut(LongPredicate kept) throws IOException {
         for (long step : steps()) {
-            if (!kept.contains(step)) {
+            if (!kept.test(step)) {
                 WholeFile.delete(at(step));
             }
         }

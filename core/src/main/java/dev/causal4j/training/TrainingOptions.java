@@ -34,6 +34,9 @@ public final class TrainingOptions implements Cloneable {
     TrainingScope scope = new TrainingScope.All();
     Activations.Keep keep = Activations.Keep.BLOCKS;
     String data = "";
+    HeadOptions head = HeadOptions.DEFAULT;
+    long headReportInterval;
+    long keptInterval;
 
     Function<Examples, Optional<Examples>> heldOut = _ -> Optional.empty(); // for these training examples
 
@@ -126,6 +129,23 @@ public final class TrainingOptions implements Cloneable {
     public TrainingOptions withCheckpointInterval(long value) {
         atLeast(0, "checkpoint interval", value);
         return with(copy -> copy.checkpointInterval = value);
+    }
+
+    /** Steps between checkpoints that stay, to branch from; 0 for the best and the last alone. */
+    public TrainingOptions withKeptInterval(long value) {
+        atLeast(0, "interval of kept checkpoints", value);
+        return with(copy -> copy.keptInterval = value);
+    }
+
+    /** Options of the head. A run resumes only with the same. */
+    public TrainingOptions withHead(HeadOptions value) {
+        return with(copy -> copy.head = value);
+    }
+
+    /** Steps between reports on the head ({@link TrainingProgress#head}), the first step among them; 0 for none. */
+    public TrainingOptions withHeadReportInterval(long value) {
+        atLeast(0, "interval of head reports", value);
+        return with(copy -> copy.headReportInterval = value);
     }
 
     /** Evaluations without improvement before training stops; 0 for never. */

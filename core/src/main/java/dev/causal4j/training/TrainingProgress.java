@@ -1,5 +1,7 @@
 package dev.causal4j.training;
 
+import dev.causal4j.head.HeadReport;
+import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
@@ -11,6 +13,7 @@ import java.util.OptionalDouble;
  * @param learningRate the rate of the step
  * @param gradientNorm norm of all gradients before clipping
  * @param tokensPerSecond positions of the batch a second, without evaluation and checkpoint
+ * @param head the report on the head, if one was due
  */
 public record TrainingProgress(
         long step,
@@ -18,4 +21,5 @@ public record TrainingProgress(
         OptionalDouble validationLoss,
         double learningRate,
         double gradientNorm,
-        double tokensPerSecond) {}
+        double tokensPerSecond,
+        Optional<HeadReport> head) {}

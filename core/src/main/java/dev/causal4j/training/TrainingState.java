@@ -22,6 +22,7 @@ record TrainingState(long step, OptionalDouble validationLoss, long bestStep, in
 
     private static final int VERSION = 1;
     private static final String LOSS = "validation_loss";
+    private static final String HEAD = "head";
 
     TrainingState nextStep() {
         return new TrainingState(step + 1, validationLoss, bestStep, worseEvaluations);
@@ -47,6 +48,9 @@ record TrainingState(long step, OptionalDouble validationLoss, long bestStep, in
         json.put("batch_size", options.batchSize);
         json.put("trained", options.scope.toString());
         json.put("data", options.data);
+        if (!options.head.equals(HeadOptions.DEFAULT)) {
+            json.put(HEAD, options.head.toString());
+        }
         validationLoss.ifPresent(loss -> json.put(LOSS, Double.toString(loss)));
         json.put("best_step", Long.toString(bestStep));
         json.put("worse_evaluations", worseEvaluations);
@@ -65,11 +69,19 @@ record TrainingState(long step, OptionalDouble validationLoss, long bestStep, in
         require(trained.equals(options.scope.toString()), run, "to train " + trained, options.scope);
         boolean sameData = json.requireString("data").equals(options.data);
         require(sameData, run, "the data that the run began with", "other data");
+        String head = json.string(HEAD, HeadOptions.DEFAULT.toString());
+        require(head.equals(options.head.toString()), run, head, options.head);
         OptionalDouble loss = !json.has(LOSS)
                 ? OptionalDouble.empty()
                 : OptionalDouble.of(number(json, LOSS, Double::valueOf, Double::isFinite, "a finite number"));
         long best = number(json, "best_step", Long::valueOf, n -> n >= 0 && n <= step, "0 to the step " + step);
         return new TrainingState(step, loss, best, json.requireInt("worse_evaluations", 0, Integer.MAX_VALUE));
+    }
+
+    /** Reads the state of another run, whose step this one begins with, perhaps with other options of the head. */
+    static TrainingState branch(Json json, String run, TrainingOptions options) throws FormatException {
+        Json own = json.with(Map.of(HEAD, options.head.toString()));
+        return new TrainingState(from(own, run, options).step, OptionalDouble.empty(), 0, 0);
     }
 
     /** Throws unless {@code right}: the checkpoint belongs to another run. */

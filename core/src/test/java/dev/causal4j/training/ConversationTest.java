@@ -8,7 +8,6 @@ import static org.assertj.core.api.Assertions.within;
 import dev.causal4j.FormatException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
-import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.head.CausalLMHead;
@@ -225,7 +224,7 @@ class ConversationTest {
             int size = tokenizer.vocabularySize();
             CausalLM source = CausalLM.create(SmallModels.gpt2(size, 128, 12, 2, 3), 4, DType.F32);
             try (TrainableModel trained = new TrainableModel(source, true, new TrainingScope.All(), 0)) {
-                double loss = new LossComputation(trained.model, trained.gradients, 3, Activations.Keep.BLOCKS)
+                double loss = new LossComputation(trained, TrainingOptions.DEFAULT.withMicroBatchSize(3))
                         .addGradients(batch, Dropout.NONE, 0, 0);
                 DoubleStream.Builder numbers = DoubleStream.builder();
                 for (ParameterSpec spec : trained.model.config().specs()) {

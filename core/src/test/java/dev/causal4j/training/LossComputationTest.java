@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import dev.causal4j.compute.Compute;
-import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
@@ -31,8 +30,7 @@ class LossComputationTest {
                  "max_position_embeddings": 512, "layer_types": ["linear_attention"], "linear_conv_kernel_dim": 4,
                  "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_num_key_heads": 2,
                  "linear_num_value_heads": 2, "rms_norm_eps": 1e-6, "rope_theta": 10000.0}"""), 4, DType.F32), true, new TrainingScope.All(), 0);
-        LossComputation computation =
-                new LossComputation(trainable.model, trainable.gradients, 1, Activations.Keep.BLOCKS);
+        LossComputation computation = new LossComputation(trainable, TrainingOptions.DEFAULT.withMicroBatchSize(1));
         try {
             long states = 128L * 2 * 128 * 128 * Float.BYTES; // the states of the positions by which the lengths differ
             long least = Long.MAX_VALUE; // vectors are objects until they are compiled
@@ -65,7 +63,7 @@ class LossComputationTest {
                     new TrainingScope.All(),
                     0);
             LossComputation computation =
-                    new LossComputation(trainable.model, trainable.gradients, size, Activations.Keep.BLOCKS);
+                    new LossComputation(trainable, TrainingOptions.DEFAULT.withMicroBatchSize(size));
             List<Double> losses = new ArrayList<>();
             for (int step = 0; step < 3; step++) {
                 List<Example> batch = new ArrayList<>();

@@ -3,7 +3,6 @@ package dev.causal4j.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
@@ -49,7 +48,7 @@ class OptimizerTest {
         TrainableModel trainable =
                 new TrainableModel(CausalLM.load(folder, DType.F32), true, new TrainingScope.All(), 0);
         LossComputation computation =
-                new LossComputation(trainable.model, trainable.gradients, partSize, Activations.Keep.BLOCKS);
+                new LossComputation(trainable, TrainingOptions.DEFAULT.withMicroBatchSize(partSize));
         List<Example> batch = batch(golden);
         double[] losses = numbers(golden.get("training").get("losses"));
         double[] norms = numbers(golden.get("training").get("grad_norms_before_clipping"));

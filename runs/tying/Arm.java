@@ -1,0 +1,108 @@
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * A treatment of PLAN.md: a model and options of {@code train}.
+ *
+ * @param name SHAPE-TREATMENT
+ * @param config the model's config.json
+ * @param steps of a run
+ * @param options of {@code train} besides those that all runs have
+ * @param parent the arm whose checkpoint it begins with, and whose rate it has; null for none. Of an arm without a fork its
+ *     rate alone
+ * @param fork the step of that checkpoint, 0 for the beginning
+ */
+record Arm(String name, String config, int steps, List<String> options, String parent, int fork) {
+    private static final double C = Math.sqrt(128);
+
+    /** The arm of a name. */
+    static Arm of(String name) {
+        String treatment = name.substring(3);
+        Arm plain = new Arm(name, "", steps(name), List.of(), null, 0);
+        return switch (treatment) {
+            case "tied" -> plain.with(shape(name).config(true, 1));
+            case "untied" -> plain.with(shape(name).config(false, 1));
+            case "narrow" -> plain.with(narrow(name).config(false, 1));
+            case "thin" -> plain.with(new Shape(128, 3, 64).config(false, 1));
+            case "cc" -> plain.with(shape(name).config(true, C));
+            case "c1" -> plain.with(shape(name).config(true, C)).scaled(1 / C);
+            case "1c" -> plain.with(shape(name).config(true, 1)).scaled(C);
+            case "g2", "g4", "g8", "g16", "g32" ->
+                plain.with(shape(name).config(true, 1))
+                        .scaled(Integer.parseInt(treatment.substring(1)))
+                        .after(name.substring(0, 3) + "tied", 0);
+            case "untied-at-300" -> branch(name, "tied", "--untie-at", 300);
+            case "untied-at-600" -> branch(name, "tied", "--untie-at", 600);
+            case "retied-at-300" -> branch(name, "untied", "--retie-at", 300);
+            default -> throw new IllegalArgumentException("arm: expected one of PLAN.md, got " + name);
+        };
+    }
+
+    private record Shape(int hidden, int layers, int inner) {
+        /** Granite is Llama with factors; with an embedding's alone it is Gemma's old scale. */
+        String config(boolean tied, double scale) {
+            String factors = scale == 1
+                    ? ""
+                    : ", \"embedding_multiplier\": " + scale + ", \"attention_multiplier\": " + 1 / Math.sqrt(32)
+                            + ", \"residual_multiplier\": 1.0, \"logits_scaling\": 1.0";
+            return String.format(
+                    Locale.ROOT,
+                    """
+                    {"model_type": "%s", "vocab_size": 4096, "max_position_embeddings": 256, "hidden_size": %d,
+                     "intermediate_size": %d, "num_hidden_layers": %d, "num_attention_heads": %d, "num_key_value_heads": %d,
+                     "head_dim": 32, "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 10000,
+                     "tie_word_embeddings": %s%s}
+                    """,
+                    scale == 1 ? "llama" : "granite",
+                    hidden,
+                    inner,
+                    layers,
+                    hidden / 32,
+                    hidden / 32,
+                    tied,
+                    factors);
+        }
+    }
+
+    private static Shape shape(String name) {
+        return switch (name.substring(0, 2)) {
+            case "S0" -> new Shape(64, 3, 176);
+            case "S1" -> new Shape(128, 4, 352);
+            case "S2" -> new Shape(192, 5, 512);
+            default -> throw new IllegalArgumentException("shape: expected S0, S1 or S2, got " + name);
+        };
+    }
+
+    private static Shape narrow(String name) {
+        return switch (name.substring(0, 2)) {
+            case "S0" -> new Shape(32, 4, 352);
+            case "S1" -> new Shape(96, 4, 352);
+            default -> new Shape(160, 5, 480);
+        };
+    }
+
+    private static int steps(String name) {
+        return switch (name.substring(0, 2)) {
+            case "S0" -> 4000;
+            case "S1" -> 900;
+            default -> 600;
+        };
+    }
+
+    private static Arm branch(String name, String parent, String option, int fork) {
+        Arm before = of(name.substring(0, 3) + parent);
+        return new Arm(name, before.config, before.steps, List.of(option, "" + fork), before.name, fork);
+    }
+
+    private Arm with(String other) {
+        return new Arm(name, other, steps, options, parent, fork);
+    }
+
+    private Arm scaled(double scale) {
+        return new Arm(name, config, steps, List.of("--input-gradient-scale", "" + scale), parent, fork);
+    }
+
+    private Arm after(String other, int step) {
+        return new Arm(name, config, steps, options, other, step);
+    }
+}

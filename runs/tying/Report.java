@@ -1,0 +1,344 @@
+import dev.causal4j.json.Json;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/** Writes the tables and plots of docs/results/tying: a pure function of the records. */
+final class Report {
+    private static final Path OUT = Path.of("docs/results/tying");
+    private static final String PLAN = "48be64ee";
+    private static final int SEEDS = 6;
+
+    private final StringBuilder page = new StringBuilder();
+
+    private Report() {}
+
+    static void write() throws IOException {
+        Report report = new Report();
+        Files.createDirectories(OUT);
+        report.add("# Tying: tables\n\nWritten by `runs/tying/run.sh --report` from `runs/tying/records`, by the rules of [PLAN.md]"
+                + "(../../../runs/tying/PLAN.md), registered in commit `%s`. [README.md](README.md) says what they mean.%n", PLAN);
+        report.hypotheses();
+        report.differences();
+        report.bits();
+        report.spam();
+        report.rates();
+        report.runs();
+        Files.writeString(OUT.resolve("tables.md"), report.page);
+    }
+
+    private void add(String format, Object... values) {
+        page.append(String.format(Locale.ROOT, format, values));
+    }
+
+    /** The last loss of an arm's run; empty without a record. */
+    private static Optional<Double> loss(String arm, int seed) {
+        return Schedule.run(arm, seed).filter(Run::recorded).map(Run::lastLoss);
+    }
+
+    private interface Measure {
+        Optional<Double> of(int seed);
+    }
+
+    private static Statistics.Paired paired(Measure measure) {
+        return Statistics.Paired.of(IntStream.rangeClosed(1, SEEDS)
+                .mapToObj(measure::of)
+                .flatMap(Optional::stream)
+                .toList());
+    }
+
+    private static Statistics.Paired difference(String arm, String other) {
+        return paired(seed -> loss(arm, seed).flatMap(one -> loss(other, seed).map(two -> one - two)));
+    }
+
+    /**
+     * A tested statement: its differences, how many pairs the plan has, and the verdicts it needs; "below" is an interval
+     * below 0.
+     */
+    private record Claim(String name, String text, int pairs, String wanted, List<Statistics.Paired> parts) {
+        boolean complete() {
+            return parts.stream().allMatch(part -> part.differences().size() >= pairs);
+        }
+
+        String verdict() {
+            List<String> verdicts = parts.stream().map(Statistics.Paired::verdict).toList();
+            String all = String.join(", ", verdicts);
+            if (!complete()) {
+                return parts.stream().allMatch(part -> part.differences().isEmpty()) ? "no runs yet" : "unfinished (" + all + ")";
+            }
+            boolean holds = wanted.equals("below")
+                    ? parts.stream().allMatch(part -> part.mean() + part.half() < 0)
+                    : verdicts.stream().allMatch(wanted::contains);
+            return all + (holds ? ": holds" : ": does not hold");
+        }
+
+        double p() {
+            return parts.stream().mapToDouble(Statistics.Paired::p).max().orElse(1);
+        }
+    }
+
+    private void hypotheses() {
+        List<Claim> claims = List.of(
+                new Claim("H1a", "untied - tied, equal steps", 6, "better", List.of(difference("S1-untied", "S1-tied"))),
+                new Claim("H1b", "tied - *narrow*; tied - *thin*", 6, "better",
+                        List.of(difference("S1-tied", "S1-narrow"), difference("S1-tied", "S1-thin"))),
+                new Claim("H2", "0.3 (tied - untied) - (tied - (1, c))", 6, "below", List.of(paired(seed -> remedy(seed)))),
+                new Claim("H2b", "(c, c) - (1, c)", 6, "better, equal", List.of(difference("S1-cc", "S1-1c"))),
+                new Claim("H3", "untied at 600 - tied; - untied", 5, "better",
+                        List.of(difference("S1-untied-at-600", "S1-tied"), difference("S1-untied-at-600", "S1-untied"))));
+        List<Claim> primary = claims.stream().filter(claim -> List.of("H1b", "H2", "H3").contains(claim.name)).toList();
+        double[] holm = Statistics.holm(primary.stream().mapToDouble(Claim::p).toArray());
+        add("%n## Hypotheses%n%nDifferences of held-out losses after the last step, in nats, paired by seed. Margin %.2f. Holm over "
+                + "the three primary ones, of which each has the larger p of its parts.%n%n", Statistics.MARGIN);
+        add("| | difference | n | mean, 95 %% interval | p | Holm | verdict |%n|---|---|---|---|---|---|---|%n");
+        for (Claim claim : claims) {
+            List<String> ns = new ArrayList<>();
+            List<String> means = new ArrayList<>();
+            for (Statistics.Paired part : claim.parts) {
+                ns.add("" + part.differences().size());
+                means.add(interval(part));
+            }
+            int at = primary.indexOf(claim);
+            add("| %s | %s | %s of %d | %s | %s | %s | %s |%n", at < 0 ? claim.name : "**" + claim.name + "**", claim.text,
+                    String.join("; ", ns), claim.pairs, String.join("; ", means), probability(claim.p()),
+                    at < 0 ? "" : probability(holm[at]), claim.verdict());
+        }
+    }
+
+    /** Below 0 if (1, c) closes more than 30 % of the gap. */
+    private static Optional<Double> remedy(int seed) {
+        return loss("S1-tied", seed).flatMap(tied -> loss("S1-untied", seed)
+                .flatMap(untied -> loss("S1-1c", seed).map(scaled -> 0.3 * (tied - untied) - (tied - scaled))));
+    }
+
+    private static String interval(Statistics.Paired paired) {
+        if (paired.differences().isEmpty()) {
+            return "-";
+        }
+        return String.format(Locale.ROOT, "%+.4f", paired.mean())
+                + (Double.isFinite(paired.half()) ? String.format(Locale.ROOT, " ± %.4f", paired.half()) : "");
+    }
+
+    private static String probability(double p) {
+        return p >= 1 ? "1" : p < 1e-4 ? "< 0.0001" : String.format(Locale.ROOT, "%.4f", p);
+    }
+
+    private void differences() throws IOException {
+        Map<String, Statistics.Paired> rows = new LinkedHashMap<>();
+        String[][] pairs = {
+            {"untied - tied", "S1-untied", "S1-tied"},
+            {"tied - narrow", "S1-tied", "S1-narrow"},
+            {"tied - thin", "S1-tied", "S1-thin"},
+            {"(1, c) - (1, 1)", "S1-1c", "S1-tied"},
+            {"(c, c) - (1, 1)", "S1-cc", "S1-tied"},
+            {"(c, 1) - (1, 1)", "S1-c1", "S1-tied"},
+            {"untied at 300 - tied", "S1-untied-at-300", "S1-tied"},
+            {"untied at 600 - tied", "S1-untied-at-600", "S1-tied"},
+            {"untied at 600 - untied", "S1-untied-at-600", "S1-untied"},
+            {"retied at 300 - tied", "S1-retied-at-300", "S1-tied"},
+            {"retied at 300 - untied", "S1-retied-at-300", "S1-untied"},
+            {"S0: untied - tied", "S0-untied", "S0-tied"},
+            {"S0: tied - narrow", "S0-tied", "S0-narrow"},
+            {"S2: untied - tied", "S2-untied", "S2-tied"},
+            {"S2: tied - narrow", "S2-tied", "S2-narrow"}
+        };
+        add("%n## Differences%n%n![Every pair, means and intervals](pairs.svg)%n%n| of S1 | n | mean, 95 %% interval | the first is |"
+                + " pairs, by seed |%n|---|---|---|---|---|%n");
+        for (String[] pair : pairs) {
+            Statistics.Paired paired = difference(pair[1], pair[2]);
+            if (!paired.differences().isEmpty()) {
+                rows.put(pair[0], paired);
+                add("| %s | %d | %s | %s | %s |%n", pair[0], paired.differences().size(), interval(paired), paired.verdict(),
+                        String.join(", ", paired.differences().stream().map(x -> String.format(Locale.ROOT, "%+.4f", x)).toList()));
+            }
+        }
+        Files.writeString(OUT.resolve("pairs.svg"), Plot.pairs("Held-out loss, differences in nats (left: the first is better)", rows));
+        schedules();
+        scales();
+    }
+
+    /** The training loss less the tied run's on the same batches, a mean of ten values, one curve a seed. */
+    private void schedules() throws IOException {
+        List<Plot.Curve> curves = new ArrayList<>();
+        String[] arms = {"untied", "untied-at-300", "untied-at-600", "retied-at-300"};
+        for (int colour = 0; colour < arms.length; colour++) {
+            for (int seed = 1; seed <= SEEDS; seed++) {
+                Optional<Run> tied = Schedule.run("S1-tied", seed).filter(Run::recorded);
+                Optional<Run> other = Schedule.run("S1-" + arms[colour], seed).filter(Run::recorded);
+                if (tied.isPresent() && other.isPresent()) {
+                    curves.add(new Plot.Curve(arms[colour].replace('-', ' '), colour, curve(other.get(), tied.get())));
+                }
+            }
+        }
+        if (!curves.isEmpty()) {
+            Files.writeString(
+                    OUT.resolve("schedules.svg"),
+                    Plot.curves("Training loss less that of the tied run, same batches, means of 100 steps", "step", false, curves, 300, 600));
+            add("%n![Schedules: difference to tied over steps](schedules.svg)%n");
+        }
+    }
+
+    private static List<double[]> curve(Run run, Run tied) {
+        Map<Long, Double> losses = new TreeMap<>();
+        if (run.parent() != null) {
+            losses.putAll(new Run(run.parent().arm(), run.rate(), run.seed(), false).numbers("loss"));
+        }
+        losses.putAll(run.numbers("loss"));
+        Map<Long, Double> base = tied.numbers("loss");
+        List<double[]> points = new ArrayList<>();
+        for (long step = 100; step <= run.steps(); step += 100) {
+            double sum = 0;
+            int count = 0;
+            for (long at = step - 90; at <= step; at += 10) {
+                if (losses.containsKey(at) && base.containsKey(at)) {
+                    sum += losses.get(at) - base.get(at);
+                    count++;
+                }
+            }
+            if (count > 0) {
+                points.add(new double[] {step, sum / count});
+            }
+        }
+        return points;
+    }
+
+    /** Differences to tied over the scale of the input's gradient, one curve a seed. */
+    private void scales() throws IOException {
+        List<Plot.Curve> curves = new ArrayList<>();
+        for (int seed = 1; seed <= 3; seed++) {
+            List<double[]> points = new ArrayList<>(List.of(new double[] {1, 0}));
+            for (int scale : new int[] {2, 4, 8, 16, 32}) {
+                Optional<Double> loss = loss("S1-g" + scale, seed);
+                Optional<Double> tied = loss("S1-tied", seed);
+                if (loss.isPresent() && tied.isPresent()) {
+                    points.add(new double[] {scale, loss.get() - tied.get()});
+                }
+            }
+            if (points.size() > 2) {
+                curves.add(new Plot.Curve("seed " + seed, seed - 1, points));
+            }
+        }
+        if (!curves.isEmpty()) {
+            Files.writeString(
+                    OUT.resolve("scales.svg"),
+                    Plot.curves("Held-out loss less that of scale 1", "scale of the input's gradient", true, curves));
+            add("%n![Scale of the input's gradient](scales.svg)%n");
+        }
+    }
+
+    /** E7: what rounding costs at each end. */
+    private void bits() throws IOException {
+        Map<String, Map<String, Object>> models = new TreeMap<>();
+        try (Stream<Path> files = Files.isDirectory(Bits.RECORDS) ? Files.list(Bits.RECORDS) : Stream.empty()) {
+            for (Path file : files.toList()) {
+                models.put(file.getFileName().toString().replace(".json", ""), Json.exactTree(file.toString(), Files.readAllBytes(file)));
+            }
+        }
+        if (models.isEmpty()) {
+            return;
+        }
+        add("%n## E7: bits of the table, by end%n%nRise of the held-out loss in nats when the table is rounded where it is looked up "
+                + "(embedding) and where it is multiplied (projection), and the ratio of both; groups of 32 inputs, 32,768 tokens.%n%n"
+                + "| model | loss | 8 bits | 6 bits | 4 bits | ratio | 3 bits | ratio |%n|---|---|---|---|---|---|---|---|%n");
+        models.forEach((name, all) -> {
+            List<String> cells = new ArrayList<>();
+            for (int bits : Bits.BITS) {
+                double embedding = ((Number) all.get("embedding_" + bits)).doubleValue();
+                double projection = ((Number) all.get("projection_" + bits)).doubleValue();
+                cells.add(String.format(Locale.ROOT, "%.5f, %.5f", embedding, projection));
+                if (bits < 6) {
+                    cells.add(String.format(Locale.ROOT, "%.1f", projection / embedding));
+                }
+            }
+            add("| %s | %.4f | %s |%n", name, ((Number) all.get("loss")).doubleValue(), String.join(" | ", cells));
+        });
+    }
+
+    /** E5: steps to learn and kept shares. */
+    private void spam() throws IOException {
+        StringBuilder rows = new StringBuilder();
+        for (int v : Spam.VOCABULARIES) {
+            for (int d : Spam.SIZES) {
+                for (boolean tied : new boolean[] {true, false}) {
+                    List<Long> steps = new ArrayList<>();
+                    double[] norms = new double[3];
+                    for (int seed = 1; seed <= Spam.SEEDS; seed++) {
+                        Path file = Spam.record(v, d, tied, seed);
+                        if (Files.exists(file)) {
+                            Map<String, Object> all = Json.exactTree(file.toString(), Files.readAllBytes(file));
+                            steps.add(((Number) all.get("steps")).longValue());
+                            String[] columns = {"begin_kept_norm", "end_kept_norm", "begin_control_norm"};
+                            for (int i = 0; i < columns.length; i++) {
+                                norms[i] += ((Number) all.get(columns[i])).doubleValue();
+                            }
+                        }
+                    }
+                    if (!steps.isEmpty()) {
+                        int n = steps.size();
+                        rows.append(String.format(Locale.ROOT, "| %,d | %d | %d | %s | %s | %.3f | %.3f | %.3f |%n", v, d, v / d,
+                                tied ? "tied" : "untied",
+                                String.join(", ", steps.stream().map(step -> step == 0 ? "-" : "" + step).toList()),
+                                norms[0] / n, norms[1] / n, norms[2] / n));
+                    }
+                }
+            }
+        }
+        if (!rows.isEmpty()) {
+            add("%n## E5: SpamLang%n%nSteps until the loss from the ninth position on is below 0.1, by seed (- for not within 1,000), and the "
+                    + "share of the gradient's norm that the head passes on: at the beginning, at the end, and with a random table.%n%n"
+                    + "| V | D | V / D | head | steps | begin | end | random |%n|---|---|---|---|---|---|---|---|%n%s", rows);
+        }
+    }
+
+    /** All records by their names. */
+    private static List<Run> records() throws IOException {
+        try (Stream<Path> tree = Files.walk(Run.RECORDS)) {
+            return tree.filter(file -> file.endsWith("run.json"))
+                    .map(file -> Run.RECORDS.relativize(file.getParent()).toString())
+                    .sorted()
+                    .map(Run::of)
+                    .toList();
+        }
+    }
+
+    private void rates() throws IOException {
+        Map<String, Map<Double, Double>> arms = new TreeMap<>();
+        for (Run run : records()) {
+            if (run.tunes()) {
+                arms.computeIfAbsent(run.arm().name(), _ -> new TreeMap<>()).put(Double.valueOf(run.rate()), run.lastLoss());
+            }
+        }
+        add("%n## Rates%n%nHeld-out loss after 400 steps at seed 0; the best is used for all other seeds.%n%n| arm | rate: loss |%n|---|---|%n");
+        arms.forEach((arm, losses) -> {
+            double best = losses.values().stream().mapToDouble(x -> x).min().orElse(0);
+            List<String> cells = new ArrayList<>();
+            losses.forEach((rate, loss) -> {
+                String cell = String.format(Locale.ROOT, "%.1e: %.4f", rate, loss);
+                cells.add(loss == best ? "**" + cell + "**" : cell);
+            });
+            add("| %s | %s |%n", arm, String.join(", ", cells));
+        });
+    }
+
+    private void runs() throws IOException {
+        StringBuilder losses = new StringBuilder();
+        add("%n## Runs%n%nDigests are the first digits of the SHA-256 of the last checkpoint's `model.safetensors` and of all losses; "
+                + "`runs/tying/run.sh --again NAME` makes both again.%n%n| run | held-out loss | checkpoint | losses |%n|---|---|---|---|%n");
+        for (Run run : records()) {
+            Map<String, Object> summary = run.summary();
+            losses.append(run.name()).append(' ').append(run.lastLoss()).append('\n');
+            add("| %s | %s | `%.12s` | `%.12s` |%n", run.name(), run.lastLoss(), summary.get("model_sha256"), summary.get("losses_sha256"));
+        }
+        add("%nSHA-256 of all names and losses of this table: `%s`.%n", Run.sha256(losses.toString().getBytes(StandardCharsets.UTF_8)));
+    }
+}

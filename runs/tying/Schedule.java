@@ -1,0 +1,120 @@
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/** The runs that an experiment wants, in the order of PLAN.md. Thread-safe. */
+final class Schedule {
+    private static final List<String> GRID = List.of("2e-3", "4e-3", "8e-3");
+    private static final List<String> BELOW = List.of("1e-3", "5e-4", "2.5e-4");
+    private static final List<String> ABOVE = List.of("1.6e-2", "3.2e-2", "6.4e-2");
+
+    private final Set<String> experiments;
+    private final Set<String> taken = new HashSet<>();
+    private boolean failed;
+
+    Schedule(Set<String> experiments) {
+        this.experiments = experiments;
+    }
+
+    /** The tuning runs that an arm needs by the records so far. */
+    static List<Run> tuning(String arm) {
+        List<String> rates = new ArrayList<>(GRID);
+        for (int i = 0; i < BELOW.size() && best(arm, rates).filter(rates.getFirst()::equals).isPresent(); i++) {
+            rates.addFirst(BELOW.get(i));
+        }
+        for (int i = 0; i < ABOVE.size() && best(arm, rates).filter(rates.getLast()::equals).isPresent(); i++) {
+            rates.add(ABOVE.get(i));
+        }
+        return rates.stream().map(rate -> tuning(arm, rate)).toList();
+    }
+
+    private static Run tuning(String arm, String rate) {
+        return Run.of("tune/" + arm + "/" + rate + "/0");
+    }
+
+    /** The best of these rates; empty until all have a record. */
+    private static java.util.Optional<String> best(String arm, List<String> rates) {
+        return rates.stream().allMatch(rate -> tuning(arm, rate).recorded())
+                ? rates.stream().min(Comparator.comparing(rate -> tuning(arm, rate).lastLoss()))
+                : java.util.Optional.empty();
+    }
+
+    /** The rate of an arm, that of its parent if it has one; empty until it is tuned. */
+    static java.util.Optional<String> rate(String arm) {
+        String tuned = Arm.of(arm).parent() == null ? arm : Arm.of(arm).parent();
+        List<String> rates = tuning(tuned).stream().map(Run::rate).toList();
+        return best(tuned, rates);
+    }
+
+    /** The run of an arm and a seed; empty until its rate is known. */
+    static java.util.Optional<Run> run(String arm, int seed) {
+        return rate(arm).map(rate -> Run.of(arm + "/" + rate + "/" + seed));
+    }
+
+    private static List<Run> seeds(int first, int last, String... arms) {
+        List<Run> runs = new ArrayList<>();
+        IntStream.rangeClosed(first, last)
+                .forEach(seed -> Stream.of(arms).forEach(arm -> run(arm, seed).ifPresent(runs::add)));
+        return runs;
+    }
+
+    /** All runs that are known now. */
+    List<Run> runs() {
+        List<Run> runs = new ArrayList<>();
+        Predicate<String> wanted = experiments::contains;
+        runs.addAll(tuning("S1-tied"));
+        runs.addAll(tuning("S1-untied"));
+        for (int seed = 1; seed <= 6; seed++) {
+            runs.addAll(seeds(seed, seed, "S1-tied", "S1-untied"));
+            if (wanted.test("E3") && seed <= 5) {
+                runs.addAll(seeds(seed, seed, "S1-untied-at-300", "S1-retied-at-300", "S1-untied-at-600"));
+            }
+        }
+        if (wanted.test("E2")) {
+            Stream.of("S1-1c", "S1-cc", "S1-c1").map(Schedule::tuning).forEach(runs::addAll);
+            runs.addAll(seeds(1, 6, "S1-1c", "S1-cc", "S1-c1"));
+            runs.addAll(seeds(1, 3, "S1-g2", "S1-g4", "S1-g8", "S1-g16", "S1-g32"));
+        }
+        if (wanted.test("E1")) {
+            Stream.of("S1-narrow", "S1-thin").map(Schedule::tuning).forEach(runs::addAll);
+            runs.addAll(seeds(1, 6, "S1-narrow", "S1-thin"));
+            for (String shape : List.of("S0", "S2")) {
+                List<String> arms = Stream.of("tied", "untied", "narrow").map(arm -> shape + "-" + arm).toList();
+                arms.stream().map(Schedule::tuning).forEach(runs::addAll);
+                runs.addAll(seeds(1, 5, arms.toArray(String[]::new)));
+            }
+        }
+        return runs;
+    }
+
+    /** The next run that can be done, taken by the caller; null if there is none. Waits for runs that others need. */
+    synchronized Run next() throws InterruptedException {
+        while (!failed) {
+            List<Run> left = runs().stream().filter(run -> !run.recorded()).toList();
+            for (Run run : left) {
+                Run parent = run.parent();
+                Run ready = parent == null || Files.isDirectory(run.forkedFrom()) && !taken.contains(parent.name()) ? run : parent;
+                if (taken.add(ready.name())) {
+                    return ready;
+                }
+            }
+            if (taken.isEmpty()) {
+                return null;
+            }
+            wait();
+        }
+        return null;
+    }
+
+    synchronized void done(Run run, boolean well) {
+        taken.remove(run.name());
+        failed |= !well;
+        notifyAll();
+    }
+}
