@@ -46,5 +46,6 @@ size server server 4076 || failed=1
 size cli cli 6844 || failed=1
 size hub hub 937 || failed=1
 size langchain4j langchain4j 731 || failed=1
+size spring-ai springai 560 || failed=1
 size spark spark 841 || failed=1
 exit $failed
