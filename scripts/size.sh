@@ -38,14 +38,14 @@ size() {
 }
 
 failed=0
-size text json 498 tokenizer 1678 chat 2887 constraint 5049 causal4j 133 || failed=1
-size core kernel,choice,tensor,compute,loops 4811 format 1091 model,families,gguf 5421 decoder 3935 generation,friend 4324 receipt 567 scoring 2454 \
+size text json 498 tokenizer 1678 chat 2907 constraint 5049 causal4j 133 || failed=1
+size core kernel,choice,tensor,compute,loops 4811 format 1091 model,families,gguf 5421 decoder 3935 generation,friend 4324 receipt 567 scoring 2474 \
   head 628 training 1530 flight 88 || failed=1
 size machine machine 283 || failed=1
 size server server 4076 || failed=1
 size cli cli 6844 || failed=1
 size hub hub 937 || failed=1
-size langchain4j langchain4j 731 || failed=1
-size spring-ai springai 560 || failed=1
+size langchain4j langchain4j 714 || failed=1
+size spring-ai springai 655 || failed=1
 size spark spark 841 || failed=1
 exit $failed

@@ -143,7 +143,7 @@ public final class Causal4jChatModel implements ChatModel {
     }
 
     private Chat.Turn answer(Prompt prompt, Answer.Listener listener, IntConsumer promptTokens) {
-        // Those of the context are merged.
+        // The context has merged options.
         Causal4jChatOptions asked = (Causal4jChatOptions) Objects.requireNonNull(prompt.getOptions());
         List<Message> messages = Translation.messages(prompt.getInstructions());
         Chat.Format offering = Translation.format(format, asked, messages);

@@ -63,7 +63,7 @@ public final class Causal4jChatOptions extends DefaultToolCallingChatOptions imp
 
     /**
      * Whether the model may or must call tools. A call that must be made is no longer demanded once the messages end
-     * with results of tools: advisors would ask for ever.
+     * with results of tools, since advisors would ask without end.
      */
     public @Nullable ToolChoice getToolChoice() {
         return set.toolChoice;

@@ -122,7 +122,7 @@ public final class Causal4jEmbeddingModel implements EmbeddingModel {
 
         private Builder() {}
 
-        /** What embeds, of the engine's model; without it the model's own way, {@link Embedder#of}. */
+        /** An embedder of the engine's model; without it {@link Embedder#of} that. */
         public Builder embedder(@Nullable Embedder embedder) {
             this.embedder = embedder;
             return this;

@@ -85,7 +85,7 @@ final class Parts implements Answer.Listener {
         }
     }
 
-    /** What was told until now, for observers. */
+    /** The answer as far as it was told, for observers. */
     ChatResponse cancelled() {
         return responses.cancelled(text.toString(), promptTokens, tokens);
     }

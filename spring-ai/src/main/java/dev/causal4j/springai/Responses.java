@@ -78,7 +78,7 @@ record Responses(String id, Chat.Format format) {
                 new AssistantMessage(""), ChatGenerationMetadata.builder().metadata(THINKING, piece), new EmptyUsage());
     }
 
-    /** What was told until the subscriber cancelled. */
+    /** An answer as far as it was told before the subscriber cancelled. */
     ChatResponse cancelled(String text, int promptTokens, int tokens) {
         return response(
                 new AssistantMessage(text),
