@@ -120,6 +120,7 @@ class ScorerTest {
             }
             assertThat(score.totals().nll()).isCloseTo(nll, within(2e-5 * text.length));
             assertThat(score.perplexity()).isCloseTo(Math.exp(nll / (text.length - 1)), within(1e-3));
+            assertThat(score.totals().meanLogProbability()).isCloseTo(-Math.log(score.perplexity()), within(1e-9));
             assertThat(score.totals().bitsPerByte()).as("no tokenizer").isEmpty();
             row += text.length;
         }

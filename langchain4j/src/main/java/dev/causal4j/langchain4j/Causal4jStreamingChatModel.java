@@ -23,6 +23,7 @@ import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.chat.response.StreamingHandle;
 import java.util.List;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * Answers messages by a model in this process, a part at a time. Immutable and thread-safe; callers at once are computed
@@ -57,7 +58,7 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
     private void answer(ChatRequest request, StreamingChatResponseHandler handler) {
         Handle handle = new Handle();
         try {
-            ChatResponse response = conversations.answer(request, new Parts(handler, handle));
+            ChatResponse response = conversations.answer(request, new Parts(handler, handle, conversations.isPlain()));
             if (!handle.isCancelled()) {
                 List<ToolExecutionRequest> calls = response.aiMessage().toolExecutionRequests();
                 if (!calls.isEmpty()) {
@@ -93,10 +94,12 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
         private final Handle handle;
         private final ToolCallBuilder call = new ToolCallBuilder();
         private String held = ""; // handlers expect more than white space or a first brace
+        private final UnaryOperator<String> edges;
 
-        Parts(StreamingChatResponseHandler handler, Handle handle) {
+        Parts(StreamingChatResponseHandler handler, Handle handle, boolean isPlain) {
             this.handler = handler;
             this.handle = handle;
+            edges = isPlain ? Answer.stripping() : UnaryOperator.identity();
         }
 
         @Override
@@ -106,8 +109,9 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
 
         @Override
         public void content(String piece) {
-            if (!piece.isEmpty() && !handle.isCancelled()) {
-                onPartialResponse(handler, piece, handle);
+            String told = edges.apply(piece);
+            if (!told.isEmpty() && !handle.isCancelled()) {
+                onPartialResponse(handler, told, handle);
             }
         }
 

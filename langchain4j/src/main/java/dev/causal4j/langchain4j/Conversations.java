@@ -63,7 +63,7 @@ final class Conversations {
             Chat.Format turn = format.withTools(Translation.tools(parameters), Translation.choice(parameters));
             GenerationRequest asked =
                     turn.request(Translation.messages(request.messages()), Sampling.options(format, parameters));
-            Chat.Turn made = turn.answer(asked, generator::relay, isPlain() ? listener.stripped() : listener);
+            Chat.Turn made = turn.answer(asked, generator::relay, listener);
             Generation generation = made.generation();
             boolean isDocument = Translation.isDocument(parameters.responseFormat());
             if (isDocument && Sampling.finishReason(generation) == FinishReason.LENGTH) { // nobody can read it
@@ -77,7 +77,7 @@ final class Conversations {
     }
 
     /** Whether answers are those of a plain transcript, in which they begin with white space. */
-    private boolean isPlain() {
+    boolean isPlain() {
         return format.template().isPlain();
     }
 

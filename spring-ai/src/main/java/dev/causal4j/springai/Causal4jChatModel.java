@@ -7,15 +7,14 @@ import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
-import dev.causal4j.model.CausalLM;
 import io.micrometer.observation.Observation;
 import io.micrometer.observation.ObservationRegistry;
 import io.micrometer.observation.contextpropagation.ObservationThreadLocalAccessor;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.CancellationException;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.springframework.ai.chat.model.ChatModel;
 import org.springframework.ai.chat.model.ChatResponse;
@@ -89,8 +88,8 @@ public final class Causal4jChatModel implements ChatModel {
     public ChatResponse call(Prompt prompt) {
         ChatModelObservationContext context = context(prompt, false);
         return observation(context).observe(() -> {
-            Chat.Turn turn = answer(question(context.getRequest()), Answer.Listener.NONE);
-            ChatResponse response = response(newId(), turn, content(turn));
+            Chat.Turn turn = answer(context.getRequest(), Answer.Listener.NONE, _ -> {});
+            ChatResponse response = new Responses(format).whole(turn);
             context.setResponse(response);
             return response;
         });
@@ -113,10 +112,10 @@ public final class Causal4jChatModel implements ChatModel {
     }
 
     private void stream(ChatModelObservationContext context, Observation observation, FluxSink<ChatResponse> sink) {
-        Parts parts = new Parts(sink, newId(), format.model().name());
         try {
+            Parts parts = new Parts(sink, new Responses(format));
             Chat.Turn turn = observed(context, observation, parts);
-            parts.tell(response(parts.id(), turn, ""));
+            parts.tell(parts.responses.ended(turn, ""));
             sink.complete();
         } catch (RuntimeException | Error e) {
             if (!sink.isCancelled()) {
@@ -127,10 +126,8 @@ public final class Causal4jChatModel implements ChatModel {
 
     private Chat.Turn observed(ChatModelObservationContext context, Observation observation, Parts parts) {
         try {
-            Question question = question(context.getRequest());
-            parts.begin(question.request.prompt().length);
-            Chat.Turn turn = answer(question, parts);
-            context.setResponse(response(parts.id(), turn, content(turn)));
+            Chat.Turn turn = answer(context.getRequest(), parts, parts::begin);
+            context.setResponse(parts.responses.whole(turn));
             return turn;
         } catch (RuntimeException | Error e) {
             if (parts.isCancelled()) {
@@ -145,35 +142,14 @@ public final class Causal4jChatModel implements ChatModel {
         }
     }
 
-    private record Question(Chat.Format format, GenerationRequest request) {}
-
-    private Question question(Prompt prompt) {
-        Causal4jChatOptions asked =
-                (Causal4jChatOptions) Objects.requireNonNull(prompt.getOptions()); // those of context
+    private Chat.Turn answer(Prompt prompt, Answer.Listener listener, IntConsumer promptTokens) {
+        // The context has merged options.
+        Causal4jChatOptions asked = (Causal4jChatOptions) Objects.requireNonNull(prompt.getOptions());
         List<Message> messages = Translation.messages(prompt.getInstructions());
         Chat.Format offering = Translation.format(format, asked, messages);
-        return new Question(offering, offering.request(messages, Translation.generation(offering, asked)));
-    }
-
-    private Chat.Turn answer(Question question, Answer.Listener listener) {
-        return question.format.answer(question.request, generator::relay, isPlain() ? listener.stripped() : listener);
-    }
-
-    private ChatResponse response(String id, Chat.Turn turn, String text) {
-        return Translation.response(id, format.model().name(), turn, text);
-    }
-
-    private String content(Chat.Turn turn) {
-        return isPlain() ? turn.answer().content().strip() : turn.answer().content();
-    }
-
-    /** Whether answers are those of a plain transcript, in which they begin with white space. */
-    private boolean isPlain() {
-        return format.template().isPlain();
-    }
-
-    private static String newId() {
-        return UUID.randomUUID().toString();
+        GenerationRequest request = offering.request(messages, Translation.generation(offering, asked));
+        promptTokens.accept(request.prompt().length);
+        return offering.answer(request, generator::relay, listener);
     }
 
     private ChatModelObservationContext context(Prompt prompt, boolean streaming) {
@@ -190,8 +166,7 @@ public final class Causal4jChatModel implements ChatModel {
     }
 
     /** Collects the settings; not thread-safe. */
-    public static final class Builder {
-        private @Nullable Engine engine;
+    public static final class Builder extends Settings<Builder> {
         private @Nullable ChatTemplate template;
         private @Nullable ChatOptions options;
         private ObservationRegistry observations = ObservationRegistry.NOOP;
@@ -199,29 +174,11 @@ public final class Causal4jChatModel implements ChatModel {
 
         private Builder() {}
 
-        private Engine engine() {
-            if (engine == null) {
-                throw new IllegalArgumentException("engine: expected one, got none; call engine(...) or model(...)");
-            }
-            return engine;
-        }
-
         private ChatTemplate template() {
             return Optional.ofNullable(template)
                     .or(engine().model()::chatTemplate)
                     .orElseThrow(() -> new IllegalArgumentException("chat template: expected one in the model's files,"
                             + " got none; call chatTemplate(...), for instance with ChatTemplate.plain()"));
-        }
-
-        /** The engine that computes. Its owner closes it after the last call. */
-        public Builder engine(@Nullable Engine engine) {
-            this.engine = engine;
-            return this;
-        }
-
-        /** The model, computed by the engine that all its callers share. Its owner closes it after the last call. */
-        public Builder model(@Nullable CausalLM model) {
-            return engine(model == null ? null : Engine.shared(model));
         }
 
         /**

@@ -5,7 +5,6 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +12,7 @@ import java.util.Objects;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.springframework.ai.chat.prompt.ChatOptions;
+import org.springframework.ai.chat.prompt.DefaultChatOptionsBuilder;
 import org.springframework.ai.model.tool.DefaultToolCallingChatOptions;
 import org.springframework.ai.model.tool.StructuredOutputChatOptions;
 import org.springframework.ai.model.tool.ToolCallingChatOptions;
@@ -50,34 +50,9 @@ public final class Causal4jChatOptions extends DefaultToolCallingChatOptions imp
         return set.clone();
     }
 
-    /** The seed of the draw: equal seeds give equal answers. Without one each answer has another, which its metadata have. */
-    public @Nullable Long getSeed() {
-        return (Long) set.numbers.get(Setting.SEED);
-    }
-
-    /** Keeps tokens at least this share as likely as the likeliest; 0 is off. */
-    public @Nullable Double getMinP() {
-        return (Double) set.numbers.get(Setting.MIN_P);
-    }
-
-    /** Keeps the most typical tokens that together have this probability; 1 is off. */
-    public @Nullable Double getTypicalP() {
-        return (Double) set.numbers.get(Setting.TYPICAL_P);
-    }
-
-    /** Above 1, tokens that occurred, also in the prompt, become less likely; 1 is off. */
-    public @Nullable Double getRepetitionPenalty() {
-        return (Double) set.numbers.get(Setting.REPETITION_PENALTY);
-    }
-
-    /** No run of this many tokens occurs twice; 0 is off. */
-    public @Nullable Integer getNoRepeatNgramSize() {
-        return (Integer) set.numbers.get(Setting.NO_REPEAT_NGRAM_SIZE);
-    }
-
-    /** Fewest new tokens before the answer may end. */
-    public @Nullable Integer getMinTokens() {
-        return (Integer) set.numbers.get(Setting.MIN_NEW_TOKENS);
+    /** The numbers that are set here and that other providers' options do not have: seed, min-p, and so on. */
+    public Map<Setting, Number> getNumbers() {
+        return set.numbers;
     }
 
     /** A JSON Schema that the content obeys while it is written; blank for none. */
@@ -88,7 +63,7 @@ public final class Causal4jChatOptions extends DefaultToolCallingChatOptions imp
 
     /**
      * Whether the model may or must call tools. A call that must be made is no longer demanded once the messages end
-     * with results of tools: advisors would ask for ever.
+     * with results of tools, since advisors would ask without end.
      */
     public @Nullable ToolChoice getToolChoice() {
         return set.toolChoice;
@@ -109,15 +84,14 @@ public final class Causal4jChatOptions extends DefaultToolCallingChatOptions imp
         return set.generation;
     }
 
-    /** The numbers that the shared options do not have. */
-    Map<Setting, Number> numbers() {
-        return set.numbers;
-    }
-
     /** Each option of a prompt if it is set there, else this one. Lists of the prompt replace these. */
     Causal4jChatOptions overriddenBy(@Nullable ChatOptions prompt) {
         if (prompt == null) {
             return this;
+        }
+        if (!(prompt.mutate() instanceof DefaultChatOptionsBuilder<?> others)) {
+            throw new IllegalArgumentException("options: expected those of Spring AI or a provider, got "
+                    + prompt.getClass().getName());
         }
         Builder own = mutate();
         if (prompt.getStopSequences() != null) {
@@ -126,28 +100,7 @@ public final class Causal4jChatOptions extends DefaultToolCallingChatOptions imp
         if (prompt instanceof ToolCallingChatOptions calling && calling.getToolCallbacks() != null) {
             own.toolCallbacks((List<ToolCallback>) null);
         }
-        return own.combineWith(of(prompt)).build();
-    }
-
-    private static Builder of(ChatOptions any) {
-        if (any instanceof Causal4jChatOptions own) {
-            return own.mutate();
-        }
-        Builder all = builder()
-                .model(any.getModel())
-                .frequencyPenalty(any.getFrequencyPenalty())
-                .maxTokens(any.getMaxTokens())
-                .presencePenalty(any.getPresencePenalty())
-                .stopSequences(any.getStopSequences())
-                .temperature(any.getTemperature())
-                .topK(any.getTopK())
-                .topP(any.getTopP());
-        if (any instanceof ToolCallingChatOptions calling) {
-            all.toolCallbacks(calling.getToolCallbacks()).toolContext(calling.getToolContext());
-        }
-        return any instanceof StructuredOutputChatOptions structured
-                ? all.outputSchema(structured.getOutputSchema())
-                : all;
+        return own.combineWith(others).build();
     }
 
     @Override
@@ -180,43 +133,38 @@ public final class Causal4jChatOptions extends DefaultToolCallingChatOptions imp
         }
 
         private Builder number(Setting setting, @Nullable Number value) {
-            Map<Setting, Number> all = new EnumMap<>(Setting.class);
-            all.putAll(numbers);
-            if (value == null) {
-                all.remove(setting);
-            } else {
-                all.put(setting, value);
-            }
-            numbers = all;
+            Map<Setting, Number> all = new HashMap<>(numbers);
+            all.compute(setting, (_, _) -> value);
+            numbers = Collections.unmodifiableMap(all);
             return this;
         }
 
-        /** See {@link Causal4jChatOptions#getSeed}. */
+        /** The seed of the draw: equal seeds give equal answers. Without one each answer has another, which its metadata have. */
         public Builder seed(@Nullable Long seed) {
             return number(Setting.SEED, seed);
         }
 
-        /** See {@link Causal4jChatOptions#getMinP}. */
+        /** Keeps tokens at least this share as likely as the likeliest; 0 is off. */
         public Builder minP(@Nullable Double minP) {
             return number(Setting.MIN_P, minP);
         }
 
-        /** See {@link Causal4jChatOptions#getTypicalP}. */
+        /** Keeps the most typical tokens that together have this probability; 1 is off. */
         public Builder typicalP(@Nullable Double typicalP) {
             return number(Setting.TYPICAL_P, typicalP);
         }
 
-        /** See {@link Causal4jChatOptions#getRepetitionPenalty}. */
+        /** Above 1, tokens that occurred, also in the prompt, become less likely; 1 is off. */
         public Builder repetitionPenalty(@Nullable Double repetitionPenalty) {
             return number(Setting.REPETITION_PENALTY, repetitionPenalty);
         }
 
-        /** See {@link Causal4jChatOptions#getNoRepeatNgramSize}. */
+        /** No run of this many tokens occurs twice; 0 is off. */
         public Builder noRepeatNgramSize(@Nullable Integer noRepeatNgramSize) {
             return number(Setting.NO_REPEAT_NGRAM_SIZE, noRepeatNgramSize);
         }
 
-        /** See {@link Causal4jChatOptions#getMinTokens}. */
+        /** Fewest new tokens before the answer may end. */
         public Builder minTokens(@Nullable Integer minTokens) {
             return number(Setting.MIN_NEW_TOKENS, minTokens);
         }
@@ -242,9 +190,7 @@ public final class Causal4jChatOptions extends DefaultToolCallingChatOptions imp
 
         /** See {@link Causal4jChatOptions#getTemplateVariables}; null for none. */
         public Builder templateVariables(@Nullable Map<String, ?> templateVariables) {
-            this.templateVariables = templateVariables == null
-                    ? Map.of()
-                    : Collections.unmodifiableMap(new HashMap<>(templateVariables));
+            this.templateVariables = templateVariables == null ? Map.of() : Map.copyOf(templateVariables);
             return this;
         }
 

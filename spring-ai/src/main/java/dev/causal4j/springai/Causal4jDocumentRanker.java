@@ -1,7 +1,5 @@
 package dev.causal4j.springai;
 
-import dev.causal4j.generation.Engine;
-import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Scorer;
 import dev.causal4j.scoring.ScoringListener;
@@ -10,7 +8,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 import org.springframework.ai.document.Document;
 import org.springframework.ai.document.MetadataMode;
 import org.springframework.ai.rag.Query;
@@ -25,11 +22,8 @@ public final class Causal4jDocumentRanker implements DocumentPostProcessor {
     private final int topN;
 
     private Causal4jDocumentRanker(Builder builder) {
-        if (builder.engine == null) {
-            throw new IllegalArgumentException("engine: expected one, got none; call engine(...) or model(...)");
-        }
-        builder.engine.model().requireTokenizer();
-        scorer = new Scorer(builder.engine);
+        builder.engine().model().requireTokenizer();
+        scorer = new Scorer(builder.engine());
         topN = builder.topN;
     }
 
@@ -66,22 +60,10 @@ public final class Causal4jDocumentRanker implements DocumentPostProcessor {
     }
 
     /** Collects the settings; not thread-safe. */
-    public static final class Builder {
-        private @Nullable Engine engine;
+    public static final class Builder extends Settings<Builder> {
         private int topN = Integer.MAX_VALUE;
 
         private Builder() {}
-
-        /** The engine that computes. Its owner closes it after the last call. */
-        public Builder engine(@Nullable Engine engine) {
-            this.engine = engine;
-            return this;
-        }
-
-        /** The model, computed by the engine that all its callers share. Its owner closes it after the last call. */
-        public Builder model(@Nullable CausalLM model) {
-            return engine(model == null ? null : Engine.shared(model));
-        }
 
         /**
          * How many documents are kept, from the best; all without it.

@@ -36,12 +36,9 @@ public final class Causal4jEmbeddingModel implements EmbeddingModel {
     private final @Nullable EmbeddingModelObservationConvention convention;
 
     private Causal4jEmbeddingModel(Builder builder) {
-        if (builder.embedder == null) {
-            throw new IllegalArgumentException("embedder: expected one, got none; call embedder(...)");
-        }
-        embedder = builder.embedder;
-        embedder.model().requireTokenizer();
-        engine = builder.engine == null ? Engine.shared(embedder.model()) : builder.engine;
+        engine = builder.engine();
+        engine.model().requireTokenizer();
+        embedder = builder.embedder == null ? Embedder.of(engine.model()) : builder.embedder;
         mode = builder.mode;
         observations = builder.observations;
         convention = builder.convention;
@@ -117,24 +114,17 @@ public final class Causal4jEmbeddingModel implements EmbeddingModel {
     }
 
     /** Collects the settings; not thread-safe. */
-    public static final class Builder {
+    public static final class Builder extends Settings<Builder> {
         private @Nullable Embedder embedder;
-        private @Nullable Engine engine;
         private MetadataMode mode = MetadataMode.NONE;
         private ObservationRegistry observations = ObservationRegistry.NOOP;
         private @Nullable EmbeddingModelObservationConvention convention;
 
         private Builder() {}
 
-        /** What embeds, for instance {@link Embedder#of}. */
-        public Builder embedder(Embedder embedder) {
+        /** An embedder of the engine's model; without it {@link Embedder#of} that. */
+        public Builder embedder(@Nullable Embedder embedder) {
             this.embedder = embedder;
-            return this;
-        }
-
-        /** The engine that computes, of the embedder's model; without it the one that all callers of the model share. */
-        public Builder engine(@Nullable Engine engine) {
-            this.engine = engine;
             return this;
         }
 
@@ -159,7 +149,7 @@ public final class Causal4jEmbeddingModel implements EmbeddingModel {
         /**
          * The model.
          *
-         * @throws IllegalArgumentException if there is no embedder
+         * @throws IllegalArgumentException if there is no engine
          * @throws IllegalStateException if its model has no tokenizer
          */
         public Causal4jEmbeddingModel build() {

@@ -1,15 +1,10 @@
 package dev.causal4j.springai;
 
 import dev.causal4j.chat.Answer;
-import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.locks.LockSupport;
-import org.springframework.ai.chat.messages.AssistantMessage;
-import org.springframework.ai.chat.metadata.ChatGenerationMetadata;
-import org.springframework.ai.chat.metadata.ChatResponseMetadata;
-import org.springframework.ai.chat.metadata.DefaultUsage;
+import java.util.function.UnaryOperator;
 import org.springframework.ai.chat.model.ChatResponse;
-import org.springframework.ai.chat.model.Generation;
 import reactor.core.publisher.FluxSink;
 
 /**
@@ -18,18 +13,16 @@ import reactor.core.publisher.FluxSink;
  */
 final class Parts implements Answer.Listener {
     private final FluxSink<ChatResponse> sink;
-    private final String id;
-    private final String model;
-    private final ChatResponseMetadata metadata; // of all parts but the last
+    final Responses responses;
+    private final UnaryOperator<String> edges;
     private final StringBuilder text = new StringBuilder();
     private int promptTokens;
     private int tokens;
 
-    Parts(FluxSink<ChatResponse> sink, String id, String model) {
+    Parts(FluxSink<ChatResponse> sink, Responses responses) {
         this.sink = sink;
-        this.id = id;
-        this.model = model;
-        metadata = ChatResponseMetadata.builder().id(id).model(model).build();
+        this.responses = responses;
+        edges = responses.format().template().isPlain() ? Answer.stripping() : UnaryOperator.identity();
     }
 
     /** Runs work on a virtual thread that the subscriber's requests wake and its cancellation interrupts. */
@@ -37,16 +30,11 @@ final class Parts implements Answer.Listener {
         Thread thread = Thread.ofVirtual().name("causal4j-chat").unstarted(work);
         sink.onRequest(_ -> LockSupport.unpark(thread));
         sink.onCancel(() -> {
-            if (Thread.currentThread()
-                    != thread) { // a subscriber that cancels while it takes a part may call the model
+            if (Thread.currentThread() != thread) { // who cancels while it takes a part may call the model
                 thread.interrupt();
             }
         });
         thread.start();
-    }
-
-    String id() {
-        return id;
     }
 
     /** Takes the length of the prompt, once it is known. */
@@ -60,31 +48,24 @@ final class Parts implements Answer.Listener {
 
     @Override
     public void content(String piece) {
-        if (!piece.isEmpty()) {
-            text.append(piece);
-            tell(piece, ChatGenerationMetadata.NULL);
+        String told = edges.apply(piece);
+        if (!told.isEmpty()) {
+            text.append(told);
+            tell(responses.content(told));
         }
     }
 
     @Override
     public void reasoning(String piece) {
         if (!piece.isEmpty()) {
-            tell(
-                    "",
-                    ChatGenerationMetadata.builder()
-                            .metadata(Translation.THINKING, piece)
-                            .build());
+            tell(responses.thought(piece));
         }
     }
 
     @Override
     public boolean goesOn() {
         tokens++;
-        return !sink.isCancelled(); // an interrupt before the thread began is lost
-    }
-
-    private void tell(String piece, ChatGenerationMetadata about) {
-        tell(new ChatResponse(List.of(new Generation(new AssistantMessage(piece), about)), metadata));
+        return !isCancelled(); // an interrupt before the thread began is lost
     }
 
     /**
@@ -104,18 +85,8 @@ final class Parts implements Answer.Listener {
         }
     }
 
-    /** What was told until it was cancelled, for observers. */
+    /** The answer as far as it was told, for observers. */
     ChatResponse cancelled() {
-        return new ChatResponse(
-                List.of(new Generation(
-                        new AssistantMessage(text.toString()),
-                        ChatGenerationMetadata.builder()
-                                .finishReason("CANCELLED")
-                                .build())),
-                ChatResponseMetadata.builder()
-                        .id(id)
-                        .model(model)
-                        .usage(new DefaultUsage(promptTokens, tokens))
-                        .build());
+        return responses.cancelled(text.toString(), promptTokens, tokens);
     }
 }

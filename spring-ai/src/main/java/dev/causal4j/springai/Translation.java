@@ -9,38 +9,26 @@ import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.constraint.Constraint;
 import dev.causal4j.constraint.ConstraintException;
 import dev.causal4j.generation.Chat;
-import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationOptions.Setting;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.ai.chat.messages.AssistantMessage;
 import org.springframework.ai.chat.messages.MessageType;
 import org.springframework.ai.chat.messages.ToolResponseMessage;
-import org.springframework.ai.chat.metadata.ChatGenerationMetadata;
-import org.springframework.ai.chat.metadata.ChatResponseMetadata;
-import org.springframework.ai.chat.metadata.DefaultUsage;
-import org.springframework.ai.chat.metadata.Usage;
-import org.springframework.ai.chat.model.ChatResponse;
 import org.springframework.ai.content.MediaContent;
 import org.springframework.ai.document.Document;
 import org.springframework.ai.document.MetadataMode;
 import org.springframework.ai.tool.ToolCallback;
 
-/** Translates messages, tools and options of Spring AI to the engine's, and its answers back. */
+/** Translates messages, tools and options of Spring AI to the engine's. */
 final class Translation {
     /** The name of these models in observations. */
     static final String PROVIDER = "causal4j";
-
-    /** The metadata with thoughts. */
-    static final String THINKING = "thinking";
 
     private Translation() {}
 
@@ -54,17 +42,15 @@ final class Translation {
 
     /** @throws IllegalArgumentException if a message has content that is no text */
     static List<Message> messages(List<? extends org.springframework.ai.chat.messages.Message> given) {
-        int first = 0; // after the system messages at the beginning, which most templates take as one
-        while (first < given.size() && given.get(first).getMessageType() == MessageType.SYSTEM) {
-            first++;
-        }
+        List<String> system = given.stream() // at the beginning, which most templates take as one
+                .takeWhile(message -> message.getMessageType() == MessageType.SYSTEM)
+                .map(Translation::text)
+                .toList();
         List<Message> all = new ArrayList<>();
-        if (first > 0) {
-            all.add(new Message(
-                    "system",
-                    given.subList(0, first).stream().map(Translation::text).collect(Collectors.joining("\n\n"))));
+        if (!system.isEmpty()) {
+            all.add(new Message("system", String.join("\n\n", system)));
         }
-        for (org.springframework.ai.chat.messages.Message message : given.subList(first, given.size())) {
+        for (org.springframework.ai.chat.messages.Message message : given.subList(system.size(), given.size())) {
             if (message instanceof MediaContent content && !content.getMedia().isEmpty()) {
                 throw new IllegalArgumentException("messages: expected text, since media are not supported, got "
                         + content.getMedia().iterator().next().getMimeType());
@@ -88,7 +74,7 @@ final class Translation {
     private static Answer answer(AssistantMessage message) {
         return new Answer(
                 text(message),
-                message.getMetadata().get(THINKING) instanceof String thought ? thought : "",
+                message.getMetadata().get(Responses.THINKING) instanceof String thought ? thought : "",
                 message.getToolCalls().stream()
                         .map(call -> new ToolCall(call.id(), call.name(), call.arguments()))
                         .toList(),
@@ -111,7 +97,8 @@ final class Translation {
         ToolChoice asked = Objects.requireNonNullElse(options.getToolChoice(), ToolChoice.AUTO);
         boolean called =
                 !messages.isEmpty() && "tool".equals(messages.getLast().fields().get("role"));
-        ToolChoice choice = called && asked.kind() != Kind.NONE ? ToolChoice.AUTO : asked;
+        ToolChoice choice =
+                called && asked.kind() != Kind.NONE ? ToolChoice.AUTO.withParallel(asked.parallel()) : asked;
         return format.withVariables(options.getTemplateVariables()).withTools(tools, choice);
     }
 
@@ -124,66 +111,23 @@ final class Translation {
     static GenerationOptions generation(Chat.Format format, Causal4jChatOptions given) {
         CausalLM model = format.model();
         require("model", model.name(), given.getModel());
-        Map<Setting, @Nullable Number> numbers = new HashMap<>(given.numbers());
-        numbers.put(Setting.MAX_NEW_TOKENS, given.getMaxTokens());
-        numbers.put(Setting.TEMPERATURE, given.getTemperature());
-        numbers.put(Setting.TOP_K, given.getTopK());
-        numbers.put(Setting.TOP_P, given.getTopP());
-        numbers.put(Setting.FREQUENCY_PENALTY, given.getFrequencyPenalty());
-        numbers.put(Setting.PRESENCE_PENALTY, given.getPresencePenalty());
-        numbers.values().removeIf(Objects::isNull);
         GenerationOptions options = GenerationOptions.of(model)
                 .withMaxNewTokens(model.contextLength())
                 .withSeed(GenerationOptions.randomSeed())
                 .withStop(Objects.requireNonNullElse(given.getStopSequences(), List.of()))
-                .with(numbers);
+                .with(Setting.MAX_NEW_TOKENS, given.getMaxTokens())
+                .with(Setting.TEMPERATURE, given.getTemperature())
+                .with(Setting.TOP_K, given.getTopK())
+                .with(Setting.TOP_P, given.getTopP())
+                .with(Setting.FREQUENCY_PENALTY, given.getFrequencyPenalty())
+                .with(Setting.PRESENCE_PENALTY, given.getPresencePenalty())
+                .with(given.getNumbers());
         String schema = given.getOutputSchema();
         if (schema != null && !schema.isBlank()) {
             options = options.withConstraint(Constraint.schema(schema, format.whitespace()));
         }
         UnaryOperator<GenerationOptions> more = given.getGeneration();
         return more == null ? options : more.apply(options);
-    }
-
-    /** @param text the content; empty if parts have told it */
-    static ChatResponse response(String id, String model, Chat.Turn turn, String text) {
-        Answer answer = turn.answer();
-        Generation made = turn.generation();
-        String reason = reason(turn);
-        // Who sees calls executes them, and those of an answer that was cut are not whole.
-        List<ToolCall> calls = reason.equals("TOOL_CALLS") ? answer.calls() : List.of();
-        AssistantMessage message = AssistantMessage.builder()
-                .content(text)
-                .properties(answer.reasoning().isEmpty() ? Map.of() : Map.of(THINKING, answer.reasoning()))
-                .toolCalls(calls.stream()
-                        .map(call ->
-                                new AssistantMessage.ToolCall(call.id(), "function", call.name(), call.arguments()))
-                        .toList())
-                .build();
-        ChatGenerationMetadata metadata = ChatGenerationMetadata.builder()
-                .finishReason(reason)
-                .metadata("generation", made)
-                .build();
-        int prompt = made.promptTokens().length;
-        int tokens = made.tokens().length;
-        Usage usage = new DefaultUsage(
-                prompt,
-                tokens,
-                prompt + tokens,
-                made.timing(),
-                (long) made.timing().cachedTokens(),
-                null);
-        return new ChatResponse(
-                List.of(new org.springframework.ai.chat.model.Generation(message, metadata)),
-                ChatResponseMetadata.builder().id(id).model(model).usage(usage).build());
-    }
-
-    private static String reason(Chat.Turn turn) {
-        return switch (turn.generation().finishReason()) {
-            case EOS, STOP -> turn.answer().calls().isEmpty() ? "STOP" : "TOOL_CALLS";
-            case LENGTH, DEADLINE -> "LENGTH"; // either cuts it
-            case CANCELLED -> "CANCELLED";
-        };
     }
 
     /** @throws IllegalArgumentException if it has no text */

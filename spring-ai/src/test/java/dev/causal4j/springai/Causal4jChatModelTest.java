@@ -96,7 +96,7 @@ class Causal4jChatModelTest extends SpringChecks {
         assertThat(text(CHAT.call(prompt("a", generation(answer).seed(), 30)))).isEqualTo(text(answer));
     }
 
-    /** What the aggregator of clients makes of the parts is what a call answers: text, thought, calls, reason. */
+    /** The aggregator of clients makes the message of a call of the parts: text, thought, calls, reason. */
     @Test
     void aggregatedPartsAreTheWholeAnswer() {
         ChatOptions calls =

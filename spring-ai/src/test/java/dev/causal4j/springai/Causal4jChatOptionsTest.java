@@ -3,6 +3,7 @@ package dev.causal4j.springai;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.chat.ToolChoice;
+import dev.causal4j.generation.GenerationOptions.Setting;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -39,12 +40,20 @@ class Causal4jChatOptionsTest extends AbstractChatOptionsTests<Causal4jChatOptio
     @Test
     void eachOptionIsReadAndCounts() {
         Causal4jChatOptions all = readyToBuildBuilder().build();
-        assertThat(all.getSeed()).isEqualTo(1);
-        assertThat(all.getMinP()).isEqualTo(0.1);
-        assertThat(all.getTypicalP()).isEqualTo(0.9);
-        assertThat(all.getRepetitionPenalty()).isEqualTo(1.1);
-        assertThat(all.getNoRepeatNgramSize()).isEqualTo(3);
-        assertThat(all.getMinTokens()).isEqualTo(2);
+        assertThat(all.getNumbers())
+                .containsExactlyInAnyOrderEntriesOf(Map.of(
+                        Setting.SEED,
+                        1L,
+                        Setting.MIN_P,
+                        0.1,
+                        Setting.TYPICAL_P,
+                        0.9,
+                        Setting.REPETITION_PENALTY,
+                        1.1,
+                        Setting.NO_REPEAT_NGRAM_SIZE,
+                        3,
+                        Setting.MIN_NEW_TOKENS,
+                        2));
         assertThat(all.getOutputSchema()).isEqualTo("{}");
         assertThat(all.getToolChoice()).isEqualTo(ToolChoice.REQUIRED);
         assertThat(all.getStrictTools()).isFalse();
@@ -68,7 +77,7 @@ class Causal4jChatOptionsTest extends AbstractChatOptionsTests<Causal4jChatOptio
         Causal4jChatOptions.Builder builder = Causal4jChatOptions.builder().seed(1L);
         Causal4jChatOptions one = builder.build();
         builder.seed(2L).maxTokens(3);
-        assertThat(one.getSeed()).isEqualTo(1);
+        assertThat(one.getNumbers()).containsEntry(Setting.SEED, 1L);
         assertThat(one.mutate().build().getMaxTokens()).isNull();
     }
 

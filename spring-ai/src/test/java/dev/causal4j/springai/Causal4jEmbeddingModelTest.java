@@ -29,7 +29,7 @@ class Causal4jEmbeddingModelTest {
                 .isEqualTo(MODEL.embed("a letter to Emma"))
                 .isEqualTo(MODEL.embed(List.of(DOCUMENT), null, List::of).getFirst());
         EmbeddingModel more = Causal4jEmbeddingModel.builder()
-                .embedder(Embedder.of(TOOLS))
+                .model(TOOLS)
                 .metadataMode(MetadataMode.EMBED)
                 .build();
         assertThat(more.embed(DOCUMENT))
@@ -61,6 +61,6 @@ class Causal4jEmbeddingModelTest {
         }
         assertThatThrownBy(() -> Causal4jEmbeddingModel.builder().build())
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("embedder: expected one, got none; call embedder(...)");
+                .hasMessage("engine: expected one, got none; call engine(...) or model(...)");
     }
 }

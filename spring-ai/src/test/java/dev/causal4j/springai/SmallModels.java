@@ -56,6 +56,7 @@ public final class SmallModels implements Subject {
     @Override
     public EmbeddingModel embedding(ObservationRegistry observations) {
         return Causal4jEmbeddingModel.builder()
+                .engine(ENGINE)
                 .embedder(new Embedder(TOOLS_MODEL, Pooling.MEAN, true))
                 .observationRegistry(observations)
                 .build();

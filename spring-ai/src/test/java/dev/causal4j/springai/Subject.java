@@ -7,7 +7,7 @@ import org.springframework.ai.chat.model.ChatModel;
 import org.springframework.ai.chat.prompt.ChatOptions;
 import org.springframework.ai.embedding.EmbeddingModel;
 
-/** What the checks look at: models after Spring AI's interfaces, found by ServiceLoader. */
+/** The models that are checked by Spring AI's interfaces, found by ServiceLoader. */
 public interface Subject {
     /** A model whose template is that of Qwen3-Instruct-2507. */
     Path TOOLS = SmallModel.folder("tools", "qwen3-instruct-2507", 1);

@@ -3,6 +3,7 @@ package dev.causal4j.chat;
 import dev.causal4j.json.Json;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /**
  * The parts of a model's answer, as {@link AnswerParser} finds them. Immutable and thread-safe.
@@ -29,6 +30,26 @@ public record Answer(String content, String reasoning, List<ToolCall> calls, Str
         return new Message(fields);
     }
 
+    /**
+     * A function that takes the pieces of a content in turn, and returns them without white space at its edges, which those
+     * of plain transcripts have. It keeps what may be the end, so each content needs one of its own. Not thread-safe.
+     */
+    public static UnaryOperator<String> stripping() {
+        return new UnaryOperator<>() {
+            private boolean begun;
+            private String space = "";
+
+            @Override
+            public String apply(String piece) {
+                String more = begun ? space + piece : piece.stripLeading();
+                String told = more.stripTrailing();
+                begun |= !more.isEmpty();
+                space = more.substring(told.length());
+                return told;
+            }
+        };
+    }
+
     /** Receives the parts of an answer. All pieces of a kind together are those of the answer. */
     public interface Listener {
         /** A listener that ignores all. */
@@ -53,49 +74,6 @@ public record Answer(String content, String reasoning, List<ToolCall> calls, Str
         /** Whether the answer is still wanted, asked after each token: false ends it, and what was written stays. */
         default boolean goesOn() {
             return true;
-        }
-
-        /**
-         * This listener without white space at the edges of the content, which answers in plain transcripts begin with. It
-         * gets no empty piece. Not thread-safe.
-         */
-        default Listener stripped() {
-            Listener all = this;
-            return new Listener() {
-                private boolean begun;
-                private String space = ""; // which may be the last
-
-                @Override
-                public void content(String piece) {
-                    String more = begun ? space + piece : piece.stripLeading();
-                    String told = more.stripTrailing();
-                    begun |= !more.isEmpty();
-                    space = more.substring(told.length());
-                    if (!told.isEmpty()) {
-                        all.content(told);
-                    }
-                }
-
-                @Override
-                public void reasoning(String piece) {
-                    all.reasoning(piece);
-                }
-
-                @Override
-                public void call(int index, String id, String name) {
-                    all.call(index, id, name);
-                }
-
-                @Override
-                public void arguments(int index, String piece) {
-                    all.arguments(index, piece);
-                }
-
-                @Override
-                public boolean goesOn() {
-                    return all.goesOn();
-                }
-            };
         }
     }
 }

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -218,6 +219,23 @@ class AnswerParserTest {
             }
         }
         assertThat(List.of(seen, exceptions)).isEqualTo(List.of(415, 22));
+    }
+
+    @Test
+    void strippedPiecesAreTheStrippedText() {
+        for (String text : List.of(" \n a b \n\nc \n", "a", "  ", "")) {
+            for (int length = 1; length < 4; length++) {
+                UnaryOperator<String> edges = Answer.stripping();
+                StringBuilder told = new StringBuilder();
+                for (int from = 0; from < text.length(); from += length) {
+                    told.append(edges.apply(text.substring(from, Math.min(text.length(), from + length))));
+                    assertThat(text.substring(0, Math.min(text.length(), from + length))
+                                    .strip())
+                            .isEqualTo(told.toString());
+                }
+                assertThat(told.toString()).isEqualTo(text.strip());
+            }
+        }
     }
 
     @Test
