@@ -39,11 +39,11 @@ size() {
 
 failed=0
 size text json 498 tokenizer 1678 chat 2887 constraint 5049 causal4j 133 || failed=1
-size core kernel,choice,tensor,compute,loops 4811 format 1091 model,families,gguf 5424 decoder 3935 generation,friend 4324 receipt 567 scoring 2454 \
+size core kernel,choice,tensor,compute,loops 4811 format 1091 model,families,gguf 5439 decoder 3935 generation,friend 4324 receipt 567 scoring 2454 \
   head 688 training 1720 flight 88 || failed=1
 size machine machine 283 || failed=1
 size server server 4076 || failed=1
-size cli cli 7053 || failed=1
+size cli cli 7069 || failed=1
 size hub hub 937 || failed=1
 size langchain4j langchain4j 731 || failed=1
 size spark spark 841 || failed=1
