@@ -39,11 +39,11 @@ size() {
 
 failed=0
 size text json 498 tokenizer 1678 chat 2907 constraint 5049 causal4j 133 || failed=1
-size core kernel,choice,tensor,compute,loops 4811 format 1091 model,families,gguf 5424 decoder 3935 generation,friend 4325 receipt 567 scoring 2474 \
+size core kernel,choice,tensor,compute,loops 4811 format 1091 model,families,gguf 5439 decoder 3935 generation,friend 4325 receipt 567 scoring 2474 \
   head 688 training 1720 flight 90 || failed=1
 size machine machine 283 || failed=1
 size server server 4075 || failed=1
-size cli cli 7021 || failed=1
+size cli cli 7037 || failed=1
 size hub hub 984 || failed=1
 size langchain4j langchain4j 714 || failed=1
 size spring-ai springai 655 || failed=1

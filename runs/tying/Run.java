@@ -122,9 +122,6 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
                 "--tokenizer", data.resolve("tokenizer").toString(), "--out", folder.toString(), "--resume",
                 "--checkpoint-interval", "100", "--keep-interval", tunes ? "0" : "300", "--threads", "1"));
         command.addAll(options());
-        if (!tunes) {
-            command.addAll(List.of("--head-report", "100")); // changes no bit of the run
-        }
         if (parent() != null) {
             command.addAll(List.of("--from", forkedFrom().toString()));
         }
@@ -150,7 +147,7 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
         for (String line : Files.readAllLines(folder().resolve("loss.jsonl"))) {
             Map<String, Object> all = Json.exactTree("loss.jsonl", line.getBytes(StandardCharsets.UTF_8));
             Map<String, Object> step = new LinkedHashMap<>();
-            for (String each : List.of("step", "loss", "validation_loss", "gradient_norm", "learning_rate", "head")) {
+            for (String each : List.of("step", "loss", "validation_loss", "gradient_norm", "learning_rate")) {
                 if (all.containsKey(each) && all.get(each) != Json.NULL) {
                     step.put(each, all.get(each));
                 }
@@ -161,7 +158,7 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
             }
         }
         lines.forEach((step, line) -> {
-            if (step % KEPT_STEPS == 0 || line.contains("validation_loss") || line.contains("head")) {
+            if (step % KEPT_STEPS == 0 || line.contains("validation_loss")) {
                 kept.append(line).append('\n');
             }
         });

@@ -99,8 +99,10 @@ class ConvertCommandTest {
             assertThat(mixed.head().embedding().dtype()).isEqualTo(DType.INT4);
             assertThat(mixed.head().projection().dtype()).isEqualTo(DType.INT8);
             for (int n = 0; n < mixed.head().vocabularySize(); n++) {
-                assertThat(row(mixed.head().embedding(), n)).isEqualTo(row(int4.head().embedding(), n));
-                assertThat(row(mixed.head().projection(), n)).isEqualTo(row(int8.head().projection(), n));
+                assertThat(row(mixed.head().embedding(), n))
+                        .isEqualTo(row(int4.head().embedding(), n));
+                assertThat(row(mixed.head().projection(), n))
+                        .isEqualTo(row(int8.head().projection(), n));
             }
         }
         String[] generate = {"--model", out.toString()};

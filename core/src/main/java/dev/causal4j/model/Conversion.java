@@ -47,7 +47,11 @@ import org.jspecify.annotations.Nullable;
  * @param head the dtype of the head's projection in panels; null for that of the other matrices
  */
 public record Conversion(
-        Path model, LoadOptions options, long shardBytes, boolean overwrite, @Nullable DType head) {
+        Path model,
+        LoadOptions options,
+        long shardBytes,
+        boolean overwrite,
+        @Nullable DType head) {
     private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
 
     /** Files that are copied unchanged, if present. */
@@ -327,8 +331,7 @@ public record Conversion(
         return json;
     }
 
-    private void writePanels(
-            Checkpoint checkpoint, ModelConfig config, Loading loading, Loading ofHead, Path folder)
+    private void writePanels(Checkpoint checkpoint, ModelConfig config, Loading loading, Loading ofHead, Path folder)
             throws IOException {
         String root = config.family().names().roots().getFirst();
         PanelLayout layout = new PanelLayout(loading.dtype(), new TreeMap<>());
