@@ -2,8 +2,10 @@ package dev.causal4j.scoring;
 
 import dev.causal4j.InputException;
 import dev.causal4j.generation.Engine;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
+import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -23,8 +25,6 @@ import java.util.stream.Stream;
  * what the model responded, only those of a window are in memory.
  */
 public final class Evaluation {
-    static final String BITS = "sha256:";
-
     /** Characters of the prompts of a window; the last one may have more. */
     private static final long MOST_CHARACTERS = 1 << 22;
 
@@ -70,9 +70,30 @@ public final class Evaluation {
      *
      * @param values as the harness logs them: the sum of a continuation's log-probabilities and whether it is greedy, the
      *     sum of a text's, or a text
+     * @param tokenBits for each request four hexadecimal digits a token, the first of a digest of this and all earlier
+     *     tokens and their log-probabilities: they tell where a difference begins
      * @param bits the digest of all log-probabilities
      */
-    public record Answer(List<Object> values, String bits) {}
+    public record Answer(List<Object> values, List<String> tokenBits, String bits) {
+        /** The digits of {@code tokenBits} for a token. */
+        public static final int DIGITS = 4;
+
+        static Answer of(Object value, List<Prediction> predictions, String bits) {
+            MessageDigest digest = Sha256.begin();
+            byte[] before = {};
+            StringBuilder digits = new StringBuilder();
+            for (Prediction each : predictions) {
+                digest.update(before);
+                digest.update(ByteBuffer.allocate(Integer.BYTES + Double.BYTES)
+                        .putInt(each.token())
+                        .putDouble(each.logProbability())
+                        .flip());
+                before = digest.digest();
+                HexFormat.of().formatHex(digits, before, 0, DIGITS / 2);
+            }
+            return new Answer(List.of(value), List.of(digits.toString()), bits);
+        }
+    }
 
     /** A document in a window. */
     private record Asked(int id, Map<String, Object> document, List<Request> requests, Optional<Answer> known) {}
@@ -80,8 +101,8 @@ public final class Evaluation {
     /** The digest of digests. */
     static String combined(List<String> bits) {
         MessageDigest all = Sha256.begin();
-        bits.forEach(each -> all.update(HexFormat.of().parseHex(each, BITS.length(), each.length())));
-        return BITS + HexFormat.of().formatHex(all.digest());
+        bits.forEach(each -> all.update(HexFormat.of().parseHex(each, Sha256.NAME.length(), each.length())));
+        return Sha256.NAME + HexFormat.of().formatHex(all.digest());
     }
 
     /**
