@@ -12,7 +12,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -166,36 +166,35 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
                 });
     }
 
-    /** The first request and token that differ, as far as a member of a line tells them, and how. */
+    /** The first part that differs of a member of a line, and how. */
     private static String difference(String key, @Nullable Object stated, @Nullable Object is) {
-        String place = "";
-        String expected = shown(stated);
-        String got = shown(is);
-        if (BY_REQUEST.contains(key) && stated instanceof List<?> some && is instanceof List<?> others) {
-            int request = 0;
-            while (shown(item(some, request)).equals(shown(item(others, request)))) {
-                request++;
+        Map<String, String> expected = parts(key, stated);
+        Map<String, String> got = parts(key, is);
+        String place = Stream.concat(got.keySet().stream(), expected.keySet().stream())
+                .filter(each -> !Objects.equals(expected.get(each), got.get(each)))
+                .findFirst()
+                .orElseThrow();
+        return place + ": expected " + key + " " + expected.get(place) + ", got " + got.get(place);
+    }
+
+    /** The parts of a member by request and token, as far as it tells them. */
+    private static Map<String, String> parts(String key, @Nullable Object value) {
+        if (!BY_REQUEST.contains(key) || !(value instanceof List<?> requests)) {
+            return Map.of("", shown(value));
+        }
+        Map<String, String> parts = new LinkedHashMap<>();
+        for (int i = 0; i < requests.size(); i++) {
+            String place = ", request " + i;
+            String all = key.equals(TOKENS) ? String.valueOf(requests.get(i)) : "";
+            for (int at = 0; at < all.length(); at += Answer.DIGITS) {
+                String digits = all.substring(at, Math.min(all.length(), at + Answer.DIGITS));
+                parts.put(place + ", token " + at / Answer.DIGITS, digits);
             }
-            place = ", request " + request;
-            expected = shown(item(some, request));
-            got = shown(item(others, request));
+            if (!key.equals(TOKENS)) {
+                parts.put(place, shown(requests.get(i)));
+            }
         }
-        if (key.equals(TOKENS)) { // texts of digits in quotes
-            int token = (Arrays.mismatch(expected.toCharArray(), got.toCharArray()) - 1) / Answer.DIGITS;
-            place += ", token " + token;
-            expected = digits(expected, token);
-            got = digits(got, token);
-        }
-        return place + ": expected " + key + " " + expected + ", got " + got;
-    }
-
-    private static @Nullable Object item(List<?> list, int index) {
-        return index < list.size() ? list.get(index) : null;
-    }
-
-    private static String digits(String quoted, int token) {
-        int from = 1 + token * Answer.DIGITS;
-        return quoted.length() < from + Answer.DIGITS ? "none" : quoted.substring(from, from + Answer.DIGITS);
+        return parts;
     }
 
     private static String shown(@Nullable Object value) {

@@ -120,77 +120,93 @@ public final class Evaluation {
         tasks.forEach(task -> {
             Prompts _ = new Prompts(task, options); // refuses before another task is computed
         });
-        List<EvaluationResult.OfTask> results = new ArrayList<>();
-        for (EvaluationTask task : tasks) {
-            Map<String, List<Object>> values = new LinkedHashMap<>();
-            List<Answer> answers = new ArrayList<>();
-            for (Filters filters : task.filters) {
-                run(task, filters, answers, values, responder, options, listener);
-            }
-            String bits = combined(answers.stream().map(Answer::bits).toList());
-            results.add(new EvaluationResult.OfTask(task, Prompts.shots(task, options), values, bits));
-        }
-        return EvaluationResult.of(results, groups);
+        return EvaluationResult.of(
+                tasks.stream()
+                        .map(task ->
+                                new Run(task, responder, options, listener, new ArrayList<>(), new LinkedHashMap<>()))
+                        .map(Run::run)
+                        .toList(),
+                groups);
     }
 
-    /** Asks all documents of a task, unless the answers are there, and adds their values by metric and filter. */
-    private static void run(
+    /**
+     * The run of a task. Prompts are written again for each list of filters, so that no more than a window is kept.
+     *
+     * @param answers by document
+     * @param values by metric and filter
+     */
+    private record Run(
             EvaluationTask task,
-            Filters filters,
-            List<Answer> answers,
-            Map<String, List<Object>> values,
             Responder responder,
             EvaluationOptions options,
-            EvaluationListener listener) {
-        Prompts prompts = new Prompts(task, options);
-        try (Stream<Map<String, Object>> documents = task.documents()) {
-            Iterator<Map<String, Object>> next =
-                    documents.limit(options.documents(task.size)).iterator();
-            int id = 0;
-            while (next.hasNext()) {
-                List<Asked> window = new ArrayList<>();
-                for (long size = 0;
-                        next.hasNext() && window.size() < responder.mostDocuments() && size < MOST_CHARACTERS;
-                        id++) {
-                    int ids = id;
-                    Map<String, Object> document = next.next();
-                    List<Request> requests = named(task, id, () -> prompts.next(document));
-                    Optional<Answer> known = listener.known(task.name(), filters.name(), id);
-                    known.ifPresent(each -> check(name(task, ids), requests, each.values()));
-                    window.add(new Asked(id, document, requests, known));
-                    size += requests.getFirst()
-                            .arguments()
-                            .getFirst()
-                            .toString()
-                            .length();
-                }
-                List<Asked> open = window.stream()
-                        .filter(each -> each.id >= answers.size() && each.known.isEmpty())
-                        .toList();
-                Iterator<Answer> computed = open.isEmpty()
-                        ? List.<Answer>of().iterator()
-                        : responder
-                                .respond(
-                                        open.stream().map(Asked::requests).toList(),
-                                        open.stream()
-                                                .map(each -> name(task, each.id))
-                                                .toList())
-                                .iterator();
-                for (Asked each : window) {
-                    if (each.id >= answers.size()) {
-                        answers.add(each.known.orElseGet(computed::next));
+            EvaluationListener listener,
+            List<Answer> answers,
+            Map<String, List<Object>> values) {
+        EvaluationResult.OfTask run() {
+            task.filters.forEach(this::run);
+            String bits = combined(answers.stream().map(Answer::bits).toList());
+            return new EvaluationResult.OfTask(task, Prompts.shots(task, options), values, bits);
+        }
+
+        private void run(Filters filters) {
+            Prompts prompts = new Prompts(task, options);
+            try (Stream<Map<String, Object>> all = task.documents()) {
+                var documents = all.limit(options.documents(task.size)).iterator();
+                for (int id = 0; documents.hasNext(); ) {
+                    List<Asked> window = new ArrayList<>();
+                    long size = 0;
+                    while (documents.hasNext() && window.size() < responder.mostDocuments() && size < MOST_CHARACTERS) {
+                        window.add(asked(id++, documents.next(), prompts, filters));
+                        size += window.getLast().requests.getFirst().text().length();
                     }
-                    Sample sample = named(
-                            task,
-                            each.id,
-                            () -> Sample.of(
-                                    task, filters, each.id, each.document, each.requests, answers.get(each.id)));
-                    sample.metrics()
-                            .forEach((metric, value) -> values.computeIfAbsent(
-                                            metric + "," + filters.name(), _ -> new ArrayList<>())
-                                    .add(value));
-                    listener.accept(sample);
+                    answer(window);
+                    window.forEach(each -> take(each, filters));
                 }
+            }
+        }
+
+        private Asked asked(int id, Map<String, Object> document, Prompts prompts, Filters filters) {
+            List<Request> requests = named(id, () -> prompts.next(document));
+            Optional<Answer> known = listener.known(task.name(), filters.name(), id);
+            known.ifPresent(each -> check(name(id), requests, each.values()));
+            return new Asked(id, document, requests, known);
+        }
+
+        /** Asks what is not known, unless the answers are there. */
+        private void answer(List<Asked> window) {
+            List<Asked> open =
+                    window.stream().filter(each -> each.id >= answers.size()).toList();
+            List<Asked> asked =
+                    open.stream().filter(each -> each.known.isEmpty()).toList();
+            List<String> names = asked.stream().map(each -> name(each.id)).toList();
+            List<List<Request>> requests = asked.stream().map(Asked::requests).toList();
+            List<Answer> computed = asked.isEmpty() ? List.of() : responder.respond(requests, names);
+            Iterator<Answer> next = computed.iterator();
+            open.forEach(each -> answers.add(each.known.orElseGet(next::next)));
+        }
+
+        private void take(Asked asked, Filters filters) {
+            Answer answer = answers.get(asked.id);
+            Sample sample =
+                    named(asked.id, () -> Sample.of(task, filters, asked.id, asked.document, asked.requests, answer));
+            sample.metrics()
+                    .forEach((metric, value) -> values.computeIfAbsent(
+                                    metric + "," + filters.name(), _ -> new ArrayList<>())
+                            .add(value));
+            listener.accept(sample);
+        }
+
+        private String name(int id) {
+            return task.name() + ", document " + id;
+        }
+
+        private <T> T named(int id, Supplier<T> part) {
+            try {
+                return part.get();
+            } catch (IllegalArgumentException e) {
+                InputException named = new InputException(name(id) + ": " + e.getMessage());
+                named.initCause(e);
+                throw named;
             }
         }
     }
@@ -206,20 +222,6 @@ public final class Evaluation {
         }
         if (!fits) {
             throw new InputException(name + ": expected a known answer to each request, got others");
-        }
-    }
-
-    private static String name(EvaluationTask task, int id) {
-        return task.name() + ", document " + id;
-    }
-
-    private static <T> T named(EvaluationTask task, int id, Supplier<T> part) {
-        try {
-            return part.get();
-        } catch (IllegalArgumentException e) {
-            InputException named = new InputException(name(task, id) + ": " + e.getMessage());
-            named.initCause(e);
-            throw named;
         }
     }
 }

@@ -85,7 +85,7 @@ public final class EvaluationTask {
 
     private final Set<String> columns = new HashSet<>();
 
-    private static Set<String> names(String names) {
+    static Set<String> names(String names) {
         return Set.of(names.split(" "));
     }
 

@@ -20,15 +20,8 @@ import java.util.stream.IntStream;
  */
 record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Set<String> flags) {
     private static final List<String> FLAGS = List.of("ignore_case", "ignore_punctuation", "ignore_numbers");
-    private static final Set<String> SETTINGS = Set.of(
-            "metric",
-            "aggregation",
-            "higher_is_better",
-            "hf_evaluate",
-            "regexes_to_ignore",
-            FLAGS.get(0),
-            FLAGS.get(1),
-            FLAGS.get(2));
+    private static final Set<String> SETTINGS = EvaluationTask.names(
+            "metric aggregation higher_is_better hf_evaluate" + " regexes_to_ignore " + String.join(" ", FLAGS));
     private static final int MISSING = -100; // a gold, as the harness has it
     private static final int RESAMPLES = 1000;
     private static final int SEEDS = 100;
@@ -138,12 +131,7 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
         all.put("acc", hit(right, count, i -> sums[i]));
         all.put(
                 "acc_norm",
-                hit(
-                        right,
-                        count,
-                        i -> sums[i]
-                                / choices.get(i)
-                                        .codePointCount(0, choices.get(i).length())));
+                hit(right, count, i -> sums[i] / choices.get(i).codePoints().count()));
         all.put("acc_bytes", hit(right, count, i -> sums[i] / choices.get(i).getBytes(StandardCharsets.UTF_8).length));
         IntStream places = right.stream().filter(i -> i != MISSING).mapToInt(i -> i < 0 ? i + values.size() : i);
         all.put("exact_match", places.anyMatch(i -> i >= 0 && i < count && isGreedy(values.get(i))) ? 1 : 0);

@@ -62,9 +62,7 @@ public record Sample(
         line.put("filter", filter);
         line.put("metrics", List.copyOf(metrics.keySet()));
         line.put("doc_hash", Sha256.hex(TextTemplate.json(document)));
-        line.put(
-                "prompt_hash",
-                Sha256.hex(String.valueOf(requests.getFirst().arguments().getFirst())));
+        line.put("prompt_hash", Sha256.hex(requests.getFirst().text()));
         line.put("target_hash", Sha256.hex(shown));
         line.putAll(metrics);
         line.put("token_bits", answer.tokenBits());
