@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.cli.LineReader.Named;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.scoring.DocumentSource;
@@ -7,7 +8,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.DigestInputStream;
@@ -31,8 +31,8 @@ record DataFiles(String task, Map<String, List<Path>> splits) implements Documen
     private static final int MOST_COLUMNS = 10_000;
 
     /**
-     * The files of a task: those that are given for its data set, for it or for all, else those that it names, which may
-     * lie beside its file.
+     * The files of a task: those that are given for it, for its data set or for all, in this order, else those that it
+     * names, which may lie beside its file.
      *
      * @param given each as {@code [NAME:]SPLIT=FILE}
      */
@@ -45,7 +45,7 @@ record DataFiles(String task, Map<String, List<Path>> splits) implements Documen
                 (files instanceof List<?> list ? list : List.of(files))
                         .stream().map(each -> beside(file, each.toString())).toList()));
         String task = String.valueOf(config.get("task"));
-        for (@Nullable Object name : new @Nullable Object[] {null, task, config.get("dataset_name")}) {
+        for (@Nullable Object name : new @Nullable Object[] {null, config.get("dataset_name"), task}) {
             for (String each : given) {
                 Matcher parts = GIVEN.matcher(each);
                 if (!parts.matches()) {
@@ -85,7 +85,7 @@ record DataFiles(String task, Map<String, List<Path>> splits) implements Documen
                         .map(Optional::get)
                         .onClose(() -> close(in));
             }
-            if (name.endsWith(".json") && Json.value(name, bytes(file)) instanceof List<?> list) {
+            if (name.endsWith(".json") && Document.value(file) instanceof List<?> list) {
                 return list.stream().map(each -> Document.object(name, each));
             }
             if (name.endsWith(".csv")) {
@@ -105,17 +105,10 @@ record DataFiles(String task, Map<String, List<Path>> splits) implements Documen
         }
     }
 
-    private static byte[] bytes(Path file) throws IOException {
-        return TextInput.file(file).getBytes(StandardCharsets.UTF_8);
-    }
-
     private static Optional<Map<String, Object>> line(String name, LineReader lines) {
         try {
-            Optional<byte[]> line = lines.nextFilled();
-            String subject = name + " line " + lines.number();
-            return line.isEmpty()
-                    ? Optional.empty()
-                    : Optional.of(Json.tree(subject, TextInput.bounded(subject, line.get())));
+            Named line = lines.nextFilled(name).orElse(null);
+            return line == null ? Optional.empty() : Optional.of(Json.tree(line.subject(), line.bytes()));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

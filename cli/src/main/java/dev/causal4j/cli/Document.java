@@ -26,9 +26,14 @@ final class Document {
         return document;
     }
 
+    /** The value in a file; null as Json.value has it. */
+    static @Nullable Object value(Path file) throws IOException {
+        return Json.value(file.toString(), TextInput.file(file).getBytes(StandardCharsets.UTF_8));
+    }
+
     /** A conversation in a file; a list is one of these messages. */
     static Map<?, ?> conversation(Path file) throws IOException {
-        Object value = Json.value(file.toString(), TextInput.file(file).getBytes(StandardCharsets.UTF_8));
+        Object value = value(file);
         return value instanceof Map<?, ?> map ? map : Map.of(MESSAGES, value == null ? Json.NULL : value);
     }
 

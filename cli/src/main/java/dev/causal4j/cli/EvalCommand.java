@@ -5,13 +5,11 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.json.Json;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
-import dev.causal4j.receipt.Receipt.Difference;
 import dev.causal4j.receipt.Statements;
 import dev.causal4j.scoring.EvaluationOptions;
 import dev.causal4j.scoring.EvaluationResult;
 import dev.causal4j.scoring.Responder;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -231,9 +229,8 @@ final class EvalCommand extends Subcommand {
     }
 
     private int check(Path file) throws IOException {
-        Json stated = new Json(
-                file.toString(), Json.tree(file.toString(), TextInput.file(file).getBytes(StandardCharsets.UTF_8)));
-        Map<String, Object> all = Document.object(file.toString(), stated.root());
+        Map<String, Object> all = Document.object(file.toString(), Document.value(file));
+        Json stated = new Json(file.toString(), all);
         stated.check("format", FORMAT.equals(all.get("format")), FORMAT);
         stated.check("digest", Statements.hasItsDigest(all), "the digest of the result");
         stated.check(
@@ -247,20 +244,24 @@ final class EvalCommand extends Subcommand {
         Map<String, Object> is = Statements.of(FORMAT, loaded, Map.of());
         Map<String, Object> head = new LinkedHashMap<>(all);
         head.keySet().retainAll(is.keySet());
-        String wrong = Statements.difference(head, is).map(EvalCommand::told).orElse("");
-        wrong = wrong.isEmpty() ? computed(stated, plan, loaded, options) : file + ": " + wrong;
+        String wrong = difference(file, head, is);
+        wrong = wrong.isEmpty() ? computed(file, all, plan, loaded, options) : wrong;
         Document document =
                 new Document().put("verified", wrong.isEmpty()).put("difference", wrong.isEmpty() ? null : wrong);
         print(document, wrong.isEmpty() ? "verified" : "not verified, " + wrong);
         return wrong.isEmpty() ? 0 : 1;
     }
 
-    private static String told(Difference each) {
-        return each.subject() + ": expected " + each.expected() + ", got " + each.got();
+    private static String difference(Path file, Map<String, ?> stated, Map<String, ?> is) {
+        return Statements.difference(stated, is)
+                .map(each -> file + ": " + each.subject() + ": expected " + each.expected() + ", got " + each.got())
+                .orElse("");
     }
 
     /** The first difference of what is computed; empty if there is none. */
-    private String computed(Json stated, EvalPlan plan, CausalLM loaded, EvaluationOptions options) throws IOException {
+    private String computed(
+            Path file, Map<String, Object> stated, EvalPlan plan, CausalLM loaded, EvaluationOptions options)
+            throws IOException {
         long total = plan.samples(options);
         try (Progress progress = new Progress("checking", "documents", total);
                 SampleLines lines = new SampleLines(samples, progress, total)) {
@@ -280,7 +281,7 @@ final class EvalCommand extends Subcommand {
                             .collect(Collectors.toSet());
             lines.recompute(i -> spot == null || drawn.contains(i));
             EvaluationResult result = plan.evaluation().run(loaded, options, lines);
-            String wrong = difference(stated, Statements.of(FORMAT, loaded, plan.facts(options, result)), result);
+            String wrong = difference(file, stated, Statements.of(FORMAT, loaded, plan.facts(options, result)));
             if (!wrong.isEmpty() && spot != null) { // one that was not drawn
                 lines.recompute(_ -> true);
                 EvaluationResult _ = plan.evaluation().run(loaded, options, lines);
@@ -289,18 +290,5 @@ final class EvalCommand extends Subcommand {
         } catch (SampleLines.Differs e) {
             return String.valueOf(e.getMessage());
         }
-    }
-
-    private static String difference(Json stated, Map<String, Object> is, EvaluationResult result) throws IOException {
-        for (Map.Entry<String, String> each : result.taskBits().entrySet()) {
-            Object bits = stated.section("tasks").section(each.getKey()).root().get("bits");
-            if (!each.getValue().equals(bits)) {
-                return stated.subject() + ": task " + each.getKey() + ": expected bits " + bits + ", got "
-                        + each.getValue();
-            }
-        }
-        return Statements.difference(Document.object("", stated.root()), is)
-                .map(each -> stated.subject() + ": " + told(each))
-                .orElse("");
     }
 }

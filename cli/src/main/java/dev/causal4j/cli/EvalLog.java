@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.InputException;
+import dev.causal4j.cli.LineReader.Named;
 import dev.causal4j.json.Json;
 import dev.causal4j.scoring.Evaluation.Answer;
 import dev.causal4j.scoring.Request;
@@ -44,9 +45,10 @@ final class EvalLog {
             Object filter = null;
             List<Line> window = new ArrayList<>();
             long read = 0;
-            for (Optional<byte[]> next = lines.nextFilled(); next.isPresent(); next = lines.nextFilled()) {
-                String subject = file + " line " + lines.number();
-                Map<String, Object> line = Json.tree(subject, TextInput.bounded(subject, next.get()));
+            Optional<Named> next = lines.nextFilled(file.toString());
+            for (; next.isPresent(); next = lines.nextFilled(file.toString())) {
+                String subject = next.get().subject();
+                Map<String, Object> line = Json.tree(subject, next.get().bytes());
                 filter = filter == null ? line.getOrDefault("filter", "") : filter;
                 if (filter.equals(line.getOrDefault("filter", ""))) {
                     window.add(line(subject, line));

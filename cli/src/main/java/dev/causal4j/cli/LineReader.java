@@ -39,6 +39,16 @@ final class LineReader {
         return complete;
     }
 
+    /** A line, and its name in messages. */
+    record Named(String subject, byte[] bytes) {}
+
+    /** The next line of an input with this name that is not blank; empty at its end. One that is too long is refused. */
+    Optional<Named> nextFilled(String in) throws IOException {
+        byte[] line = nextFilled().orElse(null);
+        String subject = in + " line " + number;
+        return line == null ? Optional.empty() : Optional.of(new Named(subject, TextInput.bounded(subject, line)));
+    }
+
     /** The next line that is not blank; empty at the end of input. */
     Optional<byte[]> nextFilled() throws IOException {
         Optional<byte[]> line = next();

@@ -1,6 +1,8 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.cli.LineReader.Named;
 import dev.causal4j.json.Json;
+import dev.causal4j.json.Sha256;
 import dev.causal4j.scoring.Evaluation.Answer;
 import dev.causal4j.scoring.EvaluationListener;
 import dev.causal4j.scoring.Sample;
@@ -10,11 +12,13 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.IntPredicate;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +27,13 @@ import org.jspecify.annotations.Nullable;
  */
 final class SampleLines implements EvaluationListener, AutoCloseable {
     private static final int BUFFERED = 1 << 16;
+
+    private static final String TOKENS = "token_bits";
+
+    /** What is compared first: what was asked for, and where its answers begin to differ. */
+    private static final List<String> FIRST = List.of("doc_id", "doc_hash", "prompt_hash", "target_hash", TOKENS);
+
+    private static final List<String> BY_REQUEST = List.of(TOKENS, "resps", "filtered_resps");
 
     /** The texts that hashes stand for. */
     private static final List<String> LARGE = List.of("doc", "arguments", "target");
@@ -63,10 +74,9 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
     void read(Path file) throws IOException {
         try (InputStream in = TextInput.open(file.toString())) {
             LineReader lines = new LineReader(in, TextInput.MOST_BYTES);
-            Optional<byte[]> line = lines.nextFilled();
-            for (; line.isPresent(); line = lines.nextFilled()) {
-                String subject = file + " line " + lines.number();
-                keep(Document.parse(subject, TextInput.bounded(subject, line.get())));
+            Optional<Named> line = lines.nextFilled(name);
+            for (; line.isPresent(); line = lines.nextFilled(name)) {
+                keep(Document.parse(line.get().subject(), line.get().bytes()));
             }
         }
     }
@@ -114,9 +124,11 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
                                         both.get(1).equals("True"))
                                 : rolling ? Double.valueOf((String) one) : (String) one);
             }
+            List<String> tokens = new ArrayList<>();
+            ((List<?>) Objects.requireNonNull(line.get(TOKENS))).forEach(each -> tokens.add((String) each));
             String bits = String.valueOf(line.get("bits"));
-            if (bits.matches("sha256:[0-9a-f]{64}")) {
-                return new Answer(values, bits);
+            if (bits.matches(Sha256.NAME + "[0-9a-f]{64}")) {
+                return new Answer(values, tokens, bits);
             }
         } catch (RuntimeException e) {
             throw new UncheckedIOException(
@@ -144,23 +156,45 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
 
     private void compare(int i, Sample sample) {
         Map<String, Object> is = sample.json();
-        for (String key : is.keySet()) {
-            Object stated = kept.get(i).get(key);
-            if (!LARGE.contains(key) && !shown(stated).equals(shown(is.get(key)))) {
-                String request = "";
-                if (stated instanceof List<?> some && is.get(key) instanceof List<?> others) {
-                    int at = 0;
-                    while (at < some.size()
-                            && at < others.size()
-                            && shown(some.get(at)).equals(shown(others.get(at)))) {
-                        at++;
-                    }
-                    request = ", request " + at;
-                }
-                throw new Differs(line(i) + "task " + sample.task() + ", document " + sample.id() + request
-                        + ": expected " + key + " " + shown(stated) + ", got " + shown(is.get(key)));
+        Stream.concat(FIRST.stream(), is.keySet().stream())
+                .filter(key ->
+                        !LARGE.contains(key) && !shown(kept.get(i).get(key)).equals(shown(is.get(key))))
+                .findFirst()
+                .ifPresent(key -> {
+                    throw new Differs(line(i) + "task " + sample.task() + ", document " + sample.id()
+                            + difference(key, kept.get(i).get(key), is.get(key)));
+                });
+    }
+
+    /** The first part that differs of a member of a line, and how. */
+    private static String difference(String key, @Nullable Object stated, @Nullable Object is) {
+        Map<String, String> expected = parts(key, stated);
+        Map<String, String> got = parts(key, is);
+        String place = Stream.concat(got.keySet().stream(), expected.keySet().stream())
+                .filter(each -> !Objects.equals(expected.get(each), got.get(each)))
+                .findFirst()
+                .orElseThrow();
+        return place + ": expected " + key + " " + expected.get(place) + ", got " + got.get(place);
+    }
+
+    /** The parts of a member by request and token, as far as it tells them. */
+    private static Map<String, String> parts(String key, @Nullable Object value) {
+        if (!BY_REQUEST.contains(key) || !(value instanceof List<?> requests)) {
+            return Map.of("", shown(value));
+        }
+        Map<String, String> parts = new LinkedHashMap<>();
+        for (int i = 0; i < requests.size(); i++) {
+            String place = ", request " + i;
+            String all = key.equals(TOKENS) ? String.valueOf(requests.get(i)) : "";
+            for (int at = 0; at < all.length(); at += Answer.DIGITS) {
+                String digits = all.substring(at, Math.min(all.length(), at + Answer.DIGITS));
+                parts.put(place + ", token " + at / Answer.DIGITS, digits);
+            }
+            if (!key.equals(TOKENS)) {
+                parts.put(place, shown(requests.get(i)));
             }
         }
+        return parts;
     }
 
     private static String shown(@Nullable Object value) {

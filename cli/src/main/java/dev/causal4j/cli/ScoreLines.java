@@ -13,7 +13,6 @@ import picocli.CommandLine;
 /** Scores the texts of a JSON Lines file. Not thread-safe. */
 final class ScoreLines extends ResultLines<ScoringRequest, Score> {
     private static final String NLL = "nll";
-    private static final String BITS = "sha256:";
 
     private final Function<String, ScoringRequest> requests;
     private final Function<List<ScoringRequest>, List<Score>> scoring;
@@ -70,15 +69,15 @@ final class ScoreLines extends ResultLines<ScoringRequest, Score> {
 
     /** Adds a text's digest to that of all; a version that knew none may have written the result of a resumed run. */
     private void addBits(String digest) {
-        hasBits &= digest.matches(BITS + "[0-9a-f]{64}");
+        hasBits &= digest.matches(Sha256.NAME + "[0-9a-f]{64}");
         if (hasBits) {
-            bits.update(HexFormat.of().parseHex(digest, BITS.length(), digest.length()));
+            bits.update(HexFormat.of().parseHex(digest, Sha256.NAME.length(), digest.length()));
         }
     }
 
     @Override
     Document sums(Document document) {
-        String digest = hasBits ? BITS + HexFormat.of().formatHex(bits.digest()) : null;
+        String digest = hasBits ? Sha256.NAME + HexFormat.of().formatHex(bits.digest()) : null;
         return ScoreDocument.add(totals, document).put("bits", digest);
     }
 

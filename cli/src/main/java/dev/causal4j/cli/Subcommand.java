@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.cli.LineReader.Named;
 import dev.causal4j.json.Json;
 import java.io.Console;
 import java.io.IOException;
@@ -49,10 +50,10 @@ abstract class Subcommand implements Callable<Integer> {
     final void answerLines(String in, Answering answering) throws IOException {
         try (InputStream bytes = TextInput.open(in)) {
             LineReader lines = new LineReader(bytes, TextInput.MOST_BYTES);
-            Optional<byte[]> line = lines.nextFilled();
-            for (; line.isPresent() && !stdout().checkError(); line = lines.nextFilled()) {
-                String subject = TextInput.name(in) + " line " + lines.number();
-                stdout().println(answering.answer(subject, TextInput.bounded(subject, line.get())));
+            Optional<Named> line = lines.nextFilled(TextInput.name(in));
+            for (; line.isPresent() && !stdout().checkError(); line = lines.nextFilled(TextInput.name(in))) {
+                stdout().println(answering.answer(
+                        line.get().subject(), line.get().bytes()));
             }
         }
     }

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -15,16 +16,21 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.yaml.snakeyaml.DumperOptions;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.constructor.AbstractConstruct;
 import org.yaml.snakeyaml.constructor.SafeConstructor;
 import org.yaml.snakeyaml.error.YAMLException;
 import org.yaml.snakeyaml.nodes.Node;
+import org.yaml.snakeyaml.nodes.NodeId;
 import org.yaml.snakeyaml.nodes.ScalarNode;
 import org.yaml.snakeyaml.nodes.Tag;
+import org.yaml.snakeyaml.representer.Representer;
+import org.yaml.snakeyaml.resolver.Resolver;
 
 /** The task files of lm-evaluation-harness, in YAML 1.1: tasks, groups and tags by their names. Not thread-safe. */
 final class TaskFiles {
@@ -34,6 +40,7 @@ final class TaskFiles {
     private static final int MOST_BYTES = 1 << 20;
     private static final int MOST_VALUES = 100_000;
     private static final int MOST_DEPTH = 50;
+    private static final List<String> IGNORED = List.of("__pycache__", ".ipynb_checkpoints");
     private static final List<String> IN_GROUPS =
             List.of("group", "group_alias", "task", "aggregate_metric_list", "metadata");
 
@@ -85,7 +92,9 @@ final class TaskFiles {
         bounds.setCodePointLimit(MOST_BYTES);
         bounds.setWarnOnDuplicateKeys(false); // the last one holds
         try {
-            Object value = new Yaml(new Functions(bounds)).load(TextInput.file(file));
+            DumperOptions unused = new DumperOptions();
+            Yaml yaml = new Yaml(new PlainValues(bounds), new Representer(unused), unused, bounds, new PythonTags());
+            Object value = yaml.load(TextInput.file(file));
             return new LinkedHashMap<>(Document.object(file.toString(), plain(value, new int[1], 0)));
         } catch (YAMLException e) {
             throw new IOException(file + ": expected YAML 1.1, got an error (" + e.getMessage() + ")", e);
@@ -93,8 +102,8 @@ final class TaskFiles {
     }
 
     /** Reads nothing but plain values, and functions of Python as texts. */
-    private static final class Functions extends SafeConstructor {
-        Functions(LoaderOptions bounds) {
+    private static final class PlainValues extends SafeConstructor {
+        PlainValues(LoaderOptions bounds) {
             super(bounds);
             yamlConstructors.put(new Tag("!function"), new AbstractConstruct() {
                 @Override
@@ -105,7 +114,22 @@ final class TaskFiles {
         }
     }
 
-    /** A value of JSON's kinds, with all aliases in full, of which a small file can have many. */
+    /** Which words are no texts, as PyYAML has it: numbers with an exponent have a point and a sign; dates stay texts. */
+    private static final class PythonTags extends Resolver {
+        private static final Pattern NO_NUMBER = Pattern.compile("[^.]*[eE].*|.*[eE][0-9].*");
+
+        @Override
+        public Tag resolve(NodeId kind, @Nullable String value, boolean implicit) {
+            Tag tag = super.resolve(kind, value, implicit);
+            boolean number = value == null || !NO_NUMBER.matcher(value).matches();
+            return tag.equals(Tag.TIMESTAMP) || (tag.equals(Tag.FLOAT) && !number) ? Tag.STR : tag;
+        }
+    }
+
+    /**
+     * A value of JSON's kinds, with all aliases in full, of which a small file can have many. A key that is no text
+     * equals none.
+     */
     private static Object plain(@Nullable Object value, int[] values, int depth) {
         if (++values[0] > MOST_VALUES || depth > MOST_DEPTH) {
             throw new YAMLException("more than " + MOST_VALUES + " values, or deeper than " + MOST_DEPTH);
@@ -114,7 +138,8 @@ final class TaskFiles {
             case null -> Json.NULL;
             case Map<?, ?> map -> {
                 Map<String, Object> plain = new LinkedHashMap<>();
-                map.forEach((key, each) -> plain.put(String.valueOf(key), plain(each, values, depth + 1)));
+                map.forEach((key, each) ->
+                        plain.put(key instanceof String text ? text : "!! " + key, plain(each, values, depth + 1)));
                 yield plain;
             }
             case List<?> list -> {
@@ -144,7 +169,9 @@ final class TaskFiles {
 
     private static List<Path> files(Path folder) throws IOException {
         try (Stream<Path> all = Files.walk(folder)) {
-            List<Path> files = all.filter(file -> file.toString().endsWith(".yaml"))
+            List<Path> files = all.filter(file -> file.toString().endsWith(".yaml")
+                            && Collections.disjoint(
+                                    IGNORED, List.of(file.toString().split("[/\\\\]"))))
                     .limit(MOST_FILES + 1)
                     .sorted()
                     .toList();
@@ -260,7 +287,8 @@ final class TaskFiles {
         Map<String, Object> config = new LinkedHashMap<>(found.config);
         config.keySet().retainAll(List.of("group_alias", "aggregate_metric_list", "metadata"));
         config.values().removeIf(Json.NULL::equals);
-        groups.add(place, new Group(EvaluationGroup.of(name, config, members), config));
+        List<String> once = members.stream().distinct().toList();
+        groups.add(place, new Group(EvaluationGroup.of(name, config, once), config));
         return name;
     }
 }

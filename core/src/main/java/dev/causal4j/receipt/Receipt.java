@@ -51,7 +51,7 @@ public final class Receipt {
     /** The algorithm of signatures. */
     public static final String ALGORITHM = "Ed25519";
 
-    private static final String DIGEST = "digest";
+    static final String DIGEST = "digest";
     private static final String SIGNATURE = "signature";
     private static final int SALT_BYTES = 16;
 
@@ -144,10 +144,10 @@ public final class Receipt {
     }
 
     /** The digest of a statement, whatever digest and signature it has. */
-    private static String digest(Map<String, ?> json) {
+    static String digest(Map<String, ?> json) {
         Map<String, Object> stated = new HashMap<>(json);
         stated.keySet().removeAll(List.of(DIGEST, SIGNATURE));
-        return "sha256:" + Sha256.hex(CanonicalJson.of(stated));
+        return Sha256.NAME + Sha256.hex(CanonicalJson.of(stated));
     }
 
     /**

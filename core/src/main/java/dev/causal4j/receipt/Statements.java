@@ -1,7 +1,6 @@
 package dev.causal4j.receipt;
 
 import dev.causal4j.json.Json;
-import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.receipt.Receipt.Difference;
 import java.nio.charset.StandardCharsets;
@@ -18,8 +17,6 @@ import org.jspecify.annotations.Nullable;
  * digest of all. Stateless and thread-safe.
  */
 public final class Statements {
-    private static final String DIGEST = "digest";
-
     private Statements() {}
 
     /**
@@ -35,48 +32,54 @@ public final class Statements {
         json.put("model", Statement.model(model));
         json.put("tokenizer", Statement.tokenizer(model));
         json.putAll(facts);
-        json.put(DIGEST, digest(json));
+        json.put(Receipt.DIGEST, digest(json));
         return json;
     }
 
     /** Whether its digest is that of the statement. */
     public static boolean hasItsDigest(Map<String, ?> stated) {
-        return digest(stated).equals(stated.get(DIGEST));
+        return digest(stated).equals(stated.get(Receipt.DIGEST));
     }
 
-    /** The first part of a statement that is otherwise; library and digest may differ. */
+    /** The first part of a statement that is otherwise, by the names that lead to it; library and digest may differ. */
     public static Optional<Difference> difference(Map<String, ?> stated, Map<String, ?> is) {
         return Stream.concat(is.keySet().stream(), stated.keySet().stream())
-                .filter(each -> !List.of("library", DIGEST).contains(each))
-                .map(each -> new Difference(
-                        each,
-                        OptionalInt.empty(),
-                        OptionalInt.empty(),
-                        canonical(stated.get(each)),
-                        canonical(is.get(each))))
-                .filter(each -> !each.expected().equals(each.got()))
+                .filter(each -> !List.of("library", Receipt.DIGEST).contains(each))
+                .flatMap(each -> difference(each, stated.get(each), is.get(each)))
                 .findFirst();
     }
 
+    private static Stream<Difference> difference(String name, @Nullable Object stated, @Nullable Object is) {
+        if (stated instanceof Map<?, ?> some && is instanceof Map<?, ?> others) {
+            return Stream.concat(others.keySet().stream(), some.keySet().stream())
+                    .flatMap(each -> difference(name + " " + each, some.get(each), others.get(each)));
+        }
+        String expected = canonical(stated);
+        String got = canonical(is);
+        return expected.equals(got)
+                ? Stream.of()
+                : Stream.of(new Difference(name, OptionalInt.empty(), OptionalInt.empty(), expected, got));
+    }
+
     private static String digest(Map<String, ?> json) {
-        Map<String, Object> stated = new LinkedHashMap<>(json);
-        stated.remove(DIGEST);
-        return "sha256:" + Sha256.hex(canonical(stated));
+        return Receipt.digest(exact(json));
     }
 
     private static String canonical(@Nullable Object value) {
         return new String(CanonicalJson.of(exact(value == null ? Json.NULL : value)), StandardCharsets.UTF_8);
     }
 
+    private static Map<String, Object> exact(Map<?, ?> map) {
+        Map<String, Object> exact = new LinkedHashMap<>();
+        map.forEach((name, each) -> exact.put((String) name, exact(each)));
+        return exact;
+    }
+
     /** The value with fractions as Java writes them. */
     private static Object exact(Object value) {
         return switch (value) {
             case Double fraction -> fraction.toString();
-            case Map<?, ?> map -> {
-                Map<String, Object> exact = new LinkedHashMap<>();
-                map.forEach((name, each) -> exact.put((String) name, exact(each)));
-                yield exact;
-            }
+            case Map<?, ?> map -> exact(map);
             case List<?> list -> list.stream().map(Statements::exact).toList();
             default -> value;
         };

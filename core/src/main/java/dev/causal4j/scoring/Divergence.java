@@ -3,6 +3,7 @@ package dev.causal4j.scoring;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
+import dev.causal4j.kernel.choice.Kernels;
 import java.util.List;
 import java.util.SequencedMap;
 import java.util.function.ToDoubleFunction;
@@ -31,16 +32,15 @@ record Divergence(double nll, double base, double kl, double dp, double top) {
         float[] z = logits.data();
         int from = logits.start(0);
         double normalizer = CausalLMHead.logNormalizer(z, from, base.length);
-        int best = 0;
         int baseBest = 0;
         double kl = 0;
         for (int i = 0; i < base.length; i++) {
-            best = z[from + i] > z[from + best] ? i : best;
             baseBest = base[i] > base[baseBest] ? i : baseBest;
             kl += base[i] > LEAST ? StrictMath.exp(base[i]) * (base[i] - (z[from + i] - normalizer)) : 0;
         }
         double p = base[token.token()];
         double dp = token.probability() - StrictMath.exp(p);
+        int best = Kernels.argmax(z, from, base.length);
         return new Divergence(-token.logProbability(), -p, kl, dp, best == baseBest ? 1 : 0);
     }
 

@@ -2,8 +2,10 @@ package dev.causal4j.scoring;
 
 import dev.causal4j.InputException;
 import dev.causal4j.generation.Engine;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
+import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -23,8 +25,6 @@ import java.util.stream.Stream;
  * what the model responded, only those of a window are in memory.
  */
 public final class Evaluation {
-    static final String BITS = "sha256:";
-
     /** Characters of the prompts of a window; the last one may have more. */
     private static final long MOST_CHARACTERS = 1 << 22;
 
@@ -70,9 +70,30 @@ public final class Evaluation {
      *
      * @param values as the harness logs them: the sum of a continuation's log-probabilities and whether it is greedy, the
      *     sum of a text's, or a text
+     * @param tokenBits for each request four hexadecimal digits a token, the first of a digest of this and all earlier
+     *     tokens and their log-probabilities: they tell where a difference begins
      * @param bits the digest of all log-probabilities
      */
-    public record Answer(List<Object> values, String bits) {}
+    public record Answer(List<Object> values, List<String> tokenBits, String bits) {
+        /** The digits of {@code tokenBits} for a token. */
+        public static final int DIGITS = 4;
+
+        static Answer of(Object value, List<Prediction> predictions, String bits) {
+            MessageDigest digest = Sha256.begin();
+            byte[] before = {};
+            StringBuilder digits = new StringBuilder();
+            for (Prediction each : predictions) {
+                digest.update(before);
+                digest.update(ByteBuffer.allocate(Integer.BYTES + Double.BYTES)
+                        .putInt(each.token())
+                        .putDouble(each.logProbability())
+                        .flip());
+                before = digest.digest();
+                HexFormat.of().formatHex(digits, before, 0, DIGITS / 2);
+            }
+            return new Answer(List.of(value), List.of(digits.toString()), bits);
+        }
+    }
 
     /** A document in a window. */
     private record Asked(int id, Map<String, Object> document, List<Request> requests, Optional<Answer> known) {}
@@ -80,8 +101,8 @@ public final class Evaluation {
     /** The digest of digests. */
     static String combined(List<String> bits) {
         MessageDigest all = Sha256.begin();
-        bits.forEach(each -> all.update(HexFormat.of().parseHex(each, BITS.length(), each.length())));
-        return BITS + HexFormat.of().formatHex(all.digest());
+        bits.forEach(each -> all.update(HexFormat.of().parseHex(each, Sha256.NAME.length(), each.length())));
+        return Sha256.NAME + HexFormat.of().formatHex(all.digest());
     }
 
     /**
@@ -99,77 +120,93 @@ public final class Evaluation {
         tasks.forEach(task -> {
             Prompts _ = new Prompts(task, options); // refuses before another task is computed
         });
-        List<EvaluationResult.OfTask> results = new ArrayList<>();
-        for (EvaluationTask task : tasks) {
-            Map<String, List<Object>> values = new LinkedHashMap<>();
-            List<Answer> answers = new ArrayList<>();
-            for (Filters filters : task.filters) {
-                run(task, filters, answers, values, responder, options, listener);
-            }
-            String bits = combined(answers.stream().map(Answer::bits).toList());
-            results.add(new EvaluationResult.OfTask(task, Prompts.shots(task, options), values, bits));
-        }
-        return EvaluationResult.of(results, groups);
+        return EvaluationResult.of(
+                tasks.stream()
+                        .map(task ->
+                                new Run(task, responder, options, listener, new ArrayList<>(), new LinkedHashMap<>()))
+                        .map(Run::run)
+                        .toList(),
+                groups);
     }
 
-    /** Asks all documents of a task, unless the answers are there, and adds their values by metric and filter. */
-    private static void run(
+    /**
+     * The run of a task. Prompts are written again for each list of filters, so that no more than a window is kept.
+     *
+     * @param answers by document
+     * @param values by metric and filter
+     */
+    private record Run(
             EvaluationTask task,
-            Filters filters,
-            List<Answer> answers,
-            Map<String, List<Object>> values,
             Responder responder,
             EvaluationOptions options,
-            EvaluationListener listener) {
-        Prompts prompts = new Prompts(task, options);
-        try (Stream<Map<String, Object>> documents = task.documents()) {
-            Iterator<Map<String, Object>> next =
-                    documents.limit(options.documents(task.size)).iterator();
-            int id = 0;
-            while (next.hasNext()) {
-                List<Asked> window = new ArrayList<>();
-                for (long size = 0;
-                        next.hasNext() && window.size() < responder.mostDocuments() && size < MOST_CHARACTERS;
-                        id++) {
-                    int ids = id;
-                    Map<String, Object> document = next.next();
-                    List<Request> requests = named(task, id, () -> prompts.next(document));
-                    Optional<Answer> known = listener.known(task.name(), filters.name(), id);
-                    known.ifPresent(each -> check(name(task, ids), requests, each.values()));
-                    window.add(new Asked(id, document, requests, known));
-                    size += requests.getFirst()
-                            .arguments()
-                            .getFirst()
-                            .toString()
-                            .length();
-                }
-                List<Asked> open = window.stream()
-                        .filter(each -> each.id >= answers.size() && each.known.isEmpty())
-                        .toList();
-                Iterator<Answer> computed = open.isEmpty()
-                        ? List.<Answer>of().iterator()
-                        : responder
-                                .respond(
-                                        open.stream().map(Asked::requests).toList(),
-                                        open.stream()
-                                                .map(each -> name(task, each.id))
-                                                .toList())
-                                .iterator();
-                for (Asked each : window) {
-                    if (each.id >= answers.size()) {
-                        answers.add(each.known.orElseGet(computed::next));
+            EvaluationListener listener,
+            List<Answer> answers,
+            Map<String, List<Object>> values) {
+        EvaluationResult.OfTask run() {
+            task.filters.forEach(this::run);
+            String bits = combined(answers.stream().map(Answer::bits).toList());
+            return new EvaluationResult.OfTask(task, Prompts.shots(task, options), values, bits);
+        }
+
+        private void run(Filters filters) {
+            Prompts prompts = new Prompts(task, options);
+            try (Stream<Map<String, Object>> all = task.documents()) {
+                var documents = all.limit(options.documents(task.size)).iterator();
+                for (int id = 0; documents.hasNext(); ) {
+                    List<Asked> window = new ArrayList<>();
+                    long size = 0;
+                    while (documents.hasNext() && window.size() < responder.mostDocuments() && size < MOST_CHARACTERS) {
+                        window.add(asked(id++, documents.next(), prompts, filters));
+                        size += window.getLast().requests.getFirst().text().length();
                     }
-                    Sample sample = named(
-                            task,
-                            each.id,
-                            () -> Sample.of(
-                                    task, filters, each.id, each.document, each.requests, answers.get(each.id)));
-                    sample.metrics()
-                            .forEach((metric, value) -> values.computeIfAbsent(
-                                            metric + "," + filters.name(), _ -> new ArrayList<>())
-                                    .add(value));
-                    listener.accept(sample);
+                    answer(window);
+                    window.forEach(each -> take(each, filters));
                 }
+            }
+        }
+
+        private Asked asked(int id, Map<String, Object> document, Prompts prompts, Filters filters) {
+            List<Request> requests = named(id, () -> prompts.next(document));
+            Optional<Answer> known = listener.known(task.name(), filters.name(), id);
+            known.ifPresent(each -> check(name(id), requests, each.values()));
+            return new Asked(id, document, requests, known);
+        }
+
+        /** Asks what is not known, unless the answers are there. */
+        private void answer(List<Asked> window) {
+            List<Asked> open =
+                    window.stream().filter(each -> each.id >= answers.size()).toList();
+            List<Asked> asked =
+                    open.stream().filter(each -> each.known.isEmpty()).toList();
+            List<String> names = asked.stream().map(each -> name(each.id)).toList();
+            List<List<Request>> requests = asked.stream().map(Asked::requests).toList();
+            List<Answer> computed = asked.isEmpty() ? List.of() : responder.respond(requests, names);
+            Iterator<Answer> next = computed.iterator();
+            open.forEach(each -> answers.add(each.known.orElseGet(next::next)));
+        }
+
+        private void take(Asked asked, Filters filters) {
+            Answer answer = answers.get(asked.id);
+            Sample sample =
+                    named(asked.id, () -> Sample.of(task, filters, asked.id, asked.document, asked.requests, answer));
+            sample.metrics()
+                    .forEach((metric, value) -> values.computeIfAbsent(
+                                    metric + "," + filters.name(), _ -> new ArrayList<>())
+                            .add(value));
+            listener.accept(sample);
+        }
+
+        private String name(int id) {
+            return task.name() + ", document " + id;
+        }
+
+        private <T> T named(int id, Supplier<T> part) {
+            try {
+                return part.get();
+            } catch (IllegalArgumentException e) {
+                InputException named = new InputException(name(id) + ": " + e.getMessage());
+                named.initCause(e);
+                throw named;
             }
         }
     }
@@ -185,20 +222,6 @@ public final class Evaluation {
         }
         if (!fits) {
             throw new InputException(name + ": expected a known answer to each request, got others");
-        }
-    }
-
-    private static String name(EvaluationTask task, int id) {
-        return task.name() + ", document " + id;
-    }
-
-    private static <T> T named(EvaluationTask task, int id, Supplier<T> part) {
-        try {
-            return part.get();
-        } catch (IllegalArgumentException e) {
-            InputException named = new InputException(name(task, id) + ": " + e.getMessage());
-            named.initCause(e);
-            throw named;
         }
     }
 }

@@ -60,7 +60,11 @@ public record EvaluationResult(
         results.put(name, figures);
         shots.put(name, of.shots);
         samples.put(name, Json.object("original", of.task.size, "effective", size));
-        versions.put(name, of.task.map("metadata").getOrDefault("version", "Yaml"));
+        versions.put(
+                name,
+                of.task.config().get("metadata") instanceof Map<?, ?> data && data.containsKey("version")
+                        ? Objects.requireNonNullElse(data.get("version"), Json.NULL)
+                        : "Yaml");
         higherIsBetter.put(name, better);
         taskBits.put(name, of.bits);
     }

@@ -85,7 +85,7 @@ public final class EvaluationTask {
 
     private final Set<String> columns = new HashSet<>();
 
-    private static Set<String> names(String names) {
+    static Set<String> names(String names) {
         return Set.of(names.split(" "));
     }
 
@@ -101,6 +101,7 @@ public final class EvaluationTask {
                 .findFirst()
                 .orElseThrow(() -> wrong("output_type", "one of " + List.of(OutputType.values()), output));
         examples = new LinkedHashMap<>(config);
+        examples.put("split", config.getOrDefault("fewshot_split", Json.NULL));
         map("fewshot_config").forEach((key, value) -> {
             boolean own = OF_EXAMPLES.contains(key)
                     || List.of("sampler", "split", "samples").contains(key);
@@ -115,10 +116,9 @@ public final class EvaluationTask {
         FIELDS.forEach(key -> parse(config.get(key)));
         metrics = Metric.read(this);
         filters = Filters.read(this);
-        generation = new LinkedHashMap<>(map("generation_kwargs"));
-        if (generation.isEmpty()) {
-            generation.putAll(Map.of("temperature", 0.0, "do_sample", false, "max_gen_toks", 256));
-        }
+        Map<String, Object> greedy = Json.object("temperature", 0.0, "do_sample", false, "max_gen_toks", 256);
+        generation = new LinkedHashMap<>(map("generation_kwargs", config.getOrDefault("generation_kwargs", greedy)));
+        generation.computeIfPresent("temperature", this::fraction);
         generation.putIfAbsent("until", List.of(delimiter(config, "fewshot_delimiter")));
         var _ = type == OutputType.GENERATE_UNTIL ? new Until("", generation) : generation;
         boolean chooses = type != OutputType.MULTIPLE_CHOICE || config.containsKey("doc_to_choice");
@@ -279,12 +279,13 @@ public final class EvaluationTask {
 
     /** A text that is an optional part of a prompt; a column need not be one of all documents. */
     String part(Map<String, Object> document, @Nullable Object rule) {
-        return rule instanceof String key && !key.isEmpty()
-                ? TextTemplate.print(
-                        document.containsKey(key)
-                                ? Objects.requireNonNull(document.get(key))
-                                : Objects.requireNonNull(templates.get(key)).render(document))
-                : "";
+        if (!(rule instanceof String key) || key.isEmpty()) {
+            return "";
+        }
+        Object value = document.get(key);
+        return value == null
+                ? Objects.requireNonNull(templates.get(key)).render(document)
+                : value.equals(Json.NULL) ? "" : TextTemplate.print(value);
     }
 
     private Object field(Map<String, Object> document, Map<String, Object> settings, String key) {
@@ -337,6 +338,22 @@ public final class EvaluationTask {
             choices.add((String) each);
         }
         return choices;
+    }
+
+    /** The choice of a number, which Python counts from the end if it is negative. */
+    String choice(List<String> choices, Object number) {
+        int index = isWhole(number) ? index(number) : choices.size();
+        index += index < 0 ? choices.size() : 0;
+        check("doc_to_choice", index >= 0 && index < choices.size(), "the number of a choice", number);
+        return choices.get(index);
+    }
+
+    private Object fraction(String key, Object value) {
+        try {
+            return Double.valueOf(value.toString());
+        } catch (NumberFormatException e) {
+            throw wrong(key, "a number", value);
+        }
     }
 
     int whole(String key, Object value) {

@@ -10,7 +10,10 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 
-/** Filters of generated texts that are applied one after the other. Immutable and thread-safe. */
+/**
+ * Filters of responses that are applied one after the other, the first to a list of the response: take_first makes its
+ * item of a list, the others a list of a list. Immutable and thread-safe.
+ */
 record Filters(String name, List<UnaryOperator<Object>> steps) {
     private static final Set<String> SETTINGS =
             Set.of("function", "regex_pattern", "group_select", "fallback", "mapping_dict", "default_value");
@@ -25,18 +28,22 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
                 steps.add(step(task, settings));
                 task.check("filter", SETTINGS.containsAll(settings.keySet()), "known settings", settings.keySet());
             }
+            boolean takes = task.type == EvaluationTask.OutputType.GENERATE_UNTIL || steps.size() == 1;
+            task.check("filter", takes, "take_first alone, as texts are not filtered", each.get("filter"));
             all.add(new Filters(String.valueOf(each.get("name")), steps));
         }
         boolean once = all.stream().map(Filters::name).distinct().count() == all.size();
         task.check("filter_list", once, "each name once", task.maps("filter_list"));
-        return all.isEmpty() ? List.of(new Filters("none", List.of())) : all;
+        return all.isEmpty() ? List.of(new Filters("none", List.of(value -> first(items(value))))) : all;
     }
 
     private static UnaryOperator<Object> step(EvaluationTask task, Map<String, Object> settings) {
         String function = String.valueOf(settings.get("function"));
+        if (function.equals("take_first")) {
+            return value -> first(items(value));
+        }
         boolean texts = task.type == EvaluationTask.OutputType.GENERATE_UNTIL;
-        return switch (texts || function.equals("take_first") ? function : "") {
-            case "take_first" -> value -> value;
+        UnaryOperator<Object> each = switch (texts ? function : "") {
             case "regex" -> {
                 Object pattern = settings.getOrDefault("regex_pattern", "#### (\\-?[0-9\\.\\,]+)");
                 task.check("regex_pattern", pattern instanceof String, "a text", pattern);
@@ -57,6 +64,21 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
                 throw task.wrong(
                         "filter", "regex, remove_whitespace, lowercase, uppercase, map or take_first", function);
         };
+        return value -> items(value).stream().map(item -> each.apply(item)).toList();
+    }
+
+    /** What Python takes one by one of a value: the items of a list, or the characters of a text. */
+    private static List<?> items(Object value) {
+        return value instanceof List<?> list
+                ? list
+                : text(value).codePoints().mapToObj(Character::toString).toList();
+    }
+
+    private static Object first(List<?> items) {
+        if (items.isEmpty()) {
+            throw new InputException("take_first: expected something to take, got nothing; correct the task");
+        }
+        return items.getFirst();
     }
 
     private static String text(Object value) {
@@ -100,7 +122,7 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
 
     /** The response after the filters. */
     Object apply(Object response) {
-        Object value = response;
+        Object value = List.of(response);
         for (UnaryOperator<Object> step : steps) {
             value = step.apply(value);
         }

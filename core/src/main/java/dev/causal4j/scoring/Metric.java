@@ -12,7 +12,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 
 /**
  * A metric of a task: the value of a document, that of all, and its error. A value is a number, or a sum and its weight.
@@ -21,15 +20,9 @@ import java.util.stream.Stream;
  */
 record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Set<String> flags) {
     private static final List<String> FLAGS = List.of("ignore_case", "ignore_punctuation", "ignore_numbers");
-    private static final Set<String> SETTINGS = Set.of(
-            "metric",
-            "aggregation",
-            "higher_is_better",
-            "hf_evaluate",
-            "regexes_to_ignore",
-            FLAGS.get(0),
-            FLAGS.get(1),
-            FLAGS.get(2));
+    private static final Set<String> SETTINGS = EvaluationTask.names(
+            "metric aggregation higher_is_better hf_evaluate" + " regexes_to_ignore " + String.join(" ", FLAGS));
+    private static final int MISSING = -100; // a gold, as the harness has it
     private static final int RESAMPLES = 1000;
     private static final int SEEDS = 100;
 
@@ -97,8 +90,7 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
                         bytes);
             }
             case MULTIPLE_CHOICE -> choice(task, document, values);
-            case GENERATE_UNTIL ->
-                Map.of("exact_match", task.metrics.getFirst().matches(task, document, first) ? 1.0 : 0.0);
+            case GENERATE_UNTIL -> Map.of("exact_match", task.metrics.getFirst().matches(task, document, first));
         };
         Map<String, Object> own = new LinkedHashMap<>();
         task.metrics.forEach(each -> own.put(each.name, all.get(each.name)));
@@ -130,7 +122,8 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
         Set<Integer> right = new HashSet<>();
         for (Object each : gold instanceof List<?> several ? several : List.of(gold)) {
             task.check("doc_to_target", each instanceof String || EvaluationTask.isWhole(each), "a choice", each);
-            right.add(each instanceof String text ? choices.indexOf(text) : EvaluationTask.index(each));
+            int named = each instanceof String text ? choices.indexOf(text) : 0;
+            right.add(named < 0 ? MISSING : each instanceof String ? named : EvaluationTask.index(each));
         }
         int count = choices.size();
         double[] sums = values.stream().mapToDouble(Metric::sum).toArray();
@@ -138,14 +131,10 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
         all.put("acc", hit(right, count, i -> sums[i]));
         all.put(
                 "acc_norm",
-                hit(
-                        right,
-                        count,
-                        i -> sums[i]
-                                / choices.get(i)
-                                        .codePointCount(0, choices.get(i).length())));
+                hit(right, count, i -> sums[i] / choices.get(i).codePoints().count()));
         all.put("acc_bytes", hit(right, count, i -> sums[i] / choices.get(i).getBytes(StandardCharsets.UTF_8).length));
-        all.put("exact_match", right.stream().anyMatch(i -> i >= 0 && i < count && isGreedy(values.get(i))) ? 1 : 0);
+        IntStream places = right.stream().filter(i -> i != MISSING).mapToInt(i -> i < 0 ? i + values.size() : i);
+        all.put("exact_match", places.anyMatch(i -> i >= 0 && i < count && isGreedy(values.get(i))) ? 1 : 0);
         all.put("acc_mutual_info", sums.length > count ? hit(right, count, i -> sums[i] - sums[count + i]) : 0.0);
         return all;
     }
@@ -159,21 +148,34 @@ record Metric(String name, boolean higherIsBetter, List<PythonRegex> ignored, Se
         return right.contains(best) ? 1.0 : 0.0;
     }
 
-    private boolean matches(EvaluationTask task, Map<String, Object> document, Object result) {
+    /**
+     * The share of a result that is right, or of several targets whether one is. As in arrays of Python, a number equals
+     * no text, unless it stands among texts, or the result is a text alone.
+     */
+    private double matches(EvaluationTask task, Map<String, Object> document, Object result) {
         Object gold = task.target(document, task.config());
-        List<String> choices = task.choices(document, task.config());
         if (task.config().containsKey("doc_to_choice")) {
-            int index = EvaluationTask.isWhole(gold) ? EvaluationTask.index(gold) : -1;
-            task.check("doc_to_target", index >= 0 && index < choices.size(), "the number of a choice", gold);
-            gold = choices.get(index);
+            gold = task.choice(task.choices(document, task.config()), gold);
         }
-        Stream<?> golds = !task.multipleTarget
-                ? Stream.of(gold)
+        List<?> golds = !task.multipleTarget
+                ? List.of(gold)
                 : gold instanceof List<?> list
-                        ? list.stream()
-                        : gold.toString().codePoints().mapToObj(Character::toString);
-        String given = compared(TextTemplate.print(result));
-        return golds.anyMatch(each -> compared(TextTemplate.print(each)).equals(given));
+                        ? list
+                        : gold.toString()
+                                .codePoints()
+                                .mapToObj(Character::toString)
+                                .toList();
+        List<?> given = result instanceof List<?> list ? list : List.of(result);
+        boolean typed = task.multipleTarget || result instanceof List;
+        Set<String> right = new HashSet<>();
+        if (!typed || golds.stream().anyMatch(String.class::isInstance)) {
+            golds.forEach(each -> right.add(compared(TextTemplate.print(each))));
+        }
+        double share = given.stream()
+                        .filter(each -> right.contains(compared(TextTemplate.print(each))))
+                        .count()
+                / (double) given.size();
+        return task.multipleTarget ? Math.ceil(share) : share;
     }
 
     private String compared(String text) {

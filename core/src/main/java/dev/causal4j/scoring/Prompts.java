@@ -37,7 +37,7 @@ final class Prompts {
         config = task.config();
         random = new PythonRandom(options.fewshotSeed());
         shots = shots(task, options);
-        Object split = task.examples.getOrDefault("split", config.get("fewshot_split"));
+        Object split = task.examples.get("split");
         dropsDocument = Objects.equals(split, config.get("test_split"));
         pool = shots == 0 ? List.of() : pool(split);
         requireShots(pool.size());
@@ -158,7 +158,7 @@ final class Prompts {
         String prefix = task.part(example, task.examples.get("gen_prefix"));
         String delimiter = task.delimiter(task.examples, "target_delimiter");
         if (task.multipleInput) {
-            question = choice(choices, question);
+            question = task.choice(choices, question);
             choices = List.of();
         }
         boolean answered = !answer.equals("") && !answer.equals(Json.NULL);
@@ -167,20 +167,13 @@ final class Prompts {
         turns.add(new Turn("user", asked, delimited ? delimiter : ""));
         if (answered) {
             Object given = EvaluationTask.isWhole(answer) && !choices.isEmpty()
-                    ? choice(choices, answer)
+                    ? task.choice(choices, answer)
                     : answer instanceof List<?> list && !list.isEmpty() ? list.getFirst() : answer;
             String text = joined(prefix, string(task, given), " ");
             turns.add(new Turn("assistant", text, task.delimiter(task.examples, "fewshot_delimiter")));
         } else if (!prefix.isEmpty()) {
             turns.add(new Turn("assistant", prefix, ""));
         }
-    }
-
-    private Object choice(List<String> choices, Object number) {
-        int index = EvaluationTask.isWhole(number) ? EvaluationTask.index(number) : choices.size();
-        index += index < 0 ? choices.size() : 0; // Python counts from the end
-        task.check("example", index >= 0 && index < choices.size(), "the number of a choice", number);
-        return choices.get(index);
     }
 
     private String rendered(List<Turn> before, String question, String prefix, String delimiter) {

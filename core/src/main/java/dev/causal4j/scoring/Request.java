@@ -8,8 +8,13 @@ import java.util.Set;
 
 /** A request of lm-evaluation-harness to a model. Immutable. */
 public sealed interface Request {
-    /** Its arguments, as the harness logs them. */
+    /** Its arguments, as the harness logs them; the first is a text. */
     List<Object> arguments();
+
+    /** The first argument. */
+    default String text() {
+        return (String) arguments().getFirst();
+    }
 
     /** How likely a continuation follows a context. */
     record Continuation(String context, String continuation) implements Request {

@@ -51,6 +51,7 @@ public interface Responder {
     private static Answer joined(List<Answer> responses) {
         return new Answer(
                 responses.stream().flatMap(each -> each.values().stream()).toList(),
+                responses.stream().flatMap(each -> each.tokenBits().stream()).toList(),
                 Evaluation.combined(responses.stream().map(Answer::bits).toList()));
     }
 
@@ -66,7 +67,7 @@ public interface Responder {
             case Continuation _ -> continued(eval, documents, names);
             case Rolling _ ->
                 eval.rolling(all(Rolling.class, documents).map(Rolling::text).toList(), ScoringListener.NONE).stream()
-                        .map(each -> new Answer(List.of(0 - each.totals().nll()), each.bits()))
+                        .map(each -> Answer.of(0 - each.totals().nll(), each.predictions(), each.bits()))
                         .toList();
             case Until _ -> generated(eval, all(Until.class, documents).toList());
         };
@@ -92,7 +93,8 @@ public interface Responder {
             encoded.add(requests);
         }
         return eval.loglikelihood(encoded, ScoringListener.NONE).stream()
-                .map(each -> new Answer(List.of(List.of(0 - each.totals().nll(), each.isGreedy())), each.bits()))
+                .map(each ->
+                        Answer.of(List.of(0 - each.totals().nll(), each.isGreedy()), each.predictions(), each.bits()))
                 .toList();
     }
 
@@ -113,7 +115,8 @@ public interface Responder {
                     bytes.putInt(token);
                 }
                 each.generation().predictions().forEach(token -> bytes.putDouble(token.logProbability()));
-                answers.add(new Answer(List.of(each.text()), Evaluation.BITS + Sha256.hex(bytes.array())));
+                String bits = Sha256.NAME + Sha256.hex(bytes.array());
+                answers.add(Answer.of(each.text(), each.generation().predictions(), bits));
             }
         }
         return answers;

@@ -45,7 +45,7 @@ public record Sample(
                 Metric.of(task, document, filtered));
     }
 
-    /** The line that the harness logs, and the answer's digest as {@code bits}. */
+    /** The line that the harness logs, and the answer's {@code token_bits} and {@code bits}. */
     public Map<String, Object> json() {
         Map<String, Object> arguments = new LinkedHashMap<>();
         for (Request each : requests) {
@@ -62,11 +62,10 @@ public record Sample(
         line.put("filter", filter);
         line.put("metrics", List.copyOf(metrics.keySet()));
         line.put("doc_hash", Sha256.hex(TextTemplate.json(document)));
-        line.put(
-                "prompt_hash",
-                Sha256.hex(String.valueOf(requests.getFirst().arguments().getFirst())));
+        line.put("prompt_hash", Sha256.hex(requests.getFirst().text()));
         line.put("target_hash", Sha256.hex(shown));
         line.putAll(metrics);
+        line.put("token_bits", answer.tokenBits());
         line.put("bits", answer.bits());
         return line;
     }

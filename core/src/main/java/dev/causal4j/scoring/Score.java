@@ -50,7 +50,7 @@ public record Score(int[] tokens, List<String> pieces, List<Prediction> predicti
     public static String bits(List<Prediction> predictions) {
         ByteBuffer bytes = ByteBuffer.allocate(Double.BYTES * predictions.size());
         predictions.forEach(each -> bytes.putDouble(each.logProbability()));
-        return "sha256:" + Sha256.hex(bytes.array());
+        return Sha256.NAME + Sha256.hex(bytes.array());
     }
 
     /**

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.causal4j.InputException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.json.Json;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Evaluation.Answer;
@@ -71,6 +73,7 @@ class EvaluationTest {
                         values[Integer.parseInt(names.get(i).replaceAll(".* ", "")) % values.length].stream()
                                 .<Object>map(each -> each instanceof Double sum ? List.of(sum, false) : each)
                                 .toList(),
+                        List.of(),
                         "sha256:" + "0".repeat(64)))
                 .toList();
     }
@@ -154,7 +157,7 @@ class EvaluationTest {
                         responder(List.of("7 a b"), List.of("..")),
                         EvaluationOptions.DEFAULT,
                         each -> filtered.addAll(each.filtered()));
-        assertThat(filtered).containsExactly("yes", "no", "b", "[invalid]");
+        assertThat(filtered).containsExactly(List.of("yes"), List.of("no"), "b", "[invalid]");
         assertThat(result.value("t", "exact_match,m")).isEqualTo(0.5);
         regex.put("group_select", 5);
         assertThatThrownBy(() -> run(EvaluationTask.of(settings, documents(Map.of("q", "x"))), responder(List.of("1"))))
@@ -196,27 +199,103 @@ class EvaluationTest {
                 .hasMessageContaining("num-fewshot: expected at most");
     }
 
-    @Test
-    void digestsAndFiguresAreEqualForEachWindowAndNumberOfThreads() {
-        Map<?, ?>[] rows = IntStream.range(0, 40)
-                .mapToObj(i -> Map.of("q", "Lily has " + i % 7 + " toys and", "y", i % 2))
+    /** A task of each kind of request, with examples that its prompts share. */
+    private static List<EvaluationTask> tasks() {
+        Map<?, ?>[] rows = IntStream.range(0, 7)
+                .mapToObj(i -> Map.of("q", "Lily has " + i % 7 + " toys and", "y", i % 2, "t", "the park " + i))
                 .toArray(Map<?, ?>[]::new);
-        EvaluationTask task = EvaluationTask.of(
-                config("doc_to_choice", List.of("Tom", "Tom is sad", "a big ball", "a big dog")), documents(rows));
-        EvaluationResult whole = Evaluation.of(task).run(model, EvaluationOptions.DEFAULT, EvaluationListener.NONE);
+        List<String> choices = List.of("Tom", "Tom is sad", "a big ball", "a big dog");
+        List<EvaluationTask> tasks = new ArrayList<>();
+        for (String type : List.of("multiple_choice", "loglikelihood", "loglikelihood_rolling", "generate_until")) {
+            Map<String, Object> settings = config("task", type, "output_type", type, "num_fewshot", 2);
+            settings.put("fewshot_config", Map.of("split", "test", "sampler", "first_n"));
+            settings.put("doc_to_choice", choices);
+            settings.put("doc_to_target", "y");
+            if (!type.equals("multiple_choice")) {
+                settings.remove("doc_to_choice");
+                settings.put("doc_to_target", "t");
+            }
+            settings.put("generation_kwargs", Map.of("until", List.of("."), "max_gen_toks", 6));
+            tasks.add(EvaluationTask.of(settings, documents(rows)));
+        }
+        return tasks;
+    }
+
+    @Test
+    void digestsAndFiguresAreEqualForEachBatchCacheWindowAndNumberOfThreads() {
+        Evaluation all = Evaluation.of(tasks(), List.of());
+        EvaluationResult expected = all.run(model, EvaluationOptions.DEFAULT, EvaluationListener.NONE);
+        assertThat(new HashSet<>(expected.taskBits().values())).hasSize(4);
+        for (int parallel : new int[] {1, 64}) {
+            for (long cached : new long[] {0, 1 << 24}) {
+                EngineOptions options = EngineOptions.DEFAULT
+                        .withParallel(parallel)
+                        .withPrefixBytes(cached)
+                        .withPromptRows(parallel);
+                try (Engine engine = new Engine(model, options)) {
+                    assertThat(all.run(Responder.of(engine, 0), EvaluationOptions.DEFAULT, EvaluationListener.NONE))
+                            .as(options.toString())
+                            .isEqualTo(expected);
+                }
+            }
+        }
         Responder each = Responder.of(Engine.shared(model), 0);
         Responder alone = (documents, names) -> IntStream.range(0, documents.size())
                 .mapToObj(i -> each.respond(List.of(documents.get(i)), List.of(names.get(i)))
                         .getFirst())
                 .toList();
-        assertThat(run(task, alone)).isEqualTo(whole);
         int threads = Compute.shared().threads();
         try {
             Compute.shared().use(1);
-            assertThat(run(task, each)).isEqualTo(whole);
+            assertThat(all.run(alone, EvaluationOptions.DEFAULT, EvaluationListener.NONE))
+                    .isEqualTo(expected);
         } finally {
             Compute.shared().use(threads);
         }
+    }
+
+    @Test
+    void eachRequestHasTheSameBitsAloneAndInTheTreeOfItsDocument() {
+        Responder responder = Responder.of(Engine.shared(model), 0);
+        Evaluation.of(tasks(), List.of()).run(responder, EvaluationOptions.DEFAULT.withLimit(3), sample -> {
+            for (int i = 0; i < sample.requests().size(); i++) {
+                Answer alone = responder
+                        .respond(List.of(List.of(sample.requests().get(i))), List.of("alone"))
+                        .getFirst();
+                assertThat(alone.values())
+                        .containsExactly(sample.answer().values().get(i));
+                assertThat(alone.tokenBits())
+                        .containsExactly(sample.answer().tokenBits().get(i));
+            }
+        });
+    }
+
+    @Test
+    void tokenBitsTellWhereADifferenceBegins() {
+        List<Prediction> predictions = new ArrayList<>();
+        for (int token : new int[] {7, 8, 9}) {
+            predictions.add(new Prediction(token, -token / 10.0, 0, List.of()));
+        }
+        String digits = Answer.of(0, predictions, "").tokenBits().getFirst();
+        assertThat(digits).hasSize(12).matches("[0-9a-f]+");
+        for (int i = 0; i < 3; i++) {
+            List<Prediction> changed = new ArrayList<>(predictions);
+            int token = changed.get(i).token();
+            changed.set(i, new Prediction(token, Math.nextUp(-token / 10.0), 0, List.of()));
+            String other = Answer.of(0, changed, "").tokenBits().getFirst();
+            assertThat(Arrays.mismatch(digits.toCharArray(), other.toCharArray()) / Answer.DIGITS)
+                    .isEqualTo(i);
+        }
+    }
+
+    @Test
+    void aNegativeGoldIsGreedyIfTheLastIs() {
+        Map<String, Object> settings = config("doc_to_target", "y");
+        settings.put("metric_list", List.of(Map.of("metric", "acc"), Map.of("metric", "exact_match")));
+        EvaluationTask task = EvaluationTask.of(settings, documents(Map.of("q", "x", "y", -1)));
+        EvaluationResult result = run(task, responder(List.of(List.of(-1.0, false), List.of(-2.0, true))));
+        assertThat(result.value("t", "acc,none")).isZero();
+        assertThat(result.value("t", "exact_match,none")).isEqualTo(1.0);
     }
 
     @Test

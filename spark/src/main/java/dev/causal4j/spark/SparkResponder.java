@@ -32,7 +32,8 @@ record SparkResponder(SparkSession session, ModelSource model, int batch, int pa
         implements Responder {
     private static final int MOST_DOCUMENTS = 1 << 14;
     private static final StructType ASKED = StructType.fromDDL("id int, name string, requests string");
-    private static final StructType ANSWERED = StructType.fromDDL("id int, answers string, bits string, error string");
+    private static final StructType ANSWERED =
+            StructType.fromDDL("id int, answers string, tokens array<string>, bits string, error string");
 
     @Override
     public int mostDocuments() {
@@ -55,10 +56,10 @@ record SparkResponder(SparkSession session, ModelSource model, int batch, int pa
         answered.sort(Comparator.comparingInt(row -> row.getInt(0)));
         List<Answer> answers = new ArrayList<>();
         for (Row each : answered) {
-            if (!each.isNullAt(3)) {
-                throw new InputException(each.getString(3));
+            if (!each.isNullAt(4)) {
+                throw new InputException(each.getString(4));
             }
-            answers.add(new Answer(values(each.getString(1)), each.getString(2)));
+            answers.add(new Answer(values(each.getString(1)), each.getList(2), each.getString(3)));
         }
         return answers;
     }
@@ -93,9 +94,10 @@ record SparkResponder(SparkSession session, ModelSource model, int batch, int pa
         }
         List<Row> answered = new ArrayList<>();
         for (int i = 0; i < rows.size(); i++) {
-            String values = error == null ? json(answers.get(i).values()) : null;
-            String bits = error == null ? answers.get(i).bits() : null;
-            answered.add(RowFactory.create(rows.get(i).getInt(0), values, bits, error));
+            int id = rows.get(i).getInt(0);
+            Answer answer = error == null ? answers.get(i) : new Answer(List.of(), List.of(), "");
+            String[] tokens = answer.tokenBits().toArray(String[]::new);
+            answered.add(RowFactory.create(id, json(answer.values()), tokens, answer.bits(), error));
         }
         return answered;
     }

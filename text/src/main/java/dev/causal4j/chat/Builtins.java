@@ -167,6 +167,15 @@ final class Builtins {
         return (long) at;
     }
 
+    private static Object place(Rendering x, String text, String part, boolean mayBeMissing) {
+        x.step((long) text.length() * part.length() / Rendering.RUN);
+        int at = text.indexOf(part);
+        if (at < 0 && !mayBeMissing) {
+            throw x.wrong("a part of the text", part);
+        }
+        return at < 0 ? -1L : (long) text.codePointCount(0, at);
+    }
+
     private static @Nullable Function ofDict(String name, Rendering x, Map<?, ?> map) {
         return switch (name) {
             case "items" -> unused -> x.items(map);
@@ -181,6 +190,7 @@ final class Builtins {
         return switch (name) {
             case "strip", "lstrip", "rstrip" -> a -> strip(x, text, a, !name.equals("rstrip"), !name.equals("lstrip"));
             case "split" -> a -> split(x, text, a);
+            case "index", "find" -> a -> place(x, text, x.text(a.get(0)), name.equals("find"));
             case "startswith", "endswith" -> a -> affix(x, text, a.get(0), name.equals("startswith"));
             case "upper" -> unused -> mapped(x, UPPERED, text, part -> part.toUpperCase(Locale.ROOT));
             case "lower" -> unused -> lower(x, text);

@@ -58,8 +58,8 @@ final class Parser {
 
     /** A literal of Python, as in its ast.literal_eval, that is an output alone. */
     Object literalAlone() {
-        check(take("{{"), "a literal");
-        return closed(closed(literal(), "}}"), Lexer.END);
+        check(take("{{") && !is("}}"), "a literal");
+        return closed(items("{{"), Lexer.END);
     }
 
     private Object literal() {
@@ -80,18 +80,18 @@ final class Parser {
         return Objects.requireNonNull(value);
     }
 
-    /** The list, tuple or dict of which the bracket was just taken. */
+    /** The list, tuple or dict of which the bracket was just taken, or what stands without one. */
     private Object items(String open) {
         Map<Object, Object> map = new LinkedHashMap<>();
         List<Object> list = new ArrayList<>();
-        separated(open.equals("[") ? "]" : open.equals("{") ? "}" : ")", () -> {
+        separated(open.equals("[") ? "]" : open.equals("(") ? ")" : open.replace('{', '}'), () -> {
             list.add(literal());
             if (open.equals("{")) {
                 check(take(":"), ":");
                 map.put(list.getLast(), literal());
             }
         });
-        boolean one = open.equals("(")
+        boolean one = !open.equals("[")
                 && list.size() == 1
                 && !tokens.get(at - 2).word().equals(",");
         return open.equals("{") ? map : one ? list.getFirst() : list;

@@ -27,8 +27,8 @@ record Printer(
 
     /** Writes JSON by the arguments of transformers' filter: ensure_ascii, indent, separators. */
     static String json(Rendering x, Object value, Arguments a) {
-        if (a.flag(3, "sort_keys")) {
-            throw x.wrong("keys in their order", "sort_keys");
+        if (x.strict || a.flag(3, "sort_keys")) {
+            throw x.wrong("keys in their order", x.strict ? "Jinja's own tojson, which sorts them" : "sort_keys");
         }
         Object width = a.get(1, "indent", Rendering.NONE);
         boolean flat = width.equals(Rendering.NONE);

@@ -7,6 +7,9 @@ import java.util.HexFormat;
 
 /** SHA-256, as bytes and as 64 digits. Stateless and thread-safe. */
 public final class Sha256 {
+    /** With what a digest begins that names its algorithm. */
+    public static final String NAME = "sha256:";
+
     private Sha256() {}
 
     /** A digest of no bytes yet. */

@@ -35,6 +35,18 @@ class TextTemplateTest {
                 .hasMessage("t, line 1: expected an item of the list, got \"3\"; correct the template or the messages");
     }
 
+    @Test
+    void textsHavePlaces() {
+        assertThat(render("{{'\uD83C\uDF88BCD'.index(key)}} {{key.find('x')}} {{key.find('C')}}", Map.of("key", "C")))
+                .isEqualTo("2 -1 0");
+        assertThatThrownBy(() -> render("{{'ABCD'.index(key)}}", Map.of("key", "E")))
+                .isInstanceOf(TemplateException.class)
+                .hasMessageContaining("expected a part of the text, got \"E\"");
+        assertThatThrownBy(() -> render("{{key|tojson}}", Map.of("key", "E")))
+                .isInstanceOf(TemplateException.class)
+                .hasMessageContaining("Jinja's own tojson");
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -72,6 +84,8 @@ class TextTemplateTest {
                 .isEqualTo(
                         List.of("a'b", "c\nd", -1L, 2.5, true, Json.NULL, List.of(1L), "x", Map.of("k", List.of(1L))));
         assertThat(TextTemplate.literal("t", "-7")).isEqualTo(-7L);
+        assertThat(TextTemplate.literal("t", "'a', 'b'")).isEqualTo(List.of("a", "b"));
+        assertThat(TextTemplate.literal("t", "'a',")).isEqualTo(List.of("a"));
         assertThat(TextTemplate.literal("t", "[\"it's\", 'caf\u00e9']")).isEqualTo(List.of("it's", "caf\u00e9"));
     }
 
