@@ -30,7 +30,7 @@ final class SampleLines implements EvaluationListener, AutoCloseable {
 
     private static final String TOKENS = "token_bits";
 
-    /** What is compared first: what was asked for, and where its answers begin to differ. */
+    /** Compared first: the question, and the token where answers begin to differ. */
     private static final List<String> FIRST = List.of("doc_id", "doc_hash", "prompt_hash", "target_hash", TOKENS);
 
     private static final List<String> BY_REQUEST = List.of(TOKENS, "resps", "filtered_resps");

@@ -67,7 +67,7 @@ record Filters(String name, List<UnaryOperator<Object>> steps) {
         return value -> items(value).stream().map(item -> each.apply(item)).toList();
     }
 
-    /** What Python takes one by one of a value: the items of a list, or the characters of a text. */
+    /** The parts over which Python iterates: the items of a list, or the characters of a text. */
     private static List<?> items(Object value) {
         return value instanceof List<?> list
                 ? list
