@@ -27,8 +27,8 @@ public record HeadOptions(double inputGradientScale, double zLoss, double muLoss
         LearningRate.notNegative("scale of the input's gradient", inputGradientScale);
         LearningRate.notNegative("z-loss", zLoss);
         LearningRate.notNegative("mu-loss", muLoss);
-        TrainingOptions.atLeast(NEVER, "step to untie at", untieAt);
-        TrainingOptions.atLeast(NEVER, "step to retie at", retieAt);
+        LearningRate.atLeast(NEVER, "step to untie at", untieAt);
+        LearningRate.atLeast(NEVER, "step to retie at", retieAt);
         if (untieAt == retieAt && untieAt != NEVER) {
             throw new IllegalArgumentException("step to retie at: expected another than to untie at, got " + retieAt);
         }

@@ -22,6 +22,12 @@ public record LearningRate(double peak, double minimum, long warmupSteps, long t
         }
     }
 
+    static void atLeast(long least, String name, long value) {
+        if (value < least) {
+            throw new IllegalArgumentException(name + ": expected at least " + least + ", got " + value);
+        }
+    }
+
     /** One rate for all steps. */
     public static LearningRate constant(double rate) {
         return new LearningRate(rate, rate, 0, 1);

@@ -290,7 +290,7 @@ public final class Tokens implements AutoCloseable {
 
     /** Throws if there are fewer tokens than examples of this context length need. */
     void require(long least, int contextLength) {
-        TrainingOptions.atLeast(1, "context length", contextLength);
+        LearningRate.atLeast(1, "context length", contextLength);
         if (count() < least) {
             throw new IllegalArgumentException("training data: expected at least " + least + " tokens for a context of "
                     + contextLength + ", got " + count() + "; give more text or a shorter context");

@@ -57,19 +57,19 @@ public final class TrainingOptions implements Cloneable {
 
     /** Optimizer steps in all. */
     public TrainingOptions withSteps(long value) {
-        atLeast(1, "training steps", value);
+        LearningRate.atLeast(1, "training steps", value);
         return with(copy -> copy.steps = value);
     }
 
     /** Sequences of a step. */
     public TrainingOptions withBatchSize(int value) {
-        atLeast(1, "batch size", value);
+        LearningRate.atLeast(1, "batch size", value);
         return with(copy -> copy.batchSize = value);
     }
 
     /** Sequences computed at once; bounds memory and changes no bit. */
     public TrainingOptions withMicroBatchSize(int value) {
-        atLeast(1, "micro-batch size", value);
+        LearningRate.atLeast(1, "micro-batch size", value);
         return with(copy -> copy.microBatchSize = value);
     }
 
@@ -116,7 +116,7 @@ public final class TrainingOptions implements Cloneable {
 
     /** Steps between evaluations on held-out examples; 0 for none. */
     public TrainingOptions withEvaluationInterval(long value) {
-        atLeast(0, "evaluation interval", value);
+        LearningRate.atLeast(0, "evaluation interval", value);
         return with(copy -> copy.evaluationInterval = value);
     }
 
@@ -127,13 +127,13 @@ public final class TrainingOptions implements Cloneable {
 
     /** Steps between checkpoints; 0 for one at the end only. */
     public TrainingOptions withCheckpointInterval(long value) {
-        atLeast(0, "checkpoint interval", value);
+        LearningRate.atLeast(0, "checkpoint interval", value);
         return with(copy -> copy.checkpointInterval = value);
     }
 
     /** Steps between checkpoints that stay, to branch from; 0 for the best and the last alone. */
     public TrainingOptions withKeptInterval(long value) {
-        atLeast(0, "interval of kept checkpoints", value);
+        LearningRate.atLeast(0, "interval of kept checkpoints", value);
         return with(copy -> copy.keptInterval = value);
     }
 
@@ -144,13 +144,13 @@ public final class TrainingOptions implements Cloneable {
 
     /** Steps between reports on the head ({@link TrainingProgress#head}), the first step among them; 0 for none. */
     public TrainingOptions withHeadReportInterval(long value) {
-        atLeast(0, "interval of head reports", value);
+        LearningRate.atLeast(0, "interval of head reports", value);
         return with(copy -> copy.headReportInterval = value);
     }
 
     /** Evaluations without improvement before training stops; 0 for never. */
     public TrainingOptions withPatience(int value) {
-        atLeast(0, "patience", value);
+        LearningRate.atLeast(0, "patience", value);
         return with(copy -> copy.patience = value);
     }
 
@@ -170,11 +170,5 @@ public final class TrainingOptions implements Cloneable {
     /** Name of the data: a run resumes only with an equal name; empty for no name. */
     public TrainingOptions withData(String value) {
         return with(copy -> copy.data = value);
-    }
-
-    static void atLeast(long least, String name, long value) {
-        if (value < least) {
-            throw new IllegalArgumentException(name + ": expected at least " + least + ", got " + value);
-        }
     }
 }

@@ -47,7 +47,7 @@ public sealed interface TrainingScope {
     record LastLayers(int count) implements TrainingScope {
         /** @throws IllegalArgumentException if it is less than 1 */
         public LastLayers {
-            TrainingOptions.atLeast(1, "layers to train", count);
+            LearningRate.atLeast(1, "layers to train", count);
         }
     }
 
