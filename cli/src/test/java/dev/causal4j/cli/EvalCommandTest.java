@@ -217,6 +217,21 @@ class EvalCommandTest {
     }
 
     @Test
+    void oneBitOfTheModelIsNamedAndItsNameIsNotCompared() throws IOException {
+        Path result = folder.resolve("result.json");
+        Files.writeString(result, run("wino", "--json").done().out());
+        byte[] bytes = Files.readAllBytes(Path.of(MODEL));
+        Path other = Files.write(folder.resolve("other.gguf"), bytes);
+        List<String> check = List.of("eval", "--check", result.toString(), "--model", other.toString());
+        assertThat(run(check).done().out()).startsWith("verified");
+        bytes[bytes.length / 2] ^= 1;
+        Files.write(other, bytes);
+        Program.Run found = run(check);
+        assertThat(found.status()).isEqualTo(1);
+        assertThat(found.out()).contains("result.json: model files 0 sha256: expected \"");
+    }
+
+    @Test
     void aSpotFindsChangedLinesOfEachFilterAndPartsThatAreNotComputed() throws IOException {
         Path out = folder.resolve("samples.jsonl");
         Path result = folder.resolve("result.json");

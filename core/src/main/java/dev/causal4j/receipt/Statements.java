@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -41,7 +43,10 @@ public final class Statements {
         return digest(stated).equals(stated.get(Receipt.DIGEST));
     }
 
-    /** The first part of a statement that is otherwise, by the names that lead to it; library and digest may differ. */
+    /**
+     * The first part of a statement that is otherwise, by the names that lead to it. Library, digest, and the names of a
+     * model and its files may differ.
+     */
     public static Optional<Difference> difference(Map<String, ?> stated, Map<String, ?> is) {
         return Stream.concat(is.keySet().stream(), stated.keySet().stream())
                 .filter(each -> !List.of("library", Receipt.DIGEST).contains(each))
@@ -50,8 +55,11 @@ public final class Statements {
     }
 
     private static Stream<Difference> difference(String name, @Nullable Object stated, @Nullable Object is) {
-        if (stated instanceof Map<?, ?> some && is instanceof Map<?, ?> others) {
+        Map<?, ?> some = parts(stated);
+        Map<?, ?> others = parts(is);
+        if (!some.isEmpty() && !others.isEmpty()) {
             return Stream.concat(others.keySet().stream(), some.keySet().stream())
+                    .filter(each -> !name.startsWith("model") || !each.equals("name"))
                     .flatMap(each -> difference(name + " " + each, some.get(each), others.get(each)));
         }
         String expected = canonical(stated);
@@ -59,6 +67,15 @@ public final class Statements {
         return expected.equals(got)
                 ? Stream.of()
                 : Stream.of(new Difference(name, OptionalInt.empty(), OptionalInt.empty(), expected, got));
+    }
+
+    /** The parts of an object, or of a list by their places. */
+    private static Map<?, ?> parts(@Nullable Object value) {
+        return switch (value) {
+            case Map<?, ?> map -> map;
+            case List<?> list -> IntStream.range(0, list.size()).boxed().collect(Collectors.toMap(i -> i, list::get));
+            case null, default -> Map.of();
+        };
     }
 
     private static String digest(Map<String, ?> json) {
