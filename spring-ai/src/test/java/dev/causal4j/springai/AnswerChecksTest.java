@@ -266,6 +266,20 @@ class AnswerChecksTest extends SpringChecks {
         assertEquals(2, one.size());
     }
 
+    record Numbers(int pages, long letters, Integer chapters) {}
+
+    /** Digits are likely for a model of random weights: without bounds the converter would refuse most values. */
+    @Test
+    void aClientMakesNumbersOfTheirTypes() {
+        for (int seed = 0; seed < 9; seed++) {
+            assertNotNull(ChatClient.create(CHAT)
+                    .prompt("how long?")
+                    .options(options(seed, 500))
+                    .call()
+                    .entity(Numbers.class, spec -> spec.useProviderStructuredOutput()));
+        }
+    }
+
     @Test
     void aStreamHoldsASchema() {
         ChatOptions held = ((StructuredOutputChatOptions.Builder<?>) options(3, 500))

@@ -64,17 +64,13 @@ record AnswerGrammar(
 
     private Expression pastThought() {
         List<Form> forms = tools.isEmpty() ? List.of() : format.forms();
-        if (isForced()) {
-            return any(forms.stream().map(form -> called(form, true)));
-        }
-        if (content != null) {
-            return any(Stream.concat(Stream.of(content), forms.stream().map(form -> called(form, true))));
+        Stream<Expression> begun = forms.stream().map(form -> called(form, true));
+        if (isForced() || content != null) {
+            return any(Stream.concat(Stream.ofNullable(isForced() ? null : content), begun));
         }
         List<String> marks =
                 forms.stream().map(Form::mark).filter(mark -> !mark.isEmpty()).toList();
-        boolean first = !forms.isEmpty() && forms.getFirst().mark().isEmpty();
-        if (first) {
-            Stream<Expression> begun = forms.stream().map(form -> called(form, true));
+        if (!forms.isEmpty() && forms.getFirst().mark().isEmpty()) {
             return any(Stream.concat(begun, Stream.of(free.notBeginning(openings(forms), marks))));
         }
         if (marks.isEmpty()) {
@@ -128,10 +124,7 @@ record AnswerGrammar(
             format.forms().forEach(form -> options.add(called(form, true)));
         }
         if (!isForced()) {
-            options.add(last);
-        }
-        if (!isForced() && content == null) {
-            options.add(before);
+            options.addAll(content == null ? List.of(last, before) : List.of(last));
         }
         return new Sequence(new Repeat(next, 0, MOST_MESSAGES), new Choice(options));
     }

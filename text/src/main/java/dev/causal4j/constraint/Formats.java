@@ -2,7 +2,10 @@ package dev.causal4j.constraint;
 
 import java.util.Map;
 
-/** Formats of strings as patterns of whole texts: RFC 3339 without leap seconds, RFC 9562, 4291, 1123, 5322, 3986. */
+/**
+ * Formats of strings as patterns of whole texts: RFC 3339 without leap seconds, RFC 9562, 4291, 1123, 5322, 3986. Formats of
+ * numbers are those of OpenAPI that bound whole numbers.
+ */
 final class Formats {
     private static final String OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
     private static final String IPV4 = "(" + OCTET + "\\.){3}" + OCTET;
@@ -41,6 +44,9 @@ final class Formats {
             "hostname", HOST,
             "email", ATOM + "(\\." + ATOM + ")*@" + HOST,
             "uri", URI);
+
+    /** Bits of whole numbers beside their sign, by name. */
+    static final Map<String, Integer> BITS = Map.of("int32", 31, "int64", 63);
 
     private Formats() {}
 }

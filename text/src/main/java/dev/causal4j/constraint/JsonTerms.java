@@ -87,6 +87,12 @@ final class JsonTerms {
         return terms.machine(new JsonNumbers(false, bound, bound, null));
     }
 
+    /** Whole numbers of this many bits beside their sign. */
+    Term signed(int bits) {
+        BigDecimal end = BigDecimal.TWO.pow(bits);
+        return terms.machine(new JsonNumbers(true, Bound.of(end.negate(), false), Bound.of(end, true), null));
+    }
+
     /** One character of a string in every spelling of RFC 8259; surrogates in pairs only. */
     private Term freeCharacter() {
         CodePoints marks = CodePoints.of('"', '\\');

@@ -109,6 +109,7 @@ final class SchemaReader {
                 refuse(schema, keyword, "no " + quote(keyword), "one");
             } else if (keyword.equals("format")
                     ? !Formats.PATTERNS.containsKey(schema.text(keyword))
+                            && !Formats.BITS.containsKey(schema.text(keyword))
                     : !OWN.contains(keyword) && !OTHERS.contains(keyword)) {
                 ignore(schema.pointer() + "/" + keyword);
             }
@@ -317,13 +318,14 @@ final class SchemaReader {
         Bound low = bound(schema, "minimum", "exclusiveMinimum", 1);
         Bound high = bound(schema, "maximum", "exclusiveMaximum", -1);
         Multiple multiple = multiple(schema);
-        Term free = integer ? json.integer : json.number;
+        Integer bits = schema.has("format") ? Formats.BITS.get(schema.text("format")) : null;
+        Term free = bits != null ? json.signed(bits) : integer ? json.integer : json.number;
         if (low == null && high == null && multiple == null) {
             return free;
         }
         Term term = json.terms.machine(new JsonNumbers(integer, low, high, multiple));
         if (json.terms.live(term) || ((low == null || low.fits()) && (high == null || high.fits()))) {
-            return term;
+            return bits == null ? term : json.both(term, free);
         }
         // Only numbers with exponents are in such bounds, and a oneOf would not see that a free alternative has them,
         // too.
