@@ -1,25 +1,17 @@
 package dev.causal4j.server;
 
-import static dev.causal4j.server.Served.CLIENT;
-import static dev.causal4j.server.Served.OPTIONS;
 import static dev.causal4j.server.Served.SERVER;
 import static dev.causal4j.server.Served.events;
 import static dev.causal4j.server.Served.post;
-import static dev.causal4j.server.Served.request;
 import static dev.causal4j.server.Served.send;
-import static dev.causal4j.server.Served.start;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -29,18 +21,18 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** {@code /v1/responses} with the embedded model. The conformance kit asks more, with the clients that people use. */
 class ResponsesTest {
-    private static final String PATH = "/v1/responses";
-    private static final String GREEDY = "'max_output_tokens': 20, 'temperature': 0";
-    private static final String HI = "'input': 'Tell me of Emma.', " + GREEDY;
+    static final String PATH = "/v1/responses";
+    static final String GREEDY = "'max_output_tokens': 20, 'temperature': 0";
+    static final String HI = "'input': 'Tell me of Emma.', " + GREEDY;
     private static final String LETTER = "{'type': 'function', 'name': 'write_letter', 'parameters': {'type': 'object',"
             + " 'properties': {'to': {'enum': ['Mrs. Weston', 'Miss Fairfax']}}, 'required': ['to'],"
             + " 'additionalProperties': false}}";
 
-    private static JsonNode ask(String fields) throws IOException, InterruptedException {
+    static JsonNode ask(String fields) throws IOException, InterruptedException {
         return post(PATH, "{" + fields + "}");
     }
 
-    private static List<JsonNode> stream(String fields) throws IOException, InterruptedException {
+    static List<JsonNode> stream(String fields) throws IOException, InterruptedException {
         String body = send(SERVER, PATH, "{'stream': true, " + fields + "}").body();
         List<JsonNode> events = events(body);
         assertThat(body.lines().filter(line -> !line.isEmpty()))
@@ -72,25 +64,15 @@ class ResponsesTest {
         return found.getFirst();
     }
 
-    private static String text(JsonNode response) {
+    static String text(JsonNode response) {
         return response.get("output").get(0).get("content").get(0).get("text").stringValue();
     }
 
-    private static HttpResponse<String> get(String path, String... headers) throws IOException, InterruptedException {
+    static HttpResponse<String> get(String path, String... headers) throws IOException, InterruptedException {
         return send(SERVER, PATH + path, "", headers);
     }
 
-    private static int delete(Server server, String path, String... headers) throws IOException, InterruptedException {
-        HttpRequest.Builder deleting =
-                HttpRequest.newBuilder(request(server, PATH + path, "").uri()).DELETE();
-        if (headers.length > 0) {
-            deleting.headers(headers);
-        }
-        return CLIENT.send(deleting.build(), BodyHandlers.ofString()).statusCode();
-    }
-
-    private static JsonNode error(int status, String fields, String... headers)
-            throws IOException, InterruptedException {
+    static JsonNode error(int status, String fields, String... headers) throws IOException, InterruptedException {
         HttpResponse<String> answer = send(SERVER, PATH, "{" + fields + "}", headers);
         assertThat(answer.statusCode()).as(answer.body()).isEqualTo(status);
         return JsonMapper.shared().readTree(answer.body()).get("error");
@@ -396,115 +378,5 @@ class ResponsesTest {
         assertThat(failed.get("status").stringValue()).isEqualTo("failed");
         assertThat(failed.at("/error/code").stringValue()).isEqualTo("shutting_down");
         assertThat(dialect.done()).isEmpty();
-    }
-
-    // The store
-
-    @Test
-    void aResponseIsKeptAsItWasAndDeleted() throws Exception {
-        JsonNode whole = ask(HI);
-        JsonNode streamed = stream(HI).getLast().get("response");
-        for (JsonNode each : List.of(whole, streamed)) {
-            String id = "/" + each.get("id").stringValue();
-            assertThat(JsonMapper.shared().readTree(get(id).body())).isEqualTo(each);
-            JsonNode items =
-                    JsonMapper.shared().readTree(get(id + "/input_items").body());
-            assertThat(items.get("object").stringValue()).isEqualTo("list");
-            assertThat(items.at("/data/0/content/0/text").stringValue()).isEqualTo("Tell me of Emma.");
-            assertThat(items.get("first_id")).isEqualTo(items.at("/data/0/id"));
-            assertThat(get(id + "/cancel").statusCode()).isEqualTo(404);
-            assertThat(send(SERVER, PATH + id, "{}").statusCode()).isEqualTo(405);
-            assertThat(delete(SERVER, id + "/input_items")).isEqualTo(404);
-            assertThat(delete(SERVER, id)).isEqualTo(200);
-            assertThat(delete(SERVER, id)).isEqualTo(404);
-            assertThat(get(id).statusCode()).isEqualTo(404);
-        }
-    }
-
-    @Test
-    void aRequestGoesOnFromAnEarlierOneWithoutItsInstructions() throws Exception {
-        String turn = "{'role': 'user', 'content': 'And Jane?'}";
-        JsonNode first = ask("'instructions': 'You tell stories, and you tell them at length.', " + HI);
-        String id = "'previous_response_id': '" + first.get("id").stringValue() + "', ";
-        JsonNode second = ask(id + "'input': 'And Jane?', " + GREEDY);
-        String output = "[{'role': 'user', 'content': 'Tell me of Emma.'}, ";
-        JsonNode whole = post(
-                PATH,
-                ("{'input': " + output).replace('\'', '"') + first.at("/output/0") + ", "
-                        + (turn + "], " + GREEDY + "}").replace('\'', '"'));
-        JsonNode referred = ask("'input': " + output + "{'type': 'item_reference', 'id': '"
-                + first.at("/output/0/id").stringValue() + "'}, " + turn + "], " + GREEDY);
-        for (JsonNode each : List.of(whole, referred)) {
-            assertThat(text(each)).isEqualTo(text(second));
-            assertThat(each.at("/usage/input_tokens")).isEqualTo(second.at("/usage/input_tokens"));
-        }
-        assertThat(second.get("previous_response_id")).isEqualTo(first.get("id"));
-        JsonNode third =
-                ask("'previous_response_id': '" + second.get("id").stringValue() + "', 'input': 'Why?', " + GREEDY);
-        assertThat(third.at("/usage/input_tokens").intValue())
-                .isGreaterThan(second.at("/usage/input_tokens").intValue());
-        JsonNode items = JsonMapper.shared()
-                .readTree(get("/" + referred.get("id").stringValue() + "/input_items")
-                        .body());
-        assertThat(items.at("/data/1/content/0/text").stringValue())
-                .as("what was referred to")
-                .isEqualTo(text(first));
-        assertThat(error(400, "'previous_response_id': 'resp_none', " + HI)
-                        .get("code")
-                        .stringValue())
-                .isEqualTo("previous_response_not_found");
-    }
-
-    @Test
-    void aReferenceToAnItemNamesItsKindToo() throws Exception {
-        String id = ask(HI).at("/output/0/id").stringValue();
-        for (String kind : List.of("in", "rs", "fc")) {
-            String other = kind + id.substring(id.indexOf('_'));
-            String refers =
-                    "'input': [{'type': 'item_reference', 'id': '" + other + "'}, {'role': 'user', 'content': 'x'}]";
-            assertThat(error(400, refers).get("message").stringValue())
-                    .isEqualTo("input.[0].id: expected the id of an output item that is kept, got \"" + other + "\"");
-        }
-    }
-
-    @Test
-    void anotherKeyFindsNothing() throws Exception {
-        String[] own = {"Authorization", "Bearer own"};
-        String[] other = {"Authorization", "Bearer other"};
-        try (Server server = start(OPTIONS.withKeys(List.of("own", "other")))) {
-            JsonNode kept = JsonMapper.shared()
-                    .readTree(send(server, PATH, "{" + HI + "}", own).body());
-            String id = kept.get("id").stringValue();
-            for (String[] key : List.of(other, own)) {
-                boolean owns = Arrays.equals(key, own);
-                int status = owns ? 200 : 404;
-                int used = owns ? 200 : 400;
-                assertThat(send(server, PATH + "/" + id, "", key).statusCode()).isEqualTo(status);
-                String next = "{'previous_response_id': '" + id + "', " + HI + "}";
-                assertThat(send(server, PATH, next, key).statusCode()).isEqualTo(used);
-                String refers = "{'input': [{'type': 'item_reference', 'id': '"
-                        + kept.at("/output/0/id").stringValue() + "'}, {'role': 'user', 'content': 'x'}]}";
-                assertThat(send(server, PATH, refers, key).statusCode()).isEqualTo(used);
-                assertThat(delete(server, "/" + id, key)).isEqualTo(status);
-            }
-        }
-    }
-
-    @Test
-    void aServerThatKeepsNothingSaysSo() throws Exception {
-        try (Server server = start(OPTIONS.withResponses(0))) {
-            JsonNode answer = JsonMapper.shared()
-                    .readTree(send(server, PATH, "{'store': true, " + HI + "}").body());
-            assertThat(answer.get("store").booleanValue()).isFalse();
-            assertThat(send(server, PATH + "/" + answer.get("id").stringValue(), "")
-                            .statusCode())
-                    .isEqualTo(404);
-        }
-        assertThat(Stream.of(true, false).map(store -> "'store': " + store + ", " + HI))
-                .allSatisfy(fields -> {
-                    JsonNode answer = ask(fields);
-                    assertThat(get("/" + answer.get("id").stringValue()).statusCode())
-                            .isEqualTo(answer.get("store").booleanValue() ? 200 : 404);
-                });
     }
 }
