@@ -59,6 +59,14 @@ class Causal4jChatModelTest extends SpringChecks {
         return TOOLS.requireTokenizer().decode(made.promptTokens());
     }
 
+    /** The generation of a message by the engine alone. */
+    private static Generation made(String message, GenerationOptions options) {
+        return new Generator(SmallModels.ENGINE)
+                .relay(
+                        Chat.Format.of(TOOLS).request(List.of(new dev.causal4j.chat.Message("user", message)), options),
+                        TokenListener.NONE);
+    }
+
     private static ChatResponse aggregated(ChatModel model, Prompt prompt) {
         CompletableFuture<ChatResponse> whole = new CompletableFuture<>();
         new MessageAggregator().aggregate(model.stream(prompt), whole::complete).blockLast();
@@ -72,16 +80,12 @@ class Causal4jChatModelTest extends SpringChecks {
         for (long seed = 0; seed < 5; seed++) {
             Generation called = generation(CHAT.call(prompt("Who is Emma?", seed, 40)));
             ChatResponse streamed = aggregated(CHAT, prompt("Who is Emma?", seed, 40));
-            Generation made = new Generator(SmallModels.ENGINE)
-                    .relay(
-                            Chat.Format.of(TOOLS)
-                                    .request(
-                                            List.of(new dev.causal4j.chat.Message("user", "Who is Emma?")),
-                                            GenerationOptions.DEFAULT
-                                                    .withTemperature(3)
-                                                    .withMaxNewTokens(40)
-                                                    .withSeed(seed)),
-                            TokenListener.NONE);
+            Generation made = made(
+                    "Who is Emma?",
+                    GenerationOptions.DEFAULT
+                            .withTemperature(3)
+                            .withMaxNewTokens(40)
+                            .withSeed(seed));
             assertThat(called.tokens()).isEqualTo(generation(streamed).tokens()).isEqualTo(made.tokens());
             assertThat(called.promptTokens()).isEqualTo(made.promptTokens());
             assertThat(List.of(called.seed(), generation(streamed).seed(), made.seed()))
@@ -268,25 +272,20 @@ class Causal4jChatModelTest extends SpringChecks {
                 .topK(20)
                 .topP(0.9)
                 .build();
-        Generation made = new Generator(SmallModels.ENGINE)
-                .relay(
-                        Chat.Format.of(TOOLS)
-                                .request(
-                                        List.of(new dev.causal4j.chat.Message("user", "a")),
-                                        GenerationOptions.DEFAULT
-                                                .withTemperature(3)
-                                                .withMaxNewTokens(30)
-                                                .withSeed(1)
-                                                .withMinP(0.5)
-                                                .withTypicalP(0.5)
-                                                .withRepetitionPenalty(1.5)
-                                                .withMinNewTokens(30)
-                                                .withFrequencyPenalty(0.5)
-                                                .withPresencePenalty(0.5)
-                                                .withTopK(20)
-                                                .withTopP(0.9)),
-                        TokenListener.NONE);
-        assertThat(generation(CHAT.call(new Prompt("a", penalised))).tokens()).isEqualTo(made.tokens());
+        GenerationOptions options = GenerationOptions.DEFAULT
+                .withTemperature(3)
+                .withMaxNewTokens(30)
+                .withSeed(1)
+                .withMinP(0.5)
+                .withTypicalP(0.5)
+                .withRepetitionPenalty(1.5)
+                .withMinNewTokens(30)
+                .withFrequencyPenalty(0.5)
+                .withPresencePenalty(0.5)
+                .withTopK(20)
+                .withTopP(0.9);
+        assertThat(generation(CHAT.call(new Prompt("a", penalised))).tokens())
+                .isEqualTo(made("a", options).tokens());
     }
 
     @Test

@@ -34,6 +34,14 @@ class ToolChecksTest extends SpringChecks {
         return builder.toolCallbacks(ToolCallbacks.from(tools)).build();
     }
 
+    /** A client that must call a tool of these first. */
+    private static ChatClient.ChatClientRequestSpec asking(Tools tools) {
+        return ChatClient.create(CHAT)
+                .prompt("file it")
+                .options(S.mustCall(options(1, 200).temperature(0.0)))
+                .tools(tools);
+    }
+
     @Test
     void aCallIsWholeAndNotExecuted() {
         Tools tools = new Tools();
@@ -86,12 +94,7 @@ class ToolChecksTest extends SpringChecks {
     @Test
     void aClientExecutesTools() {
         Tools tools = new Tools();
-        ChatResponse end = ChatClient.create(CHAT)
-                .prompt("file it")
-                .options(S.mustCall(options(1, 200).temperature(0.0)))
-                .tools(tools)
-                .call()
-                .chatResponse();
+        ChatResponse end = asking(tools).call().chatResponse();
         assertEquals(1, tools.calls.get());
         assertNotNull(tools.last.get());
         assertFalse(end.hasToolCalls());
@@ -101,14 +104,8 @@ class ToolChecksTest extends SpringChecks {
     @Test
     void aClientExecutesToolsOfAStream() {
         Tools tools = new Tools();
-        String told = ChatClient.create(CHAT)
-                .prompt("file it")
-                .options(S.mustCall(options(1, 200).temperature(0.0)))
-                .tools(tools)
-                .stream()
-                .content()
-                .collect(Collectors.joining())
-                .block();
+        String told =
+                asking(tools).stream().content().collect(Collectors.joining()).block();
         assertEquals(1, tools.calls.get());
         assertFalse(told.contains("\"name\""), told);
     }

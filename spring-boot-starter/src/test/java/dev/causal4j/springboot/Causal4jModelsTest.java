@@ -14,6 +14,7 @@ import com.sun.net.httpserver.HttpServer;
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.hub.Hub;
+import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
@@ -22,11 +23,8 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -208,17 +206,9 @@ class Causal4jModelsTest {
         for (String name : List.of("config.json", "model.safetensors", "tokenizer.json")) {
             byte[] content = Files.readAllBytes(folder.resolve(name));
             entries.add("""
-                    {"type": "file", "path": "%s", "size": %d, "oid": "%s", "lfs": {"oid": "%s", "size": %2$d}}""".formatted(name, content.length, COMMIT, sha256(content)));
+                    {"type": "file", "path": "%s", "size": %d, "oid": "%s", "lfs": {"oid": "%s", "size": %2$d}}""".formatted(name, content.length, COMMIT, Sha256.hex(content)));
         }
         return entries.toString();
-    }
-
-    private static String sha256(byte[] content) {
-        try {
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
     }
 
     @Test

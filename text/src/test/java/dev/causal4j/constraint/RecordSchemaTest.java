@@ -108,7 +108,6 @@ class RecordSchemaTest {
         assertThat(tool.name()).isEqualTo("visit");
         assertThat(tool.strict()).isTrue();
         assertThat(tool.parameters().get("properties")).asString().contains("name", "rooms");
-        assertThat(tool.strict()).isTrue();
         assertThat(tool.withStrict(false).strict()).isFalse();
         assertThat(tool.withStrict(false).withStrict(true)).isEqualTo(tool);
         String arguments = "{\"name\": \"Bath\"}";
