@@ -129,7 +129,7 @@ final class Taught {
         return Lessons.lesson(prompt, tokenizer.encode(String.valueOf(recorded.get("answer"))), end);
     }
 
-    /** A dialogue, of which the answer counts. */
+    /** A lesson of a dialogue, whose last message is the answer. */
     private static Example example(Tokenizer tokenizer, int end, List<Message> dialogue) {
         List<Message> before = dialogue.subList(0, dialogue.size() - 1);
         int[] prompt = TEMPLATE.encode(tokenizer, before, null, true, Map.of());

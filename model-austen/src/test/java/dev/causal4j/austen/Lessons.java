@@ -68,7 +68,7 @@ public record Lessons(int steps, int batch, double rate) {
         };
     }
 
-    /** A lesson, of which the answer counts; it ends with this token. */
+    /** A lesson: its loss counts the tokens of the answer and the end after them. */
     public static Example lesson(int[] prompt, int[] answer, int end) {
         int[] tokens = Arrays.copyOf(prompt, prompt.length + answer.length);
         System.arraycopy(answer, 0, tokens, prompt.length, answer.length);

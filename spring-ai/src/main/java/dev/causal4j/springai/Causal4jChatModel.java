@@ -42,8 +42,8 @@ import reactor.core.publisher.FluxSink;
  *
  * <p>Errors: {@link dev.causal4j.InputException} if a prompt does not fit the context, {@link
  * dev.causal4j.TemplateException} if the template refuses the messages, {@link
- * dev.causal4j.constraint.ConstraintException} for a schema that cannot be held, {@link IllegalArgumentException} (of which
- * these are) for an option out of its range, another model, and media; {@link
+ * dev.causal4j.constraint.ConstraintException} for a schema that cannot be held, and other {@link
+ * IllegalArgumentException}s for an option out of its range, another model, and media; {@link
  * java.util.concurrent.RejectedExecutionException} if the engine's queue is full, and {@link IllegalStateException} if it is
  * closed.
  */

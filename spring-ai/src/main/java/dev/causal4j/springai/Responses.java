@@ -16,10 +16,10 @@ import org.springframework.ai.chat.model.Generation;
 
 /** Makes the responses of one answer, which share an id. Immutable. */
 record Responses(String id, Chat.Format format) {
-    /** The metadata that thoughts are. */
+    /** The name of thoughts among metadata. */
     static final String THINKING = "thinking";
 
-    /** Of an answer with an id of its own. */
+    /** For one answer, with a new id. */
     Responses(Chat.Format format) {
         this(UUID.randomUUID().toString(), format);
     }

@@ -38,7 +38,7 @@ final class Causal4jModels implements AutoCloseable {
 
     private static final Log LOG = LogFactory.getLog(Causal4jModels.class);
 
-    /** Settings of which each is loaded once. */
+    /** Settings that choose what is loaded: equal ones share a model. */
     private record Key(
             @Nullable String model,
             @Nullable DType dtype,

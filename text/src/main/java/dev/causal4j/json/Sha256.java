@@ -7,7 +7,7 @@ import java.util.HexFormat;
 
 /** SHA-256, as bytes and as 64 digits. Stateless and thread-safe. */
 public final class Sha256 {
-    /** With what a digest begins that names its algorithm. */
+    /** The prefix of a digest that names its algorithm. */
     public static final String NAME = "sha256:";
 
     private Sha256() {}
