@@ -98,8 +98,8 @@ final class Report {
                         List.of(difference("S1-untied-at-600", "S1-tied"), difference("S1-untied-at-600", "S1-untied"))));
         List<Claim> primary = claims.stream().filter(claim -> List.of("H1b", "H2", "H3").contains(claim.name)).toList();
         double[] holm = Statistics.holm(primary.stream().mapToDouble(Claim::p).toArray());
-        add("%n## Hypotheses%n%nDifferences of held-out losses after the last step, in nats, paired by seed. Margin %.2f. Holm over "
-                + "the three primary ones, of which each has the larger p of its parts.%n%n", Statistics.MARGIN);
+        add("%n## Hypotheses%n%nDifferences of held-out losses after the last step, in nats, paired by seed. Margin %.2f. Holm's "
+                + "correction is over the three primary hypotheses; the p of each is the largest of its parts.%n%n", Statistics.MARGIN);
         add("| | difference | n | mean, 95 %% interval | p | Holm | verdict |%n|---|---|---|---|---|---|---|%n");
         for (Claim claim : claims) {
             List<String> ns = new ArrayList<>();

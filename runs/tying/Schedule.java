@@ -4,7 +4,6 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -67,23 +66,26 @@ final class Schedule {
     /** All runs that are known now. */
     List<Run> runs() {
         List<Run> runs = new ArrayList<>();
-        Predicate<String> wanted = experiments::contains;
-        runs.addAll(tuning("S1-tied"));
-        runs.addAll(tuning("S1-untied"));
+        List<String> primary = new ArrayList<>(List.of("S1-tied", "S1-untied"));
+        if (experiments.contains("E2")) {
+            primary.add("S1-1c");
+        }
+        if (experiments.contains("E1")) {
+            primary.addAll(List.of("S1-narrow", "S1-thin"));
+        }
+        primary.stream().map(Schedule::tuning).forEach(runs::addAll);
         for (int seed = 1; seed <= 6; seed++) {
-            runs.addAll(seeds(seed, seed, "S1-tied", "S1-untied"));
-            if (wanted.test("E3") && seed <= 5) {
-                runs.addAll(seeds(seed, seed, "S1-untied-at-300", "S1-retied-at-300", "S1-untied-at-600"));
+            runs.addAll(seeds(seed, seed, primary.toArray(String[]::new)));
+            if (experiments.contains("E3") && seed <= 5) {
+                runs.addAll(seeds(seed, seed, "S1-untied-at-600", "S1-untied-at-300", "S1-retied-at-300"));
             }
         }
-        if (wanted.test("E2")) {
-            Stream.of("S1-1c", "S1-cc", "S1-c1").map(Schedule::tuning).forEach(runs::addAll);
-            runs.addAll(seeds(1, 6, "S1-1c", "S1-cc", "S1-c1"));
+        if (experiments.contains("E2")) {
+            Stream.of("S1-cc", "S1-c1").map(Schedule::tuning).forEach(runs::addAll);
+            runs.addAll(seeds(1, 6, "S1-cc", "S1-c1"));
             runs.addAll(seeds(1, 3, "S1-g2", "S1-g4", "S1-g8", "S1-g16", "S1-g32"));
         }
-        if (wanted.test("E1")) {
-            Stream.of("S1-narrow", "S1-thin").map(Schedule::tuning).forEach(runs::addAll);
-            runs.addAll(seeds(1, 6, "S1-narrow", "S1-thin"));
+        if (experiments.contains("E1")) {
             for (String shape : List.of("S0", "S2")) {
                 List<String> arms = Stream.of("tied", "untied", "narrow").map(arm -> shape + "-" + arm).toList();
                 arms.stream().map(Schedule::tuning).forEach(runs::addAll);
@@ -93,7 +95,7 @@ final class Schedule {
         return runs;
     }
 
-    /** The next run that can be done, taken by the caller; null if there is none. Waits for runs that others need. */
+    /** Takes the next run whose parent is done, after a wait for one if need be; null if no run is left. */
     synchronized Run next() throws InterruptedException {
         while (!failed) {
             List<Run> left = runs().stream().filter(run -> !run.recorded()).toList();
