@@ -127,8 +127,8 @@ final class TaskFiles {
     }
 
     /**
-     * A value of JSON's kinds, with all aliases in full, of which a small file can have many. A key that is no text
-     * equals none.
+     * A value of JSON's kinds. Each alias becomes a copy, and is counted: a small file can ask for many. A key that is no
+     * text equals none.
      */
     private static Object plain(@Nullable Object value, int[] values, int depth) {
         if (++values[0] > MOST_VALUES || depth > MOST_DEPTH) {

@@ -16,7 +16,7 @@ public record HeadReport(double keptShare, double keptNorm, double logNormalizer
     private static final double DEPENDENT = 1e-6; // of a column's norm: single precision has no more
 
     /**
-     * Measures the rows that have a target. Takes V · D doubles, and that many products a row; equal bits on every machine.
+     * Measures the rows that have a target. Takes V · D doubles, and as many products a row; equal bits on every machine.
      *
      * @param hidden [N, D]
      * @param targets [N], or {@link CausalLMHead#IGNORED}
@@ -31,12 +31,12 @@ public record HeadReport(double keptShare, double keptNorm, double logNormalizer
                 double[] g = new double[logits.length];
                 for (int v = 0; v < g.length; v++) {
                     double ratio = head.softCap > 0 ? logits[v] / head.softCap : 0;
-                    g[v] = StrictMath.exp(logits[v] - normalizer) - (v == targets[row] ? 1 : 0);
-                    g[v] *= 1 - ratio * ratio;
+                    g[v] = (StrictMath.exp(logits[v] - normalizer) - (v == targets[row] ? 1 : 0)) * (1 - ratio * ratio);
                 }
                 double kept = 0;
                 for (double[] column : base) {
-                    kept += dot(column, g) * dot(column, g);
+                    double product = dot(column, g);
+                    kept += product * product;
                 }
                 sums[0] += kept / dot(g, g);
                 sums[1] += Math.sqrt(kept / dot(g, g));

@@ -172,14 +172,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
      *     vocabulary
      */
     public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
-        return new CausalLM(
-                name,
-                config,
-                parameters,
-                LoadOptions.DEFAULT.cache(),
-                TextFiles.of(tokenizer),
-                ModelDigests.NONE,
-                null);
+        KVCache.Options cached = LoadOptions.DEFAULT.cache();
+        return new CausalLM(name, config, parameters, cached, TextFiles.of(tokenizer), ModelDigests.NONE, null);
     }
 
     /** This model with other parameters of the same shapes; see {@link #of}. */

@@ -9,7 +9,6 @@ import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score.Totals;
-import dev.causal4j.scoring.Scorer.Windows;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import dev.causal4j.tokenizer.Tokenizer;

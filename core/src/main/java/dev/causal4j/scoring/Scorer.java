@@ -14,6 +14,7 @@ import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score.Totals;
+import dev.causal4j.scoring.Windows.Window;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayDeque;
@@ -43,26 +44,6 @@ public final class Scorer {
     private static final int AHEAD = 64;
 
     private static final int MOST_SPELLINGS = 4096;
-
-    /**
-     * A part of a text that is computed as one sequence.
-     *
-     * @param text index of the text
-     * @param sequence prefix and text
-     * @param offset its first token
-     * @param first the first token that it scores
-     * @param end one after its last token
-     * @param tokens how many it counts as computed
-     */
-    private record Window(int text, int[] sequence, int offset, int first, int end, int tokens) {}
-
-    /**
-     * How a long text is cut.
-     *
-     * @param length most tokens that a window feeds
-     * @param stride tokens that each window after the first scores
-     */
-    record Windows(int length, int stride) {}
 
     private final CausalLM model;
     private final Engine engine;
@@ -124,15 +105,20 @@ public final class Scorer {
         List<ScoringRequest> requests = texts.stream()
                 .map(text -> request(text + "\n", query, ScoringOptions.DEFAULT))
                 .toList();
-        int most = model.contextLength() + 1; // a full context predicts one more
         for (int i = 0; i < requests.size(); i++) {
-            int length = requests.get(i).length();
-            if (length > most) {
-                throw new InputException("text " + (i + 1) + ": expected at most " + most
-                        + " tokens with the query, got " + length + "; shorten one of them");
-            }
+            checkLength("text " + (i + 1), requests.get(i), "the query", i);
         }
         return requests;
+    }
+
+    private void checkLength(String name, ScoringRequest request, String other, int index) {
+        int most = model.contextLength() + 1; // a full context predicts one more
+        if (request.length() > most) {
+            throw new InputException(
+                    name + ": expected at most " + most + " tokens with " + other + ", got " + request.length()
+                            + "; shorten one of them",
+                    index);
+        }
     }
 
     private static void named(int inputs, int index, Runnable work) {
@@ -165,14 +151,14 @@ public final class Scorer {
         List<List<Window>> windows = new ArrayList<>();
         for (int i = 0; i < requests.size(); i++) {
             ScoringRequest request = requests.get(i);
-            named(requests.size(), i, () -> check(request, rule.length));
-            addWindows(i, request, rule, windows);
+            named(requests.size(), i, () -> check(request, rule.length()));
+            rule.cut(i, request).forEach(window -> windows.add(List.of(window)));
         }
         Requester requester = Requester.of("");
         return scores(requests, windows, listener, group -> {
             Window window = group.getFirst();
-            int[] tokens = Arrays.copyOfRange(window.sequence, window.offset, window.end);
-            int first = window.first - window.offset;
+            int[] tokens = Arrays.copyOfRange(window.sequence(), window.offset(), window.end());
+            int first = window.first() - window.offset();
             return List.of(engine.score(tokens, first, alternatives, Optional.of(""), requester));
         });
     }
@@ -199,10 +185,10 @@ public final class Scorer {
             }
         }
         return scores(requests, windows, listener, group -> {
-            int[] prompt = group.getFirst().sequence;
-            int first = group.getFirst().first;
+            int[] prompt = group.getFirst().sequence();
+            int first = group.getFirst().first();
             List<int[]> choices = group.stream()
-                    .map(each -> Arrays.copyOfRange(each.sequence, first, each.end))
+                    .map(each -> Arrays.copyOfRange(each.sequence(), first, each.end()))
                     .toList();
             return engine.scoreContinuations(Arrays.copyOf(prompt, first), choices, alternatives);
         });
@@ -229,7 +215,7 @@ public final class Scorer {
                 for (Window window : group) {
                     predictions.addAll(await(window, submitted.getFirst()));
                     submitted.removeFirst();
-                    done += window.tokens;
+                    done += window.tokens();
                     if (!listener.accept(done, total)) {
                         throw cancelled(done, total);
                     }
@@ -251,7 +237,7 @@ public final class Scorer {
         try {
             return EngineControl.await(result);
         } catch (NonFiniteException e) {
-            throw e.at(window.offset, "text " + (window.text + 1));
+            throw e.at(window.offset(), "text " + (window.text() + 1));
         }
     }
 
@@ -266,21 +252,6 @@ public final class Scorer {
         }
         model.head().checkTokens(request.prefix());
         model.head().checkTokens(request.tokens());
-    }
-
-    /** Cuts a text into windows. */
-    private static void addWindows(int text, ScoringRequest request, Windows rule, List<List<Window>> windows) {
-        int[] sequence = request.sequence();
-        int offset = 0;
-        int first = Math.max(1, request.prefix().length);
-        // A full context predicts one more token, which is not fed.
-        int end = Math.min(sequence.length, rule.length + 1);
-        while (first < sequence.length) {
-            windows.add(List.of(new Window(text, sequence, offset, first, end, end - 1 - offset)));
-            first = end;
-            end = Math.min(sequence.length, end + rule.stride);
-            offset = end - 1 - rule.length;
-        }
     }
 
     /**
@@ -435,11 +406,11 @@ public final class Scorer {
     /** Ranks texts as continuations of a prompt, with the default options. */
     public Ranking rank(String prompt, List<String> choices) {
         Tokenizer tokenizer = model.requireTokenizer();
-        ScoringOptions options = ScoringOptions.DEFAULT;
         List<int[]> encoded = choices.stream()
-                .map(choice -> tokenizer.encodeContinuation(choice, options.specialTokens()))
+                .map(choice -> tokenizer.encodeContinuation(choice, ScoringOptions.DEFAULT.specialTokens()))
                 .toList();
-        return rank(tokenizer.withPrefix(tokenizer.encode(prompt)), encoded, options, ScoringListener.NONE);
+        return rank(
+                tokenizer.withPrefix(tokenizer.encode(prompt)), encoded, ScoringOptions.DEFAULT, ScoringListener.NONE);
     }
 
     /**
@@ -453,7 +424,6 @@ public final class Scorer {
      * @throws CancellationException as {@link #score(List, ScoringOptions, ScoringListener)}
      */
     public Ranking rank(int[] prompt, List<int[]> choices, ScoringOptions options, ScoringListener listener) {
-        int most = model.contextLength() + 1;
         if (prompt.length == 0) {
             throw new InputException("prompt: expected at least one token, got none");
         }
@@ -465,15 +435,9 @@ public final class Scorer {
             if (choice.length == 0) {
                 throw new InputException(name + ": expected at least one token, got none", index);
             }
-            int length = prompt.length + choice.length;
-            if (length > most) {
-                throw new InputException(
-                        name + ": expected at most " + most + " tokens with its prompt, got " + length
-                                + "; shorten one of them",
-                        index);
-            }
             model.head().checkTokens(choice);
             requests.add(new ScoringRequest(prompt, choice));
+            checkLength(name, requests.getLast(), "its prompt", index);
         }
         return new Ranking(scoreTrees(List.of(requests), options.alternatives(), listener));
     }

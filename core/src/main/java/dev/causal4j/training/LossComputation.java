@@ -38,7 +38,7 @@ final class LossComputation {
     private final Activations kept;
     private final Activations forgotten = new Activations();
     private final Loss.Scratch lossScratch = new Loss.Scratch();
-    private final HeadOptions head;
+    private final HeadOptions headOptions;
     private final long reportInterval;
     private Optional<HeadReport> report = Optional.empty();
     private final List<KVCache> caches; // one for each sequence of a part
@@ -55,7 +55,7 @@ final class LossComputation {
         this.model = trainable.model;
         this.gradients = trainable.gradients;
         this.partSize = Math.min(options.microBatchSize, options.batchSize);
-        this.head = options.head;
+        this.headOptions = options.head;
         this.reportInterval = options.headReportInterval;
         this.trainsEmbedding = gradients.of(model.head().embedding()) != null;
         this.kept = Activations.forTraining(model.decoder().lowestTrained(trainsEmbedding, gradients), options.keep);
@@ -74,7 +74,7 @@ final class LossComputation {
                 .filter(target -> target != CausalLMHead.IGNORED)
                 .count();
         long targets = Math.max(1, counted);
-        LossOptions options = LossOptions.DEFAULT.withDenominator(targets).withZLoss(head.zLoss());
+        LossOptions options = LossOptions.DEFAULT.withDenominator(targets).withZLoss(headOptions.zLoss());
         double sum = 0;
         for (int from = 0; from < batch.size(); from += partSize) {
             kept.use(rates.at(seed, step, from));
@@ -103,7 +103,7 @@ final class LossComputation {
         double input = 0;
         for (float[] row : lookups.values()) {
             for (float number : row) {
-                input += head.inputGradientScale() * head.inputGradientScale() * number * number;
+                input += headOptions.inputGradientScale() * headOptions.inputGradientScale() * number * number;
             }
         }
         Rows hidden = model.forward(batch(part), forgotten);
@@ -117,7 +117,7 @@ final class LossComputation {
      */
     private double addMuLoss() {
         Gradient dProjection = gradients.of(model.head().projection());
-        if (head.muLoss() == 0 || dProjection == null) {
+        if (headOptions.muLoss() == 0 || dProjection == null) {
             return 0;
         }
         int v = model.head().vocabularySize();
@@ -132,22 +132,22 @@ final class LossComputation {
         double squares = 0;
         for (int k = 0; k < row.length; k++) {
             squares += sums[k] / v * (sums[k] / v);
-            row[k] = (float) (2 * head.muLoss() * sums[k] / v / v);
+            row[k] = (float) (2 * headOptions.muLoss() * sums[k] / v / v);
         }
         dProjection.addRows(IntStream.range(0, v).toArray(), Rows.of(row, 0, v));
-        return head.muLoss() * squares;
+        return headOptions.muLoss() * squares;
     }
 
     private Loss addGradients(List<Example> part, LossOptions options) {
-        CausalLMHead both = model.head();
+        CausalLMHead head = model.head();
         Batch batch = batch(part);
         int rows = batch.rows();
-        int d = both.hiddenSize();
+        int d = head.hiddenSize();
         Rows hidden = model.forward(batch, kept);
         dHidden = dHidden.length >= rows * d ? dHidden : new float[rows * d];
         Rows gradient = Rows.of(dHidden, d, rows);
-        Loss loss = both.lossAndGradients(
-                hidden, targets(part), options, gradient, gradients.of(both.projection()), lossScratch);
+        Loss loss = head.lossAndGradients(
+                hidden, targets(part), options, gradient, gradients.of(head.projection()), lossScratch);
         model.decoder().backward(batch, kept, gradient, trainsEmbedding, gradients);
         if (trainsEmbedding) {
             int[] tokens = batch.tokens();
@@ -166,8 +166,8 @@ final class LossComputation {
         for (int i = 0; i < tokens.length; i++) {
             System.arraycopy(lookups.get(tokens[i]), 0, sums, i * d, d);
         }
-        float scale = (float) head.inputGradientScale();
-        for (int i = 0; i < sums.length && scale != 1; i++) {
+        float scale = (float) headOptions.inputGradientScale();
+        for (int i = 0; i < sums.length; i++) {
             sums[i] *= scale;
         }
         model.head().embedBackward(tokens, Rows.of(sums, d, tokens.length), dEmbedding);

@@ -16,12 +16,16 @@ import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Field;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -46,6 +50,22 @@ class HeadOptionsTest {
 
     @TempDir
     Path folder;
+
+    /** Classes whose constants need each other can see them before they are set. */
+    @ParameterizedTest
+    @ValueSource(classes = {HeadOptions.class, TrainingOptions.class})
+    void defaultsAreSetWhicheverClassIsUsedFirst(Class<?> first) throws Exception {
+        URL[] classes = Stream.of(HeadOptions.class, FormatException.class)
+                .map(each -> each.getProtectionDomain().getCodeSource().getLocation())
+                .toArray(URL[]::new);
+        try (URLClassLoader fresh = new URLClassLoader(classes, ClassLoader.getPlatformClassLoader())) {
+            Class.forName(first.getName(), true, fresh);
+            Class<?> options = Class.forName(TrainingOptions.class.getName(), true, fresh);
+            Field head = options.getDeclaredField("head");
+            head.setAccessible(true);
+            assertThat(head.get(options.getField("DEFAULT").get(null))).hasToString(HeadOptions.DEFAULT.toString());
+        }
+    }
 
     private static HeadOptions untie(long step) {
         return new HeadOptions(1, 0, 0, step, HeadOptions.NEVER);

@@ -80,7 +80,7 @@ final class Parser {
         return Objects.requireNonNull(value);
     }
 
-    /** The list, tuple or dict of which the bracket was just taken, or what stands without one. */
+    /** A list, tuple or dict after its opening bracket, or a tuple without one. */
     private Object items(String open) {
         Map<Object, Object> map = new LinkedHashMap<>();
         List<Object> list = new ArrayList<>();
