@@ -448,10 +448,9 @@ public final class Scorer {
         List<Prediction> own = new ArrayList<>();
         double nll = 0;
         long bytes = 0;
-        for (int i = request.firstScored(); i < tokens.length; i++) {
+        for (int token : Arrays.copyOfRange(tokens, request.firstScored(), tokens.length)) {
             own.add(predictions.next());
             nll -= own.getLast().logProbability();
-            int token = tokens[i];
             bytes +=
                     known(token).map(tokenizer -> tokenizer.bytes(token).length).orElse(0);
         }
