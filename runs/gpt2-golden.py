@@ -10,14 +10,18 @@ Each fixture is a Hugging Face style folder:
                                          of tokens[0][:4], ten AdamW training losses and the settings that gave them
   golden.safetensors                     hidden [B,T,D] after ln_f, logits [B,T,V], grad.<parameter> of the mean loss
 The shift is already done: targets[b][t] is what position t must predict.
+
+--head-losses reads a fixture that is there and adds head-losses.json and head-losses.safetensors to it: the loss with z-loss and
+mu-loss, and its gradients, the looked-up embeddings' multiplied by input_gradient_scale.
 """
 import argparse, json, math, os
 import torch, torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 a = argparse.ArgumentParser(); a.add_argument('out'); a.add_argument('name')
 for n in ('seed', 'V', 'D', 'L', 'H', 'T'): a.add_argument(n, type=int)
 a.add_argument('--inner', type=int); a.add_argument('--untied', action='store_true'); a.add_argument('--batch', type=int, default=3)
+a.add_argument('--head-losses', action='store_true')
 a = a.parse_args(); V, D, L, H, T, B = a.V, a.D, a.L, a.H, a.T, a.batch; I = a.inner or 4 * D; EPS = 1e-5
 g = torch.Generator().manual_seed(a.seed); W = {}
 def rnd(k, *s, std=.08, mean=0.): W[k] = (torch.randn(*s, generator=g) * std + mean).float()
@@ -32,9 +36,11 @@ for i in range(L):
 rnd('ln_f.weight', D, mean=1.); rnd('ln_f.bias', D)
 if a.untied: rnd('lm_head.weight', V, D)
 
-def hidden(w, ids):
+def hidden(w, ids, scale=1):
     b, t = ids.shape
-    x = w['wte.weight'][ids] + w['wpe.weight'][:t]
+    x = w['wte.weight'][ids]
+    if scale != 1: x.register_hook(lambda gradient: scale * gradient)
+    x = x + w['wpe.weight'][:t]
     for i in range(L):
         p = f'h.{i}.'
         h = F.layer_norm(x, (D,), w[p + 'ln_1.weight'], w[p + 'ln_1.bias'], EPS)
@@ -47,6 +53,17 @@ def hidden(w, ids):
     return F.layer_norm(x, (D,), w['ln_f.weight'], w['ln_f.bias'], EPS)
 def logits(w, h): return h @ w['lm_head.weight' if a.untied else 'wte.weight'].T
 def loss_of(w, ids, tg): return F.cross_entropy(logits(w, hidden(w, ids)).view(-1, V), tg.reshape(-1), ignore_index=-100)
+
+if a.head_losses:
+    d = os.path.join(a.out, a.name); golden = json.load(open(d + '/golden.json'))
+    ids, tg = torch.tensor(golden['tokens']), torch.tensor(golden['targets']); keep = tg != -100
+    w = {k: v.double().requires_grad_() for k, v in load_file(d + '/model.safetensors').items()}
+    o = dict(input_gradient_scale=2.5, z_loss=.05, mu_loss=3.)
+    lg = logits(w, hidden(w, ids, o['input_gradient_scale']))[keep]; mean = w['lm_head.weight' if a.untied else 'wte.weight'].mean(0)
+    loss = F.cross_entropy(lg, tg[keep]) + o['z_loss'] * lg.logsumexp(-1).square().mean() + o['mu_loss'] * mean.square().sum()
+    loss.backward(); json.dump(dict(loss=loss.item(), **o), open(d + '/head-losses.json', 'w'), indent=1)
+    save_file({'grad.' + k: v.grad.float().contiguous() for k, v in w.items()}, d + '/head-losses.safetensors')
+    print(a.name, 'loss', loss.item()); raise SystemExit
 
 ids = torch.randint(0, V, (B, T), generator=g); ids[:, T // 2] = ids[:, 0]           # a repeated id: lookup gradients must accumulate
 tg = torch.cat([ids[:, 1:], torch.full((B, 1), -100)], 1); tg[0, 1] = -100
