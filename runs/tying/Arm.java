@@ -4,7 +4,7 @@ import java.util.Locale;
 /**
  * A treatment of PLAN.md: a model and options of {@code train}.
  *
- * @param name SHAPE-TREATMENT
+ * @param name SHAPE-TREATMENT; B1 is S1 on Books
  * @param config the model's config.json
  * @param steps of a run
  * @param options of {@code train} besides those that all runs have
@@ -14,6 +14,8 @@ import java.util.Locale;
  */
 record Arm(String name, String config, int steps, List<String> options, String parent, int fork) {
     private static final double C = Math.sqrt(128);
+    private static final int BOOKS_EPOCH = 200; // steps
+    private static final int BOOKS_EPOCHS = 12;
 
     /** The arm of a name. */
     static Arm of(String name) {
@@ -36,6 +38,16 @@ record Arm(String name, String config, int steps, List<String> options, String p
             case "retied-at-300" -> branch(name, "untied", "--retie-at", 300);
             default -> throw new IllegalArgumentException("arm: expected one of PLAN.md, got " + name);
         };
+    }
+
+    /** The folder of its texts and their tokenizer. */
+    String corpus() {
+        return name.startsWith("B1") ? "books" : "reference";
+    }
+
+    /** Steps from one evaluation to the next. */
+    int evaluationInterval() {
+        return name.startsWith("B1") ? BOOKS_EPOCH : steps / 3;
     }
 
     private record Shape(int hidden, int layers, int inner) {
@@ -67,9 +79,9 @@ record Arm(String name, String config, int steps, List<String> options, String p
     private static Shape shape(String name) {
         return switch (name.substring(0, 2)) {
             case "S0" -> new Shape(64, 3, 176);
-            case "S1" -> new Shape(128, 4, 352);
+            case "S1", "B1" -> new Shape(128, 4, 352);
             case "S2" -> new Shape(192, 5, 512);
-            default -> throw new IllegalArgumentException("shape: expected S0, S1 or S2, got " + name);
+            default -> throw new IllegalArgumentException("shape: expected S0, S1, S2 or B1, got " + name);
         };
     }
 
@@ -85,6 +97,7 @@ record Arm(String name, String config, int steps, List<String> options, String p
         return switch (name.substring(0, 2)) {
             case "S0" -> 4000;
             case "S1" -> 900;
+            case "B1" -> BOOKS_EPOCH * BOOKS_EPOCHS;
             default -> 600;
         };
     }

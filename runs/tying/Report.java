@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -92,6 +93,8 @@ final class Report {
                 new Claim("H1a", "untied - tied, equal steps", 6, "better", List.of(difference("S1-untied", "S1-tied"))),
                 new Claim("H1b", "tied - *narrow*; tied - *thin*", 6, "better",
                         List.of(difference("S1-tied", "S1-narrow"), difference("S1-tied", "S1-thin"))),
+                new Claim("H1c", "Books: tied - untied, best; rise from it", 6, "better", List.of(
+                        paired(seed -> books(seed, B1::best)), paired(seed -> books(seed, B1::rise)))),
                 new Claim("H2", "0.3 (tied - untied) - (tied - (1, c))", 6, "below", List.of(paired(seed -> remedy(seed)))),
                 new Claim("H2b", "(c, c) - (1, c)", 6, "better, equal", List.of(difference("S1-cc", "S1-1c"))),
                 new Claim("H3", "untied at 600 - tied; - untied", 5, "better",
@@ -113,6 +116,21 @@ final class Report {
                     String.join("; ", ns), claim.pairs, String.join("; ", means), probability(claim.p()),
                     at < 0 ? "" : probability(holm[at]), claim.verdict());
         }
+    }
+
+    /** The held-out losses of a run of Books, one for each epoch. */
+    private record B1(double best, double rise) {
+        static Optional<B1> of(String head, int seed) {
+            return Schedule.run("B1-" + head, seed).filter(Run::recorded).map(run -> {
+                double best = run.numbers("validation_loss").values().stream().mapToDouble(x -> x).min().orElseThrow();
+                return new B1(best, run.lastLoss() - best);
+            });
+        }
+    }
+
+    private static Optional<Double> books(int seed, ToDoubleFunction<B1> number) {
+        return B1.of("tied", seed).flatMap(tied -> B1.of("untied", seed)
+                .map(untied -> number.applyAsDouble(tied) - number.applyAsDouble(untied)));
     }
 
     /** Below 0 if (1, c) closes more than 30 % of the gap. */

@@ -105,7 +105,7 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
         int steps = steps();
         List<String> options = new ArrayList<>(List.of(
                 "--cut", "documents", "--steps", "" + steps, "--batch-size", "8", "--learning-rate", rate, "--warmup-steps", "100",
-                "--evaluation-interval", "" + (tunes ? 300 : steps / 3), "--eval-tokens", "131072", "--seed", "" + seed));
+                "--evaluation-interval", "" + (tunes ? 300 : arm.evaluationInterval()), "--eval-tokens", "131072", "--seed", "" + seed));
         options.addAll(arm.options());
         return options;
     }
@@ -115,7 +115,7 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
         Path folder = Files.createDirectories(folder());
         Path config = folder.resolveSibling(seed + ".config.json");
         Files.writeString(config, arm.config());
-        Path data = WORK.resolve("reference");
+        Path data = WORK.resolve(arm.corpus());
         List<String> command = new ArrayList<>(List.of(
                 LAUNCHER, "train", "--data", data.resolve("training.jsonl").toString(),
                 "--held-out-data", data.resolve("held-out.jsonl").toString(), "--config", config.toString(),

@@ -86,6 +86,8 @@ final class Schedule {
             runs.addAll(seeds(1, 3, "S1-g2", "S1-g4", "S1-g8", "S1-g16", "S1-g32"));
         }
         if (experiments.contains("E1")) {
+            Stream.of("B1-tied", "B1-untied").map(Schedule::tuning).forEach(runs::addAll);
+            runs.addAll(seeds(1, 6, "B1-tied", "B1-untied"));
             for (String shape : List.of("S0", "S2")) {
                 List<String> arms = Stream.of("tied", "untied", "narrow").map(arm -> shape + "-" + arm).toList();
                 arms.stream().map(Schedule::tuning).forEach(runs::addAll);

@@ -21,10 +21,12 @@ if [ $# = 0 ] && [ $command != report ] && [ $command != quick ]; then echo "usa
 
 "$TYING_LAUNCHER" --version >/dev/null 2>&1 # builds, once for all runs
 if [ $command = train ] || [ $command = again ]; then
-  runs/tying/corpus.sh reference
-  if [ ! -f "$TYING_WORK/reference/tokenizer/tokenizer.json" ]; then
-    "$TYING_LAUNCHER" tokenizer train --data "$TYING_WORK/reference/training.jsonl" --vocabulary-size 4096 \
-      --out "$TYING_WORK/reference/tokenizer"
-  fi
+  for corpus in reference books; do
+    runs/tying/corpus.sh $corpus
+    if [ ! -f "$TYING_WORK/$corpus/tokenizer/tokenizer.json" ]; then
+      "$TYING_LAUNCHER" tokenizer train --data "$TYING_WORK/$corpus/training.jsonl" --vocabulary-size 4096 \
+        --out "$TYING_WORK/$corpus/tokenizer"
+    fi
+  done
 fi
 exec "$JAVA_HOME/bin/java" -cp "${TYING_LIBRARIES:-cli/target/app}/*" runs/tying/Tying.java $command "$@"
