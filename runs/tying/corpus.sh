@@ -23,7 +23,7 @@ check() {
 # Fetches the package $1 in version $2, whose file has the SHA-256 $3, unless it is there. Its name in `deb`.
 package() {
   deb=$work/packages/${1}_${2}_all.deb
-  if [ ! -f "$deb" ]; then (cd "$work/packages" && apt-get download "$1=$2" >&2); fi
+  if [ ! -f "$deb" ]; then (cd "$work/packages" && apt-get -qq -o APT::Sandbox::User=root download "$1=$2" >&2); fi
   check "$3" "$deb"
 }
 
