@@ -8,7 +8,7 @@ final class Plot {
     private static final String STYLE = """
             <style>.paper{fill:#fff}text{fill:#222}.axis{stroke:#222}.grid{stroke:#ddd}.zero{stroke:#888;stroke-dasharray:4 3}\
             .c0{stroke:#1f77b4;fill:#1f77b4}.c1{stroke:#c0562b;fill:#c0562b}.c2{stroke:#2a8c4a;fill:#2a8c4a}\
-            .c3{stroke:#8a5cc2;fill:#8a5cc2}.line{fill:none;stroke-width:1.5}.mark{fill-opacity:.55;stroke:none}\
+            .c3{stroke:#8a5cc2;fill:#8a5cc2}path.line{fill:none;stroke-width:1.5}circle.mark{fill-opacity:.55;stroke:none}\
             @media (prefers-color-scheme:dark){.paper{fill:#161b22}text{fill:#e6e6e6}.axis{stroke:#e6e6e6}.grid{stroke:#333a44}\
             .c0{stroke:#6cb6ff;fill:#6cb6ff}.c1{stroke:#f0a07a;fill:#f0a07a}.c2{stroke:#7bd39a;fill:#7bd39a}\
             .c3{stroke:#c6a5f0;fill:#c6a5f0}}</style>
@@ -40,6 +40,33 @@ final class Plot {
         return text.replace("&", "&amp;").replace("<", "&lt;");
     }
 
+    /** Multiples of 1, 2 or 5 times a power of ten. */
+    private static List<Double> ticks(double low, double high, int most) {
+        double power = StrictMath.pow(10, Math.floor(StrictMath.log10((high - low) / most)));
+        double step = power;
+        for (int factor : new int[] {2, 5, 10}) {
+            step = (high - low) / step > most ? factor * power : step;
+        }
+        List<Double> ticks = new ArrayList<>();
+        for (long i = (long) Math.ceil(low / step); i * step <= high; i++) {
+            ticks.add(i * step);
+        }
+        return ticks;
+    }
+
+    private static List<Double> powers(double low, double high) {
+        List<Double> powers = new ArrayList<>();
+        for (double power = low; power <= high; power *= 2) {
+            powers.add(power);
+        }
+        return powers;
+    }
+
+    private static String number(double value) {
+        String digits = String.format(Locale.ROOT, "%.4f", value);
+        return digits.replaceAll("\\.?0+$", "").replaceAll("^-0$", "0");
+    }
+
     /** Differences of pairs, a row a comparison: every pair a dot, the mean a bar, the interval a line. */
     static String pairs(String title, Map<String, Statistics.Paired> rows) {
         double most = Statistics.MARGIN * 1.5;
@@ -63,12 +90,10 @@ final class Plot {
                 "<rect class='grid' x='%.1f' y='34' width='%.1f' height='%d' fill='#888' fill-opacity='.15' stroke='none'/>%n",
                 zero - Statistics.MARGIN * scale, 2 * Statistics.MARGIN * scale, bottom - 34);
         plot.add("<path class='zero' d='M%.1f 34V%d'/>%n", zero, bottom);
-        double tick = StrictMath.pow(10, Math.floor(StrictMath.log10(most)));
-        tick = most / tick < 2 ? tick / 2 : tick;
-        for (long i = -(long) (most / tick); i <= most / tick; i++) {
-            double x = zero + i * tick * scale;
+        for (double value : ticks(-most, most, 7)) {
+            double x = zero + value * scale;
             plot.add("<path class='axis' d='M%.1f %dv5'/><text x='%.1f' y='%d' text-anchor='middle'>%s</text>%n", x, bottom, x,
-                    bottom + 20, String.format(Locale.ROOT, "%+.3f", i * tick).replace("+0.000", "0"));
+                    bottom + 20, number(value));
         }
         int y = 54;
         for (var row : rows.entrySet()) {
@@ -105,15 +130,13 @@ final class Plot {
         }
         double range = Math.max(1e-9, y[1] - y[0]) * 1.05;
         double low = y[0] - range * 0.025;
-        for (int i = 0; i <= 5; i++) {
-            double level = 370 - 330 * i / 5.0;
-            plot.add("<path class='grid' d='M70 %.1fH600'/><text x='62' y='%.1f' text-anchor='end'>%.3f</text>%n", level,
-                    level + 4, low + range * i / 5);
-            double part = logarithmic
-                    ? x[0] * StrictMath.pow(x[1] / x[0], i / 5.0)
-                    : x[0] + (x[1] - x[0]) * i / 5;
-            plot.add("<text x='%.1f' y='390' text-anchor='middle'>%s</text>%n", 70 + 530 * i / 5.0,
-                    part >= 10 || part == Math.rint(part) ? String.format(Locale.ROOT, "%.0f", part) : String.format(Locale.ROOT, "%.1f", part));
+        for (double value : ticks(low, low + range, 6)) {
+            double level = 370 - (value - low) / range * 330;
+            plot.add("<path class='grid' d='M70 %.1fH600'/><text x='62' y='%.1f' text-anchor='end'>%s</text>%n", level,
+                    level + 4, number(value));
+        }
+        for (double value : logarithmic ? powers(x[0], x[1]) : ticks(x[0], x[1], 9)) {
+            plot.add("<text x='%.1f' y='390' text-anchor='middle'>%s</text>%n", plot.place(value, x, logarithmic), number(value));
         }
         plot.add("<path class='axis' fill='none' d='M70 40V370H600'/><text x='335' y='410' text-anchor='middle'>%s</text>%n",
                 escaped(across));
