@@ -279,11 +279,26 @@ final class Report {
                 double projection = ((Number) all.get("projection_" + bits)).doubleValue();
                 cells.add(String.format(Locale.ROOT, "%.5f, %.5f", embedding, projection));
                 if (bits < 6) {
-                    cells.add(String.format(Locale.ROOT, "%.1f", projection / embedding));
+                    cells.add(String.format(Locale.ROOT, "%.1f", ratio(all, bits)));
                 }
             }
             add("| %s | %.4f | %s |%n", name, ((Number) all.get("loss")).doubleValue(), String.join(" | ", cells));
         });
+        add("%n");
+        for (int bits : new int[] {4, 3}) {
+            double least = models.values().stream().mapToDouble(all -> ratio(all, bits)).min().orElse(Double.NaN);
+            Statistics.Paired pairs = paired(seed -> Optional.ofNullable(models.get("S1-tied-" + seed))
+                    .flatMap(tied -> Optional.ofNullable(models.get("S1-untied-" + seed))
+                            .map(untied -> Math.log(ratio(untied, bits) / ratio(tied, bits)))));
+            boolean smaller = pairs.mean() + pairs.half() < 0;
+            add("* H7 at %d bits: the least ratio is %.1f (above 3: %s); ln of the ratio, untied less tied, n = %d of %d: %s (below 0: %s).%n",
+                    bits, least, least > 3 ? "holds" : "does not hold", pairs.differences().size(), SEEDS, interval(pairs),
+                    smaller ? "holds" : "does not hold");
+        }
+    }
+
+    private static double ratio(Map<String, Object> rises, int bits) {
+        return ((Number) rises.get("projection_" + bits)).doubleValue() / ((Number) rises.get("embedding_" + bits)).doubleValue();
     }
 
     /** E5: steps to learn and kept shares. */

@@ -29,4 +29,4 @@ if [ $command = train ] || [ $command = again ]; then
     fi
   done
 fi
-exec "$JAVA_HOME/bin/java" -cp "${TYING_LIBRARIES:-cli/target/app}/*" runs/tying/Tying.java $command "$@"
+exec "$JAVA_HOME/bin/java" --add-modules=jdk.incubator.vector -cp "${TYING_LIBRARIES:-cli/target/app}/*" runs/tying/Tying.java $command "$@"
