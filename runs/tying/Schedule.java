@@ -63,6 +63,14 @@ final class Schedule {
         return runs;
     }
 
+    /** The tuning runs of arms, then their seeds from 1 on. */
+    private static List<Run> tuned(int last, String... arms) {
+        List<Run> runs = new ArrayList<>();
+        Stream.of(arms).map(Schedule::tuning).forEach(runs::addAll);
+        runs.addAll(seeds(1, last, arms));
+        return runs;
+    }
+
     /** All runs that are known now. */
     List<Run> runs() {
         List<Run> runs = new ArrayList<>();
@@ -81,18 +89,19 @@ final class Schedule {
             }
         }
         if (experiments.contains("E2")) {
-            Stream.of("S1-cc", "S1-c1").map(Schedule::tuning).forEach(runs::addAll);
-            runs.addAll(seeds(1, 6, "S1-cc", "S1-c1"));
+            runs.addAll(tuned(6, "S1-cc"));
+        }
+        if (experiments.contains("E1")) {
+            runs.addAll(tuned(6, "B1-tied", "B1-untied"));
+            runs.addAll(tuned(5, "S2-tied", "S2-untied"));
+            runs.addAll(tuned(5, "S0-tied", "S0-untied"));
+        }
+        if (experiments.contains("E2")) {
+            runs.addAll(tuned(6, "S1-c1"));
             runs.addAll(seeds(1, 3, "S1-g2", "S1-g4", "S1-g8", "S1-g16", "S1-g32"));
         }
         if (experiments.contains("E1")) {
-            Stream.of("B1-tied", "B1-untied").map(Schedule::tuning).forEach(runs::addAll);
-            runs.addAll(seeds(1, 6, "B1-tied", "B1-untied"));
-            for (String shape : List.of("S0", "S2")) {
-                List<String> arms = Stream.of("tied", "untied", "narrow").map(arm -> shape + "-" + arm).toList();
-                arms.stream().map(Schedule::tuning).forEach(runs::addAll);
-                runs.addAll(seeds(1, 5, arms.toArray(String[]::new)));
-            }
+            runs.addAll(tuned(5, "S2-narrow", "S0-narrow"));
         }
         return runs;
     }
