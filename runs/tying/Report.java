@@ -1,5 +1,6 @@
 import dev.causal4j.json.Json;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -59,7 +60,16 @@ final class Report {
     }
 
     private static Statistics.Paired difference(String arm, String other) {
-        return paired(seed -> loss(arm, seed).flatMap(one -> loss(other, seed).map(two -> one - two)));
+        return paired(seed -> less(loss(arm, seed), loss(other, seed)));
+    }
+
+    private static Optional<Double> less(Optional<Double> one, Optional<Double> other) {
+        return one.flatMap(x -> other.map(y -> x - y));
+    }
+
+    /** What a second table changes at a shape. */
+    private static Optional<Double> untied(String shape, int seed) {
+        return less(loss(shape + "-untied", seed), loss(shape + "-tied", seed));
     }
 
     /**
@@ -83,7 +93,7 @@ final class Report {
             boolean holds = wanted.equals("below")
                     ? parts.stream().allMatch(part -> part.mean() + part.half() < 0)
                     : verdicts.stream().allMatch(wanted::contains);
-            return all + (holds ? ": holds" : ": does not hold");
+            return all + ": " + holds(holds);
         }
 
         double p() {
@@ -95,6 +105,9 @@ final class Report {
         boolean gap = difference("S1-tied", "S1-untied").verdict().equals("worse");
         List<Claim> claims = List.of(
                 new Claim("H1a", "untied - tied, equal steps", 6, "better", List.of(difference("S1-untied", "S1-tied"))),
+                new Claim("H1a by size", "(untied - tied) of S0 - of S1; of S1 - of S2", 5, "better", List.of(
+                        paired(seed -> less(untied("S0", seed), untied("S1", seed))),
+                        paired(seed -> less(untied("S1", seed), untied("S2", seed))))),
                 new Claim("H1b", "tied - *narrow*; tied - *thin*", 6, "better",
                         List.of(difference("S1-tied", "S1-narrow"), difference("S1-tied", "S1-thin"))),
                 new Claim("H1c", "Books: tied - untied, best; rise from it", 6, "better", List.of(
@@ -292,8 +305,8 @@ final class Report {
                             .map(untied -> Math.log(ratio(untied, bits) / ratio(tied, bits)))));
             boolean smaller = pairs.mean() + pairs.half() < 0;
             add("* H7 at %d bits: the least ratio is %.1f (above 3: %s); ln of the ratio, untied less tied, n = %d of %d: %s (below 0: %s).%n",
-                    bits, least, least > 3 ? "holds" : "does not hold", pairs.differences().size(), SEEDS, interval(pairs),
-                    smaller ? "holds" : "does not hold");
+                    bits, least, holds(least > 3), pairs.differences().size(), SEEDS, interval(pairs),
+                    holds(smaller));
         }
     }
 
@@ -301,40 +314,109 @@ final class Report {
         return ((Number) rises.get("projection_" + bits)).doubleValue() / ((Number) rises.get("embedding_" + bits)).doubleValue();
     }
 
+    /** The runs of a shape of E5, by seed. */
+    private record Cell(int v, int d, boolean tied, Map<Integer, Map<String, Object>> runs) {
+        static Cell of(int v, int d, boolean tied) {
+            Map<Integer, Map<String, Object>> runs = new TreeMap<>();
+            try {
+                for (int seed = 1; seed <= Spam.SEEDS; seed++) {
+                    Path file = Spam.record(v, d, tied, seed);
+                    if (Files.exists(file)) {
+                        runs.put(seed, Json.exactTree(file.toString(), Files.readAllBytes(file)));
+                    }
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+            return new Cell(v, d, tied, runs);
+        }
+
+        double mean(String column) {
+            return runs.values().stream().mapToDouble(all -> ((Number) all.get(column)).doubleValue()).average().orElse(Double.NaN);
+        }
+
+        /** Steps to learn, 0 for not within the limit. */
+        long steps(int seed) {
+            return ((Number) runs.get(seed).get("steps")).longValue();
+        }
+
+        /** The mean of log2 of the steps, where a run that does not learn counts with the limit. */
+        double logSteps() {
+            return runs.keySet().stream().mapToDouble(this::logSteps).average().orElse(Double.NaN);
+        }
+
+        double logSteps(int seed) {
+            return Math.log(steps(seed) == 0 ? Spam.MOST_STEPS : steps(seed)) / Math.log(2);
+        }
+
+        boolean rarer(Cell other) {
+            return tied == other.tied && (long) v * other.d > (long) other.v * d;
+        }
+    }
+
     /** E5: steps to learn and kept shares. */
-    private void spam() throws IOException {
-        StringBuilder rows = new StringBuilder();
-        for (int v : Spam.VOCABULARIES) {
-            for (int d : Spam.SIZES) {
-                for (boolean tied : new boolean[] {true, false}) {
-                    List<Long> steps = new ArrayList<>();
-                    double[] norms = new double[3];
-                    for (int seed = 1; seed <= Spam.SEEDS; seed++) {
-                        Path file = Spam.record(v, d, tied, seed);
-                        if (Files.exists(file)) {
-                            Map<String, Object> all = Json.exactTree(file.toString(), Files.readAllBytes(file));
-                            steps.add(((Number) all.get("steps")).longValue());
-                            String[] columns = {"begin_kept_norm", "end_kept_norm", "begin_control_norm"};
-                            for (int i = 0; i < columns.length; i++) {
-                                norms[i] += ((Number) all.get(columns[i])).doubleValue();
-                            }
-                        }
-                    }
-                    if (!steps.isEmpty()) {
-                        int n = steps.size();
-                        rows.append(String.format(Locale.ROOT, "| %,d | %d | %d | %s | %s | %.3f | %.3f | %.3f |%n", v, d, v / d,
-                                tied ? "tied" : "untied",
-                                String.join(", ", steps.stream().map(step -> step == 0 ? "-" : "" + step).toList()),
-                                norms[0] / n, norms[1] / n, norms[2] / n));
-                    }
+    private void spam() {
+        List<Cell> cells = IntStream.of(Spam.VOCABULARIES)
+                .boxed()
+                .flatMap(v -> IntStream.of(Spam.SIZES).boxed().flatMap(d -> Stream.of(Cell.of(v, d, true), Cell.of(v, d, false))))
+                .filter(cell -> !cell.runs.isEmpty())
+                .toList();
+        if (cells.isEmpty()) {
+            return;
+        }
+        add("%n## E5: SpamLang%n%nSteps until the loss from the ninth position on is below 0.1, by seed (- for not within %,d), and the "
+                + "share of the gradient's norm that the head passes on: at the beginning, at the end, and with a random table.%n%n"
+                + "| V | D | V / D | head | steps | begin | end | random |%n|---|---|---|---|---|---|---|---|%n", Spam.MOST_STEPS);
+        for (Cell cell : cells) {
+            add("| %,d | %d | %d | %s | %s | %.3f | %.3f | %.3f |%n", cell.v, cell.d, cell.v / cell.d, cell.tied ? "tied" : "untied",
+                    String.join(", ", cell.runs.keySet().stream().map(cell::steps).map(step -> step == 0 ? "-" : "" + step).toList()),
+                    cell.mean("begin_kept_norm"), cell.mean("end_kept_norm"), cell.mean("begin_control_norm"));
+        }
+        int runs = cells.stream().mapToInt(cell -> cell.runs.size()).sum();
+        add("%n%d of %d runs.%n%n", runs, Spam.VOCABULARIES.length * Spam.SIZES.length * 2 * Spam.SEEDS);
+        for (String when : List.of("begin", "end")) {
+            add("* H5a, %s: the kept share is smaller at the larger V / D in %s; the largest share of the norm from V / D = 32 on is %.3f"
+                            + " (below 0.05: %s).%n",
+                    when, ordered(cells, cell -> -cell.mean(when + "_kept_share")), largest(cells, when), holds(largest(cells, when) < 0.05));
+        }
+        List<Double> differences = new ArrayList<>();
+        int unlearnt = 0;
+        for (Cell tied : cells.stream().filter(Cell::tied).toList()) {
+            Cell untied = Cell.of(tied.v, tied.d, false);
+            for (int seed : tied.runs.keySet().stream().filter(untied.runs::containsKey).toList()) {
+                if (tied.steps(seed) == 0 && untied.steps(seed) == 0) {
+                    unlearnt++;
+                } else {
+                    differences.add(tied.logSteps(seed) - untied.logSteps(seed));
                 }
             }
         }
-        if (!rows.isEmpty()) {
-            add("%n## E5: SpamLang%n%nSteps until the loss from the ninth position on is below 0.1, by seed (- for not within 1,000), and the "
-                    + "share of the gradient's norm that the head passes on: at the beginning, at the end, and with a random table.%n%n"
-                    + "| V | D | V / D | head | steps | begin | end | random |%n|---|---|---|---|---|---|---|---|%n%s", rows);
-        }
+        Statistics.Paired pairs = Statistics.Paired.of(differences);
+        add("* H5b: log2 of the steps is larger at the larger V / D in %s; tied less untied, n = %d: %s (within 0.25: %s); in %d further "
+                        + "pairs neither learned.%n",
+                ordered(cells, Cell::logSteps), differences.size(), interval(pairs),
+                holds(Math.abs(pairs.mean()) + pairs.half() <= 0.25), unlearnt);
+    }
+
+    /** In how many pairs of one head's shapes the one of larger V / D has the larger number. */
+    private static String ordered(List<Cell> cells, ToDoubleFunction<Cell> number) {
+        List<Cell[]> pairs = cells.stream()
+                .flatMap(one -> cells.stream().filter(one::rarer).map(other -> new Cell[] {one, other}))
+                .toList();
+        long larger = pairs.stream().filter(pair -> number.applyAsDouble(pair[0]) > number.applyAsDouble(pair[1])).count();
+        return larger + " of " + pairs.size() + " pairs of shapes (all: " + holds(larger == pairs.size()) + ")";
+    }
+
+    private static double largest(List<Cell> cells, String when) {
+        return cells.stream()
+                .filter(cell -> cell.v >= 32 * cell.d)
+                .mapToDouble(cell -> cell.mean(when + "_kept_norm"))
+                .max()
+                .orElse(Double.NaN);
+    }
+
+    private static String holds(boolean claim) {
+        return claim ? "holds" : "does not hold";
     }
 
     /** All records by their names. */

@@ -32,7 +32,7 @@ final class Spam {
     static final int[] SIZES = {32, 64, 128};
     static final int SEEDS = 5;
     private static final int LENGTH = 64;
-    private static final int MOST_STEPS = 1000;
+    static final int MOST_STEPS = 1000;
     private static final int INTERVAL = 10;
     private static final int MEASURED = 8;
     private static final int UNCOUNTED = 8;
