@@ -1,5 +1,4 @@
 import java.util.List;
-import java.util.Locale;
 
 /**
  * A treatment of PLAN.md: a model and options of {@code train}.
@@ -19,13 +18,13 @@ record Arm(String name, String config, int steps, List<String> options, String p
 
     /** The arm of a name. */
     static Arm of(String name) {
-        String treatment = name.substring(3);
+        String treatment = name.replaceFirst("^(S0|S1|S2|B1)-", "");
         Arm plain = new Arm(name, "", steps(name), List.of(), null, 0);
         return switch (treatment) {
             case "tied" -> plain.with(shape(name).config(true, 1));
             case "untied" -> plain.with(shape(name).config(false, 1));
             case "narrow" -> plain.with(narrow(name).config(false, 1));
-            case "thin" -> plain.with(new Shape(128, 3, 64).config(false, 1));
+            case "thin" -> plain.with(shape(128, 3, 64).config(false, 1));
             case "cc" -> plain.with(shape(name).config(true, C));
             case "c1" -> plain.with(shape(name).config(true, C)).scaled(1 / C);
             case "1c" -> plain.with(shape(name).config(true, 1)).scaled(C);
@@ -50,46 +49,24 @@ record Arm(String name, String config, int steps, List<String> options, String p
         return name.startsWith("B1") ? BOOKS_EPOCH : steps / 3;
     }
 
-    private record Shape(int hidden, int layers, int inner) {
-        /** Granite is Llama with factors; with an embedding's alone it is Gemma's old scale. */
-        String config(boolean tied, double scale) {
-            String factors = scale == 1
-                    ? ""
-                    : ", \"embedding_multiplier\": " + scale + ", \"attention_multiplier\": " + 1 / Math.sqrt(32)
-                            + ", \"residual_multiplier\": 1.0, \"logits_scaling\": 1.0";
-            return String.format(
-                    Locale.ROOT,
-                    """
-                    {"model_type": "%s", "vocab_size": 4096, "max_position_embeddings": 256, "hidden_size": %d,
-                     "intermediate_size": %d, "num_hidden_layers": %d, "num_attention_heads": %d, "num_key_value_heads": %d,
-                     "head_dim": 32, "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 10000,
-                     "tie_word_embeddings": %s%s}
-                    """,
-                    scale == 1 ? "llama" : "granite",
-                    hidden,
-                    inner,
-                    layers,
-                    hidden / 32,
-                    hidden / 32,
-                    tied,
-                    factors);
-        }
+    private static Shape shape(int hidden, int layers, int inner) {
+        return new Shape(4096, 256, hidden, layers, inner);
     }
 
     private static Shape shape(String name) {
         return switch (name.substring(0, 2)) {
-            case "S0" -> new Shape(64, 3, 176);
-            case "S1", "B1" -> new Shape(128, 4, 352);
-            case "S2" -> new Shape(192, 5, 512);
+            case "S0" -> shape(64, 3, 176);
+            case "S1", "B1" -> shape(128, 4, 352);
+            case "S2" -> shape(192, 5, 512);
             default -> throw new IllegalArgumentException("shape: expected S0, S1, S2 or B1, got " + name);
         };
     }
 
     private static Shape narrow(String name) {
         return switch (name.substring(0, 2)) {
-            case "S0" -> new Shape(32, 4, 352);
-            case "S1" -> new Shape(96, 4, 352);
-            default -> new Shape(160, 5, 480);
+            case "S0" -> shape(32, 4, 352);
+            case "S1" -> shape(96, 4, 352);
+            default -> shape(160, 5, 480);
         };
     }
 

@@ -18,7 +18,7 @@ import java.util.stream.Collectors;
 final class Corpus {
     private static final int HELD_OUT = 40;
 
-    /** Paragraphs from this length on are compared; shorter ones repeat by right, as "See Zythum." does. */
+    /** Paragraphs from this length on are compared; shorter ones may repeat, as "See Zythum." does. */
     private static final int LONG = 40;
 
     private static final Pattern ENTRY = Pattern.compile("\n(?=[^\\s])");

@@ -19,7 +19,7 @@ import java.util.stream.Stream;
 final class Report {
     private static final Path OUT = Path.of("docs/results/tying");
     private static final String PLAN = "48be64ee";
-    private static final int SEEDS = 6;
+    static final int SEEDS = 6;
 
     private final StringBuilder page = new StringBuilder();
 
@@ -32,8 +32,7 @@ final class Report {
                 + "(../../../runs/tying/PLAN.md), registered in commit `%s`. [README.md](README.md) says what they mean.%n", PLAN);
         report.hypotheses();
         report.differences();
-        report.bits();
-        report.spam();
+        report.page.append(BitsReport.section()).append(SpamReport.section());
         report.rates();
         report.runs();
         Files.writeString(OUT.resolve("tables.md"), report.page);
@@ -48,11 +47,11 @@ final class Report {
         return Schedule.run(arm, seed).filter(Run::recorded).map(Run::lastLoss);
     }
 
-    private interface Measure {
+    interface Measure {
         Optional<Double> of(int seed);
     }
 
-    private static Statistics.Paired paired(Measure measure) {
+    static Statistics.Paired paired(Measure measure) {
         return Statistics.Paired.of(IntStream.rangeClosed(1, SEEDS)
                 .mapToObj(measure::of)
                 .flatMap(Optional::stream)
@@ -67,71 +66,87 @@ final class Report {
         return one.flatMap(x -> other.map(y -> x - y));
     }
 
-    /** What a second table changes at a shape. */
-    private static Optional<Double> untied(String shape, int seed) {
+    /** The change of the loss by a second table. */
+    private static Optional<Double> gain(String shape, int seed) {
         return less(loss(shape + "-untied", seed), loss(shape + "-tied", seed));
     }
 
-    /**
-     * A tested statement: its differences, how many pairs the plan has, and the verdicts it needs; "below" is an interval
-     * below 0, and "void" none.
-     */
-    private record Claim(String name, String text, int pairs, String wanted, List<Statistics.Paired> parts) {
-        boolean complete() {
-            return parts.stream().allMatch(part -> part.differences().size() >= pairs);
+    private enum Wanted {
+        /** Each part is better. */
+        BETTER,
+        /** Each part's interval is below 0. */
+        BELOW_ZERO,
+        /** The statement's condition does not hold. */
+        VOID
+    }
+
+    /** A tested statement: its differences, and how many pairs the plan has. */
+    private record Claim(String name, String text, int pairs, Wanted wanted, List<Statistics.Paired> parts) {
+        private static final List<String> PRIMARY = List.of("H1b", "H2", "H3");
+        private static final double LEVEL = 0.05;
+
+        boolean primary() {
+            return PRIMARY.contains(name);
         }
 
-        String verdict() {
-            List<String> verdicts = parts.stream().map(Statistics.Paired::verdict).toList();
-            String all = String.join(", ", verdicts);
-            if (!complete()) {
-                return parts.stream().allMatch(part -> part.differences().isEmpty()) ? "no runs yet" : "unfinished (" + all + ")";
+        /** @param p after Holm's correction, if the statement is primary */
+        String verdict(double p) {
+            if (wanted == Wanted.VOID) {
+                return "void";
             }
-            if (wanted.equals("void")) {
-                return all + ": void, no gap was shown";
+            if (parts.stream().allMatch(part -> part.differences().isEmpty())) {
+                return "no runs yet";
             }
-            boolean holds = wanted.equals("below")
-                    ? parts.stream().allMatch(part -> part.mean() + part.half() < 0)
-                    : verdicts.stream().allMatch(wanted::contains);
-            return all + ": " + holds(holds);
+            String words = String.join(", ", parts.stream().map(Statistics.Paired::verdict).toList());
+            if (parts.stream().anyMatch(part -> part.differences().size() < pairs)) {
+                return "unfinished (" + words + ")";
+            }
+            boolean all = parts.stream().allMatch(part ->
+                    wanted == Wanted.BETTER ? part.verdict().equals("better") : part.mean() + part.half() < 0);
+            return words + ": " + Statistics.holds(all && (!primary() || p < LEVEL));
         }
 
+        /** The largest p of the parts; 1 if one has the other sign, or if the statement is void. */
         double p() {
-            return parts.stream().mapToDouble(Statistics.Paired::p).max().orElse(1);
+            return wanted == Wanted.VOID
+                    ? 1
+                    : parts.stream().mapToDouble(part -> part.mean() < 0 ? part.p() : 1).max().orElse(1);
         }
     }
 
     private void hypotheses() {
         boolean gap = difference("S1-tied", "S1-untied").verdict().equals("worse");
         List<Claim> claims = List.of(
-                new Claim("H1a", "untied - tied, equal steps", 6, "better", List.of(difference("S1-untied", "S1-tied"))),
-                new Claim("H1a by size", "(untied - tied) of S0 - of S1; of S1 - of S2", 5, "better", List.of(
-                        paired(seed -> less(untied("S0", seed), untied("S1", seed))),
-                        paired(seed -> less(untied("S1", seed), untied("S2", seed))))),
-                new Claim("H1b", "tied - *narrow*; tied - *thin*", 6, "better",
+                new Claim("H1a", "untied - tied, equal steps", 6, Wanted.BETTER, List.of(difference("S1-untied", "S1-tied"))),
+                new Claim("H1a by size", "(untied - tied) of S0 - of S1; of S1 - of S2", 5, Wanted.BETTER, List.of(
+                        paired(seed -> less(gain("S0", seed), gain("S1", seed))),
+                        paired(seed -> less(gain("S1", seed), gain("S2", seed))))),
+                new Claim("H1b", "tied - *narrow*; tied - *thin*", 6, Wanted.BETTER,
                         List.of(difference("S1-tied", "S1-narrow"), difference("S1-tied", "S1-thin"))),
-                new Claim("H1c", "Books: tied - untied, best; rise from it", 6, "better", List.of(
+                new Claim("H1c", "Books: tied - untied, best; rise from it", 6, Wanted.BETTER, List.of(
                         paired(seed -> books(seed, B1::best)), paired(seed -> books(seed, B1::rise)))),
-                new Claim("H2", "0.3 (tied - untied) - (tied - (1, c))", 6, gap ? "below" : "void", List.of(paired(Report::remedy))),
-                new Claim("H2b", "(c, c) - (1, c)", 6, "better, equal", List.of(difference("S1-cc", "S1-1c"))),
-                new Claim("H3", "untied at 600 - tied; - untied", 5, "better",
+                new Claim("H2", "0.3 (tied - untied) - (tied - (1, c))", 6, gap ? Wanted.BELOW_ZERO : Wanted.VOID, List.of(paired(Report::remedy))),
+                new Claim("H2b", "(c, c) - (1, c)", 6, Wanted.VOID, List.of(difference("S1-cc", "S1-1c"))),
+                new Claim("H3", "untied at 600 - tied; - untied", 5, Wanted.BETTER,
                         List.of(difference("S1-untied-at-600", "S1-tied"), difference("S1-untied-at-600", "S1-untied"))));
-        List<Claim> primary = claims.stream().filter(claim -> List.of("H1b", "H2", "H3").contains(claim.name)).toList();
+        List<Claim> primary = claims.stream().filter(Claim::primary).toList();
         double[] holm = Statistics.holm(primary.stream().mapToDouble(Claim::p).toArray());
         add("%n## Hypotheses%n%nDifferences of held-out losses after the last step, in nats, paired by seed. Margin %.2f. Holm's "
-                + "correction is over the three primary hypotheses; the p of each is the largest of its parts.%n%n", Statistics.MARGIN);
+                + "correction is over the three primary hypotheses. The p of each is the largest of its parts, and 1 if one has the other "
+                + "sign. H2 and H2b are void where tied is not worse than untied.%n%n", Statistics.MARGIN);
         add("| | difference | n | mean, 95 %% interval | p | Holm | verdict |%n|---|---|---|---|---|---|---|%n");
         for (Claim claim : claims) {
             List<String> ns = new ArrayList<>();
             List<String> means = new ArrayList<>();
             for (Statistics.Paired part : claim.parts) {
                 ns.add("" + part.differences().size());
-                means.add(interval(part));
+                means.add(part.interval());
             }
-            int at = primary.indexOf(claim);
-            add("| %s | %s | %s of %d | %s | %s | %s | %s |%n", at < 0 ? claim.name : "**" + claim.name + "**", claim.text,
-                    String.join("; ", ns), claim.pairs, String.join("; ", means), probability(claim.p()),
-                    at < 0 ? "" : probability(holm[at]), claim.verdict());
+            boolean isVoid = claim.wanted == Wanted.VOID;
+            double corrected = claim.primary() ? holm[primary.indexOf(claim)] : 1;
+            add("| %s | %s | %s of %d | %s | %s | %s | %s |%n", claim.primary() ? "**" + claim.name + "**" : claim.name, claim.text,
+                    String.join("; ", ns), claim.pairs, String.join("; ", means), isVoid ? "" : probability(claim.p()),
+                    isVoid || !claim.primary() ? "" : probability(corrected), claim.verdict(corrected));
         }
     }
 
@@ -156,14 +171,6 @@ final class Report {
                 .flatMap(untied -> loss("S1-1c", seed).map(scaled -> 0.3 * (tied - untied) - (tied - scaled))));
     }
 
-    private static String interval(Statistics.Paired paired) {
-        if (paired.differences().isEmpty()) {
-            return "-";
-        }
-        return String.format(Locale.ROOT, "%+.4f", paired.mean())
-                + (Double.isFinite(paired.half()) ? String.format(Locale.ROOT, " ± %.4f", paired.half()) : "");
-    }
-
     private static String probability(double p) {
         return p >= 1 ? "1" : p < 1e-4 ? "< 0.0001" : String.format(Locale.ROOT, "%.4f", p);
     }
@@ -178,6 +185,7 @@ final class Report {
             {"(c, c) - (1, 1)", "S1-cc", "S1-tied"},
             {"(c, 1) - (1, 1)", "S1-c1", "S1-tied"},
             {"untied at 300 - tied", "S1-untied-at-300", "S1-tied"},
+            {"untied at 300 - untied", "S1-untied-at-300", "S1-untied"},
             {"untied at 600 - tied", "S1-untied-at-600", "S1-tied"},
             {"untied at 600 - untied", "S1-untied-at-600", "S1-untied"},
             {"retied at 300 - tied", "S1-retied-at-300", "S1-tied"},
@@ -187,13 +195,13 @@ final class Report {
             {"S2: untied - tied", "S2-untied", "S2-tied"},
             {"S2: tied - narrow", "S2-tied", "S2-narrow"}
         };
-        add("%n## Differences%n%n![Every pair, means and intervals](pairs.svg)%n%n| of S1 | n | mean, 95 %% interval | the first is |"
-                + " pairs, by seed |%n|---|---|---|---|---|%n");
+        add("%n## Differences%n%n![Every pair, means and intervals](pairs.svg)%n%n| | n | mean, 95 %% interval | pairs, by seed |%n"
+                + "|---|---|---|---|%n");
         for (String[] pair : pairs) {
             Statistics.Paired paired = difference(pair[1], pair[2]);
             if (!paired.differences().isEmpty()) {
                 rows.put(pair[0], paired);
-                add("| %s | %d | %s | %s | %s |%n", pair[0], paired.differences().size(), interval(paired), paired.verdict(),
+                add("| %s | %d | %s | %s |%n", pair[0], paired.differences().size(), paired.interval(),
                         String.join(", ", paired.differences().stream().map(x -> String.format(Locale.ROOT, "%+.4f", x)).toList()));
             }
         }
@@ -226,7 +234,7 @@ final class Report {
     private static List<double[]> curve(Run run, Run tied) {
         Map<Long, Double> losses = new TreeMap<>();
         if (run.parent() != null) {
-            losses.putAll(new Run(run.parent().arm(), run.rate(), run.seed(), false).numbers("loss"));
+            losses.putAll(run.parent().numbers("loss"));
         }
         losses.putAll(run.numbers("loss"));
         Map<Long, Double> base = tied.numbers("loss");
@@ -269,154 +277,6 @@ final class Report {
                     Plot.curves("Held-out loss less that of scale 1", "scale of the input's gradient", true, curves));
             add("%n![Scale of the input's gradient](scales.svg)%n");
         }
-    }
-
-    /** E7: what rounding costs at each end. */
-    private void bits() throws IOException {
-        Map<String, Map<String, Object>> models = new TreeMap<>();
-        try (Stream<Path> files = Files.isDirectory(Bits.RECORDS) ? Files.list(Bits.RECORDS) : Stream.empty()) {
-            for (Path file : files.toList()) {
-                models.put(file.getFileName().toString().replace(".json", ""), Json.exactTree(file.toString(), Files.readAllBytes(file)));
-            }
-        }
-        if (models.isEmpty()) {
-            return;
-        }
-        add("%n## E7: bits of the table, by end%n%nRise of the held-out loss in nats when the table is rounded where it is looked up "
-                + "(embedding) and where it is multiplied (projection), and the ratio of both; groups of 32 inputs, 32,768 tokens.%n%n"
-                + "| model | loss | 8 bits | 6 bits | 4 bits | ratio | 3 bits | ratio |%n|---|---|---|---|---|---|---|---|%n");
-        models.forEach((name, all) -> {
-            List<String> cells = new ArrayList<>();
-            for (int bits : Bits.BITS) {
-                double embedding = ((Number) all.get("embedding_" + bits)).doubleValue();
-                double projection = ((Number) all.get("projection_" + bits)).doubleValue();
-                cells.add(String.format(Locale.ROOT, "%.5f, %.5f", embedding, projection));
-                if (bits < 6) {
-                    cells.add(String.format(Locale.ROOT, "%.1f", ratio(all, bits)));
-                }
-            }
-            add("| %s | %.4f | %s |%n", name, ((Number) all.get("loss")).doubleValue(), String.join(" | ", cells));
-        });
-        add("%n");
-        for (int bits : new int[] {4, 3}) {
-            double least = models.values().stream().mapToDouble(all -> ratio(all, bits)).min().orElse(Double.NaN);
-            Statistics.Paired pairs = paired(seed -> Optional.ofNullable(models.get("S1-tied-" + seed))
-                    .flatMap(tied -> Optional.ofNullable(models.get("S1-untied-" + seed))
-                            .map(untied -> Math.log(ratio(untied, bits) / ratio(tied, bits)))));
-            boolean smaller = pairs.mean() + pairs.half() < 0;
-            add("* H7 at %d bits: the least ratio is %.1f (above 3: %s); ln of the ratio, untied less tied, n = %d of %d: %s (below 0: %s).%n",
-                    bits, least, holds(least > 3), pairs.differences().size(), SEEDS, interval(pairs),
-                    holds(smaller));
-        }
-    }
-
-    private static double ratio(Map<String, Object> rises, int bits) {
-        return ((Number) rises.get("projection_" + bits)).doubleValue() / ((Number) rises.get("embedding_" + bits)).doubleValue();
-    }
-
-    /** The runs of a shape of E5, by seed. */
-    private record Cell(int v, int d, boolean tied, Map<Integer, Map<String, Object>> runs) {
-        static Cell of(int v, int d, boolean tied) {
-            Map<Integer, Map<String, Object>> runs = new TreeMap<>();
-            try {
-                for (int seed = 1; seed <= Spam.SEEDS; seed++) {
-                    Path file = Spam.record(v, d, tied, seed);
-                    if (Files.exists(file)) {
-                        runs.put(seed, Json.exactTree(file.toString(), Files.readAllBytes(file)));
-                    }
-                }
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-            return new Cell(v, d, tied, runs);
-        }
-
-        double mean(String column) {
-            return runs.values().stream().mapToDouble(all -> ((Number) all.get(column)).doubleValue()).average().orElse(Double.NaN);
-        }
-
-        /** Steps to learn, 0 for not within the limit. */
-        long steps(int seed) {
-            return ((Number) runs.get(seed).get("steps")).longValue();
-        }
-
-        /** The mean of log2 of the steps, where a run that does not learn counts with the limit. */
-        double logSteps() {
-            return runs.keySet().stream().mapToDouble(this::logSteps).average().orElse(Double.NaN);
-        }
-
-        double logSteps(int seed) {
-            return Math.log(steps(seed) == 0 ? Spam.MOST_STEPS : steps(seed)) / Math.log(2);
-        }
-
-        boolean rarer(Cell other) {
-            return tied == other.tied && (long) v * other.d > (long) other.v * d;
-        }
-    }
-
-    /** E5: steps to learn and kept shares. */
-    private void spam() {
-        List<Cell> cells = IntStream.of(Spam.VOCABULARIES)
-                .boxed()
-                .flatMap(v -> IntStream.of(Spam.SIZES).boxed().flatMap(d -> Stream.of(Cell.of(v, d, true), Cell.of(v, d, false))))
-                .filter(cell -> !cell.runs.isEmpty())
-                .toList();
-        if (cells.isEmpty()) {
-            return;
-        }
-        add("%n## E5: SpamLang%n%nSteps until the loss from the ninth position on is below 0.1, by seed (- for not within %,d), and the "
-                + "share of the gradient's norm that the head passes on: at the beginning, at the end, and with a random table.%n%n"
-                + "| V | D | V / D | head | steps | begin | end | random |%n|---|---|---|---|---|---|---|---|%n", Spam.MOST_STEPS);
-        for (Cell cell : cells) {
-            add("| %,d | %d | %d | %s | %s | %.3f | %.3f | %.3f |%n", cell.v, cell.d, cell.v / cell.d, cell.tied ? "tied" : "untied",
-                    String.join(", ", cell.runs.keySet().stream().map(cell::steps).map(step -> step == 0 ? "-" : "" + step).toList()),
-                    cell.mean("begin_kept_norm"), cell.mean("end_kept_norm"), cell.mean("begin_control_norm"));
-        }
-        int runs = cells.stream().mapToInt(cell -> cell.runs.size()).sum();
-        add("%n%d of %d runs.%n%n", runs, Spam.VOCABULARIES.length * Spam.SIZES.length * 2 * Spam.SEEDS);
-        for (String when : List.of("begin", "end")) {
-            add("* H5a, %s: the kept share is smaller at the larger V / D in %s; the largest share of the norm from V / D = 32 on is %.3f"
-                            + " (below 0.05: %s).%n",
-                    when, ordered(cells, cell -> -cell.mean(when + "_kept_share")), largest(cells, when), holds(largest(cells, when) < 0.05));
-        }
-        List<Double> differences = new ArrayList<>();
-        int unlearnt = 0;
-        for (Cell tied : cells.stream().filter(Cell::tied).toList()) {
-            Cell untied = Cell.of(tied.v, tied.d, false);
-            for (int seed : tied.runs.keySet().stream().filter(untied.runs::containsKey).toList()) {
-                if (tied.steps(seed) == 0 && untied.steps(seed) == 0) {
-                    unlearnt++;
-                } else {
-                    differences.add(tied.logSteps(seed) - untied.logSteps(seed));
-                }
-            }
-        }
-        Statistics.Paired pairs = Statistics.Paired.of(differences);
-        add("* H5b: log2 of the steps is larger at the larger V / D in %s; tied less untied, n = %d: %s (within 0.25: %s); in %d further "
-                        + "pairs neither learned.%n",
-                ordered(cells, Cell::logSteps), differences.size(), interval(pairs),
-                holds(Math.abs(pairs.mean()) + pairs.half() <= 0.25), unlearnt);
-    }
-
-    /** In how many pairs of one head's shapes the one of larger V / D has the larger number. */
-    private static String ordered(List<Cell> cells, ToDoubleFunction<Cell> number) {
-        List<Cell[]> pairs = cells.stream()
-                .flatMap(one -> cells.stream().filter(one::rarer).map(other -> new Cell[] {one, other}))
-                .toList();
-        long larger = pairs.stream().filter(pair -> number.applyAsDouble(pair[0]) > number.applyAsDouble(pair[1])).count();
-        return larger + " of " + pairs.size() + " pairs of shapes (all: " + holds(larger == pairs.size()) + ")";
-    }
-
-    private static double largest(List<Cell> cells, String when) {
-        return cells.stream()
-                .filter(cell -> cell.v >= 32 * cell.d)
-                .mapToDouble(cell -> cell.mean(when + "_kept_norm"))
-                .max()
-                .orElse(Double.NaN);
-    }
-
-    private static String holds(boolean claim) {
-        return claim ? "holds" : "does not hold";
     }
 
     /** All records by their names. */

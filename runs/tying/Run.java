@@ -4,14 +4,19 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * One run of an arm, named [tune/]ARM/RATE/SEED.
@@ -19,8 +24,10 @@ import java.util.TreeMap;
  * <p>Its work is in a folder of its own, with checkpoints; its record has what is kept: {@code config.json}; {@code
  * loss.jsonl}, every tenth step and each evaluation with exact numbers; and {@code run.json}, written last, with digests of
  * all steps and of the last checkpoint. A record holds nothing of the machine, so it is equal to the byte everywhere.
+ *
+ * @param works the folder of {@link #WORK} that has its folder
  */
-record Run(Arm arm, String rate, int seed, boolean tunes) {
+record Run(Arm arm, String rate, int seed, boolean tunes, String works) {
     static final Path WORK = Path.of(System.getenv().getOrDefault("TYING_WORK", "target/tying"));
     static final Path RECORDS = Path.of("runs/tying/records");
     static final String LAUNCHER = System.getenv().getOrDefault("TYING_LAUNCHER", "./causal4j");
@@ -34,7 +41,7 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
         if (parts.length != 3) {
             throw new IllegalArgumentException("run: expected [tune/]ARM/RATE/SEED, got " + name);
         }
-        return new Run(Arm.of(parts[0]), parts[1], Integer.parseInt(parts[2]), tunes);
+        return new Run(Arm.of(parts[0]), parts[1], Integer.parseInt(parts[2]), tunes, "runs");
     }
 
     String name() {
@@ -42,7 +49,7 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
     }
 
     Path folder() {
-        return WORK.resolve("runs").resolve(name());
+        return WORK.resolve(works).resolve(name());
     }
 
     Path record() {
@@ -59,17 +66,12 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
 
     /** The run it branches from, or null. */
     Run parent() {
-        return arm.fork() == 0 ? null : new Run(Arm.of(arm.parent()), rate, seed, false);
+        return arm.fork() == 0 ? null : new Run(Arm.of(arm.parent()), rate, seed, false, works);
     }
 
     /** The checkpoint it branches from. */
     Path forkedFrom() {
         return parent().folder().resolve("checkpoint-" + arm.fork());
-    }
-
-    /** The held-out loss of the record after a step. */
-    double loss(long step) {
-        return numbers("validation_loss").get(step);
     }
 
     double lastLoss() {
@@ -108,6 +110,33 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
                 "--evaluation-interval", "" + (tunes ? 300 : arm.evaluationInterval()), "--eval-tokens", "131072", "--seed", "" + seed));
         options.addAll(arm.options());
         return options;
+    }
+
+    /** Trains a recorded run from its beginning, or where an earlier call was interrupted, and compares every byte of the record. */
+    void again() throws IOException, InterruptedException {
+        if (!recorded()) {
+            throw new IllegalArgumentException(name() + ": expected a run with a record; --list E1 E2 E3 names them");
+        }
+        Run again = new Run(arm, rate, seed, tunes, "again");
+        if (again.parent() != null && !Files.isDirectory(again.forkedFrom())) {
+            again.parent().train();
+        }
+        again.train();
+        delete(WORK.resolve("again"));
+    }
+
+    static void delete(Path folder) throws IOException {
+        if (Files.exists(folder)) {
+            try (Stream<Path> tree = Files.walk(folder)) {
+                for (Path each : tree.sorted(Comparator.reverseOrder()).toList()) {
+                    Files.delete(each);
+                }
+            }
+        }
+    }
+
+    boolean diverged() {
+        return Boolean.TRUE.equals(summary().get("diverged"));
     }
 
     /** Trains from the last checkpoint, or from the beginning, and writes the record, or compares it with the one there. */
@@ -176,7 +205,7 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
         }
         byte[] json = Json.write(summary);
         if (recorded()) {
-            boolean same = java.util.Arrays.equals(json, Files.readAllBytes(record().resolve("run.json")))
+            boolean same = Arrays.equals(json, Files.readAllBytes(record().resolve("run.json")))
                     && kept.toString().equals(Files.readString(record().resolve("loss.jsonl")));
             if (!same) {
                 Files.write(made.resolve("run.json"), json);
@@ -187,10 +216,10 @@ record Run(Arm arm, String rate, int seed, boolean tunes) {
         }
         Files.createDirectories(record());
         for (String file : List.of("config.json", "loss.jsonl")) {
-            Files.copy(made.resolve(file), record().resolve(file), java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+            Files.copy(made.resolve(file), record().resolve(file), StandardCopyOption.REPLACE_EXISTING);
         }
         Files.write(record().resolve("run.json"), json);
-        System.out.printf(java.util.Locale.ROOT, "%s %.4f%n", name(), last);
+        System.out.printf(Locale.ROOT, "%s %.4f%n", name(), last);
     }
 
     static String sha256(byte[] bytes) {

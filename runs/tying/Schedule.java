@@ -3,6 +3,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -38,21 +39,21 @@ final class Schedule {
     }
 
     /** The best of these rates; empty until all have a record. */
-    private static java.util.Optional<String> best(String arm, List<String> rates) {
+    private static Optional<String> best(String arm, List<String> rates) {
         return rates.stream().allMatch(rate -> tuning(arm, rate).recorded())
                 ? rates.stream().min(Comparator.comparing(rate -> tuning(arm, rate).lastLoss()))
-                : java.util.Optional.empty();
+                : Optional.empty();
     }
 
     /** The rate of an arm, that of its parent if it has one; empty until it is tuned. */
-    static java.util.Optional<String> rate(String arm) {
+    static Optional<String> rate(String arm) {
         String tuned = Arm.of(arm).parent() == null ? arm : Arm.of(arm).parent();
         List<String> rates = tuning(tuned).stream().map(Run::rate).toList();
         return best(tuned, rates);
     }
 
     /** The run of an arm and a seed; empty until its rate is known. */
-    static java.util.Optional<Run> run(String arm, int seed) {
+    static Optional<Run> run(String arm, int seed) {
         return rate(arm).map(rate -> Run.of(arm + "/" + rate + "/" + seed));
     }
 
@@ -112,6 +113,11 @@ final class Schedule {
             List<Run> left = runs().stream().filter(run -> !run.recorded()).toList();
             for (Run run : left) {
                 Run parent = run.parent();
+                if (parent != null && parent.recorded() && parent.diverged()) {
+                    failed = true;
+                    notifyAll();
+                    throw new IllegalStateException(run.name() + ": expected a parent with a checkpoint, got one that diverged");
+                }
                 Run ready = parent == null || Files.isDirectory(run.forkedFrom()) && !taken.contains(parent.name()) ? run : parent;
                 if (taken.add(ready.name())) {
                     return ready;
@@ -123,6 +129,10 @@ final class Schedule {
             wait();
         }
         return null;
+    }
+
+    synchronized boolean failed() {
+        return failed;
     }
 
     synchronized void done(Run run, boolean well) {

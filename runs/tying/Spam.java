@@ -100,11 +100,7 @@ final class Spam {
     }
 
     private Map<String, Object> train() throws IOException {
-        ModelConfig config = ModelConfig.parse("""
-                {"model_type": "llama", "vocab_size": %d, "max_position_embeddings": %d, "hidden_size": %d,
-                 "intermediate_size": %d, "num_hidden_layers": 1, "num_attention_heads": %d, "num_key_value_heads": %d,
-                 "head_dim": 32, "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 10000, "tie_word_embeddings": %s}
-                """.formatted(v, LENGTH, d, 2 * d, d / 32, d / 32, tied));
+        ModelConfig config = ModelConfig.parse(new Shape(v, LENGTH, d, 1, 2 * d).config(tied, 1));
         TrainingOptions options = TrainingOptions.DEFAULT
                 .withSteps(MOST_STEPS)
                 .withLearningRate(new LearningRate(4e-3, 4e-3, 20, MOST_STEPS))

@@ -1,6 +1,7 @@
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 
 /** Paired differences by Student's t. */
@@ -29,6 +30,15 @@ final class Statistics {
             return new Paired(differences, mean, quantile(n - 1) * error, p);
         }
 
+        /** Mean and interval, in print. */
+        String interval() {
+            if (differences.isEmpty()) {
+                return "-";
+            }
+            return String.format(Locale.ROOT, "%+.4f", mean)
+                    + (Double.isFinite(half) ? String.format(Locale.ROOT, " ± %.4f", half) : "");
+        }
+
         /** The word of PLAN.md for the first of a pair: better, worse, equal or undecided. A loss is better when it is lower. */
         String verdict() {
             boolean excludesZero = Math.abs(mean) > half;
@@ -37,6 +47,10 @@ final class Statistics {
             }
             return Math.abs(mean) + half <= MARGIN ? "equal" : "undecided";
         }
+    }
+
+    static String holds(boolean claim) {
+        return claim ? "holds" : "does not hold";
     }
 
     /** Holm's corrected p values. */

@@ -7,39 +7,62 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
-import java.util.TreeSet;
 
-/** The program of run.sh: {@code java -cp LIBRARIES Tying.java train|list|again|report NAME...}. */
+/** The program of run.sh: {@code java -cp LIBRARIES Tying.java train|list|again|report|quick NAME...}. */
 final class Tying {
+    /** The experiments of training runs. */
+    private static final List<String> TRAINED = List.of("E1", "E2", "E3");
+
+    private static final List<String> ALL = List.of("E1", "E2", "E3", "E5", "E7");
     private static final int JOBS = Integer.parseInt(System.getenv().getOrDefault("TYING_JOBS", "2"));
 
     private Tying() {}
 
-    public static void main(String[] args) throws IOException, InterruptedException {
-        List<String> names = List.of(args).subList(1, args.length);
-        switch (args[0]) {
-            case "list" -> new Schedule(new TreeSet<>(names)).runs()
+    public static void main(String[] args) throws InterruptedException {
+        try {
+            run(args[0], List.of(args).subList(1, args.length));
+        } catch (IllegalArgumentException | IllegalStateException | IOException e) {
+            System.err.println(e.getMessage());
+            System.exit(1);
+        }
+    }
+
+    private static void run(String command, List<String> names) throws IOException, InterruptedException {
+        switch (command) {
+            case "list" -> new Schedule(chosen(names, TRAINED)).runs()
                     .forEach(run -> System.out.println((run.recorded() ? "done  " : "left  ") + run.name()));
             case "again" -> alone(() -> {
                 for (String name : names) {
-                    Run.of(name).train();
+                    Run.of(name).again();
                 }
             });
-            case "train" -> alone(() -> {
-                if (names.contains("E7")) {
-                    Bits.run();
-                }
-                if (names.contains("E5")) {
-                    Spam.run();
-                }
-                if (!Collections.disjoint(names, List.of("E1", "E2", "E3"))) {
-                    train(new TreeSet<>(names));
-                }
-            });
+            case "train" -> {
+                Set<String> chosen = chosen(names, ALL);
+                alone(() -> {
+                    if (chosen.contains("E7")) {
+                        Bits.run();
+                    }
+                    if (chosen.contains("E5")) {
+                        Spam.run();
+                    }
+                    if (!Collections.disjoint(chosen, TRAINED)) {
+                        train(new Schedule(chosen));
+                    }
+                });
+            }
             case "report" -> Report.write();
             case "quick" -> Quick.run();
-            default -> throw new IllegalArgumentException("expected train, list, again or report, got " + args[0]);
+            default -> throw new IllegalArgumentException("expected train, list, again, report or quick, got " + command);
         }
+    }
+
+    private static Set<String> chosen(List<String> names, List<String> known) {
+        for (String name : names) {
+            if (!known.contains(name)) {
+                throw new IllegalArgumentException("experiment: expected one of " + String.join(", ", known) + ", got " + name);
+            }
+        }
+        return Set.copyOf(names);
     }
 
     private interface Task {
@@ -52,21 +75,22 @@ final class Tying {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                 var lock = channel.tryLock()) {
             if (lock == null) {
-                System.err.println(Run.WORK + ": expected a free folder, got one that another run.sh works in");
-                System.exit(1);
+                throw new IOException(Run.WORK + ": expected a free folder, got one that another run.sh works in");
             }
             task.run();
         }
     }
 
-    private static void train(Set<String> experiments) throws InterruptedException {
-        Schedule schedule = new Schedule(experiments);
+    private static void train(Schedule schedule) throws IOException, InterruptedException {
         List<Thread> workers = new ArrayList<>();
         for (int i = 0; i < JOBS; i++) {
             workers.add(Thread.ofPlatform().start(() -> work(schedule)));
         }
         for (Thread worker : workers) {
             worker.join();
+        }
+        if (schedule.failed()) {
+            throw new IOException("expected all runs to train, got one or more that failed; run it again when mended");
         }
     }
 
@@ -81,7 +105,7 @@ final class Tying {
                     schedule.done(run, well);
                 }
             }
-        } catch (IOException | InterruptedException e) {
+        } catch (IOException | IllegalStateException | InterruptedException e) {
             System.err.println(e.getMessage());
         }
     }
