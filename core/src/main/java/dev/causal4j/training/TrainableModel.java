@@ -10,6 +10,7 @@ import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelConfig;
+import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
@@ -109,11 +110,14 @@ final class TrainableModel implements AutoCloseable {
                 return vector;
             }
             float[] copy = vector.clone();
+            Origin.Form form = config.form(spec);
+            for (int i = 0; i < copy.length && spec.role() == Role.GAIN; i++) {
+                copy[i] = form.read(form.write(copy[i])); // as a checkpoint gives it back
+            }
             float[] gradient = gradients.track(copy);
             trainedParameters += copy.length;
-            tracked.add(() -> spec.role() == Role.DECAY
-                    ? TrainedParameter.ofDecays(name(spec), copy, gradient)
-                    : TrainedParameter.of(name(spec), spec.role() == Role.CONVOLUTION, copy, gradient));
+            boolean decays = spec.role() == Role.CONVOLUTION;
+            tracked.add(() -> TrainedParameter.of(name(spec), decays, form, copy, gradient));
             return copy;
         }
 
