@@ -189,7 +189,8 @@ public final class Trainer implements AutoCloseable {
      * Trains until all steps are done, evaluations stop improving, or the run is cancelled, then writes a checkpoint if
      * the options have a folder. An interrupt of the thread cancels; its flag stays set.
      *
-     * @param listener receives every step, on this thread; false ends the run with a checkpoint, like an interrupt
+     * @param listener receives every step, on this thread, before its checkpoint is written; false ends the run with a
+     *     checkpoint, like an interrupt
      * @throws NonFiniteException if a loss or gradient is not finite, naming the step. Its update is not made, or not
      *     kept, and the checkpoints stay as they are. Without a folder the last update is not checked
      * @throws IOException if a checkpoint cannot be written
@@ -208,7 +209,8 @@ public final class Trainer implements AutoCloseable {
         boolean going = true;
         while (going && state.step() < options.steps && !hasStoppedImproving() && !interrupted()) {
             going = listener.test(advance());
-            if (due(options.checkpointInterval)) {
+            boolean best = state.bestStep() == state.step(); // only now, so that its evaluation is never lost
+            if (best || due(options.checkpointInterval)) {
                 save();
             }
         }
@@ -302,17 +304,12 @@ public final class Trainer implements AutoCloseable {
         return loss;
     }
 
-    /** Evaluates when due, and keeps the best checkpoint. */
+    /** Evaluates when due. */
     private OptionalDouble evaluate() throws IOException {
         boolean last = options.evaluationInterval > 0 && state.step() == options.steps;
         OptionalDouble loss =
                 last || due(options.evaluationInterval) ? heldOutLoss(evaluation) : OptionalDouble.empty();
-        if (loss.isPresent()) {
-            state = state.evaluated(loss.getAsDouble());
-            if (state.bestStep() == state.step()) {
-                save();
-            }
-        }
+        loss.ifPresent(number -> state = state.evaluated(number));
         return loss;
     }
 

@@ -1,6 +1,7 @@
 package dev.causal4j.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
@@ -9,9 +10,11 @@ import dev.causal4j.model.ModelConfig;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -21,6 +24,7 @@ class CheckpointTest {
     private static final Tokens TOKENS =
             Tokens.of(V, new Random(2).ints(300, 0, V).toArray());
     private static final Examples EXAMPLES = Examples.windows(TOKENS, 8, 5);
+    private static final ModelConfig CONFIG = SmallModels.gpt2(V, 9, 12, 2, 3);
 
     /** Gains of a Gemma are stored less one. */
     private static final ModelConfig GEMMA = SmallModels.config("""
@@ -42,6 +46,19 @@ class CheckpointTest {
 
     private TrainingOptions in(String name, TrainingOptions options) {
         return options.withFolder(folder.resolve(name));
+    }
+
+    private static Trainer start(TrainingOptions options) throws IOException {
+        return Trainer.start(CausalLM.create(CONFIG, 3, DType.F32), EXAMPLES, options);
+    }
+
+    private List<String> checkpoints(String name) throws IOException {
+        try (Stream<Path> files = Files.list(folder.resolve(name))) {
+            return files.map(file -> file.getFileName().toString())
+                    .filter(file -> file.startsWith("checkpoint-"))
+                    .sorted()
+                    .toList();
+        }
     }
 
     /** A Gemma with small gains, most of which are not one more than a number of single precision. */
@@ -89,5 +106,35 @@ class CheckpointTest {
                                 folder.resolve("whole/checkpoint-8").resolve(file));
             }
         }
+    }
+
+    @Test
+    void theListenerHasAnEvaluationBeforeItsCheckpointIsWritten() throws IOException {
+        try (Trainer trainer = start(in("killed", OPTIONS.withEvaluationInterval(2)))) {
+            assertThatThrownBy(() -> trainer.run(step -> {
+                        if (step.validationLoss().isPresent()) {
+                            throw new IllegalStateException("killed");
+                        }
+                        return true;
+                    }))
+                    .hasMessage("killed");
+        }
+        assertThat(folder.resolve("killed/checkpoint-2")).doesNotExist();
+        try (Trainer trainer = start(in("best", OPTIONS.withEvaluationInterval(2)))) {
+            assertThatThrownBy(() -> trainer.run(step -> {
+                        if (step.step() == 3) {
+                            throw new IllegalStateException("killed");
+                        }
+                        return true;
+                    }))
+                    .hasMessage("killed");
+        }
+        assertThat(checkpoints("best")).containsExactly("checkpoint-2");
+        TrainingResult cancelled;
+        try (Trainer trainer = start(in("cancelled", OPTIONS.withEvaluationInterval(2)))) {
+            cancelled = trainer.run(step -> step.validationLoss().isEmpty());
+        }
+        assertThat(cancelled.bestStep()).isEqualTo(2);
+        assertThat(checkpoints("cancelled")).containsExactly("checkpoint-2");
     }
 }
