@@ -86,7 +86,7 @@ final class TrainOptions {
     @Option(
             names = "--keep-interval",
             paramLabel = "N",
-            description = "Steps between checkpoints that stay, to branch from; default: the best and the last stay.")
+            description = "Steps between checkpoints that stay, to branch from; repeat it to --resume. Default: none.")
     private long keepInterval;
 
     @Option(

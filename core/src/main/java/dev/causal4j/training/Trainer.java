@@ -210,7 +210,7 @@ public final class Trainer implements AutoCloseable {
         while (going && state.step() < options.steps && !hasStoppedImproving() && !interrupted()) {
             going = listener.test(advance());
             boolean best = state.bestStep() == state.step(); // only now, so that its evaluation is never lost
-            if (best || due(options.checkpointInterval)) {
+            if (best || due(options.checkpointInterval) || due(options.keptInterval)) {
                 save();
             }
         }

@@ -131,7 +131,10 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.checkpointInterval = value);
     }
 
-    /** Steps between checkpoints that stay, to branch from; 0 for the best and the last alone. */
+    /**
+     * Steps between checkpoints that are written and stay, to branch from; 0 for the best and the last alone. A resumed
+     * run keeps by its own interval.
+     */
     public TrainingOptions withKeptInterval(long value) {
         LearningRate.atLeast(0, "interval of kept checkpoints", value);
         return with(copy -> copy.keptInterval = value);

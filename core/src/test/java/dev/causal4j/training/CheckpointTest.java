@@ -137,4 +137,12 @@ class CheckpointTest {
         assertThat(cancelled.bestStep()).isEqualTo(2);
         assertThat(checkpoints("cancelled")).containsExactly("checkpoint-2");
     }
+
+    @Test
+    void keptCheckpointsAreWrittenWhenOthersAreNot() throws IOException {
+        try (Trainer trainer = start(in("kept", OPTIONS.withKeptInterval(5)))) {
+            trainer.run(_ -> true);
+        }
+        assertThat(checkpoints("kept")).containsExactly("checkpoint-10", "checkpoint-12", "checkpoint-5");
+    }
 }
