@@ -110,7 +110,8 @@ final class TrainCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         checkUsage();
-        TrainingOptions options = Usage.of(spec, settings::options).withFolder(out);
+        TrainingOptions options =
+                Usage.of(spec, settings::options).withFolder(out).withOverwrite(overwrite);
         Checkpoint last = resume ? Trainer.lastCheckpoint(out).orElse(null) : null;
         boolean resumes = last != null;
         if (!resume && !overwrite && Files.exists(out.resolve(TrainingLog.LINES))) {
@@ -165,9 +166,6 @@ final class TrainCommand extends Subcommand {
             }
             CausalLM source = source();
             prepare(source.requireTokenizer(), source.config(), interruption);
-            if (overwrite) { // not earlier, since until here the run may be refused
-                Trainer.discard(out);
-            }
             Trainer trainer = Trainer.start(source, parts.training(), parts.complete(options));
             if (settings.scope() instanceof TrainingScope.All) {
                 source.close(); // all of it was copied
@@ -189,9 +187,6 @@ final class TrainCommand extends Subcommand {
         try (Checkpoint checkpoint = Checkpoint.open(begun)) {
             requireSame(checkpoint.config());
             prepare(checkpoint.requireTokenizer(), checkpoint.config(), interruption);
-        }
-        if (overwrite) {
-            Trainer.discard(out);
         }
         Trainer trainer = Trainer.branch(begun, parts.training(), parts.complete(options));
         log.clear();

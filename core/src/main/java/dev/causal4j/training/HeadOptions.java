@@ -1,5 +1,6 @@
 package dev.causal4j.training;
 
+import dev.causal4j.model.ModelConfig;
 import java.util.stream.LongStream;
 
 /**
@@ -35,7 +36,9 @@ public record HeadOptions(double inputGradientScale, double zLoss, double muLoss
     }
 
     /** Throws unless the head of a run at this step, and what is trained, allow the changes that are to come. */
-    void check(long step, boolean tied, TrainingScope scope) {
+    void check(long step, ModelConfig model, TrainingOptions options) {
+        boolean tied = model.tied();
+        TrainingScope scope = options.scope;
         long next =
                 LongStream.of(untieAt, retieAt).filter(at -> at >= step).min().orElse(NEVER);
         if (next != NEVER && tied != (next == untieAt)) {

@@ -37,6 +37,7 @@ public final class TrainingOptions implements Cloneable {
     HeadOptions head = HeadOptions.DEFAULT;
     long headReportInterval;
     long keptInterval;
+    boolean overwrite;
 
     Function<Examples, Optional<Examples>> heldOut = _ -> Optional.empty(); // for these training examples
 
@@ -123,6 +124,11 @@ public final class TrainingOptions implements Cloneable {
     /** The folder for checkpoints and the result; without one nothing is written. */
     public TrainingOptions withFolder(Path value) {
         return with(copy -> copy.folder = value);
+    }
+
+    /** Whether a new run replaces the one in the folder, once nothing refuses it. */
+    public TrainingOptions withOverwrite(boolean value) {
+        return with(copy -> copy.overwrite = value);
     }
 
     /** Steps between checkpoints; 0 for one at the end only. */

@@ -145,4 +145,42 @@ class CheckpointTest {
         }
         assertThat(checkpoints("kept")).containsExactly("checkpoint-10", "checkpoint-12", "checkpoint-5");
     }
+
+    @Test
+    void aRunIsReplacedOnlyWhenNothingRefusesTheOther() throws IOException {
+        TrainingOptions old = in("old", OPTIONS.withSteps(4));
+        try (Trainer trainer = start(old)) {
+            trainer.run(_ -> true);
+        }
+        Path checkpoint = folder.resolve("old/checkpoint-4");
+        TrainingOptions other = old.withSteps(6).withOverwrite(true);
+        HeadOptions unties = new HeadOptions(1, 0, 0, 5, HeadOptions.NEVER);
+        TrainingScope part = new TrainingScope.LastLayers(1);
+        assertThatThrownBy(() -> start(other.withHead(unties).withScope(part))).hasMessageContaining("everything");
+        assertThatThrownBy(() -> start(other.withHeldOut(Tokens.of(V, 1)))).hasMessageContaining("held-out data");
+        assertThatThrownBy(() -> Trainer.branch(checkpoint, EXAMPLES, other))
+                .hasMessage(
+                        folder.resolve("old") + ": expected a folder without checkpoints, got a run in it; resume it,"
+                                + " or choose another folder");
+        TrainingOptions more = in("more", OPTIONS.withSteps(6).withKeptInterval(2));
+        try (Trainer trainer = start(more)) {
+            trainer.run(_ -> true);
+        }
+        TrainingOptions branched = more.withOverwrite(true);
+        assertThatThrownBy(() -> Trainer.branch(checkpoint, EXAMPLES, branched.withSeed(5)))
+                .hasMessageContaining("a seed of 0");
+        assertThatThrownBy(() -> Trainer.branch(
+                        checkpoint, EXAMPLES, branched.withHead(new HeadOptions(1, 0, 0, HeadOptions.NEVER, 4))))
+                .hasMessageContaining("retie-at 4");
+        assertThat(checkpoints("old")).containsExactly("checkpoint-4");
+        assertThat(checkpoints("more")).containsExactly("checkpoint-2", "checkpoint-4", "checkpoint-6");
+        try (Trainer trainer = Trainer.branch(checkpoint, EXAMPLES, branched)) {
+            assertThat(checkpoints("more")).containsExactly("checkpoint-4");
+            assertThat(trainer.step()).isEqualTo(4);
+        }
+        try (Trainer trainer = start(other)) {
+            assertThat(checkpoints("old")).isEmpty();
+            assertThat(trainer.step()).isZero();
+        }
+    }
 }
