@@ -53,14 +53,11 @@ final class TrainableModel implements AutoCloseable {
 
     /** @param config that of the source, tied or not; everything is trained if the source differs */
     private TrainableModel(CausalLM source, boolean ownsSource, TrainingScope scope, long seed, ModelConfig config) {
-        if (source.dtype().isQuantised()) {
-            throw new IllegalArgumentException("training: expected a model in f32, f16 or bf16, got "
-                    + source.dtype().label() + "; load it in f32");
-        }
-        if (source.config().specs().stream().anyMatch(spec -> source.adapter(spec) != null)) {
-            throw new IllegalArgumentException(
-                    "training: expected a model without an adapter, got one with it; merge it first");
-        }
+        String got = source.dtype().label() + "; load it in f32";
+        LearningRate.refuse(source.dtype().isQuantised(), "training: expected a model in f32, f16 or bf16, got " + got);
+        LearningRate.refuse(
+                source.config().specs().stream().anyMatch(spec -> source.adapter(spec) != null),
+                "training: expected a model without an adapter, got one with it; merge it first");
         this.source = source;
         this.config = config;
         this.ownsSource = ownsSource;
