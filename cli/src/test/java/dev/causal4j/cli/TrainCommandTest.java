@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -324,6 +325,19 @@ class TrainCommandTest {
         assertThat(scratch(killed, "--steps", "1", "--resume").done().out()).contains("done after step 1");
         assertThat(killed.resolve("model.safetensors")).hasSameBinaryContentAs(out.resolve("model.safetensors"));
         assertThat(lines(Files.readString(killed.resolve("loss.jsonl")))).hasSize(2);
+    }
+
+    @Test
+    void aRunThatWasKilledInItsFirstCheckpointStartsWhenItIsResumed() throws Exception {
+        scratch(out, "--steps", "1").done();
+        Path killed = Files.createDirectory(folder.resolve("killed"));
+        Files.copy(out.resolve("loss.jsonl"), killed.resolve("loss.jsonl"));
+        Path unfinished = killed.resolve(".causal4j-" + UUID.randomUUID() + "-1-" + UUID.randomUUID() + ".tmp");
+        Files.createDirectories(unfinished.resolve("training"));
+        scratch(killed, "--steps", "1").refused(1, "go on with --resume");
+        scratch(killed, "--steps", "1", "--resume").done();
+        assertThat(killed.resolve("model.safetensors")).hasSameBinaryContentAs(out.resolve("model.safetensors"));
+        assertThat(unfinished).doesNotExist();
     }
 
     @Test
