@@ -93,7 +93,7 @@ final class TrainOptions {
             names = "--patience",
             paramLabel = "N",
             description = "Evaluations without improvement before training stops; default: never.")
-    private int patience;
+    int patience;
 
     @Option(
             names = "--dropout",
