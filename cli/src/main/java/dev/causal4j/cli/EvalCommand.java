@@ -137,7 +137,7 @@ final class EvalCommand extends Subcommand {
         };
     }
 
-    private int evaluate() throws IOException {
+    private void checkUsage() {
         refuse(spot != null && (check == null || samples == null), "spot: expected --check and --samples, got none");
         refuse(spot != null && spot < 1, "spot: expected at least 1, got " + spot);
         refuse(out == null && (resume || overwrite), "out: expected --out with --resume or --overwrite, got none");
@@ -150,7 +150,11 @@ final class EvalCommand extends Subcommand {
         refuse(maxLength != null && maxLength < 1, "max-length: expected at least 1, got " + maxLength);
         boolean tasks = check == null && samples == null;
         refuse(tasks == names.isEmpty() && !list, "TASK: expected either task files or names, or --check or --samples");
-        if (!tasks) {
+    }
+
+    private int evaluate() throws IOException {
+        checkUsage();
+        if (check != null || samples != null) {
             return check != null ? check(check) : recompute(Objects.requireNonNull(samples));
         }
         TaskFiles files = new TaskFiles(Stream.concat(

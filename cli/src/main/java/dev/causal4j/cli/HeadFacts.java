@@ -1,31 +1,40 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.json.Json;
-import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
+import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tensor.Matrix;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
-/** Facts about the rows of a model's vocabulary, by reading its weights. All sums are in double. */
+/** Facts about the rows of a model's vocabulary, read one by one as its files store them. All sums are in double. */
 final class HeadFacts {
     private static final int LISTED = 10;
 
     /** Rows whose products are summed for the effective dimensions. */
     private static final int SAMPLE = 4096;
 
-    private final CausalLM model;
-    private final Matrix table;
+    private final Optional<Tokenizer> tokenizer;
+    private final ParameterSpec table;
+    private final Matrix.Source rows;
+    private final int known; // ids past the tokenizer's belong to a padded vocabulary
     private final double[] mean;
     private final double[] norms;
 
-    private HeadFacts(CausalLM model, Matrix table) {
-        this.model = model;
+    private HeadFacts(Checkpoint checkpoint, ParameterSpec table) {
+        this.tokenizer = checkpoint.tokenizer();
         this.table = table;
+        this.rows = checkpoint.rows(table);
+        known = Math.min(table.rows(), tokenizer.map(Tokenizer::vocabularySize).orElse(table.rows()));
         mean = mean(0, table.rows());
         norms = IntStream.range(0, table.rows())
                 .mapToDouble(n -> Math.sqrt(dot(row(n), row(n))))
@@ -33,18 +42,15 @@ final class HeadFacts {
     }
 
     /** Adds the facts of each table: of a tied head there is one. */
-    static void add(Document facts, CausalLM model, int nearest) {
-        HeadFacts embedding = new HeadFacts(model, model.head().embedding());
-        HeadFacts projection = model.head().tied()
-                ? embedding
-                : new HeadFacts(model, model.head().projection());
-        if (projection != embedding) {
-            embedding.add(facts, "embedding", nearest);
+    static void add(Document facts, Checkpoint checkpoint, @Nullable Integer nearest) {
+        ModelConfig config = checkpoint.config();
+        new HeadFacts(checkpoint, config.embedding()).add(facts, config.tied() ? "head" : "embedding", nearest);
+        if (!config.tied()) {
+            new HeadFacts(checkpoint, config.head()).add(facts, "projection", nearest);
         }
-        projection.add(facts, projection == embedding ? "head" : "projection", nearest);
     }
 
-    private void add(Document facts, String table, int nearest) {
+    private void add(Document facts, String table, @Nullable Integer nearest) {
         double[] sorted = norms.clone();
         Arrays.sort(sorted);
         double squares = dot(norms, norms) / norms.length;
@@ -57,7 +63,7 @@ final class HeadFacts {
                                 "mean_share", dot(mean, mean) / squares,
                                 "effective_dimensions", effectiveDimensions()))
                 .put(table + "_untrained", untrained());
-        if (nearest >= 0) {
+        if (nearest != null) {
             double[] wanted = row(nearest);
             facts.put(table + "_nearest", list("cosine", -1, n -> dot(wanted, row(n)) / (norms[nearest] * norms[n])));
         }
@@ -68,7 +74,6 @@ final class HeadFacts {
      * token, or to zero if there are none (after Land and Bartolo 2024, arXiv 2405.05417).
      */
     private List<Map<String, Object>> untrained() {
-        int known = model.choosableTokens();
         double[] unused = known < table.rows() ? mean(known, table.rows()) : new double[table.cols()];
         return list("distance", 1, n -> {
             double[] row = row(n);
@@ -83,7 +88,7 @@ final class HeadFacts {
     private List<Map<String, Object>> list(String name, int sign, IntToDoubleFunction measure) {
         record Ranked(int id, double measured) {}
         List<Map<String, Object>> listed = new ArrayList<>();
-        IntStream.range(0, model.choosableTokens())
+        IntStream.range(0, known)
                 .mapToObj(n -> new Ranked(n, measure.applyAsDouble(n)))
                 .sorted(Comparator.comparingDouble((Ranked each) -> sign * each.measured)
                         .thenComparingInt(Ranked::id))
@@ -92,9 +97,8 @@ final class HeadFacts {
                         "token_id",
                         each.id,
                         "text",
-                        Visible.quoted(model.tokenizer()
-                                .map(known -> known.decode(each.id))
-                                .orElse("")),
+                        Visible.quoted(
+                                tokenizer.map(text -> text.decode(each.id)).orElse("")),
                         name,
                         each.measured)));
         return listed;
@@ -102,14 +106,17 @@ final class HeadFacts {
 
     /**
      * (sum of the eigenvalues of E'E)² / the sum of their squares, of the rows less their mean: D if all directions are
-     * used alike, 1 if one is.
+     * used alike, 1 if one is. The sum of squares is that of all products of two rows; of a sample it is estimated from
+     * the products of different rows and of rows with themselves, of which a sample has more than its share.
      */
     private double effectiveDimensions() {
         int d = table.cols();
-        int rows = Math.min(SAMPLE, table.rows());
+        int sampled = Math.min(SAMPLE, table.rows());
         double[][] products = new double[d][d];
-        for (int i = 0; i < rows; i++) {
-            double[] row = row((int) ((long) i * table.rows() / rows));
+        double trace = 0;
+        double own = 0;
+        for (int i = 0; i < sampled; i++) {
+            double[] row = row((int) ((long) i * table.rows() / sampled));
             for (int k = 0; k < d; k++) {
                 row[k] -= mean[k];
             }
@@ -118,14 +125,13 @@ final class HeadFacts {
                     products[k][other] += row[k] * row[other];
                 }
             }
+            trace += dot(row, row);
+            own += dot(row, row) * dot(row, row);
         }
-        double trace = 0;
-        double squares = 0;
-        for (int k = 0; k < d; k++) {
-            trace += products[k][k];
-            squares += dot(products[k], products[k]);
-        }
-        return trace * trace / squares;
+        double squares =
+                Arrays.stream(products).mapToDouble(each -> dot(each, each)).sum();
+        double others = (squares - own) / (sampled - 1) * (1 - 1.0 / table.rows());
+        return trace * trace / sampled / (others + own / table.rows());
     }
 
     private double[] mean(int from, int to) {
@@ -141,7 +147,7 @@ final class HeadFacts {
 
     private double[] row(int n) {
         float[] numbers = new float[table.cols()];
-        table.row(n, numbers, 0);
+        rows.row(n, numbers);
         return IntStream.range(0, numbers.length).mapToDouble(k -> numbers[k]).toArray();
     }
 

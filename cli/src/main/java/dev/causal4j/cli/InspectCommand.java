@@ -7,7 +7,6 @@ import dev.causal4j.decoder.BlockConfig.MixerConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.json.Json;
-import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.model.ModelConfig;
@@ -24,6 +23,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -48,20 +48,19 @@ final class InspectCommand extends Subcommand {
             names = "--nearest",
             paramLabel = "TOKEN",
             description = "With --head: the tokens whose rows have the largest cosine with this id's.")
-    private int nearest = -1;
+    private @Nullable Integer nearest;
 
     @Override
     public Integer call() throws IOException {
-        refuse(nearest >= 0 && !head, "nearest: expected --head with it, got none");
+        refuse(nearest != null && !head, "nearest: expected --head with it, got none");
         ShapeOptions.Model model = shape.open(options);
         Document facts = facts(model);
         if (head) {
             refuse(model.checkpoint().isEmpty(), "head: expected a model with weights, got a configuration");
-            try (CausalLM loaded = options.load(model.checkpoint().orElseThrow())) {
-                int size = loaded.head().vocabularySize();
-                refuse(nearest >= size, "nearest: expected a token id from 0 to " + (size - 1) + ", got " + nearest);
-                HeadFacts.add(facts, loaded, nearest);
-            }
+            int last = model.config().vocabularySize() - 1;
+            int id = nearest == null ? 0 : nearest;
+            refuse(id < 0 || id > last, "nearest: expected a token id from 0 to " + last + ", got " + id);
+            HeadFacts.add(facts, model.checkpoint().orElseThrow(), nearest);
         }
         if (model.checkpoint().isPresent()) {
             addFiles(facts, model.checkpoint().get());

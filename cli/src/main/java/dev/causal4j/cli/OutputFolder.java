@@ -15,7 +15,7 @@ final class OutputFolder {
     private boolean isEmpty;
 
     /**
-     * Checks the folder without changing it.
+     * Checks the folder without changing it. Temporary files of an ended process are no content.
      *
      * @param overwrite whether it may contain files
      * @param allowed names of files that it may contain in any case
@@ -25,7 +25,8 @@ final class OutputFolder {
         this.folder = folder;
         if (Files.isDirectory(folder)) {
             try (Stream<Path> inside = Files.list(folder)) {
-                isEmpty = inside.map(file -> file.getFileName().toString()).allMatch(allowed::contains);
+                isEmpty = inside.map(file -> file.getFileName().toString())
+                        .allMatch(name -> allowed.contains(name) || WholeFile.isUnfinished(name));
                 if (!overwrite && !isEmpty) {
                     throw new IOException(folder + ": expected a new or an empty folder, got one with files;"
                             + " name another or pass --overwrite");

@@ -110,20 +110,20 @@ final class TrainCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         checkUsage();
-        TrainingOptions options = Usage.of(spec, settings::options).withFolder(out);
+        TrainingOptions options =
+                Usage.of(spec, settings::options).withFolder(out).withOverwrite(overwrite);
         Checkpoint last = resume ? Trainer.lastCheckpoint(out).orElse(null) : null;
-        boolean resumes = last != null;
         if (!resume && !overwrite && Files.exists(out.resolve(TrainingLog.LINES))) {
             throw new IOException(out + ": expected a new or an empty folder, got one with a run; go on with --resume,"
                     + " begin again with --overwrite, or name another");
         }
-        OutputFolder folder = resumes ? null : new OutputFolder(out, overwrite, resume ? OWN : Set.of());
+        OutputFolder folder = last != null ? null : new OutputFolder(out, overwrite, resume ? OWN : Set.of());
+        model.useThreads();
         if (folder != null) {
             folder.create();
         }
-        model.useThreads();
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END);
-                TrainingLog log = new TrainingLog(out, resumes)) { // locks the folder
+                TrainingLog log = new TrainingLog(out, last != null)) { // locks the folder
             Trainer trainer = last != null
                     ? resumed(last, options, interruption)
                     : started(Objects.requireNonNull(folder), options, log, interruption);
@@ -154,6 +154,9 @@ final class TrainCommand extends Subcommand {
                 dtype != DType.F32 && dtype != DType.BF16,
                 "dtype: expected f32 or bf16, got " + dtype.label() + "; convert the result afterwards");
         data.check();
+        refuse(
+                settings.patience > 0 && (settings.evaluationInterval == 0 || data.share() == 0),
+                "patience: expected evaluations on held-out text, got none; give both or leave it out");
     }
 
     /** If setup fails, removes what this run created. The log is still open, so that no other run has the folder. */
@@ -165,9 +168,6 @@ final class TrainCommand extends Subcommand {
             }
             CausalLM source = source();
             prepare(source.requireTokenizer(), source.config(), interruption);
-            if (overwrite) { // not earlier, since until here the run may be refused
-                Trainer.discard(out);
-            }
             Trainer trainer = Trainer.start(source, parts.training(), parts.complete(options));
             if (settings.scope() instanceof TrainingScope.All) {
                 source.close(); // all of it was copied
@@ -189,9 +189,6 @@ final class TrainCommand extends Subcommand {
         try (Checkpoint checkpoint = Checkpoint.open(begun)) {
             requireSame(checkpoint.config());
             prepare(checkpoint.requireTokenizer(), checkpoint.config(), interruption);
-        }
-        if (overwrite) {
-            Trainer.discard(out);
         }
         Trainer trainer = Trainer.branch(begun, parts.training(), parts.complete(options));
         log.clear();

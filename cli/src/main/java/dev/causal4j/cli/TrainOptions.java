@@ -86,14 +86,14 @@ final class TrainOptions {
     @Option(
             names = "--keep-interval",
             paramLabel = "N",
-            description = "Steps between checkpoints that stay, to branch from; default: the best and the last stay.")
+            description = "Steps between checkpoints that stay, to branch from; repeat it to --resume. Default: none.")
     private long keepInterval;
 
     @Option(
             names = "--patience",
             paramLabel = "N",
             description = "Evaluations without improvement before training stops; default: never.")
-    private int patience;
+    int patience;
 
     @Option(
             names = "--dropout",

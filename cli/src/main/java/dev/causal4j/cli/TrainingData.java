@@ -96,7 +96,8 @@ final class TrainingData extends SharedOptions {
         refuse(evalTokens < 0, "eval-tokens: expected at least 0, got " + evalTokens);
     }
 
-    private double share() {
+    /** Above 0 if there are evaluations: with data of their own it is the default. */
+    double share() {
         return heldOut == null ? 0.05 : heldOut;
     }
 

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.ModelConfig;
+import dev.causal4j.tensor.DType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -76,8 +78,54 @@ class InspectCommandTest {
         assertThat(Program.run("inspect", "--head", "--model", small).done().out())
                 .contains("head untrained ");
         Program.run("inspect", "--nearest", "3").refused(2, "nearest: expected --head with it, got none");
+        Program.run("inspect", "--nearest", "-5").refused(2, "nearest: expected --head with it, got none");
+        Program.run("inspect", "--head", "--nearest", "-5")
+                .refused(2, "nearest: expected a token id from 0 to 3071, got -5");
         Program.run("inspect", "--head", "--nearest", "3072").refused(2, "nearest: expected a token id from 0 to 3071");
         Program.run("inspect", "--head", "--shape", "gpt2-5m").refused(2, "head: expected a model with weights");
+    }
+
+    @Test
+    void effectiveDimensionsOfASampleAreThoseOfAllRows() throws Exception {
+        int rows = 6000;
+        int size = 256;
+        Path config = Files.writeString(folder.resolve("shape.json"), """
+                {"model_type": "gpt2", "vocab_size": 6000, "n_positions": 8, "n_embd": 256, "n_layer": 1, "n_head": 1}""");
+        ModelConfig shape = ModelConfig.parse(Files.readString(config));
+        double[][] products = new double[size][size];
+        try (CausalLM model = CausalLM.create(shape, 1, DType.F32)) {
+            model.save(folder, DType.F32);
+            double[][] table = new double[rows][size];
+            double[] mean = new double[size];
+            float[] row = new float[size];
+            for (int n = 0; n < rows; n++) {
+                model.head().embedding().row(n, row, 0);
+                for (int k = 0; k < size; k++) {
+                    table[n][k] = row[k];
+                    mean[k] += row[k] / (double) rows;
+                }
+            }
+            for (double[] each : table) {
+                for (int k = 0; k < size; k++) {
+                    for (int other = 0; other <= k; other++) {
+                        products[k][other] += (each[k] - mean[k]) * (each[other] - mean[other]);
+                    }
+                }
+            }
+        }
+        double trace = 0;
+        double squares = 0;
+        for (int k = 0; k < size; k++) {
+            trace += products[k][k];
+            for (int other = 0; other <= k; other++) {
+                squares += (other == k ? 1 : 2) * products[k][other] * products[k][other];
+            }
+        }
+        double exact = trace * trace / squares;
+        assertThat(exact).isBetween(244.0, 247.0); // 1 / (1/256 + 1/6000)
+        JsonNode facts = Program.run("inspect", "--head", "--json", "--model", folder.toString())
+                .json();
+        assertThat(facts.at("/head_rows/effective_dimensions").doubleValue()).isCloseTo(exact, within(0.004 * exact));
     }
 
     @Test

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -282,6 +283,10 @@ class TrainCommandTest {
                 "--warmup-steps 9           | warm-up: expected 0 to 5 steps",
                 "--context-length 0         | context-length: expected at least 1, got 0",
                 "--eval-tokens -1           | eval-tokens: expected at least 0, got -1",
+                "--threads 0                | threads: expected ",
+                "--minimum-learning-rate 1  | minimum learning rate: expected at most the peak of 1.0E-4, got 1.0",
+                "--patience 2 --held-out 0  | patience: expected evaluations on held-out text, got none",
+                "--patience 2 --evaluation-interval 0 | patience: expected evaluations on held-out text, got none",
             })
     void whatCannotBeMeantIsWrongUsage(String option, String told) throws Exception {
         List<String> options = new ArrayList<>(List.of("--config", config.toString()));
@@ -327,6 +332,19 @@ class TrainCommandTest {
     }
 
     @Test
+    void aRunThatWasKilledInItsFirstCheckpointStartsWhenItIsResumed() throws Exception {
+        scratch(out, "--steps", "1").done();
+        Path killed = Files.createDirectory(folder.resolve("killed"));
+        Files.copy(out.resolve("loss.jsonl"), killed.resolve("loss.jsonl"));
+        Path unfinished = killed.resolve(".causal4j-" + UUID.randomUUID() + "-1-" + UUID.randomUUID() + ".tmp");
+        Files.createDirectories(unfinished.resolve("training"));
+        scratch(killed, "--steps", "1").refused(1, "go on with --resume");
+        scratch(killed, "--steps", "1", "--resume").done();
+        assertThat(killed.resolve("model.safetensors")).hasSameBinaryContentAs(out.resolve("model.safetensors"));
+        assertThat(unfinished).doesNotExist();
+    }
+
+    @Test
     void aRunThatGoesOnIsTheRunThatBegan() throws Exception {
         scratch(out, "--steps", "2").done();
         Files.writeString(config, config(300, 32));
@@ -351,6 +369,19 @@ class TrainCommandTest {
         scratch(out, "--steps", "1", "--overwrite").refused(1, "training data: expected at least 33 tokens");
         assertThat(out.resolve("loss.jsonl")).hasContent(log);
         Files.writeString(data, text);
+        String checkpoint = out + "/checkpoint-2";
+        scratch(out, "--steps", "4", "--overwrite", "--untie-at", "4")
+                .refused(1, "untie-at 4: expected a step below 4");
+        scratch(out, "--steps", "4", "--overwrite", "--mu-loss", "1", "--last-layers", "1")
+                .refused(1, "mu-loss: ");
+        scratch(out, "--steps", "4", "--overwrite", "--from", checkpoint).refused(1, "expected a folder without");
+        Path other = folder.resolve("other");
+        scratch(other, "--steps", "2").done();
+        scratch(other, "--steps", "4", "--overwrite", "--from", checkpoint, "--untie-at", "1")
+                .refused(1, "untie-at 1: expected an untied head, got a tied one at step 2");
+        scratch(other, "--steps", "2", "--resume").done();
+        scratch(other, "--steps", "4", "--overwrite", "--from", checkpoint).done();
+        assertThat(out.resolve("loss.jsonl")).hasContent(log);
         scratch(out, "--steps", "2", "--resume").done();
         scratch(out, "--steps", "2", "--resume", "--held-out", "0.2").refused(1, "got other data");
         scratch(out, "--steps", "2", "--resume", "--cut", "documents").refused(1, "got other data");

@@ -16,7 +16,8 @@ public record HeadReport(double keptShare, double keptNorm, double logNormalizer
     private static final double DEPENDENT = 1e-6; // of a column's norm: single precision has no more
 
     /**
-     * Measures the rows that have a target. Takes V · D doubles, and as many products a row; equal bits on every machine.
+     * Measures the rows that have a target. Takes V · D doubles on the heap, and about V · D (D + rows) products; equal
+     * bits on every machine.
      *
      * @param hidden [N, D]
      * @param targets [N], or {@link CausalLMHead#IGNORED}

@@ -400,7 +400,9 @@ public final class Checkpoint implements AutoCloseable {
         return adapter == null ? rows(spec) : adapter.merged(rows(spec));
     }
 
-    private Matrix.Source rows(ParameterSpec spec) {
+    /** The rows of a parameter in f32, as the files store it. Thread-safe while the checkpoint is open. */
+    @SuppressWarnings("exports") // the decoder is for modules of ours
+    public Matrix.Source rows(ParameterSpec spec) {
         if (layout == null || !spec.role().isMatrix()) {
             return stored(spec)::row;
         }

@@ -137,6 +137,11 @@ public record ModelConfig(
         return origin(spec, "").label(spec);
     }
 
+    /** How its files store the numbers of a parameter. */
+    public Origin.Form form(ParameterSpec spec) {
+        return origin(spec, "").form();
+    }
+
     /** This configuration with the special ids in a file, and with other defaults of generation. */
     private ModelConfig with(Json json, GenerationDefaults defaults) throws FormatException {
         OptionalInt first = known(json.integers("bos_token_id")).findFirst();

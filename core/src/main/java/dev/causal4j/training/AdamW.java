@@ -23,10 +23,8 @@ public record AdamW(double beta1, double beta2, double epsilon, double weightDec
 
     /** @throws IllegalArgumentException if a number is out of its range */
     public AdamW {
-        if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) {
-            throw new IllegalArgumentException(
-                    "AdamW: expected betas from 0 to below 1, got " + beta1 + " and " + beta2);
-        }
+        boolean right = beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1;
+        LearningRate.refuse(!right, "AdamW: expected betas from 0 to below 1, got " + beta1 + " and " + beta2);
         LearningRate.notNegative("epsilon of AdamW", epsilon);
         LearningRate.notNegative("weight decay", weightDecay);
     }

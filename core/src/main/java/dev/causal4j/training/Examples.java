@@ -36,7 +36,7 @@ public interface Examples {
      * @throws IllegalArgumentException if there are fewer tokens than one window
      */
     static Examples windows(Tokens tokens, int contextLength, long seed) {
-        tokens.require(contextLength + 1L, contextLength);
+        tokens.require(contextLength);
         long windows = Math.max(1, tokens.count() / contextLength - 1); // one less, for the offset
         return new ComputedExamples(windows, index -> {
             Epoch epoch = new Epoch(seed, index / windows);
@@ -53,7 +53,7 @@ public interface Examples {
      * @throws IllegalArgumentException if there are fewer tokens than one window, or more than 2^31 documents
      */
     static Examples packedDocuments(Tokens tokens, int contextLength, long seed) {
-        tokens.require(contextLength + 1L, contextLength);
+        tokens.require(contextLength);
         long[] starts = PackedDocuments.starts(tokens);
         long windows = (tokens.count() - 1) / contextLength;
         AtomicReference<PackedDocuments> last = new AtomicReference<>(PackedDocuments.of(new Epoch(seed, 0), starts));
@@ -72,7 +72,10 @@ public interface Examples {
      * @throws IllegalArgumentException if there are fewer than two tokens
      */
     static Examples inOrder(Tokens tokens, int contextLength) {
-        tokens.require(2, contextLength);
+        LearningRate.atLeast(1, "context length", contextLength);
+        LearningRate.refuse(
+                tokens.count() < 2,
+                "held-out data: expected at least 2 tokens, got " + tokens.count() + "; hold out more text");
         long windows = (tokens.count() - 2) / contextLength + 1;
         return new ComputedExamples(
                 windows, index -> Example.of(tokens, index % windows * contextLength, contextLength));

@@ -1,6 +1,6 @@
 package dev.causal4j.training;
 
-import java.util.stream.LongStream;
+import dev.causal4j.model.ModelConfig;
 
 /**
  * How a run treats the head besides minimising the cross-entropy. Immutable. Checkpoints store its text, so the
@@ -29,23 +29,38 @@ public record HeadOptions(double inputGradientScale, double zLoss, double muLoss
         LearningRate.notNegative("mu-loss", muLoss);
         LearningRate.atLeast(NEVER, "step to untie at", untieAt);
         LearningRate.atLeast(NEVER, "step to retie at", retieAt);
-        if (untieAt == retieAt && untieAt != NEVER) {
-            throw new IllegalArgumentException("step to retie at: expected another than to untie at, got " + retieAt);
-        }
+        LearningRate.refuse(
+                untieAt == retieAt && untieAt != NEVER,
+                "step to retie at: expected another than to untie at, got " + retieAt);
     }
 
-    /** Throws unless the head of a run at this step, and what is trained, allow the changes that are to come. */
-    void check(long step, boolean tied, TrainingScope scope) {
-        long next =
-                LongStream.of(untieAt, retieAt).filter(at -> at >= step).min().orElse(NEVER);
-        if (next != NEVER && tied != (next == untieAt)) {
-            String untied = "an untied head, got a tied one";
-            throw new IllegalArgumentException(
-                    "step " + next + ": expected " + (tied ? untied : "a tied head, got an untied one"));
+    /** Throws unless a run that is at this step, with this model, does all that these options ask for. */
+    void check(long step, ModelConfig model, TrainingOptions options) {
+        long last = Math.max(untieAt, retieAt);
+        if (last != NEVER) {
+            // The next change of the head; without one the last, after which the head is as that left it.
+            long known = Math.min(untieAt, retieAt) >= step ? Math.min(untieAt, retieAt) : last;
+            boolean tied = (known == untieAt) == (known >= step);
+            String heads = tied ? "a tied head, got an untied one" : "an untied head, got a tied one";
+            String remedy = known >= step ? "; leave it out" : " at step " + step + "; name a step from there on";
+            LearningRate.refuse(model.tied() != tied, named(known) + ": expected " + heads + remedy);
+            LearningRate.refuse(
+                    last >= options.steps,
+                    named(last) + ": expected a step below " + options.steps + "; name an earlier, or train longer");
         }
-        if (next != NEVER && !(scope instanceof TrainingScope.All)) {
-            throw new IllegalArgumentException(
-                    "step " + next + ": expected a run that trains everything, to change its head, got " + scope);
-        }
+        String trained = ", got " + options.scope + "; leave one of both out";
+        LearningRate.refuse(
+                last != NEVER && !(options.scope instanceof TrainingScope.All),
+                named(last) + ": expected a run that trains everything" + trained);
+        LearningRate.refuse(
+                muLoss > 0 && !options.scope.includes(model.tied() ? model.embedding() : model.head(), model),
+                "mu-loss: expected a run that trains the projection" + trained);
+        LearningRate.refuse(
+                inputGradientScale != 1 && !options.scope.includes(model.embedding(), model),
+                "input-gradient-scale: expected a run that trains the embedding" + trained);
+    }
+
+    private String named(long step) {
+        return (step == untieAt ? "untie-at " : "retie-at ") + step;
     }
 }

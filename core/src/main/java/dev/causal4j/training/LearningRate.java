@@ -6,25 +6,32 @@ package dev.causal4j.training;
  * at {@code totalSteps} and stays there (Loshchilov and Hutter 2017). Immutable.
  */
 public record LearningRate(double peak, double minimum, long warmupSteps, long totalSteps) {
-    /** @throws IllegalArgumentException if a rate is negative or not finite, or the warm-up not 0 to totalSteps */
+    /**
+     * @throws IllegalArgumentException if a rate is negative or not finite, the minimum above the peak, or the warm-up
+     *     not 0 to totalSteps
+     */
     public LearningRate {
         notNegative("peak learning rate", peak);
         notNegative("minimum learning rate", minimum);
-        if (warmupSteps < 0 || totalSteps < 1 || warmupSteps > totalSteps) {
-            throw new IllegalArgumentException(
-                    "warm-up: expected 0 to " + totalSteps + " steps of at least 1, got " + warmupSteps);
-        }
+        refuse(minimum > peak, "minimum learning rate: expected at most the peak of " + peak + ", got " + minimum);
+        refuse(
+                warmupSteps < 0 || totalSteps < 1 || warmupSteps > totalSteps,
+                "warm-up: expected 0 to " + totalSteps + " steps of at least 1, got " + warmupSteps);
     }
 
     static void notNegative(String name, double value) {
-        if (!(value >= 0) || Double.isInfinite(value)) {
-            throw new IllegalArgumentException(name + ": expected a finite number of at least 0, got " + value);
-        }
+        boolean right = value >= 0 && !Double.isInfinite(value);
+        refuse(!right, name + ": expected a finite number of at least 0, got " + value);
     }
 
     static void atLeast(long least, String name, long value) {
-        if (value < least) {
-            throw new IllegalArgumentException(name + ": expected at least " + least + ", got " + value);
+        refuse(value < least, name + ": expected at least " + least + ", got " + value);
+    }
+
+    /** Throws if an option is wrong. */
+    static void refuse(boolean wrong, String message) {
+        if (wrong) {
+            throw new IllegalArgumentException(message);
         }
     }
 

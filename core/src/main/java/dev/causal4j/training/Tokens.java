@@ -288,13 +288,13 @@ public final class Tokens implements AutoCloseable {
         }
     }
 
-    /** Throws if there are fewer tokens than examples of this context length need. */
-    void require(long least, int contextLength) {
+    /** Throws if there are fewer tokens than training examples of this context length need. */
+    void require(int contextLength) {
         LearningRate.atLeast(1, "context length", contextLength);
-        if (count() < least) {
-            throw new IllegalArgumentException("training data: expected at least " + least + " tokens for a context of "
-                    + contextLength + ", got " + count() + "; give more text or a shorter context");
-        }
+        String got = contextLength + ", got " + count() + "; give more text or a shorter context";
+        LearningRate.refuse(
+                count() <= contextLength,
+                "training data: expected at least " + (contextLength + 1L) + " tokens for a context of " + got);
     }
 
     /** 64 hexadecimal digits of tokenizer and data; file names play no part. Empty for ids in memory. */
@@ -368,9 +368,8 @@ public final class Tokens implements AutoCloseable {
      * @throws IllegalArgumentException if it is not
      */
     public Split split(double fraction) {
-        if (!(fraction > 0 && fraction < 1)) {
-            throw new IllegalArgumentException("held-out fraction: expected a number between 0 and 1, got " + fraction);
-        }
+        boolean right = fraction > 0 && fraction < 1;
+        LearningRate.refuse(!right, "held-out fraction: expected a number between 0 and 1, got " + fraction);
         long cut = count() - (long) (count() * fraction);
         return new Split(slice(0, cut), slice(cut, count()));
     }

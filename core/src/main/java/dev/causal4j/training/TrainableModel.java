@@ -10,6 +10,7 @@ import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelConfig;
+import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
@@ -52,14 +53,11 @@ final class TrainableModel implements AutoCloseable {
 
     /** @param config that of the source, tied or not; everything is trained if the source differs */
     private TrainableModel(CausalLM source, boolean ownsSource, TrainingScope scope, long seed, ModelConfig config) {
-        if (source.dtype().isQuantised()) {
-            throw new IllegalArgumentException("training: expected a model in f32, f16 or bf16, got "
-                    + source.dtype().label() + "; load it in f32");
-        }
-        if (source.config().specs().stream().anyMatch(spec -> source.adapter(spec) != null)) {
-            throw new IllegalArgumentException(
-                    "training: expected a model without an adapter, got one with it; merge it first");
-        }
+        String got = source.dtype().label() + "; load it in f32";
+        LearningRate.refuse(source.dtype().isQuantised(), "training: expected a model in f32, f16 or bf16, got " + got);
+        LearningRate.refuse(
+                source.config().specs().stream().anyMatch(spec -> source.adapter(spec) != null),
+                "training: expected a model without an adapter, got one with it; merge it first");
         this.source = source;
         this.config = config;
         this.ownsSource = ownsSource;
@@ -109,11 +107,14 @@ final class TrainableModel implements AutoCloseable {
                 return vector;
             }
             float[] copy = vector.clone();
+            Origin.Form form = config.form(spec);
+            for (int i = 0; i < copy.length && spec.role() == Role.GAIN; i++) {
+                copy[i] = form.read(form.write(copy[i])); // as a checkpoint gives it back
+            }
             float[] gradient = gradients.track(copy);
             trainedParameters += copy.length;
-            tracked.add(() -> spec.role() == Role.DECAY
-                    ? TrainedParameter.ofDecays(name(spec), copy, gradient)
-                    : TrainedParameter.of(name(spec), spec.role() == Role.CONVOLUTION, copy, gradient));
+            boolean decays = spec.role() == Role.CONVOLUTION;
+            tracked.add(() -> TrainedParameter.of(name(spec), decays, form, copy, gradient));
             return copy;
         }
 

@@ -53,35 +53,26 @@ record TrainedParameter(
         return new TrainedParameter(true, gradient::squaredNorm, update, state);
     }
 
-    /** A vector: a bias, gain or convolution. Only convolutions decay. */
-    static TrainedParameter of(String name, boolean decays, float[] numbers, float[] gradient) {
+    /**
+     * A vector: a bias, gain, convolution or rates of decay. Trained in the form in which a checkpoint stores it, so that a
+     * resumed run reads the same numbers; the gradient is by that form. Only convolutions decay.
+     */
+    static TrainedParameter of(String name, boolean decays, Origin.Form form, float[] numbers, float[] gradient) {
+        float[] stored = new float[numbers.length];
         float[] first = new float[numbers.length];
         float[] second = new float[numbers.length];
         List<Long> shape = List.of((long) numbers.length);
-        return new TrainedParameter(
-                decays,
-                () -> squaredNorm(gradient),
-                step -> step.apply(numbers, gradient, first, second, numbers.length),
-                moments(name, shape, MemorySegment.ofArray(first), MemorySegment.ofArray(second)));
-    }
-
-    /** Rates of decay. Their logarithms are trained, and the gradient is by the logarithms. */
-    static TrainedParameter ofDecays(String name, float[] rates, float[] gradient) {
-        float[] logarithms = rates.clone();
-        TrainedParameter each = of(name, false, logarithms, gradient);
-        return new TrainedParameter(
-                false,
-                each.squaredNorm,
-                step -> {
-                    for (int i = 0; i < rates.length; i++) {
-                        logarithms[i] = Origin.Form.LOGARITHM.write(rates[i]);
-                    }
-                    each.update.accept(step);
-                    for (int i = 0; i < rates.length; i++) {
-                        rates[i] = Origin.Form.LOGARITHM.read(logarithms[i]);
-                    }
-                },
-                each.state);
+        Consumer<AdamWStep> update = step -> {
+            for (int i = 0; i < stored.length; i++) {
+                stored[i] = form.write(numbers[i]);
+            }
+            step.apply(stored, gradient, first, second, stored.length);
+            for (int i = 0; i < stored.length; i++) {
+                numbers[i] = form.read(stored[i]);
+            }
+        };
+        List<TensorView> moments = moments(name, shape, MemorySegment.ofArray(first), MemorySegment.ofArray(second));
+        return new TrainedParameter(decays, () -> squaredNorm(gradient), update, moments);
     }
 
     private static double squaredNorm(float[] gradient) {

@@ -5,6 +5,7 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.flight.Work;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
+import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Path;
@@ -36,20 +37,34 @@ public final class Trainer implements AutoCloseable {
     private DoubleConsumer evaluation = _ -> {};
     private long lastFiniteStep = -1; // the last step whose weights gave a finite loss; -1 if none was measured
 
+    /** The last act before the first step, when nothing is left that could refuse the run. */
+    private interface Beginning {
+        void run() throws IOException;
+    }
+
+    /** Closes the model if the run is refused. */
     private Trainer(
             TrainableModel trainable,
             TrainingState state,
             Examples training,
-            Optional<Examples> heldOut,
             TrainingOptions options,
-            @Nullable TrainingCheckpoints checkpoints) {
+            @Nullable TrainingCheckpoints checkpoints,
+            Beginning last)
+            throws IOException {
         this.trainable = trainable;
         this.state = state;
         this.training = training;
-        this.heldOut = heldOut;
         this.options = options;
         this.checkpoints = checkpoints;
-        this.computation = new LossComputation(trainable, options);
+        try {
+            options.head.check(state.step(), trainable.model.config(), options);
+            this.heldOut = options.heldOut.apply(training);
+            this.computation = new LossComputation(trainable, options);
+            last.run();
+        } catch (Throwable refused) {
+            trainable.close();
+            throw refused;
+        }
     }
 
     /**
@@ -57,26 +72,14 @@ public final class Trainer implements AutoCloseable {
      *
      * @param model the initial model, in f32, f16 or bf16. Trained parameters are copied to f32; the rest is shared, so
      *     unless everything is trained the model must stay open until the trainer is closed
-     * @throws FormatException if there is a run in the folder of the options already
+     * @throws FormatException if there is a run in the folder of the options already, which they do not replace
      */
     public static Trainer start(CausalLM model, Examples training, TrainingOptions options) throws IOException {
-        TrainingCheckpoints checkpoints = options.folder == null ? null : empty(options.folder);
-        Optional<Examples> heldOut = options.heldOut.apply(training);
-        options.head.check(0, model.head().tied(), options.scope);
+        TrainingCheckpoints checkpoints =
+                options.folder == null ? null : new TrainingCheckpoints(options.folder).free(options, null);
         TrainableModel trainable = new TrainableModel(model, false, options.scope, options.seed);
-        return new Trainer(trainable, TrainingState.START, training, heldOut, options, checkpoints);
-    }
-
-    private static TrainingCheckpoints empty(Path folder) throws IOException {
-        TrainingCheckpoints checkpoints = new TrainingCheckpoints(folder);
-        if (checkpoints.any()) {
-            throw new FormatException(
-                    folder.toString(),
-                    "a folder without checkpoints",
-                    "a run in it",
-                    "resume it, or choose another folder");
-        }
-        return checkpoints;
+        Beginning last = checkpoints == null ? () -> {} : () -> checkpoints.deleteRun(_ -> false);
+        return new Trainer(trainable, TrainingState.START, training, options, checkpoints, last);
     }
 
     /**
@@ -84,8 +87,9 @@ public final class Trainer implements AutoCloseable {
      * bits of that run. It has no best loss at first.
      *
      * @param checkpoint a folder {@code checkpoint-STEP} of the other run, which stays as it is
-     * @throws FormatException if there is a run in the folder of the options already, or the checkpoint is damaged, or
-     *     its seed, batch size, data or scope differ from the options'
+     * @throws FormatException if there is a run in the folder of the options already, which they do not replace or
+     *     whose checkpoint it is, or the checkpoint is damaged, or its seed, batch size, data or scope differ from the
+     *     options'
      * @throws IllegalArgumentException if the options have no folder, or train low-rank additions
      */
     public static Trainer branch(Path checkpoint, Examples training, TrainingOptions options) throws IOException {
@@ -93,14 +97,14 @@ public final class Trainer implements AutoCloseable {
             throw new IllegalArgumentException(
                     "branch: expected a folder and a run without low-rank additions, got another");
         }
-        TrainingCheckpoints checkpoints = empty(options.folder);
-        checkpoints.branch(checkpoint, options);
-        try {
-            return resume(training, options);
-        } catch (Throwable failure) {
-            checkpoints.deleteAll();
-            throw failure;
-        }
+        TrainingCheckpoints checkpoints = new TrainingCheckpoints(options.folder).free(options, checkpoint);
+        TrainingState state = TrainingState.branch(TrainingCheckpoints.state(checkpoint), checkpoint, options);
+        CausalLM source = CausalLM.load(checkpoint, DType.F32);
+        TrainableModel trainable = new TrainableModel(source, true, options.scope, options.seed);
+        return new Trainer(trainable, state, training, options, checkpoints, () -> {
+            TrainingCheckpoints.restore(checkpoint, trainable);
+            checkpoints.begin(checkpoint, state, options);
+        });
     }
 
     /**
@@ -129,27 +133,22 @@ public final class Trainer implements AutoCloseable {
             throw new IllegalArgumentException("folder: expected that of the run to resume, got none");
         }
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(options.folder);
-        TrainingState state = checkpoints.state(options);
-        Optional<Examples> heldOut = options.heldOut.apply(training);
+        Path last = checkpoints.last();
+        TrainingState state = TrainingState.from(TrainingCheckpoints.state(last), options.folder, options);
         boolean adapts = options.scope instanceof TrainingScope.LowRank;
-        CausalLM source = adapts ? model : checkpoints.model();
+        CausalLM source = adapts ? model : CausalLM.load(last, DType.F32);
         if (source == null) {
             throw new IllegalArgumentException(
                     "model: expected the one the run began from, got none; the checkpoint has"
                             + " only its sum with what is added");
         }
         TrainableModel trainable = new TrainableModel(source, !adapts, options.scope, options.seed);
-        try {
-            options.head.check(state.step(), source.head().tied(), options.scope);
-            checkpoints.restore(trainable);
+        return new Trainer(trainable, state, training, options, checkpoints, () -> {
+            TrainingCheckpoints.restore(last, trainable);
             if (adapts) {
-                checkpoints.requireSum(trainable.model);
+                TrainingCheckpoints.requireSum(last, trainable.model);
             }
-            return new Trainer(trainable, state, training, heldOut, options, checkpoints);
-        } catch (Throwable failure) {
-            trainable.close();
-            throw failure;
-        }
+        });
     }
 
     /**
@@ -160,11 +159,6 @@ public final class Trainer implements AutoCloseable {
     public static Optional<Checkpoint> lastCheckpoint(Path output) throws IOException {
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(output);
         return checkpoints.any() ? Optional.of(Checkpoint.open(checkpoints.last())) : Optional.empty();
-    }
-
-    /** Deletes the checkpoints of a run, so that another can start in its folder. */
-    public static void discard(Path output) throws IOException {
-        new TrainingCheckpoints(output).deleteAll();
     }
 
     /**
@@ -189,7 +183,8 @@ public final class Trainer implements AutoCloseable {
      * Trains until all steps are done, evaluations stop improving, or the run is cancelled, then writes a checkpoint if
      * the options have a folder. An interrupt of the thread cancels; its flag stays set.
      *
-     * @param listener receives every step, on this thread; false ends the run with a checkpoint, like an interrupt
+     * @param listener receives every step, on this thread, before its checkpoint is written; false ends the run with a
+     *     checkpoint, like an interrupt
      * @throws NonFiniteException if a loss or gradient is not finite, naming the step. Its update is not made, or not
      *     kept, and the checkpoints stay as they are. Without a folder the last update is not checked
      * @throws IOException if a checkpoint cannot be written
@@ -208,7 +203,8 @@ public final class Trainer implements AutoCloseable {
         boolean going = true;
         while (going && state.step() < options.steps && !hasStoppedImproving() && !interrupted()) {
             going = listener.test(advance());
-            if (due(options.checkpointInterval)) {
+            boolean best = state.bestStep() == state.step(); // only now, so that its evaluation is never lost
+            if (best || due(options.checkpointInterval) || due(options.keptInterval)) {
                 save();
             }
         }
@@ -302,17 +298,12 @@ public final class Trainer implements AutoCloseable {
         return loss;
     }
 
-    /** Evaluates when due, and keeps the best checkpoint. */
+    /** Evaluates when due. */
     private OptionalDouble evaluate() throws IOException {
         boolean last = options.evaluationInterval > 0 && state.step() == options.steps;
         OptionalDouble loss =
                 last || due(options.evaluationInterval) ? heldOutLoss(evaluation) : OptionalDouble.empty();
-        if (loss.isPresent()) {
-            state = state.evaluated(loss.getAsDouble());
-            if (state.bestStep() == state.step()) {
-                save();
-            }
-        }
+        loss.ifPresent(number -> state = state.evaluated(number));
         return loss;
     }
 

@@ -25,6 +25,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The checkpoints in the folder of a run. Not thread-safe; one process at a time may use it.
@@ -72,6 +73,21 @@ final class TrainingCheckpoints {
         return !steps().isEmpty();
     }
 
+    /**
+     * These, for another run.
+     *
+     * @param from the checkpoint that it begins with
+     * @throws FormatException if there is a run that the other does not replace, or that has this checkpoint
+     */
+    TrainingCheckpoints free(TrainingOptions options, @Nullable Path from) throws IOException {
+        boolean begun = any();
+        if (begun && (!options.overwrite || (from != null && from.toRealPath().startsWith(folder.toRealPath())))) {
+            String remedy = "resume it, or choose another folder";
+            throw new FormatException(folder.toString(), "a folder without checkpoints", "a run in it", remedy);
+        }
+        return this;
+    }
+
     /** Writes a checkpoint unless it exists, publishes the best, and deletes all others except the last. */
     void write(TrainableModel trainable, TrainingState state, TrainingOptions options) throws IOException {
         Files.createDirectories(folder);
@@ -90,17 +106,16 @@ final class TrainingCheckpoints {
                 || (options.keptInterval > 0 && step % options.keptInterval == 0));
     }
 
-    /** Begins with a checkpoint of another run, by links to its files. It has no best loss at first. */
-    void branch(Path checkpoint, TrainingOptions options) throws IOException {
-        Path from = checkpoint.resolve(TRAINING);
-        TrainingState state = TrainingState.branch(Json.read(from.resolve(STATE)), checkpoint.toString(), options);
+    /** Replaces all by a checkpoint of another run, by links to its files. */
+    void begin(Path checkpoint, TrainingState state, TrainingOptions options) throws IOException {
         Files.createDirectories(folder);
         WholeFile.writeFolder(at(state.step()), unfinished -> {
             publish(checkpoint, unfinished);
             Path training = Files.createDirectory(unfinished.resolve(TRAINING));
-            WholeFile.link(from.resolve(OPTIMIZER), training.resolve(OPTIMIZER));
+            WholeFile.link(checkpoint.resolve(TRAINING).resolve(OPTIMIZER), training.resolve(OPTIMIZER));
             WholeFile.write(training.resolve(STATE), state.toJson(options));
         });
+        deleteRun(step -> step == state.step());
     }
 
     private static void write(TrainableModel trainable, byte[] state, Path checkpoint) throws IOException {
@@ -141,31 +156,21 @@ final class TrainingCheckpoints {
         return at(steps.last());
     }
 
-    /**
-     * The state of the last checkpoint.
-     *
-     * @throws FormatException if it is damaged, or was begun with other options
-     */
-    TrainingState state(TrainingOptions options) throws IOException {
-        Json json = Json.read(last().resolve(TRAINING).resolve(STATE));
-        return TrainingState.from(json, folder.toString(), options);
+    /** The state of a checkpoint. */
+    static Json state(Path checkpoint) throws IOException {
+        return Json.read(checkpoint.resolve(TRAINING).resolve(STATE));
     }
 
-    /** The model of the last checkpoint, with adapters as part of their layers. */
-    CausalLM model() throws IOException {
-        return CausalLM.load(last(), DType.F32);
-    }
-
-    /** Restores moments and adapters from the last checkpoint. */
-    void restore(TrainableModel trainable) throws IOException {
-        Path file = last().resolve(TRAINING).resolve(OPTIMIZER);
+    /** Restores moments and adapters from a checkpoint. */
+    static void restore(Path checkpoint, TrainableModel trainable) throws IOException {
+        Path file = checkpoint.resolve(TRAINING).resolve(OPTIMIZER);
         try (Arena arena = Arena.ofConfined()) {
             TensorStore stored = SafeTensors.open(file, arena);
             for (TensorView target : trainable.state()) {
                 TensorView moment = stored.tensor(target.name());
                 TrainingState.require(
                         moment.dtype() == DType.F32 && moment.shape().equals(target.shape()),
-                        last() + ", " + target.name(),
+                        checkpoint + ", " + target.name(),
                         "f32 " + target.shape(),
                         moment.dtype().label() + " " + moment.shape());
                 target.data().copyFrom(moment.data());
@@ -173,14 +178,14 @@ final class TrainingCheckpoints {
         }
     }
 
-    /** Throws unless a model with its adapters equals the last checkpoint's; compares one row of each matrix. */
-    void requireSum(CausalLM model) throws IOException {
-        try (CausalLM saved = model();
+    /** Throws unless a model with its adapters equals a checkpoint's; compares one row of each matrix. */
+    static void requireSum(Path checkpoint, CausalLM model) throws IOException {
+        try (CausalLM saved = CausalLM.load(checkpoint, DType.F32);
                 CausalLM sum = model.merged()) {
             for (ParameterSpec spec : sum.config().specs()) {
                 TrainingState.require(
                         Arrays.equals(firstRow(saved, spec), firstRow(sum, spec)),
-                        last() + ", " + spec.name(),
+                        checkpoint + ", " + spec.name(),
                         "the sum of the model the run began from and what was added",
                         "the sum with another model");
             }
@@ -201,10 +206,10 @@ final class TrainingCheckpoints {
         return row;
     }
 
-    /** Deletes every checkpoint and the adapter, which the next run may not overwrite; other published files stay. */
-    void deleteAll() throws IOException {
+    /** Deletes other checkpoints, and the adapter, which the next run may not overwrite; other published files stay. */
+    void deleteRun(LongPredicate kept) throws IOException {
         WholeFile.delete(folder.resolve(ADAPTER));
-        deleteBut(_ -> false);
+        deleteBut(kept);
     }
 
     private void deleteBut(LongPredicate kept) throws IOException {

@@ -37,6 +37,7 @@ public final class TrainingOptions implements Cloneable {
     HeadOptions head = HeadOptions.DEFAULT;
     long headReportInterval;
     long keptInterval;
+    boolean overwrite;
 
     Function<Examples, Optional<Examples>> heldOut = _ -> Optional.empty(); // for these training examples
 
@@ -125,13 +126,21 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.folder = value);
     }
 
+    /** Whether a new run replaces the one in the folder, once nothing refuses it. */
+    public TrainingOptions withOverwrite(boolean value) {
+        return with(copy -> copy.overwrite = value);
+    }
+
     /** Steps between checkpoints; 0 for one at the end only. */
     public TrainingOptions withCheckpointInterval(long value) {
         LearningRate.atLeast(0, "checkpoint interval", value);
         return with(copy -> copy.checkpointInterval = value);
     }
 
-    /** Steps between checkpoints that stay, to branch from; 0 for the best and the last alone. */
+    /**
+     * Steps between checkpoints that are written and stay, to branch from; 0 for the best and the last alone. A resumed
+     * run keeps by its own interval.
+     */
     public TrainingOptions withKeptInterval(long value) {
         LearningRate.atLeast(0, "interval of kept checkpoints", value);
         return with(copy -> copy.keptInterval = value);

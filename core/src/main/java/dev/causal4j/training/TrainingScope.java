@@ -63,14 +63,12 @@ public sealed interface TrainingScope {
     record LowRank(int rank, double alpha, boolean attention, boolean feedForward) implements TrainingScope {
         /** @throws IllegalArgumentException if the rank is less than 1, alpha is not positive, or no layer gets one */
         public LowRank {
-            if (rank < 1 || !(alpha > 0) || Double.isInfinite(alpha)) {
-                throw new IllegalArgumentException(
-                        "low rank: expected a rank of at least 1 and a positive alpha, got " + rank + " and " + alpha);
-            }
-            if (!attention && !feedForward) {
-                throw new IllegalArgumentException(
-                        "low rank: expected layers to add to, got neither attention nor feed-forward");
-            }
+            LearningRate.refuse(
+                    rank < 1 || !(alpha > 0) || Double.isInfinite(alpha),
+                    "low rank: expected a rank of at least 1 and a positive alpha, got " + rank + " and " + alpha);
+            LearningRate.refuse(
+                    !attention && !feedForward,
+                    "low rank: expected layers to add to, got neither attention nor feed-forward");
         }
 
         /** Whether the linear layer of a weight gets an addition. */

@@ -2,6 +2,7 @@ package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.json.Json;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -58,7 +59,7 @@ record TrainingState(long step, OptionalDouble validationLoss, long bestStep, in
     }
 
     /** Reads a state and checks that its run began with these options. */
-    static TrainingState from(Json json, String run, TrainingOptions options) throws FormatException {
+    static TrainingState from(Json json, Path run, TrainingOptions options) throws FormatException {
         json.requireInt("version", VERSION, VERSION);
         long step = number(json, "step", Long::valueOf, value -> value >= 0, "an integer of at least 0");
         long seed = number(json, "seed", Long::valueOf, _ -> true, "an integer");
@@ -79,16 +80,16 @@ record TrainingState(long step, OptionalDouble validationLoss, long bestStep, in
     }
 
     /** Reads the state of another run, whose step this one begins with, perhaps with other options of the head. */
-    static TrainingState branch(Json json, String run, TrainingOptions options) throws FormatException {
+    static TrainingState branch(Json json, Path run, TrainingOptions options) throws FormatException {
         Json own = json.with(Map.of(HEAD, options.head.toString()));
         return new TrainingState(from(own, run, options).step, OptionalDouble.empty(), 0, 0);
     }
 
     /** Throws unless {@code right}: the checkpoint belongs to another run. */
-    static void require(boolean right, String subject, String expected, Object got) throws FormatException {
+    static void require(boolean right, Object subject, String expected, Object got) throws FormatException {
         if (!right) {
             String remedy = "resume with the options the run began with";
-            throw new FormatException(subject, expected, got.toString(), remedy);
+            throw new FormatException(subject.toString(), expected, got.toString(), remedy);
         }
     }
 

@@ -299,7 +299,7 @@ class ExamplesTest {
                 .withMessage(message);
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Examples.inOrder(counting(1), 64))
-                .withMessageStartingWith("training data: expected at least 2 tokens");
+                .withMessageStartingWith("held-out data: expected at least 2 tokens");
         assertThatIllegalArgumentException().isThrownBy(() -> Examples.windows(counting(64), 0, 1));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Tokens.of(3, 0, 3))

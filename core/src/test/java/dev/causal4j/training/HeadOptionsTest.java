@@ -1,6 +1,7 @@
 package dev.causal4j.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
@@ -366,7 +367,7 @@ class HeadOptionsTest {
         assertThatThrownBy(() -> Trainer.branch(fork, EXAMPLES, in(OPTIONS, "unchanged")))
                 .hasMessageContaining("a folder without checkpoints");
         assertThatThrownBy(() -> Trainer.branch(fork, EXAMPLES, in(OPTIONS.withHead(retie(9)), "wrong")))
-                .hasMessage("step 9: expected an untied head, got a tied one");
+                .hasMessage("retie-at 9: expected an untied head, got a tied one; leave it out");
         assertThat(folder.resolve("wrong/checkpoint-8")).doesNotExist();
         assertThatThrownBy(() -> Trainer.branch(fork, EXAMPLES, in(OPTIONS.withSeed(5), "wrong")))
                 .hasMessageContaining("a seed of 4");
@@ -377,15 +378,54 @@ class HeadOptionsTest {
         try (CausalLM untied = CausalLM.create(CONFIG.withTied(false), 3, DType.F32);
                 CausalLM tied = CausalLM.create(CONFIG, 3, DType.F32)) {
             assertThatThrownBy(() -> Trainer.start(untied, EXAMPLES, OPTIONS.withHead(untie(3))))
-                    .hasMessage("step 3: expected a tied head, got an untied one");
+                    .hasMessage("untie-at 3: expected a tied head, got an untied one; leave it out");
             TrainingOptions part = OPTIONS.withScope(new TrainingScope.LastLayers(1));
             assertThatThrownBy(() -> Trainer.start(tied, EXAMPLES, part.withHead(untie(3))))
-                    .hasMessageStartingWith("step 3: expected a run that trains everything");
+                    .hasMessage(
+                            "untie-at 3: expected a run that trains everything, got LastLayers[count=1]; leave one of both"
+                                    + " out");
         }
         assertThatThrownBy(() -> losses(-1, 0, 0)).hasMessageStartingWith("scale of the input's gradient");
         assertThatThrownBy(() -> losses(1, Double.NaN, 0)).hasMessageStartingWith("z-loss");
         assertThatThrownBy(() -> losses(1, 0, Double.POSITIVE_INFINITY)).hasMessageStartingWith("mu-loss");
         assertThatThrownBy(() -> new HeadOptions(1, 0, 0, 3, 3)).hasMessageContaining("another than to untie at");
         assertThatThrownBy(() -> untie(-2)).hasMessageStartingWith("step to untie at: expected at least -1");
+    }
+
+    @Test
+    void aStepOfTheHeadThatCannotComeIsRefused() throws IOException {
+        run(OPTIONS, "tied", true);
+        Path fork = folder.resolve("tied/checkpoint-8");
+        assertThatThrownBy(() -> Trainer.branch(fork, EXAMPLES, in(OPTIONS.withHead(untie(7)), "passed")))
+                .hasMessage("untie-at 7: expected an untied head, got a tied one at step 8; name a step from there on");
+        HeadOptions both = new HeadOptions(1, 0, 0, 4, 6); // a head that was tied again
+        Trainer.branch(fork, EXAMPLES, in(OPTIONS.withHead(both), "again")).close();
+        for (long step : new long[] {12, 13}) {
+            assertThatThrownBy(() -> run(OPTIONS.withHead(untie(step)), "late", true))
+                    .hasMessage("untie-at " + step + ": expected a step below 12; name an earlier, or train longer");
+        }
+        run(OPTIONS.withHead(untie(11)), "last", true);
+        try (CausalLM model = CausalLM.load(folder.resolve("last/checkpoint-12"))) {
+            assertThat(model.head().tied()).isFalse();
+        }
+    }
+
+    @Test
+    void anOptionOfTheHeadThatChangesNothingIsRefused() {
+        TrainingScope last = new TrainingScope.LastLayers(1);
+        for (TrainingScope frozen : List.of(last, TrainingScope.lowRank(2))) {
+            TrainingOptions options = OPTIONS.withSteps(1).withScope(frozen);
+            assertThatThrownBy(() -> run(options.withHead(losses(1, 0, 1e-3)), "mu", true))
+                    .hasMessageStartingWith("mu-loss: expected a run that trains the projection, got ");
+            assertThatThrownBy(() -> run(options.withHead(losses(2, 0, 0)), "scale", true))
+                    .hasMessageStartingWith("input-gradient-scale: expected a run that trains the embedding, got ");
+        }
+        TrainingOptions head = OPTIONS.withSteps(1).withScope(new TrainingScope.Head());
+        assertThatThrownBy(() -> run(head.withHead(losses(2, 0, 0)), "untied", false))
+                .hasMessageStartingWith("input-gradient-scale: ");
+        assertThatCode(() -> run(head.withHead(losses(1, 0, 1e-3)), "untied", false))
+                .doesNotThrowAnyException();
+        assertThatCode(() -> run(head.withHead(losses(2, 0, 1e-3)), "tied", true))
+                .doesNotThrowAnyException();
     }
 }

@@ -435,7 +435,7 @@ class TrainerTest {
         TrainingOptions options = OPTIONS.withEvaluationInterval(1)
                 .withPatience(2)
                 .withSteps(500)
-                .withLearningRate(new LearningRate(3e-3, 3, 2, 3));
+                .withLearningRate(new LearningRate(3, 3, 2, 3));
         TrainingResult result = start(options, folder).run(progress -> true);
         assertThat(result.finish()).isEqualTo(TrainingResult.Finish.EARLY_STOP);
         assertThat(result.step()).isEqualTo(result.bestStep() + 2);
@@ -494,5 +494,7 @@ class TrainerTest {
         assertThat(rate.at(1000)).isEqualTo(0.1);
         assertThat(LearningRate.constant(0.3).at(0)).isEqualTo(0.3);
         assertThat(LearningRate.constant(0.3).at(77)).isEqualTo(0.3);
+        assertThatThrownBy(() -> new LearningRate(1e-4, 1e-3, 0, 9))
+                .hasMessage("minimum learning rate: expected at most the peak of 1.0E-4, got 0.001");
     }
 }

@@ -199,6 +199,11 @@ public final class WholeFile {
         }
     }
 
+    /** Whether a file or folder of this name is temporary: what is written, or what an ended process left. */
+    public static boolean isUnfinished(String name) {
+        return name.startsWith(PREFIX) && name.endsWith(SUFFIX);
+    }
+
     /** Deletes temporary files and folders that an ended process left in {@code folder}. */
     public static void deleteUnfinished(Path folder) throws IOException {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, PREFIX + "*" + SUFFIX)) {
@@ -247,11 +252,8 @@ public final class WholeFile {
 
     /** The system's error, for instance of a full disk, names no file; more specific ones are kept. */
     private static IOException naming(Path file, IOException e) {
-        return e.getClass() != IOException.class
-                ? e
-                : new IOException(
-                        file + ": expected to be able to write this file, got " + e.getMessage()
-                                + "; make room, or name another folder",
-                        e);
+        String told = file + ": expected to be able to write this file, got " + e.getMessage()
+                + "; make room, or name another folder";
+        return e.getClass() != IOException.class ? e : new IOException(told, e);
     }
 }
