@@ -76,8 +76,10 @@ final class Admission {
         callers.values().removeIf(List::isEmpty);
     }
 
-    /** Cancels all sequences. */
+    /** Cancels the requests of which no sequence has run. */
     void cancel() {
-        callers.values().forEach(each -> each.forEach(sequence -> sequence.result.cancel(false)));
+        for (List<Sequence<?>> all : callers.values()) {
+            all.stream().filter(each -> !each.requester.begun().get()).forEach(each -> each.result.cancel(false));
+        }
     }
 }

@@ -406,22 +406,24 @@ public final class Chat {
         /**
          * A parser of an answer. Everything is content unless the format {@link #parses}.
          *
-         * @param prompt the end of the rendered prompt, which may be inside a thought
-         * @param seed the seed of the ids of calls
+         * @param end the end of the rendered prompt, which may be inside a thought
+         * @param prompt the tokens of the prompt, from which the ids of calls are drawn
+         * @param seed the seed of the answer, from which they are drawn, too
          */
-        public AnswerParser parser(String prompt, long seed, Answer.Listener listener) {
+        public AnswerParser parser(String end, int[] prompt, long seed, Answer.Listener listener) {
+            long ids = seed * 31 + Arrays.hashCode(prompt);
             ToolChoice calls = tools.isEmpty() ? ToolChoice.NONE : choice;
             return parses()
-                    ? new AnswerParser(toolFormat, tools, calls, toolFormat.opensThought(prompt), seed, listener)
+                    ? new AnswerParser(toolFormat, tools, calls, toolFormat.opensThought(end), ids, listener)
                     : AnswerParser.ofContent(listener);
         }
 
         /** A parser of the answer to a request. The ids of calls depend on the request's prompt and seed. */
         public AnswerParser parser(GenerationRequest request, Answer.Listener listener) {
             int[] prompt = request.prompt();
-            int[] end = Arrays.copyOfRange(prompt, Math.max(0, prompt.length - MARK), prompt.length);
-            long seed = request.options().seed() * 31 + Arrays.hashCode(prompt);
-            return parser(model.requireTokenizer().decode(end), seed, listener);
+            int[] last = Arrays.copyOfRange(prompt, Math.max(0, prompt.length - MARK), prompt.length);
+            String end = model.requireTokenizer().decode(last);
+            return parser(end, prompt, request.options().seed(), listener);
         }
 
         /**

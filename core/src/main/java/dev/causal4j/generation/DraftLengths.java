@@ -89,7 +89,7 @@ final class DraftLengths {
         int paying =
                 paying(rows, tokens, guesses.stream().mapToDouble(Guess::share).toArray());
         List<GeneratedSequence> fed =
-                guesses.subList(0, paying).stream().map(Guess::sequence).toList();
+                guesses.stream().limit(paying).map(Guess::sequence).toList();
         drafting.forEach(each -> cut(each, Collections.frequency(fed, each)));
     }
 

@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
@@ -42,12 +43,12 @@ public final class Engine implements AutoCloseable {
      * The caller and the request of sequences.
      *
      * @param caller equal for all requests of a caller
-     * @param request equal for all sequences of a request
+     * @param begun whether a sequence of the request has run; one object for each request
      */
-    public record Requester(Object caller, Object request) {
+    public record Requester(Object caller, AtomicBoolean begun) {
         /** A caller's new request. */
         public static Requester of(Object caller) {
-            return new Requester(caller, new Object());
+            return new Requester(caller, new AtomicBoolean());
         }
     }
 

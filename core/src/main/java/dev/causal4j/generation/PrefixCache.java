@@ -71,16 +71,16 @@ final class PrefixCache {
     private final @Nullable StoredPrefixes store;
     private final long pageBytes; // bytes of a page with its predictions
     private final long most; // bytes of unused pages and of snapshots
-    private final Map<Object, NavigableMap<IntBuffer, CachedPage>> pages =
-            new HashMap<>(); // the pages after a page or root
+    // the pages after a page or root
+    private final Map<Object, NavigableMap<IntBuffer, CachedPage>> pages = new HashMap<>();
     // pages without users, the least recently used first
     private final SequencedSet<CachedPage> unused = new LinkedHashSet<>();
     // pages with a snapshot, the least recently used first
     private final SequencedSet<CachedPage> snapshots = new LinkedHashSet<>();
     // sequences that have ended, but that others still continue
     private final Deque<Sequence<?>> pinned = new ArrayDeque<>();
-    private final Map<String, CachedPage> named =
-            new HashMap<>(); // if there is a store, all pages by the names of their files
+    // if there is a store, all pages by the names of their files
+    private final Map<String, CachedPage> named = new HashMap<>();
     // pages that are to be written, each after the one before it
     private final SequencedSet<CachedPage> unstored = new LinkedHashSet<>();
 

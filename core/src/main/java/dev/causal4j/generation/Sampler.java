@@ -7,7 +7,6 @@ import dev.causal4j.kernel.choice.Kernels;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,10 +38,7 @@ final class Sampler {
         this.candidates = candidates;
         this.row = candidates.logits;
         options.requireIdsBelow(row.length);
-        // A model's end-of-sequence id outside of a smaller vocabulary never occurs.
-        this.eos = options.eos().orElse(modelEos).stream()
-                .filter(id -> id < row.length)
-                .collect(Collectors.toUnmodifiableSet());
+        this.eos = options.eos().orElse(modelEos);
         this.rules = ContextRules.of(options);
         this.marked = options.mark().map(each -> each.seeds(promptLength)).orElse(null);
     }

@@ -135,6 +135,7 @@ final class Schedule {
             callers.put(turn.caller, clock);
             sequence.runs = running.add(sequence);
             sequence.hasRun = true;
+            sequence.requester.begun().set(true);
             sequence.fed = clock;
         }
     }

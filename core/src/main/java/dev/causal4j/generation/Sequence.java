@@ -48,8 +48,8 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence, Emb
     boolean isReady = true; // whether its reader kept up when it was last asked
     boolean sitsOut; // sits steps out until a mask is made in the background
     boolean shares; // whether it shares its pages since it began
-    PrefixCache.Root root =
-            new PrefixCache.Root(Optional.empty(), List.of()); // determines keys and values together with the tokens
+    /** Determines keys and values together with the tokens. */
+    PrefixCache.Root root = new PrefixCache.Root(Optional.empty(), List.of());
 
     @Nullable
     CompletableFuture<?> read; // done when its stored pages are read; null if nobody has asked for them

@@ -29,6 +29,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -340,9 +341,9 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return config.bos();
     }
 
-    /** The ids that end a text. */
+    /** The ids that end a text: those of its files that it can choose. */
     public Set<Integer> eos() {
-        return config.eos();
+        return config.eos().stream().filter(id -> id < choosableTokens()).collect(Collectors.toUnmodifiableSet());
     }
 
     /** The options of generation that it has by default. */

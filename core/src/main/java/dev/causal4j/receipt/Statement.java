@@ -145,12 +145,7 @@ record Statement(Json json) {
         options.logitBias().forEach((token, bias) -> biases.put("" + token, "" + bias));
         stated.put("logit_bias", biases);
         stated.put("stop", options.stop());
-        stated.put(
-                "eos",
-                options.eos().orElse(model.eos()).stream()
-                        .filter(id -> id < model.choosableTokens())
-                        .sorted()
-                        .toList());
+        stated.put("eos", options.eos().orElse(model.eos()).stream().sorted().toList());
         return stated;
     }
 

@@ -178,13 +178,6 @@ class SamplerTest {
     }
 
     @Test
-    void anEosOutsideTheVocabularyIsNoMatter() {
-        GenerationOptions options = options().withMinNewTokens(2);
-        assertThat(sampler(options, Set.of(50256), 0, 3).next(new float[3], 0, NO_TOKENS, 0))
-                .isBetween(0, 2);
-    }
-
-    @Test
     void aRuleThatNamesATokenOutsideTheVocabularyIsRefused() {
         GenerationOptions options = options().withLogitBias(Map.of(5, 1.0));
         assertThatThrownBy(() -> sampler(options, Set.of(), 0, 5))

@@ -12,7 +12,9 @@ import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
@@ -256,8 +258,9 @@ class ScheduleTest extends EngineFixture {
             CountDownLatch submitted = new CountDownLatch(1);
             List<CompletableFuture<Generation>> all = new ArrayList<>();
             all.add(engine.submit(request(1, 5, 2), Requester.of("a"), _ -> awaited(submitted)));
+            Map<String, Requester> requesters = new HashMap<>();
             for (String name : List.of("a1", "a1", "a2", "b1", "a3", "c1", "b1")) {
-                Requester requester = new Requester(name.substring(0, 1), name);
+                Requester requester = requesters.computeIfAbsent(name, each -> Requester.of(each.substring(0, 1)));
                 all.add(engine.submit(request(1, 5, 1), requester, _ -> order.add(name)));
             }
             submitted.countDown();

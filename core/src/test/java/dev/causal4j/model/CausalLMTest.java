@@ -94,6 +94,15 @@ class CausalLMTest {
     }
 
     @Test
+    void anIdAfterTheTokenizersLastEndsNoText() throws IOException {
+        ModelConfig padded =
+                SmallModels.gpt2(2050, 9, 12, 2, 3).withSpecialIds(OptionalInt.empty(), Set.of(5, 2047, 2048));
+        try (CausalLM model = CausalLM.create(padded, 1, DType.F32, tokenizer())) {
+            assertThat(model.eos()).containsExactlyInAnyOrder(5, 2047);
+        }
+    }
+
+    @Test
     void aClosedModelHasNoMemoryAndMayBeClosedAgain() {
         CausalLM merged = parts.merged();
         assertThat(Logits.of(merged, 1, 2, 3)).isEqualTo(Logits.of(parts, 1, 2, 3));

@@ -84,7 +84,7 @@ final class Conversations {
     private ChatResponse response(Generation generation, Answer answer) {
         String content = isPlain() ? answer.content().strip() : answer.content();
         FinishReason reason = Sampling.finishReason(generation);
-        boolean calls = reason == FinishReason.STOP && !answer.calls().isEmpty();
+        boolean calls = answer.finishReason().equals("tool_calls");
         return ChatResponse.builder()
                 .aiMessage(Translation.message(answer, content))
                 .metadata(new Causal4jChatResponseMetadata.Builder(generation)

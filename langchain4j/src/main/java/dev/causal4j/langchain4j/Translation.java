@@ -146,13 +146,13 @@ final class Translation {
         return format != null && format.type() == ResponseFormatType.JSON;
     }
 
-    /** A message without text where the model wrote none beside its calls. */
+    /** A message without text where the model wrote none beside its calls; without calls that may be cut, since they are executed. */
     static AiMessage message(Answer answer, String content) {
+        List<ToolCall> calls = answer.finishReason().equals("tool_calls") ? answer.calls() : List.of();
         return AiMessage.builder()
-                .text(content.isEmpty() && !answer.calls().isEmpty() ? null : content)
+                .text(content.isEmpty() && !calls.isEmpty() ? null : content)
                 .thinking(answer.reasoning().isEmpty() ? null : answer.reasoning())
-                .toolExecutionRequests(
-                        answer.calls().stream().map(Translation::request).toList())
+                .toolExecutionRequests(calls.stream().map(Translation::request).toList())
                 .build();
     }
 

@@ -43,7 +43,7 @@ final class Bodies {
                     if (counted > Limits.BODY_BYTES) {
                         giveUp(this);
                     }
-                    while (held > Limits.UNREAD_BYTES && !unfinished.isEmpty()) {
+                    while (held > Limits.UNFINISHED_BYTES && !unfinished.isEmpty()) {
                         giveUp(unfinished.stream()
                                 .max(Comparator.comparingInt(each -> each.counted))
                                 .orElseThrow());
@@ -53,10 +53,10 @@ final class Bodies {
             }
         }
 
-        /** Marks it as whole: it still counts, but is given up no more. */
+        /** Marks it as whole: it counts no more, and is not given up. */
         void end() {
             synchronized (Bodies.this) {
-                unfinished.remove(this);
+                held -= unfinished.remove(this) ? counted : 0;
             }
         }
 
@@ -65,7 +65,7 @@ final class Bodies {
             return counted;
         }
 
-        /** All of it, once: it then counts no more. */
+        /** All of it, once. */
         byte[] take() {
             synchronized (Bodies.this) {
                 ByteBuffer whole = ByteBuffer.allocate(counted);
@@ -78,8 +78,7 @@ final class Bodies {
         /** Drops it. */
         void release() {
             synchronized (Bodies.this) {
-                unfinished.remove(this);
-                held -= counted;
+                end();
                 counted = 0;
                 pieces.clear();
             }

@@ -72,8 +72,8 @@ final class ChatApi extends Choices {
         options =
                 Constraints.add(options, format.constraint(prompt.text(), wanted.map(Constraints.Wanted::constraint)));
         Chat.Format kept = format.withVariables(Map.of()); // they may be large, and have been read
-        ChoiceWriter.Factory telling = (ask, sequence, _) ->
-                writers.apply(ask, listener -> kept.parser(prompt.text(), ask.seed(sequence), listener));
+        ChoiceWriter.Factory telling = (ask, sequence, _) -> writers.apply(
+                ask, listener -> kept.parser(prompt.text(), prompt.tokens(), ask.seed(sequence), listener));
         TextRequest.ResponseFormat form = TextRequest.ResponseFormat.read(in, served);
         int told = logprobs ? alternatives : TextRequest.NO_LOGPROBS;
         return new TextRequest(List.of(prompt), n, n, options, param, told, false, form, telling);

@@ -117,8 +117,7 @@ final class Constraints {
     private boolean addSchema(JsonIn in, String key) {
         Object schema = in.value(key);
         if (schema != null) {
-            String text =
-                    schema instanceof String given ? given : new String(Json.write(schema), StandardCharsets.UTF_8);
+            String text = schema instanceof String own ? own : new String(Json.write(schema), StandardCharsets.UTF_8);
             add(in.path(key), Constraint.schema(text, whitespace));
         }
         return schema != null;

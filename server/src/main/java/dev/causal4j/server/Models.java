@@ -60,8 +60,8 @@ final class Models implements AutoCloseable {
                         .withDraft(options.draft())
                         .withPrefixStore(options.store()));
         try {
+            Metrics metrics = new Metrics(engine, several ? names.getFirst() : "");
             ServedModel served = ServedModel.of(engine, format, names.getFirst(), options);
-            Metrics metrics = new Metrics(engine, several ? served.name() : "");
             Discovery discovery = new Discovery(served, options.parallel(), several);
             all.add(new Model(engine, served, metrics, discovery));
         } catch (Throwable e) {

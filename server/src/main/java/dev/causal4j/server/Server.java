@@ -36,6 +36,7 @@ public final class Server implements AutoCloseable {
     final Routes routes;
     private final AcceptingChannel<StreamConnection> channel;
     private boolean closed;
+    private volatile boolean stops; // at once
 
     private Server(Routes routes, AcceptingChannel<StreamConnection> channel) {
         this.routes = routes;
@@ -138,9 +139,9 @@ public final class Server implements AutoCloseable {
         }
         closed = true;
         routes.drain();
-        awaitNone(most);
+        awaitNone(most, false);
         routes.models.close();
-        awaitNone(Duration.ofSeconds(Limits.LAST_WORDS_SECONDS));
+        awaitNone(Duration.ofSeconds(Limits.LAST_WORDS_SECONDS), true);
         IoUtils.safeClose(channel);
         channel.getWorker().shutdown();
         try {
@@ -150,10 +151,10 @@ public final class Server implements AutoCloseable {
         }
     }
 
-    private void awaitNone(Duration most) {
+    private void awaitNone(Duration most, boolean lastWords) {
         long end = System.nanoTime() + most.toNanos();
         try {
-            while (routes.open() > 0 && System.nanoTime() < end) {
+            while (routes.open() > 0 && System.nanoTime() < end && (lastWords || !stops)) {
                 Thread.sleep(5);
             }
         } catch (InterruptedException e) {
@@ -161,9 +162,10 @@ public final class Server implements AutoCloseable {
         }
     }
 
-    /** Stops at once. Requests without an answer end with an error. */
+    /** Stops at once, also while another thread drains. Requests without an answer end with an error. */
     @Override
     public void close() {
+        stops = true;
         drain(Duration.ZERO);
     }
 }

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.net.http.HttpResponse;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -249,6 +250,19 @@ class ResponsesTest {
                         .flatMap(event -> event.get("logprobs").valueStream()))
                 .isEqualTo(told.valueStream().toList());
         assertThat(only(events, "output_text.done").get("logprobs")).isEqualTo(told);
+    }
+
+    @Test
+    void callsOfOneSeedHaveTheirOwnIds() throws Exception {
+        List<JsonNode> ids = new ArrayList<>();
+        for (String text : List.of("Write.", "Write again.")) {
+            String fields = "'input': '" + text + "', 'max_output_tokens': 90, 'tools': [" + LETTER
+                    + "], 'tool_choice': 'required', 'seed': 5";
+            ids.add(ask(fields).at("/output/0/call_id"));
+        }
+        assertThat(ids.getFirst().stringValue())
+                .startsWith("call_")
+                .isNotEqualTo(ids.getLast().stringValue());
     }
 
     @Test

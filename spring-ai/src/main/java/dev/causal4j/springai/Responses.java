@@ -3,6 +3,7 @@ package dev.causal4j.springai;
 import dev.causal4j.chat.ToolCall;
 import dev.causal4j.generation.Chat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.UUID;
 import org.springframework.ai.chat.messages.AssistantMessage;
@@ -60,11 +61,8 @@ record Responses(String id, Chat.Format format) {
     }
 
     private static String reason(Chat.Turn turn) {
-        return switch (turn.generation().finishReason()) {
-            case EOS, STOP -> turn.answer().calls().isEmpty() ? "STOP" : "TOOL_CALLS";
-            case LENGTH, DEADLINE -> "LENGTH"; // either cuts it
-            case CANCELLED -> "CANCELLED";
-        };
+        String reason = turn.answer().finishReason();
+        return reason.equals("deadline") ? "LENGTH" : reason.toUpperCase(Locale.ROOT); // either cuts it
     }
 
     /** A piece of the content. */

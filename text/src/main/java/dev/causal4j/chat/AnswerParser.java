@@ -6,6 +6,7 @@ import dev.causal4j.json.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
@@ -133,15 +134,16 @@ public final class AnswerParser {
      * Ends the answer, and emits the text that was held back.
      *
      * @param finishReason why it ended: {@code stop}, {@code length} or another, of which {@code stop} becomes {@code
-     *     tool_calls} if there are calls
+     *     tool_calls} if there are calls, and {@code length} if the last of them was cut
      */
     public Answer end(String finishReason) {
         ended = true;
         cut = !finishReason.equals("stop");
         run();
         finish();
-        boolean called = finishReason.equals("stop") && !done.isEmpty();
-        return new Answer(content.toString(), reasoning.toString(), done, called ? "tool_calls" : finishReason);
+        boolean whole = done.isEmpty() || json(done.getLast().arguments()).orElse("") instanceof Map;
+        String reason = cut || done.isEmpty() ? finishReason : whole ? "tool_calls" : "length";
+        return new Answer(content.toString(), reasoning.toString(), done, reason);
     }
 
     /** Whether the answer so far ends inside a thought. */

@@ -34,13 +34,12 @@ public record ToolDefinition(Map<String, ?> fields) {
      */
     public static ToolDefinition of(String name, String text, String schema) {
         try {
-            Map<String, Object> parameters =
-                    Json.exactTree("schema of " + name, schema.getBytes(StandardCharsets.UTF_8));
+            Map<String, Object> tree = Json.exactTree("schema of " + name, schema.getBytes(StandardCharsets.UTF_8));
             return new ToolDefinition(Json.object(
                     "type",
                     FUNCTION,
                     FUNCTION,
-                    Json.object("name", name, "description", text, "parameters", parameters, "strict", true)));
+                    Json.object("name", name, "description", text, "parameters", tree, "strict", true)));
         } catch (FormatException e) {
             throw new IllegalArgumentException(e.getMessage(), e);
         }

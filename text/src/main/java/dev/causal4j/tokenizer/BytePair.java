@@ -1,5 +1,7 @@
 package dev.causal4j.tokenizer;
 
+import dev.causal4j.FormatException;
+import dev.causal4j.InputException;
 import java.util.Arrays;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
@@ -39,8 +41,8 @@ record BytePair(Pieces pieces, Merges merges, int[] bytes, boolean ignoreMerges,
             if (known != null) {
                 Arrays.stream(known).forEach(symbols);
             } else if (unknown < 0) {
-                throw new IllegalArgumentException("text: expected bytes the vocabulary has a token for, got others;"
-                        + " use a vocabulary with all 256");
+                throw new InputException("text: expected bytes that the vocabulary has a token for, got others; leave "
+                        + FormatException.quote(character) + " out");
             } else if (!afterUnknown || !fuseUnknown) {
                 symbols.add(unknown);
             }

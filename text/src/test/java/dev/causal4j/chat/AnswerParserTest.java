@@ -170,6 +170,16 @@ class AnswerParserTest {
                 }));
     }
 
+    @Test
+    void anAnswerWhoseCallIsCutByAStopStringIsNotWhole() {
+        AnswerParser parser = new AnswerParser(
+                ToolFormat.named("hermes"), List.of(), ToolChoice.AUTO, false, 1, Answer.Listener.NONE);
+        parser.accept("<tool_call>\n{\"name\": \"visit\", \"arguments\": {\"a\": 5, ");
+        Answer answer = parser.end("stop");
+        assertThat(answer.calls()).hasSize(1);
+        assertThat(answer.finishReason()).isEqualTo("length");
+    }
+
     /**
      * Whether a call that was told is content in the expectation, which looks at whole texts: cut between the arguments and
      * the end of what they stand in. A stream cannot take it back.
