@@ -183,6 +183,7 @@ final class Report {
             {"tied - thin", "S1-tied", "S1-thin"},
             {"(1, c) - (1, 1)", "S1-1c", "S1-tied"},
             {"(c, c) - (1, 1)", "S1-cc", "S1-tied"},
+            {"(c, c) - (1, c)", "S1-cc", "S1-1c"},
             {"(c, 1) - (1, 1)", "S1-c1", "S1-tied"},
             {"untied at 300 - tied", "S1-untied-at-300", "S1-tied"},
             {"untied at 300 - untied", "S1-untied-at-300", "S1-untied"},
@@ -198,13 +199,13 @@ final class Report {
         add("%n## Differences%n%n![Every pair, means and intervals](pairs.svg)%n%n| | n | mean, 95 %% interval | pairs, by seed |%n"
                 + "|---|---|---|---|%n");
         for (String[] pair : pairs) {
-            Statistics.Paired paired = difference(pair[1], pair[2]);
-            if (!paired.differences().isEmpty()) {
-                rows.put(pair[0], paired);
-                add("| %s | %d | %s | %s |%n", pair[0], paired.differences().size(), paired.interval(),
-                        String.join(", ", paired.differences().stream().map(x -> String.format(Locale.ROOT, "%+.4f", x)).toList()));
-            }
+            rows.put(pair[0], difference(pair[1], pair[2]));
         }
+        rows.put("Books, best: tied - untied", paired(seed -> books(seed, B1::best)));
+        rows.put("Books, rise: tied - untied", paired(seed -> books(seed, B1::rise)));
+        rows.values().removeIf(paired -> paired.differences().isEmpty());
+        rows.forEach((name, paired) -> add("| %s | %d | %s | %s |%n", name, paired.differences().size(), paired.interval(),
+                String.join(", ", paired.differences().stream().map(x -> String.format(Locale.ROOT, "%+.4f", x)).toList())));
         Files.writeString(OUT.resolve("pairs.svg"), Plot.pairs("Held-out loss, differences in nats (left: the first is better)", rows));
         schedules();
         scales();
