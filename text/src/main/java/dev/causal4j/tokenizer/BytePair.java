@@ -41,7 +41,7 @@ record BytePair(Pieces pieces, Merges merges, int[] bytes, boolean ignoreMerges,
             if (known != null) {
                 Arrays.stream(known).forEach(symbols);
             } else if (unknown < 0) {
-                throw new InputException("text: expected bytes that the vocabulary has a token for, got others; leave "
+                throw new InputException("text: expected bytes the vocabulary has a token for, got others; leave "
                         + FormatException.quote(character) + " out");
             } else if (!afterUnknown || !fuseUnknown) {
                 symbols.add(unknown);
