@@ -15,9 +15,10 @@ final class BitsReport {
     private static final double ASKED = 3;
 
     private final Map<String, Map<String, Object>> models = new TreeMap<>();
-    private final StringBuilder page = new StringBuilder();
+    private final Page page;
 
-    private BitsReport() throws IOException {
+    private BitsReport(Page page) throws IOException {
+        this.page = page;
         try (Stream<Path> files = Files.isDirectory(Bits.RECORDS) ? Files.list(Bits.RECORDS) : Stream.empty()) {
             for (Path file : files.toList()) {
                 models.put(file.getFileName().toString().replace(".json", ""), Json.exactTree(file.toString(), Files.readAllBytes(file)));
@@ -25,22 +26,17 @@ final class BitsReport {
         }
     }
 
-    static String section() throws IOException {
-        BitsReport report = new BitsReport();
+    static void add(Page page) throws IOException {
+        BitsReport report = new BitsReport(page);
         if (!report.models.isEmpty()) {
             report.table();
             report.verdict(4);
             report.verdict(3);
         }
-        return report.page.toString();
-    }
-
-    private void add(String format, Object... values) {
-        page.append(String.format(Locale.ROOT, format, values));
     }
 
     private void table() {
-        add("%n## E7: bits of the table, by end%n%nRise of the held-out loss in nats when the table is rounded where it is looked up "
+        page.add("%n## E7: bits of the table, by end%n%nRise of the held-out loss in nats when the table is rounded where it is looked up "
                 + "(embedding) and where it is multiplied (projection), and the ratio of both; groups of 32 inputs, 32,768 tokens.%n%n"
                 + "| model | loss | 8 bits | 6 bits | 4 bits | ratio | 3 bits | ratio |%n|---|---|---|---|---|---|---|---|%n");
         models.forEach((name, all) -> {
@@ -51,9 +47,9 @@ final class BitsReport {
                     cells.add(String.format(Locale.ROOT, "%.1f", ratio(all, bits)));
                 }
             }
-            add("| %s | %.4f | %s |%n", name, number(all, "loss"), String.join(" | ", cells));
+            page.add("| %s | %.4f | %s |%n", name, number(all, "loss"), String.join(" | ", cells));
         });
-        add("%n");
+        page.add("%n");
     }
 
     private void verdict(int bits) {
@@ -63,7 +59,7 @@ final class BitsReport {
                 .flatMap(tied -> ratio("S1-untied-" + seed, bits).map(untied -> Math.log(untied / tied))));
         int n = pairs.differences().size();
         boolean holds = least > ASKED && pairs.mean() + pairs.half() < 0;
-        add("* H7 at %d bits: the ratio is above %.0f in %d of %d models, the least is %.1f; ln of the ratio, untied less tied, n = %d of %d:"
+        page.add("* H7 at %d bits: the ratio is above %.0f in %d of %d models, the least is %.1f; ln of the ratio, untied less tied, n = %d of %d:"
                         + " %s (asked below 0): %s.%n",
                 bits, ASKED, larger, models.size(), least, n, Report.SEEDS, pairs.interval(),
                 n < Report.SEEDS ? "unfinished" : Statistics.holds(holds));

@@ -21,25 +21,22 @@ final class Report {
     private static final String PLAN = "48be64ee";
     static final int SEEDS = 6;
 
-    private final StringBuilder page = new StringBuilder();
+    private final Page page = new Page();
 
     private Report() {}
 
     static void write() throws IOException {
         Report report = new Report();
         Files.createDirectories(OUT);
-        report.add("# Tying: tables\n\nWritten by `runs/tying/run.sh --report` from `runs/tying/records`, by the rules of [PLAN.md]"
+        report.page.add("# Tying: tables\n\nWritten by `runs/tying/run.sh --report` from `runs/tying/records`, by the rules of [PLAN.md]"
                 + "(../../../runs/tying/PLAN.md), registered in commit `%s`. [README.md](README.md) says what they mean.%n", PLAN);
         report.hypotheses();
         report.differences();
-        report.page.append(BitsReport.section()).append(SpamReport.section());
+        BitsReport.add(report.page);
+        SpamReport.add(report.page);
         report.rates();
         report.runs();
-        Files.writeString(OUT.resolve("tables.md"), report.page);
-    }
-
-    private void add(String format, Object... values) {
-        page.append(String.format(Locale.ROOT, format, values));
+        Files.writeString(OUT.resolve("tables.md"), report.page.toString());
     }
 
     /** The last loss of an arm's run; empty without a record. */
@@ -131,10 +128,10 @@ final class Report {
                         List.of(difference("S1-untied-at-600", "S1-tied"), difference("S1-untied-at-600", "S1-untied"))));
         List<Claim> primary = claims.stream().filter(Claim::primary).toList();
         double[] holm = Statistics.holm(primary.stream().mapToDouble(Claim::p).toArray());
-        add("%n## Hypotheses%n%nDifferences of held-out losses after the last step, in nats, paired by seed. Margin %.2f. Holm's "
+        page.add("%n## Hypotheses%n%nDifferences of held-out losses after the last step, in nats, paired by seed. Margin %.2f. Holm's "
                 + "correction is over the three primary hypotheses. The p of each is the largest of its parts, and 1 if one has the other "
                 + "sign. H2 and H2b are void where tied is not worse than untied.%n%n", Statistics.MARGIN);
-        add("| | difference | n | mean, 95 %% interval | p | Holm | verdict |%n|---|---|---|---|---|---|---|%n");
+        page.add("| | difference | n | mean, 95 %% interval | p | Holm | verdict |%n|---|---|---|---|---|---|---|%n");
         for (Claim claim : claims) {
             List<String> ns = new ArrayList<>();
             List<String> means = new ArrayList<>();
@@ -144,7 +141,7 @@ final class Report {
             }
             boolean isVoid = claim.wanted == Wanted.VOID;
             double corrected = claim.primary() ? holm[primary.indexOf(claim)] : 1;
-            add("| %s | %s | %s of %d | %s | %s | %s | %s |%n", claim.primary() ? "**" + claim.name + "**" : claim.name, claim.text,
+            page.add("| %s | %s | %s of %d | %s | %s | %s | %s |%n", claim.primary() ? "**" + claim.name + "**" : claim.name, claim.text,
                     String.join("; ", ns), claim.pairs, String.join("; ", means), isVoid ? "" : probability(claim.p()),
                     isVoid || !claim.primary() ? "" : probability(corrected), claim.verdict(corrected));
         }
@@ -196,7 +193,7 @@ final class Report {
             {"S2: untied - tied", "S2-untied", "S2-tied"},
             {"S2: tied - narrow", "S2-tied", "S2-narrow"}
         };
-        add("%n## Differences%n%n![Every pair, means and intervals](pairs.svg)%n%n| | n | mean, 95 %% interval | pairs, by seed |%n"
+        page.add("%n## Differences%n%n![Every pair, means and intervals](pairs.svg)%n%n| | n | mean, 95 %% interval | pairs, by seed |%n"
                 + "|---|---|---|---|%n");
         for (String[] pair : pairs) {
             rows.put(pair[0], difference(pair[1], pair[2]));
@@ -204,7 +201,7 @@ final class Report {
         rows.put("Books, best: tied - untied", paired(seed -> books(seed, B1::best)));
         rows.put("Books, rise: tied - untied", paired(seed -> books(seed, B1::rise)));
         rows.values().removeIf(paired -> paired.differences().isEmpty());
-        rows.forEach((name, paired) -> add("| %s | %d | %s | %s |%n", name, paired.differences().size(), paired.interval(),
+        rows.forEach((name, paired) -> page.add("| %s | %d | %s | %s |%n", name, paired.differences().size(), paired.interval(),
                 String.join(", ", paired.differences().stream().map(x -> String.format(Locale.ROOT, "%+.4f", x)).toList())));
         Files.writeString(OUT.resolve("pairs.svg"), Plot.pairs("Held-out loss, differences in nats (left: the first is better)", rows));
         schedules();
@@ -228,7 +225,7 @@ final class Report {
             Files.writeString(
                     OUT.resolve("schedules.svg"),
                     Plot.curves("Training loss less that of the tied run, same batches, means of 100 steps", "step", false, curves, 300, 600));
-            add("%n![Schedules: difference to tied over steps](schedules.svg)%n");
+            page.add("%n![Schedules: difference to tied over steps](schedules.svg)%n");
         }
     }
 
@@ -276,7 +273,7 @@ final class Report {
             Files.writeString(
                     OUT.resolve("scales.svg"),
                     Plot.curves("Held-out loss less that of scale 1", "scale of the input's gradient", true, curves));
-            add("%n![Scale of the input's gradient](scales.svg)%n");
+            page.add("%n![Scale of the input's gradient](scales.svg)%n");
         }
     }
 
@@ -298,7 +295,7 @@ final class Report {
                 arms.computeIfAbsent(run.arm().name(), _ -> new TreeMap<>()).put(Double.valueOf(run.rate()), run.lastLoss());
             }
         }
-        add("%n## Rates%n%nHeld-out loss after 400 steps at seed 0; the best is used for all other seeds.%n%n| arm | rate: loss |%n|---|---|%n");
+        page.add("%n## Rates%n%nHeld-out loss after 400 steps at seed 0; the best is used for all other seeds.%n%n| arm | rate: loss |%n|---|---|%n");
         arms.forEach((arm, losses) -> {
             double best = losses.values().stream().mapToDouble(x -> x).min().orElse(0);
             List<String> cells = new ArrayList<>();
@@ -306,19 +303,19 @@ final class Report {
                 String cell = String.format(Locale.ROOT, "%.1e: %.4f", rate, loss);
                 cells.add(loss == best ? "**" + cell + "**" : cell);
             });
-            add("| %s | %s |%n", arm, String.join(", ", cells));
+            page.add("| %s | %s |%n", arm, String.join(", ", cells));
         });
     }
 
     private void runs() throws IOException {
         StringBuilder losses = new StringBuilder();
-        add("%n## Runs%n%nDigests are the first digits of the SHA-256 of the last checkpoint's `model.safetensors` and of all losses; "
+        page.add("%n## Runs%n%nDigests are the first digits of the SHA-256 of the last checkpoint's `model.safetensors` and of all losses; "
                 + "`runs/tying/run.sh --again NAME` makes both again.%n%n| run | held-out loss | checkpoint | losses |%n|---|---|---|---|%n");
         for (Run run : records()) {
             Map<String, Object> summary = run.summary();
             losses.append(run.name()).append(' ').append(run.lastLoss()).append('\n');
-            add("| %s | %s | `%.12s` | `%.12s` |%n", run.name(), run.lastLoss(), summary.get("model_sha256"), summary.get("losses_sha256"));
+            page.add("| %s | %s | `%.12s` | `%.12s` |%n", run.name(), run.lastLoss(), summary.get("model_sha256"), summary.get("losses_sha256"));
         }
-        add("%nSHA-256 of all names and losses of this table: `%s`.%n", Run.sha256(losses.toString().getBytes(StandardCharsets.UTF_8)));
+        page.add("%nSHA-256 of all names and losses of this table: `%s`.%n", Run.sha256(losses.toString().getBytes(StandardCharsets.UTF_8)));
     }
 }

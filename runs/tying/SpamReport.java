@@ -16,10 +16,11 @@ final class SpamReport {
     private static final double SMALL = 0.05; // share of the norm
 
     private final List<Group> shapes = new ArrayList<>();
-    private final StringBuilder page = new StringBuilder();
+    private final Page page;
     private final boolean complete;
 
-    private SpamReport() throws IOException {
+    private SpamReport(Page page) throws IOException {
+        this.page = page;
         int runs = 0;
         for (int v : Spam.VOCABULARIES) {
             for (int d : Spam.SIZES) {
@@ -35,19 +36,14 @@ final class SpamReport {
         complete = runs == Spam.VOCABULARIES.length * Spam.SIZES.length * 2 * Spam.SEEDS;
     }
 
-    static String section() throws IOException {
-        SpamReport report = new SpamReport();
+    static void add(Page page) throws IOException {
+        SpamReport report = new SpamReport(page);
         if (!report.shapes.isEmpty()) {
             report.table();
             report.shares("begin");
             report.shares("end");
             report.steps();
         }
-        return report.page.toString();
-    }
-
-    private void add(String format, Object... values) {
-        page.append(String.format(Locale.ROOT, format, values));
     }
 
     /** The runs of a shape with a head, by seed. */
@@ -91,7 +87,7 @@ final class SpamReport {
     }
 
     private void table() {
-        add("%n## E5: SpamLang%n%nSteps until the loss from the ninth position on is below 0.1, by seed (- for not within %,d), and the "
+        page.add("%n## E5: SpamLang%n%nSteps until the loss from the ninth position on is below 0.1, by seed (- for not within %,d), and the "
                 + "share of the gradient's squares and of its norm that the head passes on: at the beginning, at the end, and with a "
                 + "random table.%n%n| V | D | V / D | head | steps | begin | end | random |%n|---|---|---|---|---|---|---|---|%n", Spam.MOST_STEPS);
         for (Group shape : shapes) {
@@ -99,11 +95,11 @@ final class SpamReport {
             for (String when : List.of("begin_kept", "end_kept", "begin_control")) {
                 cells.add(String.format(Locale.ROOT, "%.3f, %.3f", shape.mean(when + "_share"), shape.mean(when + "_norm")));
             }
-            add("| %,d | %d | %d | %s | %s | %s |%n", shape.v, shape.d, shape.v / shape.d, shape.tied ? "tied" : "untied",
+            page.add("| %,d | %d | %d | %s | %s | %s |%n", shape.v, shape.d, shape.v / shape.d, shape.tied ? "tied" : "untied",
                     String.join(", ", shape.runs.keySet().stream().map(shape::steps).map(step -> step == 0 ? "-" : "" + step).toList()),
                     String.join(" | ", cells));
         }
-        add("%n");
+        page.add("%n");
     }
 
     private void shares(String when) {
@@ -113,7 +109,7 @@ final class SpamReport {
                 .max()
                 .orElse(Double.NaN);
         Order order = order(shapes, shape -> -shape.mean(when + "_kept_share"));
-        add("* H5a, %s: the kept share is smaller at the larger V / D in %d of %d pairs of shapes; the largest share of the norm from "
+        page.add("* H5a, %s: the kept share is smaller at the larger V / D in %d of %d pairs of shapes; the largest share of the norm from "
                 + "V / D = %d on is %.3f (asked below %.2f): %s.%n", when, order.larger, order.pairs, LARGE, largest, SMALL,
                 verdict(order.holds() && largest < SMALL));
     }
@@ -133,7 +129,7 @@ final class SpamReport {
         }
         Statistics.Paired pairs = Statistics.Paired.of(differences);
         Order order = order(shapes.stream().filter(Group::learns).toList(), Group::logSteps);
-        add("* H5b: log2 of the steps is larger at the larger V / D in %d of %d pairs of shapes that learn; tied less untied, n = %d: %s "
+        page.add("* H5b: log2 of the steps is larger at the larger V / D in %d of %d pairs of shapes that learn; tied less untied, n = %d: %s "
                         + "(asked within %.2f): %s. In %d further pairs neither learned.%n",
                 order.larger, order.pairs, differences.size(), pairs.interval(), MARGIN,
                 verdict(order.holds() && Math.abs(pairs.mean()) + pairs.half() <= MARGIN), unlearnt);

@@ -106,15 +106,14 @@ final class HeadFacts {
 
     /**
      * (sum of the eigenvalues of E'E)² / the sum of their squares, of the rows less their mean: D if all directions are
-     * used alike, 1 if one is. The sum of squares is that of all products of two rows; of a sample it is estimated from
-     * the products of different rows and of rows with themselves, of which a sample has more than its share.
+     * used alike, 1 if one is. The sum of squares is that of all products of two rows. A sample has too many products of a
+     * row with itself, so these and the products of different rows are weighted as in all rows.
      */
     private double effectiveDimensions() {
         int d = table.cols();
         int sampled = Math.min(SAMPLE, table.rows());
         double[][] products = new double[d][d];
-        double trace = 0;
-        double own = 0;
+        double[] own = new double[sampled]; // products of a row with itself
         for (int i = 0; i < sampled; i++) {
             double[] row = row((int) ((long) i * table.rows() / sampled));
             for (int k = 0; k < d; k++) {
@@ -125,13 +124,13 @@ final class HeadFacts {
                     products[k][other] += row[k] * row[other];
                 }
             }
-            trace += dot(row, row);
-            own += dot(row, row) * dot(row, row);
+            own[i] = dot(row, row);
         }
         double squares =
                 Arrays.stream(products).mapToDouble(each -> dot(each, each)).sum();
-        double others = (squares - own) / (sampled - 1) * (1 - 1.0 / table.rows());
-        return trace * trace / sampled / (others + own / table.rows());
+        double trace = Arrays.stream(own).sum();
+        double others = (squares - dot(own, own)) / (sampled - 1) * (1 - 1.0 / table.rows());
+        return trace * trace / sampled / (others + dot(own, own) / table.rows());
     }
 
     private double[] mean(int from, int to) {

@@ -326,22 +326,12 @@ class TrainCommandTest {
         assertThat(scratch(out, "--steps", "1", "--resume").done().out()).contains("done after step 1");
         Path killed = Files.createDirectory(folder.resolve("killed"));
         Files.writeString(killed.resolve("loss.jsonl"), "{\"step\": 1, \"lo");
+        Path checkpoint = killed.resolve(".causal4j-" + UUID.randomUUID() + "-1-" + UUID.randomUUID() + ".tmp");
+        Files.createDirectories(checkpoint.resolve("training")); // of a process that was killed in its first one
         assertThat(scratch(killed, "--steps", "1", "--resume").done().out()).contains("done after step 1");
         assertThat(killed.resolve("model.safetensors")).hasSameBinaryContentAs(out.resolve("model.safetensors"));
         assertThat(lines(Files.readString(killed.resolve("loss.jsonl")))).hasSize(2);
-    }
-
-    @Test
-    void aRunThatWasKilledInItsFirstCheckpointStartsWhenItIsResumed() throws Exception {
-        scratch(out, "--steps", "1").done();
-        Path killed = Files.createDirectory(folder.resolve("killed"));
-        Files.copy(out.resolve("loss.jsonl"), killed.resolve("loss.jsonl"));
-        Path unfinished = killed.resolve(".causal4j-" + UUID.randomUUID() + "-1-" + UUID.randomUUID() + ".tmp");
-        Files.createDirectories(unfinished.resolve("training"));
-        scratch(killed, "--steps", "1").refused(1, "go on with --resume");
-        scratch(killed, "--steps", "1", "--resume").done();
-        assertThat(killed.resolve("model.safetensors")).hasSameBinaryContentAs(out.resolve("model.safetensors"));
-        assertThat(unfinished).doesNotExist();
+        assertThat(checkpoint).doesNotExist();
     }
 
     @Test
@@ -393,21 +383,9 @@ class TrainCommandTest {
     @EnabledIfSystemProperty(named = "causal4j.whole", matches = "true")
     void aFullDiskNamesTheFileThatCouldNotGrow() throws Exception {
         String limited = "ulimit -f 48; exec \"$@\"";
+        String options = "--steps 2000 --held-out 0 --checkpoint-interval 0 --context-length 3 --config " + config;
         Launcher.BRIEF
-                .runInShell(
-                        limited,
-                        arguments(
-                                out,
-                                "--config",
-                                config.toString(),
-                                "--steps",
-                                "2000",
-                                "--held-out",
-                                "0",
-                                "--checkpoint-interval",
-                                "0",
-                                "--context-length",
-                                "3"))
+                .runInShell(limited, arguments(out, options.split(" ")))
                 .refused(1, out.resolve("loss.jsonl").toString(), "expected to be able to write", "make room");
     }
 

@@ -76,7 +76,7 @@ final class Admission {
         callers.values().removeIf(List::isEmpty);
     }
 
-    /** Cancels the requests of which no sequence has run. */
+    /** Cancels the requests that have not begun. */
     void cancel() {
         for (List<Sequence<?>> all : callers.values()) {
             all.stream().filter(each -> !each.requester.begun().get()).forEach(each -> each.result.cancel(false));

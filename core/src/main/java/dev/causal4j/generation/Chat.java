@@ -407,8 +407,8 @@ public final class Chat {
          * A parser of an answer. Everything is content unless the format {@link #parses}.
          *
          * @param end the end of the rendered prompt, which may be inside a thought
-         * @param prompt the tokens of the prompt, from which the ids of calls are drawn
-         * @param seed the seed of the answer, from which they are drawn, too
+         * @param prompt the tokens of the prompt; they and the seed determine the ids of calls
+         * @param seed the seed of the answer
          */
         public AnswerParser parser(String end, int[] prompt, long seed, Answer.Listener listener) {
             long ids = seed * 31 + Arrays.hashCode(prompt);

@@ -61,7 +61,7 @@ class CheckpointTest {
         }
     }
 
-    /** A Gemma with small gains, most of which are not one more than a number of single precision. */
+    /** A Gemma with small gains: most of them lose bits when one is taken away and added again. */
     private static CausalLM gemma() {
         CausalLM model = CausalLM.create(GEMMA, 3, DType.F32);
         Random random = new Random(7);

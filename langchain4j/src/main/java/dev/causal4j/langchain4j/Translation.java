@@ -146,7 +146,10 @@ final class Translation {
         return format != null && format.type() == ResponseFormatType.JSON;
     }
 
-    /** A message without text where the model wrote none beside its calls; without calls that may be cut, since they are executed. */
+    /**
+     * A message, without text where the model wrote none beside its calls. Calls that may be cut are left out: whoever reads
+     * the message executes them.
+     */
     static AiMessage message(Answer answer, String content) {
         List<ToolCall> calls = answer.finishReason().equals("tool_calls") ? answer.calls() : List.of();
         return AiMessage.builder()

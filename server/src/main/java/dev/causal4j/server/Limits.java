@@ -9,7 +9,7 @@ final class Limits {
     // Input
 
     static final int BODY_BYTES = 8 << 20;
-    /** Of all bodies that still come. */
+    /** Of all bodies that are not whole yet. */
     static final int UNFINISHED_BYTES = 64 << 20;
     /** Of all bodies whose requests are answered, and of one caller's that has no other. */
     static final int ANSWERED_BYTES = 32 << 20;

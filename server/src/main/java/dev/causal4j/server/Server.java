@@ -151,6 +151,7 @@ public final class Server implements AutoCloseable {
         }
     }
 
+    /** Waits until no request is open. {@link #close} cuts this short except for the last words. */
     private void awaitNone(Duration most, boolean lastWords) {
         long end = System.nanoTime() + most.toNanos();
         try {

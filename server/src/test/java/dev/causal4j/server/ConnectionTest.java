@@ -228,13 +228,21 @@ class ConnectionTest {
         }
     }
 
+    /** A request of several choices, of which one has run. */
+    private static CompletableFuture<HttpResponse<String>> begun(Server server, int tokens, int choices)
+            throws InterruptedException {
+        String body =
+                "{\"prompt\": \"Emma\", \"max_tokens\": " + tokens + ", \"n\": " + choices + ", \"ignore_eos\": true}";
+        CompletableFuture<HttpResponse<String>> whole =
+                CLIENT.sendAsync(request(server, "/v1/completions", body), BodyHandlers.ofString());
+        await(() -> metric(server, "generation_tokens_total") > 0);
+        return whole;
+    }
+
     @Test
     void drainingLetsAllChoicesOfARequestEndThatHasBegun() throws Exception {
         try (Server draining = start(OPTIONS.withBounds(1, 4))) {
-            String body = "{\"prompt\": \"Emma\", \"max_tokens\": 20, \"n\": 4, \"ignore_eos\": true}";
-            CompletableFuture<HttpResponse<String>> whole =
-                    CLIENT.sendAsync(request(draining, "/v1/completions", body), BodyHandlers.ofString());
-            await(() -> metric(draining, "generation_tokens_total") > 0);
+            CompletableFuture<HttpResponse<String>> whole = begun(draining, 20, 4);
             draining.drain(Duration.ofSeconds(60));
             assertThat(whole.join().statusCode()).isEqualTo(200);
         }
@@ -245,9 +253,7 @@ class ConnectionTest {
         CompletableFuture<HttpResponse<String>> whole;
         CompletableFuture<Void> drained;
         try (Server closing = start(OPTIONS.withBounds(1, 4))) {
-            String body = "{\"prompt\": \"Emma\", \"max_tokens\": 200, \"n\": 100, \"ignore_eos\": true}";
-            whole = CLIENT.sendAsync(request(closing, "/v1/completions", body), BodyHandlers.ofString());
-            await(() -> metric(closing, "generation_tokens_total") > 0);
+            whole = begun(closing, 200, 100);
             drained = CompletableFuture.runAsync(() -> closing.drain(Duration.ofMinutes(10)));
             Thread.sleep(50);
             assertThat(drained).isNotDone();
@@ -259,10 +265,7 @@ class ConnectionTest {
     @Test
     void whatIsNotDoneWhenTheServerClosesEndsWithAnError() throws Exception {
         try (Server closing = start(OPTIONS.withBounds(1, 4))) {
-            String body = "{\"prompt\": \"Emma\", \"max_tokens\": 200, \"n\": 100, \"ignore_eos\": true}";
-            CompletableFuture<HttpResponse<String>> whole =
-                    CLIENT.sendAsync(request(closing, "/v1/completions", body), BodyHandlers.ofString());
-            await(() -> metric(closing, "generation_tokens_total") > 0);
+            CompletableFuture<HttpResponse<String>> whole = begun(closing, 200, 100);
             closing.drain(Duration.ZERO);
             assertThat(whole.join().statusCode()).isEqualTo(503);
             assertThat(whole.join().body()).contains("shutting_down");

@@ -7,7 +7,7 @@ import java.util.concurrent.ExecutionException;
  * Controls an engine from outside. Immutable and thread-safe.
  *
  * @param wake lets the engine ask the listeners of slow readers again; never waits
- * @param cancelWaiting cancels the requests that wait and of which no sequence has run
+ * @param cancelWaiting cancels the waiting requests that have not begun
  * @param checkCaller throws an IllegalStateException if called on the engine's own thread, which would wait for itself
  */
 public record EngineControl(Runnable wake, Runnable cancelWaiting, Runnable checkCaller) {
