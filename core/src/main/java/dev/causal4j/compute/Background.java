@@ -8,23 +8,20 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.SequencedSet;
 import java.util.concurrent.CompletableFuture;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Runs work in the background of steps. Its few threads end when they are idle. Callers take turns. Thread-safe.
  *
- * <p>Each thread counts as a caller of the arithmetic, so a worker pauses meanwhile: a step that runs beside such work
- * takes at most twice as long on two cores, and the system never preempts it for the work.
+ * <p>Each thread counts as a caller of the arithmetic, so a worker pauses meanwhile. On two cores a step takes at most
+ * twice as long beside one of these threads, and three times as long beside two, one for each kind of work.
  */
 final class Background {
     private static final long IDLE_MILLIS = 1000;
 
     private final Compute compute;
-    private final Queue shorter = new Queue(); // guarded by this, as all here
-    private final Queue longer = new Queue();
-    private boolean shortNext;
-    private int threads;
+    private final SequencedMap<Object, SequencedSet<Work>> waiting = new LinkedHashMap<>(); // by caller, in turn
+    private int threads; // guarded by this, as all here
     private boolean closed;
 
     Background(Compute compute) {
@@ -32,14 +29,14 @@ final class Background {
     }
 
     /** Queues work. See {@link Compute#background}. */
-    synchronized CompletableFuture<@Nullable Void> add(Object caller, boolean isShort, Runnable task) {
-        Work work = new Work(isShort ? shorter : longer, caller, task);
+    synchronized CompletableFuture<@Nullable Void> add(Object caller, Runnable task) {
+        Work work = new Work(caller, task);
         if (closed) {
             work.cancel(false);
             return work;
         }
         try {
-            if (threads < Math.max(1, compute.threads() / 2)) {
+            if (threads < Math.max(1, compute.threads() / 4)) {
                 Thread.ofPlatform().daemon().name("causal4j-background").start(this::run);
                 threads++;
             }
@@ -49,7 +46,7 @@ final class Background {
                 return work;
             }
         }
-        work.queue.add(work);
+        waiting.computeIfAbsent(caller, _ -> new LinkedHashSet<>()).add(work);
         notify();
         return work;
     }
@@ -68,9 +65,7 @@ final class Background {
     /** Waits for work of the caller whose turn it is. Returns null if the thread is to end. */
     private synchronized @Nullable Work next() {
         for (boolean waited = false; ; waited = true) {
-            shortNext = !shortNext;
-            Work work = (shortNext ? shorter : longer).poll();
-            work = work == null ? (shortNext ? longer : shorter).poll() : work;
+            Work work = poll();
             if (work != null) {
                 return work;
             }
@@ -86,8 +81,24 @@ final class Background {
         }
     }
 
+    /** Removes and returns the oldest work of the caller whose turn it is; null if no work waits. */
+    private @Nullable Work poll() {
+        Map.Entry<Object, SequencedSet<Work>> turn = waiting.pollFirstEntry();
+        if (turn == null) {
+            return null;
+        }
+        Work work = turn.getValue().removeFirst();
+        if (!turn.getValue().isEmpty()) {
+            waiting.putLast(turn.getKey(), turn.getValue());
+        }
+        return work;
+    }
+
     private synchronized void remove(Work work) {
-        work.queue.remove(work);
+        SequencedSet<Work> others = waiting.get(work.caller);
+        if (others != null && others.remove(work) && others.isEmpty()) {
+            waiting.remove(work.caller);
+        }
     }
 
     /** Cancels what is queued and ends the threads. */
@@ -95,57 +106,19 @@ final class Background {
         List<Work> cancelled;
         synchronized (this) {
             closed = true;
-            cancelled = Stream.of(shorter, longer).flatMap(Queue::clear).toList();
+            cancelled = waiting.values().stream().flatMap(Collection::stream).toList();
+            waiting.clear();
             notifyAll();
         }
         cancelled.forEach(work -> work.cancel(false));
     }
 
-    /** Work that has not begun, by caller. */
-    private static final class Queue {
-        private final SequencedMap<Object, SequencedSet<Work>> waiting = new LinkedHashMap<>(); // by caller, in turn
-
-        void add(Work work) {
-            waiting.computeIfAbsent(work.caller, _ -> new LinkedHashSet<>()).add(work);
-        }
-
-        /** Removes and returns the oldest work of the caller whose turn it is; null if no work waits. */
-        @Nullable
-        Work poll() {
-            Map.Entry<Object, SequencedSet<Work>> turn = waiting.pollFirstEntry();
-            if (turn == null) {
-                return null;
-            }
-            Work work = turn.getValue().removeFirst();
-            if (!turn.getValue().isEmpty()) {
-                waiting.putLast(turn.getKey(), turn.getValue());
-            }
-            return work;
-        }
-
-        void remove(Work work) {
-            SequencedSet<Work> others = waiting.get(work.caller);
-            if (others != null && others.remove(work) && others.isEmpty()) {
-                waiting.remove(work.caller);
-            }
-        }
-
-        Stream<Work> clear() {
-            List<Work> all =
-                    waiting.values().stream().flatMap(Collection::stream).toList();
-            waiting.clear();
-            return all.stream();
-        }
-    }
-
     /** Refers to its task until it runs or is cancelled. */
     private final class Work extends CompletableFuture<@Nullable Void> {
-        private final Queue queue;
         private final Object caller;
         private volatile @Nullable Runnable task;
 
-        Work(Queue queue, Object caller, Runnable task) {
-            this.queue = queue;
+        Work(Object caller, Runnable task) {
             this.caller = caller;
             this.task = task;
         }

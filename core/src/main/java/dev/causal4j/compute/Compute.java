@@ -54,6 +54,7 @@ public final class Compute implements AutoCloseable {
     private final AtomicReferenceArray<@Nullable Job<?>> jobs = new AtomicReferenceArray<>(SLOTS);
     private final AtomicInteger posts = new AtomicInteger();
     private final Background background = new Background(this);
+    private final Background shortly = new Background(this); // work of its own, so that none waits for longer work
     private final Map<Class<?>, Object> parts = new ConcurrentHashMap<>();
     final AtomicInteger callers = new AtomicInteger();
     private volatile int threads;
@@ -150,23 +151,23 @@ public final class Compute implements AutoCloseable {
     }
 
     /**
-     * Runs work that no step waits for, on at most half as many threads as compute, but at least one. Callers take
-     * turns.
+     * Runs work that no step waits for, on at most a quarter as many threads as compute, but at least one. Callers
+     * take turns.
      *
      * @param caller who asks for it, by {@code equals}
      * @return completed on the thread of the work, with its exception if it threw one. Cancelling removes work that has
      *     not begun; work that has begun continues
      */
     public CompletableFuture<@Nullable Void> background(Object caller, Runnable work) {
-        return background.add(caller, false, work);
+        return background.add(caller, work);
     }
 
     /**
-     * Runs work that takes at most a tenth of a second as {@link #background} does, from a queue that takes turns with
-     * the other.
+     * Runs work that takes at most a tenth of a second as {@link #background} does, on threads of its own: it waits for
+     * no longer work.
      */
     public CompletableFuture<@Nullable Void> shortly(Object caller, Runnable work) {
-        return background.add(caller, true, work);
+        return shortly.add(caller, work);
     }
 
     /** An object that all who compute with these threads share, such as the turns of engines. It is made once. */
@@ -185,6 +186,7 @@ public final class Compute implements AutoCloseable {
         }
         closed = true;
         background.close();
+        shortly.close();
         for (Worker worker : workers) {
             LockSupport.unpark(worker);
         }
