@@ -81,7 +81,7 @@ record Cache(ModelName name, Path root) {
     /** All snapshots, each once for every name that it has. */
     static List<Pulled> all(Path root) throws IOException {
         List<Pulled> all = new ArrayList<>();
-        for (Path folder : folders(root)) {
+        for (Path folder : folders(Files.exists(root) ? root.toRealPath() : root)) {
             String name = folder.getFileName().toString().replaceFirst("^models--(.*?)--", "$1/");
             Optional<Cache> cache = ModelName.find(name).map(model -> new Cache(model, root));
             for (Path snapshot : cache.isPresent() ? folders(cache.get().in("snapshots")) : List.<Path>of()) {
@@ -132,15 +132,17 @@ record Cache(ModelName name, Path root) {
         return Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS);
     }
 
-    /** Deletes the snapshot of the revision and what no other needs. */
+    /** Deletes the snapshot of the revision and what no other needs, or what a pull left that was interrupted before one. */
     void remove() throws IOException {
         Path home = root.resolve(folder());
         String commit = commit().orElse("");
-        List<Path> others =
-                new ArrayList<>(isFolder(home) && isFolder(in("blobs")) ? folders(in("snapshots")) : List.of());
-        if (!others.remove(snapshot(commit))) {
+        boolean isOurs = isFolder(home) && isFolder(in("blobs"));
+        List<Path> others = new ArrayList<>(isOurs ? folders(in("snapshots")) : List.of());
+        boolean isInterrupted = isOurs && Files.notExists(in("snapshots"), LinkOption.NOFOLLOW_LINKS);
+        if (!others.remove(snapshot(commit)) && !isInterrupted) {
             throw new HubException(name, "a model in the cache", "none", "see what there is with causal4j list");
         }
+        WholeFile.deleteUnfinished(root);
         if (others.isEmpty()) {
             WholeFile.delete(home);
             return;

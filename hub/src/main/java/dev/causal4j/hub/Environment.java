@@ -4,6 +4,7 @@ import static dev.causal4j.FormatException.quote;
 
 import java.io.IOException;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -69,10 +70,11 @@ record Environment(URI endpoint, @Nullable String token, Path cache, boolean off
                 ? variables.getOrDefault("HUGGING_FACE_HUB_TOKEN", "").strip()
                 : token;
         token = token.isEmpty() && Files.isRegularFile(file)
-                ? Files.readString(file).strip()
+                ? Files.readString(file, StandardCharsets.ISO_8859_1).strip()
                 : token;
         if (!token.matches("[!-~]{0,10000}")) { // of a header
-            throw new HubException("HF_TOKEN", "letters, digits and marks", "other characters", "correct or unset it");
+            String remedy = "correct or unset it, or the token in " + file;
+            throw new HubException("HF_TOKEN", "letters, digits and marks", "other characters", remedy);
         }
         return token.isEmpty() ? null : token;
     }

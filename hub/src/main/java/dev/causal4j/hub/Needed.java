@@ -41,7 +41,7 @@ final class Needed {
         String expected = CONFIG + ", and " + TensorStore.SINGLE + " or " + TensorStore.INDEX;
         boolean gguf = files.keySet().stream().anyMatch(path -> path.endsWith(GGUF));
         throw gguf
-                ? new HubException(name, expected, "GGUF files", "choose with --gguf PATTERN")
+                ? new HubException(name, expected, "GGUF files", "run causal4j pull " + name + " --gguf PATTERN")
                 : new HubException(name, expected, "a repository without them", "name another one");
     }
 

@@ -90,6 +90,26 @@ class CacheTest {
     }
 
     @Test
+    void aCacheMayBeALink() throws Exception {
+        add("a--b", NEW, "config.json", "1");
+        refer("a--b", "main", NEW);
+        Path link = Files.createSymbolicLink(folder.resolve("link"), cache());
+        Hub hub = Hub.of(Map.of("HF_HUB_CACHE", link.toString()));
+        assertThat(hub.list()).extracting(each -> each.name().toString()).containsExactly("a/b");
+        hub.remove(ModelName.of("a/b"));
+        assertThat(cache()).isEmptyDirectory();
+    }
+
+    @Test
+    void whatAnInterruptedPullLeftIsDeleted() throws Exception {
+        Path blobs = Files.createDirectories(cache().resolve("models--a--b/blobs"));
+        Files.writeString(blobs.resolve("1.incomplete"), "a part");
+        Files.createDirectory(cache().resolve(".causal4j-1.tmp")); // of a removal that was killed
+        hub().remove(ModelName.of("a/b"));
+        assertThat(cache()).isEmptyDirectory();
+    }
+
+    @Test
     void whatIsNotThereIsRefused() throws Exception {
         add("a--b", OLD, "config.json", "1");
         for (String none : List.of("a/b", "a/c", "a/b@" + NEW, "a/b@snapshots")) {

@@ -74,7 +74,15 @@ class EnvironmentTest {
     void aTokenIsNeverShown() throws IOException {
         assertThat(Environment.of(Map.of("HF_TOKEN", "hf_secret")).toString()).doesNotContain("hf_secret");
         assertThatThrownBy(() -> Environment.of(Map.of("HF_TOKEN", "hf_secret\nX-Header: 1")))
-                .hasMessage("HF_TOKEN: expected letters, digits and marks, got other characters; correct or unset it");
+                .hasMessageStartingWith(
+                        "HF_TOKEN: expected letters, digits and marks, got other characters; correct or unset it, or");
+    }
+
+    @Test
+    void aTokenFileThatHoldsNoTokenIsNamed() throws IOException {
+        Path file = Files.write(folder.resolve("token"), new byte[] {(byte) 0xff, 'h', 'f'});
+        assertThatThrownBy(() -> Environment.of(Map.of("HF_TOKEN_PATH", file.toString())))
+                .hasMessageContaining("or the token in " + file);
     }
 
     @Test

@@ -183,7 +183,7 @@ class HubTest {
         }
         server.add("austen/tiny", files);
         assertThatThrownBy(() -> server.client(cache).pull(TINY, NONE))
-                .hasMessageContaining("got GGUF files; choose with --gguf PATTERN");
+                .hasMessageContaining("got GGUF files; run causal4j pull ");
         assertThatThrownBy(() -> server.client(cache).pull(TINY, "IQ2", NONE))
                 .hasMessageContaining(
                         "expected GGUF files that match IQ2, got [tiny-Q4_K_M.gguf, tiny-Q8_0.gguf, Q6_K/");

@@ -21,6 +21,7 @@ import dev.langchain4j.model.chat.response.CompleteToolCall;
 import dev.langchain4j.model.chat.response.PartialToolCall;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.chat.response.StreamingHandle;
+import dev.langchain4j.model.output.FinishReason;
 import java.util.List;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -61,7 +62,7 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
             ChatResponse response = conversations.answer(request, new Parts(handler, handle, conversations.isPlain()));
             if (!handle.isCancelled()) {
                 List<ToolExecutionRequest> calls = response.aiMessage().toolExecutionRequests();
-                if (!calls.isEmpty()) {
+                if (response.finishReason() == FinishReason.TOOL_EXECUTION) {
                     onCompleteToolCall(handler, new CompleteToolCall(calls.size() - 1, calls.getLast()));
                 }
                 onCompleteResponse(handler, response);

@@ -147,11 +147,13 @@ final class Translation {
     }
 
     /**
-     * A message, without text where the model wrote none beside its calls. Calls that may be cut are left out: whoever reads
-     * the message executes them.
+     * A message, without text where the model wrote none beside its calls. The last call of a cut answer is left out, since
+     * whoever reads the message executes it.
      */
     static AiMessage message(Answer answer, String content) {
-        List<ToolCall> calls = answer.finishReason().equals("tool_calls") ? answer.calls() : List.of();
+        int cut = answer.finishReason().equals("tool_calls") ? 0 : 1;
+        List<ToolCall> calls =
+                answer.calls().subList(0, Math.max(0, answer.calls().size() - cut));
         return AiMessage.builder()
                 .text(content.isEmpty() && !calls.isEmpty() ? null : content)
                 .thinking(answer.reasoning().isEmpty() ? null : answer.reasoning())

@@ -6,6 +6,7 @@ import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.generation.LogitRule;
+import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.UserMessage;
@@ -15,14 +16,17 @@ import dev.langchain4j.model.chat.ChatModel;
 import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.CompleteToolCall;
 import dev.langchain4j.model.chat.response.PartialResponse;
 import dev.langchain4j.model.chat.response.PartialResponseContext;
 import dev.langchain4j.model.chat.response.PartialThinking;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.chat.response.StreamingHandle;
+import dev.langchain4j.model.output.FinishReason;
 import java.io.Closeable;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
@@ -243,6 +247,51 @@ class Causal4jStreamingChatModelTest {
             assertThat(message.thinking()).isEqualTo(tools ? "a" : null);
             assertThat(thinking).asString().isEqualTo(tools ? "a" : "");
         }
+    }
+
+    /** Whoever listens executes a call that is complete, so the message must have it. */
+    @Test
+    void theMessageOfACutAnswerHasTheCallsThatWereComplete() throws Exception {
+        String call = "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>\n";
+        int[] cut = Taught.MODEL.requireTokenizer().encode(call + "<tool_call>\n{\"name\": \"now\", \"arguments\": {");
+        LogitRule dictates = (logits, soFar) -> {
+            int token = cut[soFar.length() - soFar.promptLength()];
+            float kept = logits[token];
+            Arrays.fill(logits, Float.NEGATIVE_INFINITY);
+            logits[token] = kept;
+        };
+        List<String> complete = new ArrayList<>();
+        CompletableFuture<ChatResponse> response = new CompletableFuture<>();
+        ChatRequest request = ChatRequest.builder()
+                .messages(UserMessage.from("hello"))
+                .toolSpecifications(ToolSpecification.builder().name("now").build())
+                .maxOutputTokens(cut.length)
+                .build();
+        Taught.streaming()
+                .options(options -> options.withRule(dictates))
+                .build()
+                .chat(request, new StreamingChatResponseHandler() {
+                    @Override
+                    public void onCompleteToolCall(CompleteToolCall call) {
+                        complete.add(call.toolExecutionRequest().id());
+                    }
+
+                    @Override
+                    public void onCompleteResponse(ChatResponse whole) {
+                        response.complete(whole);
+                    }
+
+                    @Override
+                    public void onError(Throwable error) {
+                        response.completeExceptionally(error);
+                    }
+                });
+        ChatResponse answer = response.get(60, TimeUnit.SECONDS);
+        assertThat(answer.finishReason()).isEqualTo(FinishReason.LENGTH);
+        assertThat(answer.aiMessage().toolExecutionRequests())
+                .extracting(ToolExecutionRequest::id)
+                .hasSize(1)
+                .isEqualTo(complete);
     }
 
     @Test

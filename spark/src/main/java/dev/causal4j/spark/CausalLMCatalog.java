@@ -99,9 +99,8 @@ public final class CausalLMCatalog implements FunctionCatalog {
             List<DataType> inputs = IntStream.range(0, given.size())
                     .mapToObj(i -> {
                         DataType type = given.apply(i).dataType();
-                        return type instanceof MapType
-                                ? type
-                                : operation.inputs.apply(i).dataType();
+                        DataType wanted = operation.inputs.apply(i).dataType();
+                        return type instanceof MapType && wanted instanceof MapType ? type : wanted;
                     }) // values of options need no quotes
                     .toList();
             return new Bound(operation, model, inputs);

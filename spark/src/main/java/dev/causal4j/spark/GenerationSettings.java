@@ -43,7 +43,8 @@ public interface GenerationSettings extends Serializable {
                 .orElseThrow(() -> new IllegalArgumentException("options: expected names of options of generating,"
                         + " such as max_new_tokens, got \"" + name + "\""));
         try {
-            numbers.put(setting, setting.parse(value));
+            numbers.put(
+                    setting, setting.parse(value.replaceFirst("\\.0+$", ""))); // values of a map have one type in SQL
         } catch (NumberFormatException e) {
             throw new IllegalArgumentException(name + ": expected a number, got \"" + value + "\"", e);
         }

@@ -74,7 +74,8 @@ public record ModelSource(String location, @Nullable DType dtype, int threads) i
         } catch (IOException | IllegalArgumentException e) {
             throw unreadable(String.valueOf(e.getMessage()), e);
         } catch (NoClassDefFoundError e) {
-            throw unreadable("none in the class path; add the jar of causal4j-model-austen or name a model", e);
+            throw unreadable(
+                    "no class " + e.getMessage() + "; add the jars of causal4j, causal4j-text and the model", e);
         }
     }
 

@@ -7,6 +7,7 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.scoring.Score;
 import java.util.List;
+import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -68,6 +69,10 @@ class CausalLMCatalogTest {
         assertThat(first("SELECT lm.generate('Emma was', map('max_new_tokens', 2, 'seed', 7)).seed")
                         .getLong(0))
                 .isEqualTo(7);
+        // Spark makes the values of a map one type, here a decimal.
+        assertThat(first("SELECT lm.generate('Emma was', map('max_new_tokens', 2, 'temperature', 0.8, 'seed', 7)).seed")
+                        .getLong(0))
+                .isEqualTo(7);
         assertThat(first("SELECT lm.generate('Emma was').finish_reason").getString(0))
                 .isIn("length", "eos");
     }
@@ -77,6 +82,7 @@ class CausalLMCatalogTest {
     void whatIsNotKnownIsRefusedInOneLine() {
         assertThatThrownBy(() -> first("SELECT lm.score('a', 'b')"))
                 .hasMessageContaining("score: expected score(text), got 2 arguments");
+        assertThatThrownBy(() -> first("SELECT lm.score(map('a', 'b'))")).isInstanceOf(AnalysisException.class);
         assertThatThrownBy(() -> first("SELECT lm.nothing('a')")).hasMessageContaining("nothing");
         spark.conf().set("spark.sql.catalog.other", CausalLMCatalog.class.getName());
         spark.conf().set("spark.sql.catalog.other.heat", "1");

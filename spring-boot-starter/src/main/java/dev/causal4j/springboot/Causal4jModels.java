@@ -63,8 +63,8 @@ final class Causal4jModels implements AutoCloseable {
     private final Optional<Hub> hub;
     private final Consumer<Loaded> watcher;
     private final LoadOptions loading;
-    private final Deque<Runnable> closing = new ArrayDeque<>(); // the last first; guarded by this, like closed
-    private boolean closed;
+    private final Deque<Runnable> closing = new ArrayDeque<>(); // the last first; guarded by this
+    private volatile boolean closed;
 
     /**
      * @param hub where models are by name; empty for that of the environment
@@ -97,9 +97,7 @@ final class Causal4jModels implements AutoCloseable {
      * @throws IllegalStateException after the application was closed
      */
     private synchronized Loaded load(String prefix, Key key) {
-        if (closed) {
-            throw new IllegalStateException("causal4j: expected an open application, got one that was closed");
-        }
+        requireOpen();
         for (Loaded each : loaded) {
             if (each.key.equals(key)) {
                 return each;
@@ -162,10 +160,19 @@ final class Causal4jModels implements AutoCloseable {
                 && name.isPresent()
                 && from.find(name.get()).isEmpty()) {
             LOG.info("Fetching " + model + " into " + from.cache());
-            from.pull(name.get(), (file, done, total) -> LOG.debug(file + ": " + done + " of " + total + " bytes"));
+            from.pull(name.get(), (file, done, total) -> {
+                requireOpen();
+                LOG.debug(file + ": " + done + " of " + total + " bytes");
+            });
         }
         String remedy = "set " + Causal4jProperties.PREFIX + ".pull=missing, or run causal4j pull ";
         return ModelPath.cached(given, from, remedy::concat).open();
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("causal4j: expected an open application, got one that was closed");
+        }
     }
 
     private void close(int others) {
@@ -174,11 +181,13 @@ final class Causal4jModels implements AutoCloseable {
         }
     }
 
-    /** Ends all sequences, then closes the models. Waits for a load that is under way. */
+    /** Ends all sequences, then closes the models. Waits for a load that is under way; a pull ends, to be continued later. */
     @Override
-    public synchronized void close() {
+    public void close() {
         closed = true;
-        close(0);
-        loaded.clear();
+        synchronized (this) {
+            close(0);
+            loaded.clear();
+        }
     }
 }

@@ -18,6 +18,7 @@ import dev.causal4j.json.Sha256;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
@@ -198,6 +199,46 @@ class Causal4jModelsTest {
         try (Causal4jModels there = models(hub, "embedding.model", "jane/austen", "pull", "missing")) {
             assertThat(there.embedding().model().contextLength()).isEqualTo(256);
         }
+    }
+
+    @Test
+    void closingEndsAPull() throws Exception {
+        Path written = Files.createDirectory(folder.resolve("written"));
+        AustenModel.export(written);
+        CountDownLatch begun = new CountDownLatch(1);
+        HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.createContext("/api/", exchange -> {
+            boolean isTree = exchange.getRequestURI().getPath().contains("/tree/");
+            byte[] body =
+                    (isTree ? listing(written) : "{\"sha\": \"" + COMMIT + "\"}").getBytes(StandardCharsets.UTF_8);
+            exchange.sendResponseHeaders(200, body.length);
+            try (exchange) {
+                exchange.getResponseBody().write(body);
+            }
+        });
+        server.createContext("/", exchange -> {
+            exchange.sendResponseHeaders(200, 0);
+            begun.countDown();
+            try (OutputStream body = exchange.getResponseBody()) { // until the client has gone
+                while (true) {
+                    body.write(new byte[1]);
+                    body.flush();
+                    Thread.sleep(10);
+                }
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        });
+        server.start();
+        Hub hub = hub("http://127.0.0.1:" + server.getAddress().getPort());
+        CompletableFuture<Throwable> failure;
+        try (Causal4jModels models = models(hub, "chat.model", "jane/austen", "pull", "missing")) {
+            failure = CompletableFuture.supplyAsync(() -> catchThrowable(models::chat));
+            assertThat(begun.await(60, TimeUnit.SECONDS)).isTrue();
+        } finally {
+            server.stop(0);
+        }
+        assertThat(failure.get(60, TimeUnit.SECONDS)).hasMessageContaining("expected an open application");
     }
 
     /** The files as the hub lists them. */
