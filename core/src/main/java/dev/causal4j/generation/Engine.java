@@ -232,6 +232,9 @@ public final class Engine implements AutoCloseable {
         if (model.decoder().config().bidirectional()) {
             sequences.stream().filter(each -> !each.isWhole()).forEach(each -> each.fail(EmbeddedSequence.alone()));
         }
+        if (sequences.isEmpty()) {
+            return;
+        }
         admission.add(sequences);
         arrived.addAll(sequences);
         if (thread == null) {

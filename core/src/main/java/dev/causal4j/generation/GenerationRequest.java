@@ -17,20 +17,19 @@ public record GenerationRequest(int[] prompt, GenerationOptions options) {
      * that the constraint leaves.
      */
     public static GenerationRequest following(int[] prompt, int[] tokens, Constraint constraint) {
-        GivenTokens given = new GivenTokens(prompt.length, tokens.clone(), false);
-        return new GenerationRequest(
-                prompt,
-                giving(given).withConstraint(constraint).withLogProbabilities(0).withDraft(_ -> given));
+        int[] own = tokens.clone();
+        GenerationOptions options = giving(own).withConstraint(constraint).withLogProbabilities(0);
+        return new GenerationRequest(prompt, options.withDraft(begun -> new GivenTokens(begun.length, own, false)));
     }
 
     /** A request that generates given tokens, to measure its time. */
     public static GenerationRequest replaying(int[] prompt, int[] tokens) {
-        GivenTokens given = new GivenTokens(prompt.length, tokens.clone(), false);
-        return new GenerationRequest(prompt, giving(given).withTemperature(0).withEos(Set.of()));
+        return new GenerationRequest(
+                prompt, giving(tokens.clone()).withTemperature(0).withEos(Set.of()));
     }
 
-    private static GenerationOptions giving(GivenTokens given) {
-        return GenerationOptions.DEFAULT.withMaxNewTokens(given.tokens().length).withRule(given);
+    private static GenerationOptions giving(int[] own) {
+        return GenerationOptions.DEFAULT.withMaxNewTokens(own.length).withRule(new GivenTokens(0, own, false));
     }
 
     @Override

@@ -130,6 +130,9 @@ public final class Generator {
      * the probability {@link Generation.Constrained#weight}, or 0 if it was cut; otherwise another is drawn with the
      * next seed (rejection sampling; Park et al. 2024). The seed of the result gives the number of draws.
      *
+     * <p>The end of a text counts, with the probability of EOS, only where the constraint allows another token: a text that
+     * begins another one is rarely drawn. {@code Scorer.rankSpellings} counts no ends.
+     *
      * @param request with a constraint, temperature 1, no filters, penalties, biases, rules, stop strings and mark
      * @throws IllegalArgumentException if its options draw from another distribution
      * @throws IllegalStateException if no text is accepted
@@ -145,18 +148,15 @@ public final class Generator {
             throw new IllegalArgumentException("exact sampling: expected a constraint, temperature 1, no filters,"
                     + " penalties, rules, biases, stop strings and mark, got " + options);
         }
+        GenerationOptions recorded =
+                options.withLogProbabilities(options.logProbabilities().orElse(0));
         double weights = 0;
         for (int from = 0, n; from < mostTries; from += n) {
             n = Math.min(Math.clamp(from, 1, MOST_TRIES_AT_ONCE), mostTries - from);
-            List<Generation> drawn = generate(
-                    IntStream.range(from, from + n)
-                            .mapToObj(i -> new GenerationRequest(
-                                    request.prompt(),
-                                    options.withSeed(options.seed() + i)
-                                            .withLogProbabilities(
-                                                    options.logProbabilities().orElse(0))))
-                            .toList(),
-                    TokenListener.NONE);
+            List<GenerationRequest> tries = IntStream.range(from, from + n)
+                    .mapToObj(i -> new GenerationRequest(request.prompt(), recorded.withSeed(options.seed() + i)))
+                    .toList();
+            List<Generation> drawn = generate(tries, TokenListener.NONE);
             for (Generation each : drawn) {
                 Constrained met = each.constrained().orElseThrow();
                 double weight = met.complete() ? met.weight().orElseThrow() : 0;
@@ -168,8 +168,7 @@ public final class Generator {
         }
         throw new IllegalStateException("exact sampling: expected a text that is accepted in " + mostTries
                 + " tries, got none, with weights of " + (float) (weights / mostTries)
-                + " on average; allow more tries,"
-                + " or ask for this form in the prompt");
+                + " on average; allow more tries, or ask for this form in the prompt");
     }
 
     /** A request whose prompt is the tokens of a text. */
@@ -203,7 +202,8 @@ public final class Generator {
     /**
      * The tokens of one sequence as a stream. A few are generated before the consumer takes them. Close the stream,
      * which also ends an unfinished sequence; the sequence of a stream that is not closed ends when the garbage
-     * collector finds it.
+     * collector finds it. Text that is held back for a stop string when a deadline ends it is in no token; {@link #relay}
+     * returns it.
      *
      * @throws InputException as {@link #generate(List, TokenListener)}; the stream throws its other exceptions
      */

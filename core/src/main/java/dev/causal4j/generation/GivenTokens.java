@@ -11,7 +11,7 @@ import java.util.Arrays;
 record GivenTokens(int promptLength, int[] tokens, boolean isClaim) implements LogitRule, Draft.Source {
     @Override
     public void apply(float[] logits, TokensSoFar soFar) {
-        int given = tokens[soFar.length() - promptLength];
+        int given = tokens[soFar.length() - soFar.promptLength()];
         float logit = logits[given];
         Arrays.fill(logits, Float.NEGATIVE_INFINITY);
         logits[given] = logit;

@@ -66,11 +66,12 @@ final class Sampler {
      *
      * @param logits the row [V] at {@code offset}, not modified; -infinity bans a token
      * @param tokens the sequence; its first {@code length} tokens are the prompt and the tokens chosen so far
-     * @throws NonFiniteException if a logit is NaN or +infinity, or all are -infinity
+     * @throws NonFiniteException if a logit is NaN or +infinity, also after a rule, or all are -infinity
      * @throws IllegalStateException if the rules ban all tokens
      */
     int next(float[] logits, int offset, int[] tokens, int length) {
-        int largest = copyFinite(logits, offset, length);
+        System.arraycopy(logits, offset, row, 0, row.length);
+        int largest = requireFinite("logits", length);
         TokensSoFar soFar = new TokensSoFar(tokens, length, promptLength, eos);
         for (LogitRule rule : rules) {
             rule.apply(row, soFar);
@@ -79,6 +80,9 @@ final class Sampler {
                 throw new IllegalStateException(rule.name()
                         + ": expected to leave a token to choose, got all of them banned (position " + length + ")");
             }
+        }
+        if (!options.rules().isEmpty()) {
+            requireFinite("rules", length);
         }
         return options.temperature() == 0 ? largest : draw(tokens, length);
     }
@@ -111,12 +115,11 @@ final class Sampler {
     }
 
     /** Returns the token with the largest logit. */
-    private int copyFinite(float[] logits, int offset, int position) {
+    private int requireFinite(String subject, int position) {
         for (int id = 0; id < row.length; id++) {
-            row[id] = logits[offset + id];
             if (!(row[id] < Float.POSITIVE_INFINITY)) {
-                throw new NonFiniteException("logits: expected finite numbers, got " + row[id] + " at token id " + id
-                        + " (position " + position + ")");
+                throw new NonFiniteException(subject + ": expected finite numbers, got " + row[id] + " at token id "
+                        + id + " (position " + position + ")");
             }
         }
         int largest = Kernels.argmax(row, 0, row.length);

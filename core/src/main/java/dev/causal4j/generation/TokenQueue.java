@@ -37,6 +37,7 @@ final class TokenQueue implements TokenListener {
         try {
             Optional<GeneratedToken> token = tokens.take();
             if (token.isEmpty()) {
+                tokens.add(token); // for whoever asks again
                 EngineControl.await(result);
             } else if (tokens.size() == MOST - 1) {
                 engine.wake();

@@ -171,6 +171,7 @@ record Statement(Json json) {
         names(json.section("tokenizer"), json.has("tokenizer") ? "sha256" : "");
         String settings = NUMBERS.stream().map(Setting::snake).collect(Collectors.joining(" "));
         names(json.section("options"), settings + " logit_bias stop eos");
+        names(json.section("mark"), json.has("mark") ? "key_id" : "");
         names(json.section("prompt"), publicPrompt() == null ? PRIVATE : "tokens");
         names(json.section("output"), OUTPUT);
         String _ = json.requireString("library") + model.requireString("name") + json.string("nonce", "");
@@ -226,10 +227,14 @@ record Statement(Json json) {
             json.check("mark", mark != null && mark.keyId().equals(id), "the mark of a known key");
             options = options.withMark(Objects.requireNonNull(mark));
         }
-        return json.has("constraint")
-                ? options.withConstraint(
-                        Constraint.described(json.section("constraint").root()))
-                : options;
+        if (!json.has("constraint")) {
+            return options;
+        }
+        Map<?, ?> described = json.section("constraint").root();
+        Constraint constraint = Constraint.described(described);
+        boolean isAll = constraint.description().equals(Optional.of(described));
+        json.check("constraint", isAll, "the description of a constraint alone");
+        return options.withConstraint(constraint);
     }
 
     /** The prompt; null if the receipt has only its digest. */

@@ -183,7 +183,8 @@ final class Verifier {
         require("prompt", brought != null, "a prompt of " + length + " tokens", "none");
         byte[] salt = HexFormat.of().parseHex(secret.requireString("salt"));
         String digest = Statement.promptDigest(salt, Objects.requireNonNull(brought));
-        require("prompt", digest.equals(secret.requireString("sha256")), "the prompt of the stated digest", "another");
+        boolean equal = length == brought.length && digest.equals(secret.requireString("sha256"));
+        require("prompt", equal, "the prompt of the stated length and digest", "another");
         return brought;
     }
 

@@ -226,9 +226,9 @@ public final class LmEval {
         return token -> {
             StringBuilder text = texts.get(token.sequence());
             int before = text.length();
-            if (!tokenizer.isSpecial(token.token())) {
-                text.append(decoders.get(token.sequence()).accept(token.token()));
-            }
+            boolean isSpecial = tokenizer.isSpecial(token.token()); // a stop string may be one
+            StreamingDecoder decoder = decoders.get(token.sequence());
+            text.append(isSpecial ? tokenizer.decode(token.token()) : decoder.accept(token.token()));
             return stops.stream().noneMatch(stop -> text.indexOf(stop, Math.max(0, before - stop.length() + 1)) >= 0);
         };
     }

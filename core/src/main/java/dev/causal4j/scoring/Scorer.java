@@ -44,6 +44,7 @@ public final class Scorer {
     private static final int AHEAD = 64;
 
     private static final int MOST_SPELLINGS = 4096;
+    private static final int LONGEST_SPELLING = 1000;
 
     private final CausalLM model;
     private final Engine engine;
@@ -363,7 +364,8 @@ public final class Scorer {
      * computed once.
      *
      * @param prompt at least one token
-     * @param choices each allows few texts: at most {@value #MOST_SPELLINGS} token sequences altogether
+     * @param choices each allows few texts: at most {@value #MOST_SPELLINGS} token sequences altogether, of at most
+     *     {@value #LONGEST_SPELLING} tokens
      * @throws InputException as {@link #rank(int[], List, ScoringOptions, ScoringListener)}, or if there are too many
      */
     public Spellings rankSpellings(int[] prompt, List<Constraint> choices) {
@@ -391,9 +393,9 @@ public final class Scorer {
             spellings.add(tokens);
         }
         for (int token : mask(matcher).stream().toArray()) {
-            if (spellings.size() >= MOST_SPELLINGS || tokens.length >= MOST_SPELLINGS) {
+            if (spellings.size() >= MOST_SPELLINGS || tokens.length >= LONGEST_SPELLING) {
                 throw new InputException("choices: expected at most " + MOST_SPELLINGS + " token sequences that spell"
-                        + " them, got more; give fewer or shorter ones");
+                        + " them, got more, or one of over " + LONGEST_SPELLING + "; give fewer or shorter ones");
             }
             Matcher next = matcher.copy();
             next.accept(token);

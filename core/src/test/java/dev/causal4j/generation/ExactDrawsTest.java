@@ -210,6 +210,8 @@ class ExactDrawsTest extends ConstrainedFixture {
                             .toList());
             assertThatThrownBy(() -> scorer.rankSpellings(prompt, List.of(oneOf("bcc".repeat(13)))))
                     .hasMessageStartingWith("choices: expected at most 4096 token sequences that spell them, got more");
+            assertThatThrownBy(() -> scorer.rankSpellings(prompt, List.of(Constraint.regex("b*"))))
+                    .hasMessageEndingWith("or one of over 1000; give fewer or shorter ones");
         }
     }
 

@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
@@ -21,6 +22,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -28,6 +30,7 @@ import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -361,6 +364,40 @@ class GeneratorTest {
             assertThat(stream.limit(3).mapToInt(GeneratedToken::token).toArray())
                     .containsExactly(Arrays.copyOf(whole.tokens(), 3));
         }
+    }
+
+    @Test
+    void aStreamThatFailedThrowsEachTimeItIsAsked() throws IOException {
+        Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
+        GenerationOptions options = sampled(20, 4).withRule((_, _) -> {
+            throw new IllegalStateException("mine");
+        });
+        try (Stream<GeneratedToken> stream = texts.stream("abc", options)) {
+            Iterator<GeneratedToken> tokens = stream.iterator();
+            for (int i = 0; i < 2; i++) {
+                assertThatThrownBy(tokens::hasNext).hasMessage("mine");
+            }
+        }
+    }
+
+    @Test
+    void aCancellationKeepsItsMessage() {
+        CompletableFuture<Generation> ended = new CompletableFuture<>();
+        ended.completeExceptionally(new CancellationException("sequence: cancelled"));
+        assertThatThrownBy(() -> EngineControl.await(ended)).hasMessage("sequence: cancelled");
+    }
+
+    @Test
+    void noRequestsHaveNoResults() {
+        assertThat(generator.generate(List.of(), TokenListener.NONE)).isEmpty();
+    }
+
+    @Test
+    void givenTokensFollowAnEmptyPromptToo() throws IOException {
+        Generator begun = new Generator(model(Optional.empty(), OptionalInt.of(1), Set.of()));
+        GenerationRequest request = GenerationRequest.replaying(new int[0], new int[] {5, 6, 7});
+        assertThat(begun.generate(List.of(request), TokenListener.NONE).getFirst().tokens())
+                .containsExactly(5, 6, 7);
     }
 
     @Test

@@ -221,6 +221,19 @@ class SamplerTest {
     }
 
     @Test
+    void aRuleThatMakesNoNumberIsRefused() {
+        for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+            for (double temperature : new double[] {0, 0.7}) {
+                GenerationOptions ruled =
+                        options().withTemperature(temperature).withRule((logits, _) -> logits[1] = wrong);
+                assertThatThrownBy(() -> choices(ruled, 1, 5, 2))
+                        .isInstanceOf(NonFiniteException.class)
+                        .hasMessage("rules: expected finite numbers, got " + wrong + " at token id 1 (position 0)");
+            }
+        }
+    }
+
+    @Test
     void aRuleOfAUserRunsAfterTheOthersAndBeforeGreedyAndSampledChoice() {
         for (double temperature : new double[] {0, 1}) {
             GenerationOptions options = options()

@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.RandomRequests;
 import dev.causal4j.json.Json;
 import dev.causal4j.json.Sha256;
 import dev.causal4j.receipt.Receipt.Difference;
 import dev.causal4j.receipt.Receipt.Verification;
+import dev.causal4j.receipt.Receipt.VerificationOptions;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,6 +22,32 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(300)
 class HostileReceiptTest extends ReceiptFixture {
+    @Test
+    void whatNobodyChecksIsRefused() throws IOException {
+        Constraint letters = Constraint.regex("[a-z]{4}");
+        Receipt receipt = receipt(GenerationOptions.DEFAULT
+                .withMaxNewTokens(4)
+                .withConstraint(letters)
+                .withMark(RandomRequests.MARK));
+        assertTrue(receipt, model);
+        for (String part : List.of("constraint", "mark")) {
+            Map<String, Object> json = sealed(receipt, part + "/claim", _ -> "by anybody");
+            assertThat(Receipt.parse("receipt", Json.write(json))
+                            .verify(model, KNOWN)
+                            .verified())
+                    .as(part)
+                    .isFalse();
+        }
+        Receipt secret = read(receipt(GenerationOptions.DEFAULT.withMaxNewTokens(4)).withPrivatePrompt());
+        VerificationOptions brought = new VerificationOptions(PROMPT, null, null, false);
+        assertThat(secret.verify(model, brought).verified()).isTrue();
+        Map<String, Object> longer = sealed(secret, "prompt/count", _ -> 100_000);
+        assertThat(Receipt.parse("receipt", Json.write(longer))
+                        .verify(model, brought)
+                        .verified())
+                .isFalse();
+    }
+
     /** Receipts of strangers: an answer of one line within a second each, and no exception but a format's. */
     @Test
     void hostileReceiptsAreRefused() throws IOException {

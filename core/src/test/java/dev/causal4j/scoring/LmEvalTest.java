@@ -189,6 +189,18 @@ class LmEvalTest {
                 .containsExactly(FinishReason.CANCELLED, FinishReason.CANCELLED, FinishReason.LENGTH);
     }
 
+    /** The harness looks for stop strings in the text with special tokens, and leaves these out of the answer. */
+    @Test
+    void aStopStringMayBeASpecialToken() {
+        Answer story = new LmEval(model)
+                .generateUntil(List.of("Once upon a time"), List.of("<s>"), 400)
+                .getFirst();
+        int[] tokens = story.generation().tokens();
+        assertThat(model.requireTokenizer().decode(tokens[tokens.length - 1])).isEqualTo("<s>");
+        assertThat(story.generation().finishReason()).isEqualTo(FinishReason.CANCELLED);
+        assertThat(story.text()).isNotEmpty().doesNotContain("Once upon a time");
+    }
+
     @Test
     void bitsAreThoseOfEachRequestAlone() {
         LmEval eval = new LmEval(model);

@@ -1,5 +1,6 @@
 package dev.causal4j.generation.friend;
 
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 
@@ -22,6 +23,8 @@ public record EngineControl(Runnable wake, Runnable cancelWaiting, Runnable chec
         }
         try {
             return result.get();
+        } catch (CancellationException e) { // made by the call above, without a message
+            throw e.getCause() instanceof CancellationException cause ? cause : e;
         } catch (ExecutionException e) {
             throw switch (e.getCause()) {
                 case RuntimeException cause -> cause;
