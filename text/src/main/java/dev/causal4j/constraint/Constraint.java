@@ -80,12 +80,11 @@ public interface Constraint {
         List<String> all = List.copyOf(texts);
         return new GrammarConstraint("choice", all, (terms, vocabulary, ignored) -> {
             Limits.check("choice", all.size(), Limits.VALUES, "texts");
-            Term any = terms.texts(all, Spelling.RAW, "choice");
             if (all.isEmpty() || all.contains("") || new HashSet<>(all).size() < all.size()) {
                 String got = all.isEmpty() ? "none" : "others";
                 throw new ConstraintException("choice", "different texts that are not empty", got, "mend the list");
             }
-            return Grammar.of(any);
+            return Grammar.of(terms.texts(all, Spelling.RAW, "choice"));
         });
     }
 
