@@ -167,7 +167,8 @@ public interface Constraint {
     /**
      * Answers of a model: perhaps a thought, which is free, then content and calls of tools. A call's own grammar holds from
      * its mark to its end, with arguments that obey the tool's schema. A schema that is sound but cannot be held is an error
-     * if the tool is strict, else it becomes any object, and the log names it.
+     * if the tool is strict. Else what can be held of it holds, of arguments that stand one by one only their names and
+     * whether they are texts, and the log names it.
      *
      * @param tools those offered; empty for none
      * @param inThought whether the prompt ends inside a thought
