@@ -38,15 +38,15 @@ size() {
 }
 
 failed=0
-size text json 499 tokenizer 1678 chat 2916 constraint 5049 causal4j 133 || failed=1
-size core kernel,choice,tensor,compute,loops 4792 format 1091 model,families,gguf 5439 decoder 3935 generation,friend 4328 receipt 581 scoring 2514 \
-  head 688 training 1720 flight 90 || failed=1
+size text json 499 tokenizer 1678 chat 2951 constraint 5034 causal4j 133 || failed=1
+size core kernel,choice,tensor,compute,loops 4792 format 1091 model,families,gguf 5437 decoder 3935 generation,friend 4328 receipt 581 scoring 2514 \
+  head 688 training 1718 flight 90 || failed=1
 size machine machine 283 || failed=1
 size server server 4075 || failed=1
-size cli cli 7069 || failed=1
+size cli cli 7068 || failed=1
 size hub hub 987 || failed=1
 size langchain4j langchain4j 716 || failed=1
-size spring-ai springai 655 || failed=1
+size spring-ai springai 652 || failed=1
 size spring-boot-starter springboot 417 || failed=1
 size spark spark 844 || failed=1
 exit $failed

@@ -30,8 +30,6 @@ public final class AnswerParser {
 
     /** Thrown where more text is needed. */
     static class Stop extends Exception {
-        private static final long serialVersionUID = 1;
-
         Stop() {
             super(null, null, false, false);
         }
@@ -39,7 +37,6 @@ public final class AnswerParser {
 
     /** Thrown for a text that began like a call and is not one, or is not whole at the end of the answer. */
     static final class Malformed extends Stop {
-        private static final long serialVersionUID = 1;
         final boolean cut;
 
         /** @param cut whether more text could have made it a call */
@@ -72,7 +69,8 @@ public final class AnswerParser {
     boolean ended;
     private boolean cut; // it did not end by itself, so that the beginning of a head at its end is no text
     private State state;
-    private boolean untold; // the text begins like a call, and no part of that call was emitted
+    private boolean untold; // there is a text that begins like a call, and no part of that call was emitted
+    private int begin; // of that text
 
     private final StringBuilder gap = new StringBuilder(); // white space that may stand before a call, or end a thought
     private boolean trims; // white space that comes next
@@ -157,16 +155,16 @@ public final class AnswerParser {
             try {
                 state = state.next();
             } catch (Malformed e) {
-                at = untold ? 0 : e.cut && cut ? text.length() : at;
+                at = untold ? begin : e.cut && cut ? text.length() : at;
                 state = this::verbatim;
             } catch (Stop e) {
                 stopped = true;
             }
-            if (!untold) {
-                text.delete(0, at);
-                at = 0;
-            }
         }
+        int told = untold ? begin : at;
+        text.delete(0, told); // once, since what is left is moved
+        at -= told;
+        begin = 0;
     }
 
     // Content and thoughts
@@ -335,8 +333,8 @@ public final class AnswerParser {
 
     /** Begins a text that may be a call, after a mark. */
     private State region(int mark) {
-        text.delete(0, at);
-        at = mark;
+        begin = at;
+        at += mark;
         untold = true;
         return calls;
     }
@@ -401,8 +399,7 @@ public final class AnswerParser {
             return this::closing;
         }
         finish();
-        text.delete(0, end);
-        at -= end;
+        begin = end;
         untold = true;
         return other;
     }

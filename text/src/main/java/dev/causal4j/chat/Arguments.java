@@ -18,6 +18,14 @@ record Arguments(Rendering x, List<Object> positional, Map<String, Object> named
         return positional.get(index);
     }
 
+    /** These arguments, which may be for some parameters only: others would have no effect. */
+    Arguments of(String... parameters) {
+        if (positional.size() > parameters.length || !List.of(parameters).containsAll(named.keySet())) {
+            throw x.wrong("no argument but " + String.join(", ", parameters), "others");
+        }
+        return this;
+    }
+
     long whole(int index, String name, long otherwise) {
         Object value = get(index, name, Rendering.NONE);
         return value.equals(Rendering.NONE) ? otherwise : x.whole(value);

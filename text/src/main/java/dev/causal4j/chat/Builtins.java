@@ -56,6 +56,9 @@ final class Builtins {
     private static Object now(Arguments a) {
         ZonedDateTime now = ZonedDateTime.now(a.x().clock);
         String form = a.x().text(a.get(0));
+        if (TIME.matcher(form).replaceAll("").contains("%")) {
+            throw a.x().wrong("%Y, %y, %m, %B, %b, %d, %A, %a, %H, %I, %M, %S and %j alone", form);
+        }
         a.x().make(64L * form.length()); // with what Java allocates meanwhile
         return TIME.matcher(form).replaceAll(part -> String.format(Locale.ENGLISH, "%t" + part.group(1), now));
     }
@@ -94,8 +97,8 @@ final class Builtins {
             case "trim" -> strip(x, x.print(v), a, true, true);
             case "title" -> mapped(x, WORDS, x.print(v), word -> capitalized(x, word));
             case "string", "safe" -> x.print(v);
-            case "tojson" -> Printer.json(x, v, a);
-            case "indent" -> indent(x, v, a);
+            case "tojson" -> Printer.json(x, v, a.of("ensure_ascii", "indent", "separators", "sort_keys"));
+            case "indent" -> indent(x, v, a.of("width", "first"));
             case "length", "count" -> (long) x.length(v);
             case "default", "d" -> {
                 boolean missing = v instanceof Undefined || (a.flag(1, "boolean") && !Rendering.truth(v));
@@ -114,9 +117,15 @@ final class Builtins {
             case "selectattr", "rejectattr" -> filtered(x, v, a.get(0), a.rest(), name.equals("selectattr"));
             case "sort" ->
                 sorted(x, x.list(v), a.get(2, "attribute", NONE), a.flag(1, "case_sensitive"), a.flag(0, "reverse"));
-            case "dictsort" -> sorted(x, x.items(v), 0L, a.flag(0, "case_sensitive"), false);
-            case "unique" -> new Lazy(() -> unique(x, v, a.flag(0, "case_sensitive")));
-            case "int" -> number(x, v) instanceof Number number ? Operators.truncated(number) : a.get(0, "default", 0L);
+            case "dictsort" -> {
+                Object place = index(x, List.of("key", "value"), a.get(1, "by", "key"));
+                yield sorted(x, x.items(v), place, a.flag(0, "case_sensitive"), a.flag(2, "reverse"));
+            }
+            case "unique" -> new Lazy(() -> unique(x, v, a.of("case_sensitive").flag(0, "case_sensitive")));
+            case "int" -> {
+                Object otherwise = a.of("default").get(0, "default", 0L);
+                yield number(x, v) instanceof Number number ? Operators.truncated(number) : otherwise;
+            }
             case "float" -> number(x, v) instanceof Number number ? number.doubleValue() : a.get(0, "default", 0.0);
             default -> throw x.wrong("a filter of Jinja", name);
         };
@@ -189,9 +198,9 @@ final class Builtins {
     private static @Nullable Function ofText(String name, Rendering x, String text) {
         return switch (name) {
             case "strip", "lstrip", "rstrip" -> a -> strip(x, text, a, !name.equals("rstrip"), !name.equals("lstrip"));
-            case "split" -> a -> split(x, text, a);
-            case "index", "find" -> a -> place(x, text, x.text(a.get(0)), name.equals("find"));
-            case "startswith", "endswith" -> a -> affix(x, text, a.get(0), name.equals("startswith"));
+            case "split" -> a -> split(x, text, a.of("sep", "maxsplit"));
+            case "index", "find" -> a -> place(x, text, x.text(a.of("sub").get(0)), name.equals("find"));
+            case "startswith", "endswith" -> a -> affix(x, text, a.of("affix").get(0), name.equals("startswith"));
             case "upper" -> unused -> mapped(x, UPPERED, text, part -> part.toUpperCase(Locale.ROOT));
             case "lower" -> unused -> lower(x, text);
             case "title" -> unused -> mapped(x, LETTERS, text, word -> capitalized(x, word));
@@ -292,7 +301,7 @@ final class Builtins {
 
     private static Lazy map(Rendering x, Object v, Arguments a) {
         Object attribute = a.named().getOrDefault("attribute", NONE);
-        return new Lazy(() -> each(x, v, item -> {
+        return new Lazy(() -> each(x, Rendering.truth(v) ? v : List.of(), item -> {
             Object found = path(x, item, attribute);
             return attribute.equals(NONE)
                     ? x.made(filter(x.text(a.get(0)), x, item, a.rest()))
@@ -306,7 +315,9 @@ final class Builtins {
             boolean plain = a.positional().isEmpty();
             return wanted == (plain ? Rendering.truth(tested) : test(x.text(a.get(0)), x, tested, a.rest()));
         };
-        return new Lazy(() -> x.made(x.list(v).stream().filter(passes).toList()));
+        return new Lazy(() -> x.made(x.list(Rendering.truth(v) ? v : List.of()).stream()
+                .filter(passes)
+                .toList()));
     }
 
     /** Follows a path of attributes such as {@code function.name}, or an index, from an item; none gives the item. */

@@ -378,9 +378,8 @@ public final class ChatTemplate {
             @Nullable List<ToolDefinition> tools,
             boolean generationPrompt,
             Map<String, ?> variables) {
-        return encode(
-                tokenizer,
-                withControlTokens(tokenizer.controlTokens()).render(messages, tools, generationPrompt, variables));
+        ChatTemplate known = withControlTokens(tokenizer.controlTokens());
+        return encode(tokenizer, known.render(messages, tools, generationPrompt, variables));
     }
 
     /** Encodes a rendering of this template, which must know the tokenizer's control tokens. */

@@ -18,7 +18,6 @@ final class LiteralCalls {
             "\\s*+(" + ToolDefinition.NAME + ")(?=\\(\\s*+(?:" + ToolDefinition.NAME + "\\s*+=|\\)))";
     private static final Pattern FIRST = Pattern.compile("\\s*+\\[" + IN_PYTHON);
     private static final Pattern OTHER = Pattern.compile(IN_PYTHON);
-    private static final Pattern NEXT = Pattern.compile("\\s*+(?:(,)|]?)");
     private static final Pattern GEMMA = Pattern.compile("call:(" + ToolDefinition.NAME + ")(?=\\{)");
 
     private static final String MARK = "<escape>|<\\|\"\\|>"; // around texts
@@ -70,7 +69,7 @@ final class LiteralCalls {
                 answer.argument(closers.substring(last));
                 closers.setLength(last);
                 if (last == 0) {
-                    return python ? () -> answer.next(NEXT, () -> head(OTHER)) : answer::closing;
+                    return python ? () -> answer.next(ObjectCalls.NEXT_OF_LIST, () -> head(OTHER)) : answer::closing;
                 }
             }
             case "," -> {

@@ -10,12 +10,14 @@ import org.jspecify.annotations.Nullable;
 /** Reads calls that are objects: {@code {"name": …, "arguments": …}}, with members in any order. Not thread-safe. */
 final class ObjectCalls {
     private static final Pattern LIST = Pattern.compile("\\s*+\\[\\s*+(?=[^]])");
-    private static final Pattern NEXT_OF_LIST = Pattern.compile("\\s*+(?:(,)|]?)");
+    static final Pattern NEXT_OF_LIST = Pattern.compile("\\s*+(?:(,)|]?)");
     private static final Pattern ALONE = Pattern.compile("\\s*+(?:<\\|python_tag\\|>)?\\s*+(?=\\{)");
     private static final Pattern NEXT_ALONE = Pattern.compile("\\s*+;?\\s*+(?=(\\{)?)");
     private static final Pattern OPEN = Pattern.compile("\\s*+\\{");
+    // Arguments that are null are as those that are not there.
     private static final Pattern MEMBER =
-            Pattern.compile("\\s*+(?:}|,?\\s*+\"(name|arguments|parameters|id|type)\"\\s*+:\\s*+(?=\\S))");
+            Pattern.compile("(?:\\s*+,?\\s*+\"(?:arguments|parameters)\"\\s*+:\\s*+null(?=[\\s,}]))?+"
+                    + "\\s*+(?:}|,?\\s*+\"(name|arguments|parameters|id|type)\"\\s*+:\\s*+(?=\\S))");
 
     private final AnswerParser answer;
     private final boolean list;

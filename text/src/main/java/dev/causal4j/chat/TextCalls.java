@@ -3,12 +3,12 @@ package dev.causal4j.chat;
 import dev.causal4j.chat.AnswerParser.State;
 import dev.causal4j.chat.AnswerParser.Stop;
 import java.util.List;
-import java.util.Map;
+import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
- * Reads calls whose arguments are texts between marks, and makes JSON of them: a string where the tool's schema wants one,
- * else the value that the text is in JSON, else a string. Not thread-safe.
+ * Reads calls whose arguments are texts between marks, and makes JSON of them: a string where the tool's schema wants one, or
+ * null where it may be and the text is null, else the value that the text is in JSON, else a string. Not thread-safe.
  */
 final class TextCalls {
     /**
@@ -36,8 +36,8 @@ final class TextCalls {
     private final Places places;
     private String name = "";
     private boolean isFirst;
-    private boolean isString;
-    // A line end that is the value's if more comes, or all of a value that is no string.
+    private Set<String> types = Set.of(); // of a value that is a text; one is told as it comes
+    // A line end that is the value's if more comes, or all of a value that may be no string.
     private final StringBuilder held = new StringBuilder();
 
     TextCalls(AnswerParser answer) {
@@ -60,19 +60,15 @@ final class TextCalls {
             answer.argument(isFirst ? "{}" : "}");
             return answer::closing;
         }
-        isString = isString(key);
+        types = answer.tools.stream()
+                .filter(tool -> tool.name().equals(name))
+                .findFirst()
+                .map(tool -> tool.textTypes(key))
+                .orElse(Set.of());
         held.setLength(0);
-        answer.argument((isFirst ? "{\"" : ", \"") + Printer.escaped(key) + "\": " + (isString ? "\"" : ""));
+        answer.argument((isFirst ? "{\"" : ", \"") + Printer.escaped(key) + "\": " + (types.size() == 1 ? "\"" : ""));
         isFirst = false;
         return this::value;
-    }
-
-    private boolean isString(String key) {
-        return answer.tools.stream()
-                .anyMatch(tool -> tool.name().equals(name)
-                        && tool.parameters().get("properties") instanceof Map<?, ?> all
-                        && all.get(key) instanceof Map<?, ?> schema
-                        && "string".equals(schema.get("type")));
     }
 
     private State value() throws Stop {
@@ -81,10 +77,11 @@ final class TextCalls {
             throw new Stop();
         }
         String rest = ends && places.lines && endsLine() ? held.substring(0, held.length() - 1) : held.toString();
-        if (isString) {
+        if (types.size() == 1) {
             answer.argument(Printer.escaped(rest) + (ends ? "\"" : ""));
         } else {
-            answer.argument(AnswerParser.json(rest).isPresent() ? rest.strip() : "\"" + Printer.escaped(rest) + "\"");
+            boolean isJson = types.isEmpty() ? AnswerParser.json(rest).isPresent() : rest.equals("null");
+            answer.argument(isJson ? rest.strip() : "\"" + Printer.escaped(rest) + "\"");
         }
         if (!ends) {
             throw new Stop();
@@ -95,7 +92,7 @@ final class TextCalls {
 
     private void piece(String piece) {
         held.append(piece);
-        if (isString) {
+        if (types.size() == 1) {
             int told = held.length() - (endsLine() ? 1 : 0);
             answer.argument(Printer.escaped(held.substring(0, told)));
             held.delete(0, told);

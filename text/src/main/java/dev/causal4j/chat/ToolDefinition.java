@@ -4,11 +4,14 @@ import dev.causal4j.FormatException;
 import dev.causal4j.chat.ToolChoice.Kind;
 import dev.causal4j.json.Json;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  */
 public record ToolDefinition(Map<String, ?> fields) {
     private static final String FUNCTION = "function";
+    private static final List<String> SAYING = List.of("type", "const", "enum", "anyOf", "oneOf", "$ref");
+    private static final int MOST_SCHEMAS = 1000; // that are looked into
     static final Pattern NAME = Pattern.compile("[\\p{L}\\p{N}_.-]{1,256}");
 
     public ToolDefinition {
@@ -35,11 +40,8 @@ public record ToolDefinition(Map<String, ?> fields) {
     public static ToolDefinition of(String name, String text, String schema) {
         try {
             Map<String, Object> tree = Json.exactTree("schema of " + name, schema.getBytes(StandardCharsets.UTF_8));
-            return new ToolDefinition(Json.object(
-                    "type",
-                    FUNCTION,
-                    FUNCTION,
-                    Json.object("name", name, "description", text, "parameters", tree, "strict", true)));
+            return new ToolDefinition(Json.object("name", name, "description", text, "parameters", tree))
+                    .withStrict(true);
         } catch (FormatException e) {
             throw new IllegalArgumentException(e.getMessage(), e);
         }
@@ -53,6 +55,41 @@ public record ToolDefinition(Map<String, ?> fields) {
     /** The JSON Schema of its arguments; empty if there is none. */
     public Map<?, ?> parameters() {
         return function().get("parameters") instanceof Map<?, ?> schema ? schema : Map.of();
+    }
+
+    /**
+     * The types of an argument that is a text whatever its schema allows: {@code string}, and {@code null} if it may be null,
+     * too; none for other arguments. The schema says so by {@code type}, {@code const} or {@code enum}, also of
+     * alternatives and of what a {@code $ref} to a place in it means.
+     */
+    public Set<String> textTypes(String argument) {
+        Set<String> types = new LinkedHashSet<>();
+        List<Object> open = new ArrayList<>(List.of(at("#", "properties", argument))); // schemas of which any may hold
+        for (int i = 0; i < open.size() && open.size() < MOST_SCHEMAS; i++) {
+            Map<?, ?> schema = open.get(i) instanceof Map<?, ?> map ? map : Map.of();
+            String keyword =
+                    SAYING.stream().filter(schema::containsKey).findFirst().orElse("type");
+            Object value = schema.containsKey(keyword) ? schema.get(keyword) : "any";
+            for (Object each :
+                    value instanceof List<?> list && !keyword.equals("const") ? list : Arrays.asList(value)) {
+                switch (keyword) {
+                    case "$ref" -> open.add(at(("" + each).split("/", -1)));
+                    case "anyOf", "oneOf" -> open.add(each);
+                    default -> types.add(each instanceof String && !keyword.equals("type") ? "string" : "" + each);
+                }
+            }
+        }
+        boolean isText = types.contains("string") && Set.of("string", "null").containsAll(types);
+        return isText && open.size() < MOST_SCHEMAS ? types : Set.of();
+    }
+
+    /** A part of the schema by the steps of a JSON Pointer without escapes; an empty text if it is not there. */
+    private Object at(String... steps) {
+        Object at = Map.of("#", parameters());
+        for (String step : steps) {
+            at = at instanceof Map<?, ?> map ? Objects.requireNonNullElse(map.get(step), "") : "";
+        }
+        return at;
     }
 
     /** Whether arguments must obey the whole schema. */

@@ -55,7 +55,7 @@ final class Automaton {
     private final Map<Both, Stacks> unions = new HashMap<>();
     private final Map<Configuration, Configuration> configurations = new HashMap<>();
     private final Stacks end; // nothing is left
-    private final Configuration start;
+    final Configuration start; // of an empty text
 
     // scratch of one step
     private final List<Member> members = new ArrayList<>();
@@ -78,11 +78,6 @@ final class Automaton {
         if (start.isDead()) {
             throw new ConstraintException(SUBJECT, "one that some text meets", "one that none can", "relax it");
         }
-    }
-
-    /** The configuration of an empty text. */
-    Configuration start() {
-        return start;
     }
 
     /** The configuration after a byte, perhaps {@link Configuration#DEAD}. */
@@ -147,7 +142,7 @@ final class Automaton {
     }
 
     private void begin() {
-        terms.budget().spend();
+        terms.budget().spend(1);
         members.clear();
         open.clear();
         leave();
@@ -232,7 +227,7 @@ final class Automaton {
 
     /** Whether a place is new, or new with these stacks. */
     private boolean come(Place place, Stacks then) {
-        terms.budget().spend();
+        terms.budget().spend(1);
         Stacks before = place.then;
         if (before == null) {
             reached.add(place);
@@ -293,7 +288,7 @@ final class Automaton {
         List<Frame> left = both.a.frames;
         List<Frame> right = both.b.frames;
         for (int i = 0, j = 0; i < left.size() || j < right.size(); ) {
-            terms.budget().spend();
+            terms.budget().spend(1);
             int order = i == left.size()
                     ? 1
                     : j == right.size()
@@ -320,7 +315,7 @@ final class Automaton {
     }
 
     private void proceed(Expression expression, int position, Stacks then) {
-        terms.budget().spend();
+        terms.budget().spend(1);
         switch (expression) {
             case Expression.Sequence(List<Expression> parts)
             when position != Place.WHOLE -> {
@@ -407,7 +402,7 @@ final class Automaton {
         int frames = 0;
         while (!left.isEmpty()) {
             for (Frame frame : left.remove().frames) {
-                terms.budget().spend();
+                terms.budget().spend(1);
                 Limits.check(SUBJECT, ++frames, Limits.FRAMES, "frames of the ways to read a text");
                 if (frame.below() != null && found.add(frame.below())) {
                     left.add(frame.below());

@@ -21,11 +21,6 @@ final class Budget {
     }
 
     /** @throws ConstraintException if there is nothing left */
-    void spend() {
-        spend(1);
-    }
-
-    /** @throws ConstraintException if there is nothing left */
     void spend(long steps) {
         left -= steps;
         if (left < 0) {

@@ -76,7 +76,7 @@ final class CallGrammar {
                 Whitespace whitespace = format == ToolFormat.NONE ? Whitespace.SPACED : Whitespace.FLEXIBLE;
                 return rules.add(new JsonSchema(text, whitespace, !exact));
             }
-            Map<String, ?> held = exact ? schema : MemberGrammar.names(format, schema);
+            Map<String, ?> held = exact ? schema : MemberGrammar.names(format, tool);
             return rules.add(
                     (terms, vocabulary, ignored) -> new MemberGrammar(free, format, form, held, ignored).grammar());
         } catch (ConstraintException e) {

@@ -9,7 +9,8 @@ import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
 
 /**
- * A set of Unicode characters, without surrogates. Immutable.
+ * A set of Unicode's code points. Surrogates, which no text has, are only in sets that name them: no other set is made
+ * with them. Immutable.
  *
  * @param bounds the first of each range and the one after its last, ascending
  */
@@ -23,7 +24,7 @@ record CodePoints(int[] bounds) {
     static final CodePoints ESCAPED = range(0, 0x1f).or(of('"', '\\'));
 
     static CodePoints range(int first, int last) {
-        return new CodePoints(new int[] {first, last + 1}).and(ALL);
+        return new CodePoints(new int[] {first, last + 1});
     }
 
     static CodePoints of(int... characters) {

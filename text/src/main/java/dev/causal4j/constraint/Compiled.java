@@ -42,13 +42,13 @@ final class Compiled {
         synchronized (LIVING) {
             LIVING.add(this);
         }
-        find(automaton.start(), () -> masks.find(automaton.start(), true)); // refuses what cannot be held
+        find(automaton.start, () -> masks.find(automaton.start, true)); // refuses what cannot be held
         terms.seal();
     }
 
     /** A text that has just begun. */
     Matcher start(Vocabulary vocabulary) {
-        return new TextMatcher(vocabulary, automaton.start(), true, Automaton.Kept.NOTHING);
+        return new TextMatcher(vocabulary, automaton.start, true, Automaton.Kept.NOTHING);
     }
 
     /** Roughly its bytes. */
@@ -101,13 +101,13 @@ final class Compiled {
             used = ++uses;
             allGrown += budget.grown() - grown;
             grown = budget.grown();
-            if (allGrown > Limits.GROWN_BYTES) {
+            if (allGrown > Limits.KEPT_BYTES) {
                 allGrown = LIVING.stream().mapToLong(each -> each.grown).sum();
                 long half = allGrown / LIVING.size() / 2; // the smaller ones together have less than a half
                 LIVING.stream()
                         .filter(each -> each.grown >= half)
                         .sorted(Comparator.comparingLong(each -> each.used))
-                        .takeWhile(unused -> allGrown > Limits.GROWN_BYTES / 16 * 15)
+                        .takeWhile(unused -> allGrown > Limits.KEPT_BYTES / 16 * 15)
                         .forEach(Compiled::forget);
             }
         }

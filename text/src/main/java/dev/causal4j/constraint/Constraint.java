@@ -80,12 +80,11 @@ public interface Constraint {
         List<String> all = List.copyOf(texts);
         return new GrammarConstraint("choice", all, (terms, vocabulary, ignored) -> {
             Limits.check("choice", all.size(), Limits.VALUES, "texts");
-            Term any = terms.texts(all, Spelling.RAW, "choice");
             if (all.isEmpty() || all.contains("") || new HashSet<>(all).size() < all.size()) {
                 String got = all.isEmpty() ? "none" : "others";
                 throw new ConstraintException("choice", "different texts that are not empty", got, "mend the list");
             }
-            return Grammar.of(any);
+            return Grammar.of(terms.texts(all, Spelling.RAW, "choice"));
         });
     }
 
@@ -168,7 +167,8 @@ public interface Constraint {
     /**
      * Answers of a model: perhaps a thought, which is free, then content and calls of tools. A call's own grammar holds from
      * its mark to its end, with arguments that obey the tool's schema. A schema that is sound but cannot be held is an error
-     * if the tool is strict, else it becomes any object, and the log names it.
+     * if the tool is strict. Else what can be held of it holds, of arguments that stand one by one only their names and
+     * whether they are texts, and the log names it.
      *
      * @param tools those offered; empty for none
      * @param inThought whether the prompt ends inside a thought

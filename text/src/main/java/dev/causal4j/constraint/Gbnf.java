@@ -110,11 +110,12 @@ record Gbnf(String grammar) implements GrammarSource {
 
         private Expression part() {
             if (eat("\"")) {
-                List<Term> characters = new ArrayList<>();
+                StringBuilder text = new StringBuilder();
                 while (!eat("\"")) {
-                    characters.add(one(CodePoints.of(character("\""))));
+                    text.appendCodePoint(character("\""));
                 }
-                return new Text(terms.concat(characters.toArray(Term[]::new)));
+                Term all = terms.texts(List.of(text.toString()), Spelling.RAW, "grammar");
+                return new Text(text.length() == 1 ? one(CodePoints.of(text.charAt(0))) : all); // sets are joined
             } else if (eat("[")) {
                 return new Text(one(set()));
             } else if (eat(".")) {

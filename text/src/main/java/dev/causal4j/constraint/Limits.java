@@ -22,7 +22,6 @@ final class Limits {
 
     // The bound of all together depends on the heap and decides no answer: above it, cached work is dropped.
     static final long KEPT_BYTES = Math.min(256L << 20, Runtime.getRuntime().maxMemory() / 8);
-    static final long GROWN_BYTES = KEPT_BYTES;
 
     private Limits() {}
 

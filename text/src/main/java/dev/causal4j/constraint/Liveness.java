@@ -1,6 +1,5 @@
 package dev.causal4j.constraint;
 
-import dev.causal4j.constraint.Term.Life;
 import dev.causal4j.constraint.Term.Node;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -15,26 +14,25 @@ record Liveness(Terms terms) {
 
     /** Whether any text belongs to a term. */
     boolean of(Term term) {
-        if (term.life == Life.UNKNOWN) {
-            boolean live = isPlainlyLive(term)
+        if (term.live == null) {
+            term.live = isPlainlyLive(term)
                     || switch (term.node) {
                         case Node.Or(List<Term> options) -> options.stream().anyMatch(this::of);
                         case Node.Concat unused -> ofSequence(term);
                         case Node.Repeat(Term inner, int least, int most) -> of(inner);
                         default -> search(term);
                     };
-            term.life = live ? Life.LIVE : Life.DEAD;
         }
-        return term.life == Life.LIVE;
+        return term.live;
     }
 
     private boolean ofSequence(Term sequence) {
         Term rest = sequence;
-        while (rest.life == Life.UNKNOWN && rest.node instanceof Node.Concat(Term head, Term tail) && of(head)) {
-            terms.budget().spend();
+        while (rest.live == null && rest.node instanceof Node.Concat(Term head, Term tail) && of(head)) {
+            terms.budget().spend(1);
             rest = tail;
         }
-        return rest.node instanceof Node.Concat ? rest.life == Life.LIVE : of(rest);
+        return rest.node instanceof Node.Concat ? Boolean.TRUE.equals(rest.live) : of(rest);
     }
 
     /** Looks for a derivative that has a text; the result holds for all on the way. */
@@ -46,10 +44,10 @@ record Liveness(Terms terms) {
             found = search(start, Integer.MAX_VALUE, before);
         }
         if (found == null) {
-            before.keySet().forEach(term -> term.life = Life.DEAD);
+            before.keySet().forEach(term -> term.live = false);
         }
         for (Term on = found; on != null; on = before.get(on)) {
-            on.life = Life.LIVE;
+            on.live = true;
         }
         return found != null;
     }
@@ -63,9 +61,9 @@ record Liveness(Terms terms) {
             Term term = open.pop();
             int depth = depths.pop() + 1;
             for (int i = 0; i < term.classes.count() && depth <= deepest; i++) {
-                terms.budget().spend();
+                terms.budget().spend(1);
                 Term next = terms.derivative(term, term.classes.first(i));
-                if (next.life != Life.DEAD && next != terms.never && !before.containsKey(next)) {
+                if (!Boolean.FALSE.equals(next.live) && next != terms.never && !before.containsKey(next)) {
                     before.put(next, term);
                     if (isPlainlyLive(next)) {
                         return next;
@@ -80,7 +78,7 @@ record Liveness(Terms terms) {
 
     private boolean isPlainlyLive(Term term) {
         return term.nullable
-                || term.life == Life.LIVE
+                || Boolean.TRUE.equals(term.live)
                 || (term.plain && term != terms.never)
                 || (term.node instanceof Node.Or(List<Term> options)
                         && options.stream().anyMatch(this::isPlainlyLive));

@@ -109,7 +109,7 @@ final class Masks {
     private Configuration capped(Configuration configuration, Horizon horizon) {
         List<Member> members = new ArrayList<>();
         for (Member member : configuration.members) {
-            members.add(new Member(horizon.capped(member.term()), member.tokens(), member.then()));
+            members.add(new Member(horizon.capped.of(member.term()), member.tokens(), member.then()));
         }
         return automaton.of(members, configuration.accepts);
     }
@@ -153,7 +153,7 @@ final class Masks {
         int[] token = trie.token;
         for (int node = 1, visited = 0; node < label.length; visited++) {
             if (visited % STEP_NODES == 0) {
-                terms.budget().spend();
+                terms.budget().spend(1);
             }
             int at = depth[node];
             Configuration from = path[at - 1];

@@ -4,6 +4,7 @@ import static dev.causal4j.constraint.Grammar.EMPTY;
 import static dev.causal4j.constraint.Grammar.choice;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
 import dev.causal4j.chat.ToolFormat.Form;
 import dev.causal4j.constraint.Expression.Call;
@@ -20,8 +21,8 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Arguments that are written one by one, each as text between marks, as a literal of Python or in the form of FunctionGemma
@@ -34,7 +35,7 @@ final class MemberGrammar {
     private final Terms terms;
     private final ToolFormat format;
     private final Form form;
-    private final Map<?, ?> schema;
+    private final ToolDefinition tool;
     private final Subschema root;
     private final Rules rules;
     private final SchemaGrammar json;
@@ -53,10 +54,10 @@ final class MemberGrammar {
         this.rules = new Rules(terms, null, ignored);
         this.format = format;
         this.form = form;
-        this.schema = keywords(JsonSchema.read(Json.write(schema)));
+        this.tool = new ToolDefinition(Map.of("parameters", schema));
         boolean isText = format.quote().isEmpty();
         String end = isText ? form.member().split("\\$value", -1)[1].strip() : format.quote();
-        SchemaDocument document = new SchemaDocument(this.schema);
+        SchemaDocument document = new SchemaDocument(JsonSchema.read(Json.write(schema)));
         root = document.root();
         raw = new JsonTerms(terms, Whitespace.COMPACT, Spelling.RAW, end, false);
         rawReader = new SchemaReader(document, raw, false, ignored);
@@ -66,14 +67,14 @@ final class MemberGrammar {
         reader = isText ? plainReader : rawReader;
     }
 
-    /** A schema of the properties in another, whatever else it says. */
-    static Map<String, Object> names(ToolFormat format, Map<?, ?> schema) {
+    /** A schema of the properties of a tool, whatever else its own says. */
+    static Map<String, Object> names(ToolFormat format, ToolDefinition tool) {
+        Map<?, ?> properties = tool.parameters().get("properties") instanceof Map<?, ?> all ? all : Map.of();
         Map<String, Object> names = new LinkedHashMap<>();
-        properties(schema).forEach((key, value) -> {
-            boolean string =
-                    !format.quote().isEmpty() || "string".equals(keywords(value).get("type"));
+        properties.keySet().forEach(key -> {
+            Set<String> types = format.quote().isEmpty() ? tool.textTypes((String) key) : Set.of("string");
             if (KEY.matcher((String) key).matches()) {
-                names.put((String) key, string ? Map.of("type", "string") : Map.of());
+                names.put((String) key, types.isEmpty() ? Map.of() : Map.of("type", List.copyOf(types)));
             }
         });
         return new LinkedHashMap<>(Map.of("type", "object", "properties", names));
@@ -84,20 +85,12 @@ final class MemberGrammar {
         Call arguments = rules.reserve("");
         rules.set(
                 arguments,
-                choice(reader.read(List.of(root)).stream()
+                choice(reader.met.of(List.of(root)).stream()
                         .filter(Members.class::isInstance)
                         .map(shape -> object((Members) shape))
                         .toList()));
         json.finish();
         return Rewriting.of(rules.grammar(), terms, "schema");
-    }
-
-    private static Map<?, ?> properties(Map<?, ?> schema) {
-        return schema.get("properties") instanceof Map<?, ?> properties ? properties : Map.of();
-    }
-
-    private static Map<?, ?> keywords(@Nullable Object schema) {
-        return schema instanceof Map<?, ?> keywords ? keywords : Map.of();
     }
 
     private Expression object(Members members) {
@@ -130,13 +123,10 @@ final class MemberGrammar {
         return new Sequence(free.literal(around[0]), value(key, all), free.literal(around[1]));
     }
 
-    /** Readers of calls go by the type that the schema itself gives to an argument. */
+    /** Readers of calls know texts in the same way. */
     private Expression value(String key, List<Subschema> all) {
-        if (!format.quote().isEmpty()) {
-            return nested(all);
-        }
-        boolean string = "string".equals(keywords(properties(schema).get(key)).get("type"));
-        return string && !format.writesPython() ? nested(all) : json.values.of(all);
+        boolean isText = !format.writesPython() && !tool.textTypes(key).isEmpty();
+        return isText || !format.quote().isEmpty() ? nested(all) : json.values.of(all);
     }
 
     /** A value whose strings are as they are. */
@@ -146,7 +136,8 @@ final class MemberGrammar {
             known = rules.reserve("");
             values.put(all, known); // before its parts, which may be of it
             rules.set(
-                    known, choice(rawReader.read(all).stream().map(this::nested).toList()));
+                    known,
+                    choice(rawReader.met.of(all).stream().map(this::nested).toList()));
         }
         return known;
     }

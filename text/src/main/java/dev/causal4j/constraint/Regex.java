@@ -260,6 +260,7 @@ final class Regex {
         return negated ? all.not() : all;
     }
 
+    /** A character or a set; a surrogate alone is one, too, so that ranges can begin and end with it. */
     private CodePoints member() {
         if (at == in.length) {
             throw refuse("a class that ends with ]", "the end");

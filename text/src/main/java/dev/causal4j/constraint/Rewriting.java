@@ -62,7 +62,7 @@ final class Rewriting {
     }
 
     private boolean holds(Expression part, BitSet known, Predicate<Term> text, Predicate<BitSet> tokens) {
-        terms.budget().spend();
+        terms.budget().spend(1);
         return switch (part) {
             case Text(Term term) -> text.test(term);
             case Tokens(BitSet ids) -> tokens.test(ids);
@@ -113,7 +113,7 @@ final class Rewriting {
 
     /** The rules that a part calls, or may begin with. */
     private Set<Integer> calls(Expression part, boolean first, Set<Integer> calls) {
-        terms.budget().spend();
+        terms.budget().spend(1);
         if (part instanceof Call(int rule)) {
             calls.add(rule);
         }

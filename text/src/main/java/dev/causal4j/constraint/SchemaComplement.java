@@ -20,7 +20,6 @@ import java.util.Set;
  * spelling, so that those that are left have no exponent. Not thread-safe.
  */
 final class SchemaComplement {
-    private static final int PART_STEPS = 10; // of a property
     private static final int PART_BYTES = 250;
 
     private final Shapes shapes;
@@ -83,7 +82,7 @@ final class SchemaComplement {
         if (!members.others().equals(free.others()) || members.min() > 0 || members.max() < Terms.UNBOUNDED) {
             throw schema.refused("additionalProperties", "no rule for all properties inside of not", "one");
         }
-        json.terms.budget().spend(PART_STEPS * (long) members.parts());
+        json.terms.budget().spend(Shapes.PART_STEPS * (long) members.parts());
         json.terms.budget().keep(PART_BYTES * (long) members.parts());
         List<Shape> left = new ArrayList<>();
         members.required().forEach(name -> left.add(shapes.without(name)));

@@ -2,8 +2,6 @@ package dev.causal4j.constraint;
 
 /** A well-formed schema asserts what no mask holds. A lenient reader drops the assertion. */
 final class SchemaRefusal extends ConstraintException {
-    private static final long serialVersionUID = 1;
-
     /** The assertion as a JSON pointer. */
     final String pointer;
 

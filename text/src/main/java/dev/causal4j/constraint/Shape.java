@@ -79,6 +79,18 @@ sealed interface Shape {
      */
     record Members(Map<String, List<Subschema>> named, Set<String> required, List<Others> others, int min, int max)
             implements Shape {
+        /** Objects whose names stand in another order are others: documents have that order. */
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Members that
+                    && min == that.min
+                    && max == that.max
+                    && named.size() == that.named.size() // so that few are copied
+                    && others.equals(that.others)
+                    && List.copyOf(required).equals(List.copyOf(that.required))
+                    && List.copyOf(named.entrySet()).equals(List.copyOf(that.named.entrySet()));
+        }
+
         @Override
         public int hashCode() {
             long hash = Seeded.hash(others.hashCode(), min, max);

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 /** Intersection and union of {@link Shape}s. Not thread-safe. */
 final class Shapes {
     private static final int MAX_SHAPES = 10_000; // alternatives of one schema, intersections multiplied
-    private static final int PART_STEPS = 10; // of a shape that meets another
+    static final int PART_STEPS = 10; // of a shape that meets another, or of a property that is excluded
     private static final int MAX_DEPTH = 20; // of required values that are looked into for one that nothing fits
 
     private final JsonTerms json;
@@ -88,7 +88,7 @@ final class Shapes {
     }
 
     private void requireFew(Collection<Shape> shapes) {
-        json.terms.budget().spend();
+        json.terms.budget().spend(1);
         Limits.check("schema", shapes.size(), MAX_SHAPES, "alternatives in one place");
     }
 

@@ -83,12 +83,6 @@ final class Term {
         }
     }
 
-    enum Life {
-        UNKNOWN,
-        LIVE,
-        DEAD
-    }
-
     final int id;
     final Node node;
     final boolean nullable; // whether the empty text belongs to it
@@ -100,7 +94,8 @@ final class Term {
     @Nullable
     Term @Nullable [] next; // derivatives by class
 
-    Life life = Life.UNKNOWN;
+    @Nullable
+    Boolean live; // whether any text belongs to it, if that is known
 
     Term(int id, Node node, boolean nullable, boolean plain, int repetitions, int depth, ByteClasses classes) {
         this.id = id;

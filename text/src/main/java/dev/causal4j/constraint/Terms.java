@@ -23,7 +23,7 @@ final class Terms {
     static final int UNBOUNDED = Integer.MAX_VALUE;
 
     private static final String SUBJECT = "constraint";
-    private static final int TERM_STEPS = 10;
+    static final int TERM_STEPS = 10;
     private static final int MACHINE_STEPS = 40; // more, for its bytes
     private static final int DEEPEST = 400; // parts inside each other, which recursion follows
     private static final int TERM_BYTES = 250; // with what is remembered of it

@@ -159,7 +159,7 @@ final class Union {
     private boolean comesTo(Term term, Term unit, Term tail) {
         Term rest = term;
         while (rest != tail && rest.node instanceof Node.Concat(Term head, Term end) && within(head, unit)) {
-            terms.budget().spend();
+            terms.budget().spend(1);
             rest = end;
         }
         return rest == tail || (tail == terms.empty && within(rest, unit));
@@ -188,7 +188,7 @@ final class Union {
 
     /** Whether the texts of a term are some of another's, option by option and part by part. */
     private boolean isPlainlyIn(Term term, Term other) {
-        terms.budget().spend();
+        terms.budget().spend(1);
         Term some = term;
         Term all = other;
         while (some != all

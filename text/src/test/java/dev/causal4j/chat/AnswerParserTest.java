@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import java.util.function.IntToLongFunction;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
@@ -282,6 +283,20 @@ class AnswerParserTest {
     }
 
     @Test
+    void argumentsThatAreNullAreNone() {
+        for (String call : List.of(
+                "{\"name\": \"f\", \"arguments\": null}",
+                "{\"arguments\":null , \"name\": \"f\"}",
+                "{\"name\": \"f\",\"parameters\": null\n}")) {
+            Answer answer = answer(ToolFormat.HERMES, "<tool_call>", call, "</tool_call>");
+            assertThat(answer.calls()).extracting(ToolCall::arguments).containsExactly("{}");
+            assertThat(answer.content()).isEmpty();
+        }
+        String other = "<tool_call>{\"name\": \"f\", \"arguments\": nullable}</tool_call>";
+        assertThat(answer(ToolFormat.HERMES, other).calls()).isEmpty();
+    }
+
+    @Test
     void theFirstClosingTagEndsAValueAlsoInsideAString() {
         String qwen = "<tool_call>\n<function=f>\n<parameter=p>\n[\"a</parameter>\n</function>\n</tool_call>";
         String glm = "<tool_call>f\n<arg_key>p</arg_key>\n<arg_value>[\"a</arg_value>\n</tool_call>";
@@ -400,17 +415,29 @@ class AnswerParserTest {
 
     @Test
     void timeGrowsAsTheLengthOfAPiece() {
-        millis(20_000);
-        long once = millis(100_000);
-        assertThat(millis(200_000)).isLessThan(3 * once + 100);
+        IntToLongFunction escapes = n -> millis(ToolFormat.PYTHONIC, "[f(a='" + "\\n".repeat(n) + "')]", 1);
+        escapes.applyAsLong(20_000);
+        long once = escapes.applyAsLong(100_000);
+        assertThat(escapes.applyAsLong(200_000)).isLessThan(3 * once + 100);
     }
 
-    private static long millis(int escapes) {
-        AnswerParser parser =
-                new AnswerParser(ToolFormat.PYTHONIC, List.of(), ToolChoice.AUTO, false, 1, Answer.Listener.NONE);
+    /** Only the end of the answer shows that the first is no call; then each of those inside is looked at. */
+    @Test
+    void timeGrowsAsTheNumberOfTextsThatBeginLikeCalls() {
+        String begun = "<tool_call>{\"arguments\": {\"a\": \"";
+        IntToLongFunction beginnings = n -> millis(ToolFormat.HERMES, begun + "</tool_call><tool_call>{x".repeat(n), 0);
+        long once = beginnings.applyAsLong(40_000);
+        assertThat(beginnings.applyAsLong(160_000)).isLessThan(8 * once + 100);
+    }
+
+    private static long millis(ToolFormat format, String text, int calls) {
+        AnswerParser parser = new AnswerParser(format, List.of(), ToolChoice.AUTO, false, 1, Answer.Listener.NONE);
         long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
-        parser.accept("[f(a='" + "\\n".repeat(escapes) + "')]");
-        assertThat(parser.end("stop").calls()).hasSize(1);
-        return (ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() - start) / 1_000_000;
+        parser.accept(text);
+        Answer answer = parser.end("stop");
+        long nanos = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() - start;
+        assertThat(answer.calls()).hasSize(calls);
+        assertThat(calls > 0 || answer.content().equals(text)).isTrue();
+        return nanos / 1_000_000;
     }
 }

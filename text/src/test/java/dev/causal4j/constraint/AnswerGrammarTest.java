@@ -3,6 +3,9 @@ package dev.causal4j.constraint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.chat.Answer;
+import dev.causal4j.chat.AnswerParser;
+import dev.causal4j.chat.ToolCall;
 import dev.causal4j.chat.ToolChoice;
 import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.chat.ToolFormat;
@@ -227,6 +230,56 @@ class AnswerGrammarTest {
                 .isEqualTo(-1);
         assertThat(reach(coder.copy(), head + "3")).isEqualTo(head.length());
         assertThat(reach(coder.copy(), head + "1" + next + "no")).isEqualTo((head + "1" + next + "n").length());
+    }
+
+    /** A schema of an argument, and texts between tags with the JSON that is read from them. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '§', quoteCharacter = '~', textBlock = """
+            {'type': 'string'}                                             § Bath='Bath' null='null' 12='12'
+            {'type': ['string', 'null']}                                   § Bath='Bath' null=null 12='12'
+            {'anyOf': [{'type': 'string', 'minLength': 2}, {'type': 'null'}]} § Bath='Bath' null=null
+            {'enum': ['Bath', '12', 'null']}                               § Bath='Bath' null='null' 12='12'
+            {'oneOf': [{'const': 'Bath'}, {'enum': ['York', null]}]}       § Bath='Bath' York='York' null=null
+            {'$ref': '#/$defs/c'}                                          § Bath='Bath'
+            {'anyOf': [{'$ref': '#/$defs/c'}, {'type': 'null'}]}           § York='York' null=null
+            {'anyOf': [{'type': 'string'}, {'type': 'integer'}]}           § 'Bath'='Bath' 12=12
+            {'enum': ['Bath', 12]}                                         § 'Bath'='Bath' 12=12
+            {'type': ['integer', 'null']}                                  § 12=12 null=null
+            {'const': ['a']}                                               § ['a']=['a']
+            """)
+    void aTextBetweenTagsIsAStringOrNullWhereTheSchemaSaysSo(String schema, String texts) {
+        String whole = "{'properties': {'a': %s}, 'required': ['a'], '$defs': {'c': {'enum': ['Bath', 'York']}}}"
+                .formatted(schema);
+        ToolDefinition tool = tool("f", true, whole.replace('\'', '"'));
+        for (String each : texts.replace('\'', '"').strip().split(" +", -1)) {
+            String[] sides = each.split("=", 2);
+            for (ToolFormat format : List.of(ToolFormat.QWEN3_CODER, ToolFormat.GLM)) {
+                String call = format == ToolFormat.GLM
+                        ? "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>%s</arg_value>\n</tool_call>"
+                        : "<tool_call>\n<function=f>\n<parameter=a>\n%s\n</parameter>\n</function>\n</tool_call>";
+                String text = call.formatted(sides[0]);
+                assertThat(reach(matcher(format, ToolChoice.REQUIRED, tool), text))
+                        .as(each)
+                        .isNegative();
+                AnswerParser parser =
+                        new AnswerParser(format, List.of(tool), ToolChoice.REQUIRED, false, 1, Answer.Listener.NONE);
+                parser.accept(text);
+                assertThat(parser.end("stop").calls())
+                        .extracting(ToolCall::arguments)
+                        .containsExactly("{\"a\": " + sides[1] + "}");
+            }
+        }
+    }
+
+    @Test
+    void whatIsNoPlainTextIsNoneAlsoInCircles() {
+        ToolDefinition circles = tool("f", true, """
+                {"properties": {"a": {"$ref": "#/$defs/a"}, "b": {"$ref": "#/$defs/b"}, "c": {"$ref": "x.json"}, "d": {}},
+                 "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}, {"type": "string"}]},
+                           "b": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs"}]}}}""");
+        for (String argument : List.of("a", "b", "c", "d", "e")) {
+            assertThat(circles.textTypes(argument)).as(argument).isEmpty();
+        }
     }
 
     /** A schema of an argument, values that it allows, a bar, others. */

@@ -61,14 +61,14 @@ class CompiledTest {
         Matcher matcher = used.start(TOKENIZER);
         read(matcher, 3_000);
         long kept = used.bytes();
-        assertThat(kept).isGreaterThan(Limits.GROWN_BYTES / others.size());
+        assertThat(kept).isGreaterThan(Limits.KEPT_BYTES / others.size());
         long found = 0;
-        for (int i = 0; found < Limits.GROWN_BYTES * 5 / 4; i++) {
+        for (int i = 0; found < Limits.KEPT_BYTES * 5 / 4; i++) {
             Compiled large = compiled("(a|b)*a(a|b){14}" + i);
             others.add(large);
             read(large.start(TOKENIZER), 30_000);
             found += large.bytes();
-            assertThat(others.stream().mapToLong(Compiled::bytes).sum()).isLessThan(Limits.GROWN_BYTES + (16L << 20));
+            assertThat(others.stream().mapToLong(Compiled::bytes).sum()).isLessThan(Limits.KEPT_BYTES + (16L << 20));
             read(matcher, 1);
             assertThat(used.bytes()).isGreaterThanOrEqualTo(kept);
         }

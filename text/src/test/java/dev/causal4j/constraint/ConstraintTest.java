@@ -72,6 +72,27 @@ class ConstraintTest {
                 .hasMessage("regex: expected " + told + "; see the guide to structured output");
     }
 
+    /** A class, characters of it, a bar, others. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '§',
+            value = {
+                "x|[\\ud800-\\udfff] § x | -",
+                "x|[\\ud83c-\\udbff] § x | -",
+                "[^\\ud800-\\udfff]  § -x\ud7ff | ",
+                "[\\ud7ff-\\udfff]   § \ud7ff | -x",
+                "[\\ud800-\\ue000]   § \ue000 | -\ud7ff",
+                "[+-\\ud800]        § +-x | *",
+            })
+    void aRangeOfSurrogatesHasNoCharacterAndNoHyphen(String pattern, String characters) {
+        String[] sides = characters.split("\\|", 2);
+        for (int side = 0; side < 2; side++) {
+            for (String each : sides[side].strip().split("", 0)) {
+                assertThat(matches(Constraint.regex(pattern), each)).as(each).isEqualTo(side == 0);
+            }
+        }
+    }
+
     @Test
     void everyTokenOfACommonBeginningIsAllowed() {
         Matcher matcher = Constraint.choice(List.of("orderId", "orderName")).start(minimind);
@@ -330,7 +351,7 @@ class ConstraintTest {
         Expression rest = new Expression.Choice(List.of(new Expression.Call(0), new Expression.Sequence(List.of())));
         Automaton automaton =
                 new Automaton(terms, new Grammar(List.of(new Expression.Sequence(List.of(item, rest))), List.of("")));
-        Configuration once = automaton.next(automaton.next(automaton.start(), 'a'), 'b');
+        Configuration once = automaton.next(automaton.next(automaton.start, 'a'), 'b');
         Configuration twice = automaton.next(automaton.next(once, 'a'), 'b');
         assertThat(twice).isSameAs(once);
     }

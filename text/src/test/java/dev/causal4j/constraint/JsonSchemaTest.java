@@ -214,6 +214,9 @@ class JsonSchemaTest {
             {'anyOf': [{'type': 'array', 'minItems': 3, 'maxItems': 2, 'items': {'const': 1}}, {'const': 1}]} § 1 | [1,1] [1,1,1]
             {'type': ['array', 'null'], 'minItems': 2, 'maxItems': 1, 'prefixItems': [{}, {}]} § null | [1] [1,1] []
             {'type': 'array', 'items': {'properties': {'a': {'type': 'string', 'minLength': 2, 'maxLength': 1}}, 'required': ['a']}} § [] [1] | [{"a":"b"}] [{"a":"bc"}] [{}]
+            {'prefixItems': [{'required': ['a', 'b']}, {'required': ['b', 'a']}], 'minItems': 2, 'type': 'array'} § [{"a":1,"b":2},{"b":1,"a":2}] | [{"a":1,"b":2},{"a":1,"b":2}]
+            {'prefixItems': [{'properties': {'a': {}, 'b': {}}}, {'properties': {'b': {}, 'a': {}}}], 'minItems': 2, 'type': 'array'} § [{"a":1,"b":2},{"b":1,"a":2}] | [{"a":1,"b":2},{"a":1,"b":2}]
+            {'pattern': '^[^\\\\ud800-\\\\udfff]*$', 'type': 'string'} § "a-b" "" | 1
             {'properties': {'a\\"b\\\\': {'const': 1}}, 'type': 'object', 'additionalProperties': false} § {"a\\"b\\\\":1} {} | {"a":1}
             """)
     void holdsTheseAndNotThose(String schema, String texts) {
