@@ -38,7 +38,7 @@ size() {
 }
 
 failed=0
-size text json 499 tokenizer 1678 chat 2951 constraint 5034 causal4j 133 || failed=1
+size text json 499 tokenizer 1678 chat 2954 constraint 5048 causal4j 133 || failed=1
 size core kernel,choice,tensor,compute,loops 4792 format 1091 model,families,gguf 5437 decoder 3935 generation,friend 4328 receipt 581 scoring 2514 \
   head 688 training 1718 flight 90 || failed=1
 size machine machine 283 || failed=1

@@ -6,6 +6,7 @@ import java.util.Arrays;
  * The tokens that a sequence must have. As a draft source it guesses them, too. Immutable while its array is not
  * modified.
  *
+ * @param promptLength of the sequence that it guesses for; a rule asks its sequence
  * @param isClaim whether a step may have as many of its guesses as it may have prompt tokens
  */
 record GivenTokens(int promptLength, int[] tokens, boolean isClaim) implements LogitRule, Draft.Source {

@@ -132,7 +132,7 @@ record Cache(ModelName name, Path root) {
         return Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS);
     }
 
-    /** Deletes the snapshot of the revision and what no other needs, or what a pull left that was interrupted before one. */
+    /** Deletes the snapshot of the revision and what no other needs, or the parts of a pull that has no snapshot yet. */
     void remove() throws IOException {
         Path home = root.resolve(folder());
         String commit = commit().orElse("");

@@ -43,6 +43,7 @@ class Causal4jStreamingChatModelTest {
     /** Notes what comes, and waits in its first call until it may continue. */
     private static final class Handler implements StreamingChatResponseHandler {
         final List<String> parts = Collections.synchronizedList(new ArrayList<>());
+        final List<String> complete = Collections.synchronizedList(new ArrayList<>()); // ids of calls
         final CountDownLatch called = new CountDownLatch(1);
         final CountDownLatch mayGoOn = new CountDownLatch(1);
         final CompletableFuture<ChatResponse> response = new CompletableFuture<>();
@@ -71,6 +72,11 @@ class Causal4jStreamingChatModelTest {
             if (cancels) {
                 context.streamingHandle().cancel();
             }
+        }
+
+        @Override
+        public void onCompleteToolCall(CompleteToolCall call) {
+            complete.add(call.toolExecutionRequest().id());
         }
 
         @Override
@@ -260,8 +266,7 @@ class Causal4jStreamingChatModelTest {
             Arrays.fill(logits, Float.NEGATIVE_INFINITY);
             logits[token] = kept;
         };
-        List<String> complete = new ArrayList<>();
-        CompletableFuture<ChatResponse> response = new CompletableFuture<>();
+        Handler handler = new Handler(false, false);
         ChatRequest request = ChatRequest.builder()
                 .messages(UserMessage.from("hello"))
                 .toolSpecifications(ToolSpecification.builder().name("now").build())
@@ -270,28 +275,13 @@ class Causal4jStreamingChatModelTest {
         Taught.streaming()
                 .options(options -> options.withRule(dictates))
                 .build()
-                .chat(request, new StreamingChatResponseHandler() {
-                    @Override
-                    public void onCompleteToolCall(CompleteToolCall call) {
-                        complete.add(call.toolExecutionRequest().id());
-                    }
-
-                    @Override
-                    public void onCompleteResponse(ChatResponse whole) {
-                        response.complete(whole);
-                    }
-
-                    @Override
-                    public void onError(Throwable error) {
-                        response.completeExceptionally(error);
-                    }
-                });
-        ChatResponse answer = response.get(60, TimeUnit.SECONDS);
+                .chat(request, handler);
+        ChatResponse answer = handler.response.get(60, TimeUnit.SECONDS);
         assertThat(answer.finishReason()).isEqualTo(FinishReason.LENGTH);
         assertThat(answer.aiMessage().toolExecutionRequests())
                 .extracting(ToolExecutionRequest::id)
                 .hasSize(1)
-                .isEqualTo(complete);
+                .isEqualTo(handler.complete);
     }
 
     @Test

@@ -265,7 +265,7 @@ final class Parser {
         check(take("("), "(");
         separated(")", () -> {
             String name = name();
-            parameters.put(name, take("=") ? expression(ANY) : unused -> new Undefined(name, null));
+            parameters.put(name, take("=") ? expression(ANY) : unused -> new Undefined(name));
         });
         return parameters;
     }
@@ -311,7 +311,7 @@ final class Parser {
         return switch (operator) {
             case "if" -> {
                 Node condition = expression(OR);
-                Undefined none = new Undefined("value of a condition without else", null);
+                Undefined none = new Undefined("value of a condition without else");
                 Node missing = unused -> none;
                 yield conditional(condition, left, take("else") ? expression(ANY) : missing);
             }

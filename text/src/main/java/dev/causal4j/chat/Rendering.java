@@ -435,7 +435,7 @@ final class Rendering {
                 scope.variables.put(parameter, given == null ? eval(otherwise) : given);
             });
             Object caller = named.remove("caller");
-            scope.variables.put("caller", caller == null ? new Undefined("caller", null) : caller);
+            scope.variables.put("caller", caller == null ? new Undefined("caller") : caller);
             if (positional.hasNext() || !named.isEmpty()) {
                 throw wrong("the arguments " + parameters.keySet() + " of " + name, "others");
             }

@@ -24,7 +24,9 @@ import org.jspecify.annotations.Nullable;
  */
 public record ToolDefinition(Map<String, ?> fields) {
     private static final String FUNCTION = "function";
-    private static final List<String> SAYING = List.of("type", "const", "enum", "anyOf", "oneOf", "$ref");
+    /** Keywords that say which types a value has. */
+    private static final List<String> TYPING = List.of("type", "const", "enum", "anyOf", "oneOf", "$ref");
+
     private static final int MOST_SCHEMAS = 1000; // that are looked into
     static final Pattern NAME = Pattern.compile("[\\p{L}\\p{N}_.-]{1,256}");
 
@@ -58,17 +60,17 @@ public record ToolDefinition(Map<String, ?> fields) {
     }
 
     /**
-     * The types of an argument that is a text whatever its schema allows: {@code string}, and {@code null} if it may be null,
-     * too; none for other arguments. The schema says so by {@code type}, {@code const} or {@code enum}, also of
-     * alternatives and of what a {@code $ref} to a place in it means.
+     * The types of an argument that is a text whatever its schema allows: {@code string}, and {@code null} if it may be null;
+     * none for other arguments. Its schema says so by {@code type}, {@code const} or {@code enum}, also inside alternatives
+     * and a {@code $ref} to a place in the schema.
      */
     public Set<String> textTypes(String argument) {
         Set<String> types = new LinkedHashSet<>();
-        List<Object> open = new ArrayList<>(List.of(at("#", "properties", argument))); // schemas of which any may hold
+        List<Object> open = new ArrayList<>(List.of(at("#", "properties", argument))); // alternatives
         for (int i = 0; i < open.size() && open.size() < MOST_SCHEMAS; i++) {
             Map<?, ?> schema = open.get(i) instanceof Map<?, ?> map ? map : Map.of();
             String keyword =
-                    SAYING.stream().filter(schema::containsKey).findFirst().orElse("type");
+                    TYPING.stream().filter(schema::containsKey).findFirst().orElse("type");
             Object value = schema.containsKey(keyword) ? schema.get(keyword) : "any";
             for (Object each :
                     value instanceof List<?> list && !keyword.equals("const") ? list : Arrays.asList(value)) {

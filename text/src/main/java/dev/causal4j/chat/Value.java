@@ -13,6 +13,10 @@ import org.jspecify.annotations.Nullable;
 sealed interface Value {
     /** A variable, attribute or item that is not there. */
     record Undefined(String name, @Nullable Rendering strict) implements Value {
+        Undefined(String name) {
+            this(name, null);
+        }
+
         /** The value that takes its place; a strict rendering refuses it. */
         <T> T as(T nothing) {
             if (strict != null) {
@@ -42,9 +46,9 @@ sealed interface Value {
                 case "length" -> (long) items.size();
                 case "revindex" -> left;
                 case "revindex0" -> left - 1;
-                case "previtem" -> index > 0 ? items.get(index - 1) : new Undefined(name, null);
-                case "nextitem" -> left > 1 ? items.get(index + 1) : new Undefined(name, null);
-                default -> new Undefined(name, null);
+                case "previtem" -> index > 0 ? items.get(index - 1) : new Undefined(name);
+                case "nextitem" -> left > 1 ? items.get(index + 1) : new Undefined(name);
+                default -> new Undefined(name);
             };
         }
     }

@@ -26,7 +26,8 @@ record AnswerGrammar(
         List<ToolDefinition> tools,
         ToolChoice choice,
         @Nullable Expression content) {
-    private static final int MOST = 16; // calls or messages
+    private static final int MOST_CALLS = 16;
+    private static final int MOST_MESSAGES = 16;
 
     AnswerGrammar {
         tools = tools.stream()
@@ -78,7 +79,7 @@ record AnswerGrammar(
         Expression called =
                 any(forms.stream().map(form -> new Sequence(free.upTo(form.mark(), marks), called(form, false))));
         return choice.parallel()
-                ? new Sequence(new Repeat(called, 0, MOST), free.without(marks))
+                ? new Sequence(new Repeat(called, 0, MOST_CALLS), free.without(marks))
                 : any(Stream.of(called, free.without(marks)));
     }
 
@@ -102,7 +103,7 @@ record AnswerGrammar(
         return new Sequence(
                 free.literal((withMark ? form.mark() : "") + form.begin()),
                 call,
-                new Repeat(more, 0, alone ? 0 : MOST - 1),
+                new Repeat(more, 0, alone ? 0 : MOST_CALLS - 1),
                 free.literal(form.end()));
     }
 
@@ -125,6 +126,6 @@ record AnswerGrammar(
         if (!isForced()) {
             options.addAll(content == null ? List.of(last, before) : List.of(last));
         }
-        return new Sequence(new Repeat(next, 0, MOST), new Choice(options));
+        return new Sequence(new Repeat(next, 0, MOST_MESSAGES), new Choice(options));
     }
 }

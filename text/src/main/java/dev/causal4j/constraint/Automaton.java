@@ -55,7 +55,7 @@ final class Automaton {
     private final Map<Both, Stacks> unions = new HashMap<>();
     private final Map<Configuration, Configuration> configurations = new HashMap<>();
     private final Stacks end; // nothing is left
-    final Configuration start; // of an empty text
+    private final Configuration start;
 
     // scratch of one step
     private final List<Member> members = new ArrayList<>();
@@ -78,6 +78,11 @@ final class Automaton {
         if (start.isDead()) {
             throw new ConstraintException(SUBJECT, "one that some text meets", "one that none can", "relax it");
         }
+    }
+
+    /** The configuration of an empty text. */
+    Configuration start() {
+        return start;
     }
 
     /** The configuration after a byte, perhaps {@link Configuration#DEAD}. */

@@ -42,13 +42,13 @@ final class Compiled {
         synchronized (LIVING) {
             LIVING.add(this);
         }
-        find(automaton.start, () -> masks.find(automaton.start, true)); // refuses what cannot be held
+        find(automaton.start(), () -> masks.find(automaton.start(), true)); // refuses what cannot be held
         terms.seal();
     }
 
     /** A text that has just begun. */
     Matcher start(Vocabulary vocabulary) {
-        return new TextMatcher(vocabulary, automaton.start, true, Automaton.Kept.NOTHING);
+        return new TextMatcher(vocabulary, automaton.start(), true, Automaton.Kept.NOTHING);
     }
 
     /** Roughly its bytes. */

@@ -13,9 +13,7 @@ final class Horizon {
 
     private final Terms terms;
     private final int characters;
-    /** For a term one that as many characters do not tell from it. */
-    final Memo<Term, Term> capped = new Memo<>(this::cap);
-
+    private final Memo<Term, Term> capped = new Memo<>(this::cap);
     private final Memo<Term, Integer> farthest = new Memo<>(this::measure);
 
     Horizon(Terms terms, int characters) {
@@ -23,18 +21,23 @@ final class Horizon {
         this.characters = characters;
     }
 
+    /** A term that as many characters do not tell from another. */
+    Term capped(Term term) {
+        return capped.of(term);
+    }
+
     private Term cap(Term term) {
         return switch (term.node) {
             case Node.Concat unused -> {
                 List<Term> parts = terms.parts(term);
-                List<Term> all = parts.stream().map(capped::of).toList();
+                List<Term> all = parts.stream().map(this::capped).toList();
                 boolean same = all.equals(parts);
-                // Of a long sequence most terms are known, so that they are not counted where they are made.
+                // A changed sequence costs its length here: most of its terms are known, so making them costs nothing.
                 terms.budget().spend(same ? 0 : Terms.TERM_STEPS * Math.max(0, parts.size() - 64L));
                 yield same ? term : terms.concat(all.toArray(Term[]::new));
             }
             case Node.Or(List<Term> options) ->
-                terms.or(options.stream().map(capped::of).toList());
+                terms.or(options.stream().map(this::capped).toList());
             case Node.Repeat(Term inner, int least, int most) ->
                 terms.repeat(
                         inner,
@@ -58,7 +61,7 @@ final class Horizon {
                 && most >= Math.max(characters, least) + farthest.of(part)
                 && (least <= characters || grows(part))
                 && terms.within(part, unit)) {
-            return terms.and(capped.of(part), terms.repeat(unit, Math.min(least, characters + 1), Terms.UNBOUNDED));
+            return terms.and(capped(part), terms.repeat(unit, Math.min(least, characters + 1), Terms.UNBOUNDED));
         }
         return both;
     }

@@ -1,5 +1,6 @@
 package dev.causal4j.constraint;
 
+import dev.causal4j.constraint.Term.Life;
 import dev.causal4j.constraint.Term.Node;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -14,25 +15,26 @@ record Liveness(Terms terms) {
 
     /** Whether any text belongs to a term. */
     boolean of(Term term) {
-        if (term.live == null) {
-            term.live = isPlainlyLive(term)
+        if (term.life == Life.UNKNOWN) {
+            boolean live = isPlainlyLive(term)
                     || switch (term.node) {
                         case Node.Or(List<Term> options) -> options.stream().anyMatch(this::of);
                         case Node.Concat unused -> ofSequence(term);
                         case Node.Repeat(Term inner, int least, int most) -> of(inner);
                         default -> search(term);
                     };
+            term.life = live ? Life.LIVE : Life.DEAD;
         }
-        return term.live;
+        return term.life == Life.LIVE;
     }
 
     private boolean ofSequence(Term sequence) {
         Term rest = sequence;
-        while (rest.live == null && rest.node instanceof Node.Concat(Term head, Term tail) && of(head)) {
+        while (rest.life == Life.UNKNOWN && rest.node instanceof Node.Concat(Term head, Term tail) && of(head)) {
             terms.budget().spend(1);
             rest = tail;
         }
-        return rest.node instanceof Node.Concat ? Boolean.TRUE.equals(rest.live) : of(rest);
+        return rest.node instanceof Node.Concat ? rest.life == Life.LIVE : of(rest);
     }
 
     /** Looks for a derivative that has a text; the result holds for all on the way. */
@@ -44,10 +46,10 @@ record Liveness(Terms terms) {
             found = search(start, Integer.MAX_VALUE, before);
         }
         if (found == null) {
-            before.keySet().forEach(term -> term.live = false);
+            before.keySet().forEach(term -> term.life = Life.DEAD);
         }
         for (Term on = found; on != null; on = before.get(on)) {
-            on.live = true;
+            on.life = Life.LIVE;
         }
         return found != null;
     }
@@ -63,7 +65,7 @@ record Liveness(Terms terms) {
             for (int i = 0; i < term.classes.count() && depth <= deepest; i++) {
                 terms.budget().spend(1);
                 Term next = terms.derivative(term, term.classes.first(i));
-                if (!Boolean.FALSE.equals(next.live) && next != terms.never && !before.containsKey(next)) {
+                if (next.life != Life.DEAD && next != terms.never && !before.containsKey(next)) {
                     before.put(next, term);
                     if (isPlainlyLive(next)) {
                         return next;
@@ -78,7 +80,7 @@ record Liveness(Terms terms) {
 
     private boolean isPlainlyLive(Term term) {
         return term.nullable
-                || Boolean.TRUE.equals(term.live)
+                || term.life == Life.LIVE
                 || (term.plain && term != terms.never)
                 || (term.node instanceof Node.Or(List<Term> options)
                         && options.stream().anyMatch(this::isPlainlyLive));

@@ -109,7 +109,7 @@ final class Masks {
     private Configuration capped(Configuration configuration, Horizon horizon) {
         List<Member> members = new ArrayList<>();
         for (Member member : configuration.members) {
-            members.add(new Member(horizon.capped.of(member.term()), member.tokens(), member.then()));
+            members.add(new Member(horizon.capped(member.term()), member.tokens(), member.then()));
         }
         return automaton.of(members, configuration.accepts);
     }

@@ -85,7 +85,7 @@ final class MemberGrammar {
         Call arguments = rules.reserve("");
         rules.set(
                 arguments,
-                choice(reader.met.of(List.of(root)).stream()
+                choice(reader.read(List.of(root)).stream()
                         .filter(Members.class::isInstance)
                         .map(shape -> object((Members) shape))
                         .toList()));
@@ -136,8 +136,7 @@ final class MemberGrammar {
             known = rules.reserve("");
             values.put(all, known); // before its parts, which may be of it
             rules.set(
-                    known,
-                    choice(rawReader.met.of(all).stream().map(this::nested).toList()));
+                    known, choice(rawReader.read(all).stream().map(this::nested).toList()));
         }
         return known;
     }

@@ -48,7 +48,7 @@ final class SchemaGrammar {
     }
 
     private Expression write(List<Subschema> all) {
-        List<Shape> alternatives = reader.met.of(all);
+        List<Shape> alternatives = reader.read(all);
         if (alternatives.stream().allMatch(shape -> shape instanceof Scalars || shape instanceof Strings)) {
             return choice(alternatives.stream().map(this::regular).toList());
         }

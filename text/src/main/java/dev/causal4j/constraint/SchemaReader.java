@@ -62,9 +62,7 @@ final class SchemaReader {
     private final SchemaReader strict; // of what is excluded: with an assertion less it would be more
 
     private final Memo<Subschema, List<Shape>> read = new Memo<>(this::readOne);
-    /** The values of which some schemas all hold. */
-    final Memo<List<Subschema>, List<Shape>> met = new Memo<>(this::readAll);
-
+    private final Memo<List<Subschema>, List<Shape>> met = new Memo<>(this::readAll);
     private final Map<Subschema, Subschema> affirmed = new HashMap<>(); // without their not
     private final Set<Subschema> open = new HashSet<>();
 
@@ -73,7 +71,7 @@ final class SchemaReader {
         this.json = json;
         this.lenient = lenient;
         this.ignored = ignored;
-        shapes = new Shapes(json, met::of);
+        shapes = new Shapes(json, this::read);
         complement = new SchemaComplement(shapes, json);
         strict = lenient ? new SchemaReader(document, json, false, new ArrayList<>()) : this;
     }
@@ -81,6 +79,11 @@ final class SchemaReader {
     /** In this order. */
     private static Set<String> words(String text) {
         return Collections.unmodifiableSet(new LinkedHashSet<>(List.of(text.split(" "))));
+    }
+
+    /** The values that all these schemas allow. */
+    List<Shape> read(List<Subschema> all) {
+        return met.of(all);
     }
 
     private List<Shape> readAll(List<Subschema> all) {

@@ -83,6 +83,12 @@ final class Term {
         }
     }
 
+    enum Life {
+        UNKNOWN,
+        LIVE,
+        DEAD
+    }
+
     final int id;
     final Node node;
     final boolean nullable; // whether the empty text belongs to it
@@ -94,8 +100,7 @@ final class Term {
     @Nullable
     Term @Nullable [] next; // derivatives by class
 
-    @Nullable
-    Boolean live; // whether any text belongs to it, if that is known
+    Life life = Life.UNKNOWN;
 
     Term(int id, Node node, boolean nullable, boolean plain, int repetitions, int depth, ByteClasses classes) {
         this.id = id;

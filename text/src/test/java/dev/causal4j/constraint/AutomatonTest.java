@@ -33,7 +33,7 @@ class AutomatonTest {
 
     /** How many characters can be followed. */
     private int follow(Automaton automaton, String text, int length) {
-        Configuration at = automaton.start;
+        Configuration at = automaton.start();
         for (int i = 0; i < length; i++) {
             budget.renew(Limits.TOKEN_STEPS, 0);
             at = automaton.next(at, text.charAt(i % text.length()));
@@ -79,7 +79,7 @@ class AutomatonTest {
     @Test
     void aStepLeavesNoStacksAtItsPlaces() {
         Automaton automaton = automaton("root ::= \"a\" root root | \"a\"");
-        Configuration at = automaton.start;
+        Configuration at = automaton.start();
         for (int i = 0; i < 5; i++) {
             at = automaton.next(at, 'a');
             assertThat(at.members)
@@ -114,7 +114,7 @@ class AutomatonTest {
             held++;
             for (int i = 0; i < 3; i++) {
                 StringBuilder text = new StringBuilder();
-                Configuration at = automaton.start;
+                Configuration at = automaton.start();
                 while (text.length() < 12) {
                     text.append((char) ('x' + random.nextInt(2)));
                     budget.renew(Limits.TOKEN_STEPS, 0);

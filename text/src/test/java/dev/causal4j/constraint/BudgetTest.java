@@ -53,7 +53,7 @@ class BudgetTest {
                 Automaton automaton = new Automaton(terms, grammar);
                 compiled = budget.spent();
                 budget.renew(Limits.TOKEN_STEPS, 0);
-                new Masks(automaton, LEXICON).find(automaton.start, true);
+                new Masks(automaton, LEXICON).find(automaton.start(), true);
             } catch (ConstraintException e) {
                 outcome = String.valueOf(e.getMessage());
             }
@@ -218,10 +218,10 @@ class BudgetTest {
         Terms terms = new Terms(CodePoints.ALL, budget);
         Horizon horizon = new Horizon(terms, 10);
         Term same = Regex.whole(terms, "ab".repeat(500), Spelling.RAW, "regex");
-        assertThat(horizon.capped.of(same)).isSameAs(same);
+        assertThat(horizon.capped(same)).isSameAs(same);
         Term counted = Regex.whole(terms, "c{20}" + "ab".repeat(500), Spelling.RAW, "regex");
         long before = budget.spent();
-        assertThat(horizon.capped.of(counted)).isNotSameAs(counted);
+        assertThat(horizon.capped(counted)).isNotSameAs(counted);
         assertThat(budget.spent() - before).isGreaterThan(9 * 1000);
     }
 
@@ -319,7 +319,7 @@ class BudgetTest {
             GrammarSource source = ((GrammarConstraint) mirrored('Z', 1, " | \"!\"".repeat(options))).source;
             Automaton automaton = new Automaton(terms, source.compile(terms, TOKENIZER, new ArrayList<>()));
             long before = budget.spent();
-            automaton.next(automaton.start, 'A');
+            automaton.next(automaton.start(), 'A');
             return budget.spent() - before;
         };
         assertThat(steps.apply(20_000)).isGreaterThan(20_000);
@@ -352,9 +352,9 @@ class BudgetTest {
         Automaton automaton = new Automaton(terms, Grammar.of(Regex.whole(terms, "[a-z]{9}", Spelling.RAW, "regex")));
         terms.seal();
         for (int time = 0; time < 3; time++) {
-            assertThat(automaton.next(automaton.start, 'a').isDead()).isFalse();
+            assertThat(automaton.next(automaton.start(), 'a').isDead()).isFalse();
             automaton.forget();
-            assertThat(automaton.start.next).containsOnlyNulls();
+            assertThat(automaton.start().next).containsOnlyNulls();
         }
     }
 

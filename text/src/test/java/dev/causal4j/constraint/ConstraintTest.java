@@ -351,7 +351,7 @@ class ConstraintTest {
         Expression rest = new Expression.Choice(List.of(new Expression.Call(0), new Expression.Sequence(List.of())));
         Automaton automaton =
                 new Automaton(terms, new Grammar(List.of(new Expression.Sequence(List.of(item, rest))), List.of("")));
-        Configuration once = automaton.next(automaton.next(automaton.start, 'a'), 'b');
+        Configuration once = automaton.next(automaton.next(automaton.start(), 'a'), 'b');
         Configuration twice = automaton.next(automaton.next(once, 'a'), 'b');
         assertThat(twice).isSameAs(once);
     }
