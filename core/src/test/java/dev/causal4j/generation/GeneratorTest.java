@@ -3,13 +3,13 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
+import dev.causal4j.generation.friend.EngineControl;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelConfig;
@@ -396,7 +396,9 @@ class GeneratorTest {
     void givenTokensFollowAnEmptyPromptToo() throws IOException {
         Generator begun = new Generator(model(Optional.empty(), OptionalInt.of(1), Set.of()));
         GenerationRequest request = GenerationRequest.replaying(new int[0], new int[] {5, 6, 7});
-        assertThat(begun.generate(List.of(request), TokenListener.NONE).getFirst().tokens())
+        assertThat(begun.generate(List.of(request), TokenListener.NONE)
+                        .getFirst()
+                        .tokens())
                 .containsExactly(5, 6, 7);
     }
 

@@ -38,7 +38,8 @@ class HostileReceiptTest extends ReceiptFixture {
                     .as(part)
                     .isFalse();
         }
-        Receipt secret = read(receipt(GenerationOptions.DEFAULT.withMaxNewTokens(4)).withPrivatePrompt());
+        Receipt secret =
+                read(receipt(GenerationOptions.DEFAULT.withMaxNewTokens(4)).withPrivatePrompt());
         VerificationOptions brought = new VerificationOptions(PROMPT, null, null, false);
         assertThat(secret.verify(model, brought).verified()).isTrue();
         Map<String, Object> longer = sealed(secret, "prompt/count", _ -> 100_000);
